@@ -19,7 +19,7 @@ from airflow_provider_wherobots.flows.forward_logs import print_log
 from airflow_provider_wherobots.flows.list_runs import list_runs
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.summary import RunSummary, spark_ui_url, summarize_run
+from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.logs.records import LogRecord
 
 LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
@@ -53,7 +53,7 @@ def _show(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.conn)
     with driver_of(settings, arguments.conn) as driver:
         run = driver.run(send(calls.get_run(arguments.run_id), MAX_OUTAGE_SECONDS))
-        summary = driver.run(summarize_run(run, spark_ui_url(run)))
+        summary = driver.run(add_metrics(RunSummary.of_run(run, spark_ui_url(run))))
     item = {
         **_row(run, settings.run_url(run.id)),
         "version": summary.version,

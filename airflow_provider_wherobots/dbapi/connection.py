@@ -25,16 +25,11 @@ from airflow_provider_wherobots.dbapi.errors import (
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.statement import (
-    CANCEL_BUDGET_SECONDS,
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    cancel,
-    connect,
-    execute,
-)
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.connection import connect
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 
 T = TypeVar("T")

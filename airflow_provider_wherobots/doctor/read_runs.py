@@ -19,8 +19,7 @@ from airflow_provider_wherobots.api.runs.models import (
 from airflow_provider_wherobots.doctor.check import Reading, State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Exchange, Trial
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields
-from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS
+from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS, differing_fields
 from airflow_provider_wherobots.flows.summary import COST
 
 CANCEL_SECONDS = 60.0

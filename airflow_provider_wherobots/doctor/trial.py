@@ -22,8 +22,8 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Send, Sleep, attempt, now, perform
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.flows.list_runs import find_runs
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
 from airflow_provider_wherobots.logs.records import LogRecord
 
 T = TypeVar("T")

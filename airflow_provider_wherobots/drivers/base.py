@@ -37,8 +37,8 @@ N = TypeVar("N")
 @dataclass(frozen=True, slots=True)
 class Outlets(Generic[R, N]):
     """Callbacks for the effects of a flow, except calls and time. The event-loop driver awaits ``reload``, ``publish``
-    and ``room``. ``publish`` must not raise; None drops what is published. ``room`` waits until a message, or ``ROOM``
-    bytes of lines, can be written without blocking.
+    and ``room``. ``publish`` must not raise; None publishes nothing. ``room`` waits until a message, or ``ROOM`` bytes
+    of lines, can be written without blocking.
     """
 
     note: WriteNote
@@ -63,10 +63,7 @@ class Clock(Generic[N]):
 
 
 def timeouts(effect: Send[object]) -> tuple[float, float]:
-    """The connect timeout and the read timeout of a request, in seconds; both are always set.
-
-    In the event loop only their sum bounds the response.
-    """
+    """The connect timeout and the read timeout of a request, in seconds. In the event loop only their sum counts."""
     if effect.timeout is None:
         return CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
     connect = min(CONNECT_TIMEOUT_SECONDS, effect.timeout / 3)
@@ -74,7 +71,7 @@ def timeouts(effect: Send[object]) -> tuple[float, float]:
 
 
 def size_of(text: str) -> int:
-    """The room that a record takes, in bytes. Each character is taken for three bytes."""
+    """The room that a record takes, in bytes, if each character has three."""
     return RECORD_OVERHEAD + 3 * len(text)
 
 
@@ -89,10 +86,7 @@ class Gate:
 
     @contextmanager
     def passing(self, api_key: str, call: Call[Any]) -> Iterator[None]:
-        """The context in which a call is sent. It refuses the call while the key is limited, and records a 429.
-
-        Raises a ``KeyLimitedError`` when the call may not be sent yet.
-        """
+        """The context in which a call is sent. Raises a ``KeyLimitedError`` while the key is limited; records a 429."""
         if api_key != self._api_key:
             self._api_key, self._places = api_key, {}
         limit, places = self._limits.of(api_key), self._places

@@ -75,10 +75,8 @@ class SyncDriver:
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end.
-
-        Raises a ``FlowStoppedError`` when the flow sends or waits after :meth:`stop`. A flow that is started after it
-        may still cancel an execution, and open a WebSocket for that.
+        """Run a flow to its end. Raises a ``FlowStoppedError`` when the flow sends or waits after :meth:`stop`. A flow
+        that is started after it can still cancel an execution, and open a WebSocket for that.
         """
         is_last_act = self.stopped
         step: Callable[[Any], Effect[Any]] = flow.send
@@ -102,9 +100,9 @@ class SyncDriver:
             flow.close()
 
     def stop(self) -> bool:
-        """Let the flow neither send nor wait any more, and break off an upload. A signal handler may call this.
+        """Stop the flow from sending and waiting, and abort an upload. A signal handler can call this.
 
-        Returns whether an upload was broken off.
+        Returns whether an upload was aborted.
         """
         self.stopped = True
         if self._socket is not None:
@@ -143,7 +141,7 @@ class SyncDriver:
             case Note():
                 self._outlets.note(effect.level, make_safe(effect.text))
             case Prefetch():
-                # Nothing else can run meanwhile in this driver.
+                # Nothing can run at the same time in this driver.
                 pass
             case Forward():
                 for record in effect.records:
@@ -168,14 +166,16 @@ class SyncDriver:
         try:
             return self._transport.put(effect.url, effect.file, CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS)
         except WherobotsApiError:
-            # It may have been broken off because the task is being stopped.
+            # It may have been aborted because the task is being stopped.
             self._check_not_stopped()
             raise
 
     def _use_socket(self, effect: Connect | Transmit | Receive | Disconnect) -> Any:
         if self._socket is None:
             if not isinstance(effect, Connect):
-                return self._without_socket(effect)
+                if not isinstance(effect, Disconnect):
+                    raise NotWrittenError("sqlSession", "no WebSocket is open")
+                return None
             # Imported here: a task without SQL needs neither aiohttp nor a second thread.
             from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
 
@@ -194,7 +194,3 @@ class SyncDriver:
                     self._check_not_stopped()
                 return message
         return None
-
-    def _without_socket(self, effect: Transmit | Receive | Disconnect) -> None:
-        if not isinstance(effect, Disconnect):
-            raise NotWrittenError("sqlSession", "no WebSocket is open")

@@ -52,7 +52,7 @@ T = TypeVar("T")
 SLICE_SECONDS = 0.005
 """How long a flow may run and write before other tasks of the event loop get a turn."""
 MESSAGE_WAIT_SECONDS = 10.0
-"""How long a message waits for room in the task log before it is written anyway, so that a deadline is kept."""
+"""How long a message waits for room in the task log before it is written anyway, to keep a deadline."""
 LAST_WAIT_SECONDS = 2.0
 """How long, in all, an interrupted flow waits for room before it writes anyway: a kill must not take long."""
 PERFORMED_AT_ONCE = (Now, Prefetch, Forward, Note)
@@ -87,7 +87,6 @@ class AsyncDriver:
         self._socket: SqlSocket | None = None
 
     async def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end."""
         send, throw = flow.send, flow.throw
         step: Callable[[Any], Effect[Any]] = send
         value: Any = None
@@ -100,7 +99,7 @@ class AsyncDriver:
                 try:
                     if self._is_slice_over() and not isinstance(effect, PERFORMED_AT_ONCE):
                         await self._share()
-                    # The time is asked for most often, and needs no coroutine.
+                    # The most frequent effect needs no coroutine.
                     value = self._clock.now() if isinstance(effect, Now) else await self._perform(effect)
                     step = send
                 except BaseException as error:
@@ -189,7 +188,7 @@ class AsyncDriver:
         write, take = self._outlets.write, left.popleft
         room = 0
         if self._is_slice_over():
-            # Making the records has taken time too, also if there are none.
+            # Making the records has taken time too, even if there are none.
             await self._share()
         while left:
             if room <= 0:
@@ -215,7 +214,7 @@ class AsyncDriver:
             await room()
         else:
             await self._wait_until(room, self._writes_by)
-        # Others had their turn meanwhile.
+        # Other tasks have had their turn.
         self._since += self._clock.monotonic() - began
 
     @staticmethod
@@ -242,7 +241,7 @@ class AsyncDriver:
             _, send = self._prefetched
             self._prefetched = None
             send.cancel()
-            # Nothing asks for its failure any more, and asyncio would log that.
+            # Nothing reads its failure, and asyncio would log that.
             send.add_done_callback(lambda done: done.cancelled() or done.exception())
 
     async def _response_to(self, effect: Send[Any]) -> Any:

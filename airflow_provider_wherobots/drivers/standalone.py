@@ -1,4 +1,4 @@
-"""A blocking driver outside of a task: with a transport of its own, and credentials that stay as they are."""
+"""A blocking driver outside of a task: with its own transport, and credentials that stay the same."""
 
 from __future__ import annotations
 

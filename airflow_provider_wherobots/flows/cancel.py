@@ -10,14 +10,9 @@ from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, 
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.list_runs import list_runs
-from airflow_provider_wherobots.flows.retry import Outage, send
-from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
+from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS, Outage, send
 
-CANCEL_BUDGET_SECONDS = 25.0
-"""How long a cancel is tried. Airflow limits a trigger's ``on_kill`` to 30 s."""
-WORKER_CANCEL_BUDGET_SECONDS = 3.8
-"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
 CONFLICT_INTERVAL_SECONDS = 2.0
@@ -31,7 +26,7 @@ END_OUTAGE_SECONDS = 10.0
 
 
 def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
-    """Ask the service to cancel a run. Never raises: a cancel must not mask why it was needed.
+    """Request the cancel of a run. Never raises: a cancel must not mask why it was needed.
 
     Returns whether the cancel was accepted, or was not needed any more.
     """
@@ -40,10 +35,7 @@ def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Fl
 
 
 def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
-    """Ask the service to cancel a run, and fail if it stays active.
-
-    A budget under 25 s counts as 25. Raises the failure of the last attempt.
-    """
+    """Request the cancel of a run, for 25 s or more. Raises the failure of the last attempt if it stays active."""
     deadline = (yield from now()) + max(budget_seconds, CANCEL_BUDGET_SECONDS)
     error = yield from _cancel_until(run_id, deadline)
     if error is not None:
@@ -51,19 +43,17 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
 
 
 def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow[bool]:
-    """Cancel a run, and what a create whose response was lost may have started besides. Never raises.
+    """Cancel a run, and another one that a create whose response was lost may have started. Never raises.
 
-    A run that is created later than this begins is that of the next try, after a clear: it is left alone.
-
-    ``suffix`` is empty if there can be no second run. Returns whether the cancel of the run was accepted, or was not
-    needed.
+    ``suffix`` is empty if there can be no second run. One that is created after this begins belongs to the next try,
+    after a clear: it is left alone. Returns whether the cancel of the run was accepted, or was not needed.
     """
     began_at = yield from now()
     deadline = began_at + budget_seconds
     is_cancelled = (yield from _cancel_until(run_id, deadline)) is None
     if suffix:
         left = deadline - (yield from now())
-        yield from cancel_runs_by_suffix(suffix, left, besides=run_id, created_until=began_at)
+        yield from cancel_runs_by_suffix(suffix, left, cancelled_run=run_id, created_until=began_at)
     return is_cancelled
 
 
@@ -71,18 +61,18 @@ def cancel_runs_by_suffix(
     suffix: str,
     budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS,
     *,
-    look_on: bool = False,
-    besides: str = "",
+    find_all: bool = False,
+    cancelled_run: str = "",
     created_until: float = math.inf,
 ) -> Flow[list[str]]:
-    """Find and cancel what an interrupted create call may have started. Never raises.
+    """Find and cancel what an interrupted create call may have started. Never raises. Returns the ids of the runs.
 
-    It looks until the budget is used up, as List Runs may lag. With ``look_on`` it continues after one was cancelled:
-    that may be an older run, which was already ending. ``besides`` is a run that was cancelled already, so that there
-    need be no other. ``created_until`` is in epoch seconds. Returns the ids of the runs cancelled.
+    List Runs may lag, so the runs are listed until one was found, or the budget is used up; with ``find_all`` always
+    for the whole budget, as the one that was found may be an older run, which was already ending. ``cancelled_run`` was
+    cancelled already, so that there may be no other. ``created_until`` is in epoch seconds.
     """
     deadline = (yield from now()) + budget_seconds
-    found = bool(besides)
+    found = bool(cancelled_run)
     cancelled: list[str] = []
     why = ""
     while (left := deadline - (yield from now())) > 0:
@@ -91,29 +81,29 @@ def cancel_runs_by_suffix(
         except WherobotsApiError as error:
             why, runs = f" ({error})", []
         for run in runs:
-            is_known = run.id in (besides, *cancelled)
+            is_known = run.id in (cancelled_run, *cancelled)
             if run.is_active and not is_known and (created_until == math.inf or run.is_created_until(created_until)):
                 found = True
                 if (yield from _cancel_until(run.id, deadline)) is None:
                     cancelled.append(run.id)
-        if cancelled and not (look_on or besides):
+        if cancelled and not (find_all or cancelled_run):
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
     if not found:
         yield Note(
             logging.WARNING,
-            f"No active run named *{suffix} was found{why}; if one shows later, only another try of the task finds it",
+            f"No active run named *{suffix} was found{why}; if one appears later, only a retry of the task finds it",
         )
     return cancelled
 
 
-def await_ends(run_ids: Iterable[str], max_wait_seconds: float = MAX_END_WAIT_SECONDS) -> Flow[dict[str, str]]:
-    """Wait until runs have ended. One call sees all of them, however many they are.
+def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
+    """Wait until runs have ended. One call lists all active runs.
 
-    Returns the status of each run that has ended, by id. Those that are missing were active, or could not be read.
+    Returns the status of each run that has ended, by id. The others are active, or could not be read.
     """
     waiting, ended = list(dict.fromkeys(run_ids)), dict[str, str]()
-    until = (yield from now()) + max_wait_seconds
+    until = (yield from now()) + MAX_END_WAIT_SECONDS
     try:
         while waiting:
             active, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=END_OUTAGE_SECONDS)
@@ -127,7 +117,7 @@ def await_ends(run_ids: Iterable[str], max_wait_seconds: float = MAX_END_WAIT_SE
                 break
             yield Sleep(END_POLL_SECONDS)
     except WherobotsApiError:
-        # The cancels were accepted: what is not known is only whether they have taken effect.
+        # The cancels were accepted. It is only unknown whether they have taken effect.
         pass
     return ended
 
@@ -156,10 +146,10 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
         except WherobotsApiError as error:
             left = deadline - (yield from now())
             try:
-                # A kill cannot wait for a long Retry-After: the cancel is tried again within the time that is left.
+                # A kill cannot wait for a long Retry-After: the cancel is retried within the time that is left.
                 delay = min(outage.failed(error, moment), left / 2)
             except WherobotsApiError:
-                return (yield from _gave_up(run_id, error))
+                delay = 0.0
             if delay < LOOK_UP_INTERVAL_SECONDS:
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
@@ -179,7 +169,7 @@ def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
 
 
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
-    # The conflict may be with an earlier cancel, which takes up to a minute to show.
+    # The conflict may be with an earlier cancel, which takes up to a minute to take effect.
     unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
     text = f"Run {run_id} could not be cancelled ({error}). It stays active until its timeoutSeconds pass{unless}"
     yield Note(logging.ERROR, text)

@@ -2,7 +2,7 @@
 
 A flow is a generator: it yields an effect and is resumed with the effect's result, or with the error that the effect
 raised. The error may be an interruption: after one, a flow may still write, but not send or wait. A flow decides
-everything and does nothing itself, so the same flow serves the worker, the triggerer and the tests. To Python's type
+everything and does nothing itself, so the worker, the triggerer and the tests run the same flow. To Python's type
 checkers, all results that a generator is resumed with have one type. So a flow that needs a result yields through
 :func:`perform`, which gives the result its own type.
 """
@@ -28,7 +28,7 @@ T = TypeVar("T")
 
 
 class Effect(Generic[T]):
-    """What a driver performs; ``T`` is the type of its result."""
+    """An action that a driver performs; ``T`` is the type of its result."""
 
     __slots__ = ()
 
@@ -46,7 +46,7 @@ def perform(effect: Effect[T]) -> Flow[T]:
 class Send(Effect[T]):
     """Send a call once; resumed with its model, or with a ``WherobotsApiError``.
 
-    ``timeout`` is how many seconds this attempt should take in all; None takes the driver's own.
+    ``timeout`` is how many seconds this attempt should take in all; None is the driver's default.
     """
 
     call: Call[T]
@@ -94,8 +94,8 @@ class Forward(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Publish(Effect[None]):
-    """Publish a value of the run as an XCom of the task, while the run is active. May fail silently: nothing may depend
-    on it.
+    """Publish a value of the run as an XCom of the task, while the run is active. It can fail silently, so nothing must
+    depend on it.
     """
 
     key: str
@@ -124,7 +124,7 @@ class Connect(Effect[None]):
     """Open a WebSocket to a SQL session, in place of the driver's open one; resumed when it is open, or with a
     ``WherobotsApiError``.
 
-    ``timeout`` is how many seconds this attempt may take in all; None takes the driver's own.
+    ``timeout`` is how many seconds this attempt can take in all; None is the driver's default.
     """
 
     url: str
@@ -143,7 +143,7 @@ class Transmit(Effect[None]):
 @dataclass(frozen=True, slots=True)
 class Receive(Effect["ServerMessage | None"]):
     """Wait for the next message of the WebSocket; resumed with it, with None if none has come in time (or the wait was
-    broken off), or with a ``ConnectionLostError``.
+    aborted), or with a ``ConnectionLostError``.
     """
 
     timeout: float
@@ -151,15 +151,12 @@ class Receive(Effect["ServerMessage | None"]):
 
 @dataclass(frozen=True, slots=True)
 class Disconnect(Effect[None]):
-    """Close the WebSocket. Never raises; closes none if none is open."""
+    """Close the WebSocket, if one is open. Never raises."""
 
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The result of reading the connection again.
-
-    ``source`` is what holds the key, such as ``connection 'wherobots_default'``.
-    """
+    """The result of reading the connection again. ``source`` holds the key: ``connection 'wherobots_default'``."""
 
     changed: bool
     source: str
@@ -181,7 +178,7 @@ def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
     Raises a ``WherobotsApiError`` whose text is safe for a log and an exception. Safe for creates too, as a refused
     request has no effect.
     """
-    return (yield from _with_the_key_of_today(Send(call, timeout)))
+    return (yield from _with_current_key(Send(call, timeout)))
 
 
 def attempt_to_connect(url: str, timeout: float | None = None) -> Flow[None]:
@@ -189,10 +186,10 @@ def attempt_to_connect(url: str, timeout: float | None = None) -> Flow[None]:
 
     Raises a ``WherobotsApiError`` whose text is safe for a log and an exception.
     """
-    yield from _with_the_key_of_today(Connect(url, timeout))
+    yield from _with_current_key(Connect(url, timeout))
 
 
-def _with_the_key_of_today(effect: Effect[T]) -> Flow[T]:
+def _with_current_key(effect: Effect[T]) -> Flow[T]:
     try:
         return (yield from _perform(effect))
     except AuthenticationError as error:
@@ -209,7 +206,7 @@ def _perform(effect: Effect[T]) -> Flow[T]:
     try:
         return (yield from perform(effect))
     except WherobotsApiError as error:
-        # The text quotes the service: it may have any length and hold any character.
+        # The text quotes the service: it can have any length and any character.
         error.args = (words.quoted(str(error)),)
         raise
 

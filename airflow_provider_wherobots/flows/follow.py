@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -14,7 +12,7 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
-from airflow_provider_wherobots.flows.known_fields import known_fields
+from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, within
@@ -41,7 +39,7 @@ LAST_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class FollowOptions:
+class FollowOptions(Kept):
     """What to follow and how; JSON-able, so that a trigger can carry it.
 
     :param run_id: the run's id.
@@ -77,15 +75,6 @@ class FollowOptions:
     limit_name: str = "execution_timeout"
     is_new: bool = False
     twin_suffix: str = ""
-
-    def to_kwargs(self) -> dict[str, Any]:
-        """The options as a JSON-able dict."""
-        return asdict(self)
-
-    @classmethod
-    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> FollowOptions:
-        """Read options that another version of this package may have stored. Unknown ones are left out."""
-        return cls(**known_fields(cls, kwargs))
 
     def poll_delay(self, moment: float) -> float:
         """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
@@ -155,13 +144,13 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
                 outcome = Outcome.of_run(run, (yield from now()))
-                summary = RunSummary.of_run(run, spark_ui_url=spark_ui.url)
+                summary = RunSummary.of_run(run, spark_ui.url)
                 del run
                 outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
-                yield from twins.look_last(may_wait=True)
+                yield from twins.check_last(may_wait=True)
                 return outcome
             seen_active_at, outage.refused_seconds = moment, REFUSED_SECONDS
-            yield from twins.look_if_due()
+            yield from twins.check_if_due()
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
             del run
@@ -173,7 +162,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         moment = yield from now()
         if options.deadline is not None and moment >= options.deadline:
             outcome = yield from _stop_at_deadline(options, status.last, log, spark_ui.url)
-            yield from twins.look_last(may_wait=False)
+            yield from twins.check_last(may_wait=False)
             return outcome
         if not behind:
             yield within(options.deadline, moment, pause)
@@ -200,7 +189,7 @@ def _conclude(
     is_asked_for = options.poll_logs or options.return_result
     if is_asked_for or outcome.ending is not Ending.COMPLETED:
         moment = yield from now()
-        # A log that nobody asked for is read for the lines that explain a failure.
+        # A log that is not requested is read for the lines that explain a failure.
         until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
         # The log may not have been read yet: read it briefly even if the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
@@ -220,10 +209,10 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Out
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
-    """Find the outcome of a run that ended while nobody followed it. Its log is read, but not forwarded."""
+    """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
     moment = yield from now()
     options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
-    summary = RunSummary.of_run(run, spark_ui_url=spark_ui_url(run))
+    summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
     return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
 
@@ -251,7 +240,7 @@ def _stop_at_deadline(
     except WherobotsApiError as error:
         yield Note(logging.WARNING, f"{error}; the run's summary is incomplete")
     else:
-        summary = RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url)
+        summary = RunSummary.of_run(run, seen_spark_ui_url)
         if run.is_terminal and run.status != CANCELLED:
             # It had ended before the cancel arrived.
             outcome = Outcome.of_run(run, moment)
@@ -269,22 +258,21 @@ class _StatusNotes:
 
     def __init__(self) -> None:
         self.last = PENDING
-        self._said: str | None = None
-        self._said_at = 0.0
+        self._noted: str | None = None
+        self._noted_at = 0.0
         self._held_up_at = 0.0
 
     def seen(self, run: Run, moment: float, started_at: float) -> Flow[None]:
         self.last = words.short(run.status)
         detail = run.kube_app.status if run.status == PENDING else None
-        said = f"{self.last} ({words.short(detail)})" if detail else self.last
-        if said != self._said:
-            yield Note(logging.INFO, f"Run {run.id} is {said}")
-        elif moment - self._said_at >= HEARTBEAT_SECONDS:
-            minutes = round((moment - started_at) / words.MINUTE) * words.MINUTE
-            yield Note(logging.INFO, f"Run {run.id} is still {said} after {words.duration(minutes)}")
+        status = f"{self.last} ({words.short(detail)})" if detail else self.last
+        if status != self._noted:
+            yield Note(logging.INFO, f"Run {run.id} is {status}")
+        elif moment - self._noted_at >= HEARTBEAT_SECONDS:
+            yield Note(logging.INFO, f"Run {run.id} is still {status} after {words.minutes(moment - started_at)}")
         else:
             return
-        self._said, self._said_at = said, moment
+        self._noted, self._noted_at = status, moment
 
     def held_up(self, error: KeyLimitedError, moment: float) -> Flow[None]:
         if error.seconds >= LONG_HOLD_SECONDS and moment - self._held_up_at >= HEARTBEAT_SECONDS:

@@ -1,7 +1,7 @@
 """Forwarding a run's log: page after page until caught up, and after the run's end until the log is quiet.
 
-A failed logs call never affects the task's result. A streak of failures logs one warning; after the run's end, only a
-log that could not be read to its end does.
+A failed logs call never affects the task's result. Consecutive failures log one warning. After the run's end, only a
+log that could not be read to its end logs one.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
-from itertools import accumulate, chain, islice
+from itertools import chain
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
@@ -29,13 +29,13 @@ from airflow_provider_wherobots.logs.result import ResultReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
 QUIET_LOOKS = (1.0, 3.0, 7.0)
-"""Seconds after the run's end at which its log is read for late lines. If none come by the last, it is complete."""
+"""Seconds after the run's end at which its log is read for late lines. If none has come by the last, it is complete."""
 ROUNDING_SECONDS = 0.01
-"""Sums of such delays that differ by less count as equal."""
+"""Sums of these delays that differ by less are equal."""
 SECOND_LOOK_SECONDS = 10.0
 """Seconds until a page that was left for the next one is read again."""
 CATCH_UP_SECONDS = 10.0
-"""How long pages are followed before the run's status is polled again."""
+"""How long pages are read before the run's status is polled again."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
 """The most lines and characters forwarded at once: between two slices a driver can yield to the event loop."""
 
@@ -52,18 +52,18 @@ class LogForwarder:
         self._untaken: Iterator[list[LogRecord]] = iter(())
         self._held: LogRecord | None = None
         self._held_since = 0.0
-        # Why the last call failed; None if it did not.
+        # The failure of the last call.
         self._failure: WherobotsApiError | None = None
         self._has_warned = False
         self._has_read = False
         self._is_ending = False
-        # Whether the API key is limited for longer than there is time left.
+        # The API key is limited for longer than there is time.
         self._held_up = False
-        # A page was too large until a single line was requested, and no line has come since.
+        # A page was too large until a single line was requested. No line has come since.
         self._too_large: ResponseTooLargeError | None = None
-        self._said_too_large = False
+        self._has_noted_too_large = False
         self._fresh = 0
-        # When the log was last read to its present end; None if the last attempt did not get there.
+        # When the log was read to its present end; None if the last attempt did not get there.
         self._caught_up_at: float | None = None
         # When the log last had new lines; None if it has not been read yet.
         self._fresh_at: float | None = None
@@ -78,26 +78,20 @@ class LogForwarder:
     def keep_up(self, until: float, longest_pause: float) -> Flow[bool]:
         """Catch up, unless the log has no new lines and was read recently.
 
-        A log that had no new line for ten seconds is read again after ten more seconds, then after twenty, and so on.
-
-        It stops at ``until`` in any case, and reads in any case ``longest_pause`` seconds after the last read. Returns
-        whether there is more to fetch at once.
+        A log that had no new line for ten seconds is read again after ten more seconds, then after twenty, and so on,
+        at most ``longest_pause``. Returns whether there is more to fetch at once.
         """
         moment = yield from now()
-        if self._caught_up_at is None or self._fresh_at is None:
-            return (yield from self.catch_up(until))
-        silence = self._caught_up_at - self._fresh_at
-        # Not negative, unless the clock was set back.
-        if 0.0 <= moment - self._caught_up_at < min(silence, longest_pause):
-            yield from self._release_overdue(moment)
-            return False
+        if self._caught_up_at is not None and self._fresh_at is not None:
+            silence = self._caught_up_at - self._fresh_at
+            # Not negative, unless the clock was set back.
+            if 0.0 <= moment - self._caught_up_at < min(silence, longest_pause):
+                yield from self._release_overdue(moment)
+                return False
         return (yield from self.catch_up(until))
 
     def catch_up(self, until: float) -> Flow[bool]:
-        """Read pages, without sleeping, until there are no more for now.
-
-        Returns whether there is more to fetch at once.
-        """
+        """Read pages, without sleeping, until there are no more for now. Returns whether there is more to fetch."""
         before = self._fresh
         behind = yield from self._read_on(until)
         moment = yield from now()
@@ -123,13 +117,10 @@ class LogForwarder:
             yield Forward(records)
 
     def read_last(self, until: float, timeout: float) -> Flow[None]:
-        """Read the log a last time, when following ends before the run does. Recently left pages are read again too.
-
-        ``timeout`` is that of each call, in seconds.
-        """
+        """Read the log a last time, with recently left pages, when following ends before the run does."""
         self._is_ending = True
         behind = yield from self._read_on(until, look_back=True, timeout=timeout)
-        yield from self._say_what_is_left(behind or self._held_up)
+        yield from self._note_unread_rest(behind or self._held_up)
 
     def _read_on(self, until: float, *, look_back: bool = False, timeout: float | None = None) -> Flow[bool]:
         moment = yield from now()
@@ -152,23 +143,21 @@ class LogForwarder:
             if lines:
                 self._too_large = None
             elif not more and self._too_large is not None:
-                yield from self._say_too_large(self._too_large)
+                yield from self._note_too_large(self._too_large)
             yield from self._take_all()
             if not more:
                 return False
         return True
 
     def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
-        """Read the log of a run that has ended, until it has been quiet long enough.
-
-        ``max_wait_seconds`` is the longest wait in all, and ``until`` when to stop in any case, in epoch seconds.
+        """Read the log of a run that has ended, until it has been quiet long enough, or until a limit: of
+        ``max_wait_seconds`` of waiting in all, or of ``until``, in epoch seconds.
         """
         self._is_ending = True
         behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
-        yield from self._say_what_is_left(behind)
+        yield from self._note_unread_rest(behind)
 
     def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
-        """Read until the log is quiet. Returns whether there is more to fetch at once."""
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
             before = self._fresh
@@ -188,7 +177,7 @@ class LogForwarder:
             waited, quiet, is_first = waited + delay, quiet + delay, False
             yield Sleep(delay)
 
-    def _say_what_is_left(self, behind: bool) -> Flow[None]:
+    def _note_unread_rest(self, behind: bool) -> Flow[None]:
         if behind:
             yield Note(logging.WARNING, f"The log of run {self._run_id} was not read to its end within the time limit")
         elif self._failure is not None:
@@ -202,7 +191,7 @@ class LogForwarder:
         self._untaken = iter(())
 
     def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
-        """Take in the lines of a page, step by step. Returns the records that each step makes."""
+        """Read the lines of a page, step by step. Yields the records that each step makes."""
         for part in _slices(lines):
             self.tail.add(part)
             self.result.add(part)
@@ -216,7 +205,7 @@ class LogForwarder:
             try:
                 page = yield from attempt(self._next_call(), timeout)
             except KeyLimitedError as error:
-                # Not sent: this says nothing about the log.
+                # It was not sent: this is no failure of the log.
                 if (yield from now()) + error.seconds >= until:
                     self._held_up = True
                     return None
@@ -233,7 +222,7 @@ class LogForwarder:
                     if has_more_to_try:
                         continue
                     self._failure = None
-                    yield from self._say_too_large(error)
+                    yield from self._note_too_large(error)
                     return None
                 if self._failure is not None or not error.transient:
                     self._cursor.abandon()
@@ -249,14 +238,14 @@ class LogForwarder:
             self._failure, self._has_read = None, True
             return page
 
-    def _say_too_large(self, error: ResponseTooLargeError) -> Flow[None]:
-        if not self._said_too_large:
-            self._said_too_large = True
+    def _note_too_large(self, error: ResponseTooLargeError) -> Flow[None]:
+        if not self._has_noted_too_large:
+            self._has_noted_too_large = True
             yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
 
 
 def print_log(run_id: str) -> Flow[bool]:
-    """Forward a run's log as far as there is one, without waiting for more. Returns whether it could be read."""
+    """Forward a run's log as far as it exists. Returns whether it could be read."""
     log = LogForwarder(run_id)
     yield from log.drain(0.0, math.inf)
     yield from log.release()
@@ -264,12 +253,15 @@ def print_log(run_id: str) -> Flow[bool]:
 
 
 def _slices(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:
-    single = _single_lines(lines)
-    while part := list(islice(single, SLICE_LINES)):
-        while sum([len(raw) for _, raw in part]) > SLICE_CHARS and len(part) > 1:
-            fitting = _fitting(part)
-            yield part[:fitting]
-            part = part[fitting:]
+    part: list[Line] = []
+    chars = 0
+    for line in _single_lines(lines):
+        chars += len(line[1])
+        if part and (len(part) == SLICE_LINES or chars > SLICE_CHARS):
+            yield part
+            part, chars = [], len(line[1])
+        part.append(line)
+    if part:
         yield part
 
 
@@ -282,21 +274,14 @@ def _single_lines(lines: Sequence[Line]) -> Iterator[Line]:
             yield line
 
 
-def _fitting(lines: Sequence[Line]) -> int:
-    """How many of the lines fit into a slice; at least one."""
-    sizes = accumulate(len(raw) for _, raw in lines)
-    return max(1, sum(size <= SLICE_CHARS for size in sizes))
-
-
 def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
     """Seconds until the log is read for late lines again; None when it is complete.
 
-    ``quiet`` is the seconds since the run's end or the last late lines. A log that cannot be read now, and may be
-    later, does not count as quiet.
+    ``quiet`` is the seconds since the run's end or the last late lines. A log that is unreadable for now is not quiet.
     """
-    for moment in QUIET_LOOKS:
-        if quiet < moment - ROUNDING_SECONDS:
-            return moment - quiet
+    for seconds in QUIET_LOOKS:
+        if quiet < seconds - ROUNDING_SECONDS:
+            return seconds - quiet
     if unreadable:
         return QUIET_LOOKS[-1] - QUIET_LOOKS[-2]
     return QUIET_LOOKS[0] if found else None

@@ -1,4 +1,7 @@
-"""Listing the organization's runs, page by page."""
+"""Listing runs, page by page: all of the organization, or those of a task, by the suffix of their names.
+
+Names are not unique, List Runs has no documented order, and its filter may match substrings.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ from airflow_provider_wherobots.flows.retry import send
 
 PAGE_SIZE = 100
 MAX_PAGES = 20
-"""How many pages are read to find the runs of a name, should a service name pages without end."""
+"""How many pages are read to find the runs of a name, in case the service names pages without end."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -27,9 +30,9 @@ def read_pages(
     limit: float = math.inf,
     max_pages: float = MAX_PAGES,
 ) -> Flow[list[Run]]:
-    """Read pages of ``call(cursor=…)`` until more runs than the limit were wanted, each once, in the service's order.
+    """Read pages of ``call(cursor=…)`` until there are more wanted runs than the limit, in the service's order.
 
-    Runs that are created meanwhile move others to the next page.
+    A run that is created between two pages moves others to the next page, so each counts once.
     """
     runs: dict[str, Run] = {}
     cursor: str | None = None
@@ -53,10 +56,9 @@ def list_runs(
     limit: int | None = None,
     max_outage_seconds: float,
 ) -> Flow[tuple[list[Run], bool]]:
-    """List runs (``GET /runs``).
+    """List runs (``GET /runs``). ``name`` can be a pattern with at most one ``*``.
 
-    ``name`` may be a pattern with at most one ``*``. Returns the runs, newest first, and whether the limit left some
-    out.
+    Returns the runs, newest first, and whether the limit left some out.
     """
     # One more than the limit, to see whether there are more. The same for every page: what a cursor counts is unknown.
     size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit + 1)
@@ -73,6 +75,20 @@ def list_runs(
     return sorted(runs[:limit], key=age, reverse=True), limit is not None and len(runs) > limit
 
 
+def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False) -> Flow[list[Run]]:
+    """List every run whose name ends with the suffix, in any status, oldest first (``GET /runs?name=*{suffix}``).
+
+    Urgent calls are sent even while the service limits the API key.
+    """
+    call = partial(calls.list_runs, name=f"*{suffix}", size=PAGE_SIZE)
+    runs = yield from read_pages(
+        call,
+        lambda page: attempt(page.at_once() if urgent else page, timeout),
+        wanted=lambda run: run.name.endswith(suffix),
+    )
+    return sorted(runs, key=age)
+
+
 def list_active_runs(max_outage_seconds: float) -> Flow[list[Run]]:
     """List the runs of the organization that have not ended and are not being torn down. Newest first."""
     runs, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=max_outage_seconds)
@@ -80,5 +96,5 @@ def list_active_runs(max_outage_seconds: float) -> Flow[list[Run]]:
 
 
 def age(run: Run) -> tuple[datetime, str]:
-    """What runs are sorted by: oldest first, and always in the same order. One without a time counts as the oldest."""
+    """The key for sorting runs by age, oldest first. A run without a time counts as the oldest."""
     return run.create_time or _EPOCH, run.id

@@ -1,4 +1,4 @@
-"""What is measured of runs and SQL statements for Airflow's metrics. docs/monitoring.md says what they mean."""
+"""Measurements of runs and SQL statements for Airflow's metrics, as docs/monitoring.md describes them."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """One value of a metric. A timing is in seconds. Each tag has few values, so none is an id of a run."""
+    """One value of a metric. A timing is in seconds. Each tag has few values, so no tag is an id."""
 
     kind: Kind
     name: str
@@ -42,10 +42,8 @@ class Measurement:
 
 
 def of_end(outcome: Outcome, task_tags: Mapping[str, str], *, cancelled_at_deadline: bool) -> list[Measurement]:
-    """Measure a run whose task ends.
-
-    How long it was queued and ran and what it cost is measured once for each run. So it is left out if the task leaves
-    the run active, because a later try may see its end.
+    """Measure a run whose task ends. Times and costs are measured once for each run, so they are left out if the task
+    leaves the run active: a later try may see its end.
     """
     summary = outcome.summary or {}
     tags = {**task_tags, **_run_tags(summary.get("region"), summary.get("runtime"), outcome.status)}
@@ -61,7 +59,6 @@ def of_end(outcome: Outcome, task_tags: Mapping[str, str], *, cancelled_at_deadl
 
 
 def of_reattachment(run: Run, task_tags: Mapping[str, str]) -> list[Measurement]:
-    """Measure that a try re-attached to a run."""
     summary = RunSummary.of_run(run)
     tags = {**task_tags, **_run_tags(summary.region, summary.runtime, summary.status)}
     return [Measurement(Kind.COUNTER, REATTACHED, 1, tags)]
@@ -73,10 +70,7 @@ def of_statement(seconds: float, state: str, region: str | None, task_tags: Mapp
 
 
 def _run_tags(region: Any, runtime: Any, status: Any) -> dict[str, str]:
-    """The tags of a run or a statement, made safe for every format. Unknown ones are left out.
-
-    In StatsD's formats a comma, an equals sign, a colon, a bar, a hash and a space have a meaning.
-    """
+    """The tags of a run or a statement, without characters that have a meaning in StatsD's formats."""
     given = {"region": region, "runtime": runtime, "status": status}
     return {
         name: _NOT_IN_A_TAG.sub("_", value[:MAX_TAG_CHARS])

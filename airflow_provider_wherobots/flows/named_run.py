@@ -31,7 +31,7 @@ from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 @dataclass(frozen=True, slots=True)
 class NamedRun:
-    """A run as a user knows it who has not started it.
+    """A run that is known by its name only.
 
     :param name: its name, or the ``name`` that its ``WherobotsRunOperator`` has, to which a suffix is added.
     :param created_after: the earliest time of its creation, in epoch seconds.
@@ -42,7 +42,6 @@ class NamedRun:
 
     @property
     def earliest(self) -> datetime:
-        """The earliest time of its creation."""
         return datetime.fromtimestamp(self.created_after, UTC)
 
     @property
@@ -59,12 +58,11 @@ class NamedRun:
         return bool(has_name) and run.create_time is not None and run.create_time >= self.earliest
 
     def describe(self) -> str:
-        """Say which run is meant."""
         return f"run named {self.name!r} created since {words.moment(self.created_after)}"
 
     @property
     def _stem(self) -> str:
-        """What stands before a suffix: a long name is cut to make room for it."""
+        """The name before a suffix: a long one is cut to make room for it."""
         return self.name[: MAX_NAME_CHARS - SUFFIX_CHARS]
 
 
@@ -76,12 +74,12 @@ def find_newest(named: NamedRun) -> Flow[Run | None]:
 
 
 def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
-    """Wait until there is a run of the name.
+    """Wait until there is a run of the name. The ``run_id`` of ``options`` is unused.
 
-    The ``run_id`` of ``options`` is unused. Returns an outcome without a ``run_id`` if there was no run until the
-    deadline, or looking for it was given up. Its ``reason`` says why.
+    Returns an outcome without a ``run_id``, with the ``reason``, if there was no run until the deadline, or looking for
+    it was given up.
     """
-    outage, said_at = Outage(options.max_outage_seconds), options.started_at
+    outage, noted_at = Outage(options.max_outage_seconds), options.started_at
     while True:
         moment = yield from now()
         try:
@@ -96,10 +94,10 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
             yield from outage.succeeded(moment)
             if run is not None:
                 return run
-            if moment - said_at >= HEARTBEAT_SECONDS:
-                said_at = moment
-                minutes = round((moment - options.started_at) / words.MINUTE) * words.MINUTE
-                yield Note(logging.INFO, f"Still no {named.describe()} after {words.duration(minutes)}")
+            if moment - noted_at >= HEARTBEAT_SECONDS:
+                noted_at = moment
+                waited = words.minutes(moment - options.started_at)
+                yield Note(logging.INFO, f"Still no {named.describe()} after {waited}")
             pause = Sleep(options.poll_delay(moment), POLL_JITTER)
         moment = yield from now()
         if options.deadline is not None and moment >= options.deadline:
@@ -109,32 +107,23 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
         yield within(options.deadline, moment, pause)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
-    """What one look of a rescheduled sensor has found.
+def poll_once(
+    which: str | NamedRun, options: FollowOptions, failing_since: float | None
+) -> Flow[tuple[Run | None, float | None]]:
+    """Look for a run once, for a rescheduled sensor: the next poll is in another process.
 
-    ``run`` is None if there is none yet, or the look failed. ``failing_since`` is when the first of the consecutive
-    failed looks began, in epoch seconds; None if this lookup succeeded.
-    """
-
-    run: Run | None
-    failing_since: float | None = None
-
-
-def look_once(which: str | NamedRun, options: FollowOptions, failing_since: float | None) -> Flow[Look]:
-    """Look for a run once. The next look takes place in another process.
-
-    A run that is given by its id may be unknown for a minute, if it was created a moment ago. Raises a failure that is
-    permanent, or no longer tolerated.
+    Returns the run, None if there is none yet or the call failed; and when the first of the consecutive failed polls
+    was, in epoch seconds, None if this one succeeded. A run that is given by its id may be unknown for a minute, if it
+    was created a moment ago. Raises a failure that is permanent, or no longer tolerated.
     """
     moment = yield from now()
     try:
         if isinstance(which, NamedRun):
-            return Look((yield from find_newest(which)))
-        return Look((yield from attempt(calls.get_run(which))))
+            return (yield from find_newest(which)), None
+        return (yield from attempt(calls.get_run(which))), None
     except KeyLimitedError as error:
         yield Note(logging.INFO, str(error))
-        return Look(None, failing_since)
+        return None, failing_since
     except WherobotsApiError as error:
         tolerated = options.max_outage_seconds if error.transient else 0.0
         if isinstance(error, NotFoundError) and not isinstance(which, NamedRun):
@@ -148,7 +137,7 @@ def look_once(which: str | NamedRun, options: FollowOptions, failing_since: floa
             logging.WARNING,
             f"{error}; lookups have failed since {words.moment(since)}; retrying for {words.duration(tolerated)}",
         )
-        return Look(None, since)
+        return None, since
 
 
 def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:

@@ -1,9 +1,8 @@
-"""Which active runs and SQL sessions no task needs any more: those whose task instance in this deployment has ended.
+"""Which active runs and SQL sessions no task needs any more, because their task instance in this deployment has ended.
 
-A run belongs to the task instance whose suffix its name ends with. The suffix is a hash, also of the start of
-the DAG run in microseconds, so that another deployment with the same DAGs has other suffixes. A clear may give the DAG
-run another start, so the suffix in the task's XCom counts first. A run without an owner in this deployment is not
-judged.
+A run belongs to the task instance whose suffix its name ends with. The suffix is a hash, also of the start of the DAG
+run in microseconds, so that another deployment with the same DAGs has other suffixes. A clear may give the DAG run
+another start, so the suffix in the task's XCom counts first.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 SUCCESS, REMOVED = "success", "removed"
 ENDED_STATES = frozenset({SUCCESS, "failed", "skipped", "upstream_failed", REMOVED})
 """States in which Airflow does nothing more with a task instance, unless it is cleared. In every other state, also one
-of a later Airflow, a try follows the run or will look for it: a retry re-attaches to it."""
+of a later Airflow, a try follows the run or will re-attach to it."""
 _SUFFIX = re.compile(rf"-[0-9a-f]{{{HASH_CHARS}}}")
 
 
@@ -79,7 +78,7 @@ def suffix_of(run: Run) -> str | None:
 
 
 def find_owners(runs: Iterable[Run], task_instances: Iterable[Owner]) -> dict[str, Owner]:
-    """Find the task instances that runs belong to. ``task_instances`` are read only until every run has its owner."""
+    """The task instances that runs belong to, by suffix. ``task_instances`` are read until every run has its owner."""
     missing = {suffix for run in runs if (suffix := suffix_of(run)) is not None}
     owners: dict[str, Owner] = {}
     if not missing:
@@ -95,27 +94,25 @@ def find_owners(runs: Iterable[Run], task_instances: Iterable[Owner]) -> dict[st
 
 
 def judge(run: Run, owner: Owner | None) -> RunVerdict:
-    """Say what an active run is to this deployment. ``owner`` is None if this deployment has none."""
+    """What an active run is to this deployment. ``owner`` is None if this deployment has none."""
     if owner is None or owner.suffix != suffix_of(run):
         return RunVerdict.OF_OTHERS
     if owner.state not in ENDED_STATES:
         return RunVerdict.IN_USE
     if RUN_LEFT_ACTIVE_KEY in owner.xcom_keys:
-        # Whatever became of the task: it may have been marked, or removed from its DAG, long after it succeeded.
+        # Regardless of the state: the task may have been marked, or removed from its DAG, after it succeeded.
         return RunVerdict.LEFT_ACTIVE
     if owner.state not in (SUCCESS, REMOVED):
         return RunVerdict.ORPHAN
-    # A task that waits for its run succeeds after the run has ended. So it was marked, or it did not wait. One that was
-    # removed may have succeeded before.
+    # A task that waits for its run succeeds after the run has ended. So it was marked, or did not wait, or was removed.
     return RunVerdict.ORPHAN if RUN_ID_KEY in owner.xcom_keys else RunVerdict.UNSURE
 
 
 def judge_session(users: Iterable[SessionUser]) -> RunVerdict:
     """What a SQL session is to this deployment, whose task instances name it in an XCom.
 
-    A task that begins later in the same DAG run may use it too, so it is in use until the DAG run has ended. Only a
-    session with a key of a task's own is an orphan then: any other one may be shared with clients that Airflow does not
-    know.
+    A later task of the same DAG run can use it too, so it is in use until the DAG run has ended. After that, only a
+    session with the key of a task is an orphan: any other can be shared with clients that Airflow does not know.
     """
     found = list(users)
     if not found:

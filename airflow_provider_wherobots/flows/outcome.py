@@ -1,4 +1,4 @@
-"""How following a run ended, and the messages that say so."""
+"""How following a run ended, and its messages."""
 
 from __future__ import annotations
 
@@ -59,7 +59,6 @@ class Outcome:
     outage_seconds: float = 0.0
 
     def to_event(self) -> dict[str, Any]:
-        """The outcome as a JSON-able dict."""
         return {**asdict(self), "ending": self.ending.value}
 
     @classmethod
@@ -73,19 +72,18 @@ class Outcome:
         """
         try:
             given = known_fields(cls, event)
-            said, status = given["ending"], given["status"]
-            ending = _ENDINGS.get(said) or _ENDINGS_BY_STATUS.get(status, Ending.GAVE_UP)
+            name, status = given["ending"], given["status"]
+            ending = _ENDINGS.get(name) or _ENDINGS_BY_STATUS.get(status, Ending.GAVE_UP)
             outcome = cls(**{**given, "ending": ending})
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"not an event of a followed run: {error!r}") from None
-        if said in _ENDINGS or ending is Ending.COMPLETED:
+        if name in _ENDINGS or ending is Ending.COMPLETED:
             return outcome
-        unknown = f"the triggerer runs a later version, which reports {said!r}"
+        unknown = f"the triggerer runs a later version, which reports {name!r}"
         return replace(outcome, reason=f"{unknown}: {outcome.reason}" if outcome.reason else unknown)
 
     @classmethod
-    def of_run(cls, run: Run, ended_at: float, log_tail: str = "", summary: RunSummary | None = None) -> Outcome:
-        """The outcome of a run that has ended. The log's tail is left out if the run completed."""
+    def of_run(cls, run: Run, ended_at: float) -> Outcome:
         if run.status == COMPLETED:
             ending = Ending.COMPLETED
         elif run.status == CANCELLED:
@@ -99,8 +97,7 @@ class Outcome:
         reason = "" if ending is Ending.COMPLETED else words.quoted(run.reason or "")
         if ending is Ending.CANCELLED and _ran_out_of_time(run):
             reason = f"{reason} (it had used up its timeoutSeconds)".strip()
-        status = words.short(run.status)
-        return cls(ending, run.id, status, reason, ended_at=ended_at).closed(log_tail, summary)
+        return cls(ending, run.id, words.short(run.status), reason, ended_at=ended_at)
 
     @property
     def has_failed(self) -> bool:
@@ -108,7 +105,7 @@ class Outcome:
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
     def closed(self, log_tail: str, summary: RunSummary | None, result: str | None = None) -> Outcome:
-        """The same outcome, with what was read after it was known. The log's tail is left out if the run completed."""
+        """The outcome with its log's tail, summary and result. The tail is left out if the run completed."""
         return replace(
             self,
             log_tail="" if self.ending is Ending.COMPLETED else log_tail,
@@ -117,10 +114,7 @@ class Outcome:
         )
 
     def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
-        """The message of the task's exception, which alerts and the UI show.
-
-        ``left`` says what becomes of a run that can no longer be followed.
-        """
+        """The message of the task's exception. ``left`` is a sentence about a run that can no longer be followed."""
         run = f"Run {words.short(self.run_id)}"
         text = {
             Ending.COMPLETED: f"{run} completed",
@@ -141,10 +135,7 @@ class Outcome:
 
 
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
-    """Say why a try has no run, and whether one may exist anyway.
-
-    ``again`` is a sentence about the run that may exist.
-    """
+    """Why a try has no run, and whether one may exist anyway. ``again`` is a sentence about the run that may exist."""
     text = words.quoted(str(error))
     if not error.transient:
         return text
@@ -154,12 +145,12 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, agai
 
 
 def why_given_up(error: WherobotsApiError, max_outage_seconds: float) -> str:
-    """Why a run, or looking for one, was given up: the last failure, and if it was an outage, how long it lasted."""
+    """Why a run, or looking for one, was given up: the last failure, and how long an outage lasted."""
     return f"{error}; {given_up(max_outage_seconds)}" if error.transient else str(error)
 
 
 def given_up(max_outage_seconds: float) -> str:
-    """Say how long transient failures were tolerated, and which setting limits that."""
+    """How long transient failures were tolerated, and which setting limits that."""
     return (
         f"given up after {words.duration(max_outage_seconds)} of failures (max_outage_seconds={max_outage_seconds:g})"
     )

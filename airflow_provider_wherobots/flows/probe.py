@@ -1,4 +1,4 @@
-"""Testing a connection with one cheap call, and saying what is wrong with it."""
+"""Testing a connection with one cheap call, and explaining what is wrong with it."""
 
 from __future__ import annotations
 
@@ -22,12 +22,28 @@ from airflow_provider_wherobots.flows.effects import Flow, Send
 
 PROBE_SECONDS = 10.0
 """How long the whole test may take."""
+OTHER_SERVICE = "This is not the Wherobots Runs API"
+_MEANINGS: tuple[tuple[type[WherobotsApiError], str], ...] = (
+    (UntrustedServerError, "The host's TLS certificate is not trusted"),
+    (ProxySettingError, "The configured proxy cannot be used"),
+    (PlainHttpError, "The host speaks plain http where https was expected"),
+    (NotSentError, "The host cannot be reached"),
+    (ResponseLostError, "The host was reached, but did not respond"),
+    (AuthenticationError, "The API key is refused"),
+    (PermissionDeniedError, "The API key is valid, but may not use runs"),
+    (UnreadableResponseError, OTHER_SERVICE),
+    (ForeignResponseError, OTHER_SERVICE),
+    (NotFoundError, "There is no Wherobots Runs API at this address"),
+    (ResponseError, "The service responds with an error"),
+    (WherobotsApiError, "The call failed"),
+)
+"""What each error means for the connection; the first kind that fits counts."""
 
 
 def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
     """List at most one run: needs the host, the key and the permission to use runs, and changes nothing.
 
-    The call is not repeated. Returns whether it worked, and a message that says so or what is wrong.
+    The call is not repeated. Returns whether it worked, and a message.
     """
     try:
         # Not `attempt`: the key is tested as given, and the connection may not be stored yet.
@@ -38,29 +54,7 @@ def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
 
 
 def diagnose(error: WherobotsApiError) -> str:
-    """Say what an error means for the connection."""
-    match error:
-        case UntrustedServerError():
-            return "The host's TLS certificate is not trusted"
-        case ProxySettingError():
-            return "The configured proxy cannot be used"
-        case PlainHttpError():
-            return "The host speaks plain http where https was expected"
-        case NotSentError():
-            return "The host cannot be reached"
-        case ResponseLostError():
-            return "The host was reached, but did not respond"
-        case AuthenticationError():
-            return "The API key is refused"
-        case PermissionDeniedError():
-            return "The API key is valid, but may not use runs"
-        case UnreadableResponseError() | ForeignResponseError():
-            return "This is not the Wherobots Runs API"
-        case NotFoundError():
-            return "There is no Wherobots Runs API at this address"
-        case ResponseError(errors=()) if not error.transient:
-            # Every error of the service has an ErrorBody.
-            return "This is not the Wherobots Runs API"
-        case ResponseError():
-            return "The service responds with an error"
-    return "The call failed"
+    kind, text = next((kind, text) for kind, text in _MEANINGS if isinstance(error, kind))
+    # Every error of the service has an ErrorBody.
+    is_bare = kind is ResponseError and isinstance(error, ResponseError) and not error.errors and not error.transient
+    return OTHER_SERVICE if is_bare else text

@@ -1,46 +1,42 @@
 """Waiting for quota: how long to wait while the organization is full, and when to send the create again.
 
-A wait of up to three minutes stays with the process that sends the create. A longer one is handed over: the caller
-waits elsewhere, and sends the create again with the same :class:`QuotaWait`. So the wait keeps its start and its limit
-in whichever process it continues.
+A wait of up to three minutes stays in the process that sends the create. A longer one is handed over: the caller waits
+elsewhere, and sends the create again with the same :class:`QuotaWait`, which has the start and the limit of the wait.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
-from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, now
+from airflow_provider_wherobots.flows.known_fields import Kept
+from airflow_provider_wherobots.flows.retry import JITTER, at_most, growing_delay
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 """How long to wait for quota unless the user sets another limit."""
 FIRST_DELAY_SECONDS = 5.0
 MAX_DELAY_SECONDS = 300.0
 MIN_RUN_SECONDS = 10.0
-"""A run that would have less time than this before the deadline is not created."""
+"""A run with less time than this before the deadline is not created."""
 HEARTBEAT_SECONDS = 300.0
-"""How long a wait may log nothing."""
+"""The longest time without a log line."""
 HOLD_SECONDS = 180.0
-"""How long a wait may hold a worker before it is handed over."""
+"""How long a wait can hold a worker before it is handed over."""
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaWait:
+class QuotaWait(Kept):
     """A wait for quota; JSON-able, so that a deferral can carry it.
 
-    :param max_seconds: how long it may take in all, in seconds; default 3600. 0 does not wait.
-    :param may_hand_over: whether a long wait is handed over to the caller; default False.
-    :param deadline: when to give up in any case, in epoch seconds; default None, never.
+    :param max_seconds: how long it can take in all; 0 does not wait.
+    :param may_hand_over: whether a long wait is handed over to the caller.
+    :param deadline: when to give up in any case, in epoch seconds; None is never.
     :param since: when quota was first refused, in epoch seconds; None before the first refusal.
     :param refusals: how often it was refused so far.
-    :param unclear: whether an earlier create of this try may have created a run (its response was lost); default
-        False.
+    :param unclear: whether an earlier create of this try, whose response was lost, may have created a run.
     :param passed_over: ids of runs of earlier tries, which this try must not adopt.
     """
 
@@ -50,20 +46,9 @@ class QuotaWait:
     since: float | None = None
     refusals: int = 0
     unclear: bool = False
-    passed_over: tuple[str, ...] = ()
-
-    def to_kwargs(self) -> dict[str, Any]:
-        """The wait as a JSON-able dict."""
-        return {**asdict(self), "passed_over": list(self.passed_over)}
-
-    @classmethod
-    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> QuotaWait:
-        """Read a wait from a dict. Unknown keys, which a later version may have added, are left out."""
-        known = known_fields(cls, kwargs)
-        return cls(**{**known, "passed_over": tuple(known.get("passed_over", ()))})
+    passed_over: list[str] = field(default_factory=list)
 
     def refused(self, moment: float) -> QuotaWait:
-        """The wait after one more refusal."""
         since = moment if self.since is None else self.since
         return replace(self, since=since, refusals=self.refusals + 1)
 
@@ -72,20 +57,18 @@ class QuotaWait:
         return 0.0 if self.since is None else max(0.0, moment - self.since)
 
     def next_attempt(self, error: QuotaError, moment: float) -> Sleep | None:
-        """When to send the create again: after a growing delay or the service's ``Retry-After``, whichever is longer,
-        but never after a limit.
-
-        None when a limit is reached.
+        """The pause before the create is sent again: a growing delay or the service's ``Retry-After``, the longer of
+        both, but at most what is left of the wait; None if nothing is left.
         """
         left = self.left(moment)
         if left <= 0:
             return None
         growing = growing_delay(max(1, self.refusals), FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)
         delay = max(growing, error.retry_after or 0.0)
-        return Sleep(delay, JITTER) if delay * (1 + JITTER) < left else Sleep(left)
+        return at_most(left, Sleep(delay, JITTER))
 
     def left(self, moment: float) -> float:
-        """Seconds that the wait may still take."""
+        """Seconds that are left of the wait."""
         return min(self.max_seconds - self.waited(moment), self._left_until_deadline(moment))
 
     def ends_at_deadline(self, moment: float) -> bool:
@@ -96,50 +79,16 @@ class QuotaWait:
         return float("inf") if self.deadline is None else self.deadline - MIN_RUN_SECONDS - moment
 
     def is_handed_over(self, delay: float, moment: float) -> bool:
-        """Whether the caller waits from here on. ``delay`` is the seconds until the create is sent again."""
+        """Whether the caller waits from now on. ``delay`` is the seconds until the create is sent again."""
         return self.may_hand_over and self.waited(moment) + delay > HOLD_SECONDS
 
 
 @dataclass(frozen=True, slots=True)
 class AwaitingQuota:
-    """There is no run, or no SQL session, yet: the organization is full. The caller waits, and then continues with
-    ``wait``.
-    """
+    """There is no run or SQL session yet: the organization is full. The caller waits, and continues with ``wait``."""
 
     wait: QuotaWait
     pause: Sleep
-
-
-class QuotaNotes:
-    """Logs a wait for quota: its start, a heartbeat, and when it is handed over."""
-
-    def __init__(self, what: str = "run") -> None:
-        self._what = what
-        self._said_at: float | None = None
-
-    def refused(self, wait: QuotaWait, error: QuotaError, delay: float, moment: float, handed_over: bool) -> Flow[None]:
-        """Log a refusal if it is the first, if a heartbeat is due, or if the wait is handed over.
-
-        ``wait`` includes this refusal.
-        """
-        if wait.refusals == 1:
-            by_deadline = wait.ends_at_deadline(moment)
-            limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
-            yield Note(
-                logging.WARNING,
-                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
-                f"Retrying the create call for up to {words.duration(wait.left(moment))} "
-                f"({limit}), first in {words.duration(delay)}",
-            )
-        elif handed_over or self._said_at is None or moment - self._said_at >= HEARTBEAT_SECONDS:
-            yield Note(
-                logging.INFO,
-                f"Still waiting for quota after {words.duration(wait.waited(moment))}; "
-                f"next create call in {words.duration(delay)}",
-            )
-        else:
-            return
-        self._said_at = moment
 
 
 class QuotaNotFreedError(WherobotsApiError):
@@ -161,3 +110,38 @@ class QuotaNotFreedError(WherobotsApiError):
             refusal.operation,
             f"no {what} was created: the organization's quota was used up {when}. {words.quoted(refusal.said)}",
         )
+
+
+class QuotaRefusals:
+    """Counts and logs the refusals of a create: the first, then a heartbeat, and when the wait is handed over."""
+
+    def __init__(self, wait: QuotaWait, what: str = "run") -> None:
+        self._wait = wait
+        self._what = what
+        self._noted_at: float | None = None
+
+    def refused(self, error: QuotaError) -> Flow[Sleep | AwaitingQuota]:
+        """The pause before the create is sent again, or the wait if it is handed over. Raises a ``QuotaNotFreedError``
+        when the wait has reached its limit.
+        """
+        moment = yield from now()
+        self._wait = wait = self._wait.refused(moment)
+        pause = wait.next_attempt(error, moment)
+        if pause is None:
+            raise QuotaNotFreedError(error, wait, moment, self._what) from error
+        is_handed_over = wait.is_handed_over(pause.seconds, moment)
+        delay = words.duration(pause.seconds)
+        if wait.refusals == 1:
+            by_deadline = wait.ends_at_deadline(moment)
+            limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
+            self._noted_at = moment
+            yield Note(
+                logging.WARNING,
+                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
+                f"Retrying the create call for up to {words.duration(wait.left(moment))} ({limit}), first in {delay}",
+            )
+        elif is_handed_over or self._noted_at is None or moment - self._noted_at >= HEARTBEAT_SECONDS:
+            self._noted_at = moment
+            waited = words.duration(wait.waited(moment))
+            yield Note(logging.INFO, f"Still waiting for quota after {waited}; next create call in {delay}")
+        return AwaitingQuota(wait, pause) if is_handed_over else pause

@@ -5,24 +5,24 @@ and some gateways then prolong the limit. So each driver checks here before it s
 once with a ``KeyLimitedError``, and its flow sleeps, so that a deadline or a kill still ends the flow in time.
 
 Waiting calls form one queue. Otherwise a thousand calls would wait for the same second and be refused together again.
-Each call that has to wait draws a number, and a counter shows whose turn it is. The counter moves at a pace, in numbers
-per second, and stops while the key is limited. A refused call keeps its number, and the counter goes back to it. So a
-second refusal delays the whole queue and keeps its order. A number is valid until the service responds to its call with
-anything but 429.
+Each call that has to wait draws a number. A counter moves through the numbers at a pace, in numbers per second, and
+stops while the key is limited. A refused call keeps its number, and the counter goes back to it. So a second refusal
+delays the whole queue and keeps its order. A number is valid until its call has a response other than 429.
 
 The pace is learned, as TCP learns the rate of a network. After the first limit it doubles every ten seconds. Each
 further limit makes it a little slower, and from then on it grows slowly while there is a queue. After a long limit it
 grows more slowly, because such a limit costs more. The longer there is no limit, the faster it grows, because the
 service may now allow much more. A change of pace moves the turns of the whole queue, so a flow cannot know its turn far
-in advance: after half of a long wait it asks here again (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two
+in advance: after half of a long wait it checks again (:func:`~airflow_provider_wherobots.flows.retry.pause_of`). Two
 processes with one key do not know of each other, but each learns a pace that leaves the other its share.
 
-Once the counter has passed all numbers, there is no queue, and calls are sent at once. After a minute without a queue
+When the counter has passed all numbers, there is no queue, and calls are sent at once. After a minute without a queue
 the pace is forgotten.
 """
 
 from __future__ import annotations
 
+from collections import defaultdict
 from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.call import Call
@@ -71,10 +71,8 @@ class RateLimit:
         self._succeeded: dict[str, float] = {}
 
     def check(self, call: Call[Any], places: Places, moment: float) -> None:
-        """Refuse a call while the key is limited or other calls are before it in the queue.
-
-        An urgent call is never refused. A call that has to wait gets a place, and the error says how long it waits at
-        the present pace.
+        """Refuse a call while the key is limited or other calls are before it in the queue, unless it is urgent. A call
+        that has to wait gets a place; the error has its wait at the present pace.
         """
         self._advance(moment)
         if call.urgent or (call.operation not in places and self._is_free(moment)):
@@ -97,20 +95,20 @@ class RateLimit:
     def refused(self, call: Call[Any], places: Places, error: RateLimitedError, moment: float) -> None:
         """Record that the service refused a call with 429.
 
-        If the ``retry_after`` of the error is a second or more, it is replaced by the seconds until the call's turn. If
-        it is shorter or missing, the key is limited for a second, and for twice as long after each further refusal, up
-        to 30 s, until a call has a response.
+        A ``retry_after`` of a second or more is replaced by the seconds until the call's turn. If it is shorter or
+        missing, the key is limited for a second, and for twice as long after each further refusal, up to 30 s, until a
+        call has a response.
         """
         self._advance(moment)
         if (last := self._succeeded.get(call.operation)) is not None:
             error.succeeded_ago = moment - last
         retry_after = error.retry_after or 0.0
-        is_said = retry_after >= FIRST_DELAY_SECONDS
+        is_given = retry_after >= FIRST_DELAY_SECONDS
         hold = min(max(retry_after, FIRST_DELAY_SECONDS), MAX_HOLD_SECONDS)
         if moment >= self._until:
             if self._is_silent:
-                # The last limit was too short. That says nothing about the pace.
-                if not is_said:
+                # The last limit was too short: this is no failure of the pace.
+                if not is_given:
                     hold = min(2.0 * self._hold, MAX_DELAY_SECONDS)
             elif self._pace == 0.0 or self._turn - self._next > FORGET_SECONDS * self._pace:
                 self._pace, self._growth = FIRST_PACE, FIRST_GROWTH
@@ -125,11 +123,10 @@ class RateLimit:
             self._turn = min(self._turn, max(self._turn - 1.0, places[call.operation]))
         else:
             places[call.operation] = self._draw()
-        if is_said:
+        if is_given:
             error.retry_after = self._wait(places[call.operation], moment)
 
     def _advance(self, moment: float) -> None:
-        """Move the counter to a moment."""
         if (seconds := moment - max(self._moment, self._until)) > 0.0 and self._pace > 0.0:
             queued = min(seconds, max(0.0, self._next - self._turn) / self._pace)
             self._turn += seconds * self._pace
@@ -154,10 +151,7 @@ class RateLimits:
     """The limits of all API keys in use."""
 
     def __init__(self) -> None:
-        self._by_key: dict[str, RateLimit] = {}
+        self._by_key: defaultdict[str, RateLimit] = defaultdict(RateLimit)
 
     def of(self, api_key: str) -> RateLimit:
-        """The limit of a key."""
-        if (limit := self._by_key.get(api_key)) is None:
-            limit = self._by_key[api_key] = RateLimit()
-        return limit
+        return self._by_key[api_key]

@@ -1,14 +1,13 @@
 """How long transient failures are tolerated, and how long to wait between them: one rule for every call.
 
-A call that was not sent because the API key is limited is not a failure. It is repeated, however long that takes. So a
-call refused with 429 may be sent again only after a long time, and be refused again. While other calls of its kind
-succeed, that is no outage.
+A call that was not sent because the API key is limited is not a failure. It is repeated, however long that takes. A
+call refused with 429 may be sent again after a long time, and be refused again. That is no outage while others of its
+kind succeed.
 """
 
 from __future__ import annotations
 
 import logging
-import math
 from collections.abc import Callable
 from typing import TypeVar
 
@@ -23,6 +22,10 @@ DEFAULT_MAX_OUTAGE_SECONDS = 600.0
 FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 30.0
 JITTER = 0.2
+CANCEL_BUDGET_SECONDS = 25.0
+"""How long a cancel is retried. Airflow limits a trigger's ``on_kill`` to 30 s."""
+WORKER_CANCEL_BUDGET_SECONDS = 3.8
+"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 
 
 class Outage:
@@ -31,7 +34,7 @@ class Outage:
     def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> None:
         self._max_seconds = max_seconds
         self.refused_seconds = 0.0
-        """How long a streak may last if its last failure is permanent, in seconds. 0 ends it at once."""
+        """How long a streak can last if its last failure is permanent, in seconds. 0 ends it at once."""
         self._since: float | None = None
         self._failures = 0
         self._earlier_seconds = 0.0
@@ -39,11 +42,11 @@ class Outage:
         """Whether the last failure began the streak."""
 
     def failed(self, error: WherobotsApiError, moment: float) -> float:
-        """Count a failure. A call that was not sent because the API key is limited does not count.
+        """Count a failure, unless the call was not sent because the API key is limited.
 
         Returns the seconds to wait before the next attempt: the service's ``Retry-After`` if it is a second or more,
-        else a growing delay; never so long that the next attempt would come after the streak's limit. Raises the error
-        itself if it is permanent, or the streak has lasted too long.
+        else a growing delay; at most what is left of the streak's limit. Raises the error itself if it is permanent, or
+        the streak has lasted too long.
         """
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
@@ -61,7 +64,7 @@ class Outage:
         self._failures += 1
         self.is_first_failure = self._failures == 1
         delay = error.retry_after
-        # "Retry-After: 0", obeyed to the letter, would hammer the service for the whole streak.
+        # "Retry-After: 0" would mean retries without a pause.
         if delay is None or delay < FIRST_DELAY_SECONDS:
             delay = growing_delay(self._failures)
         return min(delay, left)
@@ -82,10 +85,10 @@ class Outage:
             yield Note(logging.WARNING, f"{error}; {again}")
         return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
 
-    def succeeded(self, moment: float) -> Flow[None]:
-        """End the streak, and say so if there was one. ``moment`` is the time of the attempt, in epoch seconds."""
+    def succeeded(self, moment: float, service: str = "The Runs API") -> Flow[None]:
+        """End the streak, and log its end. ``moment`` is the time of the attempt."""
         if failures := self.over(moment):
-            yield Note(logging.INFO, f"The Runs API responds again, after {failures} failed attempts")
+            yield Note(logging.INFO, f"{service} responds again, after {failures} failed attempts")
 
     def seconds(self, moment: float) -> float:
         """How long all streaks have lasted, the current one included."""
@@ -98,21 +101,24 @@ def growing_delay(failures: int, first: float = FIRST_DELAY_SECONDS, longest: fl
     return min(longest, first * 2.0 ** min(failures - 1, 10))
 
 
+def at_most(seconds: float, pause: Sleep) -> Sleep:
+    """The pause, or a shorter one of so many seconds."""
+    return pause if pause.seconds * (1 + pause.jitter) <= seconds else Sleep(seconds)
+
+
 def within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
     """The pause, or what is left of the time until the deadline."""
-    left = math.inf if deadline is None else max(0.0, deadline - moment)
-    return pause if pause.seconds * (1 + pause.jitter) <= left else Sleep(left)
+    return pause if deadline is None else at_most(max(0.0, deadline - moment), pause)
 
 
 def pause_of(error: KeyLimitedError) -> float:
-    """Seconds until a call that was not sent is tried again: half of a long wait, because its turn may come earlier."""
+    """Seconds until a call that was not sent is retried: half of a long wait, because its turn may come earlier."""
     return error.seconds if error.seconds <= FIRST_DELAY_SECONDS else max(FIRST_DELAY_SECONDS, error.seconds / 2)
 
 
 def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[T]:
-    """Send a call, and repeat it while it fails transiently and repeating is safe.
-
-    A call that is not repeatable is repeated only if it certainly did not arrive. Raises the last failure.
+    """Send a call, and repeat it while it fails transiently. One that is not repeatable is repeated only if it
+    certainly did not arrive. Raises the last failure.
     """
     return repeat(
         lambda: attempt(call), max_outage_seconds, lambda error: call.repeatable or error.arrival is Arrival.NOT_ARRIVED
@@ -124,7 +130,7 @@ def repeat(
     max_outage_seconds: float,
     is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
 ) -> Flow[T]:
-    """Run a flow, and run it anew while it fails transiently and repeating is safe."""
+    """Run a flow, and run it again while it fails transiently and repeating is safe."""
     outage = Outage(max_outage_seconds)
     while True:
         try:
@@ -136,10 +142,7 @@ def repeat(
 
 
 def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
-    """Count a failure, log it, and sleep until the next attempt is due.
-
-    Raises the error itself if it is permanent, or the streak has lasted too long.
-    """
+    """Count a failure, log it, and sleep until the next attempt is due. Raises as :meth:`Outage.failed` does."""
     delay = outage.failed(error, (yield from now()))
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))

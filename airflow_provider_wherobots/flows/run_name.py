@@ -1,7 +1,6 @@
 """The name of a run: the user's name, and by default a suffix that is unique to the task instance.
 
-The suffix identifies the run. The part before it may change between two tries: a template renders to something else, or
-the DAG was edited.
+The suffix identifies the run. The part before it may change between two tries, by a template or an edited DAG.
 """
 
 from __future__ import annotations
@@ -23,10 +22,7 @@ def default_run_name(dag_id: str, task_id: str) -> str:
 
 
 def durable_run_name(name: str, suffix: str) -> str:
-    """Add the suffix by which every try of a task instance, and no other task, finds its run.
-
-    The name is cut if the suffix would not fit.
-    """
+    """Add the suffix by which every try of a task instance finds its run. A long name is cut."""
     return f"{name[: MAX_NAME_CHARS - SUFFIX_CHARS]}{suffix}"
 
 
@@ -36,7 +32,7 @@ def make_suffix(identity: str) -> str:
 
 
 def task_identity(dag_id: str, run_id: str, task_id: str, map_index: int, dag_run_start: datetime | None) -> str:
-    """What the tries of a task instance have in common, and no other task has. A clear may change the start.
+    """The identity that all tries of a task instance have, and no other task. A clear may change the start.
 
     The microseconds of the DAG run's start differ between two deployments with the same ids in one organization.
     """
@@ -45,5 +41,4 @@ def task_identity(dag_id: str, run_id: str, task_id: str, map_index: int, dag_ru
 
 
 def durable_suffix(name: str) -> str:
-    """The suffix of a durable name, dash included."""
     return name[-SUFFIX_CHARS:]

@@ -20,16 +20,17 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotes, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.list_runs import find_runs
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, repeat, wait_out
 from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.runs_by_suffix import differing_fields, find_runs
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 
 LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
 """Seconds before each look for a run whose create response was lost: about ten in all, as List Runs may lag."""
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind, so that a run of this try is not taken for an older one."""
+_PARENT_IN_LINEAGE = tuple(f"environment.sparkConfigs.spark.openlineage.{key}" for key in ("parent", "rootParent"))
 
 
 class UnclearCreateError(WherobotsApiError):
@@ -44,7 +45,7 @@ class NotReplacedError(WherobotsApiError):
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
             cause.operation,
-            f"the task was cleared, but run {run.id} of its previous try could not be cancelled ({cause}); "
+            f"the task was cleared, but run {run.id} of its previous attempt could not be cancelled ({cause}); "
             "no new run was created",
         )
         self.transient = cause.transient or isinstance(cause, ConflictError | NotFoundError)
@@ -91,7 +92,7 @@ def submit_run(
             return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
         if reuse_completed and not active and runs and runs[-1].status == COMPLETED:
-            yield Note(logging.INFO, f"Run {runs[-1].id} of the previous try has completed; it is not repeated")
+            yield Note(logging.INFO, f"Run {runs[-1].id} of the previous attempt has completed; it is not repeated")
             return Submission(runs[-1], reattached=True)
         if active and not replace:
             run = yield from _keep_oldest(active)
@@ -136,26 +137,24 @@ class _Create:
 
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run."""
-        outage, notes, self._unclear = Outage(self._max_outage_seconds), QuotaNotes(), int(wait.unclear)
+        outage, refusals, self._unclear = Outage(self._max_outage_seconds), QuotaRefusals(wait), int(wait.unclear)
         while True:
             try:
                 run = yield from attempt(call)
             except QuotaError as error:
-                moment = yield from now()
-                outage.over(moment)
-                wait = wait.refused(moment)
-                pause = wait.next_attempt(error, moment)
+                outage.over((yield from now()))
                 # The quota may be used up by the very run whose create had no response.
                 if self._unclear and (found := (yield from self.find_new())):
                     return (yield from self._keep(found))
-                if pause is None:
-                    failure = QuotaNotFreedError(error, wait, moment)
-                    raise (self._unclear_failure(failure) if self._unclear else failure) from error
-                handed_over = wait.is_handed_over(pause.seconds, moment)
-                yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
-                if handed_over:
-                    passed_over = tuple(sorted(self.before))
-                    return AwaitingQuota(replace(wait, passed_over=passed_over, unclear=self.may_have_twin), pause)
+                try:
+                    pause = yield from refusals.refused(error)
+                except QuotaNotFreedError as failure:
+                    if not self._unclear:
+                        raise
+                    raise self._unclear_failure(failure) from error
+                if isinstance(pause, AwaitingQuota):
+                    wait = replace(pause.wait, passed_over=sorted(self.before), unclear=self.may_have_twin)
+                    return replace(pause, wait=wait)
                 yield pause
                 if self._unclear and (found := (yield from self.find_new())):
                     return (yield from self._keep(found))
@@ -241,14 +240,36 @@ def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
 
 
 def _note_reattached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
-    yield Note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
+    yield Note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier attempt of this task")
     differing = differing_fields(payload, {"name": run.name, **run.payload})
     if differing:
         yield Note(
             logging.WARNING,
-            f"Run {run.id} differs from what this try would create ({', '.join(differing)}); the task keeps it",
+            f"Run {run.id} differs from what this attempt would create ({', '.join(differing)}); the task keeps it",
         )
 
 
 def _unclear(cause: WherobotsApiError, why: str) -> UnclearCreateError:
     return UnclearCreateError(cause.operation, f"it is unclear whether the run was created: {cause}; {why}")
+
+
+def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:
+    """The fields in which a run differs from what this try would create.
+
+    The service has added its defaults to ``echoed``, so fields that are not sent do not count. Nor does the run's
+    parent in OpenLineage: it stays the try that created the run.
+    """
+    return sorted(name for name in _differences(sent, echoed, "") if not name.startswith(_PARENT_IN_LINEAGE))
+
+
+def _differences(sent: Any, echoed: Any, path: str) -> list[str]:
+    if isinstance(sent, Mapping) and isinstance(echoed, Mapping):
+        return [
+            found
+            for key, value in sent.items()
+            if value is not None
+            for found in _differences(value, echoed.get(key), f"{path}.{key}" if path else str(key))
+        ]
+    if isinstance(sent, list) and isinstance(echoed, list) and len(sent) == len(echoed):
+        return [path] if any(_differences(a, b, path) for a, b in zip(sent, echoed, strict=True)) else []
+    return [] if sent == echoed else [path]

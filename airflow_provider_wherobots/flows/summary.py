@@ -57,10 +57,8 @@ class RunSummary:
     spark_ui_url: str | None = None
 
     @classmethod
-    def of_run(
-        cls, run: Run, metrics: Mapping[str, float | None] | None = None, spark_ui_url: str | None = None
-    ) -> RunSummary:
-        """Sum up a run."""
+    def of_run(cls, run: Run, spark_ui_url: str | None = None) -> RunSummary:
+        """The summary of a run, without its costs."""
         created, started, completed = run.create_time, run.start_time, run.complete_time
         return cls(
             run_id=run.id,
@@ -75,10 +73,9 @@ class RunSummary:
             queued_seconds=_seconds(created, started),
             ran_seconds=_seconds(started, completed),
             spark_ui_url=spark_ui_url,
-        ).measured(metrics or {})
+        )
 
     def measured(self, metrics: Mapping[str, float | None]) -> RunSummary:
-        """The same summary, with what the run cost."""
         return replace(self, cost_usd=_number(metrics.get(COST)), spatial_units=_number(metrics.get(SPATIAL_UNITS)))
 
     def to_json(self) -> dict[str, Any]:
@@ -87,20 +84,16 @@ class RunSummary:
 
     def describe(self) -> str:
         """The summary in one line; unknown values are left out."""
-        parts = [
-            f"{label} {value}"
-            for label, value in (
-                ("queued for", None if self.queued_seconds is None else words.duration(self.queued_seconds)),
-                ("ran for", None if self.ran_seconds is None else words.duration(self.ran_seconds)),
-                ("region", self.region),
-                ("runtime", self.runtime),
-                ("version", self.version),
-                ("cost", None if self.cost_usd is None else f"{_short(self.cost_usd)} USD"),
-                ("spatial units", None if self.spatial_units is None else _short(self.spatial_units)),
-            )
-            if value
-        ]
-        return f"Run {self.run_id} {self.status}" + (f": {', '.join(parts)}" if parts else "")
+        details = words.labelled(
+            ("queued for", None if self.queued_seconds is None else words.duration(self.queued_seconds)),
+            ("ran for", None if self.ran_seconds is None else words.duration(self.ran_seconds)),
+            ("region", self.region),
+            ("runtime", self.runtime),
+            ("version", self.version),
+            ("cost", None if self.cost_usd is None else f"{_short(self.cost_usd)} USD"),
+            ("spatial units", None if self.spatial_units is None else _short(self.spatial_units)),
+        )
+        return f"Run {self.run_id} {self.status}" + (f": {details}" if details else "")
 
 
 def spark_ui_url(run: Run) -> str | None:
@@ -109,16 +102,8 @@ def spark_ui_url(run: Run) -> str | None:
     return url if url is not None and is_web_address(url) else None
 
 
-def summarize_run(run: Run, seen_spark_ui_url: str | None = None, deadline: float | None = None) -> Flow[RunSummary]:
-    """Sum up a run, with its metrics if the service gives them. Never fails."""
-    return (yield from add_metrics(RunSummary.of_run(run, spark_ui_url=seen_spark_ui_url), deadline))
-
-
 def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunSummary]:
-    """Add to a summary what the run cost, if one short call can get it. Never fails.
-
-    No call is made that might end after the deadline, in epoch seconds.
-    """
+    """Add the run's costs to a summary, if one short call before the deadline can get them. Never fails."""
     if deadline is not None and (yield from now()) + METRICS_SECONDS > deadline:
         return summary
     try:
@@ -130,7 +115,7 @@ def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunS
 
 
 def _text(value: Any) -> str | None:
-    # One line, however it was sent.
+    # In one line.
     return " ".join(value.split())[: words.MAX_SHORT_CHARS] or None if isinstance(value, str) else None
 
 

@@ -1,4 +1,4 @@
-"""What one try of a task knows about the tries before it."""
+"""What one try of a task knows about its other tries."""
 
 from __future__ import annotations
 
@@ -29,10 +29,8 @@ def first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
 
 
 def was_cancelled_for_earlier_try(outcome: Outcome, reattached: bool, started_at: float) -> bool:
-    """Whether a run ended because the previous try cancelled it: a cancel takes up to a minute to show.
-
-    ``started_at`` is when this try got the run, in epoch seconds.
+    """Whether a run ended because the previous try cancelled it: that takes up to a minute to show. ``started_at`` is
+    when this try got the run, in epoch seconds.
     """
-    if outcome.ending is not Ending.CANCELLED or not reattached:
-        return False
-    return outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS
+    is_cancelled = outcome.ending is Ending.CANCELLED and reattached
+    return is_cancelled and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS

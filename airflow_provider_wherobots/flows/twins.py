@@ -1,8 +1,8 @@
-"""A second run of a try: the response to its create was lost, the create was sent again, and then it shows after all.
+"""A second run of a try: the response to its create was lost, the create was sent again, and both have created a run.
 
 List Runs may lag by more than the time for which a try looks for such a run before it sends the create again. So it is
-looked for again while the run that the try got is followed, and at its end, and every other active one is cancelled.
-One that was created later may be that of the next try, after a clear: it is left alone.
+looked for again while the run of the try is followed, and at its end, and every other active one is cancelled. A run
+that was created later can belong to the next try, after a clear: it is left alone.
 """
 
 from __future__ import annotations
@@ -12,13 +12,12 @@ import logging
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, now
-from airflow_provider_wherobots.flows.runs_by_suffix import find_runs
+from airflow_provider_wherobots.flows.list_runs import find_runs
 
-LOOKS = (30.0, 120.0)
-"""Seconds after the try got its run at which its twin is looked for. A run that ends earlier is kept waiting until the
-first of them."""
+CHECKS = (30.0, 120.0)
+"""Seconds after the try got its run at which its twin is looked for. The end of a shorter run waits for the first."""
 LATEST_SECONDS = 60.0
-"""How much later than the try got its run the second one may be created, by the service's clock."""
+"""How long after the try got its run the second one can be created, by the service's clock."""
 
 
 class TwinWatch:
@@ -31,25 +30,24 @@ class TwinWatch:
         self._run_id = run_id
         self._suffix = suffix
         self._created_until = since + LATEST_SECONDS
-        self._due = [since + seconds for seconds in LOOKS] if suffix else []
-        self._has_looked = False
+        self._due = [since + seconds for seconds in CHECKS] if suffix else []
+        self._has_checked = False
 
-    def look_if_due(self) -> Flow[None]:
-        """Look, if it is time to."""
+    def check_if_due(self) -> Flow[None]:
         if self._due and (yield from now()) >= self._due[0]:
             self._due.pop(0)
-            yield from self._look()
+            yield from self._check()
 
-    def look_last(self, *, may_wait: bool) -> Flow[None]:
-        """Look once more. With ``may_wait`` it waits until the first look is due, if there was none."""
+    def check_last(self, *, may_wait: bool) -> Flow[None]:
+        """Look for it a last time. With ``may_wait`` at the time of the first check, if there was none."""
         if not self._suffix:
             return
-        if may_wait and not self._has_looked:
+        if may_wait and not self._has_checked:
             yield Sleep(max(0.0, self._due[0] - (yield from now())))
-        yield from self._look()
+        yield from self._check()
 
-    def _look(self) -> Flow[None]:
-        self._has_looked = True
+    def _check(self) -> Flow[None]:
+        self._has_checked = True
         try:
             runs = yield from find_runs(self._suffix)
         except WherobotsApiError as error:

@@ -1,8 +1,8 @@
 """Unforeseen exceptions, made safe for a log or a trigger event.
 
-The text of an exception may come from anywhere: the service, a secrets backend, or a proxy with a password in its
-address. So it is escaped and cut, and the user information before the ``@`` of an address is removed. Python's own
-traceback also prints the texts of all exceptions that led to this one. Here each has only its type and its place.
+The text of an exception may come from the service, a secrets backend, or a proxy with a password in its address. So it
+is escaped and cut, and the user information before the ``@`` of an address is removed. Python's traceback also prints
+the texts of all exceptions that led to this one. Here each has only its type and its place.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ _USER_INFO = re.compile(r"(?<=//)\S*@")
 
 def reason_of(error: BaseException) -> str:
     """The type of an exception and its text. At most 2,000 characters."""
-    said = str(error)
-    text = (f"{type(error).__name__}: {said}" if said else type(error).__name__)[: 2 * MAX_CHARS]
+    message = str(error)
+    text = (f"{type(error).__name__}: {message}" if message else type(error).__name__)[: 2 * MAX_CHARS]
     return quoted(_USER_INFO.sub("***@", text))
 
 
 def places_of(error: BaseException) -> str:
-    """Where an exception was raised, after those that led to it: files, lines and types, no texts."""
+    """Where an exception and its causes were raised: files, lines and types, no texts."""
     parts: list[str] = []
     found: BaseException | None = error
     while found is not None and len(parts) < MAX_CAUSES:

@@ -1,8 +1,8 @@
 """Uploading files of the worker, each to an address that its content determines.
 
 Two versions of a file never overwrite each other. If two tasks upload the same content at the same time, both write the
-same bytes to the same address. What is already there is always replaced: others may write to the folder, and the API
-tells no checksum of a file.
+same bytes to the same address. An existing file is always replaced: others can write to the folder, and the API reports
+no checksum of a file.
 """
 
 from __future__ import annotations
@@ -29,17 +29,15 @@ from airflow_provider_wherobots.flows.effects import Flow, Note, OpenFile, Uploa
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
 
 SHARED_FOLDER = "data/shared"
-"""The folder of managed storage into which all principals of the organization may write."""
+"""The folder of managed storage into which all principals of the organization can write."""
 OWN_FOLDER = "airflow-uploads"
 MAX_NAMES = 5
 """How many names of left-out files the task log shows."""
 MAX_READS = 3
-"""How often a file that changes during its upload is read and uploaded anew."""
+"""How often a file that changes during its upload is read and uploaded again."""
 
 
 class UploadFailedError(WherobotsApiError):
-    """A file could not be uploaded."""
-
     def __init__(self, what: str, cause: WherobotsApiError, advice: str) -> None:
         text = f"{what} ({str(cause).removeprefix(f'{cause.operation}: ')})"
         super().__init__(cause.operation, f"{text}; {advice}" if advice and not cause.transient else text)
@@ -47,15 +45,13 @@ class UploadFailedError(WherobotsApiError):
 
 
 class NoStorageError(WherobotsApiError):
-    """The organization has no managed storage, and nobody has named another folder."""
+    """The organization has no managed storage, and upload_to is not set."""
 
 
 def upload(
     source: FileSource, upload_to: str | None, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[str]:
-    """Upload a file.
-
-    Without ``upload_to`` the API is asked for a folder. Returns the ``s3://`` address. Raises an
+    """Upload a file, without ``upload_to`` to the shared folder. Returns the ``s3://`` address. Raises an
     ``InvalidArgumentError`` if the file cannot be uploaded as it is.
     """
     addresses = yield from _upload_all({(): source}, upload_to, max_outage_seconds)
@@ -63,10 +59,7 @@ def upload(
 
 
 def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[str]:
-    """Find a folder for uploads in the organization's managed storage (``GET /organization``).
-
-    Raises if there is none, or if the API key may not know.
-    """
+    """Find a folder for uploads in the organization's managed storage (``GET /organization``)."""
     name_it = "set upload_to, of the task or of the connection, to the S3 address of a folder for uploads"
     call = calls.get_organization()
     try:
@@ -82,7 +75,8 @@ def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -
 class FileUploads:
     """The files that a create body names by their paths on the worker.
 
-    ``sources`` are the files by where their paths are in the body. Without ``upload_to`` the API is asked for a folder.
+    ``sources`` are the files by where their paths are in the body. Without ``upload_to`` they are uploaded to the
+    shared folder.
     """
 
     sources: Mapping[Keys, FileSource]
@@ -95,9 +89,8 @@ class FileUploads:
         return with_values(payload, addresses)
 
     def compare(self, payload: Mapping[str, Any], echoed: Mapping[str, Any]) -> Flow[dict[str, Any]]:
-        """Compare the files with those of an existing run, without a request.
-
-        Returns the body with the address from ``echoed`` in place of each path whose file is the same.
+        """Compare the files with the files of an existing run, without a request. Returns the body with the address
+        from ``echoed`` in place of each path whose file is the same.
         """
         addresses: dict[Keys, str] = {}
         for keys, source in self.sources.items():
@@ -158,7 +151,7 @@ def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[
     outage, is_refused = Outage(max_outage_seconds), False
     while True:
         try:
-            # A new one each time, because nobody says how long a URL works.
+            # A new one each time: it is not documented how long a URL works.
             url = yield from attempt(calls.create_upload_url(address))
             yield from perform(Upload(url, file))
             return

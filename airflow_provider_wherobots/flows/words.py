@@ -15,7 +15,7 @@ MAX_SECONDS = 1e9
 
 
 def duration(seconds: float) -> str:
-    """Say how long something took or may take: "14 seconds", "2 hours 5 minutes"."""
+    """A duration: "14 seconds", "2 hours 5 minutes"."""
     if seconds < 1:
         return "less than a second"
     seconds = min(seconds, MAX_SECONDS)
@@ -24,19 +24,29 @@ def duration(seconds: float) -> str:
     return pendulum.duration(seconds=round(seconds / unit) * unit).in_words(locale="en")
 
 
+def minutes(seconds: float) -> str:
+    """A duration in whole minutes, for a log line at a round time."""
+    return duration(round(seconds / MINUTE) * MINUTE)
+
+
 def moment(epoch_seconds: float) -> str:
-    """Say when, as "2026-07-21 08:00:00 UTC"."""
+    """A time: "2026-07-21 08:00:00 UTC"."""
     return f"{pendulum.from_timestamp(epoch_seconds).to_datetime_string()} UTC"
 
 
 def size(byte_count: int) -> str:
-    """Say how large a file is: "312 bytes", "1.2 KB"."""
+    """A size: "312 bytes", "1.2 KB"."""
     if byte_count < 1_000:
         return "1 byte" if byte_count == 1 else f"{byte_count} bytes"
     for unit, factor in (("KB", 1e3), ("MB", 1e6)):
         if round(byte_count / factor, 1) < 1_000:
             return f"{byte_count / factor:.1f} {unit}"
     return f"{byte_count / 1e9:.1f} GB"
+
+
+def labelled(*values: tuple[str, str | None]) -> str:
+    """The known ones of some values: "rows 5, region aws-us-west-2"."""
+    return ", ".join(f"{label} {value}" for label, value in values if value)
 
 
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:

@@ -244,7 +244,7 @@ class WherobotsSqlHook(DbApiHook):
         open_ones = [one for one in self._connections if not one.is_closed]
         if not open_ones:
             return True
-        from airflow_provider_wherobots.flows.sql.cancel import WORKER_CANCEL_BUDGET_SECONDS
+        from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 
         budget = WORKER_CANCEL_BUDGET_SECONDS if budget_seconds is None else budget_seconds
         ended = [one.stop(budget) for one in open_ones]

@@ -1,7 +1,6 @@
 """The position in a run's log, and which lines of a page are new.
 
-The API does not say what a cursor is, and its official clients disagree. A page must be read correctly under each
-reading:
+The API does not define a cursor, and its official clients disagree. A page must be read correctly under each reading:
 
 =================  =====================================  ==============================================  ==============
 A cursor is        ``next_page`` names                    the next page begins with                       source
@@ -20,17 +19,17 @@ service's API of Task Runs describes ``since`` as exclusive.
 Under each of them a log's last page may name no next page (the CLI's issue BUG-1930), itself, or its own end; lines may
 be inserted late (see ``look_back``); and a replica that lags behind may respond with an earlier state. So:
 
-* Cursors are sent back as the service issued them, of the same type. None is made up.
+* Cursors are sent back as the service issued them, of the same type. No other is sent.
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
-* If a page names a next one, that is requested at once. Only if the run is active and the page is so short that it may
-  be the log's end, the next one is requested in the next round: else each request would bring the few lines that were
-  written since the one before, for as long as the run writes.
+* If a page names a next one, that is requested at once. But if the run is active and the page is so short that it may
+  be the log's end, the next one is requested in the next round: else each request would bring only the few lines
+  written since the one before.
 * A page that names no next page stays open: it is read again in each round, and its new lines are forwarded. If it has
   as many lines as were requested, more are requested. If it names a next page later, and has no new line itself, that
   one is requested at once.
 
-Looking back (``look_back``) reads recently left pages again by the same rules, from the oldest of them to the current
-one, and leaves out lines shown before.
+``look_back`` reads recently left pages again by the same rules, from the oldest of them to the current one, and leaves
+out lines shown before.
 """
 
 from __future__ import annotations
@@ -46,12 +45,12 @@ PAGE_SIZE = 1000
 GROWN_PAGE_SIZE = 4000
 """The most requested at once while catching up with a long log: each full page doubles the number."""
 MIN_PAGE_SIZE = 100
-"""The fewest requested at once unless they have too many bytes. A page with as many is not taken for the log's end."""
+"""The fewest requested at once, unless they have too many bytes. A page with as many is not the log's end."""
 MAX_PAGE_SIZE = 16_000
 MAX_PAGE_CHARS = 500_000
-"""Where lines are long, fewer are requested, so that reading a page does not hold up the event loop."""
+"""If lines are long, fewer are requested, so that reading a page does not block the event loop."""
 LONG_PAGE_CHARS = 50_000
-"""A page with as many characters is not taken for the log's end either, however few lines it has."""
+"""A page with as many characters is not the log's end either."""
 
 
 class LogCursor:
@@ -68,14 +67,13 @@ class LogCursor:
 
     @property
     def cursor(self) -> str | int:
-        """The cursor to send next."""
         return self._place.cursor
 
     def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
-        """Take the page fetched from the current cursor, and move the position.
+        """Read the page of the current cursor, and move the position.
 
-        ``is_ending``: there is no next round, because the run has ended or is no longer followed. Returns the lines not
-        seen before, in order; and whether another page should be fetched at once.
+        ``is_ending``: there is no next round, because the run has ended or is no longer followed. Returns the new
+        lines, in order, and whether another page should be fetched at once.
         """
         place, items = self._place, page.lines
         # A page that was full when it was opened: lines come faster than they are read.
@@ -87,7 +85,7 @@ class LogCursor:
             if not fresh:
                 self._look_back.count_standstill()
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
-            # An open page that has no new line and yet names a next one is full: the new lines are there.
+            # An open page without a new line that names a next one is full: the new lines are on the next one.
             has_more = is_ending or self._is_long(items) if fresh else was_open
             self._open_named(page.next_page, place, items, moment)
             return new, has_more or (bool(items) and self._look_back.expects)
@@ -99,29 +97,23 @@ class LogCursor:
         return new, False
 
     def begin_round(self, before: float) -> None:
-        """Begin a round of reading.
-
-        If a page left before the given moment has not been read again yet, this round begins there.
-        """
+        """Begin a round of reading: with the second look, if pages left before ``before`` have not been read again."""
         start = self._look_back.begin(before, self._place)
         if start is not None:
             self._open(start)
 
     def abandon(self) -> bool:
-        """End a second look whose page cannot be read, and return to the page where it began.
-
-        Returns whether there was a second look.
-        """
+        """End a second look whose page cannot be read. Returns whether there was one."""
         place = self._look_back.abandon()
         if place is not None:
             self._open(place)
         return place is not None
 
     def refuse(self, *, too_large: bool = False) -> bool:
-        """Handle a request that the service refused as invalid: request smaller pages.
+        """Request smaller pages, because the service refused a request as invalid. Returns whether that is possible.
 
-        ``too_large``: the response had too many bytes instead. Then smaller pages come first, down to a single line,
-        and the next page may be larger again. Returns whether something is left to try.
+        ``too_large``: the response had too many bytes instead. Then pages get smaller down to a single line, and the
+        next page may be larger again.
         """
         if too_large and self.size > 1:
             self.size = self._largest = self._fewest = min(self._fewest, self.size // 2)
@@ -136,7 +128,7 @@ class LogCursor:
         return True
 
     def request_fewer(self) -> bool:
-        """Handle a failure that a large page may have caused: from now on request no more than any known client does.
+        """After a failure that a large page may have caused, request no more than any known client does.
 
         Returns whether fewer lines are requested now. A page that has been read keeps its size, or it would be cut at
         another line.
@@ -156,7 +148,6 @@ class LogCursor:
         return str(cursor) != str(self.cursor)
 
     def _open_named(self, cursor: str | int, left: Place, items: Sequence[Line], moment: float) -> None:
-        """Open the page that this one names."""
         self._look_back.remember(left, items, moment)
         repeats = _of_moment(_boundary(cursor, items), items)
         if items:

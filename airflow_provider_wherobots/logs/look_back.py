@@ -1,4 +1,4 @@
-"""A second look at recently left pages of a log, because lines of other nodes may be inserted late.
+"""Reading recently left pages of a log a second time, because lines of other nodes may be inserted late.
 
 Source: the official provider, which reads a log by time (see ``cursor``), and waits a minute after a run's end because
 "logs land slightly late" (its pull request 35). A line that lands late, by its time, stands before lines shown already.
@@ -6,8 +6,8 @@ Source: the official provider, which reads a log by time (see ``cursor``), and w
 The last page of a log is read in every round. Once a page is left for the next one, its late lines would be lost. So
 the pages left last are remembered, by their cursors and by hashes of their lines, and are read a second time.
 
-The open page's lines are remembered by hashes too. A hash is a number of 64 bits, and Python seeds those of texts
-anew in each process, so two different lines of a log never have the same one in practice.
+The open page's lines are remembered by hashes too. A hash has 64 bits, with another seed in each process, so two
+different lines of a log never have the same one in practice.
 """
 
 from __future__ import annotations
@@ -22,22 +22,18 @@ from math import inf
 from airflow_provider_wherobots.api.runs.models import Line
 
 MAX_PAGES, MAX_LINES = 32, 32_000
-"""The most pages read again, and about how many lines. Bounds memory and calls, however fast a log grows."""
-
+"""The most pages read again, and about how many lines: limits memory and calls."""
 SPARE_LINES = 1000
 """How many more lines than expected are read before expected lines that have not come are given up."""
-
 MAX_STANDSTILLS = 10
 """How many pages without a line or a next page are read before they are given up too."""
-
 _NO_LINES: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
 class Place:
-    """The page that is being read. The lines it may hold are kept as hashes, because texts would stay in memory while
-    the run is followed: ``shown`` were shown already, ``repeats`` are of the previous page, ``seen_ahead`` were shown
-    by a second look since it left this page.
+    """The page that is being read, with hashes of lines: ``shown`` were shown already, ``repeats`` are of the previous
+    page, ``seen_ahead`` were shown by a second look since it left this page.
     """
 
     cursor: str | int
@@ -49,11 +45,11 @@ class Place:
 
     @classmethod
     def opened(cls, cursor: str | int, repeats: Counter[int]) -> Place:
-        """Make the place of a page that has not been read yet."""
+        """The place of a page that has not been read yet."""
         return cls(cursor, repeats.copy(), repeats)
 
     def take_new(self, items: Sequence[Line]) -> Sequence[Line]:
-        """Find the new lines of the page, and remember them as shown."""
+        """The new lines of the page, which are now shown."""
         fresh = self._not_shown(items)
         if fresh:
             numbers = list(map(hash, fresh))
@@ -69,8 +65,8 @@ class Place:
             return items[count:]
         there = count_lines(items)
         if is_new and _exceeds(self.shown, there) and _exceeds(there, self.shown):
-            # Lines of the previous page count as repeated only if this one repeats them all (or is only a part of
-            # them): after an exclusive cursor a line may merely equal one of them.
+            # Lines of the previous page are repeated only if this one repeats them all, or is a part of them. Else the
+            # cursor is exclusive, and a line only equals one of them.
             self.shown.clear()
             return items
         left = self.shown.copy()
@@ -100,35 +96,32 @@ class LookBack:
     def __init__(self) -> None:
         # A list: an empty deque takes 760 bytes, and a triggerer follows thousands of logs.
         self._left: list[_Left] = []
-        # Lines shown before that this look still expects.
+        # Shown lines that this look still expects.
         self._known: Counter[int] = Counter()
-        # The page that was being read when this look began; None when there is no second look.
+        # The page at which this look began; None without a second look.
         self._head: Place | None = None
         # Lines of the pages that this look or an earlier one reads a second time.
         self._seen_again = _NO_LINES
-        # How many lines may still be read before expected lines that have not come are given up.
+        # How many lines are read before expected lines that have not come are given up.
         self._patience = 0
 
     @property
     def expects(self) -> bool:
-        """Whether lines shown before are still expected."""
         return bool(self._known)
 
     def remember(self, place: Place, there: Sequence[Line], moment: float) -> None:
-        """Remember a page that is left.
-
-        A line that was shown but is missing ``there`` was pushed onto the next page by lines inserted before it, and is
-        left out there.
+        """Remember a page that is left. A line that was shown and is not ``there`` was pushed onto the next page by
+        lines inserted before it, and is left out on that page.
         """
         numbers = list(map(hash, there))
         if place.seen_ahead:
-            # The second look was given up, and this page read again. The next look is to know them too.
+            # The second look was given up, and this page read again. The next look must know them too.
             place.lines += (Counter(place.seen_ahead) & Counter(numbers)).elements()
         pushed = _pushed(place.lines, numbers)
         if pushed:
             self._known += pushed
             self._patience = max(self._patience, 2 * pushed.total() + SPARE_LINES)
-        # In a second look pages may be cut elsewhere: a page that holds any other line is still to be read again.
+        # In a second look pages may be cut elsewhere: a page with any other line must still be read again.
         is_seen_again = bool(self._seen_again) and self._seen_again.issuperset(place.lines)
         # A second look reads every page from the first remembered one on, so all after it are remembered too.
         if not is_seen_again or self._left:
@@ -142,11 +135,7 @@ class LookBack:
             self._seen_again = _NO_LINES
 
     def begin(self, before: float, head: Place) -> Place | None:
-        """Begin a second look, if one is due.
-
-        Pages left before ``before`` are due, in epoch seconds. Returns the page to begin with; None when no page is
-        due.
-        """
+        """Begin a second look if a page was left before ``before``, in epoch seconds. Returns its first page."""
         if self._known or not any(page.moment <= before for page in self._left):
             return None
         start = Place.opened(self._left[0].cursor, self._left[0].repeats)
@@ -178,10 +167,8 @@ class LookBack:
         return new
 
     def count_standstill(self) -> None:
-        """Count a page that brought no line or names no next one.
-
-        Either the newest page is reached again, or a replica lags behind. So known lines that have not come stay
-        expected for some more such pages.
+        """Count a page that brought no line or names no next one: the newest page, or the one of a replica that lags
+        behind. So expected lines that have not come are given up only after some such pages.
         """
         self._patience = min(self._patience, SPARE_LINES) - SPARE_LINES // MAX_STANDSTILLS
         if not self._known or self._patience <= 0:
@@ -194,21 +181,17 @@ class LookBack:
         self._patience = 0
 
     def abandon(self) -> Place | None:
-        """Give up a second look whose pages cannot be read.
-
-        Returns the page that was being read when it began; None when there is no second look.
-        """
+        """Give up a second look whose pages cannot be read. Returns the page at which it began; None without one."""
         head = self._head
         if head is not None:
             self._expect_nothing()
             self._seen_again = _NO_LINES
-            # Pages between these and the head were forgotten when the look began, so no look may begin with these.
+            # Pages between these and the head were forgotten when the look began, so no look can begin with these.
             self._left.clear()
         return head
 
 
 def count_lines(lines: Iterable[Line]) -> Counter[int]:
-    """Count equal lines, by their hashes."""
     return Counter(map(hash, lines))
 
 

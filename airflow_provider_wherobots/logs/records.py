@@ -3,7 +3,7 @@
 Levels are read from the beginning of a line, in the formats of log4j, logback and Python logging; a stack trace has the
 level of the line it belongs to.
 
-A stack trace after a warning may belong to the warning, or it may be what ended the run. The lines after it do not show
+A stack trace after a warning can belong to the warning, or can be what ended the run. The lines after it do not show
 which: Spark logs its shutdown, at any level, after a failed program too. So the trace is held back, with the lines
 after it. It becomes an error if the run fails while it is held back. It stays a warning if the program has evidently
 continued: many more lines, much later lines, or another stack trace after a warning.
@@ -16,14 +16,12 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from functools import partial
-from itertools import chain
 from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import Line, parse_time
 
 MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
-
 MAX_HELD_RECORDS = 200
 """The most records held back: the stack trace and the lines after it."""
 MAX_LINES_AFTER = 50
@@ -102,14 +100,9 @@ class RecordReader:
         self._in_traceback = False
         self._last: LogRecord | None = None
 
-    def read_all(self, lines: Iterable[Line]) -> list[LogRecord]:
-        """Turn lines into records, as :meth:`read` does, but faster for the usual lines."""
-        return list(chain.from_iterable(self.steps(lines)))
-
     def steps(self, lines: Iterable[Line]) -> Iterator[list[LogRecord]]:
-        """Turn lines into records, step by step: a text line that is very long takes many.
-
-        A step whose records are held back has none.
+        """Turn lines into records, step by step: a very long line takes many. Records that are held back are not in
+        one.
         """
         records: list[LogRecord] = []
         for line in lines:
@@ -134,10 +127,6 @@ class RecordReader:
             records.append(record)
         yield records
 
-    def read(self, line: Line) -> list[LogRecord]:
-        """Turn a line into records: one per text line, more if that is very long, none while it is held back."""
-        return list(chain.from_iterable(self._read_in_steps(line)))
-
     def _read_in_steps(self, line: Line) -> Iterator[list[LogRecord]]:
         timestamp, raw = line
         time_ns = read_time_ns(timestamp)
@@ -153,9 +142,8 @@ class RecordReader:
     def _hold(
         self, time_ns: int | None, level: int, part: _Part, text: str, begins_trace: bool
     ) -> Iterator[list[LogRecord]]:
-        """Hold a line back with the stack trace, unless the program has continued or the line was inserted late.
-
-        Returns the records to be written now, step by step.
+        """Hold a line back with the stack trace, unless the program has continued or the line was inserted late. Yields
+        the records to write now.
         """
         if self._held and (self._has_continued(time_ns) or (begins_trace and self._lines_after > 0)):
             yield self.release()
@@ -178,10 +166,7 @@ class RecordReader:
         return self._held[0] if self._held else None
 
     def release(self, *, failed: bool = False) -> list[LogRecord]:
-        """Return what is held back.
-
-        ``failed``: the log is complete and the run has failed, so the stack trace is an error.
-        """
+        """Return what is held back. If the run has failed, and its log is complete, the stack trace is an error."""
         held, count = self._held, self._trace_records
         self._held, self._trace_records, self._lines_after = [], 0, 0
         if failed:
@@ -238,10 +223,7 @@ def _ms(time_ns: int | None) -> int | None:
 
 
 def find_level(head: str) -> int | None:
-    """Find the level a logging framework wrote into a line.
-
-    None if the level's word is absent or only part of a sentence.
-    """
+    """The level that a logging framework wrote into a line; None if the word is absent or part of a sentence."""
     if (usual := _USUAL_HEAD.match(head)) is not None:
         return _LEVELS[usual[1]]
     found = _LEVEL.search(head)
@@ -254,9 +236,8 @@ def find_level(head: str) -> int | None:
 
 
 def read_time_ns(timestamp: str | int) -> int | None:
-    """Read a line's time. The service documents no unit; it is inferred from the magnitude.
-
-    It is digits (epoch seconds to nanoseconds) or ISO 8601. None when unreadable.
+    """Read a line's time: ISO 8601, or digits, whose unit is not documented and is inferred from the magnitude (epoch
+    seconds to nanoseconds). None if unreadable.
     """
     try:
         value = int(timestamp)
@@ -312,11 +293,9 @@ def make_plain(text: str) -> str:
 
 
 def make_safe(text: str) -> str:
-    """Make control characters visible, so that a line cannot pass for another or hide part of itself.
+    """Make control characters and lone surrogates visible, so that a line cannot imitate another or hide a part.
 
-    Colours (``ESC[…m``) stay: Airflow's log view shows them. Lone surrogates are shown as escapes.
-
-    Line breaks stay.
+    Line breaks stay, and colours (``ESC[…m``), which Airflow's log view shows.
     """
     if text.isprintable():
         return text

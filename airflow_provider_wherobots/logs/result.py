@@ -1,16 +1,16 @@
 """The result of a run: a JSON value that its script prints as one marked line.
 
-A line counts if it begins with ``airflow-result:``, after white space. The rest of it is JSON: any value, null among
-them. The last such line wins, by the lines' own times, as lines may be inserted late; of equal times, the one that was
-read last. So pages of any size, and a log that is read again from its start, give the same result.
+The line begins with ``airflow-result:``, after white space. The rest of it is any JSON value, also null. The last such
+line counts, by the lines' own times, as lines may be inserted late; of equal times, the one that was read last. So
+pages of any size, and a log that is read again from its start, give the same result.
 
 A function's script (``@task.wherobots``) prints a longer result in parts, each a line of its own:
 ``airflow-result-part: 2/17 1c291ca3 |…|``, with the part's number, the number of parts and a checksum of the whole. The
 lines may come in any order. Each is written at once, and is so short that a pipe keeps it in one piece (``PIPE_BUF``,
 4,096 bytes on Linux), whatever other processes of the run write into the same pipe. A longer line may be torn.
 
-A line is refused if it is not JSON, or if the value could not be stored: Airflow keeps it as an XCom and in the
-metadata database. A refused line leaves an earlier result as it is, and is reported once, when the log has been read.
+A line is refused if it is not JSON, or if Airflow could not store the value as an XCom. A refused line leaves an
+earlier result as it is, and is reported once, when the log has been read.
 
 =======================================  =========================================================================
 refused                                  because of
@@ -38,21 +38,23 @@ from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.logs.records import read_time_ns, split_lines
 
 MARKER = "airflow-result:"
-"""How a line begins whose rest is the result."""
+"""The beginning of a line with the result."""
 PART_MARKER = "airflow-result-part:"
-"""How a line begins that has a part of the result."""
+"""The beginning of a line with a part of the result."""
 MAX_RESULT_BYTES = 64 * 1024
 """The most bytes of JSON, in UTF-8, as printed."""
 MAX_LEVELS = 64
 """How deep objects and arrays may be nested."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+TOO_DEEP = f"is nested more than {MAX_LEVELS} levels deep"
+TOO_LARGE = "contains an integer of more than 64 bits; print it as a string"
 MAX_EXCERPT_CHARS = 200
 """How much of a refused line is kept for the warning."""
 _PART = re.compile(rf"{PART_MARKER} ([0-9]{{1,3}})/([0-9]{{1,3}}) ([0-9a-f]{{8}}) \|(.{{0,4096}})\|\s*\Z")
 
 
 class NoResultError(ValueError):
-    """A text that is not used as a result. Its message completes "the line is not used, because it …"."""
+    """A text that is not a result. Its message completes "the line is not used, because it …"."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,18 +71,17 @@ class ResultReader:
     __slots__ = ("_parts", "_parts_of", "_time_ns", "refused", "text")
 
     def __init__(self) -> None:
-        # The JSON of the result; None if there is none yet.
+        # The result, as JSON.
         self.text: str | None = None
         self._time_ns = 0
-        # The refused line that was read last.
+        # The last refused line.
         self.refused: Refused | None = None
-        # Of one result: a script prints one part after the other.
+        # Parts of one result: a script prints one after the other.
         self._parts: dict[int, str] = {}
         self._parts_of = ("", "")
 
     def add(self, lines: Sequence[Line]) -> None:
-        """Look for results among lines."""
-        # One search, not one per line: hardly any slice of a log has a result.
+        # One search, not one per line: few slices of a log have a result.
         joined = "\n".join([raw for _, raw in lines])
         if MARKER not in joined and PART_MARKER not in joined:
             return
@@ -128,10 +129,10 @@ def read_result(text: str) -> Any:
     except json.JSONDecodeError as error:
         raise NoResultError(f"is not JSON ({error.msg} at character {error.pos + 1})") from None
     except RecursionError:
-        raise _too_deep() from None
+        raise NoResultError(TOO_DEEP) from None
     except ValueError:
         # Python reads no integer of so many digits.
-        raise _too_large() from None
+        raise NoResultError(TOO_LARGE) from None
     for part, level in _parts(value):
         _check(part, level)
     return value
@@ -142,7 +143,7 @@ def _check_of(text: str) -> str:
 
 
 def _parts(value: Any) -> Iterator[tuple[Any, int]]:
-    """A value and all that is in it, keys included, each with its level. Not recursive: it may be nested deeply."""
+    """A value and all values and keys in it, each with its level. Not recursive: it may be nested deeply."""
     left = [(value, 0)]
     while left:
         part, level = left.pop()
@@ -160,9 +161,9 @@ def _check(part: Any, level: int) -> None:
                 raise NoResultError("contains a NUL character, which PostgreSQL cannot store")
         case int():
             if not MIN_INTEGER <= part <= MAX_INTEGER:
-                raise _too_large()
+                raise NoResultError(TOO_LARGE)
         case dict() | list() if level >= MAX_LEVELS:
-            raise _too_deep()
+            raise NoResultError(TOO_DEEP)
         case {"__classname__": _} | {"__id__": _} | {"__type": _, "__var": _}:
             raise NoResultError("has a key that Airflow reserves: __classname__, __id__, or __type with __var")
 
@@ -175,7 +176,7 @@ def _encoded(text: str) -> bytes:
 
 
 def _no_number(constant: str) -> NoReturn:
-    raise NoResultError(f"is not JSON (it has no {constant})")
+    raise NoResultError(f"is not JSON (which has no {constant})")
 
 
 def _finite(digits: str) -> float:
@@ -183,11 +184,3 @@ def _finite(digits: str) -> float:
     if not isfinite(number):
         raise NoResultError("contains a number that is too large for a double")
     return number
-
-
-def _too_deep() -> NoResultError:
-    return NoResultError(f"is nested more than {MAX_LEVELS} levels deep")
-
-
-def _too_large() -> NoResultError:
-    return NoResultError("contains an integer of more than 64 bits; print it as a string")

@@ -1,4 +1,4 @@
-"""The last lines of a log that explain a failure, in bounded memory."""
+"""The last lines of a log that explain a failure."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ MAX_LINE_CHARS = 500
 UNMARKED_LINES = 15
 _MARKS = ("Traceback (most recent call last)", "Caused by: ")
 _CHAINS = ("The above exception was the direct cause", "During handling of the above exception")
-"""What Python writes between the traceback of a cause and that of its consequence."""
+"""What Python writes between the traceback of a cause and the traceback of its consequence."""
 
 
 class LogTail:
@@ -32,11 +32,9 @@ class LogTail:
         del self._lines[:-MAX_LINES]
 
     def explain(self) -> str:
-        """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 characters.
+        """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 safe characters.
 
-        A traceback includes those of its causes.
-
-        It is safe for an exception and a trigger event.
+        A traceback includes the tracebacks of its causes.
         """
         lines = [make_plain(text) for text in self._lines]
         start = max(0, len(lines) - UNMARKED_LINES)

@@ -10,11 +10,8 @@ from airflow_provider_wherobots.api.sql.messages import ExecutionResult, StateUp
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.cancel import (
-    WORKER_CANCEL_BUDGET_SECONDS,
-    cancel,
-    last_word_after_cancel,
-)
+from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
+from airflow_provider_wherobots.flows.sql.cancel import cancel, last_word_after_cancel
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.attempt import Attempt
 

@@ -13,18 +13,19 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.compat import Context, note_for_retry, state_at_kill, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsUnavailableException
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
+from airflow_provider_wherobots.flows.sql.cancel import cancel, end_earlier
 from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLookBack
-from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, SqlRecord, Word, key_of, word_of
-from airflow_provider_wherobots.flows.sql.replace import end_earlier
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    cancel,
-    execute,
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.record import (
+    CLEARED_KEY,
+    ExecutionIds,
+    SqlRecord,
+    Word,
+    key_of,
+    mark_of,
+    word_of,
 )
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.run_suffix import pass_on_suffix, suffix_of_task

@@ -10,8 +10,8 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.operators.wherobots_task import naming
+from airflow_provider_wherobots.sql.parameters import read_statements
 from airflow_provider_wherobots.sql.repeatable import may_repeat
-from airflow_provider_wherobots.sql.task_statements import read_statements
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql

@@ -17,7 +17,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
-from airflow_provider_wherobots.flows.sql.session import stop_asked, stop_session
+from airflow_provider_wherobots.flows.sql.session import stop_requested_session, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.run_suffix import new_suffix
@@ -113,7 +113,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         this_try = SqlSessionTry(self, context, self._attempt)
         wait, request = this_try.new_wait(), self.session_request(self._key(context))
         # A kill may come before the response, which has the session's id.
-        stop = partial(stop_asked, request) if self._is_own else None
+        stop = partial(stop_requested_session, request) if self._is_own else None
         with self._attempt.open(), self._attempt.starting(stop):
             session = this_try.request_session(request, quota)
             if session.fallback:

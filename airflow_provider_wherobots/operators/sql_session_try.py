@@ -20,8 +20,8 @@ from airflow_provider_wherobots.flows.sql.session import (
     SessionFailedError,
     SessionWait,
     SessionWaitTimeoutError,
-    ask_with_quota,
     await_session,
+    request_session_with_quota,
 )
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
@@ -55,7 +55,7 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
         if quota is not None:
             wait = QuotaWait.from_kwargs(quota)
         with self._failures():
-            response = self.attempt.run(ask_with_quota(request, wait, self.task.max_outage_seconds))
+            response = self.attempt.run(request_session_with_quota(request, wait, self.task.max_outage_seconds))
         if isinstance(response, AwaitingQuota):
             self._defer_for_quota(response, kept or {})
         return response

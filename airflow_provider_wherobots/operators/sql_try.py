@@ -26,19 +26,12 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.measurements import of_statement
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds
+from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.look_back import Planned
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.record import ExecutionIds
 from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-    connect,
-    execute,
-    fetch,
-)
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try

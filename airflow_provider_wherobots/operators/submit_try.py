@@ -13,7 +13,7 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
 from airflow_provider_wherobots.exceptions import kind_of_call
 from airflow_provider_wherobots.flows import measurements
-from airflow_provider_wherobots.flows.cancel import CANCEL_BUDGET_SECONDS, cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
@@ -25,6 +25,7 @@ from airflow_provider_wherobots.flows.outcome import (
     describe_no_run,
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError, submit_run
 from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
@@ -135,7 +136,7 @@ class SubmitTry(RunTry[CreatesRun]):
             return LEFT_ALONE
         try:
             is_cancelled = self.attempt.run(cancel_run(run_id))
-            self.attempt.run(TwinWatch(run_id, self._suffix, time.time()).look_last(may_wait=False))
+            self.attempt.run(TwinWatch(run_id, self._suffix, time.time()).check_last(may_wait=False))
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
             is_cancelled = False
@@ -182,7 +183,7 @@ class SubmitTry(RunTry[CreatesRun]):
             if not self.task.wait_for_completion:
                 self._push(RUN_LEFT_ACTIVE_KEY, True)
                 twins = TwinWatch(submission.run.id, twin_suffix, time.time())
-                self.attempt.run(twins.look_last(may_wait=True))
+                self.attempt.run(twins.check_last(may_wait=True))
                 return submission.run.id
             reattached, started_at = submission.reattached and not is_fresh, time.time()
             outcome = self._follow(submission.run, quota.deadline, reattached, started_at, twin_suffix)

@@ -6,16 +6,12 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
-from airflow_provider_wherobots.flows.cancel import (
-    WORKER_CANCEL_BUDGET_SECONDS,
-    cancel_run,
-    cancel_run_and_twin,
-    cancel_runs_by_suffix,
-)
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_and_twin, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Outcome
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
+from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import Submission
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.attempt import Attempt
@@ -90,7 +86,7 @@ class WorkerAttempt(Attempt):
                 self._cancelled.add(self._run_id)
         elif self._suffix_in_flight:
             self._cancelled.update(
-                self._run_on_new_session(cancel_runs_by_suffix(self._suffix_in_flight, look_on=self._older_may_exist))
+                self._run_on_new_session(cancel_runs_by_suffix(self._suffix_in_flight, find_all=self._older_may_exist))
             )
 
     def _stop_if_killed(self, run_id: str) -> None:

@@ -15,7 +15,7 @@ from airflow_provider_wherobots.compat import AirflowSensorTimeout, delete_xcom,
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run, look_once
+from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run, poll_once
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
@@ -53,17 +53,17 @@ class SensorTry(RunTry[AwaitsRun]):
         options, ti = self._options(), self.context["ti"]
         which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
         try:
-            found = self.attempt.run(look_once(which, options, failing_since(ti)))
+            run, since = self.attempt.run(poll_once(which, options, failing_since(ti)))
         except WherobotsApiError as error:
             if isinstance(which, str):
                 raise _failed_call(which, error) from error
             reason = f"No {which.describe()} was found: {words.quoted(str(error))}"
             raise WherobotsUnavailableException(reason) from error
         try:
-            keep_failing_since(ti, found.failing_since)
+            keep_failing_since(ti, since)
         except Exception as error:
             self.log.warning("The next poke will not know when pokes began to fail: %s", reason_of(error))
-        if (run := found.run) is None:
+        if run is None:
             return False, None
         self._announce(run)
         if run.is_active:

@@ -1,7 +1,7 @@
 """The result of an execution as a data frame of pandas or polars.
 
-Whole numbers stay exact beside NULL, where pandas would make floats of them. Columns of the same name and maps, which
-Airflow's XCom cannot hold, are changed in the frame.
+Whole numbers in a column with NULL stay exact, where pandas would make floats of them. Columns of the same name and
+maps, which Airflow's XCom cannot hold, are changed.
 """
 
 from __future__ import annotations
@@ -15,13 +15,10 @@ if TYPE_CHECKING:
 
 
 def for_frames(table: pyarrow.Table) -> tuple[pyarrow.Table, list[str]]:
-    """Make a table that a data frame, and a file of Parquet, can hold.
+    """Make a table that a data frame and a Parquet file can hold. Returns one sentence about each kind of change too.
 
-    Columns of the same name get a number: ``n``, ``n_2``, ``n_3``. A map becomes the list of its entries, as Spark's
-    ``map_entries`` has it: ``[{"key": …, "value": …}]``.
-
-    :param table: the table.
-    :returns: the table, and one sentence about each kind of change.
+    Columns of the same name get a number: ``n``, ``n_2``, ``n_3``. A map becomes the list of its entries, as by Spark's
+    ``map_entries``: ``[{"key": …, "value": …}]``.
     """
     import pyarrow
 
@@ -51,15 +48,14 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
 
 
 def to_polars(table: pyarrow.Table) -> polars.DataFrame:
-    """Make a polars DataFrame."""
     import polars
 
     return cast("polars.DataFrame", polars.from_arrow(table))
 
 
 def read_parquet(file: IO[bytes] | None, kind: str) -> tuple[Any, list[str]]:
-    """Make a data frame of a stored result, and one sentence about each kind of change, see :func:`for_frames`. Without
-    a file, the result has no rows. A ValueError if ``geopandas`` gets a file without geometries.
+    """Make a data frame of a stored result, with the changes of :func:`for_frames`. Without a file, the result has no
+    rows. A ValueError if ``geopandas`` gets a file without geometries.
     """
     import pyarrow
     from pyarrow import parquet

@@ -12,18 +12,14 @@ _PARTS = re.compile(r"`(?:[^`]|``)*`|[^.`]+")
 
 
 def parts_of(name: str) -> list[str]:
-    """The parts of a name as it stands in a statement, without backticks. A part in backticks may have dots."""
+    """The parts of a name in a statement, without backticks. A part in backticks can have dots."""
     return [part[1:-1].replace("``", "`") if part[0] == "`" else part for part in _PARTS.findall(name)]
 
 
 def identifier(name: str, value: Any) -> str:
-    """Write a name in backticks; a list or tuple as its parts with dots between them.
+    """Write a name in backticks; a list such as ``["org_catalog", "hail", "reports"]`` as parts with dots between them.
 
-    A string is one name: a dot in it does not split it.
-
-    :param name: how errors name the value.
-    :param value: the name, or its parts such as ``["org_catalog", "hail", "reports"]``.
-    :raises InvalidArgumentError: for a value that is no name.
+    A string is one name: a dot in it does not split it. ``name`` is how errors name the value.
     """
     if isinstance(value, list | tuple):
         if not value:
@@ -42,7 +38,7 @@ def _part(name: str, value: Any) -> str:
     text = str.__str__(value)
     if not text.strip():
         raise InvalidArgumentError(f"{name}={text!r}: a name must not be empty")
-    # Spark would put a setting of the session in its place, also within backticks.
+    # Spark would replace it by a setting of the session, also within backticks.
     if "${" in text or not text.isprintable():
         raise InvalidArgumentError(f"{name}={text!r}: a name must not contain control characters or ${{")
     quoted = text.replace("`", "``")

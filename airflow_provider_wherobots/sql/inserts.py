@@ -1,4 +1,4 @@
-"""Rows as INSERT statements of many rows each: a statement takes the service as long for a thousand rows as for one."""
+"""Rows as INSERT statements of many rows each: a statement with a thousand rows takes as long as one with one row."""
 
 from __future__ import annotations
 
@@ -13,23 +13,15 @@ MAX_CHARS = 1_000_000
 """The most characters of a statement with more than one row."""
 
 
-def insert_into(table: str, fields: Sequence[str] | None) -> str:
-    """The beginning of the statements."""
-    names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]
-    return " ".join(["INSERT INTO", table, *([f"({', '.join(names)})"] if names else ()), "VALUES "])
-
-
 def insert_statements(
     table: str,
     rows: Iterable[Any],
     fields: Sequence[str] | None = None,
     max_rows: int = 1000,
-    max_chars: int = MAX_CHARS,
 ) -> Iterator[tuple[str, int]]:
-    """Make the statements, each with its number of rows. ``max_rows`` 0 sets no limit; ``max_chars`` holds for
-    statements of more than one row.
-    """
-    beginning = insert_into(table, fields)
+    """Make the statements, each with its number of rows. ``max_rows`` 0 sets no limit."""
+    names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]
+    beginning = " ".join(["INSERT INTO", table, *([f"({', '.join(names)})"] if names else ()), "VALUES "])
     batch: list[str] = []
     chars, width = len(beginning), len(fields) if fields else None
     for index, row in enumerate(rows):
@@ -38,7 +30,7 @@ def insert_statements(
         if len(values) != width or not values:
             raise InvalidArgumentError(f"rows[{index}]: has {len(values)} values, but must have {width or 'some'}")
         text = f"({', '.join(literal(f'rows[{index}][{place}]', value) for place, value in enumerate(values))})"
-        if batch and (len(batch) == max_rows or chars + len(text) > max_chars):
+        if batch and (len(batch) == max_rows or chars + len(text) > MAX_CHARS):
             yield beginning + ", ".join(batch), len(batch)
             batch, chars = [], len(beginning)
         batch.append(text)

@@ -6,7 +6,7 @@ literal turns that off, a quoted name doubles its backtick, comments in ``/* */`
 A comment ends at the ``*/`` of its own depth. The rule ``BRACKETED_COMMENT`` is not greedy, but it can also end at the
 end of the text. So ``/* s3://b/*.parquet */``, in which ``/*`` begins a second comment, extends to the end, and Spark
 refuses it as not closed. Like Spark's command line (``SparkSQLCLIDriver.splitSemiColon``), this module makes a
-statement of it. So the service says what is wrong, and no statement is lost.
+statement of it, so the service reports the error and no statement is lost.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SqlTokenKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """A piece of SQL. A placeholder has a key, unless it has no name, and a form: the letter for what it stands for."""
+    """A piece of SQL. A placeholder has a key, if it has a name, and a form: the letter of what it stands for."""
 
     kind: SqlTokenKind
     text: str
@@ -50,18 +50,17 @@ class Token:
 
 _TOKEN = re.compile(
     r"""
-      (?P<literal> (?<!\w)[rR](?:'[^']*'|"[^"]*") | '(?:[^'\\]++|\\.)*+' | "(?:[^"\\]++|\\.)*+" )
-    | (?P<name>    `(?:[^`]++|``)*+` )
-    | (?P<line>    --(?:\\\n|[^\r\n])*+ )
-    | (?P<block>   /\*(?!\+) )
-    | (?P<percent> %% )
-    | (?P<placeholder> %\((?P<key>[^()]*)\)(?P<keyed>[a-zA-Z]) | %(?P<form>[si])(?!\w) )
-    | (?P<semicolon> ; )
-    | (?P<open>    ['"`] )
+      (?P<LITERAL> (?<!\w)[rR](?:'[^']*'|"[^"]*") | '(?:[^'\\]++|\\.)*+' | "(?:[^"\\]++|\\.)*+" )
+    | (?P<NAME>    `(?:[^`]++|``)*+` )
+    | (?P<COMMENT> --(?:\\\n|[^\r\n])*+ )
+    | (?P<PERCENT> %% )
+    | (?P<PLACEHOLDER> %\((?P<key>[^()]*)\)(?P<keyed>[a-zA-Z]) | %(?P<form>[si])(?!\w) )
+    | (?P<SEMICOLON> ; )
+    | (?P<OPEN>    ['"`] | /\*(?!\+) )
     """,
     re.VERBOSE | re.DOTALL,
 )
-# A hint begins no comment within a comment either.
+# Not a hint: it begins no comment within a comment.
 _BLOCK_EDGE = re.compile(r"/\*(?!\+)|\*/")
 
 
@@ -95,24 +94,13 @@ def statements(sql: str) -> list[str]:
 
 
 def _token(sql: str, found: re.Match[str]) -> Token:
-    text = found.group()
-    match found.lastgroup:
-        case "literal":
-            return Token(SqlTokenKind.LITERAL, text)
-        case "name":
-            return Token(SqlTokenKind.NAME, text)
-        case "line":
-            return Token(SqlTokenKind.COMMENT, text)
-        case "block":
-            if (end := _end_of_block(sql, found.end())) is not None:
-                return Token(SqlTokenKind.COMMENT, sql[found.start() : end])
-        case "percent":
-            return Token(SqlTokenKind.PERCENT, text)
-        case "placeholder":
-            return Token(SqlTokenKind.PLACEHOLDER, text, found["key"], found["keyed"] or found["form"])
-        case "semicolon":
-            return Token(SqlTokenKind.SEMICOLON, text)
-    return Token(SqlTokenKind.OPEN, sql[found.start() :])
+    kind, text = SqlTokenKind[str(found.lastgroup)], found.group()
+    if kind is SqlTokenKind.PLACEHOLDER:
+        return Token(kind, text, found["key"], found["keyed"] or found["form"])
+    if kind is not SqlTokenKind.OPEN:
+        return Token(kind, text)
+    end = _end_of_block(sql, found.end()) if text == "/*" else None
+    return Token(kind, sql[found.start() :]) if end is None else Token(SqlTokenKind.COMMENT, sql[found.start() : end])
 
 
 def _end_of_block(sql: str, position: int) -> int | None:

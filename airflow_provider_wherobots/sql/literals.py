@@ -20,8 +20,8 @@ MAX_PRECISION = 38
 """The most digits that a DECIMAL of Spark has, and so a whole number."""
 RULE = "must be a string, a number, True or False, None, bytes, a date, a datetime, or a list or tuple of these"
 
-# `\0` is not used: digits after it would make it an octal number. Spark puts settings and environment variables of the
-# session in the place of `${name}` before it reads a statement, within literals too.
+# `\0` is not used: digits after it would make it an octal number. Spark replaces `${name}` by settings and environment
+# variables of the session before it reads a statement, within literals too.
 _TO_ESCAPE = re.compile(r"[\\'\x00-\x1f\x7f]|\$(?=\{)")
 _SHORT = {"\\": "\\\\", "'": "\\'", "\n": "\\n", "\r": "\\r", "\t": "\\t"}
 
@@ -30,11 +30,8 @@ def literal(name: str, value: Any) -> str:
     """Write a value as a literal; a list or tuple as literals in parentheses, for ``IN``.
 
     A float becomes a DOUBLE, a ``Decimal`` a DECIMAL of its digits. A datetime with a time zone is written in UTC; one
-    without is read by the session in its own time zone.
-
-    :param name: how errors name the value.
-    :param value: the value.
-    :raises InvalidArgumentError: for a value that has no literal; names the value's type and the rule, not the value.
+    without is read by the session in its own time zone. The error for a value without a literal has ``name``, the
+    value's type and the rule, not the value.
     """
     if isinstance(value, list | tuple):
         if not value:
@@ -44,7 +41,6 @@ def literal(name: str, value: Any) -> str:
 
 
 def text_literal(text: str) -> str:
-    """Write a text as a literal."""
     return f"'{_TO_ESCAPE.sub(_escaped, text)}'"
 
 

@@ -16,10 +16,8 @@ _SPACES = re.compile(r"\s+")
 
 
 def masked(statement: str, limit: int = MAX_CHARACTERS) -> str:
-    """Make a line of a statement, with ``?`` in the place of each literal text and number, and without comments.
-
-    :param statement: the statement.
-    :param limit: how many characters of it are shown; default 1000.
+    """A statement in one line of at most ``limit`` characters, with ``?`` in place of each literal text and number, and
+    without comments.
     """
     pieces: list[str] = []
     size = 0

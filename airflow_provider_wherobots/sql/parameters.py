@@ -1,18 +1,18 @@
-"""Parameters of a statement: ``%(name)s`` and ``%s`` become literals, ``%(name)i`` and ``%i`` become names.
+"""Statements and their parameters: ``%(name)s`` and ``%s`` become literals, ``%(name)i`` and ``%i`` become names.
 
 Placeholders are found outside of literals, quoted names and comments only, so ``LIKE '%s'`` is a pattern. Outside of
-them ``%%`` is a percent sign. A statement without parameters is sent as it is.
+them ``%%`` is a percent sign.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.sql.identifiers import identifier
-from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token, tokens
+from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token, statements, tokens
 from airflow_provider_wherobots.sql.literals import literal
 
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
@@ -22,14 +22,29 @@ _KEYED = re.compile(r"%\(([^()]*)\)[a-zA-Z]")
 _UNKEYED = re.compile(r"%[si](?!\w)")
 
 
-def bind(statement: str, parameters: Parameters | None = None) -> str:
-    """Put parameters into a statement.
+def read_statements(sql: Any, is_split: bool, parameters: Any = None) -> list[str]:
+    """The statements of a task's arguments, at least one, each with its parameters. Only with ``is_split`` is a string
+    split at its semicolons.
+    """
+    if isinstance(sql, str):
+        texts = statements(sql) if is_split else [sql]
+    elif isinstance(sql, Iterable) and not isinstance(sql, bytes):
+        texts = list(sql)
+    else:
+        raise InvalidArgumentError(f"sql: must be a string or a list of strings, but is of type {type(sql).__name__}")
+    if not texts:
+        raise InvalidArgumentError(f"sql={sql!r}: has no statement")
+    for text in texts:
+        if not isinstance(text, str) or not statements(text):
+            raise InvalidArgumentError(f"sql: each statement must be a string that is not empty, but one is {text!r}")
+    return [bind(text, parameters or None) for text in texts]
 
-    :param statement: the statement. ``%(name)s`` stands for a value and ``%(name)i`` for a name, of a mapping; ``%s``
-        and ``%i`` for the next of a sequence.
-    :param parameters: a mapping or a sequence; None or an empty one leaves the statement as it is.
-    :returns: the statement with literals and quoted names in the place of the placeholders.
-    :raises InvalidArgumentError: names the parameter or the placeholder, and how it is to be written.
+
+def bind(statement: str, parameters: Parameters | None = None) -> str:
+    """Replace the placeholders of a statement by literals and quoted names.
+
+    ``%(name)s`` stands for a value and ``%(name)i`` for a name, of a mapping; ``%s`` and ``%i`` for the next of a
+    sequence. Without parameters the statement stays as it is.
     """
     if parameters is None:
         return statement
@@ -50,7 +65,7 @@ def bind(statement: str, parameters: Parameters | None = None) -> str:
 
 
 def _values_of(found: list[Token], parameters: Parameters) -> Callable[[Token], tuple[str, Any]]:
-    """How the name that errors use and the value of a placeholder are found."""
+    """A function that returns a placeholder's name in errors, and its value."""
     if isinstance(parameters, Mapping):
         _check_quoted(found, parameters)
         return lambda token: _named(token, parameters)

@@ -25,9 +25,7 @@ def may_repeat(statement: str) -> bool:
 
     That is one that only reads, deletes or replaces, or that does nothing the second time: ``SELECT``, ``SHOW``,
     ``DELETE``, ``TRUNCATE``, ``INSERT OVERWRITE``, ``CREATE OR REPLACE``, ``CREATE … IF NOT EXISTS``, ``DROP … IF
-    EXISTS``. Any other, and any that is not known here, may not; nor one that reads what it deletes or replaces.
-
-    :param statement: the statement.
+    EXISTS``. No other may, nor one that reads what it deletes or replaces.
     """
     code = _code(statement)
     words = _words(code)

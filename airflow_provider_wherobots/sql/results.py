@@ -1,6 +1,6 @@
 """The result of an execution as a table, its columns and its rows.
 
-PyArrow is imported where it is used: a DAG file that names the hook needs none.
+PyArrow is imported where it is used: a DAG file that names the hook does not need it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ Column: TypeAlias = tuple[str, str, None, None, int | None, int | None, bool | N
 
 
 class UnreadableResultError(ValueError):
-    """A result is not what was asked for, or is too large. The text says which."""
+    """A result is not what was requested, or is too large."""
 
 
 def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.Table | None:
@@ -42,7 +42,7 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
         data = _decompressed(results.data, results.compression, max_bytes)
         with pyarrow.ipc.open_stream(data) as reader:
             table = reader.read_all()
-        # What is no text, or points out of its buffer, would end the process or fail later without a reason.
+        # Invalid text or offsets would end the process, or fail later without a reason.
         table.validate(full=True)
     except (pyarrow.ArrowException, OSError) as error:
         raise UnreadableResultError(f"the result is not a valid stream of Arrow's: {error}") from error
@@ -50,7 +50,6 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
 
 
 def columns_of(table: pyarrow.Table, geo_columns: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    """Describe the columns of a table."""
     return tuple(_column(field, field.name in geo_columns) for field in table.schema)
 
 

@@ -6,9 +6,10 @@ import time
 from typing import Any
 
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import stop_session
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.take_over import cancel_in_session, follow_in_session
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, follow_in_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
 

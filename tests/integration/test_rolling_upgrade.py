@@ -30,8 +30,9 @@ from airflow_provider_wherobots.flows.effects import Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWait
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
@@ -189,7 +190,7 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     summary = RunSummary.of_run(run).to_json()
     ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
     wait = AwaitingQuota(
-        QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1, unclear=True, passed_over=("r0",)), Sleep(300.0)
+        QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1, unclear=True, passed_over=["r0"]), Sleep(300.0)
     )
     with pytest.raises(TaskDeferred) as waiting:
         task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._defer_for_quota(wait, {"suffix": ""})

@@ -1,11 +1,13 @@
-"""Cancelling an execution: bounded in time, and every result is logged."""
+"""Cancelling executions: bounded in time, and every result is logged. Nothing here raises a ``WherobotsApiError``."""
 
 from __future__ import annotations
 
 import logging
+from collections.abc import Collection, Sequence
 from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, WherobotsApiError
+from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.messages import (
     CANCELLED,
     SUCCEEDED,
@@ -17,17 +19,14 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
 )
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Connect, Flow, Note, Receive, Transmit, perform
+from airflow_provider_wherobots.flows.effects import Connect, Flow, Note, Receive, Transmit, attempt, perform
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
-CANCEL_BUDGET_SECONDS = 25.0
-"""How long a cancel is tried. Airflow limits a trigger's ``on_kill`` to 30 s."""
-WORKER_CANCEL_BUDGET_SECONDS = 3.8
-"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
 CONFIRM_SECONDS = 1.5
-"""How long the session may take to say that the execution was cancelled, before it is asked, and asked again."""
+"""How long the session can take to confirm a cancel before the state is requested, and requested again."""
 CONNECT_SECONDS = 10.0
-
+LOOK_UP_SECONDS = 4.0
 
 LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
 """The final state of an execution, or that the session does not know it."""
@@ -36,21 +35,57 @@ LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
 def cancel(
     execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, url: str = "", listen: bool = True
 ) -> Flow[bool]:
-    """Cancel an execution on the open WebSocket, and return whether it has ended. Never raises a ``WherobotsApiError``.
-    With ``url``, a WebSocket is opened if none is open. ``listen=False`` only writes the cancel, and returns whether it
-    was written: it is for a thread that cancels what another one follows on the same WebSocket.
+    """Cancel an execution on the open WebSocket, and return whether it has ended. With ``url``, a WebSocket is opened
+    if none is open. ``listen=False`` only writes the cancel, and returns whether it was written: it is for a thread
+    that cancels what another one follows on the same WebSocket.
     """
     if not listen:
         return (yield from _written(execution_id, budget_seconds, url))
     return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
 
 
+def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float) -> Flow[bool]:
+    """Find the session's address, and cancel an execution. Returns whether it has ended."""
+    try:
+        session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
+        url = session.socket_url if session is not None and session.is_ready else ""
+    except (WherobotsApiError, ValueError):
+        url = ""
+    return (yield from cancel(execution_id, budget_seconds - LOOK_UP_SECONDS, url=url))
+
+
+def end_earlier(
+    execution_ids: Sequence[str],
+    url: str,
+    budget_seconds: float = CANCEL_BUDGET_SECONDS,
+    *,
+    reads: Collection[str] = (),
+) -> Flow[str]:
+    """After a clear: cancel the executions of earlier tries that still run. Returns the id of one that may still run;
+    empty if none does. ``reads`` only read: their state is not requested, as the response would carry their result, and
+    it does not matter if they continue to run.
+
+    The trigger of a cleared task cancels its statement too. That may come later than the new try, and never comes if no
+    triggerer runs at that moment. Then the same write would be executed twice at the same time.
+    """
+    for execution_id in execution_ids:
+        if execution_id in reads:
+            yield from cancel(execution_id, budget_seconds, url=url, listen=False)
+            continue
+        last = yield from _end(execution_id, budget_seconds, url, request_after=0.0)
+        if last is None:
+            return execution_id
+        if not isinstance(last, ExecutionError) and last.state == CANCELLED:
+            yield Note(logging.INFO, f"The task was cleared: its statement {words.short(execution_id)} was cancelled")
+    return ""
+
+
 def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:
-    """Cancel an execution, and log its final state. Never raises a ``WherobotsApiError``. None if it is not known to
-    have ended. If the state is ``cancelled``, nothing was written: Spark stops a statement before its commit.
+    """Cancel an execution, and log its final state. None if it is not known to have ended. If the state is
+    ``cancelled``, nothing was written: Spark stops a statement before its commit.
     """
     what = f"Statement {words.short(execution_id)}"
-    last = yield from end(execution_id, budget_seconds, url)
+    last = yield from _end(execution_id, budget_seconds, url)
     if isinstance(last, ExecutionError):
         yield Note(logging.INFO, f"{what} needs no cancelling: {words.quoted(last.message)}")
     elif last is not None and last.state == CANCELLED:
@@ -60,18 +95,18 @@ def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -
     return last
 
 
-def end(
-    execution_id: str, budget_seconds: float, url: str, ask_after: float = CONFIRM_SECONDS
+def _end(
+    execution_id: str, budget_seconds: float, url: str, request_after: float = CONFIRM_SECONDS
 ) -> Flow[LastWord | None]:
-    """The same, but only a failure is logged. The execution of another connection is queried at once, as its events may
-    not come here.
+    """The same, but only a failure is logged. The state of another connection's execution is requested at once, as its
+    events may not come here.
     """
     clock = SteadyClock()
     yield from clock.read()
     if not (yield from _written(execution_id, budget_seconds, url)):
         return None
     try:
-        last = yield from _last_word(execution_id, budget_seconds, clock, ask_after)
+        last = yield from _last_word(execution_id, budget_seconds, clock, request_after)
     except ConnectionLostError:
         last = None
     if last is None:
@@ -99,18 +134,20 @@ def _written(execution_id: str, budget_seconds: float, url: str) -> Flow[bool]:
     return True
 
 
-def _last_word(execution_id: str, budget_seconds: float, clock: SteadyClock, ask_after: float) -> Flow[LastWord | None]:
+def _last_word(
+    execution_id: str, budget_seconds: float, clock: SteadyClock, request_after: float
+) -> Flow[LastWord | None]:
     yield from clock.read(2 * CONNECT_SECONDS)
-    ask_at, is_asked = clock.seconds + ask_after, False
+    request_at, is_requested = clock.seconds + request_after, False
     while (left := budget_seconds - clock.seconds) > 0:
-        if clock.seconds >= ask_at:
+        if clock.seconds >= request_at:
             # Not again before there is a response: it may carry a whole result.
-            ask_at, is_asked = float("inf"), True
+            request_at, is_requested = float("inf"), True
             yield from perform(Transmit(RetrieveResults(execution_id, attach=True)))
-        longest = min(left, max(0.0, ask_at - clock.seconds))
+        longest = min(left, max(0.0, request_at - clock.seconds))
         message = yield from perform(Receive(longest))
         yield from clock.read(longest)
-        if isinstance(message, TooLarge) and is_asked:
+        if isinstance(message, TooLarge) and is_requested:
             return StateUpdated(execution_id, SUCCEEDED)
         if message is None or message.execution_id != execution_id:
             continue
@@ -119,5 +156,5 @@ def _last_word(execution_id: str, budget_seconds: float, clock: SteadyClock, ask
         if isinstance(message, ExecutionError) and message.is_not_found:
             return message
         if isinstance(message, ExecutionResult):
-            ask_at = clock.seconds + CONFIRM_SECONDS
+            request_at = clock.seconds + CONFIRM_SECONDS
     return None

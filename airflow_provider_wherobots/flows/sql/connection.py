@@ -14,42 +14,38 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt_to_connect
-from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS, JITTER
+from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError, address_of
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
 CONNECT_BUDGET_SECONDS = 60.0
-"""How long opening a WebSocket is tried."""
+"""How long opening a WebSocket is retried."""
 REFUSED_SECONDS = 60.0
-"""How long the session's host may refuse connections: a session that is ready may be reached a moment later, and one
-that has ended never."""
+"""How long the session's host can refuse connections: a session that is ready may accept them a moment later, and one
+that has ended never does."""
 ATTEMPT_SECONDS = 20.0
 MAX_DELAY_SECONDS = 10.0
-"""The longest pause between two attempts: in two minutes the session cancels what nobody is attached to."""
+"""The longest pause between two attempts: after two minutes the session cancels what no connection is attached to."""
 LASTING_SECONDS = 30.0
 """How long a connection must have lasted for the next one to be opened at once, and not after a growing pause."""
 
 
-class SessionRefusedError(SessionFailedError):
-    """The session is ready, but its host refuses connections: the session has ended, or is not there yet."""
-
-
 def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS) -> Flow[None]:
-    """Open a WebSocket to a session, in place of the driver's open one. Retries what may pass; a host that refuses
-    connections for a minute is a ``SessionRefusedError``.
+    """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried; a host that
+    refuses connections for a minute is a ``SessionFailedError``.
     """
-    dialling, clock = Dialling(address_of(session), budget_seconds), SteadyClock()
+    connector, clock = Connector(address_of(session), budget_seconds), SteadyClock()
     yield from clock.read()
     failure: WherobotsApiError | None = None
     try:
         while True:
-            failure = yield from dialling.attempt(clock, failure)
+            failure = yield from connector.attempt(clock, failure)
             if failure is None:
                 return
     except WherobotsApiError as error:
         if is_refusal(error):
             text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
-            raise SessionRefusedError(session.id, session.status, f"{text}: {words.quoted(str(error))}") from error
+            raise SessionFailedError(session.id, session.status, f"{text}: {words.quoted(str(error))}") from error
         raise
 
 
@@ -59,9 +55,9 @@ def is_refusal(error: WherobotsApiError) -> bool:
     return isinstance(error, ResponseError) and not error.transient and not is_of_the_key
 
 
-class Dialling:
-    """Opens a WebSocket again and again: at once after a loss, then after growing pauses, for ``max_outage_seconds``
-    without a connection.
+class Connector:
+    """Opens a WebSocket, and opens it again: at once after a loss, then after growing pauses, until there was no
+    connection for ``max_outage_seconds``.
     """
 
     def __init__(self, url: str, max_outage_seconds: float) -> None:
@@ -71,8 +67,7 @@ class Dialling:
         self._opened_at = 0.0
         self._attempts = 0
 
-    def heard(self, now: float) -> None:
-        """The connection works."""
+    def works(self, now: float) -> None:
         self._lost_at = None
         if now - self._opened_at >= LASTING_SECONDS:
             self._attempts = 0
@@ -88,7 +83,8 @@ class Dialling:
         if failure is not None:
             left = yield from self._left(failure, clock.seconds)
             if self._attempts:
-                pause = min(pause_after(self._attempts, failure), left, within)
+                growing = growing_delay(self._attempts, longest=MAX_DELAY_SECONDS)
+                pause = min(max(growing, failure.retry_after or 0.0), left, within)
         self._attempts += 1
         if pause:
             yield Sleep(pause, JITTER)
@@ -122,9 +118,3 @@ class Dialling:
         if failure.transient:
             return self._max_outage_seconds
         return min(REFUSED_SECONDS, self._max_outage_seconds) if is_refusal(failure) else 0.0
-
-
-def pause_after(attempts: int, error: WherobotsApiError) -> float:
-    """Seconds to wait before the next attempt. A ``Retry-After`` is obeyed up to the limit of the caller."""
-    growing = min(MAX_DELAY_SECONDS, FIRST_DELAY_SECONDS * 2.0 ** min(attempts - 1, 10))
-    return max(growing, error.retry_after or 0.0)

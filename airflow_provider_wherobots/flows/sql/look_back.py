@@ -1,18 +1,18 @@
-"""What became of the statements that earlier tries of a task have sent, as far as the record and the session know.
+"""How the statements that earlier tries of a task have sent ended, as far as the record and the session know.
 
 A worker can die at any moment. Its session cancels what it executed after a grace period, or the statement ends within
-it. So a retry looks at the task's writes first:
+it. So a retry checks the task's writes first:
 
 =======================================================  ===============================================================
 a write                                                  is
 =======================================================  ===============================================================
-has taken effect, says the record or the session         not executed again
+has taken effect, by the record or the session           not executed again
 still runs                                               followed to its end
 has certainly written nothing, or was never sent         executed
-was sent, and nobody can say what became of it           in doubt: nothing is executed, unless the task says otherwise
+was sent, and its outcome cannot be known                in doubt: nothing is executed, unless the task overrides it
 =======================================================  ===============================================================
 
-A statement that may be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
+A statement that can be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
 or it still runs: a task that fails because of what it has read reads again.
 """
 
@@ -23,9 +23,8 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.record import SqlRecord, Word
+from airflow_provider_wherobots.flows.sql.record import ExecutionIds, SqlRecord, Word, mark_of
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 
 SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
@@ -44,16 +43,16 @@ class Planned:
 
     @property
     def mark(self) -> str:
-        """What stands for it in the record, and in the ids of its executions."""
+        """Its mark in the record, and in the ids of its executions."""
         return mark_of(self.text, self.store, self.occurrence)
 
 
 @dataclass(slots=True)
 class Found:
-    """What earlier tries leave to do. ``outcomes`` has the statements that are not executed again, by their place, and
+    """What earlier tries have done. ``outcomes`` has the statements that are not executed again, by their place, and
     the try that sent each; with one that has not succeeded, or whose result is lost, the task fails. ``in_doubt`` is
-    the place of a write that an earlier try may have done, ``is_edited`` whether that is because it had another
-    statement in its place. ``learned`` has keys for the record.
+    the place of a write that an earlier try may have done; ``is_edited``: it had another statement in this place.
+    ``learned`` has keys for the record.
     """
 
     outcomes: dict[int, tuple[int, StatementOutcome]] = field(default_factory=dict)
@@ -63,44 +62,34 @@ class Found:
 
     @property
     def is_over(self) -> bool:
-        """Whether nothing is to be executed."""
         ended = (outcome.state not in SUCCESSES for _, outcome in self.outcomes.values())
         return self.in_doubt is not None or any(ended)
 
 
+@dataclass(slots=True)
 class SqlLookBack:
-    """Looks at the statements of a task in a session whose WebSocket is open."""
+    """Checks the statements of a task in a session whose WebSocket is open."""
 
-    def __init__(
-        self,
-        statements: Sequence[Planned],
-        ids: ExecutionIds,
-        record: SqlRecord,
-        options: StatementOptions,
-        *,
-        geometry: str = "ewkt",
-        repeats_unknown: bool = False,
-    ) -> None:
-        self._statements = statements
-        self._ids = ids
-        self._record = record
-        self._options = options
-        self._geometry = geometry
-        self._repeats_unknown = repeats_unknown
-        self._found = Found()
+    statements: Sequence[Planned]
+    ids: ExecutionIds
+    record: SqlRecord
+    options: StatementOptions
+    geometry: str = "ewkt"
+    repeats_unknown: bool = False
+    _found: Found = field(default_factory=Found, init=False)
 
     def run(self) -> Flow[Found]:
-        """Look at the writes, and then at what stands before and after those that are done."""
-        yield from self._look_at_writes()
+        """Check the writes, and then the statements before and after the writes that are done."""
+        yield from self._check_writes()
         if self._found.in_doubt is None:
-            yield from self._presume_what_came_before()
+            yield from self._presume_earlier()
         if not self._found.is_over:
-            yield from self._look_for_one_that_runs()
+            yield from self._find_running()
         return self._found
 
-    def _look_at_writes(self) -> Flow[None]:
-        found, marks = self._found, {statement.mark for statement in self._statements}
-        for index, statement in enumerate(self._statements):
+    def _check_writes(self) -> Flow[None]:
+        found, marks = self._found, {statement.mark for statement in self.statements}
+        for index, statement in enumerate(self.statements):
             if statement.may_repeat:
                 continue
             if (settled := (yield from self._settle(statement))) is not None:
@@ -108,61 +97,61 @@ class SqlLookBack:
                 if found.is_over:
                     return
                 continue
-            found.is_edited = self._record.knows_others(marks)
-            is_in_doubt = found.is_edited or bool(self._record.in_doubt(statement.mark))
-            if is_in_doubt and not self._repeats_unknown:
+            found.is_edited = self.record.knows_others(marks)
+            is_in_doubt = found.is_edited or bool(self.record.in_doubt(statement.mark))
+            if is_in_doubt and not self.repeats_unknown:
                 found.in_doubt = index
                 return
 
     def _settle(self, statement: Planned) -> Flow[tuple[int, StatementOutcome] | None]:
         """The outcome of a write that is not to be executed any more; None for any other."""
         mark = statement.mark
-        if (number := self._record.succeeded_in(mark)) is not None:
+        if (number := self.record.succeeded_in(mark)) is not None:
             return number, (yield from self._success(statement, number))
-        for number in self._record.in_doubt(mark):
-            outcome = yield from self._ask(statement, number)
+        for number in self.record.in_doubt(mark):
+            outcome = yield from self._query(statement, number)
             if outcome.state in SUCCESSES or outcome.was_running:
                 return number, outcome
-            if outcome.state is StatementState.FAILED and (key := self._record.write(Word.NO_EFFECT, mark, number)):
+            if outcome.state is StatementState.FAILED and (key := self.record.write(Word.NO_EFFECT, mark, number)):
                 self._found.learned.append(key)
         return None
 
     def _success(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
         """A write that has succeeded, with its result if it is wanted and still there. Most writes have none."""
         if statement.wants_result:
-            outcome = yield from self._ask(statement, number)
+            outcome = yield from self._query(statement, number)
             if outcome.state is StatementState.SUCCEEDED:
                 return outcome
-        return StatementOutcome(StatementState.SUCCEEDED, self._ids.of(number, statement.mark))
+        return StatementOutcome(StatementState.SUCCEEDED, self.ids.of(number, statement.mark))
 
-    def _presume_what_came_before(self) -> Flow[None]:
-        """What stands before a write that was sent has succeeded, as statements are executed in order."""
+    def _presume_earlier(self) -> Flow[None]:
+        """A statement before a write that was sent has succeeded, as statements are executed in order."""
         outcomes = self._found.outcomes
         for index in range(max(outcomes, default=0)):
-            statement = self._statements[index]
+            statement = self.statements[index]
             if statement.may_repeat and index not in outcomes:
                 outcomes[index] = yield from self._presumed(statement)
 
     def _presumed(self, statement: Planned) -> Flow[tuple[int, StatementOutcome]]:
-        number = self._record.try_number - 1
-        outcome = StatementOutcome(StatementState.SUCCEEDED, self._ids.of(number, statement.mark))
+        number = self.record.try_number - 1
+        outcome = StatementOutcome(StatementState.SUCCEEDED, self.ids.of(number, statement.mark))
         if not statement.wants_result:
             return number, outcome
-        for number in self._record.earlier_tries:
-            asked = yield from self._ask(statement, number)
-            if asked.state in SUCCESSES:
-                return number, asked
+        for number in self.record.earlier_tries:
+            found = yield from self._query(statement, number)
+            if found.state in SUCCESSES:
+                return number, found
         why = "it succeeded, as a later one was sent, but the session no longer knows it, so its result"
         return number, replace(outcome, state=StatementState.GAVE_UP, message=f"{why} cannot be fetched")
 
-    def _look_for_one_that_runs(self) -> Flow[None]:
+    def _find_running(self) -> Flow[None]:
         begin = max(self._found.outcomes, default=-1) + 1
         passed: dict[int, tuple[int, StatementOutcome]] = {}
-        for index, statement in enumerate(self._statements[begin:], begin):
+        for index, statement in enumerate(self.statements[begin:], begin):
             if not statement.may_repeat:
                 return
-            for number in self._record.earlier_tries:
-                outcome = yield from self._ask(statement, number)
+            for number in self.record.earlier_tries:
+                outcome = yield from self._query(statement, number)
                 if outcome.was_running or outcome.state in SUCCESSES:
                     passed[index] = number, outcome
                     break
@@ -172,8 +161,8 @@ class SqlLookBack:
                 self._found.outcomes.update(passed)
                 return
 
-    def _ask(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
-        """Ask about an execution once. One that runs is followed to its end."""
-        execution_id = self._ids.of(number, statement.mark)
-        options, wants_result = self._options, statement.wants_result
-        return (yield from attach(execution_id, options, geometry=self._geometry, wants_result=wants_result))
+    def _query(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
+        """Request the state of an execution. One that runs is followed to its end."""
+        execution_id = self.ids.of(number, statement.mark)
+        options, wants_result = self.options, statement.wants_result
+        return (yield from attach(execution_id, options, geometry=self.geometry, wants_result=wants_result))

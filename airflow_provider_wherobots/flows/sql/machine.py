@@ -4,21 +4,21 @@ Theory of operation
 ===================
 
 Two machines move together. The **state** is what is known of the execution. The **contact** is the connection: whether
-the session sends events to it, and what was asked on it. ``transitions`` moves both, event by event, and ``endings``
-makes the outcomes. None of them waits, reads or writes: ``execution`` does that. Times are seconds of a steady clock
-that starts with the flow.
+the session sends events to it, and which requests on it have no response yet. ``transitions`` moves both, event by
+event, and makes the outcome. Neither waits, reads or writes: ``statement`` does that. Times are seconds of a steady
+clock that starts with the flow.
 
 The session may lose its final event, and may forget an execution that still runs. It cancels the executions of a lost
 connection after a grace period, unless another connection attaches. Hence four rules:
 
 * The statement is written once. It is written again only if certainly nothing of it was written.
-* Silence is followed by a question. Its response may be a state, or an error message that says nothing about the end.
-* What is not known is said to be unknown, and only when nobody can tell any more within the limits.
+* After silence the state is requested. The response is a state, or an error message that does not show how it ends.
+* An outcome is ``UNKNOWN`` only if the session can no longer report it within the limits.
 * A ``cancelled`` is known to have stopped the statement before its commit only on the connection that has sent it. On
   another one the session may have cancelled it as an orphan: unknown.
 
-States and events. An event that a row does not name leaves the state as it is; what concerns other executions is not
-heard at all. "The end" stands for ``succeeded`` (Fetching if a result is wanted that has not come, else Ended),
+States and events. An event that a row does not name leaves the state as it is; messages about other executions are
+ignored. "The end" stands for ``succeeded`` (Fetching if a result is wanted that has not come, else Ended),
 ``failed`` (Failing) and ``cancelled`` (Ended).
 
 ===========  ======================================================  =============================================
@@ -26,8 +26,8 @@ State        Event                                                   Next
 ===========  ======================================================  =============================================
 Sending      written, or lost while it was written                   Running
 Running      the end                                                 Fetching, Failing or Ended
-Running      silence                                                 Running: a question
-Running      the time to hand over                                   HandingOver: a question that asks to attach
+Running      silence                                                 Running: a request
+Running      the time to hand over                                   HandingOver: a request to attach
 HandingOver  response ``attached``                                   Ended (RUNNING)
 HandingOver  another response                                        Running, never to be handed over
 Running *    response "not found"                                    Forgotten for 10 minutes if events come here,
@@ -36,23 +36,23 @@ Running *    response with another error                             Forgotten, 
 Forgotten    the end                                                 as Running
 Forgotten    a sign of life                                          Forgotten; Running if its state was only refused
 Forgotten    due                                                     Ended (UNKNOWN)
-Running **   an error that no question explains                      Accused
-Accused      a sign of life                                          back
-Accused      ``failed``, or due                                      Ended (FAILED)
+Running **   an error that no request explains                       ErrorSeen
+ErrorSeen    a sign of life                                          back
+ErrorSeen    ``failed``, or due                                      Ended (FAILED)
 Failing      an error message, due, or loss                          Ended (FAILED)
 Fetching     the result                                              Ended (SUCCEEDED)
-Fetching     an unreadable message, or due                           Fetching: a question, twice on a connection
-Fetching     an error message, or no question is left                Ended (GAVE_UP)
-any          a message that is too large, while a question is open   Ended: it has succeeded
-any          loss; after four questions nothing was heard            the same, Forgotten: Running; another connection
-                                                                     and a question that asks to attach
+Fetching     an unreadable message, or due                           Fetching: a request, twice on a connection
+Fetching     an error message, or no request is left                 Ended (GAVE_UP)
+any          a message that is too large, while a request is open    Ended: it has succeeded
+any          loss; four requests without a sign of life              the same, Forgotten: Running; another connection
+                                                                     and a request to attach
 any          no other connection in time                             Ended: UNKNOWN; GAVE_UP if unsent or Fetching
 any          the deadline                                            Ended: FAILED if Failing, else DEADLINE; what
                                                                      may run is cancelled first
 ===========  ======================================================  =============================================
 
-(*) and HandingOver. (**) and Forgotten. ``Execution.due`` says when something is due in each state. The contact is
-SENDER until the connection is replaced; then ASKING, and by each response ATTACHED or POLLING.
+(*) and HandingOver. (**) and Forgotten. ``Execution.due`` is when something is due in each state. The contact is
+SENDER until the connection is replaced; then ATTACHING, and by each response ATTACHED or POLLING.
 """
 
 from __future__ import annotations
@@ -63,15 +63,16 @@ from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import ExecutionResult, StateUpdated
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 
-ASK_AFTER = (30.0, 60.0, 120.0, 240.0)
-"""Seconds of silence before the session is asked for the state, the first time and each further time."""
+REQUEST_AFTER = (30.0, 60.0, 120.0, 240.0)
+"""Seconds of silence before the state is requested, the first time and each further time."""
 POLL_AFTER = (5.0, 10.0, 20.0, 30.0)
 """The same if the session does not send later events to a connection that has attached."""
 FETCH_AGAIN_SECONDS = 120.0
-"""How long a result may take before it is asked for once more: each request serializes it anew."""
+"""How long a result may take before it is requested again: each request serializes it again."""
 ERROR_SECONDS = 5.0
 """How long the error message of a failed execution may take, and its state after an error message."""
 FORGOTTEN_SECONDS = 600.0
@@ -82,57 +83,55 @@ class Attachment(Enum):
     """Which connection this is to the execution."""
 
     SENDER = "it has sent the statement, or will: events come here"
-    ASKING = "it has asked to attach, and has no response yet"
-    ATTACHED = "the session has said that events come here"
+    ATTACHING = "it has requested to attach, and has no response yet"
+    ATTACHED = "the session has confirmed that events come here"
     POLLING = "an older session: it responds, but sends no events here"
 
 
 @dataclass(frozen=True, slots=True)
 class Contact:
-    """The connection, and what was requested on it. ``quiet_since``: when the execution was last heard of or queried.
-    ``untold_since``: when its state was last reported or requested. ``silences``: silences followed by a request since
-    the last event. ``without_response``: requests since any sign of the execution.
+    """The connection, and its requests. ``quiet_since``: when the execution last showed a sign of life or was queried.
+    ``unreported_since``: when its state was last reported or requested. ``silences``: silences followed by a request
+    since the last event. ``without_response``: requests since any sign of the execution.
     """
 
     attachment: Attachment
     quiet_since: float
-    untold_since: float
+    unreported_since: float
     silences: int = 0
     without_response: int = 0
-    open_questions: int = 0
+    open_requests: int = 0
 
     @property
     def gets_events(self) -> bool:
-        """Whether the execution's end is told here without a question."""
+        """Whether the execution's end is reported here without a request."""
         return self.attachment in (Attachment.SENDER, Attachment.ATTACHED)
 
     @property
-    def ask_due(self) -> float:
-        """When the session is to be asked. Progress is no reason never to ask: the final event may be lost."""
-        delays = POLL_AFTER if self.attachment is Attachment.POLLING else ASK_AFTER
+    def request_due(self) -> float:
+        """When the state is requested. Also while progress comes: the final event may be lost."""
+        delays = POLL_AFTER if self.attachment is Attachment.POLLING else REQUEST_AFTER
         quiet = self.quiet_since + delays[min(self.silences, len(delays) - 1)]
-        return min(quiet, self.untold_since + ASK_AFTER[-1])
+        return min(quiet, self.unreported_since + REQUEST_AFTER[-1])
 
-    def heard(self, now: float) -> Contact:
-        """Anything of the execution was heard."""
+    def alive(self, now: float) -> Contact:
+        """A message about the execution has come."""
         return replace(self, quiet_since=now, without_response=0)
 
-    def asked(self, now: float) -> Contact:
-        """A question was written."""
-        return replace(self, quiet_since=now, untold_since=now, open_questions=self.open_questions + 1)
+    def requested(self, now: float) -> Contact:
+        return replace(self, quiet_since=now, unreported_since=now, open_requests=self.open_requests + 1)
 
     def responded(self) -> Contact:
-        """A question has its response."""
-        return replace(self, open_questions=max(0, self.open_questions - 1))
+        return replace(self, open_requests=max(0, self.open_requests - 1))
 
-    def told(self, message: StateUpdated | ExecutionResult, now: float) -> Contact:
-        """The execution's state was told, by an event or in response to a question."""
-        told = replace(self, untold_since=now)
+    def reported(self, message: StateUpdated | ExecutionResult, now: float) -> Contact:
+        """The execution's state was reported, by an event or in response to a request."""
+        contact = replace(self, unreported_since=now)
         if isinstance(message, StateUpdated):
-            return replace(told, silences=0)
+            return replace(contact, silences=0)
         if self.attachment is not Attachment.SENDER:
-            told = replace(told, attachment=Attachment.ATTACHED if message.attached else Attachment.POLLING)
-        return told.responded()
+            contact = replace(contact, attachment=Attachment.ATTACHED if message.attached else Attachment.POLLING)
+        return contact.responded()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +150,7 @@ class Running:
 
 @dataclass(frozen=True, slots=True)
 class HandingOver:
-    """The session was asked whether another connection may attach."""
+    """It was requested that another connection can attach."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,22 +168,22 @@ class Forgotten:
 
 
 @dataclass(frozen=True, slots=True)
-class Accused:
+class ErrorSeen:
     """An error message has come that no request explains. The execution has failed if no state by ``until`` contradicts
     it; ``before`` is the state to return to.
     """
 
-    words: str
+    text: str
     until: float
     before: Running | Forgotten
 
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """It has failed. Waiting for its error message, until ``until``; ``words`` is shown if none comes."""
+    """It has failed. Waiting for its error message, until ``until``; ``text`` is shown if none comes."""
 
     until: float
-    words: str = ""
+    text: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,7 +192,7 @@ class Fetching:
     any.
     """
 
-    asked_at: float
+    requested_at: float
     fetches: int = 0
     fetches_in_all: int = 0
 
@@ -205,13 +204,11 @@ class Ended:
     outcome: StatementOutcome
 
 
-State: TypeAlias = Sending | Running | HandingOver | Forgotten | Accused | Failing | Fetching | Ended
+State: TypeAlias = Sending | Running | HandingOver | Forgotten | ErrorSeen | Failing | Fetching | Ended
 
 
 @dataclass(frozen=True, slots=True)
 class Execution:
-    """An execution as it is followed."""
-
     id: str
     wants_result: bool
     state: State
@@ -219,25 +216,32 @@ class Execution:
     was_running: bool = False
 
     @property
+    def name(self) -> str:
+        return f"Statement {words.short(self.id)}"
+
+    @property
     def attaches(self) -> bool:
-        """Whether a question asks for the later events too."""
+        """Whether a request is for the later events too."""
         return self.contact.attachment is not Attachment.SENDER or isinstance(self.state, HandingOver)
 
     @property
     def due(self) -> float | None:
-        """When something is due even if nothing is heard."""
+        """When something is due even if no message comes."""
         match self.state:
             case Running(hand_over_at) if hand_over_at is not None:
-                return min(hand_over_at, self.contact.ask_due)
+                return min(hand_over_at, self.contact.request_due)
             case Running() | HandingOver():
-                return self.contact.ask_due
-            case Accused(until=until) | Failing(until=until):
+                return self.contact.request_due
+            case ErrorSeen(until=until) | Failing(until=until):
                 return until
             case Forgotten():
                 return self.state.since + self.state.patience
             case Fetching():
-                return self.state.asked_at + FETCH_AGAIN_SECONDS
+                return self.state.requested_at + FETCH_AGAIN_SECONDS
         return None
+
+    def moved(self, state: State) -> Execution:
+        return replace(self, state=state)
 
 
 class Do(Enum):
@@ -245,7 +249,7 @@ class Do(Enum):
 
     LISTEN = "wait for a message, or for what is due"
     SEND = "write the statement"
-    ASK = "ask for state and result"
+    REQUEST = "request state and result"
     REPLACE = "open another connection"
 
 
@@ -255,5 +259,5 @@ class Step:
 
     execution: Execution
     do: Do = Do.LISTEN
-    says: tuple[Note, ...] = ()
+    notes: tuple[Note, ...] = ()
     loss: WherobotsApiError | None = None

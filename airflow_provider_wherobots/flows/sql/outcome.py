@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.flows.known_fields import known_fields
 
+_NOT_IN_EVENT = ("results", "has_succeeded", "was_running", "is_result_forgotten", "is_too_large")
+
 
 class StatementState(StrEnum):
-    """How a statement ended, or why it is no longer followed."""
-
     SUCCEEDED = "succeeded"
     FAILED = "failed"
     """The engine refused it, or could not finish it. The message is the engine's."""
     CANCELLED = "cancelled"
     """It was cancelled, and nothing else can have ended it."""
     UNKNOWN = "unknown"
-    """It was sent, and nobody can say any more what became of it: a write may have happened."""
+    """It was sent, and it can no longer be known how it ended: a write may have happened."""
     DEADLINE = "deadline"
     """The deadline was reached. If it still ran, it was cancelled."""
     RUNNING = "running"
-    """It runs, and another process may attach to it: the session has said so."""
+    """It runs, and the session lets another process attach to it."""
     GAVE_UP = "gave_up"
     """It was never sent, or it succeeded and its result could not be fetched; see ``was_sent``."""
 
@@ -36,16 +36,16 @@ class StatementOutcome:
     :param state: how it ended.
     :param execution_id: its id.
     :param message: why, in the engine's or in our words; empty for a success.
-    :param results: its result as it was sent; None if it has none, or none was asked for. Never part of an event.
+    :param results: its result as it was sent; None if it has none, or none was requested. Never part of an event.
     :param result_uri: address of its stored result; None if there is none.
     :param size: size of the stored result in bytes, if known.
     :param seconds: how long it took in all, in seconds.
     :param started_at: when it was sent, in epoch seconds.
     :param was_sent: whether it may have reached the session. If not, it may be sent again.
-    :param is_location_lost: whether a stored result may have an address that nobody can tell any more.
-    :param is_cancelled: whether the session has said that it was cancelled. With ``DEADLINE`` this task has asked for
-        that, and as Spark stops a statement before its commit, nothing was written. With ``UNKNOWN`` nobody of this
-        task has, and a write may have happened.
+    :param is_location_lost: whether a stored result may have an address that can no longer be known.
+    :param is_cancelled: whether the session has confirmed that it was cancelled. With ``DEADLINE`` this task has
+        requested that, and as Spark stops a statement before its commit, nothing was written. With ``UNKNOWN`` it has
+        not, and a write may have happened.
     :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never
         part of an event.
     :param was_running: whether it still ran when it was attached to. Never part of an event.
@@ -73,27 +73,15 @@ class StatementOutcome:
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict, without the result itself."""
-        return {
-            "state": self.state.value,
-            "execution_id": self.execution_id,
-            "message": self.message,
-            "result_uri": self.result_uri,
-            "size": self.size,
-            "seconds": self.seconds,
-            "started_at": self.started_at,
-            "was_sent": self.was_sent,
-            "is_location_lost": self.is_location_lost,
-            "is_cancelled": self.is_cancelled,
-        }
+        names = [each.name for each in fields(self) if each.name not in _NOT_IN_EVENT]
+        return {**{name: getattr(self, name) for name in names}, "state": self.state.value}
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> StatementOutcome:
         """Read an outcome that another version of this package may have sent. Unknown keys are left out. A state that
         only a later version knows is ``UNKNOWN``.
         """
-        known = known_fields(cls, event)
-        for name in ("results", "has_succeeded", "was_running", "is_result_forgotten", "is_too_large"):
-            known.pop(name, None)
+        known = {name: value for name, value in known_fields(cls, event).items() if name not in _NOT_IN_EVENT}
         known["execution_id"] = str(known.get("execution_id") or "")
         try:
             known["state"] = StatementState(str(known.get("state")))

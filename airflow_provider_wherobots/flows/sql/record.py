@@ -1,42 +1,70 @@
 """What the tries of a task know of its writes: the statements that must not be executed twice.
 
 A worker can die at any moment, and a session that ends forgets its statements. So each try writes down what it does in
-the *keys* of XComs. When the next try starts, Airflow deletes the XComs of the try before, and tells their keys. Each
-try hands on what it was told, so that any try can read all of it.
+the *keys* of XComs. When the next try starts, Airflow deletes the XComs of the try before, and reports their keys. Each
+try writes those keys again, so that any try can read all of them.
 
 =============================  =========================================================================================
 key                            meaning
 =============================  =========================================================================================
 ``sql_sent-TRY-MARK``          the try is about to send the statement
 ``sql_succeeded-TRY-MARK``     it has taken effect
-``sql_no_effect-TRY-MARK``     it has written nothing: it has failed, or was cancelled because the task asked for that
-``sql_since-TRY``              the try has handed on all that it was told. The tries since the last clear begin with TRY
-``sql_cleared``                the task was cleared while the try ran (Airflow 2.11 tells that in no other way)
+``sql_no_effect-TRY-MARK``     it has written nothing: it has failed, or was cancelled by this task
+``sql_since-TRY``              the try has written all earlier keys again. TRY is the first try since the last clear
+``sql_cleared``                the task was cleared while the try ran (Airflow 2.11 reports that in no other way)
 =============================  =========================================================================================
 
 A mark stands for a statement's text, so a statement that was edited is another one. A statement has taken effect if one
-try's word is ``succeeded``. It is in doubt if a try has sent it, and has left no other word.
+try's word is ``succeeded``. It is in doubt if a try has sent it, and has left no other word. The id of an execution is
+derived from the task instance, the number of the try and the mark, so that a later try can find it in the session.
 """
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
+from uuid import UUID, uuid5
 
+from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 
+NAMESPACE = UUID("5f0d4f6e-7c0a-4a0e-9d7e-0c6f2f1d9b51")
+MARK_CHARS = 12
 MAX_EARLIER_TRIES = 5
 CLEARED_KEY = "sql_cleared"
 _UNSETTLED_KEY, _SETTLED_KEY = "sql_unsettled", "sql_settled"
-"""What versions without this record have left: a write may have been sent, and none of it has had an effect."""
+"""Keys of versions without this record: a write may have been sent; it has had no effect."""
 _SINCE = re.compile(r"sql_since-(\d+)")
 _KEY = re.compile(r"sql_(sent|succeeded|no_effect)-(\d+)-([0-9a-f]{12})")
 
 
+def mark_of(statement: str, store: Store | None = None, occurrence: int = 0) -> str:
+    """The mark of a statement: a hash of its text, its store, and the number of equal statements before it."""
+    target = "" if store is None else json.dumps(store.to_json(), sort_keys=True)
+    return sha256("\x1f".join((statement, target, str(occurrence))).encode()).hexdigest()[:MARK_CHARS]
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionIds:
+    """The ids of a task's executions. Its identity is the same for all its tries, and no other task has it."""
+
+    identity: str
+
+    def of(self, try_number: int, mark: str) -> str:
+        return str(uuid5(NAMESPACE, "\x1f".join((self.identity, str(try_number), mark))))
+
+    @staticmethod
+    def of_second(execution_id: str) -> str:
+        """The id under which a try executes a statement a second time."""
+        return str(uuid5(NAMESPACE, execution_id))
+
+
 class Word(StrEnum):
-    """What a try says of a statement."""
+    """What a try records about a statement."""
 
     SENT = "sent"
     SUCCEEDED = "succeeded"
@@ -60,21 +88,21 @@ class SqlRecord:
     _words: dict[tuple[str, int], Word] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, told: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
-        """The record of a new try. ``told`` has the XCom keys of the try before; None if they are not known."""
-        if first == try_number or CLEARED_KEY in (told or ()):
+    def begin(cls, keys: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
+        """The record of a new try. ``keys`` are the XCom keys of the try before; None if they are not known."""
+        if first == try_number or CLEARED_KEY in (keys or ()):
             return cls(try_number, try_number)
-        if told is None or (_UNSETTLED_KEY in told and _SETTLED_KEY not in told):
+        if keys is None or (_UNSETTLED_KEY in keys and _SETTLED_KEY not in keys):
             return cls(try_number, first, is_complete=False)
-        # The first of all tries was told nothing, and need not say so. A later one may have ended before it handed on.
-        return cls._read(told, try_number, first, is_complete=first == try_number - 1)
+        # The first of all tries has no earlier keys to write. A later one may have ended before it wrote them.
+        return cls._read(keys, try_number, first, is_complete=first == try_number - 1)
 
     @classmethod
-    def resume(cls, kept: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
-        """The record of a try that continues after a deferral. ``kept`` is what :meth:`to_keys` returned before it;
-        None if nothing was kept.
+    def resume(cls, keys: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
+        """The record of a try that continues after a deferral. ``keys`` is what :meth:`to_keys` returned before it;
+        None if that is lost.
         """
-        return cls._read(kept or (), try_number, first, is_complete=first == try_number)
+        return cls._read(keys or (), try_number, first, is_complete=first == try_number)
 
     @classmethod
     def _read(cls, keys: Collection[str], try_number: int, first: int, is_complete: bool) -> SqlRecord:
@@ -84,7 +112,7 @@ class SqlRecord:
         return record
 
     def add(self, keys: Iterable[str]) -> None:
-        """Read more keys. Keys that are not the record's are left out."""
+        """Read more keys. Other keys are ignored."""
         for found in filter(None, map(_KEY.fullmatch, keys)):
             word, try_number, mark = Word(found[1]), int(found[2]), found[3]
             if try_number >= self.first and self._words.get((mark, try_number), Word.SENT) is Word.SENT:
@@ -98,14 +126,14 @@ class SqlRecord:
         return key_of(word, try_number, mark)
 
     def to_keys(self) -> list[str]:
-        """The keys that hand on all that a later try must be told. The last one says that these are all."""
-        told = [
+        """The keys that a later try needs. The last one marks them as complete."""
+        keys = [
             key_of(word, number, mark)
             for (mark, number), word in self._words.items()
             # Without a complete record it matters what is known not to have had an effect.
             if word is not Word.NO_EFFECT or not self.is_complete
         ]
-        return [*told, f"sql_since-{self.first}"] if self.is_complete else told
+        return [*keys, f"sql_since-{self.first}"] if self.is_complete else keys
 
     @property
     def earlier_tries(self) -> list[int]:
@@ -136,7 +164,7 @@ class SqlRecord:
         return next(sent, None)
 
     def knows_others(self, marks: Collection[str]) -> bool:
-        """Whether an earlier try has executed a statement, or may have, that is not among the task's any more."""
+        """Whether an earlier try has executed, or may have executed, a statement that the task no longer has."""
         return any(
             mark not in marks and number < self.try_number and word is not Word.NO_EFFECT
             for (mark, number), word in self._words.items()
@@ -144,10 +172,10 @@ class SqlRecord:
 
 
 def word_of(outcome: StatementOutcome) -> Word | None:
-    """What an outcome says of a statement's effect; None if it does not tell.
+    """What an outcome shows about a statement's effect; None if that is unknown.
 
-    A cancel that the task has asked for, and that the session has confirmed, counts like a failure. If nobody of this
-    task has asked for it, the session may have cancelled a statement of which some had taken effect.
+    A cancel that the task has requested, and that the session has confirmed, counts like a failure. If the task has not
+    requested it, the session may have cancelled a statement that had taken effect in part.
     """
     match outcome.state:
         case StatementState.SUCCEEDED:

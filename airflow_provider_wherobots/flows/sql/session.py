@@ -1,21 +1,27 @@
-"""A SQL session: asking for one, waiting until statements can be executed in it, and stopping it."""
+"""A SQL session: requesting one, waiting until statements can be executed in it, and stopping it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Any
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import READY, RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.known_fields import known_fields
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotes, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, send
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
+from airflow_provider_wherobots.flows.known_fields import Kept
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
+from airflow_provider_wherobots.flows.retry import (
+    CANCEL_BUDGET_SECONDS,
+    DEFAULT_MAX_OUTAGE_SECONDS,
+    JITTER,
+    Outage,
+    at_most,
+    send,
+)
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
 DEFAULT_SESSION_WAIT_TIMEOUT = 900.0
@@ -23,18 +29,16 @@ FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 5.0
 GROWTH = 1.5
 APPEARANCE_SECONDS = 60.0
-"""How long a session that was just asked for may be unknown to the service, or null."""
-MAX_ASKS = 12
-"""How often a session is asked for while the one that is shared is being stopped."""
-WHAT = "SQL session"
+"""How long a session that was just requested may be unknown to the service, or null."""
+MAX_REQUESTS = 12
+"""How often a session is requested while the one that is shared is being stopped."""
 HEARTBEAT_SECONDS = 300.0
-STOP_BUDGET_SECONDS = 25.0
 STOP_ATTEMPT_SECONDS = 10.0
 POLL_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class SessionWait:
+class SessionWait(Kept):
     """How long to wait for a session; JSON-able, so that a trigger can carry it.
 
     :param timeout: how long it may take to become ready, in seconds; default 900.
@@ -42,7 +46,7 @@ class SessionWait:
     :param deadline: when to give up in any case, in epoch seconds; default None, never.
     :param since: when the wait began, in epoch seconds; None begins it with the first poll.
     :param appearance_seconds: how long after its beginning the session may be unknown to the service; default 60. 0 is
-        for one that was not just asked for.
+        for one that was not just requested.
     """
 
     timeout: float = DEFAULT_SESSION_WAIT_TIMEOUT
@@ -50,15 +54,6 @@ class SessionWait:
     deadline: float | None = None
     since: float | None = None
     appearance_seconds: float = APPEARANCE_SECONDS
-
-    def to_kwargs(self) -> dict[str, Any]:
-        """The wait as a JSON-able dict."""
-        return asdict(self)
-
-    @classmethod
-    def from_kwargs(cls, kwargs: Mapping[str, Any]) -> SessionWait:
-        """Read a wait that another version of this package may have stored. Unknown keys are left out."""
-        return cls(**known_fields(cls, kwargs))
 
     def begun(self, moment: float) -> SessionWait:
         """The same wait, begun at a moment, unless it has begun before."""
@@ -105,19 +100,17 @@ class SessionWaitTimeoutError(SessionFailedError):
         self.at_deadline = at_deadline
 
 
-def ask_for_session(
+def request_session(
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[RequestedSession]:
-    """Ask for a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
+    """Request a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
     that makes a new session each time is repeated only if it certainly did not arrive.
     """
-    asks = 0
-    while True:
+    for requests_left in reversed(range(MAX_REQUESTS)):
         asked = yield from send(calls.create_session(request), max_outage_seconds)
         session = f"SQL session {words.short(asked.id)}"
-        asks += 1
         # A request that makes a new one each time shares none.
-        if asks == MAX_ASKS or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
+        if not requests_left or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
             break
         yield Note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_DELAY_SECONDS:g} s")
         yield Sleep(MAX_DELAY_SECONDS, JITTER)
@@ -133,31 +126,25 @@ def _is_being_stopped(asked: RequestedSession) -> Flow[bool]:
     try:
         session = yield from attempt(calls.get_session(asked.id), POLL_TIMEOUT_SECONDS)
     except WherobotsApiError:
-        # The wait for it says why.
+        # The wait for the session reports why.
         return False
     return session is not None and session.is_being_stopped
 
 
-def ask_with_quota(
+def request_session_with_quota(
     request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[RequestedSession | AwaitingQuota]:
     """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
     hands it over.
     """
-    notes = QuotaNotes(WHAT)
+    refusals = QuotaRefusals(wait, "SQL session")
     while True:
         try:
-            return (yield from ask_for_session(request, max_outage_seconds))
+            return (yield from request_session(request, max_outage_seconds))
         except QuotaError as error:
-            moment = yield from now()
-            wait = wait.refused(moment)
-            pause = wait.next_attempt(error, moment)
-            if pause is None:
-                raise QuotaNotFreedError(error, wait, moment, WHAT) from error
-            handed_over = wait.is_handed_over(pause.seconds, moment)
-            yield from notes.refused(wait, error, pause.seconds, moment, handed_over)
-            if handed_over:
-                return AwaitingQuota(wait, pause)
+            pause = yield from refusals.refused(error)
+            if isinstance(pause, AwaitingQuota):
+                return pause
             yield pause
 
 
@@ -172,33 +159,33 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     while True:
         left = wait.left(waited + clock.seconds, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
-        pause, has_succeeded, session = delay, True, None
+        pause, has_succeeded, session = Sleep(delay, JITTER), True, None
         try:
             session = yield from attempt(calls.get_session(session_id), seconds)
         except NotFoundError:
             pass
         except WherobotsApiError as error:
-            has_succeeded, pause = False, outage.failed(error, clock.seconds)
-            if outage.is_first_failure:
-                yield Note(logging.WARNING, f"{error}; the session is not affected; polling continues")
-        if has_succeeded and (failures := outage.over(clock.seconds)):
-            yield Note(logging.INFO, f"The service responds again, after {failures} failed attempts")
+            has_succeeded = False
+            pause = yield from outage.pause(error, clock.seconds, "the session is not affected; polling continues")
+        if has_succeeded:
+            yield from outage.succeeded(clock.seconds, "The service")
         if session is not None:
             yield from notes.seen(session, clock.seconds)
             if session.is_ready:
                 address_of(session)
                 return session
             if session.has_ended:
-                raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.described(session)}")
+                reason = f": {words.quoted(session.message)}" if session.message else ""
+                raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.last}{reason}")
         elif has_succeeded:
             yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)
         if left <= 0:
             raise _not_in_time(session_id, wait, notes)
-        effect = Sleep(pause, JITTER) if pause * (1 + JITTER) < left else Sleep(left)
-        yield effect
-        moment = yield from clock.read(effect.seconds * (1 + effect.jitter))
+        pause = at_most(left, pause)
+        yield pause
+        moment = yield from clock.read(pause.seconds * (1 + pause.jitter))
         delay = min(MAX_DELAY_SECONDS, delay * GROWTH)
 
 
@@ -215,18 +202,18 @@ def obtain_session(
             return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
         except SessionEndedError:
             yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
-    asked = yield from ask_for_session(request, wait.max_outage_seconds)
+    asked = yield from request_session(request, wait.max_outage_seconds)
     if own is not None and not request.is_repeatable and not asked.fallback:
         own(asked.id)
     return (yield from await_session(asked.id, wait))
 
 
-def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
     """Stop a session, with everything that is executed in it. True if it is being stopped, or needs no stopping. Never
     raises a ``WherobotsApiError``.
     """
     session = f"SQL session {words.short(session_id)}"
-    clock, outage, longest = SteadyClock(), Outage(budget_seconds), 0.0
+    clock, outage = SteadyClock(), Outage(budget_seconds)
     yield from clock.read()
     while True:
         longest = max(0.5, min(budget_seconds - clock.seconds, STOP_ATTEMPT_SECONDS))
@@ -245,7 +232,8 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
             if pause < FIRST_DELAY_SECONDS / 2:
                 yield Note(
                     logging.WARNING,
-                    f"{session} could not be stopped ({error}). It ends by itself some time after its last client",
+                    f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
+                    "disconnected",
                 )
                 return False
             yield Sleep(pause)
@@ -255,7 +243,7 @@ def stop_session(session_id: str, budget_seconds: float = STOP_BUDGET_SECONDS) -
             return True
 
 
-def stop_asked(request: SessionRequest, budget_seconds: float = STOP_BUDGET_SECONDS) -> Flow[bool]:
+def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Flow[bool]:
     """Stop the session of a request whose response was lost. True if it is being stopped, or needs no stopping. Never
     raises a ``WherobotsApiError``.
     """
@@ -283,7 +271,6 @@ def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> Ses
 
 
 def address_of(session: SqlSession) -> str:
-    """The address of a session's WebSocket."""
     try:
         return session.socket_url
     except ValueError as error:
@@ -299,18 +286,14 @@ class _StatusNotes:
         self._unknown = 0
         self.session = f"SQL session {words.short(session_id)}"
         self.last = ""
-        self._said: str | None = None
-        self._said_at = 0.0
-
-    def described(self, session: SqlSession) -> str:
-        message = words.quoted(session.message)
-        return f"{self.last}: {message}" if message else self.last
+        self._noted: str | None = None
+        self._noted_at = 0.0
 
     def not_seen(self, left: float) -> Flow[None]:
-        """The service does not know it, which is tolerated for ``left`` seconds more."""
+        """The service does not know it, which is tolerated for ``left`` more seconds."""
         self._unknown += 1
         if self._unknown == 1:
-            limit = f"again for up to {words.duration(left)}" if left > 0 else "once more"
+            limit = f"again for up to {words.duration(left)}" if left > 0 else "one more time"
             yield Note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
             raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
@@ -318,13 +301,13 @@ class _StatusNotes:
     def seen(self, session: SqlSession, seconds: float) -> Flow[None]:
         self._unknown = 0
         self.last = words.short(session.status)
-        said = "READY, but has no address yet" if session.status == READY and not session.url else self.last
-        if said != self._said:
+        status = "READY, but has no address yet" if session.status == READY and not session.url else self.last
+        if status != self._noted:
             version = f" (version {words.short(session.version)})" if session.is_ready and session.version else ""
-            yield Note(logging.INFO, f"{self.session} is {said}{version}")
-        elif seconds - self._said_at >= HEARTBEAT_SECONDS:
-            minutes = round((self._waited + seconds) / words.MINUTE) * words.MINUTE
-            yield Note(logging.INFO, f"{self.session} is still {said} after {words.duration(minutes)}")
+            yield Note(logging.INFO, f"{self.session} is {status}{version}")
+        elif seconds - self._noted_at >= HEARTBEAT_SECONDS:
+            waited = words.minutes(self._waited + seconds)
+            yield Note(logging.INFO, f"{self.session} is still {status} after {waited}")
         else:
             return
-        self._said, self._said_at = said, seconds
+        self._noted, self._noted_at = status, seconds

@@ -1,40 +1,86 @@
-"""A statement: executing it, following it to its end, attaching to it from elsewhere, and cancelling it.
+"""A statement: executing it, following it to its end, and attaching to it from elsewhere.
 
 A statement is sent once. If its connection is lost, the flow opens another one and attaches to the execution. Only a
-statement of which certainly nothing was written is sent again.
+statement of which certainly nothing was written is sent again. What follows from each event is decided in ``machine``
+and ``transitions``; here it is performed.
 """
 
 from __future__ import annotations
 
-from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.cancel import CANCEL_BUDGET_SECONDS, cancel
-from airflow_provider_wherobots.flows.sql.connection import connect
-from airflow_provider_wherobots.flows.sql.execution import StatementExecution
+import logging
+from dataclasses import dataclass, field, replace
+
+from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError, WherobotsApiError
+from airflow_provider_wherobots.api.sql.messages import ExecuteSql, ExecutionProgress, RetrieveResults, Store
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Receive, Transmit, perform
+from airflow_provider_wherobots.flows.known_fields import Kept
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
+from airflow_provider_wherobots.flows.sql import transitions
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.connection import Connector
 from airflow_provider_wherobots.flows.sql.machine import (
     Attachment,
     Contact,
     Do,
+    Ended,
     Execution,
     Fetching,
     Running,
     Sending,
     Step,
 )
-from airflow_provider_wherobots.flows.sql.options import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.session import (
+    SessionAddressError,
+    SessionEndedError,
+    SessionWait,
+    SessionWaitTimeoutError,
+    await_session,
+)
+from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
-__all__ = [
-    "CANCEL_BUDGET_SECONDS",
-    "Statement",
-    "StatementOptions",
-    "StatementOutcome",
-    "StatementState",
-    "attach",
-    "cancel",
-    "connect",
-    "execute",
-    "fetch",
-]
+MIN_WAIT_SECONDS = 0.001
+"""The shortest single wait: less may not move the clock."""
+MAX_WAIT_SECONDS = 30.0
+"""The longest single wait, so that a change of the wall clock never hides a deadline for longer."""
+PROGRESS_SECONDS = 10.0
+"""The shortest time between two log lines about progress."""
+MAX_NOTES = 20
+"""How many different texts are logged: the session could make up states without end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A statement to be executed. A stored result is never fetched, regardless of ``wants_result``."""
+
+    execution_id: str
+    text: str = field(repr=False)
+    store: Store | None = None
+    geometry: str = "ewkt"
+    wants_result: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class StatementOptions(Kept):
+    """How a statement is followed; JSON-able, so that a trigger can carry it.
+
+    :param url: address of the session's WebSocket, for opening it again; default empty, it is never opened again.
+    :param deadline: when to cancel it, in epoch seconds; default None, never.
+    :param limit_name: the argument that sets the deadline, for messages; default ``execution_timeout``.
+    :param progress: whether progress is logged; default True.
+    :param hand_over_after: seconds after which another process may follow it; default None, never.
+    :param started_at: when it was sent, in epoch seconds; None if it is not sent yet.
+    :param max_outage_seconds: how long a lost WebSocket may take to be replaced, in seconds; default 600.
+    """
+
+    url: str = ""
+    deadline: float | None = None
+    limit_name: str = "execution_timeout"
+    progress: bool = True
+    hand_over_after: float | None = None
+    started_at: float | None = None
+    max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 
 
 def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOutcome]:
@@ -43,7 +89,7 @@ def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOu
     """
     wants_result = statement.wants_result and statement.store is None
     begun = Execution(statement.execution_id, wants_result, Sending(options.hand_over_after))
-    return (yield from StatementExecution(statement, options).run(Step(begun, Do.SEND)))
+    return (yield from _Follower(statement, options).run(Step(begun, Do.SEND)))
 
 
 def attach(
@@ -52,9 +98,9 @@ def attach(
     """Follow an execution that another connection has begun. Never executes anything. Opens a WebSocket to
     ``options.url`` if none is open. ``was_running`` of the outcome means that it had not ended before.
     """
-    statement = Statement(execution_id, "", geometry=geometry, wants_result=wants_result)
-    begun = Execution(execution_id, wants_result, Running(), Contact(Attachment.ASKING, 0.0, 0.0))
-    return (yield from StatementExecution(statement, options).run(Step(begun, Do.ASK)))
+    begun = Execution(execution_id, wants_result, Running(), Contact(Attachment.ATTACHING, 0.0, 0.0))
+    statement = Statement(execution_id, "", geometry=geometry)
+    return (yield from _Follower(statement, options).run(Step(begun, Do.REQUEST)))
 
 
 def fetch(execution_id: str, options: StatementOptions, *, geometry: str = "ewkt") -> Flow[StatementOutcome]:
@@ -63,4 +109,134 @@ def fetch(execution_id: str, options: StatementOptions, *, geometry: str = "ewkt
     """
     begun = Execution(execution_id, True, Fetching(0.0, 1, 1))
     statement = Statement(execution_id, "", geometry=geometry)
-    return (yield from StatementExecution(statement, options).run(Step(begun, Do.ASK)))
+    return (yield from _Follower(statement, options).run(Step(begun, Do.REQUEST)))
+
+
+def follow_in_session(session_id: str, execution_id: str, options: StatementOptions) -> Flow[StatementOutcome]:
+    """Find the session's address, and attach to an execution. Never executes anything, and fetches no result. The
+    outcome is ``UNKNOWN`` if the session has ended or cannot be reached. ``options.url`` is replaced.
+    """
+    seconds = options.max_outage_seconds
+    # It has executed a statement: if the service does not know it now, it has ended.
+    wait = SessionWait(seconds, seconds, options.deadline, appearance_seconds=0.0)
+    try:
+        session = yield from await_session(session_id, wait)
+    except WherobotsApiError as error:
+        reason, state = words.quoted(str(error)), StatementState.UNKNOWN
+        if not isinstance(error, SessionEndedError | SessionAddressError):
+            reason = f"its session cannot be reached ({reason})"
+        if isinstance(error, SessionWaitTimeoutError) and error.at_deadline:
+            state = StatementState.DEADLINE
+        return StatementOutcome(state, execution_id, reason)
+    found = replace(options, url=session.socket_url)
+    return (yield from attach(execution_id, found, wants_result=False))
+
+
+class _Follower:
+    """Follows one execution. To attach, the statement's text is not needed."""
+
+    def __init__(self, statement: Statement, options: StatementOptions) -> None:
+        self._statement = statement
+        self._options = options
+        self._what = f"Statement {words.short(statement.execution_id)}"
+        self._connector = Connector(options.url, options.max_outage_seconds)
+        self._clock = SteadyClock()
+        self._moment = 0.0
+        self._logged: set[str] = set()
+        self._progress: ExecutionProgress | None = None
+        self._progress_at = float("-inf")
+
+    def run(self, step: Step) -> Flow[StatementOutcome]:
+        yield from self._tick()
+        started_at = self._moment if self._options.started_at is None else self._options.started_at
+        earlier_seconds = max(0.0, self._moment - started_at)
+        while not isinstance(step.execution.state, Ended):
+            yield from self._tick()
+            step = yield from (self._stop(step) if self._left <= 0 else self._perform(step))
+            for note in step.notes:
+                if note.text not in self._logged and len(self._logged) < MAX_NOTES:
+                    self._logged.add(note.text)
+                    yield note
+        outcome = step.execution.state.outcome
+        if step.execution.contact.open_requests and outcome.state is not StatementState.RUNNING:
+            # A late response must not be taken for one about the next statement.
+            yield Disconnect()
+        return replace(outcome, seconds=round(earlier_seconds + self._clock.seconds, 3), started_at=started_at)
+
+    def _tick(self, longest: float = 0.0) -> Flow[None]:
+        self._moment = yield from self._clock.read(longest)
+
+    @property
+    def _left(self) -> float:
+        """Seconds until the deadline."""
+        return float("inf") if self._options.deadline is None else self._options.deadline - self._moment
+
+    def _perform(self, step: Step) -> Flow[Step]:
+        match step.do:
+            case Do.SEND | Do.REQUEST:
+                return (yield from self._write(step))
+            case Do.REPLACE:
+                return (yield from self._replace(step))
+        due, now = step.execution.due, self._clock.seconds
+        if due is not None and now >= due:
+            return transitions.due(step.execution, now)
+        return (yield from self._listen(step, due))
+
+    def _write(self, step: Step) -> Flow[Step]:
+        statement, execution, now = self._statement, step.execution, self._clock.seconds
+        message: ExecuteSql | RetrieveResults
+        if step.do is Do.SEND:
+            message = ExecuteSql(statement.execution_id, statement.text, statement.store)
+        else:
+            message = RetrieveResults(statement.execution_id, statement.geometry, execution.attaches)
+        try:
+            yield from perform(Transmit(message))
+        except ConnectionLostError as error:
+            return transitions.lost(execution, error, now, was_written=not isinstance(error, NotWrittenError))
+        return transitions.written(execution, now)
+
+    def _listen(self, step: Step, due: float | None) -> Flow[Step]:
+        wait = min(MAX_WAIT_SECONDS, self._left, float("inf") if due is None else due - self._clock.seconds)
+        wait = max(MIN_WAIT_SECONDS, wait)
+        try:
+            message = yield from perform(Receive(wait))
+        except ConnectionLostError as error:
+            yield from self._tick(wait)
+            return transitions.lost(step.execution, error, self._clock.seconds)
+        yield from self._tick(wait)
+        if message is None:
+            return step
+        now = self._clock.seconds
+        if message.execution_id == self._statement.execution_id:
+            self._connector.works(now)
+            if isinstance(message, ExecutionProgress):
+                yield from self._log_progress(message, now)
+        return transitions.received(step.execution, message, now)
+
+    def _log_progress(self, message: ExecutionProgress, now: float) -> Flow[None]:
+        is_due = now - self._progress_at >= PROGRESS_SECONDS
+        if self._options.progress and is_due and message != self._progress and message.total:
+            self._progress, self._progress_at = message, now
+            done = f"{message.completed} of {message.total} tasks completed, {message.active} active"
+            yield Note(logging.INFO, f"{self._what}: {done}")
+
+    def _replace(self, step: Step) -> Flow[Step]:
+        failure: WherobotsApiError | None = step.loss
+        try:
+            failure = yield from self._connector.attempt(self._clock, failure, self._left)
+        except WherobotsApiError as error:
+            return transitions.given_up(step.execution, words.quoted(str(error)))
+        if failure is not None:
+            return replace(step, loss=failure)
+        return transitions.replaced(step.execution, words.quoted(str(step.loss)), self._clock.seconds)
+
+    def _stop(self, step: Step) -> Flow[Step]:
+        yield Note(logging.WARNING, f"{self._what} has reached the task's {self._options.limit_name}")
+        stopped = transitions.stopped(step.execution)
+        if stopped is not None:
+            return stopped
+        execution_id = self._statement.execution_id
+        last = yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, self._options.url)
+        yield from self._tick(CANCEL_BUDGET_SECONDS)
+        is_lost = step.do is Do.REPLACE or step.execution.contact.attachment is Attachment.ATTACHING
+        return transitions.stopped_after_cancel(step.execution, last, has_contact=not is_lost)

@@ -8,7 +8,7 @@ SLACK_SECONDS = 10.0
 
 
 class SteadyClock:
-    """Counts seconds from its first reading. Between two readings it counts at most what the steps may have taken."""
+    """Counts seconds from its first reading. Between two readings it counts at most what the steps can have taken."""
 
     def __init__(self) -> None:
         self.seconds = 0.0

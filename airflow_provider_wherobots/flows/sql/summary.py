@@ -8,13 +8,13 @@ from typing import Any
 from airflow_provider_wherobots.flows import words
 
 STATES = {"deadline": "stopped at the task's execution_timeout", "unknown": "outcome unknown"}
-"""How a summary calls states whose own word says too little."""
+"""How a summary names states whose own name is too short."""
 
 
 @dataclass(frozen=True, slots=True)
 class SqlSummary:
-    """What a task has executed. What is not known is None. The service tells neither the rows that a statement has
-    written nor what it cost.
+    """What a task has executed. What is not known is None. The service reports neither the rows that a statement
+    has written nor what it cost.
 
     :param state: the state of the statement that was executed last, such as ``succeeded`` or ``unknown``.
     :param session_id: id of the session.
@@ -44,18 +44,13 @@ class SqlSummary:
     def describe(self) -> str:
         """The summary in one line; unknown values are left out."""
         count = "1 statement" if self.statements == 1 else f"{self.statements} statements"
-        parts = [
-            f"{count} in {words.duration(self.seconds)}" if self.seconds else count,
-            *(
-                f"{label} {value}"
-                for label, value in (
-                    ("rows", None if self.rows is None else f"{self.rows:,}"),
-                    ("stored", None if self.stored_bytes is None else words.size(self.stored_bytes)),
-                    ("region", self.region and words.short(self.region)),
-                    ("version", self.version and words.short(self.version)),
-                )
-                if value
-            ),
-        ]
+        if self.seconds:
+            count += f" in {words.duration(self.seconds)}"
+        details = words.labelled(
+            ("rows", None if self.rows is None else f"{self.rows:,}"),
+            ("stored", None if self.stored_bytes is None else words.size(self.stored_bytes)),
+            ("region", self.region and words.short(self.region)),
+            ("version", self.version and words.short(self.version)),
+        )
         ended = STATES.get(self.state, self.state.replace("_", " "))
-        return f"SQL session {words.short(self.session_id)}: {ended}; {', '.join(parts)}"
+        return f"SQL session {words.short(self.session_id)}: {ended}; {count}" + (f", {details}" if details else "")

@@ -1,9 +1,10 @@
-"""What follows from each event of an execution: what the flow has done, what is due, what is heard. See ``machine``."""
+"""What follows from each event of an execution, by the rules of ``machine``."""
 
 from __future__ import annotations
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import (
@@ -21,26 +22,15 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.cancel import LastWord
-from airflow_provider_wherobots.flows.sql.endings import (
-    cancelled,
-    ended,
-    failed,
-    fetch,
-    moved,
-    name_of,
-    succeeded,
-    too_large,
-    unknown,
-    without_result,
-)
 from airflow_provider_wherobots.flows.sql.machine import (
-    ASK_AFTER,
     ERROR_SECONDS,
     FORGOTTEN_SECONDS,
-    Accused,
+    REQUEST_AFTER,
     Attachment,
     Contact,
     Do,
+    Ended,
+    ErrorSeen,
     Execution,
     Failing,
     Fetching,
@@ -51,25 +41,30 @@ from airflow_provider_wherobots.flows.sql.machine import (
     State,
     Step,
 )
-from airflow_provider_wherobots.flows.sql.outcome import StatementState
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 
-# What the flow has done, or what it could not do
+MAX_FETCHES = 2
+"""How often a result is requested on one connection."""
+MAX_FETCHES_IN_ALL = 4
+
+
+# What the flow has done, or could not do
 
 
 def written(execution: Execution, now: float) -> Step:
-    """The statement or a question was written."""
+    """The statement or a request was written."""
     match execution.state:
         case Sending(hand_over_at):
             return Step(replace(execution, state=Running(hand_over_at), contact=Contact(Attachment.SENDER, now, now)))
         case Fetching() as state:
-            execution = moved(execution, replace(state, asked_at=now))
-    return Step(replace(execution, contact=execution.contact.asked(now)))
+            execution = execution.moved(replace(state, requested_at=now))
+    return Step(replace(execution, contact=execution.contact.requested(now)))
 
 
 def lost(execution: Execution, error: WherobotsApiError, now: float, *, was_written: bool = True) -> Step:
-    """The connection is lost. ``was_written``: some of what was to be written may have arrived."""
+    """The connection is lost. ``was_written``: some of the last message may have arrived."""
     if isinstance(execution.state, Failing):
-        return failed(execution, execution.state.words)
+        return _failed(execution, execution.state.text)
     if isinstance(execution.state, Sending) and was_written:
         execution = written(execution, now).execution
     return Step(execution, Do.REPLACE, loss=error)
@@ -79,35 +74,35 @@ def replaced(execution: Execution, why: str, now: float) -> Step:
     """Another connection is open."""
     if isinstance(execution.state, Sending):
         return Step(execution, Do.SEND)
-    execution = replace(execution, contact=Contact(Attachment.ASKING, now, now))
+    execution = replace(execution, contact=Contact(Attachment.ATTACHING, now, now))
     match execution.state:
         case Fetching() as state:
-            return fetch(execution, replace(state, fetches=0), why)
+            return _fetch(execution, replace(state, fetches=0), why)
         case Forgotten(before=before):
-            execution = moved(execution, before)
-    return Step(execution, Do.ASK)
+            execution = execution.moved(before)
+    return Step(execution, Do.REQUEST)
 
 
 def given_up(execution: Execution, why: str) -> Step:
     """No other connection could be opened."""
     match execution.state:
         case Sending():
-            return ended(execution, StatementState.GAVE_UP, f"it was not sent: {why}")
+            return _ended(execution, StatementState.GAVE_UP, f"it was not sent: {why}")
         case Fetching():
-            return without_result(execution, why)
-    return unknown(execution, f"the connection to the session was lost, and could not be replaced: {why}")
+            return _without_result(execution, why)
+    return _unknown(execution, f"the connection to the session was lost, and could not be replaced: {why}")
 
 
 def stopped(execution: Execution) -> Step | None:
     """The deadline is reached. None if the execution may run, and must be cancelled first."""
     match execution.state:
         case Sending():
-            return ended(execution, StatementState.DEADLINE, "it was not sent")
-        case Failing(words=text):
-            return failed(execution, text)
+            return _ended(execution, StatementState.DEADLINE, "it was not sent")
+        case Failing(text=text):
+            return _failed(execution, text)
         case Fetching():
             text = "it had succeeded, but its result was not fetched in time"
-            return ended(execution, StatementState.DEADLINE, text, has_succeeded=True)
+            return _ended(execution, StatementState.DEADLINE, text, has_succeeded=True)
     return None
 
 
@@ -117,144 +112,217 @@ def stopped_after_cancel(execution: Execution, last: LastWord | None, *, has_con
     """
     if isinstance(last, StateUpdated | ExecutionResult):
         if last.state == SUCCEEDED and not execution.wants_result:
-            return succeeded(execution, last)
+            return _succeeded(execution, last)
         has_succeeded, is_cancelled = last.state == SUCCEEDED, last.state == CANCELLED
-        said = "it was cancelled" if is_cancelled else f"it had already {last.state}"
+        text = "it was cancelled" if is_cancelled else f"it had already {last.state}"
         if is_cancelled and not has_contact:
-            is_cancelled, said = False, f"{said}, perhaps by the session after the connection was lost"
+            is_cancelled, text = False, f"{text}, perhaps by the session after the connection was lost"
         more = {"is_cancelled": is_cancelled, "has_succeeded": has_succeeded}
-        return ended(execution, StatementState.DEADLINE, said, **more)
-    said = "cancelling it is not confirmed" if last is None else "the session does not know it"
-    return ended(execution, StatementState.DEADLINE, said)
+        return _ended(execution, StatementState.DEADLINE, text, **more)
+    text = "cancelling it is not confirmed" if last is None else "the session does not know it"
+    return _ended(execution, StatementState.DEADLINE, text)
 
 
 def due(execution: Execution, now: float) -> Step:
     """What a state waits for has not come in time."""
     contact = execution.contact
     match execution.state:
-        case Accused(words=text) | Failing(words=text):
-            return failed(execution, text)
+        case ErrorSeen(text=text) | Failing(text=text):
+            return _failed(execution, text)
         case Forgotten(why=why, patience=patience):
             quiet = words.duration(patience)
-            return unknown(execution, f"{why}, and {quiet} have passed since its last sign of life")
+            return _unknown(execution, f"{why}, and {quiet} have passed since its last sign of life")
         case Fetching() as state:
-            return fetch(execution, state, "the session does not respond")
+            return _fetch(execution, state, "the session does not respond")
         case Running(hand_over_at) if hand_over_at is not None and now >= hand_over_at:
-            return Step(moved(execution, HandingOver()), Do.ASK)
-    if contact.without_response >= len(ASK_AFTER):
+            return Step(execution.moved(HandingOver()), Do.REQUEST)
+    if contact.without_response >= len(REQUEST_AFTER):
         return lost(execution, ConnectionLostError("sqlSession", "the session does not respond"), now)
     contact = replace(contact, silences=contact.silences + 1, without_response=contact.without_response + 1)
-    note = Note(logging.DEBUG, f"{name_of(execution)}: requesting its state from the session")
-    return Step(replace(execution, contact=contact), Do.ASK, (note,))
+    note = Note(logging.DEBUG, f"{execution.name}: requesting its state from the session")
+    return Step(replace(execution, contact=contact), Do.REQUEST, (note,))
 
 
-# What is heard
+# What the session sends
 
 
-def heard(execution: Execution, message: ServerMessage, now: float) -> Step:
-    """A message has come."""
+def received(execution: Execution, message: ServerMessage, now: float) -> Step:
     if isinstance(message, Unreadable):
         note = Note(logging.WARNING, f"The session sent a message that cannot be read: {words.quoted(message.reason)}")
         step = Step(execution)
         if isinstance(execution.state, Fetching):
-            step = fetch(execution, execution.state, "it is unreadable")
-        return replace(step, says=(note,))
+            step = _fetch(execution, execution.state, "it is unreadable")
+        return replace(step, notes=(note,))
     if isinstance(message, TooLarge):
-        # It names no execution. Without a question it is none of ours, and the loss of the connection follows.
-        is_ours = execution.contact.open_questions and not isinstance(execution.state, Failing)
-        return too_large(execution, message) if is_ours else Step(execution)
+        # It names no execution. Without an open request it concerns another one, and the connection is lost next.
+        is_response = execution.contact.open_requests and not isinstance(execution.state, Failing)
+        return _too_large(execution, message) if is_response else Step(execution)
     if message.execution_id != execution.id:
         return Step(execution)
-    execution = replace(execution, contact=execution.contact.heard(now))
+    execution = replace(execution, contact=execution.contact.alive(now))
     if isinstance(execution.state, Forgotten):
-        execution = moved(execution, replace(execution.state, since=now))
+        execution = execution.moved(replace(execution.state, since=now))
     match message:
         case ExecutionProgress():
-            alive = moved(execution, _acquitted(execution.state, now))
+            alive = execution.moved(_without_error(execution.state, now))
             return Step(replace(alive, contact=replace(alive.contact, silences=0)))
         case ExecutionError():
-            return _heard_error(execution, message, now)
-    return _heard_state(execution, message, now)
+            return _received_error(execution, message, now)
+    return _received_state(execution, message, now)
 
 
-def _heard_error(execution: Execution, message: ExecutionError, now: float) -> Step:
-    text, state, is_response = words.quoted(message.message), execution.state, execution.contact.open_questions > 0
+def _received_error(execution: Execution, message: ExecutionError, now: float) -> Step:
+    text, state, is_response = words.quoted(message.message), execution.state, execution.contact.open_requests > 0
     execution = replace(execution, contact=execution.contact.responded())
     match state:
         case Failing():
-            is_late = message.is_not_found and (is_response or state.words)
-            return Step(execution) if is_late else failed(execution, text)
+            is_late = message.is_not_found and (is_response or state.text)
+            return Step(execution) if is_late else _failed(execution, text)
         case Fetching() if is_response or not message.is_not_found:
-            return without_result(execution, text, is_forgotten=message.is_not_found)
-        case Running() | HandingOver() | Accused() | Forgotten() if is_response:
+            return _without_result(execution, text, is_forgotten=message.is_not_found)
+        case Running() | HandingOver() | ErrorSeen() | Forgotten() if is_response:
             return _refused(execution, text, message.is_not_found, now)
         case Running() | Forgotten() if not message.is_not_found:
-            return Step(moved(execution, Accused(text, now + ERROR_SECONDS, state)))
-        case Accused() if not message.is_not_found:
-            return Step(moved(execution, replace(state, until=now + ERROR_SECONDS)))
+            return Step(execution.moved(ErrorSeen(text, now + ERROR_SECONDS, state)))
+        case ErrorSeen() if not message.is_not_found:
+            return Step(execution.moved(replace(state, until=now + ERROR_SECONDS)))
     # A late "not found": it responds to a request that has had another response since.
     return Step(execution)
 
 
 def _refused(execution: Execution, text: str, is_not_found: bool, now: float) -> Step:
-    """An error is the response to a question. It says nothing about how the statement ends."""
+    """An error is the response to a request. It does not show how the statement ends."""
     contact = execution.contact
     if is_not_found and not contact.gets_events:
-        return unknown(execution, f"the connection to it was replaced, and the session responds: {text}")
-    if isinstance(execution.state, Accused | Forgotten):
+        return _unknown(execution, f"the connection to it was replaced, and the session responds: {text}")
+    if isinstance(execution.state, ErrorSeen | Forgotten):
         return Step(execution)
     before = execution.state if isinstance(execution.state, Running) else Running()
     why = f"{'the session no longer knows it' if is_not_found else 'the session does not report its state'} ({text})"
     patience = FORGOTTEN_SECONDS if contact.gets_events else ERROR_SECONDS
     note = Note(
         logging.WARNING,
-        f"{name_of(execution)}: {why}, but may still report its end. Waiting for that for up to "
+        f"{execution.name}: {why}, but may still report its end. Waiting for that for up to "
         f"{words.duration(patience)} after its last sign of life",
     )
     forgotten = Forgotten(now, why, patience, "" if is_not_found else text, before)
-    return Step(moved(execution, forgotten), says=(note,))
+    return Step(execution.moved(forgotten), notes=(note,))
 
 
-def _heard_state(execution: Execution, message: StateUpdated | ExecutionResult, now: float) -> Step:
-    state, was_asked = execution.state, execution.contact.open_questions > 0
-    execution = replace(execution, contact=execution.contact.told(message, now))
+def _received_state(execution: Execution, message: StateUpdated | ExecutionResult, now: float) -> Step:
+    state, was_requested = execution.state, execution.contact.open_requests > 0
+    execution = replace(execution, contact=execution.contact.reported(message, now))
     if isinstance(state, Failing):
         return Step(execution)
     if message.state == SUCCEEDED:
-        has_result = isinstance(message, ExecutionResult) and (was_asked or message.results is not None)
+        has_result = isinstance(message, ExecutionResult) and (was_requested or message.results is not None)
         if has_result or not execution.wants_result:
-            return succeeded(execution, message)
-        return Step(execution) if isinstance(state, Fetching) else fetch(execution, Fetching(now))
+            return _succeeded(execution, message)
+        return Step(execution) if isinstance(state, Fetching) else _fetch(execution, Fetching(now))
     if isinstance(state, Fetching):
         return Step(execution)
     if message.state == FAILED:
-        if isinstance(state, Accused):
-            return failed(execution, state.words)
+        if isinstance(state, ErrorSeen):
+            return _failed(execution, state.text)
         refusal = state.refusal if isinstance(state, Forgotten) else ""
-        return Step(moved(execution, Failing(now + ERROR_SECONDS, refusal)))
+        return Step(execution.moved(Failing(now + ERROR_SECONDS, refusal)))
     if message.state == CANCELLED:
-        return cancelled(execution)
+        return _cancelled(execution)
     return _runs(execution, message, now)
 
 
 def _runs(execution: Execution, message: StateUpdated | ExecutionResult, now: float) -> Step:
     execution = replace(execution, was_running=execution.contact.attachment is not Attachment.SENDER)
-    said = words.short(message.state) or "in a state that the session does not name"
-    notes = [Note(logging.INFO, f"{name_of(execution)} is {said}")]
-    state = _acquitted(execution.state, now)
+    name = words.short(message.state) or "in a state that the session does not name"
+    notes = [Note(logging.INFO, f"{execution.name} is {name}")]
+    state = _without_error(execution.state, now)
     if isinstance(state, Forgotten) and state.refusal:
         state = state.before
     if isinstance(state, HandingOver) and isinstance(message, ExecutionResult):
         if message.attached:
-            return ended(execution, StatementState.RUNNING)
+            return _ended(execution, StatementState.RUNNING)
         state = Running()
         text = "the session lets no other connection take over; following it here"
-        notes.append(Note(logging.INFO, f"{name_of(execution)}: {text}"))
-    return Step(moved(execution, state), says=tuple(notes))
+        notes.append(Note(logging.INFO, f"{execution.name}: {text}"))
+    return Step(execution.moved(state), notes=tuple(notes))
 
 
-def _acquitted(state: State, now: float) -> State:
+def _without_error(state: State, now: float) -> State:
     """The state without an error message that was not the statement's failure."""
-    if not isinstance(state, Accused):
+    if not isinstance(state, ErrorSeen):
         return state
     return replace(state.before, since=now) if isinstance(state.before, Forgotten) else state.before
+
+
+# How it ends, and its result
+
+
+def _fetch(execution: Execution, state: Fetching, why: str = "") -> Step:
+    """Request the result, unless that was done often enough."""
+    if state.fetches >= MAX_FETCHES or state.fetches_in_all >= MAX_FETCHES_IN_ALL:
+        return _without_result(execution, why)
+    again = replace(state, fetches=state.fetches + 1, fetches_in_all=state.fetches_in_all + 1)
+    return Step(execution.moved(again), Do.REQUEST)
+
+
+def _too_large(execution: Execution, message: TooLarge) -> Step:
+    execution = replace(execution, contact=execution.contact.responded())
+    if not execution.wants_result:
+        return _succeeded(execution, StateUpdated(execution.id, SUCCEEDED))
+    text = (
+        f"it succeeded, but its result is larger than {words.size(message.limit_bytes)}, the most that is fetched. "
+        "Select less, or store it in a file: WherobotsSqlOperator(store=...)"
+    )
+    return _ended(execution, StatementState.GAVE_UP, text, is_too_large=True)
+
+
+def _succeeded(execution: Execution, message: StateUpdated | ExecutionResult) -> Step:
+    is_response, wants_result = isinstance(message, ExecutionResult), execution.wants_result
+    return _ended(
+        execution,
+        StatementState.SUCCEEDED,
+        results=message.results if isinstance(message, ExecutionResult) and wants_result else None,
+        result_uri=message.result_uri,
+        size=message.size,
+        # Older sessions tell the address in the event only, and only an attached connection shows a newer one.
+        is_location_lost=is_response
+        and message.result_uri is None
+        and not wants_result
+        and execution.contact.attachment is not Attachment.ATTACHED,
+    )
+
+
+def _failed(execution: Execution, text: str) -> Step:
+    return _ended(execution, StatementState.FAILED, text or "the session sent no error message")
+
+
+def _cancelled(execution: Execution) -> Step:
+    if execution.contact.attachment is Attachment.SENDER:
+        return _ended(execution, StatementState.CANCELLED, "it was cancelled")
+    return _unknown(
+        execution,
+        "it was cancelled after its connection was replaced. The session cancels the statements of a lost "
+        "connection, and a part of this one may have taken effect before",
+        is_cancelled=True,
+    )
+
+
+def _unknown(execution: Execution, why: str, *, is_cancelled: bool = False) -> Step:
+    return _ended(execution, StatementState.UNKNOWN, why, is_cancelled=is_cancelled)
+
+
+def _without_result(execution: Execution, why: str, *, is_forgotten: bool = False) -> Step:
+    text = f"it succeeded, but its result could not be fetched: {why}"
+    return _ended(execution, StatementState.GAVE_UP, text, is_result_forgotten=is_forgotten)
+
+
+def _ended(execution: Execution, state: StatementState, message: str = "", **more: Any) -> Step:
+    outcome = StatementOutcome(
+        state,
+        execution.id,
+        message,
+        was_sent=not isinstance(execution.state, Sending),
+        was_running=execution.was_running,
+        **more,
+    )
+    return Step(execution.moved(Ended(outcome)))

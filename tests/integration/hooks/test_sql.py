@@ -39,7 +39,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql import connection
-from airflow_provider_wherobots.flows.sql.statement import cancel, connect
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.hooks import sql as hook_module
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook

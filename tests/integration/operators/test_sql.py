@@ -38,14 +38,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql import connection
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
-from airflow_provider_wherobots.flows.sql.replace import end_earlier
-from airflow_provider_wherobots.flows.sql.statement import (
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-)
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 from airflow_provider_wherobots.operators import sql_attempt, sql_history, sql_results, sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt

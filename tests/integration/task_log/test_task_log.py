@@ -219,7 +219,9 @@ def test_a_traceback_that_an_earlier_trigger_held_back_or_wrote_as_a_warning_is_
     log = ResumedLog(log_to(two), ti)
     asyncio.run(log.resume(FIRST))
     reader = RecordReader()
-    records = [record for n, text in enumerate(texts) for record in reader.read(LogLine(T0 + n, text))]
+    records = [
+        record for n, text in enumerate(texts) for some in reader.steps([LogLine(T0 + n, text)]) for record in some
+    ]
     for record in records + reader.release(failed=True):
         log.write(record)
     assert [entry.text for entry in entries(two)] == [FIRST, *texts]

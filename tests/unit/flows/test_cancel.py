@@ -21,14 +21,9 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.cancel import (
-    CANCEL_BUDGET_SECONDS,
-    WORKER_CANCEL_BUDGET_SECONDS,
-    cancel_run,
-    cancel_run_and_twin,
-    cancel_runs_by_suffix,
-)
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_and_twin, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Hang, Script, always, answers, by_operation
 
@@ -225,7 +220,7 @@ def test_by_name_what_hid_the_run_is_said_once() -> None:
     script.run(cancel_runs_by_suffix(SUFFIX))
     assert [note.text for note in script.notes] == [
         "No active run named *-0123456789ab was found (listJobRuns: 503: no body); "
-        "if one shows later, only another try of the task finds it"
+        "if one appears later, only a retry of the task finds it"
     ]
 
 
@@ -255,7 +250,7 @@ def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     assert [(note.level, note.text) for note in script.notes] == [
         (
             logging.WARNING,
-            "No active run named *-0123456789ab was found; if one shows later, only another try of the task finds it",
+            "No active run named *-0123456789ab was found; if one appears later, only a retry of the task finds it",
         )
     ]
 
@@ -286,13 +281,13 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service = FakeService(cancel_seconds=60, list_lag=1.0)
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, look_on=True)) == ["older", "newer"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, find_all=True)) == ["older", "newer"]
 
 
 def test_by_name_looking_on_cancels_each_run_once() -> None:
     service = FakeService(cancel_seconds=60)
     service.add_run(NAME, START)
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, look_on=True)) == ["run0"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, find_all=True)) == ["run0"]
     assert len(service.cancels) == 1
 
 

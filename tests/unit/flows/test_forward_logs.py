@@ -189,7 +189,9 @@ ITEMS = st.lists(st.lists(st.sampled_from(HEADS) | st.sampled_from(ENDS), max_si
 @given(ITEMS)
 def test_items_in_slices_become_the_same_records_as_read_one_by_one(items: list[str]) -> None:
     reader = RecordReader()
-    records = [record for n, raw in enumerate(items) for record in reader.read(LogLine(str(T0 + n), raw))]
+    records = [
+        record for n, raw in enumerate(items) for some in reader.steps([LogLine(str(T0 + n), raw)]) for record in some
+    ]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(forward_logs, "SLICE_LINES", 3)
         patch.setattr(forward_logs, "SLICE_CHARS", 40)

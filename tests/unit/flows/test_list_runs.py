@@ -5,13 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import NotFoundError, ServerError
+from airflow_provider_wherobots.api.errors import NotFoundError, ResponseLostError, ServerError
 from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
 from airflow_provider_wherobots.flows.cancel import await_ends
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.list_runs import list_active_runs, list_runs
+from airflow_provider_wherobots.flows.list_runs import MAX_PAGES, find_runs, list_active_runs, list_runs
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation
+
+SUFFIX = "-0123456789ab"
+NAME = f"hail_stats{SUFFIX}"
 
 
 def service_with(number: int, *, page_size: int = 3) -> FakeService:
@@ -63,12 +66,6 @@ def test_every_page_has_the_same_size() -> None:
     assert [dict(sent.call.params)["size"] for sent in script.sent] == ["100", "100"]
 
 
-def test_a_page_that_names_itself_as_the_next_one_ends_the_list() -> None:
-    script = Script(always(RunPage((), next_page="x")))
-    assert script.run(list_runs(max_outage_seconds=10)) == ([], False)
-    assert len(script.sent) == 2
-
-
 def test_an_outage_is_survived() -> None:
     service = service_with(4)
     service.fault("listJobRuns", None, Fault.ERROR_500)
@@ -105,8 +102,8 @@ def test_ends_are_awaited_with_one_call_for_all_runs() -> None:
 
 def test_the_wait_is_bounded() -> None:
     script = Script(always(RunPage((Run("a", "x", "RUNNING"),))), latency=0.0)
-    assert script.run(await_ends(["a"], 20.0)) == {}
-    assert script.sleeps == [2.0] * 10
+    assert script.run(await_ends(["a"])) == {}
+    assert script.sleeps == [2.0] * 37
 
 
 @pytest.mark.parametrize(
@@ -132,3 +129,56 @@ def test_a_failed_look_leaves_open_what_became_of_the_runs() -> None:
     lost = NotFoundError("getJobRun", 404, ())
     script = Script(by_operation(listJobRuns=always(RunPage(())), getJobRun=answers(Run("a", "x", "CANCELLED"), lost)))
     assert script.run(await_ends(["a", "b"])) == {"a": "CANCELLED"}
+
+
+# The runs of a task, by their suffix
+
+
+def test_only_runs_whose_names_end_so_oldest_first_over_all_pages() -> None:
+    service = FakeService(page_size=2)
+    for age in (50, 10, 30, 20, 40):
+        service.add_run(NAME, START - age, id=f"old{age}")
+        service.add_run(f"{NAME}def", START - age)
+    service.runs[0].payload = {"name": f"another_name{SUFFIX}"}
+    script = Script(service)
+    assert [run.id for run in script.run(find_runs(SUFFIX, 3.0))] == ["old50", "old40", "old30", "old20", "old10"]
+    assert len(script.sent) == 5
+    assert {(sent.timeout, sent.call.urgent) for sent in script.sent} == {(3.0, False)}
+    assert dict(script.sent[0].call.params) == {"name": f"*{SUFFIX}", "size": "100"}
+
+
+def test_urgent_calls_are_sent_though_the_key_is_limited() -> None:
+    script = Script(FakeService())
+    script.run(find_runs(SUFFIX, urgent=True))
+    assert [sent.call.urgent for sent in script.sent] == [True]
+
+
+def test_runs_of_one_moment_are_ordered_by_id_so_that_every_look_agrees() -> None:
+    service = FakeService()
+    for run_id in ("b", "a", "c"):
+        service.add_run(NAME, START, id=run_id)
+    assert [run.id for run in Script(service).run(find_runs(SUFFIX))] == ["a", "b", "c"]
+
+
+def test_a_run_without_a_create_time_does_not_break_the_order() -> None:
+    page = RunPage((Run("x", NAME, "RUNNING"), Run.from_json({"id": "y", "name": NAME, "status": "PENDING"})))
+    assert [run.id for run in Script(always(page)).run(find_runs(SUFFIX))] == ["x", "y"]
+
+
+@pytest.mark.parametrize("next_page", [None, "same"])
+def test_the_last_page_names_no_next_one_or_itself(next_page: str | None) -> None:
+    script = Script(always(RunPage((Run("x", NAME, "RUNNING"),), next_page=next_page)))
+    assert [run.id for run in script.run(find_runs(SUFFIX))] == ["x"]
+    assert len(script.sent) == (1 if next_page is None else 2)
+
+
+def test_pages_without_end_are_given_up() -> None:
+    counter = iter(range(10_000))
+    script = Script(lambda call, moment: RunPage((), next_page=f"c{next(counter)}"))
+    assert script.run(find_runs(SUFFIX)) == []
+    assert len(script.sent) == MAX_PAGES
+
+
+def test_a_failed_look_up_is_the_callers_to_judge() -> None:
+    with pytest.raises(ResponseLostError):
+        Script(always(ResponseLostError("listJobRuns", "reset"))).run(find_runs(SUFFIX))

@@ -23,14 +23,13 @@ from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.named_run import (
-    Look,
     NamedRun,
     await_run,
     find_newest,
     follow_created_run,
     follow_named_run,
     get_created_run,
-    look_once,
+    poll_once,
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
@@ -315,8 +314,8 @@ LOOKS = [pytest.param(NAMED, id="by name"), pytest.param("r1", id="by id")]
 @pytest.mark.parametrize("which", LOOKS)
 def test_a_look_sends_one_call_and_a_failure_of_it_is_told_once_and_tolerated(which: str | NamedRun) -> None:
     script = Script(always(AWAY))
-    assert script.run(look_once(which, options(), None)) == Look(None, failing_since=START)
-    assert script.run(look_once(which, options(), START - 599)) == Look(None, failing_since=START - 599)
+    assert script.run(poll_once(which, options(), None)) == (None, START)
+    assert script.run(poll_once(which, options(), START - 599)) == (None, START - 599)
     assert (len(script.sent), script.sleeps) == (2, [])
     assert script.notes[0] == Note(
         logging.WARNING,
@@ -339,31 +338,31 @@ def test_a_look_fails_once_failures_have_lasted_too_long_or_at_once_if_one_is_pe
 ) -> None:
     script = Script(always(error))
     with pytest.raises(WherobotsApiError) as failed:
-        script.run(look_once(which, options(), failing_since))
+        script.run(poll_once(which, options(), failing_since))
     assert words in str(failed.value)
     assert script.notes == []
 
 
 def test_a_run_of_an_id_may_be_unknown_to_looks_for_a_minute_and_a_name_never() -> None:
     for since in (None, START - 59):
-        look = Script(always(UNKNOWN)).run(look_once("r1", options(max_outage_seconds=0), since))
-        assert look == Look(None, failing_since=START if since is None else since)
+        look = Script(always(UNKNOWN)).run(poll_once("r1", options(max_outage_seconds=0), since))
+        assert look == (None, START if since is None else since)
     for which, since in (("r1", START - 60), (NAMED, None)):
         with pytest.raises(NotFoundError, match=r"^getJobRun: 404: no body$"):
-            Script(always(UNKNOWN)).run(look_once(which, options(), since))
+            Script(always(UNKNOWN)).run(poll_once(which, options(), since))
 
 
 def test_a_look_that_is_answered_ends_the_failures_whether_there_is_a_run_or_not() -> None:
     service = FakeService()
-    assert Script(service).run(look_once(NAMED, options(), START - 599)) == Look(None)
+    assert Script(service).run(poll_once(NAMED, options(), START - 599)) == (None, None)
     service.add_run(NAME, START, id="r1")
     for which in (NAMED, "r1"):
-        look = Script(service).run(look_once(which, options(), START - 599))
-        assert (look.run is not None, look.failing_since) == (True, None)
+        run, failing_since = Script(service).run(poll_once(which, options(), START - 599))
+        assert (run is not None, failing_since) == (True, None)
 
 
 def test_a_look_that_is_not_sent_because_the_key_is_limited_is_neither_a_failure_nor_an_answer() -> None:
     for since in (None, START - 10_000):
         script = Script(always(KeyLimitedError("getJobRun", 5.0)))
-        assert script.run(look_once("r1", options(), since)) == Look(None, since)
+        assert script.run(poll_once("r1", options(), since)) == (None, since)
         assert [note.level for note in script.notes] == [logging.INFO]

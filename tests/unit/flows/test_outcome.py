@@ -111,7 +111,7 @@ def test_an_ending_of_a_later_version_is_derived_from_the_status(status: str, en
     ],
 )
 def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
-    outcome = Outcome.of_run(found, 5.0, "tail")
+    outcome = Outcome.of_run(found, 5.0).closed("tail", None)
     assert (outcome.ending, outcome.run_id, outcome.status) == (ending, "r1", found.status)
     assert (outcome.ended_at, outcome.log_tail) == (5.0, "" if ending is Ending.COMPLETED else "tail")
     assert outcome.summary is None
@@ -119,7 +119,7 @@ def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
 
 def test_the_summary_travels_as_data() -> None:
     found = run("COMPLETED")
-    outcome = Outcome.of_run(found, 0.0, summary=RunSummary.of_run(found, {"COST_USD": 1.5}))
+    outcome = Outcome.of_run(found, 0.0).closed("", RunSummary.of_run(found).measured({"COST_USD": 1.5}))
     assert outcome.summary == RunSummary("r1", "", "COMPLETED", cost_usd=1.5).to_json()
 
 

@@ -87,7 +87,7 @@ def test_a_malformed_line_is_one_warning_with_the_line_and_does_not_decide_the_s
     outcome, script = follow(serve("airflow-result: {'rows': 3}\x07", PRINTED, "airflow-result: [NaN]")[0])
     assert (outcome.ending, outcome.result) == (Ending.COMPLETED, RESULT)
     assert refusals(script) == [
-        "A line is not used as the run's result, because it is not JSON (it has no NaN): airflow-result: [NaN]"
+        "A line is not used as the run's result, because it is not JSON (which has no NaN): airflow-result: [NaN]"
     ]
 
 

@@ -24,6 +24,7 @@ from airflow_provider_wherobots.flows.submit import (
     NotReplacedError,
     Submission,
     UnclearCreateError,
+    differing_fields,
     submit_run,
 )
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -205,10 +206,10 @@ def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names
     submission, script = submit(service, look_first=True, payload=PAYLOAD | {"version": "latest"})
     assert submission.reattached
     assert script.notes == [
-        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier try of this task"),
+        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier attempt of this task"),
         Note(
             logging.WARNING,
-            "Run run0 differs from what this try would create (runPython.uri, version); the task keeps it",
+            "Run run0 differs from what this attempt would create (runPython.uri, version); the task keeps it",
         ),
     ]
 
@@ -349,7 +350,7 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     with pytest.raises(NotReplacedError) as caught:
         script.run(submit_run(PAYLOAD, look_first=True, replace=True, max_outage_seconds=60))
     assert str(caught.value) == (
-        f"cancelJobRun: the task was cleared, but run run0 of its previous try could not be cancelled ({error}); "
+        f"cancelJobRun: the task was cleared, but run run0 of its previous attempt could not be cancelled ({error}); "
         "no new run was created"
     )
     assert caught.value.transient is transient
@@ -395,3 +396,54 @@ def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_
         assert submission.reattached == (adopted is not None)
         assert submission.run.id == (adopted or f"run{len(plans)}")
         assert ("createJobRun" in script.operations) == (adopted is None)
+
+
+@pytest.mark.parametrize(
+    ("sent", "echoed", "fields"),
+    [
+        ({"name": "a"}, {"name": "a", "runtime": "tiny", "timeoutSeconds": 3600}, []),
+        ({"name": "a", "runtime": "tiny"}, {"name": "a"}, ["runtime"]),
+        ({"name": "a", "runtime": None}, {"name": "a", "runtime": "tiny"}, []),
+        (
+            {"runPython": {"uri": "s3://b/new.py", "args": ["1"]}, "timeoutSeconds": 5},
+            {"runPython": {"uri": "s3://b/old.py", "args": ["1"]}, "runJar": None, "timeoutSeconds": 6},
+            ["runPython.uri", "timeoutSeconds"],
+        ),
+        ({"runPython": {"args": ["1"]}}, {"runPython": {"args": ["1", "2"]}}, ["runPython.args"]),
+        ({"runPython": {"args": ["1", "3"]}}, {"runPython": {"args": ["1", "2"]}}, ["runPython.args"]),
+        (
+            {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "x.whl"}]}},
+            {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "x.whl", "fileType": "ZIP"}]}},
+            [],
+        ),
+        ({"environment": {"sparkConfigs": {"a": "1"}}}, {"environment": None}, ["environment"]),
+        # Each try has a run id of its own in OpenLineage.
+        (
+            {
+                "environment": {
+                    "sparkConfigs": {"spark.openlineage.parentRunId": "2", "spark.openlineage.rootParentRunId": "4"}
+                }
+            },
+            {
+                "environment": {
+                    "sparkConfigs": {"spark.openlineage.parentRunId": "1", "spark.openlineage.rootParentRunId": "3"}
+                }
+            },
+            [],
+        ),
+        (
+            {"environment": {"sparkConfigs": {"spark.openlineage.parentRunId": "2", "a": "2"}}},
+            {"environment": {"sparkConfigs": {"a": "1"}}},
+            ["environment.sparkConfigs.a"],
+        ),
+        (
+            {"environment": {"sparkConfigs": {"spark.openlineage.transport.url": "https://new"}}},
+            {"environment": {"sparkConfigs": {"spark.openlineage.transport.url": "https://old"}}},
+            ["environment.sparkConfigs.spark.openlineage.transport.url"],
+        ),
+    ],
+)
+def test_differing_fields_are_those_sent_not_those_the_service_fills_in(
+    sent: dict[str, Any], echoed: dict[str, Any], fields: list[str]
+) -> None:
+    assert differing_fields(sent, echoed) == fields

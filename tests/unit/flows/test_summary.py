@@ -17,7 +17,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
-from airflow_provider_wherobots.flows.summary import METRICS_SECONDS, RunSummary, summarize_run
+from airflow_provider_wherobots.flows.summary import METRICS_SECONDS, RunSummary, add_metrics
 from tests.unit.api import shapes
 from tests.unit.flows.script import START, Hang, Script, always, answers
 
@@ -27,14 +27,14 @@ BILLED = RunMetrics({"COST_USD": 1.239, "CONSUMED_SPATIAL_UNITS": 0.25, "CPU_UTI
 
 
 def test_the_summary_says_how_long_where_on_what_and_at_what_cost() -> None:
-    assert RunSummary.of_run(FULL, BILLED.instant_metrics, "https://spark/").describe() == (
+    assert RunSummary.of_run(FULL, "https://spark/").measured(BILLED.instant_metrics).describe() == (
         "Run 0s3wureoxx7aw3 FAILED: queued for 3 minutes, ran for 1 minute, region aws-us-west-2, runtime tiny, "
         "version 2.1.0, cost 1.24 USD, spatial units 0.25"
     )
 
 
 def test_as_data_it_has_every_key_always() -> None:
-    assert RunSummary.of_run(FULL, BILLED.instant_metrics, "https://spark/").to_json() == {
+    assert RunSummary.of_run(FULL, "https://spark/").measured(BILLED.instant_metrics).to_json() == {
         "run_id": "0s3wureoxx7aw3",
         "name": "hail_stats_20260721",
         "status": "FAILED",
@@ -91,13 +91,13 @@ def test_durations_are_said_in_the_units_that_matter(end: str, words: str) -> No
     ("amount", "words"), [(0, "0"), (0.0042, "0.0042"), (0.25, "0.25"), (1, "1.00"), (1234.567, "1234.57")]
 )
 def test_small_amounts_are_not_rounded_away(amount: float, words: str) -> None:
-    said = RunSummary.of_run(LITTLE, {"COST_USD": amount, "CONSUMED_SPATIAL_UNITS": amount}).describe()
+    said = RunSummary.of_run(LITTLE).measured({"COST_USD": amount, "CONSUMED_SPATIAL_UNITS": amount}).describe()
     assert said == f"Run r1 COMPLETED: cost {words} USD, spatial units {words}"
 
 
 @pytest.mark.parametrize("value", [None, "1.5", True, float("nan"), float("inf"), 1e15, 10**400, [1]])
 def test_what_is_no_amount_is_left_out(value: Any) -> None:
-    summary = RunSummary.of_run(LITTLE, {"COST_USD": value})
+    summary = RunSummary.of_run(LITTLE).measured({"COST_USD": value})
     assert summary.cost_usd is None
     json.dumps(summary.to_json(), allow_nan=False)
 
@@ -119,7 +119,7 @@ def test_whatever_the_service_calls_things_it_is_one_line_and_json(name: str, re
 
 def test_the_metrics_are_asked_for_once_and_shortly() -> None:
     script = Script(answers(BILLED))
-    summary = script.run(summarize_run(FULL, "https://spark/"))
+    summary = script.run(add_metrics(RunSummary.of_run(FULL, "https://spark/")))
     assert (summary.cost_usd, summary.spatial_units, summary.spark_ui_url) == (1.239, 0.25, "https://spark/")
     (sent,) = script.sent
     assert (sent.call.operation, sent.timeout) == ("getJobRunMetrics", METRICS_SECONDS)
@@ -137,7 +137,7 @@ def test_the_metrics_are_asked_for_once_and_shortly() -> None:
 )
 def test_metrics_that_cannot_be_had_are_left_out_without_a_word(error: WherobotsApiError) -> None:
     script = Script(always(error), reload=lambda: True)
-    assert script.run(summarize_run(FULL)) == RunSummary.of_run(FULL)
+    assert script.run(add_metrics(RunSummary.of_run(FULL))) == RunSummary.of_run(FULL)
     assert (len(script.sent), script.notes, script.sleeps, script.reloads) == (1, [], [], 0)
 
 
@@ -146,12 +146,12 @@ def test_metrics_that_do_not_come_hold_nobody_up() -> None:
         raise Hang
 
     script = Script(hang)
-    assert script.run(summarize_run(FULL)) == RunSummary.of_run(FULL)
+    assert script.run(add_metrics(RunSummary.of_run(FULL))) == RunSummary.of_run(FULL)
     assert script.elapsed < METRICS_SECONDS + 1
 
 
 @pytest.mark.parametrize(("left", "asked"), [(-100.0, 0), (METRICS_SECONDS - 1, 0), (METRICS_SECONDS, 1)])
 def test_where_the_deadline_is_near_they_are_not_asked_for(left: float, asked: int) -> None:
     script = Script(always(BILLED))
-    script.run(summarize_run(FULL, deadline=START + left))
+    script.run(add_metrics(RunSummary.of_run(FULL), START + left))
     assert len(script.sent) == asked

@@ -10,7 +10,7 @@ from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin, cancel_
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.submit import Submission, submit_run
-from airflow_provider_wherobots.flows.twins import LOOKS
+from airflow_provider_wherobots.flows.twins import CHECKS
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script
 
@@ -80,7 +80,7 @@ def test_looking_fails_without_failing_the_task() -> None:
     service.fault("listJobRuns", *[None] * 6, *[Fault.ERROR_500] * 9)
     _, ending, script = submit_and_follow(service)
     assert ending is Ending.COMPLETED
-    assert len(script.said("Could not check that run run0 is this task's only run")) == len(LOOKS) + 1
+    assert len(script.said("Could not check that run run0 is this task's only run")) == len(CHECKS) + 1
 
 
 def test_the_run_of_the_next_try_is_no_twin() -> None:
@@ -98,7 +98,7 @@ def test_a_kill_leaves_the_run_alone_that_the_next_try_creates_meanwhile(kill: A
     run = service.add_run(f"hail_stats{SUFFIX}", START - 100)
     later = service.add_run(f"hail_stats{SUFFIX}", START + 3)
     flow = (
-        kill(run.id, SUFFIX, 13.0) if kill else cancel_runs_by_suffix(SUFFIX, 13.0, look_on=True, created_until=START)
+        kill(run.id, SUFFIX, 13.0) if kill else cancel_runs_by_suffix(SUFFIX, 13.0, find_all=True, created_until=START)
     )
     Script(service).run(flow)
     assert run.cancelled_at is not None

@@ -2,12 +2,14 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Iterable
+from itertools import chain
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.api.runs.models import Line, LogLine
 from airflow_provider_wherobots.logs import records as records_module
 from airflow_provider_wherobots.logs.records import (
     MAX_LINES_AFTER,
@@ -23,9 +25,18 @@ D, I, W, E, C = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, log
 TIME = "1721548800123456789"
 
 
+def read_all(reader: RecordReader, lines: Iterable[Line]) -> list[LogRecord]:
+    return list(chain.from_iterable(reader.steps(lines)))
+
+
+def read_one(reader: RecordReader, line: Line) -> list[LogRecord]:
+    """Without the short cut for usual lines."""
+    return list(chain.from_iterable(reader._read_in_steps(line)))
+
+
 def read(*lines: str, timestamp: str | int = TIME, failed: bool = False) -> list[LogRecord]:
     reader = RecordReader()
-    records = reader.read_all([LogLine(timestamp, line) for line in lines])
+    records = read_all(reader, [LogLine(timestamp, line) for line in lines])
     return records + reader.release(failed=failed)
 
 
@@ -213,7 +224,7 @@ def test_no_single_line_shows_that_the_program_has_continued(trace: list[str], a
     records = [
         r
         for n, text in enumerate([WARNING, *trace, after])
-        for r in reader.read(LogLine(f"{int(TIME) + n * 10**9}", text))
+        for r in read_one(reader, LogLine(f"{int(TIME) + n * 10**9}", text))
     ]
     records += reader.release(failed=True)
     assert [record.level for record in records] == [W] + [E] * len(trace) + [find_level(after) or I]
@@ -229,8 +240,8 @@ def test_many_lines_after_it_show_that_the_program_has_continued(line: str, coun
 @pytest.mark.parametrize(("seconds", "level"), [(44, E), (45, W)])
 def test_a_line_much_later_shows_that_the_program_has_continued(seconds: int, level: int) -> None:
     reader = RecordReader()
-    records = [record for text in (WARNING, *PYTHON) for record in reader.read(LogLine(int(TIME), text))]
-    records += reader.read(LogLine(int(TIME) + seconds * 10**9, "plain"))
+    records = [record for text in (WARNING, *PYTHON) for record in read_one(reader, LogLine(int(TIME), text))]
+    records += read_one(reader, LogLine(int(TIME) + seconds * 10**9, "plain"))
     records += reader.release(failed=True)
     assert [record.level for record in records] == [W] + [level] * 3 + [I]
 
@@ -248,19 +259,19 @@ def test_what_follows_a_stack_trace_is_not_made_an_error() -> None:
 
 def test_a_line_inserted_late_does_not_end_the_wait() -> None:
     reader = RecordReader()
-    found = [record for text in (WARNING, *PYTHON) for record in reader.read(LogLine(int(TIME), text))]
+    found = [record for text in (WARNING, *PYTHON) for record in read_one(reader, LogLine(int(TIME), text))]
     assert len(found) == 1
     late = LogLine(int(TIME) - 1, "24/09/25 18:23:01 INFO Main: of another node")
-    assert [record.text for record in reader.read(late)] == [late.raw]
+    assert [record.text for record in read_one(reader, late)] == [late.raw]
     assert [record.level for record in reader.release(failed=True)] == [E, E, E]
 
 
 def test_only_a_traceback_after_a_warning_waits_and_no_longer_than_some_lines() -> None:
     reader = RecordReader()
     for text in ("24/09/25 18:23:01 INFO Main: x", *PYTHON, "plain", WARNING, "\tat of a warning"):
-        assert len(list(reader.read(LogLine(TIME, text)))) == 1
+        assert len(list(read_one(reader, LogLine(TIME, text)))) == 1
     lines = [WARNING, PYTHON[0], *['  File "job.py"'] * 1000]
-    records = [record for line in lines for record in reader.read(LogLine(TIME, line))]
+    records = [record for line in lines for record in read_one(reader, LogLine(TIME, line))]
     assert len(records) == len(lines)
     assert [record.text for record in records] == lines
 
@@ -384,7 +395,7 @@ def test_equal_records_of_one_millisecond_are_counted() -> None:
     reader = RecordReader()
     lines = [("1721548800123000001", "tick")] * 2 + [("1721548800123999999", "tick")]
     lines += [("1721548800123999999", "tock"), ("1721548800123999999", "tick"), ("1721548800124000000", "tick")]
-    records = [record for timestamp, text in lines for record in reader.read(LogLine(timestamp, text))]
+    records = [record for timestamp, text in lines for record in read_one(reader, LogLine(timestamp, text))]
     assert [record.repeats for record in records] == [0, 1, 2, 0, 0, 0]
 
 
@@ -402,8 +413,8 @@ BODIES = ("", " Task: done", " a\nb", " é", " \x00", " " * 130 + "ERROR", " " +
 def test_many_lines_become_the_same_records_as_one_by_one(parts: list[tuple[int, str, str, str]]) -> None:
     lines = [LogLine(str(int(TIME) + time * 10**6), head + word + body) for time, head, word, body in parts]
     one_by_one, at_once = RecordReader(), RecordReader()
-    records = [record for line in lines for record in one_by_one.read(line)]
-    assert at_once.read_all(lines) == records
+    records = [record for line in lines for record in read_one(one_by_one, line)]
+    assert read_all(at_once, lines) == records
     assert at_once.release() == one_by_one.release()
 
 
@@ -434,7 +445,7 @@ def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.Monkey
         return make_safe(text)
 
     reader, steps = RecordReader(), 0
-    reader.read_all([LogLine(TIME, head)])
+    read_all(reader, [LogLine(TIME, head)])
     monkeypatch.setattr(records_module, "make_safe", counting)
     for records in reader.steps([LogLine(TIME, " 99%|███ \x1b[31m 99/100 \x1b[0m\r" * 20_000)]):
         assert work <= MAX_RECORD_CHARS + 10

@@ -153,7 +153,7 @@ def test_parts_follow_the_rules_of_a_result() -> None:
     reader = result_of(*in_order(*parts_of("[NaN]", 2)))
     assert reader.text is None
     assert reader.refused is not None
-    assert reader.refused.reason == "is not JSON (it has no NaN)"
+    assert reader.refused.reason == "is not JSON (which has no NaN)"
 
 
 def test_null_is_a_result_and_no_line_is_none() -> None:
@@ -190,8 +190,8 @@ RESERVED = "has a key that Airflow reserves: __classname__, __id__, or __type wi
         ('{"a": 1} {"b": 2}', "is not JSON (Extra data at character 10)"),
         ('{"a": 1', "is not JSON (Expecting ',' delimiter at character 8)"),
         ('"a\tb"', "is not JSON (Invalid control character at at character 3)"),
-        ("[NaN]", "is not JSON (it has no NaN)"),
-        ("-Infinity", "is not JSON (it has no -Infinity)"),
+        ("[NaN]", "is not JSON (which has no NaN)"),
+        ("-Infinity", "is not JSON (which has no -Infinity)"),
         ("[1e999]", "contains a number that is too large for a double"),
         (str(2**64), TOO_LARGE),
         (f"[{-(2**63) - 1}]", TOO_LARGE),

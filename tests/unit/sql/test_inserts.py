@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.sql import inserts
 from airflow_provider_wherobots.sql.identifiers import parts_of
 from airflow_provider_wherobots.sql.inserts import insert_statements
 
@@ -34,9 +35,10 @@ def test_a_statement_has_at_most_so_many_rows(max_rows: int, sizes: list[int]) -
     assert [count for _, count in insert_statements("t", [(n,) for n in range(5)], max_rows=max_rows)] == sizes
 
 
-def test_a_statement_has_at_most_so_many_characters_unless_one_row_has_more() -> None:
+def test_a_statement_has_at_most_so_many_characters_unless_one_row_has_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inserts, "MAX_CHARS", 120)
     rows = [("a" * 40,), ("b" * 40,), ("c" * 200,), ("d",)]
-    made = list(insert_statements("t", rows, max_chars=120))
+    made = list(insert_statements("t", rows))
     assert [count for _, count in made] == [2, 1, 1]
     assert all(len(text) <= 120 for text, _ in (made[0], made[2]))
     assert sum(text.count("(") for text, _ in made) == 4

@@ -55,15 +55,9 @@ from airflow_provider_wherobots.flows.effects import (
     attempt_to_connect,
     perform,
 )
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-    cancel,
-    execute,
-)
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
 from tests.integration.api.transports.session_server import SessionServer, result, state
 from tests.integration.api.transports.wire import (
     Wire,

@@ -15,25 +15,18 @@ from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows.sql import machine
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.connection import connect
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import (
     SessionEndedError,
     SessionFailedError,
     SessionWait,
-    ask_for_session,
     await_session,
+    request_session,
     stop_session,
 )
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-    cancel,
-    connect,
-    execute,
-    fetch,
-)
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from tests.integration.driven import Driven
 from tests.integration.sql_support import is_running
 from tests.support.waiting import wait_for
@@ -63,7 +56,7 @@ def driven(request: pytest.FixtureRequest, server: LocalServer) -> Iterator[Driv
 
 @pytest.fixture
 def session(driven: Driven, session_server: ControlClient) -> SqlSession:
-    ready: SqlSession = driven.run(await_session(driven.run(ask_for_session(SINGLE)).id, SessionWait()))
+    ready: SqlSession = driven.run(await_session(driven.run(request_session(SINGLE)).id, SessionWait()))
     driven.run(connect(ready))
     return ready
 
@@ -92,7 +85,7 @@ def meanwhile(do: Callable[[], Any]) -> Iterator[None]:
 
 def test_a_session_starts_and_ends(driven: Driven, session_server: ControlClient) -> None:
     session_server.behaviour(sql_start_delay_seconds=1.0, sql_null_seconds=0.5, sql_url_delay_seconds=0.5)
-    asked = driven.run(ask_for_session(SINGLE))
+    asked = driven.run(request_session(SINGLE))
     ready: SqlSession = driven.run(await_session(asked.id, SessionWait()))
     assert ready.is_ready
     assert driven.run(stop_session(asked.id))
@@ -102,8 +95,8 @@ def test_a_session_starts_and_ends(driven: Driven, session_server: ControlClient
 
 
 def test_equal_requests_share_a_session(driven: Driven, session_server: ControlClient) -> None:
-    first, second = (driven.run(ask_for_session(SessionRequest(session_key="a"))) for _ in range(2))
-    other = driven.run(ask_for_session(SessionRequest(session_key="b")))
+    first, second = (driven.run(request_session(SessionRequest(session_key="a"))) for _ in range(2))
+    other = driven.run(request_session(SessionRequest(session_key="b")))
     assert first == second != other
     assert {session["id"] for session in session_server.sql_sessions()} >= {first.id, other.id}
 
@@ -193,7 +186,7 @@ def test_an_orphan_that_the_session_has_cancelled_is_unknown(
 def test_a_lost_final_event_is_found_by_a_question(
     driven: Driven, session: SqlSession, session_server: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "ASK_AFTER", (0.5, 1.0, 2.0, 4.0))
+    monkeypatch.setattr(machine, "REQUEST_AFTER", (0.5, 1.0, 2.0, 4.0))
     session_server.add_fault("stateUpdated", "lose_message", state="succeeded")
     outcome = run(driven, session, "SELECT 7 AS n")
     assert outcome.results is not None
@@ -203,7 +196,7 @@ def test_a_lost_final_event_is_found_by_a_question(
 def test_an_execution_that_is_forgotten_while_it_runs_still_ends_with_its_event(
     driven: Driven, session: SqlSession, session_server: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "ASK_AFTER", (0.3, 0.3, 0.3, 0.3))
+    monkeypatch.setattr(machine, "REQUEST_AFTER", (0.3, 0.3, 0.3, 0.3))
     options = StatementOptions(url=session.socket_url)
 
     def evict_and_release() -> None:
@@ -261,7 +254,7 @@ def test_a_long_statement_is_handed_from_the_worker_to_the_triggerer_and_back(
     endpoint = Endpoint(server.url, server.api_key)
     worker, triggerer = Driven("sync", endpoint), Driven("async", endpoint)
     try:
-        ready = worker.run(await_session(worker.run(ask_for_session(SINGLE)).id, SessionWait()))
+        ready = worker.run(await_session(worker.run(request_session(SINGLE)).id, SessionWait()))
         worker.run(connect(ready))
         text = "SELECT 7 AS n -- slow"
         session_server.answer_sql("slow", {"n": [7]}, held=True)

@@ -8,10 +8,10 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import NotFoundError
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED, ExecuteSql, RetrieveResults, Store
-from airflow_provider_wherobots.flows.sql.execution_ids import ExecutionIds, mark_of
 from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLookBack
-from airflow_provider_wherobots.flows.sql.record import SqlRecord, Word, key_of
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.record import ExecutionIds, SqlRecord, Word, key_of, mark_of
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import (

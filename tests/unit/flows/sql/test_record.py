@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.flows.sql.execution_ids import mark_of
+from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, SqlRecord, Word, word_of
+from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, ExecutionIds, SqlRecord, Word, mark_of, word_of
 
 A, B = mark_of("INSERT INTO t VALUES (1)"), mark_of("INSERT INTO t VALUES (2)")
 
@@ -147,3 +147,16 @@ def test_no_try_forgets_what_an_earlier_one_knew(tries: Sequence[tuple[Word | No
             if word is not Word.SENT:
                 keys.append(f"sql_{word}-{number}-{A}")
             succeeded, unsure = succeeded or word is Word.SUCCEEDED, unsure or word is Word.SENT
+
+
+def test_ids_are_the_same_in_every_version() -> None:
+    assert mark_of("SELECT 1") == "bbcf3e9b6d1f"
+    assert mark_of("SELECT 1", Store("parquet")) == "a670c5de14a0"
+    assert ExecutionIds("task").of(1, mark_of("SELECT 1")) == "d02ec9bc-7d37-5ca6-a937-944203e5874c"
+
+
+def test_an_id_is_that_of_one_task_try_and_statement() -> None:
+    marks = {mark_of("a"), mark_of("b"), mark_of("a", occurrence=1), mark_of("a", Store("csv"))}
+    assert len(marks) == 4
+    ids = {ExecutionIds("t").of(1, "a"), ExecutionIds("t").of(2, "a"), ExecutionIds("u").of(1, "a")}
+    assert len(ids) == 3

@@ -34,10 +34,10 @@ from airflow_provider_wherobots.flows.sql.session import (
     SessionFailedError,
     SessionWait,
     SessionWaitTimeoutError,
-    ask_for_session,
-    ask_with_quota,
     await_session,
-    stop_asked,
+    request_session,
+    request_session_with_quota,
+    stop_requested_session,
     stop_session,
 )
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation
@@ -74,14 +74,14 @@ def in_stage(status: str, **fields: Any) -> SqlSession:
 )
 def test_a_session_is_asked_for_once(looked_at: Any) -> None:
     script = Script(by_operation(createSqlSession=always(RequestedSession("s1")), getSqlSession=always(looked_at)))
-    assert script.run(ask_for_session(SessionRequest())) == RequestedSession("s1")
+    assert script.run(request_session(SessionRequest())) == RequestedSession("s1")
     assert script.operations == ["createSqlSession", "getSqlSession"]
     assert script.notes == [Note(logging.INFO, "Statements are executed in SQL session s1")]
 
 
 def test_a_shared_session_for_want_of_quota_is_a_warning() -> None:
     script = Script(by_operation(createSqlSession=always(RequestedSession("s2", "quota"))))
-    assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s2"
+    assert script.run(request_session(SessionRequest(force_new=True))).id == "s2"
     told = "No new SQL session was started (quota): SQL session s2 of the same user is shared"
     assert script.notes == [Note(logging.WARNING, told)]
 
@@ -91,7 +91,7 @@ def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> No
     asks = answers(RequestedSession("s1"), RequestedSession("s1"), RequestedSession("s2"))
     looks = answers(in_stage(status), in_stage("DESTROYED"), SqlSession("s2", "PENDING"))
     script = Script(by_operation(createSqlSession=asks, getSqlSession=looks))
-    assert script.run(ask_for_session(SessionRequest())) == RequestedSession("s2")
+    assert script.run(request_session(SessionRequest())) == RequestedSession("s2")
     assert script.sleeps == [5.0, 5.0]
     told = "SQL session s1 is being stopped. Requesting a new one in 5 s"
     assert [note.text for note in script.notes] == [told, told, "Statements are executed in SQL session s2"]
@@ -101,26 +101,26 @@ def test_a_session_that_does_not_end_being_stopped_is_told_by_the_wait_for_it() 
     script = Script(
         by_operation(createSqlSession=always(RequestedSession("s1")), getSqlSession=always(in_stage("DESTROYING")))
     )
-    assert script.run(ask_for_session(SessionRequest())) == RequestedSession("s1")
+    assert script.run(request_session(SessionRequest())) == RequestedSession("s1")
     assert 55 <= script.elapsed < 70
 
 
 @pytest.mark.parametrize("lost", [ResponseLostError("createSqlSession", "reset"), ServerError("createSqlSession", 503)])
 def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lost: WherobotsApiError) -> None:
     script = Script(answers(lost, RequestedSession("s1"), in_stage("PENDING")))
-    assert script.run(ask_for_session(SessionRequest())).id == "s1"
+    assert script.run(request_session(SessionRequest())).id == "s1"
     for request in (SessionRequest(force_new=True), SessionRequest(session_type="single")):
         script = Script(answers(lost))
         with pytest.raises(type(lost)):
-            script.run(ask_for_session(request))
+            script.run(request_session(request))
 
 
 def test_what_was_not_sent_is_sent_again_whatever_is_asked_for() -> None:
     script = Script(answers(NotSentError("createSqlSession", "refused"), RequestedSession("s1")))
-    assert script.run(ask_for_session(SessionRequest(force_new=True))).id == "s1"
+    assert script.run(request_session(SessionRequest(force_new=True))).id == "s1"
     script = Script(always(NotSentError("createSqlSession", "refused")))
     with pytest.raises(NotSentError):
-        script.run(ask_for_session(SessionRequest(), 60.0))
+        script.run(request_session(SessionRequest(), 60.0))
     assert 60 <= script.elapsed < 62
 
 
@@ -133,7 +133,7 @@ def test_a_session_waits_for_quota_as_a_run_does() -> None:
     script = Script(
         by_operation(createSqlSession=answers(FULL, FULL, RequestedSession("s1")), getSqlSession=always(None))
     )
-    assert script.run(ask_with_quota(SessionRequest(), QuotaWait())) == RequestedSession("s1")
+    assert script.run(request_session_with_quota(SessionRequest(), QuotaWait())) == RequestedSession("s1")
     assert script.sleeps == [5.0, 10.0]
     assert script.notes[0].text.startswith("No SQL session was created yet: the organization's quota is used up.")
 
@@ -141,18 +141,18 @@ def test_a_session_waits_for_quota_as_a_run_does() -> None:
 def test_a_wait_for_quota_is_bounded() -> None:
     script = Script(always(FULL))
     with pytest.raises(QuotaNotFreedError, match=r"no SQL session was created.*max_quota_wait_seconds=100"):
-        script.run(ask_with_quota(SessionRequest(), QuotaWait(max_seconds=100)))
+        script.run(request_session_with_quota(SessionRequest(), QuotaWait(max_seconds=100)))
     assert 100 <= script.elapsed < 101
 
 
 def test_a_long_wait_for_quota_is_handed_over_and_goes_on() -> None:
     script = Script(always(FULL))
-    handed_over = script.run(ask_with_quota(SessionRequest(), QuotaWait(may_hand_over=True)))
+    handed_over = script.run(request_session_with_quota(SessionRequest(), QuotaWait(may_hand_over=True)))
     assert isinstance(handed_over, AwaitingQuota)
     assert script.elapsed < 180
     again = QuotaWait.from_kwargs(json.loads(json.dumps(handed_over.wait.to_kwargs())))
     script = Script(always(FULL))
-    assert isinstance(script.run(ask_with_quota(SessionRequest(), again)), AwaitingQuota)
+    assert isinstance(script.run(request_session_with_quota(SessionRequest(), again)), AwaitingQuota)
     assert script.operations == ["createSqlSession"]
 
 
@@ -215,7 +215,7 @@ def test_a_session_that_was_not_just_asked_for_is_looked_for_twice(wait: Session
     with pytest.raises(SessionEndedError, match="does not know"):
         script.run(await_session("s1", wait))
     assert script.operations == ["getSqlSession"] * 2
-    assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; polling once more")]
+    assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; polling one more time")]
 
 
 def test_a_session_that_is_unknown_once_has_not_ended() -> None:
@@ -391,18 +391,18 @@ def test_the_session_of_a_request_is_stopped_unless_it_is_that_of_others(
     asked: RequestedSession, operations: list[str]
 ) -> None:
     script = Script(by_operation(createSqlSession=always(asked), deleteSqlSession=always(None)))
-    assert script.run(stop_asked(SessionRequest(session_key="ours")))
+    assert script.run(stop_requested_session(SessionRequest(session_key="ours"), 25.0))
     assert script.operations == operations
 
 
 def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
     script = Script(hanging)
-    assert not script.run(stop_asked(SessionRequest(session_key="ours"), 3.8))
+    assert not script.run(stop_requested_session(SessionRequest(session_key="ours"), 3.8))
     assert script.notes[-1].text.startswith("A SQL session may have been started, and could not be stopped (")
     assert script.elapsed < 3.8
 
 
-COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client"
+COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client has disconnected"
 
 
 @pytest.mark.parametrize(

@@ -33,19 +33,12 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionAddressError, SessionFailedError
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-    cancel,
-    connect,
-    execute,
-    fetch,
-)
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import (
     FAILURE,
@@ -150,12 +143,6 @@ def test_an_error_without_a_state_is_a_failure_after_five_seconds(broken: bool) 
     outcome = run(script)
     assert (outcome.state, outcome.message) == (StatementState.FAILED, "[PARSE_SYNTAX_ERROR] near 'SELEC'")
     assert 6.0 <= script.elapsed < 7.0
-
-
-def test_an_error_before_further_progress_was_none_of_the_statement() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=20.0, progress_every=2.0)]))
-    script.session.say(ExecutionError("e1", "[WARNING] spilled to disk"), START + 1)
-    assert run(script).state is StatementState.SUCCEEDED
 
 
 def test_somebody_else_may_cancel_it() -> None:
@@ -375,13 +362,6 @@ def test_a_cancel_that_comes_too_late_learns_it_too() -> None:
     assert script.said("needs no cancelling: it has already succeeded")
 
 
-def test_a_result_that_nobody_asked_for_says_nothing_about_the_statement() -> None:
-    """It was sent in response to a question about an earlier one."""
-    script = SqlScript(FakeSession([Plan(seconds=20.0, final="failed")]))
-    script.session.say(TooLarge(LIMIT), START + 5, script.open)
-    assert run(script).state is StatementState.FAILED
-
-
 def test_a_late_response_about_one_statement_cannot_reach_the_next() -> None:
     script = SqlScript(FakeSession([Plan(seconds=31.0), Plan(seconds=60.0, final="failed")], answers=False))
     first = script.open
@@ -492,12 +472,6 @@ def test_the_words_of_a_failure_may_come_before_its_state_while_a_question_is_op
     assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
 
 
-def test_a_success_that_nobody_asked_for_has_no_result_yet() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=2.0)]))
-    script.session.say(ExecutionResult("e1", "succeeded"), START + 1)
-    assert run(script).results == RESULT
-
-
 # An execution that the session has forgotten
 
 
@@ -552,26 +526,9 @@ def test_one_that_an_older_session_has_forgotten_sends_no_event_to_wait_for() ->
     assert script.elapsed < 20
 
 
-def test_progress_of_a_forgotten_execution_is_a_sign_of_life() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=5_000.0, forgotten_after=10.0, progress_every=300.0)]))
-    assert run(script, DROP).state is StatementState.SUCCEEDED
-
-
 def test_a_forgotten_execution_that_fails_has_its_words() -> None:
     outcome = run(SqlScript(FakeSession([Plan(seconds=100.0, final="failed", forgotten_after=10.0)])))
     assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
-
-
-def test_a_late_not_found_is_no_failure_of_the_statement() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=20.0)]))
-    script.session.say(ExecutionError("e1", "Execution not found"), START + 2)
-    assert run(script).state is StatementState.SUCCEEDED
-
-
-def test_an_answer_that_it_is_not_found_is_no_failure_of_a_statement_that_failed() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=20.0, final="failed", error_after=2.0)], answers=False))
-    script.session.say(ExecutionError("e1", "Execution not found"), START + 20.5)
-    assert run(script, hand_over_after=19.9).message == FAILURE
 
 
 # A lost connection
@@ -716,8 +673,8 @@ def test_an_execution_that_its_session_cancelled_as_an_orphan_is_unknown() -> No
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.message == (
-        "it was cancelled after its connection was replaced. The session itself cancels what a lost connection ran, "
-        "and some of it may have taken effect before"
+        "it was cancelled after its connection was replaced. The session cancels the statements of a lost "
+        "connection, and a part of this one may have taken effect before"
     )
     assert script.truth("e1") == "cancelled"
 

@@ -40,15 +40,9 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.flows.effects import Effect, Flow
-from airflow_provider_wherobots.flows.sql.statement import (
-    Statement,
-    StatementOptions,
-    StatementOutcome,
-    StatementState,
-    attach,
-    cancel,
-    execute,
-)
+from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import FAILURE, NEVER, RESULT, URL, Connection, FakeSession, Plan, SqlScript
 

@@ -6,8 +6,9 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import PermissionDeniedError, ServerError
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, StatementState
-from airflow_provider_wherobots.flows.sql.take_over import cancel_in_session, follow_in_session
+from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
+from airflow_provider_wherobots.flows.sql.outcome import StatementState
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, follow_in_session
 from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import NEVER, FakeSession, Plan, Running, SqlScript
 

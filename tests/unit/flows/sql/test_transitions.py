@@ -19,11 +19,11 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.flows.sql import transitions
 from airflow_provider_wherobots.flows.sql.machine import (
-    Accused,
     Attachment,
     Contact,
     Do,
     Ended,
+    ErrorSeen,
     Execution,
     Failing,
     Fetching,
@@ -40,11 +40,11 @@ NOW = 100.0
 LOST = ConnectionLostError("sqlSession", "reset")
 FORGOTTEN = Forgotten(90.0, "why", 600.0, "", Running())
 REFUSED = Forgotten(90.0, "why", 600.0, "boom", Running(120.0))
-ACCUSED = Accused("words", 104.0, Running())
+ERROR_SEEN = ErrorSeen("words", 104.0, Running())
 FETCHING = Fetching(90.0, 1, 1)
-STATES: Sequence[State] = (Running(), HandingOver(), FORGOTTEN, REFUSED, ACCUSED, Failing(104.0), FETCHING)
+STATES: Sequence[State] = (Running(), HandingOver(), FORGOTTEN, REFUSED, ERROR_SEEN, Failing(104.0), FETCHING)
 
-SENDER, ASKING, ATTACHED, POLLING = Attachment
+SENDER, ATTACHING, ATTACHED, POLLING = Attachment
 EVENT = {state: StateUpdated("e1", state) for state in ("running", "succeeded", "failed", "cancelled")}
 NOT_FOUND, ERROR = ExecutionError("e1", "Execution not found"), ExecutionError("e1", "boom")
 PROGRESS = ExecutionProgress("e1", 8, 3, 4)
@@ -53,15 +53,15 @@ PROGRESS = ExecutionProgress("e1", 8, 3, 4)
 def execution(
     state: State, attachment: Attachment = SENDER, questions: int = 0, *, wants_result: bool = True
 ) -> Execution:
-    return Execution("e1", wants_result, state, Contact(attachment, 90.0, 90.0, open_questions=questions))
+    return Execution("e1", wants_result, state, Contact(attachment, 90.0, 90.0, open_requests=questions))
 
 
 def answer(state: str, *, attached: bool = False, results: Results | None = None) -> ExecutionResult:
     return ExecutionResult("e1", state, results, attached=attached)
 
 
-def heard(state: State, message: ServerMessage, attachment: Attachment = SENDER, questions: int = 0) -> Step:
-    return transitions.heard(execution(state, attachment, questions), message, NOW)
+def received(state: State, message: ServerMessage, attachment: Attachment = SENDER, questions: int = 0) -> Step:
+    return transitions.received(execution(state, attachment, questions), message, NOW)
 
 
 def verdict(step: Step) -> tuple[StatementState, str]:
@@ -75,8 +75,9 @@ def verdict(step: Step) -> tuple[StatementState, str]:
         (Running(), EVENT["running"], 0, Running()),
         (Running(120.0), EVENT["failed"], 0, Failing(105.0)),
         (Running(), EVENT["succeeded"], 0, Fetching(NOW, 1, 1)),
+        (Running(), answer("succeeded"), 0, Fetching(NOW, 1, 1)),
         (Running(), PROGRESS, 0, Running()),
-        (Running(), ERROR, 0, Accused("boom", 105.0, Running())),
+        (Running(), ERROR, 0, ErrorSeen("boom", 105.0, Running())),
         (Running(), NOT_FOUND, 0, Running()),
         (HandingOver(), answer("running"), 1, Running()),
         (HandingOver(), EVENT["running"], 1, HandingOver()),
@@ -85,11 +86,11 @@ def verdict(step: Step) -> tuple[StatementState, str]:
         (FORGOTTEN, NOT_FOUND, 1, Forgotten(NOW, "why", 600.0, "", Running())),
         (REFUSED, EVENT["running"], 0, Running(120.0)),
         (REFUSED, EVENT["failed"], 0, Failing(105.0, "boom")),
-        (ACCUSED, PROGRESS, 0, Running()),
-        (ACCUSED, EVENT["running"], 0, Running()),
-        (ACCUSED, ERROR, 0, Accused("words", 105.0, Running())),
-        (Accused("words", 104.0, FORGOTTEN), PROGRESS, 0, Forgotten(NOW, "why", 600.0, "", Running())),
-        (Accused("words", 104.0, REFUSED), EVENT["running"], 0, Running(120.0)),
+        (ERROR_SEEN, PROGRESS, 0, Running()),
+        (ERROR_SEEN, EVENT["running"], 0, Running()),
+        (ERROR_SEEN, ERROR, 0, ErrorSeen("words", 105.0, Running())),
+        (ErrorSeen("words", 104.0, FORGOTTEN), PROGRESS, 0, Forgotten(NOW, "why", 600.0, "", Running())),
+        (ErrorSeen("words", 104.0, REFUSED), EVENT["running"], 0, Running(120.0)),
         (Failing(104.0), EVENT["running"], 0, Failing(104.0)),
         (Failing(104.0), NOT_FOUND, 1, Failing(104.0)),
         (Failing(104.0, "boom"), NOT_FOUND, 0, Failing(104.0, "boom")),
@@ -103,7 +104,7 @@ def verdict(step: Step) -> tuple[StatementState, str]:
     ],
 )
 def test_the_next_state(state: State, message: ServerMessage, questions: int, expected: State) -> None:
-    assert heard(state, message, questions=questions).execution.state == expected
+    assert received(state, message, questions=questions).execution.state == expected
 
 
 @pytest.mark.parametrize(
@@ -111,7 +112,7 @@ def test_the_next_state(state: State, message: ServerMessage, questions: int, ex
     [
         (Running(), EVENT["cancelled"], 0, StatementState.CANCELLED),
         (HandingOver(), answer("running", attached=True), 1, StatementState.RUNNING),
-        (ACCUSED, EVENT["failed"], 0, StatementState.FAILED),
+        (ERROR_SEEN, EVENT["failed"], 0, StatementState.FAILED),
         (Failing(104.0), ERROR, 0, StatementState.FAILED),
         (Failing(104.0), NOT_FOUND, 0, StatementState.FAILED),
         (FETCHING, answer("succeeded"), 1, StatementState.SUCCEEDED),
@@ -123,12 +124,12 @@ def test_the_next_state(state: State, message: ServerMessage, questions: int, ex
     ],
 )
 def test_the_end(state: State, message: ServerMessage, questions: int, expected: StatementState) -> None:
-    assert verdict(heard(state, message, questions=questions))[0] is expected
+    assert verdict(received(state, message, questions=questions))[0] is expected
 
 
 @pytest.mark.parametrize("attachment", Attachment)
 def test_not_found_is_the_end_only_where_no_event_can_come(attachment: Attachment) -> None:
-    step = heard(Running(), NOT_FOUND, attachment, 1)
+    step = received(Running(), NOT_FOUND, attachment, 1)
     if attachment in (SENDER, ATTACHED):
         assert isinstance(step.execution.state, Forgotten)
         assert step.execution.due == NOW + 600.0
@@ -138,27 +139,27 @@ def test_not_found_is_the_end_only_where_no_event_can_come(attachment: Attachmen
 
 @pytest.mark.parametrize("attachment", Attachment)
 def test_another_error_is_awaited_longer_where_an_event_can_come(attachment: Attachment) -> None:
-    execution = heard(Running(), ERROR, attachment, 1).execution
+    execution = received(Running(), ERROR, attachment, 1).execution
     assert execution.due == NOW + (600.0 if attachment in (SENDER, ATTACHED) else 5.0)
 
 
 @pytest.mark.parametrize("attachment", Attachment)
 def test_a_cancel_of_somebody_else_is_known_only_to_the_sender(attachment: Attachment) -> None:
     expected = StatementState.CANCELLED if attachment is SENDER else StatementState.UNKNOWN
-    assert verdict(heard(Running(), EVENT["cancelled"], attachment))[0] is expected
+    assert verdict(received(Running(), EVENT["cancelled"], attachment))[0] is expected
 
 
 def test_each_of_two_questions_has_a_response_of_its_own() -> None:
     """The second error is no failure of the statement."""
-    step = heard(Running(), ERROR, questions=2)
-    step = transitions.heard(step.execution, ERROR, NOW + 1)
+    step = received(Running(), ERROR, questions=2)
+    step = transitions.received(step.execution, ERROR, NOW + 1)
     assert isinstance(step.execution.state, Forgotten)
 
 
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("message", [StateUpdated("e2", "succeeded"), ExecutionError("e2", "boom")])
 def test_what_concerns_another_execution_changes_nothing(state: State, message: ServerMessage) -> None:
-    assert heard(state, message) == Step(execution(state))
+    assert received(state, message) == Step(execution(state))
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -169,7 +170,7 @@ def test_a_loss_is_followed_by_a_question_and_a_failure_needs_none(state: State)
         return
     assert (step.do, step.loss) == (Do.REPLACE, LOST)
     step = transitions.replaced(step.execution, "reset", NOW)
-    assert step.do is Do.ASK
+    assert step.do is Do.REQUEST
     assert step.execution.attaches
     assert not isinstance(step.execution.state, Forgotten), "another connection may learn more"
 
@@ -179,7 +180,7 @@ def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_writte
     step = transitions.lost(execution(Sending(120.0)), LOST, NOW, was_written=was_written)
     assert step.execution.state == expected
     again = transitions.replaced(step.execution, "reset", NOW)
-    assert again.do is (Do.ASK if was_written else Do.SEND)
+    assert again.do is (Do.REQUEST if was_written else Do.SEND)
     outcome = transitions.given_up(step.execution, "reset").execution.state
     assert isinstance(outcome, Ended)
     assert outcome.outcome.was_sent is was_written
@@ -208,11 +209,11 @@ def test_silence_is_followed_by_four_questions_and_then_by_another_connection() 
         assert due is not None
         moments.append(due - 90.0)
         step = transitions.due(step.execution, due)
-        if step.do is Do.ASK:
+        if step.do is Do.REQUEST:
             step = transitions.written(step.execution, due)
     assert moments == [30.0, 90.0, 210.0, 450.0, 690.0]
 
 
 def test_a_hand_over_is_the_question_if_both_are_due() -> None:
     step = transitions.due(execution(Running(NOW)), NOW + 30.0)
-    assert (step.do, step.execution.state, step.execution.attaches) == (Do.ASK, HandingOver(), True)
+    assert (step.do, step.execution.state, step.execution.attaches) == (Do.REQUEST, HandingOver(), True)

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_wherobots.api.errors import NotSentError, NotWrittenError
 from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage, RetrieveResults
 from airflow_provider_wherobots.flows.effects import Note
-from airflow_provider_wherobots.flows.sql.replace import end_earlier
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.sql.task_statements import read_statements
+from airflow_provider_wherobots.sql.parameters import read_statements
 
 
 @pytest.mark.parametrize(
