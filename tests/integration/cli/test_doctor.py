@@ -20,8 +20,8 @@ import pytest
 from airflow.jobs.job import Job
 from airflow.utils.session import create_session
 
-from airflow_provider_wherobots.cli import examination
-from airflow_provider_wherobots.cli.installation import check_triggerer
+from airflow_provider_wherobots.cli import doctor as doctor_command
+from airflow_provider_wherobots.cli.checks import check_triggerer
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import State
@@ -195,7 +195,7 @@ def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: ControlClient
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2))
+    monkeypatch.setattr(doctor_command, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2))
 
 
 def test_a_report_of_runs_has_no_secret_and_no_name(
@@ -205,7 +205,7 @@ def test_a_report_of_runs_has_no_secret_and_no_name(
     report = tmp_path / "report.md"
     code, said = doctor("--run", "--script-uri", script, "--report", str(report))
     assert code == 0, said
-    assert states(said).keys() >= {question.ask for question in QUESTIONS}
+    assert states(said).keys() >= {question.text for question in QUESTIONS}
     assert "3 runs" in text_of(said, "runs")
     text = report.read_text()
     assert (
@@ -226,7 +226,7 @@ def test_the_script_is_uploaded(doctor: Doctor, control: ControlClient, monkeypa
 def test_an_answer_that_differs_fails_the_command(
     doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(examination, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2, list_seconds=1))
+    monkeypatch.setattr(doctor_command, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2, list_seconds=1))
     control.behaviour(list_delay_seconds=3_600)
     code, said = doctor("--run", "--script-uri", script)
     assert (code, said["failed"]) == (1, True)
@@ -277,7 +277,7 @@ def test_a_signal_interrupts_as_ctrl_c_does(number: int) -> None:
     # Tests that were started by nohup ignore SIGHUP.
     before = signal.signal(number, signal.SIG_DFL)
     try:
-        with pytest.raises(KeyboardInterrupt), examination._signals_interrupt():
+        with pytest.raises(KeyboardInterrupt), doctor_command._signals_interrupt():
             os.kill(os.getpid(), number)
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
@@ -288,7 +288,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """Under `nohup` the end of the terminal ends nothing."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with examination._signals_interrupt():
+        with doctor_command._signals_interrupt():
             os.kill(os.getpid(), signal.SIGHUP)
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL

@@ -20,7 +20,8 @@ from sqlalchemy import select, update
 
 from airflow_provider_wherobots.api.sql import calls as sql_calls
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.cli import deployment, find_orphans
+from airflow_provider_wherobots.cli import deployment
+from airflow_provider_wherobots.cli import orphans as orphans_command
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.flows.orphans import Owner
 from airflow_provider_wherobots.flows.retry import send
@@ -265,7 +266,7 @@ def test_a_task_that_is_cleared_meanwhile_keeps_its_session(
         set_state(row, None)
         return found
 
-    monkeypatch.setattr(find_orphans, "read_session_users", read_and_clear)
+    monkeypatch.setattr(orphans_command, "read_session_users", read_and_clear)
     results = json.loads(orphans("--cancel", "-o", "json").stdout)
     assert [one["result"] for one in results if one["id"] == session_id] == ["kept: in use"]
     assert control.requests("deleteSqlSession") == []
@@ -297,7 +298,7 @@ def after_the_first_cancel(control: ControlClient, monkeypatch: pytest.MonkeyPat
                 happen()
             return deployment.read_again(owner)
 
-        monkeypatch.setattr(find_orphans, "read_again", read_again)
+        monkeypatch.setattr(orphans_command, "read_again", read_again)
 
     return arrange
 

@@ -50,7 +50,7 @@ from tests.unit.doctor.recorded import (
     UNUSUAL,
     ARGS,
     MACHINE,
-) = (question.ask for question in QUESTIONS)
+) = (question.text for question in QUESTIONS)
 ASSUMED, HANDLED, DIFFERS, NOT_CHECKED = State.ASSUMED, State.HANDLED, State.DIFFERS, State.NOT_CHECKED
 
 OWN = list(IDS.values())

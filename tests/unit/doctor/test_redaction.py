@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.doctor.check import Check, State
+from airflow_provider_wherobots.doctor.check import Check, State, as_markdown, redacted
 from airflow_provider_wherobots.doctor.redaction import Redactor, masked, names_in, names_of_host
-from airflow_provider_wherobots.doctor.report import as_markdown, redacted
 
 KEY = "wbt_live_0a1b2c3d4e5f"
 PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126)
