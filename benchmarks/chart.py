@@ -20,11 +20,7 @@ NAMES = {"ours": "this provider", "limit": "limit", "official": f"official {OFFI
 
 
 def chart(rows: Sequence[Row]) -> str:
-    """Draw the figures.
-
-    :param rows: the figures. One without another side is left out.
-    :returns: the SVG.
-    """
+    """Draw the figures."""
     drawn = [row for row in rows if row.limit or row.official]
     parts = list(_legend())
     top = LEGEND

@@ -12,11 +12,7 @@ FOLDER = CHECKOUT / "docs" / "performance"
 
 
 def write_page(report: Report, folder: Path = FOLDER) -> None:
-    """Write table, chart and JSON.
-
-    :param report: the figures.
-    :param folder: the folder to write to; default that of the documentation.
-    """
+    """Write table, chart and JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "figures.json").write_text(report.to_json())
     (folder / "table.md").write_text(f"{report.describe()}\n\n{report.table()}")

@@ -18,22 +18,14 @@ HEADS = ("figure", "ours", "limit", "ratio", f"official {OFFICIAL}", "ratio", "t
 
 @dataclass(frozen=True)
 class Report:
-    """The figures, and how they were measured.
-
-    :param setting: form, day, versions and machine, as text.
-    :param rows: the figures.
-    """
+    """The figures, and how they were measured."""
 
     setting: dict[str, str]
     rows: Sequence[Row]
 
     @classmethod
     def of(cls, form: str, rows: Sequence[Row]) -> Report:
-        """A report of figures that were measured now, on this machine.
-
-        :param form: the form of the benchmark: ``full`` or ``quick``.
-        :param rows: the figures.
-        """
+        """A report of figures that were measured now, on this machine."""
         return cls(
             {
                 "form": form,

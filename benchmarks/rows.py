@@ -12,9 +12,7 @@ from typing import Any, Literal
 class Number:
     """The result of the measurements of one side.
 
-    :param median: their median.
     :param spread: the difference between the lowest and the highest, as a share of the median.
-    :param times: how many there were.
     """
 
     median: float
@@ -59,12 +57,7 @@ class Reach:
 class Row:
     """One figure.
 
-    :param name: what it is.
-    :param unit: its unit.
-    :param ours: ours.
-    :param reach: the goal.
     :param limit: the bare limit; None where there is none.
-    :param limit_name: what the bare limit is.
     :param official: the official provider; None where it has no such thing.
     """
 

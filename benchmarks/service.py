@@ -69,8 +69,6 @@ class _Connection(asyncio.Protocol):
 class Service:
     """The answers.
 
-    :param events: events of the run's application in each answer of Get Run.
-    :param lines: lines of a long log.
     :param latency: seconds before each answer.
     """
 
@@ -85,10 +83,7 @@ class Service:
         self._page = lru_cache(maxsize=None)(self._make_page)
 
     def answer(self, target: str) -> bytes:
-        """The answer to a GET.
-
-        :param target: path and query.
-        """
+        """The answer to a GET."""
         url = urlsplit(target)
         run_id = url.path.split("/")[2]
         if not url.path.endswith("/logs"):

@@ -97,8 +97,6 @@ def run_demo(folder: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code.
 
     :param folder: the folder for all its files; those of an earlier demo are removed.
-    :param keep: whether to leave everything running until Ctrl-C.
-    :returns: 0 if the DAG run succeeded, else 1.
     """
     tell = TimedOutput()
     with airflow_and_server(folder.resolve(), tell) as (airflow, server):

@@ -15,7 +15,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 class BareTrigger(BaseTrigger):
     """GET, ``json.loads``, sleep.
 
-    :param url: the run's address.
     :param has_logs: whether it reads the log: one page after each poll, as ours reads short pages.
     :param pause: seconds between two polls.
     """

@@ -39,11 +39,7 @@ with DAG("bench", schedule=None):
 
 
 def parse(side: str) -> dict[str, float]:
-    """Parse the file.
-
-    :param side: a key of ``OPERATORS``.
-    :raises RuntimeError: if the file cannot be imported.
-    """
+    """Parse the file."""
     for name in LOADED_ALREADY:
         importlib.import_module(name)
     # Airflow's own, and private: there is no other way to do what its DAG processor does.

@@ -18,8 +18,6 @@ class RunningTimes:
     """Reads the task instances from an Airflow's database, again and again, until the end of the block.
 
     Airflow itself does not report this: the duration of a deferred task includes the time it was deferred.
-
-    :param database: the database's address.
     """
 
     def __init__(self, database: str) -> None:
@@ -40,12 +38,7 @@ class RunningTimes:
         self._thread.join()
 
     def of(self, dag_id: str, dag_run: str) -> float:
-        """Seconds that the task of a DAG run was in the state ``running``.
-
-        :param dag_id: the DAG.
-        :param dag_run: its run.
-        :raises RuntimeError: if the database could not be read to the end.
-        """
+        """Seconds that the task of a DAG run was in the state ``running``."""
         if self._failure is not None:
             raise RuntimeError("the states were not watched to the end") from self._failure
         return self._seconds[dag_id, dag_run]

@@ -31,13 +31,7 @@ PARALLEL = 48
 
 @dataclass(frozen=True)
 class World:
-    """A running Airflow with all sides' DAGs, and the service.
-
-    :param airflow: the Airflow.
-    :param server: the service.
-    :param control: what it received.
-    :param certificate: the certificate to trust.
-    """
+    """A running Airflow with all sides' DAGs, and the service."""
 
     airflow: AirflowInstance
     server: LocalServerProcess

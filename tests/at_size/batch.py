@@ -24,12 +24,8 @@ INTERVAL = 3.0
 
 @dataclass(frozen=True)
 class Batch:
-    """A DAG run.
+    """A DAG run of ``once``, ``retried`` or ``bare``.
 
-    :param stack: where it runs.
-    :param dag_id: ``once``, ``retried`` or ``bare``.
-    :param run_id: its id.
-    :param seconds: how long each task's job runs.
     :param gated: whether the jobs wait for :meth:`open_gate` after their first third.
     """
 
@@ -124,12 +120,7 @@ def said(counts: dict[str, int]) -> str:
 
 
 def check_logs(batches: Sequence[Batch], sample: int, seed: int) -> int:
-    """Check that some tasks' logs, as Airflow serves them, have every numbered line once; return how many were read.
-
-    :param batches: the DAG runs of the tasks.
-    :param sample: the most logs to read.
-    :param seed: the seed of the random choice.
-    """
+    """Check that some tasks' logs, as Airflow serves them, have every numbered line once; return how many were read."""
     instances = [(batch, one) for batch in batches for one in batch.instances()]
     drawn = random.Random(seed).sample(instances, min(sample, len(instances)))
     wrong = []
@@ -142,11 +133,7 @@ def check_logs(batches: Sequence[Batch], sample: int, seed: int) -> int:
 
 
 def log_lines(batch: Batch, instance: dict[str, Any]) -> list[str]:
-    """The log of a task's last try, as Airflow serves it.
-
-    :param batch: the DAG run of the task.
-    :param instance: the task instance.
-    """
+    """The log of a task's last try, as Airflow serves it."""
     api = batch.stack.airflow.api
     return patiently(
         lambda: api.task_log(

@@ -34,11 +34,7 @@ Tell = Callable[[str], None]
 
 @dataclass
 class Stack:
-    """A running Airflow on Celery, and the service.
-
-    :param folder: the files of all of them.
-    :param tell: called with each line of progress.
-    """
+    """A running Airflow on Celery, and the service."""
 
     folder: Path
     tell: Tell
@@ -89,11 +85,7 @@ class Stack:
 
 
 def patiently(call: Callable[[], T], *, seconds: float = 180.0) -> T:
-    """Call until Airflow's API answers: it may have been killed and be starting again.
-
-    :param call: the call.
-    :param seconds: how long to try.
-    """
+    """Call until Airflow's API answers: it may have been killed and be starting again."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -110,8 +102,6 @@ def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool
     """Start everything, and stop it at the end of the block, whatever happens.
 
     :param folder: the folder of all files. It is emptied first, and kept at the end.
-    :param tell: called with each line of progress.
-    :param concurrency: how many tasks each worker runs at the same time.
     :param own_disks: whether each component has its own log folder, as on its own machine, and the logs go to S3.
         Default False: they share one folder.
     """

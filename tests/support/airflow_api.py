@@ -19,10 +19,7 @@ FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "remove
 
 
 class AirflowApiError(RuntimeError):
-    """Airflow answered with an error status.
-
-    :param status: the HTTP status.
-    """
+    """Airflow answered with an error status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -49,9 +46,7 @@ class TaskLog:
 class AirflowApi(abc.ABC):
     """A client of one running Airflow.
 
-    :param url: address of its API server or webserver, without a path.
     :param username: login of a user with all permissions.
-    :param password: that user's password.
     """
 
     prefix: str
@@ -86,10 +81,7 @@ class AirflowApi(abc.ABC):
         self._session.close()
 
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        """Call an endpoint below the API's prefix and return the JSON of its answer.
-
-        :raises AirflowApiError: the answer's status is 400 or more.
-        """
+        """Call an endpoint below the API's prefix and return the JSON of its answer."""
         if not self._session.headers.get("Authorization") and self._session.auth is None:
             self._log_in()
         return self._send(method, f"{self.prefix}/{path}", params=params, json=json)
@@ -262,7 +254,6 @@ class AirflowApi(abc.ABC):
         """Wait until a task instance is in one of ``states`` (default: any finished one), and return it.
 
         :param try_number: wait for this try; default: any.
-        :raises WaitTimeout: it did not reach one of them in time, or it finished in another state.
         """
         wanted = frozenset(states) or FINISHED
 

@@ -143,8 +143,6 @@ class AirflowInstance:
         """Prepare the database, start every component and wait until all are healthy.
 
         :param timeout: seconds that the components have to become healthy. Default 240.
-        :raises AirflowInstanceError: it runs already, or a component ended.
-        :raises WaitTimeout: a component was not healthy in time.
         """
         if self._family.members():
             raise AirflowInstanceError(f"An Airflow runs in {self.home} already.")
@@ -195,8 +193,6 @@ class AirflowInstance:
 
         :param name: ``scheduler`` or ``triggerer``; on Airflow 3 also ``dag-processor`` or ``api-server``, on 2.11
             also ``webserver``, and with Celery ``celery-worker``.
-        :param n: its number; the second triggerer has 2. Default 1.
-        :raises AirflowInstanceError: it is running already, or there is no such component.
         """
         if name not in self._names():
             raise AirflowInstanceError(f"Airflow {self.version} has no component {name!r}, only {self._names()}.")
@@ -213,10 +209,6 @@ class AirflowInstance:
 
         SIGKILL goes to all its processes (a triggerer's runner, a scheduler's workers and tasks), as when a
         container is killed. Any other signal goes only to its main process, as from a service manager.
-
-        :param name: see :meth:`start_component`.
-        :param sig: the signal. Default SIGKILL.
-        :param n: its number. Default 1.
         """
         pid = self.pid(name, n)
         # Frozen first, so that none of them can start a process that is then not killed.
@@ -228,11 +220,7 @@ class AirflowInstance:
 
     @contextlib.contextmanager
     def frozen(self, name: str, n: int = 1) -> Iterator[None]:
-        """Stop all processes of a component (SIGSTOP) until the end of the block, as when a machine hangs.
-
-        :param name: see :meth:`start_component`.
-        :param n: its number. Default 1.
-        """
+        """Stop all processes of a component (SIGSTOP) until the end of the block, as when a machine hangs."""
         stopped = freeze(self.pid(name, n))
         try:
             yield
@@ -274,8 +262,6 @@ class AirflowInstance:
         """Send a signal to the process that executes a running task's code, so that Airflow retries the task.
 
         On 3.0 SIGKILL goes to the supervisor too: that version does not retry a task if only its process is killed.
-
-        :param sig: the signal. Default SIGKILL.
         """
         pid = self.task_pid(dag_id, run_id, task_id, map_index)
         victims = (psutil.Process(pid).ppid(), pid) if sig is signal.SIGKILL and self.is_line("3.0") else (pid,)
@@ -290,10 +276,7 @@ class AirflowInstance:
         return self.output(name, n).with_suffix(".pid")
 
     def cli(self, *arguments: str, timeout: float = 120.0) -> str:
-        """Run an ``airflow`` command on this instance and return its standard output.
-
-        :raises AirflowInstanceError: it ended with an error.
-        """
+        """Run an ``airflow`` command on this instance and return its standard output."""
         done = subprocess.run(
             [self.python, "-m", "airflow", *arguments],
             env=self._env,

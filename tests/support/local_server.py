@@ -15,10 +15,8 @@ PROGRAM = CHECKOUT / ".tox" / "wherobots-local" / "bin" / "wherobots-local"
 class LocalServerProcess:
     """A running ``wherobots-local``, from its own environment, as a user has it beside Airflow.
 
-    :param family: the process family that it belongs to and ends with.
     :param root: the folder of its ``s3://``: ``s3://bucket/key`` is ``root/bucket/key``.
     :param output: the file for the server's output; the ready file is in the same folder.
-    :param arguments: more command-line arguments.
     """
 
     def __init__(self, family: ProcessFamily, root: Path, output: Path, *arguments: str) -> None:

