@@ -76,7 +76,7 @@ def lines(scale: Scale) -> list[Row]:
 def dag_files(scale: Scale) -> list[Row]:
     """What a DAG file with the operator costs."""
     python = str(official_python())
-    # Compiled, as what is installed there: with PYTHONDONTWRITEBYTECODE each process would compile it anew.
+    # Compiled, as the installed packages are: with PYTHONDONTWRITEBYTECODE each process would compile it again.
     run([python, "-m", "compileall", "-q", "benchmarks"], cwd=TREE, check=True)
     times = 2 * scale.times - 1
     imported = measure(

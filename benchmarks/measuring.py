@@ -75,7 +75,7 @@ def _run(side: Side) -> dict[str, float]:
 
 @contextmanager
 def service(*arguments: str) -> Iterator[str]:
-    """The service with prepared answers, in its own process."""
+    """The service with prepared responses, in its own process."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.service", *arguments],
         cwd=TREE,

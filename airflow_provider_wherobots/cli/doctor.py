@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import secrets
 import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -222,9 +221,6 @@ def _write(path: Path, text: str, mode: str) -> None:
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
     """Let SIGTERM and SIGHUP interrupt as Ctrl-C does, so that they end the runs too."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
 
     def interrupt(*_: Any) -> NoReturn:
         raise KeyboardInterrupt

@@ -35,12 +35,12 @@ class BareTrigger(BaseTrigger):
         """Follow a run that does not end."""
         cursor = "0"
         while True:
-            async with self.session.get(self.url) as answer:
-                run = json.loads(await answer.read())
+            async with self.session.get(self.url) as response:
+                run = json.loads(await response.read())
             if run["status"] != "RUNNING":
                 yield TriggerEvent(run["status"])  # type: ignore[no-untyped-call]
             if self.has_logs:
-                async with self.session.get(f"{self.url}/logs", params={"cursor": cursor, "size": "1000"}) as answer:
-                    page = json.loads(await answer.read())
+                async with self.session.get(f"{self.url}/logs", params={"cursor": cursor, "size": "1000"}) as response:
+                    page = json.loads(await response.read())
                 cursor = page["next_page"] or cursor
             await asyncio.sleep(self.pause * random.uniform(1.0, 1.1))

@@ -1,4 +1,4 @@
-"""Parses a DAG file with a hundred tasks, as Airflow's DAG processor does in a process of its own for each file.
+"""Parses a DAG file with a hundred tasks, as Airflow's DAG processor does in one process for each file.
 
 Prints the CPU time in milliseconds: to run the file, with its imports, and to serialize the DAG.
 """

@@ -10,7 +10,7 @@ from typing import Self
 
 from sqlalchemy import create_engine, text
 
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 RUNNING = text("SELECT dag_id, run_id FROM task_instance WHERE state = 'running'")
 
 
@@ -49,7 +49,7 @@ class RunningTimes:
             with engine.connect() as one:
                 seen: set[tuple[str, str]] = set()
                 before = time.monotonic()
-                while not self._stop.wait(LOOK_SECONDS):
+                while not self._stop.wait(POLL_SECONDS):
                     now_running = {(dag_id, run_id) for dag_id, run_id in one.execute(RUNNING)}
                     moment = time.monotonic()
                     # A change between two reads counts as in the middle between them.

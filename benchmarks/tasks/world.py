@@ -41,11 +41,11 @@ class World:
     def run(self, run_id: str) -> Json:
         """A run as the service shows it."""
         headers = {"X-API-Key": self.server.api_key}
-        answer = requests.get(
+        response = requests.get(
             f"{self.server.url}/runs/{run_id}", headers=headers, verify=str(self.certificate), timeout=30
         )
-        answer.raise_for_status()
-        run: Json = answer.json()
+        response.raise_for_status()
+        run: Json = response.json()
         return run
 
 

@@ -57,7 +57,7 @@ class Batch:
             try:
                 self.stack.airflow.api.trigger_dag(self.dag_id, conf, self.run_id)
             except AirflowApiError as error:
-                # An earlier request may have arrived although its answer was lost.
+                # An earlier request may have arrived although its response was lost.
                 if error.status != 409:
                     raise
 
@@ -80,25 +80,25 @@ class Batch:
         """Wait until all its tasks are deferred at the same time, print progress, and return the seconds it took."""
         begun = time.monotonic()
 
-        def look() -> bool:
+        def poll() -> bool:
             counts = self.counts()
-            self.stack.say(f"{self.run_id}: {said(counts)}; {self.stack.creates()} runs created")
+            self.stack.show_progress(f"{self.run_id}: {in_words(counts)}; {self.stack.creates()} runs created")
             assert not counts.get("failed"), f"tasks of {self.run_id} failed: {counts}"
             return counts.get("deferred") == self.size
 
-        wait_for(look, timeout=timeout, interval=INTERVAL, what=f"{self.size} tasks to be deferred at once")
+        wait_for(poll, timeout=timeout, interval=INTERVAL, what=f"{self.size} tasks to be deferred at once")
         return time.monotonic() - begun
 
     def wait_until_ended(self, timeout: float) -> float:
         """Wait for the end of the DAG run, and print the progress; return the seconds it took."""
         begun = time.monotonic()
 
-        def look() -> bool:
-            self.stack.say(f"{self.run_id}: {said(self.counts())}")
+        def poll() -> bool:
+            self.stack.show_progress(f"{self.run_id}: {in_words(self.counts())}")
             run = patiently(lambda: self.stack.airflow.api.dag_run(self.dag_id, self.run_id))
             return run["state"] in FINISHED
 
-        wait_for(look, timeout=timeout, interval=INTERVAL, what=f"{self.run_id} to end", detail=self._detail)
+        wait_for(poll, timeout=timeout, interval=INTERVAL, what=f"{self.run_id} to end", detail=self._detail)
         return time.monotonic() - begun
 
     def instances(self) -> list[dict[str, Any]]:
@@ -114,7 +114,7 @@ class Batch:
         return f"Its tasks are {self.states()}."
 
 
-def said(counts: dict[str, int]) -> str:
+def in_words(counts: dict[str, int]) -> str:
     """Counts in words."""
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing yet"
 

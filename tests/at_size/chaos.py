@@ -63,10 +63,10 @@ def disturb(airflow: AirflowInstance, what: Disturbance) -> None:
 class Chaos:
     """Carries out a plan in a thread, from :meth:`start` to :meth:`finish`."""
 
-    def __init__(self, airflow: AirflowInstance, planned: Sequence[Disturbance], tell: Callable[[str], None]) -> None:
+    def __init__(self, airflow: AirflowInstance, planned: Sequence[Disturbance], report: Callable[[str], None]) -> None:
         self._airflow = airflow
         self._planned = planned
-        self._tell = tell
+        self._report = report
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._error: Exception | None = None
         self._stop = threading.Event()
@@ -90,7 +90,7 @@ class Chaos:
             for one in self._planned:
                 if self._stop.wait(max(0.0, self._begun + one.at - time.monotonic())):
                     return
-                self._tell(f"  {one}")
+                self._report(f"  {one}")
                 disturb(self._airflow, one)
                 self.done.append(one)
         except Exception as error:

@@ -43,14 +43,14 @@ def balance(tasks: Iterable[Task], runs: Iterable[Mapping[str, Any]]) -> Ledger:
     cancelled, orphaned, failed, count = [], [], [], 0
     for run in runs:
         count += 1
-        said = f"{run['name']}: {run['status']}"
+        text = f"{run['name']}: {run['status']}"
         task = task_of(run["name"])
         if task is None or task not in owned or run["status"] in ("PENDING", "RUNNING"):
-            orphaned.append(said)
+            orphaned.append(text)
         elif run["status"] == "CANCELLED":
-            cancelled.append(said)
+            cancelled.append(text)
         elif run["status"] != "COMPLETED":
-            failed.append(said)
+            failed.append(text)
         if task in owned:
             owned[task].append(run)
     several = [sorted(own, key=lambda run: str(run["createTime"])) for own in owned.values() if len(own) > 1]

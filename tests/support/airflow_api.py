@@ -14,7 +14,7 @@ from tests.support.waiting import WaitTimeout, wait_for
 
 Json = dict[str, Any]
 ANSWER_SECONDS = 180.0
-"""How long an answer may take on a busy machine."""
+"""How long an response may take on a busy machine."""
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
@@ -81,13 +81,13 @@ class AirflowApi(abc.ABC):
         self._session.close()
 
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        """Call an endpoint below the API's prefix and return the JSON of its answer."""
+        """Call an endpoint below the API's prefix and return the JSON of its response."""
         if not self._session.headers.get("Authorization") and self._session.auth is None:
             self._log_in()
         return self._send(method, f"{self.prefix}/{path}", params=params, json=json)
 
     def _send(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        answer = self._session.request(
+        response = self._session.request(
             method,
             f"{self.url}{path}",
             params=params,
@@ -95,9 +95,11 @@ class AirflowApi(abc.ABC):
             headers={"Accept": "application/json"},
             timeout=ANSWER_SECONDS,
         )
-        if answer.status_code >= 400:
-            raise AirflowApiError(answer.status_code, f"{method} {path}: {answer.status_code} {answer.text[:2000]}")
-        return answer.json() if answer.content else None
+        if response.status_code >= 400:
+            raise AirflowApiError(
+                response.status_code, f"{method} {path}: {response.status_code} {response.text[:2000]}"
+            )
+        return response.json() if response.content else None
 
     def _find(self, path: str, **params: Any) -> Any | None:
         try:
@@ -178,7 +180,7 @@ class AirflowApi(abc.ABC):
         )
 
     def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task instance, whatever its state, so that it runs again."""
+        """Clear a task instance in any state, so that it runs again."""
         self.request(
             "POST",
             _path("dags", dag_id, "clearTaskInstances"),
@@ -204,8 +206,8 @@ class AirflowApi(abc.ABC):
     def links(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1) -> Json:
         """Return the extra links of a task instance by their names."""
         path = f"{_instance_path(dag_id, run_id, task_id)}/links"
-        answer: Json = self.request("GET", path, params={"map_index": map_index})
-        links: Json = answer.get("extra_links", answer)
+        response: Json = self.request("GET", path, params={"map_index": map_index})
+        links: Json = response.get("extra_links", response)
         return links
 
     def connection(self, conn_id: str) -> Json | None:
@@ -257,7 +259,7 @@ class AirflowApi(abc.ABC):
         """
         wanted = frozenset(states) or FINISHED
 
-        def look() -> Json | None:
+        def poll() -> Json | None:
             instance = self._find(_instance_path(dag_id, run_id, task_id, map_index))
             if instance is None or try_number not in (None, instance["try_number"]):
                 return None
@@ -271,17 +273,17 @@ class AirflowApi(abc.ABC):
             return f"it is in state {found.get('state')!r}, try {found.get('try_number')}."
 
         what = f"task {task_id!r} of {dag_id!r} to be {' or '.join(sorted(wanted))}"
-        return wait_for(look, timeout=timeout, what=what, detail=where)
+        return wait_for(poll, timeout=timeout, what=what, detail=where)
 
     def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float = 180.0) -> str:
         """Wait until the DAG run has ended, and return its state."""
 
-        def look() -> str | None:
+        def poll() -> str | None:
             state = str(self.dag_run(dag_id, run_id)["state"])
             return state if state in FINISHED else None
 
         return wait_for(
-            look,
+            poll,
             timeout=timeout,
             what=f"run {run_id!r} of DAG {dag_id!r} to end",
             detail=lambda: f"Tasks: {[(ti['task_id'], ti['state']) for ti in self.task_instances(dag_id, run_id)]}",
@@ -306,8 +308,10 @@ class AirflowApiV2(AirflowApi):
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1) -> TaskLog:
         """Return the whole log of one try of a task."""
         path = f"{_instance_path(dag_id, run_id, task_id)}/logs/{try_number}"
-        answer = self.request("GET", path, params={"full_content": True, "map_index": map_index})
-        records: list[Json] = [{"event": record} if isinstance(record, str) else record for record in answer["content"]]
+        response = self.request("GET", path, params={"full_content": True, "map_index": map_index})
+        records: list[Json] = [
+            {"event": record} if isinstance(record, str) else record for record in response["content"]
+        ]
         return TaskLog([_render(record) for record in records], records)
 
     def _new_run(self, run_id: str | None, conf: Mapping[str, Any] | None) -> Json:
@@ -331,9 +335,9 @@ class AirflowApiV1(AirflowApi):
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1) -> TaskLog:
         """Return the whole log of one try of a task."""
         path = f"{_instance_path(dag_id, run_id, task_id)}/logs/{try_number}"
-        answer = self.request("GET", path, params={"full_content": True, "map_index": map_index})
+        response = self.request("GET", path, params={"full_content": True, "map_index": map_index})
         # The content is the printed form of a list of (host, text).
-        parts: list[tuple[str, str]] = ast.literal_eval(answer["content"])
+        parts: list[tuple[str, str]] = ast.literal_eval(response["content"])
         return TaskLog([line for _, text in parts for line in text.splitlines()])
 
     def _new_run(self, run_id: str | None, conf: Mapping[str, Any] | None) -> Json:

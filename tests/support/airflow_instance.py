@@ -44,12 +44,12 @@ class AirflowInstance:
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. The components end with this process,
     however it ends.
 
-    :param home: its AIRFLOW_HOME: logs, and the components' output. :meth:`start` makes it anew.
+    :param home: its AIRFLOW_HOME: logs, and the components' output. :meth:`start` empties it.
     :param dags_folder: the folder of its DAG files; read in place.
     :param python: the interpreter of a virtualenv with Airflow; decides the version. Default: this one.
     :param env: more environment variables for all components, such as ``AIRFLOW__SECTION__OPTION`` or
         ``AIRFLOW_CONN_<ID>``; they override those that the instance sets. ``PYTHONPATH`` comes after this checkout,
-        whose code the components run, whatever checkout is installed in the virtualenv.
+        whose code the components run, also if another checkout is installed in the virtualenv.
     :param counts: how many of each component to start. Default 1 of each, but no ``celery-worker``.
     :param component_env: called with a component's name and number; returns environment variables for only this
         component, such as its own log folder. Default None: there are none.
@@ -247,14 +247,14 @@ class AirflowInstance:
         On Airflow 3 the parent of the process is the task's supervisor; on 2.11 it is the local task job.
         """
 
-        def look() -> int | None:
+        def poll() -> int | None:
             instance = self.api.task_instance(dag_id, run_id, task_id, map_index)
             if instance["state"] != "running" or not instance["pid"]:
                 return None
             pid = int(instance["pid"])
             return pid if any(member.pid == pid for member in self._family.members()) else None
 
-        return wait_for(look, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
+        return wait_for(poll, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
 
     def kill_task(
         self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, sig: signal.Signals = signal.SIGKILL
@@ -360,7 +360,7 @@ class AirflowInstance:
     def _wait_until_healthy(self, timeout: float) -> None:
         reported: set[str] = set()
 
-        def look() -> bool:
+        def poll() -> bool:
             for name, n in self.all_components():
                 if not self.is_running(name, n):
                     raise AirflowInstanceError(f"{name} has ended:\n{_tail(self.output(name, n))}")
@@ -376,7 +376,7 @@ class AirflowInstance:
             return wanted <= healthy
 
         wait_for(
-            look,
+            poll,
             timeout=timeout,
             what="Airflow to be healthy",
             detail=lambda: "\n".join(_tail(self.output(*key), 10) for key in self.all_components()),

@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: all sides do the same work, and the page shows what was measured."""
+"""The benchmark measures what it claims: all sides do the same work, and the page shows what was measured."""
 
 import json
 from dataclasses import asdict, replace

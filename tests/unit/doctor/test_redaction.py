@@ -106,7 +106,7 @@ def test_the_names_in_an_organization() -> None:
     }
     names = names_in(document)
     assert names >= {"org0id", "Acme Maps", "acme.example", "jane@acme.example", "Jane", "wbts-wbc-acme", "acme-lake"}
-    # What describes the service, and says nothing about the organization, stays readable.
+    # Values that describe the service, and do not identify the organization, stay readable.
     assert names & {"aws-us-west-2", "PROFESSIONAL", "ADMIN", "data"} == set()
     assert names_in(None) == names_in("text") == names_in([1]) == set()
 
