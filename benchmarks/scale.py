@@ -29,7 +29,7 @@ class Scale:
     :param at_once: one whose runs all start at the same time.
     :param status_only: whether followers of the status alone are measured too.
     :param many_events: whether memory is also measured with runs that have many events.
-    :param latencies: seconds until an response of the service, while the long log is forwarded.
+    :param latencies: seconds until a response of the service, while the long log is forwarded.
     :param gap: seconds between the starts of two real tasks.
     :param lengths: seconds that the runs of real tasks take.
     :param counted_length: the length whose worker time and calls are shown.

@@ -45,7 +45,7 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     report = print_result if is_table else print_message
     with driver_of(read_settings(arguments.conn)) as driver:
         if arguments.stop_session:
-            ended = [_stop_named(driver, session_id) for session_id in dict.fromkeys(arguments.stop_session)]
+            ended = [{"id": id_, "result": _stop_named(driver, id_)} for id_ in dict.fromkeys(arguments.stop_session)]
             print_rows(ended, arguments.output, ("id", "result"))
             report(cancelling.count(ended, SESSION))
             return cancelling.exit_code(ended)
@@ -57,7 +57,9 @@ def find_orphans(arguments: argparse.Namespace) -> int:
             # Before anything is printed: a reader such as `head` may close the pipe early.
             owners = {run.id: owner for run, owner in runs if owner is not None and run.id in orphans}
             ended_runs = cancelling.cancel_each(driver, owners, lambda run: _why_kept(run, owners[run.id]))
-            ended_sessions = [_stop_orphan(driver, id_) for id_, kind in orphans.items() if kind == SESSION]
+            ended_sessions = [
+                {"id": id_, "result": _stop_orphan(driver, id_)} for id_, kind in orphans.items() if kind == SESSION
+            ]
     ended = ended_runs + ended_sessions
     if is_table:
         print_rows(rows, arguments.output, COLUMNS)
@@ -150,28 +152,25 @@ def _why_kept(run: Run, owner: Owner) -> str | None:
     return f"kept: {verdict} (its task instance is {present.state or 'cleared'})"
 
 
-def _stop_orphan(driver: SyncDriver, session_id: str) -> dict[str, Any]:
-    """Stop a session, unless its task instances have changed since it was judged."""
+def _stop_orphan(driver: SyncDriver, session_id: str) -> str:
+    """Stop a session, unless its task instances have changed since it was judged. Returns the result."""
     try:
         verdict = judge_session(read_session_users([session_id])[session_id])
     except CommandFailedError as error:
-        return {"id": session_id, "result": f"{cancelling.NOT_CANCELLED}: {error}"}
-    if verdict is not RunVerdict.ORPHAN:
-        return {"id": session_id, "result": f"kept: {verdict}"}
-    return _stop(driver, session_id)
+        return f"{cancelling.NOT_CANCELLED}: {error}"
+    return _stop(driver, session_id) if verdict is RunVerdict.ORPHAN else f"kept: {verdict}"
 
 
-def _stop_named(driver: SyncDriver, session_id: str) -> dict[str, Any]:
-    """Stop a session whose id may be wrong."""
+def _stop_named(driver: SyncDriver, session_id: str) -> str:
+    """Stop a session whose id may be wrong. Returns the result."""
     try:
         session = driver.run(send(get_session(session_id), MAX_OUTAGE_SECONDS))
     except NotFoundError:
         session = None
     if session is None:
-        return {"id": session_id, "result": f"{cancelling.NOT_CANCELLED}: the service does not know it"}
-    return {"id": session_id, "result": cancelling.HAD_ENDED} if session.has_ended else _stop(driver, session_id)
+        return f"{cancelling.NOT_CANCELLED}: the service does not know it"
+    return cancelling.HAD_ENDED if session.has_ended else _stop(driver, session_id)
 
 
-def _stop(driver: SyncDriver, session_id: str) -> dict[str, Any]:
-    is_stopped = driver.run(stop_session(session_id))
-    return {"id": session_id, "result": STOPPED if is_stopped else cancelling.NOT_CANCELLED}
+def _stop(driver: SyncDriver, session_id: str) -> str:
+    return STOPPED if driver.run(stop_session(session_id)) else cancelling.NOT_CANCELLED

@@ -13,13 +13,13 @@ import requests
 from tests.support.waiting import WaitTimeout, wait_for
 
 Json = dict[str, Any]
-ANSWER_SECONDS = 180.0
-"""How long an response may take on a busy machine."""
+RESPONSE_SECONDS = 180.0
+"""How long a response may take on a busy machine."""
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 class AirflowApiError(RuntimeError):
-    """Airflow answered with an error status."""
+    """Airflow responded with an error status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -93,7 +93,7 @@ class AirflowApi(abc.ABC):
             params=params,
             json=json,
             headers={"Accept": "application/json"},
-            timeout=ANSWER_SECONDS,
+            timeout=RESPONSE_SECONDS,
         )
         if response.status_code >= 400:
             raise AirflowApiError(

@@ -27,7 +27,7 @@ from tests.support.airflow_settings import (
 )
 from tests.support.places import TREE
 from tests.support.ports import HeldPort
-from tests.support.processes import ProcessFamily, freeze, is_alive, tree
+from tests.support.processes import ProcessFamily, freeze, is_alive
 from tests.support.services import PostgreSQL
 from tests.support.waiting import wait_for
 
@@ -109,9 +109,9 @@ class AirflowInstance:
         """Whether this is an Airflow 3."""
         return not self.version.startswith("2.")
 
-    def is_line(self, line: str) -> bool:
-        """Whether this is an Airflow of a line such as ``3.0``."""
-        return self.version.startswith(f"{line}.")
+    def is_series(self, series: str) -> bool:
+        """Whether this is an Airflow of a release series such as ``3.0``."""
+        return self.version.startswith(f"{series}.")
 
     @property
     def web_component(self) -> str:
@@ -237,10 +237,6 @@ class AirflowInstance:
         """Return the id of the component's main process."""
         return int(self._pid_file(name, n).read_text())
 
-    def pids(self, name: str, n: int = 1) -> list[int]:
-        """Return the ids of the component's processes, the main one first."""
-        return [process.pid for process in tree(self.pid(name, n))]
-
     def task_pid(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> int:
         """Wait for the process that executes a running task's code, and return its id.
 
@@ -264,7 +260,7 @@ class AirflowInstance:
         On 3.0 SIGKILL goes to the supervisor too: that version does not retry a task if only its process is killed.
         """
         pid = self.task_pid(dag_id, run_id, task_id, map_index)
-        victims = (psutil.Process(pid).ppid(), pid) if sig is signal.SIGKILL and self.is_line("3.0") else (pid,)
+        victims = (psutil.Process(pid).ppid(), pid) if sig is signal.SIGKILL and self.is_series("3.0") else (pid,)
         for victim in victims:
             os.kill(victim, sig)
 
