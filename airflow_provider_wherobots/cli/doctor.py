@@ -75,7 +75,7 @@ class _Examination:
             if arguments.run and is_fine and not code:
                 code = self._trial(settings)
             elif arguments.run:
-                self._add("runs", State.NOT_CHECKED, "No run was created, because the checks above failed.")
+                self._add("runs", State.NOT_CHECKED, "No run was created: see the checks above.")
         self._checks.append(check_triggerer())
         return code
 

@@ -13,11 +13,13 @@ from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     CaBundleError,
+    ForeignResponseError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
     PlainHttpError,
     ProxySettingError,
+    ResponseError,
     ResponseLostError,
     UntrustedServerError,
     WherobotsApiError,
@@ -39,6 +41,7 @@ SLOW_SECONDS = 2.0
 SKEW_SECONDS, WRONG_CLOCK_SECONDS = 5.0, 300.0
 UNRESOLVED = "Failed to resolve"
 """How the transport's error begins if a name has no address."""
+LIST_FAILED = "List Runs failed, so nothing else was requested."
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,6 +159,8 @@ def _cause(error: WherobotsApiError, url: str) -> tuple[str, str]:
             return "API key", "put a valid key into the connection's password"
         case PermissionDeniedError():
             return "rights: list runs", "runs need a Professional or Enterprise organization; ask its administrator"
+        case ResponseError() if error.transient and not isinstance(error, ForeignResponseError):
+            return "API key", "repeat the command later: the service has an outage, or limits this API key"
     return "API key", "set the API host to api.cloud.wherobots.com, or leave it empty"
 
 
@@ -168,7 +173,8 @@ def _clock(samples: Sequence[Sample]) -> Check:
         if sample.date and (moment := parse_http_date(sample.date)) is not None
     ]
     if not skews:
-        return Check(name, State.NOT_CHECKED, "No response has a Date header.")
+        text = "No response has a Date header." if samples else LIST_FAILED
+        return Check(name, State.NOT_CHECKED, text)
     skew = median(skews)
     if abs(skew) <= SKEW_SECONDS:
         return Check(name, State.OK, f"This machine's clock differs by {abs(skew):.1f} s from the service's.")
@@ -181,7 +187,7 @@ def _clock(samples: Sequence[Sample]) -> Check:
 def _latency(samples: Sequence[Sample]) -> Check:
     name, times = "latency", [sample.seconds for sample in samples]
     if not times:
-        return Check(name, State.NOT_CHECKED, "The service was not reached.")
+        return Check(name, State.NOT_CHECKED, LIST_FAILED)
     text = f"A list of one run takes {median(times) * 1000:.0f} ms (the median of {len(times)} calls)."
     if median(times) < SLOW_SECONDS:
         return Check(name, State.OK, text)
@@ -238,5 +244,5 @@ def _storage(responses: Responses) -> Check:
 
 def _why_unknown(what: str, responses: Responses, response: Any) -> str:
     if responses.refused is not None:
-        return "List Runs failed, so nothing else was requested."
+        return LIST_FAILED
     return f"The service does not show {what} ({response})."

@@ -17,7 +17,9 @@ from airflow_provider_wherobots.api.errors import (
     PermissionDeniedError,
     PlainHttpError,
     ProxySettingError,
+    RateLimitedError,
     ResponseLostError,
+    ServerError,
     UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
@@ -69,6 +71,8 @@ def test_all_is_well() -> None:
         (ProxySettingError(OPERATION, "socks"), "not failed not not", "name an HTTP proxy"),
         (AuthenticationError(OPERATION, 401, SAID), "ok ok failed not", "put a valid key"),
         (PermissionDeniedError(OPERATION, 403, SAID), "ok ok ok failed", "Professional or Enterprise"),
+        (RateLimitedError(OPERATION, 429, SAID), "ok ok failed not", "repeat the command"),
+        (ServerError(OPERATION, 503, SAID), "ok ok failed not", "repeat the command"),
         (NotFoundError(OPERATION, 404), "ok ok failed not", "set the API host"),
         (UnreadableResponseError(OPERATION, 200, b"<html>", "x"), "ok ok failed not", "set the API host"),
         (ForeignResponseError(OPERATION, 302), "ok ok failed not", "set the API host"),
@@ -80,9 +84,10 @@ def test_one_cause_fails_one_check(error: WherobotsApiError, states: str, advice
     assert [found[name].state.value.split()[0] for name in names] == states.split()
     failed = [check for check in found.values() if check.state is State.FAILED]
     assert any(advice in check.advice for check in failed)
-    # What could not be responses is not blamed.
-    for name in ("region", "rights: storage"):
+    # Checks whose calls were not made are not blamed.
+    for name in ("clock", "latency", "region", "rights: storage"):
         assert found[name].state is State.NOT_CHECKED
+        assert found[name].text == "List Runs failed, so nothing else was requested."
 
 
 def test_the_services_own_words_are_shown() -> None:
@@ -170,7 +175,7 @@ def test_storage(storage: Any, state: State, text: str) -> None:
     assert found.state is state
 
 
-def test_what_is_responses_changes_nothing() -> None:
+def test_the_calls_change_nothing() -> None:
     page = RunPage(())
     script = Script(answers(page, page, page, ORGANIZATION, STORAGE, {"id": "me"}))
     responses = script.run(query_service())
@@ -180,7 +185,7 @@ def test_what_is_responses_changes_nothing() -> None:
     assert {sent.timeout for sent in script.sent} == {15.0}
 
 
-def test_nothing_more_is_responses_of_a_service_that_refuses() -> None:
+def test_a_service_that_refuses_gets_no_further_call() -> None:
     script = Script(answers(AuthenticationError(OPERATION, 401)))
     assert isinstance(script.run(query_service()).refused, AuthenticationError)
     assert len(script.sent) == 1
