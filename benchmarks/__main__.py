@@ -8,8 +8,7 @@ from pathlib import Path
 
 from benchmarks.figures import FIGURES
 from benchmarks.measuring import official_python
-from benchmarks.page import write_page
-from benchmarks.report import Report
+from benchmarks.report import Report, write_page_files
 from benchmarks.scale import FULL, QUICK
 
 
@@ -29,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         given.json.write_text(report.to_json())
     if given.docs:
-        write_page(report)
+        write_page_files(report)
     return 0
 
 

@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from benchmarks.measuring import OFFICIAL
-from benchmarks.report import ratio
-from benchmarks.rows import Number, Row
+from benchmarks.rows import Number, Row, ratio
 
 WIDTH, BARS_FROM, BARS_WIDTH, RATIOS_AT = 760, 10, 500, 750
 BAR, BAR_STEP, TITLE, GAP, LEGEND = 11, 15, 19, 17, 34

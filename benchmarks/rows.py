@@ -103,5 +103,15 @@ class Row:
         return {**asdict(self), **ratios}
 
 
+def ratio(value: float | None) -> str:
+    """A ratio as text, with two significant digits.
+
+    :param value: the ratio; None where there is none.
+    """
+    if value is None:
+        return ""
+    return f"{value:.{2 if value < 10 else 0}f}x" if value >= 0.095 else f"{value:.3f}x"
+
+
 def _ratio(ours: Number, other: Number | None) -> float | None:
     return ours.median / other.median if other and other.median else None
