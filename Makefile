@@ -3,19 +3,19 @@
 #   make test-unit  pure decisions, without Airflow
 #   make test       the tests that each change must pass, end to end on Airflow 3.3 included
 #   make matrix     all other tests: other versions of Airflow and Python, Spark, browsers, installs
-#   make lint       ruff and mypy; "make format" mends what ruff can
+#   make lint       ruff and mypy; "make format" fixes what ruff can
 #   make docs       the documentation as HTML, in docs/_build/html
 #   make dist       wheels and source distributions, checked (TAG=v0.1.0 must agree with the version)
-#   make bench      what the provider costs, beside the official provider, in forty minutes
-#   make mutants    the changes of decisions that no test notices, in hours
+#   make bench      what the provider costs, compared with the official provider, in forty minutes
+#   make mutants    changes to decisions that no test notices, in hours
 #   make test-at-size  500 runs at once on PostgreSQL, Redis and Celery, with kills: hours
 #   make venv       .venv for development, with both packages editable
 #   make lock       pin again, after a change to the dependencies in a pyproject.toml
-#   make clean      remove everything that was made
+#   make clean      remove all generated files
 # ARGS are for pytest; ENVIRONMENTS are names of tox.ini, for "make matrix".
 
 SHELL := /bin/bash
-# Of the caller's own uv.
+# The caller may have set these for another uv.
 unexport UV_PYTHON UV_SYSTEM_PYTHON
 ifndef PYTHON
 PYTHON := $(shell type -P python3.11 || type -P python3.12 || echo python3)
@@ -34,7 +34,7 @@ ARGS ?=
 KEEP ?=
 # How many environments run at the same time: on two cores three, as half of the time is waiting.
 JOBS ?= 3
-# In CI nothing may be left out.
+# In CI no environment is left out.
 ifdef CI
 PARALLEL := tox run-parallel --skip-missing-interpreters=false --parallel $(JOBS) --parallel-no-spinner
 else
@@ -49,7 +49,7 @@ build/tox/.installed: requirements/tox.txt
 	@"$(PYTHON)" -m venv --clear build/tox
 	@build/tox/bin/python -m pip install --quiet --disable-pip-version-check -r $< && touch $@
 
-# Folders too: a file that went changes its folder.
+# Folders too, because a deleted file changes only its folder.
 SOURCES := $(shell find airflow_provider_wherobots local_server/wherobots_local -not -path '*__pycache__*') \
   $(wildcard pyproject.toml README.md LICENSE local_server/pyproject.toml local_server/*.md local_server/LICENSE)
 build/wheels/.built: $(SOURCES) build/tox/.installed
@@ -57,7 +57,7 @@ build/wheels/.built: $(SOURCES) build/tox/.installed
 	@for project in . local_server; do uv build --quiet --wheel --out-dir build/wheels $$project || exit 1; done
 	@touch $@
 
-# tox does not look into the files that pin.
+# tox does not notice changes in the files that pin.
 .tox/.pinned: $(wildcard requirements/*.txt requirements/constraints/*.txt)
 	@rm -rf .tox && mkdir .tox && touch $@
 
@@ -106,7 +106,7 @@ venv: build/tox/.installed
 	@uv pip install --quiet --python .venv -c requirements/constraints/airflow-3.3.1.txt -c requirements/tools.txt \
 	  --group dev apache-airflow==3.3.1 -e '.[sql]' -e local_server
 
-# Airflow's constraint file pins what it names. tools.txt has the rest of what is installed beside Airflow.
+# Airflow's constraint file pins the packages that it names. tools.txt pins the others next to Airflow.
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 lock: build/tox/.installed
 	@$(LOCK) --all-extras --group pyproject.toml:server --group pyproject.toml:server-slow local_server/pyproject.toml -o requirements/server.txt

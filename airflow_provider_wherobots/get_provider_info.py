@@ -51,6 +51,6 @@ def get_provider_info() -> dict[str, Any]:
         "task-decorators": [{"name": "wherobots", "class-name": f"{PACKAGE}.decorators.wherobots.wherobots_task"}],
         "extra-links": [f"{PACKAGE}.links.{name}" for name in LINKS],
         # Airflow before 3.2 knows no such key, and ignores it.
-        "cli": [f"{PACKAGE}.cli.definition.get_wherobots_cli_commands"],
+        "cli": [f"{PACKAGE}.cli.main.get_wherobots_cli_commands"],
         "config": config.provider_info(),
     }

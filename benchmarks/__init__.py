@@ -1,1 +1,1 @@
-"""What the package costs, beside bare limits and beside the official provider: ``make bench``."""
+"""What the package costs, compared with bare limits and the official provider: ``make bench``."""

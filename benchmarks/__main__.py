@@ -8,18 +8,12 @@ from pathlib import Path
 
 from benchmarks.figures import FIGURES
 from benchmarks.measuring import official_python
-from benchmarks.page import write_page
-from benchmarks.report import Report
+from benchmarks.report import Report, write_page_files
 from benchmarks.scale import FULL, QUICK
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure.
-
-    :param arguments: command line arguments. Default: those of this process.
-    :returns: 0, also if a figure misses its goal, which the table shows.
-    :raises RuntimeError: if a side fails or does less work.
-    """
+    """Measure."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--quick", action="store_true", help="measure less, in two to three minutes")
     parser.add_argument("--only", nargs="+", choices=list(FIGURES), default=list(FIGURES), help=", ".join(FIGURES))
@@ -34,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if given.json:
         given.json.write_text(report.to_json())
     if given.docs:
-        write_page(report)
+        write_page_files(report)
     return 0
 
 

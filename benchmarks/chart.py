@@ -9,8 +9,7 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from benchmarks.measuring import OFFICIAL
-from benchmarks.report import ratio
-from benchmarks.rows import Number, Row
+from benchmarks.rows import Number, Row, ratio
 
 WIDTH, BARS_FROM, BARS_WIDTH, RATIOS_AT = 760, 10, 500, 750
 BAR, BAR_STEP, TITLE, GAP, LEGEND = 11, 15, 19, 17, 34
@@ -20,11 +19,7 @@ NAMES = {"ours": "this provider", "limit": "limit", "official": f"official {OFFI
 
 
 def chart(rows: Sequence[Row]) -> str:
-    """Draw the figures.
-
-    :param rows: the figures. One without another side is left out.
-    :returns: the SVG.
-    """
+    """Draw the figures."""
     drawn = [row for row in rows if row.limit or row.official]
     parts = list(_legend())
     top = LEGEND

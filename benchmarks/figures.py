@@ -76,7 +76,7 @@ def lines(scale: Scale) -> list[Row]:
 def dag_files(scale: Scale) -> list[Row]:
     """What a DAG file with the operator costs."""
     python = str(official_python())
-    # Compiled, as what is installed there: with PYTHONDONTWRITEBYTECODE each process would compile it anew.
+    # Compiled, as the installed packages are: with PYTHONDONTWRITEBYTECODE each process would compile it again.
     run([python, "-m", "compileall", "-q", "benchmarks"], cwd=TREE, check=True)
     times = 2 * scale.times - 1
     imported = measure(
@@ -111,13 +111,7 @@ FIGURES: dict[str, Callable[[Scale], list[Row]]] = {
 
 
 def same_work(samples: dict[str, Sample], measured: str, expected: float) -> None:
-    """Check that each measurement of each side did all of its work.
-
-    :param samples: the samples, by the side's name.
-    :param measured: the name of the value that counts the work.
-    :param expected: what it must be.
-    :raises RuntimeError: if a side did less or more.
-    """
+    """Check that each measurement of each side did all of its work."""
     if any(value != expected for sample in samples.values() for value in sample.values[measured]):
         raise RuntimeError(f"not the same work: {measured} is not {expected:g} everywhere: {samples}")
 

@@ -18,10 +18,7 @@ OFFICIAL = "1.8.1"
 
 
 def official_python() -> Path:
-    """The interpreter of the environment that has the official provider, this one and an Airflow.
-
-    :raises RuntimeError: if there is none.
-    """
+    """The interpreter of the environment that has the official provider, this one and an Airflow."""
     python = CHECKOUT / ".tox" / "official-airflow3.3" / "bin" / "python"
     if not python.exists():
         raise RuntimeError(f"no official provider at {python}: run 'tox run -e official-airflow3.3'")
@@ -32,9 +29,7 @@ def official_python() -> Path:
 class Side:
     """One side of a comparison.
 
-    :param name: its name.
     :param command: module and arguments of the program that measures once.
-    :param python: the interpreter. Default this one.
     """
 
     name: str
@@ -52,20 +47,12 @@ class Sample:
     values: Mapping[str, Sequence[float]]
 
     def number(self, name: str) -> Number:
-        """The median and the spread of what was measured.
-
-        :param name: what was measured.
-        """
+        """The median and the spread of what was measured."""
         return Number.of(self.values[name])
 
 
 def measure(sides: Sequence[Side], times: int) -> dict[str, Sample]:
-    """Measure all sides in turns, so that a slow phase of the machine affects each of them.
-
-    :param sides: the sides.
-    :param times: how often each is measured.
-    :returns: the samples, by the side's name.
-    """
+    """Measure all sides in turns, so that a slow phase of the machine affects each of them."""
     found: dict[str, dict[str, list[float]]] = {side.name: {} for side in sides}
     for _ in range(times):
         for side in sides:
@@ -88,11 +75,7 @@ def _run(side: Side) -> dict[str, float]:
 
 @contextmanager
 def service(*arguments: str) -> Iterator[str]:
-    """The service with prepared answers, in its own process.
-
-    :param arguments: its options.
-    :returns: its address.
-    """
+    """The service with prepared responses, in its own process."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks.service", *arguments],
         cwd=TREE,

@@ -1,4 +1,4 @@
-"""The table and the JSON of the figures."""
+"""The figures as a table, as JSON, and as the files that the page ``docs/performance.md`` includes."""
 
 from __future__ import annotations
 
@@ -9,31 +9,28 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from pathlib import Path
 
+from benchmarks.chart import chart
 from benchmarks.measuring import OFFICIAL
-from benchmarks.rows import Number, Row
+from benchmarks.rows import Number, Row, ratio
+from tests.support.places import CHECKOUT
+
+PAGE_FILES = CHECKOUT / "docs" / "performance"
 
 HEADS = ("figure", "ours", "limit", "ratio", f"official {OFFICIAL}", "ratio", "to reach", "")
 
 
 @dataclass(frozen=True)
 class Report:
-    """The figures, and how they were measured.
-
-    :param setting: form, day, versions and machine, as text.
-    :param rows: the figures.
-    """
+    """The figures, and how they were measured."""
 
     setting: dict[str, str]
     rows: Sequence[Row]
 
     @classmethod
     def of(cls, form: str, rows: Sequence[Row]) -> Report:
-        """A report of figures that were measured now, on this machine.
-
-        :param form: the form of the benchmark: ``full`` or ``quick``.
-        :param rows: the figures.
-        """
+        """A report of figures that were measured now, on this machine."""
         return cls(
             {
                 "form": form,
@@ -76,6 +73,14 @@ class Report:
         return "\n".join([lines[0], rule, *lines[1:]]) + "\n"
 
 
+def write_page_files(report: Report, folder: Path = PAGE_FILES) -> None:
+    """Write table, chart and JSON."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "figures.json").write_text(report.to_json())
+    (folder / "table.md").write_text(f"{report.describe()}\n\n{report.table()}")
+    (folder / "chart.svg").write_text(chart(report.rows))
+
+
 def _cells(row: Row) -> tuple[str, ...]:
     return (
         row.title,
@@ -91,13 +96,3 @@ def _cells(row: Row) -> tuple[str, ...]:
 
 def _text(number: Number | None) -> str:
     return "" if number is None else str(number)
-
-
-def ratio(value: float | None) -> str:
-    """A ratio as text, with two significant digits.
-
-    :param value: the ratio; None where there is none.
-    """
-    if value is None:
-        return ""
-    return f"{value:.{2 if value < 10 else 0}f}x" if value >= 0.095 else f"{value:.3f}x"

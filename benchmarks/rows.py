@@ -12,9 +12,7 @@ from typing import Any, Literal
 class Number:
     """The result of the measurements of one side.
 
-    :param median: their median.
     :param spread: the difference between the lowest and the highest, as a share of the median.
-    :param times: how many there were.
     """
 
     median: float
@@ -59,12 +57,7 @@ class Reach:
 class Row:
     """One figure.
 
-    :param name: what it is.
-    :param unit: its unit.
-    :param ours: ours.
-    :param reach: the goal.
     :param limit: the bare limit; None where there is none.
-    :param limit_name: what the bare limit is.
     :param official: the official provider; None where it has no such thing.
     """
 
@@ -108,6 +101,16 @@ class Row:
         """The row as JSON, with its ratios."""
         ratios = {"to_limit": self.to_limit, "to_official": self.to_official, "is_reached": self.is_reached}
         return {**asdict(self), **ratios}
+
+
+def ratio(value: float | None) -> str:
+    """A ratio as text, with two significant digits.
+
+    :param value: the ratio; None where there is none.
+    """
+    if value is None:
+        return ""
+    return f"{value:.{2 if value < 10 else 0}f}x" if value >= 0.095 else f"{value:.3f}x"
 
 
 def _ratio(ours: Number, other: Number | None) -> float | None:

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 class Load:
     """Runs that one triggerer follows.
 
-    :param runs: how many.
     :param pause: seconds between two polls of a run.
     :param settle: seconds until they are measured.
     :param seconds: seconds that are measured.
@@ -26,15 +25,11 @@ class Load:
 class Scale:
     """How much is measured.
 
-    :param name: what the form is called.
-    :param times: measurements of each side.
     :param few: a triggerer with little to do; None leaves it out.
-    :param many: a busy triggerer.
     :param at_once: one whose runs all start at the same time.
     :param status_only: whether followers of the status alone are measured too.
     :param many_events: whether memory is also measured with runs that have many events.
-    :param lines: lines of a long log.
-    :param latencies: seconds until an answer of the service, while the long log is forwarded.
+    :param latencies: seconds until a response of the service, while the long log is forwarded.
     :param gap: seconds between the starts of two real tasks.
     :param lengths: seconds that the runs of real tasks take.
     :param counted_length: the length whose worker time and calls are shown.

@@ -1,4 +1,4 @@
-"""A service that answers at once, from bytes made beforehand, so that its cost does not hide the client's.
+"""A service that responds at once, with bytes made beforehand, so that its cost does not hide the client's.
 
 ``python -m benchmarks.service --events 2`` prints its port and serves until its input is closed. It knows Get Run, and
 Run Logs with cursors that count lines:
@@ -59,19 +59,17 @@ class _Connection(asyncio.Protocol):
         self._received += data
         while b"\r\n\r\n" in self._received:
             head, _, self._received = self._received.partition(b"\r\n\r\n")
-            answer = self._service.answer(head.split(b" ", 2)[1].decode())
+            response = self._service.response(head.split(b" ", 2)[1].decode())
             if self._service.latency:
-                asyncio.get_running_loop().call_later(self._service.latency, self._transport.write, answer)
+                asyncio.get_running_loop().call_later(self._service.latency, self._transport.write, response)
             else:
-                self._transport.write(answer)
+                self._transport.write(response)
 
 
 class Service:
-    """The answers.
+    """The responses.
 
-    :param events: events of the run's application in each answer of Get Run.
-    :param lines: lines of a long log.
-    :param latency: seconds before each answer.
+    :param latency: seconds before each response.
     """
 
     def __init__(self, events: int, lines: int, latency: float) -> None:
@@ -84,11 +82,8 @@ class Service:
         self._news: dict[str, bool] = {}
         self._page = lru_cache(maxsize=None)(self._make_page)
 
-    def answer(self, target: str) -> bytes:
-        """The answer to a GET.
-
-        :param target: path and query.
-        """
+    def response(self, target: str) -> bytes:
+        """The response to a GET."""
         url = urlsplit(target)
         run_id = url.path.split("/")[2]
         if not url.path.endswith("/logs"):
@@ -129,7 +124,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.service")
     parser.add_argument("--events", type=int, default=2)
     parser.add_argument("--lines", type=int, default=100_000)
-    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--latency", type=float, default=0.0, help="seconds before each response")
     given = parser.parse_args()
     asyncio.run(_serve(Service(given.events, given.lines, given.latency)))
 

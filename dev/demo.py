@@ -37,9 +37,9 @@ class TimedOutput:
 
 
 @contextmanager
-def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[AirflowInstance, LocalServerProcess]]:
+def airflow_and_server(folder: Path, report: TimedOutput) -> Iterator[tuple[AirflowInstance, LocalServerProcess]]:
     """Run an Airflow and the local server, with a connection between them and their files in ``folder``."""
-    airflow = AirflowInstance(folder / "airflow", dags_folder=EXAMPLES, progress=tell)
+    airflow = AirflowInstance(folder / "airflow", dags_folder=EXAMPLES, progress=report)
     family = ProcessFamily(f"demo:{folder}")
     with airflow:
         try:
@@ -47,31 +47,31 @@ def airflow_and_server(folder: Path, tell: TimedOutput) -> Iterator[tuple[Airflo
             storage = folder / "storage"
             shutil.rmtree(storage, ignore_errors=True)
             server = LocalServerProcess(family, storage, folder / "server.log")
-            tell(f"The local server listens at {server.url}; its s3:// is the folder {storage}")
+            report(f"The local server listens at {server.url}; its s3:// is the folder {storage}")
             airflow.api.set_connection("wherobots_default", "wherobots", host=server.url, password=server.api_key)
             yield airflow, server
         finally:
-            tell("Stopping Airflow and the local server")
+            report("Stopping Airflow and the local server")
             family.stop()
 
 
-def run_example(airflow: AirflowInstance, tell: TimedOutput) -> bool:
+def run_example(airflow: AirflowInstance, report: TimedOutput) -> bool:
     """Run the example DAG to its end and print the logs of its tasks; return whether it succeeded."""
     airflow.api.wait_for_dag(DAG_ID)
     run_id = airflow.api.trigger_dag(DAG_ID)
-    tell(f"Triggered {DAG_ID}; its run is {run_id}")
+    report(f"Triggered {DAG_ID}; its run is {run_id}")
     seen: set[tuple[str, str]] = set()
 
-    def look() -> str | None:
+    def poll() -> str | None:
         for instance in airflow.api.task_instances(DAG_ID, run_id):
             task_id, state = str(instance["task_id"]), str(instance["state"])
             if instance["state"] and (task_id, state) not in seen:
                 seen.add((task_id, state))
-                tell(f"Task {task_id} is {state}")
+                report(f"Task {task_id} is {state}")
         state = str(airflow.api.dag_run(DAG_ID, run_id)["state"])
         return state if state in FINISHED else None
 
-    state = wait_for(look, timeout=600, what=f"{DAG_ID} to end")
+    state = wait_for(poll, timeout=600, what=f"{DAG_ID} to end")
     for task_id in TASKS:
         if not seen.isdisjoint({(task_id, "success"), (task_id, "failed")}):
             print(f"\n--- Log of task {task_id}, as Airflow serves it ---")
@@ -97,12 +97,10 @@ def run_demo(folder: Path, *, keep: bool) -> int:
     """Run the demo and return its exit code.
 
     :param folder: the folder for all its files; those of an earlier demo are removed.
-    :param keep: whether to leave everything running until Ctrl-C.
-    :returns: 0 if the DAG run succeeded, else 1.
     """
-    tell = TimedOutput()
-    with airflow_and_server(folder.resolve(), tell) as (airflow, server):
-        succeeded = run_example(airflow, tell)
+    report = TimedOutput()
+    with airflow_and_server(folder.resolve(), report) as (airflow, server):
+        succeeded = run_example(airflow, report)
         if succeeded:
             show_result(server)
         if keep:

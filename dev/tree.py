@@ -1,7 +1,7 @@
 """``python -m dev.tree``: copies the checkout, without the two packages, to ``build/tree``.
 
 The tests run in the copy. There, only the installed packages can be imported, as by a user. Files that have not changed
-are not written again, so tests that run meanwhile are not disturbed.
+are not written again, so running tests are not disturbed.
 """
 
 import filecmp

@@ -14,8 +14,7 @@ from tests.support.fixtures import certificate, chromium, installed_packages, uv
 
 __all__ = ["certificate", "chromium", "installed_packages", "uv"]
 
-# Before anything imports Airflow: a home of its own, so that no airflow.cfg of this machine, perhaps of another
-# version, has a say.
+# Set before anything imports Airflow, so that no airflow.cfg of this machine, perhaps of another version, is read.
 _home = tempfile.mkdtemp(prefix="airflow-home-")
 atexit.register(shutil.rmtree, _home, ignore_errors=True)
 os.environ["AIRFLOW_HOME"] = _home

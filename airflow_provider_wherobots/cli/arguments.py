@@ -1,54 +1,181 @@
-"""Arguments that commands share, and the checks of their values. Cheap to import: Airflow does at each start."""
+"""The commands and their arguments.
+
+Airflow imports this module at each start of its command line. So it imports nothing that only a running command needs.
+"""
 
 from __future__ import annotations
 
 import argparse
 from datetime import UTC, datetime
+from pathlib import Path
+from typing import TypeAlias
 
+Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
+
+DESCRIPTION = "Show Wherobots runs, end runs and SQL sessions that no task needs, and check an installation."
+ORPHANS = (
+    "List the active runs of the organization and the SQL sessions of the API key's user, and show which are orphans: "
+    "their task instance in this deployment has ended. Reads Airflow's metadata database. Without --cancel or "
+    "--stop-session nothing is changed."
+)
+DOCTOR = (
+    "Check the connection, the key, its rights, the clock and the triggerer. With --sql, execute SELECT 1 in a new SQL "
+    "session, and stop the session. With --run, create three small runs of at most 15 minutes each, and compare what "
+    "the service does with what this provider assumes. Runs that have not ended by then, or when the command is "
+    "interrupted, are cancelled. One that could not be cancelled is named."
+)
+STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 FORMATS = ("table", "json", "yaml", "plain")
-"""Those of Airflow's own commands."""
+"""The formats of Airflow's own commands."""
 DEFAULT_CONN_ID = "wherobots_default"
+DEFAULT_LIMIT = 50
 
 
-def add_conn(parser: argparse.ArgumentParser) -> None:
-    """Add the argument ``--conn``."""
+def add_commands(parser: argparse.ArgumentParser) -> None:
+    """Add every command to a parser. A parsed command has its name in ``wherobots_command``."""
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+    runs = commands.add_parser("runs", help="list, show and cancel runs, and read their logs")
+    actions = runs.add_subparsers(metavar="ACTION", required=True)
+    _add_list(actions)
+    show = actions.add_parser(
+        "show", help="show one run", description="Show a run: times, cost, reason, events, address and payload."
+    )
+    show.add_argument("run_id", metavar="RUN_ID", type=_identifier, help="id of the run")
+    _add_common(show, "runs show")
+    _add_logs(actions)
+    _add_cancel(actions)
+    _add_orphans(commands)
+    _add_doctor(commands)
+
+
+def _add_common(parser: argparse.ArgumentParser, command: str, *, has_output: bool = True) -> None:
+    parser.set_defaults(wherobots_command=command)
     parser.add_argument(
         "--conn", metavar="ID", default=DEFAULT_CONN_ID, help="id of the Airflow connection (default: %(default)s)"
     )
+    if has_output:
+        parser.add_argument(
+            "-o", "--output", choices=FORMATS, default="table", help="how it is printed (default: %(default)s)"
+        )
 
 
-def add_output(parser: argparse.ArgumentParser) -> None:
-    """Add the argument ``--output``."""
-    parser.add_argument(
-        "-o", "--output", choices=FORMATS, default="table", help="how it is printed (default: %(default)s)"
+def _add_list(actions: Subparsers) -> None:
+    parser = actions.add_parser("list", help="list runs, newest first", description="List runs, newest first.")
+    add = parser.add_argument
+    add("--name", metavar="PATTERN", type=_name_pattern, help="only runs of this name; one * stands for any characters")
+    add(
+        "--status",
+        action="append",
+        type=str.upper,
+        choices=STATUSES,
+        default=[],
+        help="only runs in this status; repeatable",
     )
+    add("--region", help="only runs of this region, such as aws-us-west-2")
+    add(
+        "--created-after",
+        metavar="TIME",
+        type=_moment,
+        help="only runs created after this time, such as 2026-11-26T08:00+01:00 (default offset: UTC)",
+    )
+    add(
+        "--limit",
+        metavar="N",
+        type=_positive_number,
+        default=DEFAULT_LIMIT,
+        help="how many at most (default: %(default)s)",
+    )
+    _add_common(parser, "runs list")
 
 
-def name_pattern(text: str) -> str:
-    """Check a pattern for names: List Runs knows one ``*``."""
+def _add_logs(actions: Subparsers) -> None:
+    description = "Print the log of a run, as far as there is one. Ctrl-C does not cancel the run."
+    parser = actions.add_parser("logs", help="print the log of a run", description=description)
+    parser.add_argument("run_id", metavar="RUN_ID", type=_identifier, help="id of the run")
+    parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
+    _add_common(parser, "runs logs", has_output=False)
+
+
+def _add_cancel(actions: Subparsers) -> None:
+    description = "Cancel runs. Without --yes only show what would be cancelled."
+    parser = actions.add_parser("cancel", help="cancel runs", description=description)
+    parser.add_argument("run_ids", metavar="RUN_ID", nargs="+", type=_identifier, help="id of a run")
+    parser.add_argument("--yes", action="store_true", help="cancel them")
+    _add_common(parser, "runs cancel")
+
+
+def _add_orphans(commands: Subparsers) -> None:
+    parser = commands.add_parser(
+        "orphans", help="find active runs and SQL sessions whose task has ended, and end them", description=ORPHANS
+    )
+    ending = parser.add_mutually_exclusive_group()
+    ending.add_argument("--cancel", action="store_true", help="end the orphans, and nothing else")
+    ending.add_argument(
+        "--stop-session",
+        metavar="SESSION_ID",
+        action="append",
+        default=[],
+        type=_identifier,
+        help="stop this SQL session, even if a task uses it, and nothing else; repeatable",
+    )
+    _add_common(parser, "orphans")
+
+
+def _add_doctor(commands: Subparsers) -> None:
+    parser = commands.add_parser("doctor", help="check an installation against a service", description=DOCTOR)
+    add = parser.add_argument
+    add("--run", action="store_true", help="create three small runs, which cost some minutes of compute")
+    add(
+        "--sql",
+        action="store_true",
+        help="start a SQL session, which costs some minutes of compute, and execute SELECT 1",
+    )
+    add("--runtime", default="tiny", help="runtime of the runs and the session (default: %(default)s)")
+    add("--region", help="region of runs and session (default: the connection's, else the organization's)")
+    add(
+        "--script-uri",
+        metavar="S3_URI",
+        type=_s3_address,
+        help="where the doctor's script is, if it cannot be uploaded: print it with --print-script, and copy it there",
+    )
+    add("--print-script", action="store_true", help="print the script of the runs, and do nothing else")
+    add(
+        "--report",
+        metavar="FILE",
+        type=Path,
+        help="write a report in Markdown, with keys, passwords and tokens hidden, to paste into an issue",
+    )
+    _add_common(parser, "doctor")
+
+
+def _name_pattern(text: str) -> str:
     if not text or text.count("*") > 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a name with at most one *")
     return text
 
 
-def identifier(text: str) -> str:
-    """Check the id of a run or a SQL session: it becomes a part of a path."""
+def _identifier(text: str) -> str:
+    # An id becomes a part of a path.
     if not text or text in (".", ".."):
         raise argparse.ArgumentTypeError(f"{text!r}: must be the id of a run or a SQL session")
     return text
 
 
-def positive_number(text: str) -> int:
-    """Read a whole number above 0."""
+def _positive_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 1 or more")
     return int(text)
 
 
-def moment(text: str) -> datetime:
-    """Read a time in ISO 8601; without an offset it is UTC."""
+def _moment(text: str) -> datetime:
     try:
-        read = datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a time in ISO 8601, such as 2026-11-26T08:00") from None
-    return read if read.tzinfo else read.replace(tzinfo=UTC)
+    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _s3_address(text: str) -> str:
+    if not text.startswith("s3://"):
+        raise argparse.ArgumentTypeError(f"{text!r}: must be an S3 address, such as s3://bucket/key")
+    return text

@@ -1,41 +1,176 @@
-"""``orphans``: active runs and SQL sessions that no task of this deployment needs any more."""
+"""``orphans``: finds active runs and SQL sessions that no task of this deployment needs any more, and ends them."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from contextlib import closing
+from datetime import UTC, datetime
+from itertools import chain
 from typing import Any
 
-from airflow_provider_wherobots.cli.arguments import add_conn, add_output, identifier
-
-DESCRIPTION = (
-    "List the active runs of the organization and the SQL sessions of the API key's user, and show which are orphans: "
-    "their task instance in this deployment has ended. Reads Airflow's metadata database. Without --cancel or "
-    "--stop-session nothing is changed."
+from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.sql.calls import get_session, list_sessions
+from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.cli import cancelling
+from airflow_provider_wherobots.cli.deployment import read_again, read_noted, read_session_users, read_task_instances
+from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result, print_rows
+from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
+from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.flows.list_runs import list_active_runs
+from airflow_provider_wherobots.flows.orphans import (
+    ENDED_STATES,
+    Owner,
+    RunVerdict,
+    SessionUser,
+    count,
+    find_owners,
+    judge,
+    judge_session,
+    suffix_of,
 )
+from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.sql.session import stop_session
+from airflow_provider_wherobots.flows.words import quoted
+
+COLUMNS = ("id", "kind", "verdict", "created", "task_instance", "state", "name")
+RUN, SESSION = "run", "SQL session"
+STOPPED = "stopped"
 
 
-def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
-    """Add the command's name and arguments."""
-    parser = subparsers.add_parser(
-        "orphans", help="find active runs and SQL sessions whose task has ended, and end them", description=DESCRIPTION
-    )
-    ending = parser.add_mutually_exclusive_group()
-    ending.add_argument("--cancel", action="store_true", help="end the orphans, and nothing else")
-    ending.add_argument(
-        "--stop-session",
-        metavar="SESSION_ID",
-        action="append",
-        default=[],
-        type=identifier,
-        help="stop this SQL session, whoever uses it, and nothing else; repeatable",
-    )
-    add_conn(parser)
-    add_output(parser)
-    parser.set_defaults(run_command=run)
+def find_orphans(arguments: argparse.Namespace) -> int:
+    """List the active runs and SQL sessions, and end the orphans with ``--cancel``."""
+    is_table = arguments.output == "table"
+    report = print_result if is_table else print_message
+    with driver_of(read_settings(arguments.conn)) as driver:
+        if arguments.stop_session:
+            ended = [{"id": id_, "result": _stop_named(driver, id_)} for id_ in dict.fromkeys(arguments.stop_session)]
+            print_rows(ended, arguments.output, ("id", "result"))
+            report(cancelling.count(ended, SESSION))
+            return cancelling.exit_code(ended)
+        runs, sessions = _find_runs(driver), _find_sessions(driver)
+        rows = [_run_row(*found) for found in runs] + [_session_row(*found) for found in sessions]
+        orphans = {row["id"]: row["kind"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
+        ended_runs, ended_sessions = [], []
+        if arguments.cancel:
+            # Before anything is printed: a reader such as `head` may close the pipe early.
+            owners = {run.id: owner for run, owner in runs if owner is not None and run.id in orphans}
+            ended_runs = cancelling.cancel_each(driver, owners, lambda run: _why_kept(run, owners[run.id]))
+            ended_sessions = [
+                {"id": id_, "result": _stop_orphan(driver, id_)} for id_, kind in orphans.items() if kind == SESSION
+            ]
+    ended = ended_runs + ended_sessions
+    if is_table:
+        print_rows(rows, arguments.output, COLUMNS)
+    else:
+        results = {row["id"]: row for row in ended}
+        print_rows([row | results.get(row["id"], {}) for row in rows], arguments.output, (*COLUMNS, "status", "result"))
+    report(count(judge(run, owner) for run, owner in runs))
+    if sessions:
+        report(count((judge_session(users) for _, users in sessions), SESSION))
+    if orphans and not arguments.cancel:
+        report("Nothing was cancelled. --cancel cancels the orphans.")
+    if is_table:
+        print_rows(ended, arguments.output, cancelling.COLUMNS)
+    for rows_of_kind, kind in ((ended_runs, RUN), (ended_sessions, SESSION)):
+        if rows_of_kind:
+            report(cancelling.count(rows_of_kind, kind))
+    return cancelling.exit_code(ended)
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command, and return the exit code."""
-    from airflow_provider_wherobots.cli.find_orphans import find_orphans
+def _find_runs(driver: SyncDriver) -> list[tuple[Run, Owner | None]]:
+    """The active runs, oldest first, each with the task instance it belongs to."""
+    runs = driver.run(list_active_runs(MAX_OUTAGE_SECONDS))
+    if not runs:
+        return []
+    oldest = min((run.create_time for run in runs if run.create_time is not None), default=datetime.now(UTC))
+    suffixes = [suffix for run in runs if (suffix := suffix_of(run)) is not None]
+    with closing(read_noted(suffixes)) as noted, closing(read_task_instances(oldest)) as task_instances:
+        owners = find_owners(runs, chain(noted, task_instances))
+    for suffix, owner in owners.items():
+        if owner.state in ENDED_STATES:
+            owners[suffix] = read_again(owner) or owner
+    # A run may have ended, and its task with it, since the runs were listed: then it is no orphan.
+    active = {run.id: run for run in driver.run(list_active_runs(MAX_OUTAGE_SECONDS))}
+    return [(active[run.id], owners.get(suffix_of(run) or "")) for run in reversed(runs) if run.id in active]
 
-    return find_orphans(arguments)
+
+def _find_sessions(driver: SyncDriver) -> list[tuple[SqlSession, Sequence[SessionUser]]]:
+    """The caller's SQL sessions that have not ended, oldest first, each with the task instances that name it."""
+    try:
+        listed = driver.run(send(list_sessions(), MAX_OUTAGE_SECONDS))
+    except WherobotsApiError as error:
+        # An organization may have no SQL.
+        print_message(f"SQL sessions cannot be listed: {quoted(str(error))}")
+        return []
+    sessions = sorted((session for session in listed if not session.has_ended), key=lambda session: session.created)
+    users = read_session_users([session.id for session in sessions]) if sessions else {}
+    return [(session, users[session.id]) for session in sessions]
+
+
+def _run_row(run: Run, owner: Owner | None) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "kind": RUN,
+        "name": run.name,
+        "status": run.status,
+        "created": run.create_time.isoformat(timespec="seconds") if run.create_time else None,
+        "verdict": judge(run, owner).value,
+        "task_instance": owner.describe() if owner else None,
+        "state": owner.state if owner else None,
+        "result": None,
+    }
+
+
+def _session_row(session: SqlSession, users: Sequence[SessionUser]) -> dict[str, Any]:
+    return {
+        "id": session.id,
+        "kind": SESSION,
+        "name": next((user.session_key for user in users if user.session_key), None),
+        "status": session.status,
+        "created": session.created or None,
+        "verdict": judge_session(users).value,
+        "task_instance": ", ".join(user.owner.describe() for user in users) or None,
+        "state": ", ".join(str(user.owner.state) for user in users) or None,
+        "result": None,
+    }
+
+
+def _why_kept(run: Run, owner: Owner) -> str | None:
+    """The result of a run that is not cancelled after all: its task may have been cleared since the run was judged."""
+    try:
+        present = read_again(owner)
+    except CommandFailedError as error:
+        # Raised, it would hide the results of the runs before this one.
+        return f"{cancelling.NOT_CANCELLED}: {error}"
+    if present is None:
+        return "kept: its task instance is gone"
+    verdict = judge(run, present)
+    if verdict is RunVerdict.ORPHAN:
+        return None
+    return f"kept: {verdict} (its task instance is {present.state or 'cleared'})"
+
+
+def _stop_orphan(driver: SyncDriver, session_id: str) -> str:
+    """Stop a session, unless its task instances have changed since it was judged. Returns the result."""
+    try:
+        verdict = judge_session(read_session_users([session_id])[session_id])
+    except CommandFailedError as error:
+        return f"{cancelling.NOT_CANCELLED}: {error}"
+    return _stop(driver, session_id) if verdict is RunVerdict.ORPHAN else f"kept: {verdict}"
+
+
+def _stop_named(driver: SyncDriver, session_id: str) -> str:
+    """Stop a session whose id may be wrong. Returns the result."""
+    try:
+        session = driver.run(send(get_session(session_id), MAX_OUTAGE_SECONDS))
+    except NotFoundError:
+        session = None
+    if session is None:
+        return f"{cancelling.NOT_CANCELLED}: the service does not know it"
+    return cancelling.HAD_ENDED if session.has_ended else _stop(driver, session_id)
+
+
+def _stop(driver: SyncDriver, session_id: str) -> str:
+    return STOPPED if driver.run(stop_session(session_id)) else cancelling.NOT_CANCELLED

@@ -1,7 +1,6 @@
-"""What commands print: rows as a table for people, and as JSON, YAML or plain columns for programs.
+"""The output of commands: results on stdout, as a table, JSON, YAML or plain columns, and messages on stderr.
 
-Airflow logs to stdout on some of its lines. While a command runs, ``sys.stdout`` is stderr, so that stdout has nothing
-but what was asked for. Commands print with :func:`emit`.
+Some Airflow versions log to stdout. While a command runs, ``sys.stdout`` is stderr, so that stdout has only the result.
 """
 
 from __future__ import annotations
@@ -16,21 +15,27 @@ from typing import Any, TextIO
 
 from airflow_provider_wherobots.flows import words
 
+FAILED, INTERRUPTED = 1, 130
+"""Exit codes. Wrong arguments exit with argparse's 2."""
 PIPE_WIDTH = 200
-"""Width of a table that is not printed on a terminal, as of Airflow's own commands."""
+"""Width of a table that is not printed on a terminal, as in Airflow's own commands."""
 _stdout: ContextVar[TextIO | None] = ContextVar("stdout", default=None)
+
+
+class CommandFailedError(Exception):
+    """Ends the command with :data:`FAILED`. Its text is printed after ``error:``: one line without secrets."""
 
 
 @contextmanager
 def reserved_stdout() -> Iterator[TextIO]:
-    """Reserve stdout for :func:`emit`: everything else that is printed or logged goes to stderr."""
+    """Reserve stdout for :func:`print_result`: everything else that is printed or logged goes to stderr."""
     stdout = sys.stdout
     if hasattr(stdout, "reconfigure"):
-        # Names and log lines may hold characters that the terminal's encoding has not.
+        # Names and log lines may contain characters that the terminal's encoding does not have.
         stdout.reconfigure(errors="backslashreplace")
     for handler in logging.getLogger().handlers:
-        # `airflow wherobots` has set up logging before. A handler without a stream of its own, as in 2.11 and 3.0,
-        # follows sys.stdout.
+        # `airflow wherobots` has set up logging before. A handler without its own stream, as in 2.11 and 3.0, follows
+        # sys.stdout.
         if isinstance(handler, logging.StreamHandler) and vars(handler).get("stream") is stdout:
             handler.setStream(sys.stderr)
     reserved = _stdout.set(stdout)
@@ -41,36 +46,36 @@ def reserved_stdout() -> Iterator[TextIO]:
         _stdout.reset(reserved)
 
 
-def results() -> TextIO:
-    """The stream for what was asked for."""
-    return _stdout.get() or sys.stdout
+def print_result(text: str, *, flush: bool = False) -> None:
+    """Print a line of the result to stdout."""
+    print(text, file=_stdout.get() or sys.stdout, flush=flush)
 
 
-def emit(text: str, *, at_once: bool = False) -> None:
-    """Print a line of what was asked for, safe for a terminal; ``at_once`` without the buffer of a pipe."""
-    print(text, file=results(), flush=at_once)
+def print_message(text: str) -> None:
+    """Print a line to stderr."""
+    print(without_colours(text), file=sys.stderr, flush=True)
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
-    """Print rows to stdout. A table and plain text have the columns; JSON and YAML have every value."""
+    """Print rows as the result. A table and plain text have the columns; JSON and YAML have every value."""
     if output in ("json", "yaml"):
         print_document(list(rows), output)
         return
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     if output == "plain":
         for line in _aligned([list(columns), *cells]):
-            emit(line)
+            print_result(line)
     elif cells:
         _print_table(columns, cells)
 
 
 def print_item(item: Mapping[str, Any], output: str) -> None:
-    """Print one thing to stdout: as an object, or as a table of names and values."""
+    """Print one object as the result. A table and plain text have a line for each value."""
     if output in ("json", "yaml"):
         print_document(item, output)
     elif output == "plain":
         for line in _aligned([[name, " ".join(_text(value).split())] for name, value in item.items()]):
-            emit(line)
+            print_result(line)
     else:
         _print_table(None, [[name, _text(value)] for name, value in item.items()])
 
@@ -78,20 +83,15 @@ def print_item(item: Mapping[str, Any], output: str) -> None:
 def print_document(document: Any, output: str) -> None:
     """Print JSON or YAML, in which a terminal's control characters are escaped."""
     if output == "json":
-        emit(json.dumps(document, indent=2))
+        print_result(json.dumps(document, indent=2))
         return
     import yaml
 
-    emit(yaml.safe_dump(document, sort_keys=False).removesuffix("\n"))
-
-
-def say(text: str) -> None:
-    """Print a line to stderr."""
-    print(without_colours(text), file=sys.stderr, flush=True)
+    print_result(yaml.safe_dump(document, sort_keys=False).removesuffix("\n"))
 
 
 def without_colours(text: str) -> str:
-    """Show colours as escapes: in the task log they stay, but they would change a table."""
+    """Show colours as escapes: they would change a table."""
     return text.replace("\x1b", "\\x1b")
 
 
@@ -123,17 +123,17 @@ def _print_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) -
     from rich.table import Table
     from rich.text import Text
 
-    console = Console(file=results(), highlight=False)
+    console = Console(file=_stdout.get() or sys.stdout, highlight=False)
     if not console.is_terminal:
         console.width = PIPE_WIDTH
     table = Table(box=box.ASCII_DOUBLE_HEAD if columns else None, show_header=columns is not None)
     for number, column in enumerate(columns or ("", "")):
-        # Ids are copied: they are not broken. Everything else is, but never cut.
+        # Users copy ids, so an id is never broken. Other values are broken, but never cut.
         table.add_column(Text(column), overflow="fold", no_wrap=number == 0)
     for row in rows:
         # Text, not str: names may look like rich's markup.
         table.add_row(*map(Text, row))
-    # If nobody reads, rich itself would end the program, as failed.
+    # Captured: if the reader closes the pipe, rich itself would end the program, as failed.
     with console.capture() as captured:
         console.print(table)
-    emit(captured.get().removesuffix("\n"))
+    print_result(captured.get().removesuffix("\n"))

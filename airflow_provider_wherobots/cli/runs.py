@@ -1,90 +1,134 @@
-"""``runs``: list, show, logs and cancel."""
+"""``runs list``, ``runs show``, ``runs logs`` and ``runs cancel``."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any
 
-from airflow_provider_wherobots.cli.arguments import (
-    add_conn,
-    add_output,
-    identifier,
-    moment,
-    name_pattern,
-    positive_number,
-)
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.runs.redact import redact
+from airflow_provider_wherobots.cli import cancelling
+from airflow_provider_wherobots.cli.output import FAILED, print_item, print_message, print_result, print_rows
+from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.forward_logs import print_log
+from airflow_provider_wherobots.flows.list_runs import list_runs
+from airflow_provider_wherobots.flows.outcome import Ending
+from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
+from airflow_provider_wherobots.logs.records import LogRecord
 
-STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-DEFAULT_LIMIT = 50
-
-
-def add_parser(subparsers: argparse._SubParsersAction[Any]) -> None:
-    """Add the command's name and arguments."""
-    parser = subparsers.add_parser("runs", help="list, show and cancel runs, and read their logs")
-    parser.set_defaults(run_command=run)
-    actions = parser.add_subparsers(metavar="ACTION", required=True)
-    for name, add, help_text, description in (
-        ("list", _add_list, "list runs, newest first", "List runs, newest first."),
-        ("show", _add_run_id, "show one run", "Show a run: times, cost, reason, events, address and payload."),
-        (
-            "logs",
-            _add_logs,
-            "print the log of a run",
-            "Print the log of a run, as far as there is one. Ctrl-C does not cancel the run.",
-        ),
-        ("cancel", _add_cancel, "cancel runs", "Cancel runs. Without --yes only show what would be cancelled."),
-    ):
-        action = actions.add_parser(name, help=help_text, description=description)
-        add(action)
-        add_conn(action)
-        if name != "logs":
-            add_output(action)
-        action.set_defaults(runs_action=name)
+LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
+FOLLOW_INTERVAL_SECONDS = 5.0
+DRAIN_SECONDS = 30.0
+"""How long ``logs -f`` waits for late lines after the run's end."""
 
 
-def run(arguments: argparse.Namespace) -> int:
-    """Run the command, and return the exit code."""
-    from airflow_provider_wherobots.cli.run_actions import ACTIONS
-
-    return ACTIONS[arguments.runs_action](arguments)
-
-
-def _add_list(parser: argparse.ArgumentParser) -> None:
-    add = parser.add_argument
-    add("--name", metavar="PATTERN", type=name_pattern, help="only runs of this name; one * stands for any characters")
-    add(
-        "--status",
-        action="append",
-        type=str.upper,
-        choices=STATUSES,
-        default=[],
-        help="only runs in this status; repeatable",
-    )
-    add("--region", help="only runs of this region, such as aws-us-west-2")
-    add(
-        "--created-after",
-        metavar="TIME",
-        type=moment,
-        help="only runs created after this time, such as 2026-11-26T08:00+01:00 (default offset: UTC)",
-    )
-    add(
-        "--limit",
-        metavar="N",
-        type=positive_number,
-        default=DEFAULT_LIMIT,
-        help="how many at most (default: %(default)s)",
-    )
+def _list(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.conn)
+    with driver_of(settings) as driver:
+        runs, is_cut = driver.run(
+            list_runs(
+                name=arguments.name,
+                status=arguments.status,
+                region=arguments.region,
+                created_after=arguments.created_after,
+                limit=arguments.limit,
+                max_outage_seconds=MAX_OUTAGE_SECONDS,
+            )
+        )
+    print_rows([_row(run, settings.run_url(run.id)) for run in runs], arguments.output, LIST_COLUMNS)
+    if not runs:
+        print_message("No such runs.")
+    elif is_cut:
+        print_message(f"There are more runs than these {len(runs)}: see --limit.")
+    return 0
 
 
-def _add_run_id(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_id", metavar="RUN_ID", type=identifier, help="id of the run")
+def _show(arguments: argparse.Namespace) -> int:
+    settings = read_settings(arguments.conn)
+    with driver_of(settings) as driver:
+        run = driver.run(send(calls.get_run(arguments.run_id), MAX_OUTAGE_SECONDS))
+        summary = driver.run(add_metrics(RunSummary.of_run(run, spark_ui_url(run))))
+    item = {
+        **_row(run, settings.run_url(run.id)),
+        "version": summary.version,
+        "cost_usd": summary.cost_usd,
+        "spatial_units": summary.spatial_units,
+        "app_status": run.kube_app.status,
+        "reason": redact(run.reason),
+        "events": [f"{event.code or ''}: {redact(event.message) or ''}".strip(": ") for event in run.kube_app.events],
+        "spark_ui_url": summary.spark_ui_url,
+        "payload": redact(dict(run.payload)),
+    }
+    print_item(item, arguments.output)
+    return 0
 
 
-def _add_logs(parser: argparse.ArgumentParser) -> None:
-    _add_run_id(parser)
-    parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
+def _logs(arguments: argparse.Namespace) -> int:
+    with driver_of(read_settings(arguments.conn), _write) as driver:
+        # An unknown id is an error at once. `follow_run` waits, as the service may not know a new run yet.
+        run = driver.run(send(calls.get_run(arguments.run_id), MAX_OUTAGE_SECONDS))
+        if not arguments.follow:
+            return 0 if driver.run(print_log(run.id)) else FAILED
+        options = FollowOptions(
+            run_id=run.id,
+            started_at=0.0,
+            polling_interval=FOLLOW_INTERVAL_SECONDS,
+            wait_post_run_logs_timeout_seconds=DRAIN_SECONDS,
+            cancel_at_deadline=False,
+        )
+        outcome = driver.run(follow_run(options))
+    if outcome.ending is Ending.GAVE_UP:
+        print_message(f"error: {outcome.reason}")
+        return FAILED
+    return 0
 
 
-def _add_cancel(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("run_ids", metavar="RUN_ID", nargs="+", type=identifier, help="id of a run")
-    parser.add_argument("--yes", action="store_true", help="cancel them")
+def _cancel(arguments: argparse.Namespace) -> int:
+    report = print_result if arguments.output == "table" else print_message
+    with driver_of(read_settings(arguments.conn)) as driver:
+        run_ids = dict.fromkeys(arguments.run_ids)
+        rows = cancelling.cancel_each(driver, run_ids, lambda run: None if arguments.yes else cancelling.WOULD_BE)
+    print_rows(rows, arguments.output, cancelling.COLUMNS)
+    report(cancelling.count(rows))
+    if not arguments.yes:
+        report("Nothing was cancelled. --yes cancels the runs.")
+    return cancelling.exit_code(rows)
+
+
+def _row(run: Run, url: str) -> dict[str, Any]:
+    summary = RunSummary.of_run(run)
+    return {
+        "id": run.id,
+        "name": run.name,
+        "status": run.status,
+        "region": summary.region,
+        "runtime": summary.runtime,
+        "created": _seconds(run.create_time),
+        "started": _seconds(run.start_time),
+        "ended": _seconds(run.complete_time),
+        "queued_seconds": summary.queued_seconds,
+        "ran_seconds": summary.ran_seconds,
+        "url": url,
+    }
+
+
+def _seconds(moment: datetime | None) -> str | None:
+    return moment.isoformat(timespec="seconds") if moment else None
+
+
+def _write(record: LogRecord) -> None:
+    # At once, because a reader of a pipe follows the log too.
+    print_result(record.text, flush=True)
+
+
+COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "runs list": _list,
+    "runs show": _show,
+    "runs logs": _logs,
+    "runs cancel": _cancel,
+}

@@ -9,8 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.cli.errors import CommandFailedError
-from airflow_provider_wherobots.cli.output import say
+from airflow_provider_wherobots.cli.output import CommandFailedError, print_message
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.standalone import standalone_driver
 from airflow_provider_wherobots.flows.unforeseen import reason_of
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 MAX_OUTAGE_SECONDS = 30.0
-"""How long a command tolerates consecutive failures of a call: someone is waiting."""
+"""How long a command tolerates consecutive failures of a call: a person is waiting."""
 
 
 def hook_of(conn_id: str) -> WherobotsHook:
@@ -33,7 +32,7 @@ def hook_of(conn_id: str) -> WherobotsHook:
     class Hook(WherobotsHook):
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:
-            # As Airflow's own commands do. On 3.1 and later a hook reads the database only through a supervisor.
+            # As in Airflow's own commands: since 3.1 a hook reads the database only through a supervisor.
             return Connection.get_connection_from_secrets(conn_id)
 
     return Hook(conn_id)
@@ -44,24 +43,22 @@ def read_settings(conn_id: str) -> Settings:
     try:
         return hook_of(conn_id).settings
     except Exception as error:
-        # A secrets backend's text may hold anything; those of this provider and "isn't defined" are one line.
+        # A secrets backend's text may contain anything. The texts of these two exceptions are one line.
         known = type(error).__name__ in ("WherobotsArgumentException", "AirflowNotFoundException")
         text = quoted(str(error)) if known else f"connection {conn_id!r} cannot be read: {reason_of(error)}"
         raise CommandFailedError(text) from None
 
 
 @contextmanager
-def driver_of(
-    settings: Settings, conn_id: str, write: Callable[[LogRecord], None] = lambda record: None
-) -> Iterator[SyncDriver]:
+def driver_of(settings: Settings, write: Callable[[LogRecord], None] = lambda record: None) -> Iterator[SyncDriver]:
     """Make a driver for flows. Their messages of level INFO and above go to stderr."""
 
     def note(level: int, text: str) -> None:
         if level >= logging.INFO:
-            say(text)
+            print_message(text)
 
     try:
-        with standalone_driver(settings.endpoint, note, f"connection {conn_id!r}", write) as driver:
+        with standalone_driver(settings.endpoint, note, settings.endpoint.source, write) as driver:
             yield driver
     except WherobotsApiError as error:
         raise CommandFailedError(quoted(str(error))) from None

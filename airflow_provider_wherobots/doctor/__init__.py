@@ -1,5 +1,5 @@
-"""Checks an installation against a service: what is requested, what its responses mean, and the report.
+"""Checks an installation against a service: the calls, their results, and the report.
 
-Belongs here: questions, and what a response means.
-Not here: the command and its output (``cli``), and what a task decides (``flows``).
+Belongs here: questions about the service, and the meaning of its responses.
+Not here: the command and its output (``cli``), and the decisions of a task (``flows``).
 """

@@ -1,7 +1,6 @@
 """The script that the doctor runs on the service. It uses only the standard library, and prints no secret.
 
-The doctor knows what it prints, so it can tell what the service made of it. ``job.py log …`` prints, ``job.py sleep``
-waits until it is ended.
+``job.py log …`` prints known lines, which the doctor compares with the log. ``job.py sleep`` waits until it is ended.
 """
 
 import importlib.util
@@ -29,7 +28,7 @@ ERROR_LINES = 5
 LONG = 20_000
 SLEEP_SECONDS = 1_800.0
 ARGUMENTS = ("--date", "2026-01-31", "two words", "", "ünïcödé ✓", '{"a": [1, "$HOME"]}', "'quoted' \\ *")
-"""What ``log`` is called with: how do they arrive?"""
+"""The arguments of ``log``, some of them unusual."""
 
 SPECIALS = {
     "unicode": "grüße · 東京 · 🌍",
@@ -50,7 +49,7 @@ def special_line(name: str) -> str:
 
 
 def facts() -> dict[str, object]:
-    """What the script sees of the machine; no environment variable is read."""
+    """Facts about the machine. No environment variable is read."""
     return {
         "args": sys.argv[2:],
         "python": platform.python_version(),
@@ -67,7 +66,7 @@ def write(text: str, stream: object = None) -> None:
 
 
 def print_log() -> None:
-    """Print facts, numbered lines, unusual ones, lines on standard error, and numbered ones right before the end."""
+    """Print facts, numbered lines, lines on standard error, unusual lines, and numbered lines until the end."""
     write(BEGIN + json.dumps(facts()))
     for number in range(1, SLOW_LINES + 1):
         time.sleep(SLOW_SECONDS)

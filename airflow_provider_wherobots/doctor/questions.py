@@ -1,8 +1,8 @@
 """The questions about the service that the three runs answer.
 
-Each changes what a user sets, or is warned of. The published description of the API leaves them open, and the provider
-is made to work with any response that is known to be possible: a question shows which one this service has, whether the
-provider works with it, and what to do if it differs from what the provider assumes.
+The published description of the API leaves them open, and each answer matters to users. The provider handles every
+known possible answer. The result of a question is the answer of this service, whether the provider handles it, and
+what to do if it differs from what the provider assumes.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ NO_RUN = "No run was observed that shows it."
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """An open question about the service. ``read`` finds the response in the trial, None if the trial does not show it;
-    ``advice`` is what to do if it differs from what the provider assumes.
+    """An open question about the service. ``read`` finds the answer in a trial, or returns None. ``advice`` is for an
+    answer that differs from what the provider assumes.
     """
 
-    ask: str
+    text: str
     read: Callable[[Trial], Reading | None]
     advice: str
 
@@ -104,4 +104,4 @@ def checks_of(trial: Trial) -> list[Check]:
 def _check_of(question: Question, trial: Trial) -> Check:
     text, state = question.read(trial) or (NO_RUN, State.NOT_CHECKED)
     differs = state in (State.HANDLED, State.DIFFERS)
-    return Check(question.ask, state, text, question.advice if differs else "")
+    return Check(question.text, state, text, question.advice if differs else "")

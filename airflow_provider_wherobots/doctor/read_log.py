@@ -1,4 +1,4 @@
-"""What a trial shows about logs: where pages begin, late lines, and what becomes of a line."""
+"""Results of a trial about logs: where pages begin, how long they are, and missing, late or changed lines."""
 
 from __future__ import annotations
 
@@ -11,16 +11,17 @@ from airflow_provider_wherobots.api.errors import BadRequestError
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, Line, LogPage
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Reading, State
-from airflow_provider_wherobots.doctor.trial import LOG, PROBE_LINES, SIZES, Trial, numbers, printed
+from airflow_provider_wherobots.doctor.trial import LOG, PROBE_LINES, SIZES, Exchange, Trial, numbers, printed
 from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS
 
-LAST_TIME, NEXT_TIME = "a time: that of the page's last line", "a time: that of the next page's first line"
+LAST_TIME = "a time: that of the page's last line"
+NEXT_TIME = "a time: that of the next page's first line"
 MARGIN_SECONDS = 1
-"""Added to the delay that was seen, for the proposed wait."""
+"""Added to the measured delay, for the proposed wait."""
 
 
 def next_page(trial: Trial) -> Reading | None:
-    """Which reading of the cursor the service has, found by comparing short pages with the log as a whole."""
+    """What the cursor means to the service, found by comparing short pages with the whole log."""
     pages = [page for exchange, page in trial.pages() if exchange.param("size") == str(PROBE_LINES)]
     whole = _whole(trial)
     if len(pages) < 2 or not whole:
@@ -54,7 +55,7 @@ def _what(page: LogPage, whole: LogPage) -> str:
 
 
 def _position(part: Sequence[Line], whole: Sequence[Line]) -> int | None:
-    """Where a page begins in the log; the log may be cut before the page ends."""
+    """Where a page begins in the log, which may be cut before the page ends."""
     for start in range(len(whole)):
         length = min(len(part), len(whole) - start)
         if length and whole[start : start + length] == part[:length]:
@@ -74,29 +75,27 @@ def _at_end(trial: Trial, whole: tuple[LogPage, int]) -> str:
 
 
 def _whole(trial: Trial) -> tuple[LogPage, int] | None:
-    """The log as read at once after the run's end, and how many lines were requested."""
-    found = [
-        (page, int(exchange.param("size") or 0))
-        for exchange, page in trial.pages()
-        if exchange.param("cursor") == LOG_START_CURSOR and page.lines
-    ]
-    longest = [(page, size) for page, size in found if size in SIZES]
-    return longest[-1] if longest else None
+    """The log as one page, read after the run's end, and how many lines were requested."""
+    found = [(page, size) for exchange, page in trial.pages() if page.lines and (size := _tried_size(exchange))]
+    return found[-1] if found else None
+
+
+def _tried_size(exchange: Exchange) -> int:
+    """The size of a page from the log's start, if it is one of those that are tried; else 0."""
+    size = int(exchange.param("size") or 0)
+    return size if size in SIZES and exchange.param("cursor") == LOG_START_CURSOR else 0
 
 
 def page_size(trial: Trial) -> Reading | None:
-    """How many lines are sent at once, and which number is refused."""
-    refused = [
-        int(exchange.param("size") or 0)
-        for exchange in trial.of("getJobRunLogs", LOG)
-        if isinstance(exchange.response, BadRequestError) and exchange.param("cursor") == LOG_START_CURSOR
-    ]
-    refused = [size for size in refused if size in SIZES]
+    """How many lines a page has, and which sizes are refused."""
+    tried = trial.of("getJobRunLogs", LOG)
+    sizes = [_tried_size(exchange) for exchange in tried if isinstance(exchange.response, BadRequestError)]
+    refused = min(filter(None, sizes), default=None)
     if (whole := _whole(trial)) is None:
-        return (f"every number is refused, {min(refused)} too", State.DIFFERS) if refused else None
+        return (f"every size is refused, even {refused}", State.DIFFERS) if refused else None
     count, requested = len(whole[0].lines), whole[1]
     total = len({line for _, page in trial.pages() for line in page.lines})
-    text = f"{min(refused):,} are refused; " if refused else ""
+    text = f"{refused:,} are refused; " if refused else ""
     if count < min(requested, total):
         text += f"a page of {requested:,} is cut to {count:,}"
     else:
@@ -105,10 +104,10 @@ def page_size(trial: Trial) -> Reading | None:
 
 
 def forwarded(trial: Trial) -> Reading | None:
-    """What the provider's own reader made of the log."""
+    """Compares the lines that the provider's own reader forwarded with the printed lines."""
     if trial.end(LOG) is None:
         return None
-    problems, is_lossless, raws = [], True, [raw for _, page in trial.pages() for _, raw in page.lines]
+    problems, is_lossless, raws = [], True, trial.lines()
     for prefix, count in printed():
         got, expected = numbers((record.text for record in trial.forwarded), prefix), range(1, count + 1)
         missing, twice = set(expected) - set(got), len(got) - len(set(got))
@@ -126,13 +125,13 @@ def forwarded(trial: Trial) -> Reading | None:
         problems.append(f"{timeless} lines have no time that can be read")
         is_lossless = False
     if problems:
-        # Out of order is how the service inserts late lines; their own times put them right.
+        # The service inserts late lines, so they come out of order. A reader can sort by their own times.
         return "; ".join(problems), State.HANDLED if is_lossless else State.DIFFERS
     return f"yes: {job.LINES + job.ERROR_LINES:,} lines, of standard output and of standard error", State.ASSUMED
 
 
 def late(trial: Trial) -> Reading | None:
-    """When the last line was seen first."""
+    """When a page first had the last line."""
     if (end := trial.end(LOG)) is None or not trial.pages():
         return None
     last = f"{job.LINE}{job.LINES}"
@@ -147,8 +146,8 @@ def late(trial: Trial) -> Reading | None:
 
 
 def unusual(trial: Trial) -> Reading | None:
-    """What became of each unusual line; a changed one is shown as it arrives."""
-    raws = {raw for _, page in trial.pages() for _, raw in page.lines}
+    """Which unusual lines were changed, and how."""
+    raws = set(trial.lines())
     if not raws:
         return None
     changed = [
@@ -172,7 +171,7 @@ def _how_changed(expected: str, found: list[str]) -> str:
 
 
 def args(trial: Trial) -> Reading | None:
-    """Compares the script's args with what was sent."""
+    """Compares the script's args with the args of the create."""
     facts, create = _facts(trial), trial.create()
     if facts is None or create is None:
         return None
@@ -193,10 +192,9 @@ def machine(trial: Trial) -> Reading | None:
 
 
 def _facts(trial: Trial) -> dict[str, Any] | None:
-    raws = (raw for _, page in trial.pages() for _, raw in page.lines)
-    line = next((raw for raw in raws if raw.startswith(job.BEGIN)), None)
+    line = next((line for line in trial.lines() if line.startswith(job.BEGIN)), "")
     try:
-        facts = None if line is None else json.loads(line.removeprefix(job.BEGIN))
+        facts = json.loads(line.removeprefix(job.BEGIN))
     except ValueError:
         return None
     return facts if isinstance(facts, dict) else None

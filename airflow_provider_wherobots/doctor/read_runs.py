@@ -1,11 +1,11 @@
-"""What a trial shows about runs: their end, cancel, timeout, cost, and whether lists show them."""
+"""Results of a trial about runs: create, end, cancel, timeout, cost, and whether lists show them."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from airflow_provider_wherobots.api.errors import ResponseError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import (
     ACTIVE_STATUSES,
     CANCELLED,
@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.runs.models import (
     RunMetrics,
     RunPage,
 )
-from airflow_provider_wherobots.doctor.check import Reading, State
+from airflow_provider_wherobots.doctor.check import Check, Reading, State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Exchange, Trial
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS, differing_fields
@@ -24,10 +24,46 @@ from airflow_provider_wherobots.flows.summary import COST
 
 CANCEL_SECONDS = 60.0
 """How long a cancel may take according to the API's documentation."""
+OBSERVING = "observing"
+"""The key, among a trial's failures, of the reason why the runs were not observed to their end."""
+
+
+def runs_check(trial: Trial, left: Sequence[str], *, interrupted: bool) -> Check:
+    """Whether the runs were created, and have ended. ``left`` are the ids of the runs that could not be cancelled."""
+    plan, name, named = trial.plan, "runs", f"*-{trial.plan.suffix}"
+    active = [role for role in trial.ids if role not in trial.ended]
+    cancelled = [trial.ids[role] for role in active if trial.ids[role] not in left]
+    if left or trial.creating:
+        texts = [f"{', '.join(left)} may still be active."] if left else []
+        if trial.creating:
+            names, limit = " and ".join(map(plan.name, sorted(trial.creating))), words.duration(plan.list_seconds)
+            why = "; ".join(trial.failures.get(role, "interrupted") for role in sorted(trial.creating))
+            texts.append(
+                f"A run named {names} may exist: its create had no response ({why}), and no list showed it in {limit}."
+            )
+        if cancelled:
+            texts.append(f"Cancelled: {', '.join(cancelled)}.")
+        advice = f"find active ones with runs list --name '{named}', and cancel them with runs cancel RUN_ID --yes"
+        return Check(name, State.FAILED if left else State.WARNING, " ".join(texts), advice)
+    if interrupted:
+        what = f"the runs were cancelled: {', '.join(cancelled)}" if cancelled else "no run was left to cancel"
+        return Check(name, State.WARNING, f"Interrupted; {what}.", "repeat the command")
+    if not trial.ids:
+        text = f"No run could be created ({'; '.join(trial.failures.values())})."
+        return Check(name, State.FAILED, text, "correct what the service names, then repeat the command")
+    if active:
+        why = trial.failures.get(OBSERVING, "they took too long")
+        text = f"{len(active)} runs were cancelled before they had ended ({why})."
+        return Check(name, State.FAILED, text, "repeat the command")
+    if trial.failures:
+        # The organization may have no quota for three runs.
+        text = f"Not all runs could be created ({'; '.join(trial.failures.values())})."
+        return Check(name, State.WARNING, text, "repeat the command when the service has room for three runs")
+    return Check(name, State.OK, f"{len(trial.ids)} runs named {named} were created, and all have ended.")
 
 
 def created(trial: Trial) -> Reading | None:
-    """Compares what was sent with the payload that the run then has."""
+    """Compares the create's body with the payload of the run."""
     create, polls = trial.create(), trial.polls(LOG)
     if create is None or not polls:
         return None
@@ -73,7 +109,7 @@ def _seconds(run: Run, since: str, until: str) -> float | None:
 
 
 def cancelled(trial: Trial) -> Reading | None:
-    """How long a cancel takes, and what the run is then."""
+    """How long a cancel takes, and the status of the run then."""
     cancels = trial.of("cancelJobRun", CANCEL)
     if not cancels:
         return None
@@ -91,7 +127,7 @@ def cancelled(trial: Trial) -> Reading | None:
 
 
 def timed_out(trial: Trial) -> Reading | None:
-    """The status of a run that was left to its ``timeoutSeconds``."""
+    """The status of the run that reached its ``timeoutSeconds``."""
     if TIMEOUT not in trial.ids:
         return None
     if (end := trial.end(TIMEOUT)) is None:
@@ -122,19 +158,19 @@ def timeout_leaves_out_pending(trial: Trial) -> Reading | None:
 
 def cost(trial: Trial) -> Reading | None:
     """Whether the metrics of the printing run have its cost, right after its end."""
-    metrics = [seen.response for seen in trial.of("getJobRunMetrics", LOG) if isinstance(seen.response, RunMetrics)]
+    metrics = trial.succeeded("getJobRunMetrics", RunMetrics, LOG)
     if not metrics:
         return None
-    known = metrics[0].instant_metrics.get(COST)
+    known = metrics[0][1].instant_metrics.get(COST)
     return ("no", State.HANDLED) if known is None else (f"yes: {known:g} USD", State.ASSUMED)
 
 
 def failures(trial: Trial) -> Reading | None:
-    """The calls that failed, except those with which the longest page of a log is looked for."""
+    """The calls that failed, except for pages of a log, of which some sizes are expected to fail."""
     if not trial.exchanges:
         return None
     failed = Counter(
-        f"{exchange.call.operation} {_how(exchange.response)}"
+        f"{exchange.call.operation} {getattr(exchange.response, 'status', 'without a response')}"
         for exchange in trial.exchanges
         if isinstance(exchange.response, WherobotsApiError) and exchange.call.operation != "getJobRunLogs"
     )
@@ -143,16 +179,12 @@ def failures(trial: Trial) -> Reading | None:
     return ", ".join(f"{number} x {kind}" for kind, number in sorted(failed.items())), State.HANDLED
 
 
-def _how(error: WherobotsApiError) -> str:
-    return str(error.status) if isinstance(error, ResponseError) else "without a response"
-
-
 def _lists(trial: Trial, name: str) -> list[tuple[Exchange, set[str]]]:
     """The lists by a name or pattern, with the ids of their runs."""
     return [
-        (exchange, {run.id for run in exchange.response.items})
-        for exchange in trial.of("listJobRuns")
-        if exchange.param("name") == name and isinstance(exchange.response, RunPage)
+        (exchange, {run.id for run in page.items})
+        for exchange, page in trial.succeeded("listJobRuns", RunPage)
+        if exchange.param("name") == name
     ]
 
 
@@ -166,17 +198,17 @@ def listed(trial: Trial) -> Reading | None:
         return f"not within {trial.plan.list_seconds:.0f} s", State.DIFFERS
     late = shown.at - create.ended_at
     text = "at once" if shown is lists[0][0] else f"after {late:.1f} s"
-    # A create without a response is looked up that long.
+    # The provider looks up a create without a response for that long.
     return text, State.ASSUMED if late <= sum(LOOK_UP_DELAYS) else State.DIFFERS
 
 
 def found_by_suffix(trial: Trial) -> Reading | None:
-    """Whether a list with the pattern of a retry has all runs of that suffix."""
+    """Whether a list by the pattern of a retry has all runs of that suffix."""
     lists, own = _lists(trial, f"*-{trial.plan.suffix}"), set(trial.ids.values())
     if not lists:
         return None
     missing, others = len(own - lists[-1][1]), len(lists[-1][1] - own)
     if missing:
         return f"{missing} of {len(own)} runs are missing", State.DIFFERS
-    # Runs of other names are left out by the provider.
+    # The provider ignores runs of other names.
     return f"yes{f', with {others} of other names' if others else ''}", State.ASSUMED

@@ -1,4 +1,4 @@
-"""Removes from a text what must not be shown: secrets anywhere, and in a report names and addresses too."""
+"""Removes secrets from texts, and from a report also names and addresses."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from airflow_provider_wherobots.api.endpoint import is_loopback
 
 HIDDEN = "***"
 SHOWN_CHARS = 2
-"""How much of a name is kept, so that two names can be told apart."""
+"""How many characters of a name are kept, to distinguish names."""
 MIN_NAME_CHARS = 3
-"""A shorter name says nothing, and would be found in every word."""
+"""A shorter name identifies nobody, and would be found in every word."""
 OWN_DOMAIN = "wherobots.com"
 _NAME_FIELDS = (
     "name",
@@ -28,7 +28,7 @@ _NAME_FIELDS = (
     "workosOrganizationId",
 )
 _WORDS = frozenset({"local", "data", "shared", "admin", "notebooks", "root", "default"})
-"""Names and folders that tell nothing of anybody."""
+"""Names and folders that identify nobody."""
 
 _EMAIL = re.compile(r"[\w.+%-]+@[\w-]+(?:\.[\w-]+)+")
 _AWS_KEY = re.compile(r"\b(?:AKIA|ASIA)[A-Z0-9]{12,}")
@@ -42,14 +42,12 @@ _HOST = re.compile(
 _IP_ADDRESS = re.compile(r"(?<![\w.])\d{1,3}(?:\.\d{1,3}){3}(?![\w.]*\d)")
 _HOME = re.compile(r"(/home|/Users|\\Users)([/\\])[^/\\\s'\"]+")
 _OWN_REGION = re.compile(r"\bbyoc-[\w-]+")
-"""A region in a customer's own cloud has the customer's name in it."""
+"""A region in a customer's own cloud. It contains the customer's name."""
 _ARN = re.compile(r"\barn:aws[\w:/.*-]*")
 
 
 class Redactor:
-    """Knows what must not be shown. Secrets are replaced wherever they stand, also in a URL or in JSON; of names, only
-    their first letters are kept.
-    """
+    """Replaces secrets, in every form in which a URL or JSON writes them, and cuts names to their first letters."""
 
     def __init__(self, secrets: Iterable[str] = (), names: Iterable[str] = ()) -> None:
         self._secrets = sorted({form for secret in secrets if secret for form in _forms(secret)}, key=len, reverse=True)
@@ -75,7 +73,7 @@ class Redactor:
         return self._without_secrets(text)
 
     def _without_secrets(self, text: str) -> str:
-        # What was put in place of one secret may complete another.
+        # The replacement of one secret may complete another.
         while found := [secret for secret in self._secrets if secret in text]:
             text = text.replace(found[0], "")
         return text
@@ -102,7 +100,7 @@ def names_in(document: Any) -> set[str]:
 
 
 def names_of_host(base_url: str) -> set[str]:
-    """The host of an address, if it tells whose it is: not one of the service's own, and not this machine."""
+    """The host of an address, unless it belongs to the service or is this machine."""
     host = urlsplit(base_url).hostname or ""
     return set() if _is_public(host) else {host}
 
@@ -113,7 +111,7 @@ def _is_public(host: str) -> bool:
 
 
 def _forms(secret: str) -> set[str]:
-    """A secret as it may be written."""
+    """The forms in which a secret may be written."""
     return {secret, quote(secret, safe=""), quote(secret), quote_plus(secret), json.dumps(secret)[1:-1]}
 
 

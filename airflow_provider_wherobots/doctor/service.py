@@ -1,4 +1,4 @@
-"""Checks by a few reading calls: reach, key, rights, clock, region, storage. They change nothing."""
+"""Checks by a few GET calls: reach, key, rights, clock, latency, region, runtime and storage."""
 
 from __future__ import annotations
 
@@ -13,11 +13,13 @@ from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     CaBundleError,
+    ForeignResponseError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
     PlainHttpError,
     ProxySettingError,
+    ResponseError,
     ResponseLostError,
     UntrustedServerError,
     WherobotsApiError,
@@ -34,16 +36,17 @@ T = TypeVar("T")
 
 CALL_SECONDS = 15.0
 SAMPLES = 3
-"""How many calls the latency is taken from."""
+"""How many calls are measured."""
 SLOW_SECONDS = 2.0
 SKEW_SECONDS, WRONG_CLOCK_SECONDS = 5.0, 300.0
 UNRESOLVED = "Failed to resolve"
 """How the transport's error begins if a name has no address."""
+LIST_FAILED = "List Runs failed, so nothing else was requested."
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """A list of one run: when it was sent in epoch seconds, how long the response took, and its ``Date`` header."""
+    """A list of one run: when it was sent, in epoch seconds, how long it took, and the response's ``Date`` header."""
 
     at: float
     seconds: float
@@ -51,9 +54,9 @@ class Sample:
 
 
 @dataclass(slots=True)
-class Asked:
-    """What the service reports about itself. ``refused`` is why List Runs failed, a text in place of a response why
-    that call failed.
+class Responses:
+    """The responses of the service. ``refused`` is the error of List Runs. In the other fields, an error stands in
+    place of a response.
     """
 
     refused: WherobotsApiError | None = None
@@ -63,25 +66,24 @@ class Asked:
     samples: list[Sample] = field(default_factory=list)
 
 
-def ask_service() -> Flow[Asked]:
-    """Make the reading calls. Never raises a ``WherobotsApiError``."""
-    asked = Asked()
+def query_service() -> Flow[Responses]:
+    """Make the calls. Never raises a ``WherobotsApiError``."""
+    responses = Responses()
+    list_one: Call[Any] = calls.list_runs(size=1)
+    # If the response has a Date header, the call's result is that date.
+    list_one = replace(list_one, date=lambda page, date: date)
     for _ in range(SAMPLES):
-        at, dates = (yield from now()), list[str]()
-
-        def keep(page: T, date: str, dates: list[str] = dates) -> T:
-            dates.append(date)
-            return page
-
-        response = yield from _try(replace(calls.list_runs(size=1), date=keep))
+        at = yield from now()
+        response = yield from _try(list_one)
         if isinstance(response, WherobotsApiError):
-            asked.refused = response
-            return asked
-        asked.samples.append(Sample(at, (yield from now()) - at, *dates))
-    asked.organization = yield from _try(_get("getMyOrganization", "/organization", dict))
-    asked.storage = yield from _try(_get("listIntegration", "/storage", list))
-    asked.me = yield from _try(_get("getMe", "/users/me", dict))
-    return asked
+            responses.refused = response
+            return responses
+        seconds = (yield from now()) - at
+        responses.samples.append(Sample(at, seconds, response if isinstance(response, str) else ""))
+    responses.organization = yield from _try(_get("getMyOrganization", "/organization", dict))
+    responses.storage = yield from _try(_get("listIntegration", "/storage", list))
+    responses.me = yield from _try(_get("getMe", "/users/me", dict))
+    return responses
 
 
 def _get(operation: str, path: str, kind: type[T]) -> Call[T]:
@@ -101,20 +103,20 @@ def _try(call: Call[T]) -> Flow[T | WherobotsApiError]:
         return error
 
 
-def service_checks(asked: Asked, settings: Settings, proxy: str | None) -> list[Check]:
-    """What the responses mean. ``proxy`` is the address of the proxy in use; None for a direct connection."""
+def service_checks(responses: Responses, settings: Settings, proxy: str | None) -> list[Check]:
+    """The checks of the service. ``proxy`` is the address of the proxy in use; None for a direct connection."""
     return [
-        *_access(asked.refused, settings.endpoint.base_url, proxy),
-        _clock(asked.samples),
-        _latency(asked.samples),
-        _region(asked, settings),
-        _runtime(asked, settings),
-        _storage(asked),
+        *_access(responses.refused, settings.endpoint.base_url, proxy),
+        _clock(responses.samples),
+        _latency(responses.samples),
+        _region(responses, settings),
+        _runtime(responses, settings),
+        _storage(responses),
     ]
 
 
 def _access(error: WherobotsApiError | None, url: str, proxy: str | None) -> list[Check]:
-    """The way to a list of runs, step by step: the cause of an error fails one step, and hides those after it."""
+    """The steps to a list of runs. The cause of an error fails one step, and the steps after it are not checked."""
     host, through = urlsplit(url).hostname or "", f" through the proxy {proxy}" if proxy else ""
     tls = "with a trusted certificate" if url.startswith("https") else "in plain http, on this machine"
     steps = {
@@ -157,6 +159,8 @@ def _cause(error: WherobotsApiError, url: str) -> tuple[str, str]:
             return "API key", "put a valid key into the connection's password"
         case PermissionDeniedError():
             return "rights: list runs", "runs need a Professional or Enterprise organization; ask its administrator"
+        case ResponseError() if error.transient and not isinstance(error, ForeignResponseError):
+            return "API key", "repeat the command later: the service has an outage, or limits this API key"
     return "API key", "set the API host to api.cloud.wherobots.com, or leave it empty"
 
 
@@ -169,7 +173,8 @@ def _clock(samples: Sequence[Sample]) -> Check:
         if sample.date and (moment := parse_http_date(sample.date)) is not None
     ]
     if not skews:
-        return Check(name, State.NOT_CHECKED, "No response has a Date header.")
+        text = "No response has a Date header." if samples else LIST_FAILED
+        return Check(name, State.NOT_CHECKED, text)
     skew = median(skews)
     if abs(skew) <= SKEW_SECONDS:
         return Check(name, State.OK, f"This machine's clock differs by {abs(skew):.1f} s from the service's.")
@@ -182,17 +187,17 @@ def _clock(samples: Sequence[Sample]) -> Check:
 def _latency(samples: Sequence[Sample]) -> Check:
     name, times = "latency", [sample.seconds for sample in samples]
     if not times:
-        return Check(name, State.NOT_CHECKED, "The service was not reached.")
+        return Check(name, State.NOT_CHECKED, LIST_FAILED)
     text = f"A list of one run takes {median(times) * 1000:.0f} ms (the median of {len(times)} calls)."
     if median(times) < SLOW_SECONDS:
         return Check(name, State.OK, text)
     return Check(name, State.WARNING, text, "check for a slow proxy or network between here and the service")
 
 
-def _region(asked: Asked, settings: Settings) -> Check:
-    name, region, organization = "region", settings.region, asked.organization
+def _region(responses: Responses, settings: Settings) -> Check:
+    name, region, organization = "region", settings.region, responses.organization
     if not isinstance(organization, dict):
-        return Check(name, State.NOT_CHECKED, _why_unknown("the organization", asked, organization))
+        return Check(name, State.NOT_CHECKED, _why_unknown("the organization", responses, organization))
     allowed = [str(value) for value in organization.get("allowedRegions") or []]
     default = organization.get("defaultRegion")
     if region is None and default:
@@ -207,9 +212,9 @@ def _region(asked: Asked, settings: Settings) -> Check:
     return Check(name, State.FAILED, f"{region!r} is not allowed.", f"use one of {', '.join(allowed)}")
 
 
-def _runtime(asked: Asked, settings: Settings) -> Check:
+def _runtime(responses: Responses, settings: Settings) -> Check:
     name, runtime = "runtime", settings.runtime
-    default = asked.organization.get("defaultRuntime") if isinstance(asked.organization, dict) else None
+    default = responses.organization.get("defaultRuntime") if isinstance(responses.organization, dict) else None
     if runtime is None and default:
         return Check(name, State.OK, f"The connection sets none; the organization's default is {default}.")
     if runtime is None:
@@ -220,10 +225,10 @@ def _runtime(asked: Asked, settings: Settings) -> Check:
     return Check(name, State.WARNING, f"{runtime!r} is not a published one.", advice)
 
 
-def _storage(asked: Asked) -> Check:
-    name, storage = "rights: storage", asked.storage
+def _storage(responses: Responses) -> Check:
+    name, storage = "rights: storage", responses.storage
     if not isinstance(storage, list):
-        text = _why_unknown("the storage", asked, storage)
+        text = _why_unknown("the storage", responses, storage)
         if not isinstance(storage, PermissionDeniedError | NotFoundError):
             return Check(name, State.NOT_CHECKED, text)
         advice = "a script in the DAG's folder cannot be uploaded; put scripts into S3, and give s3:// addresses"
@@ -237,7 +242,7 @@ def _storage(asked: Asked) -> Check:
     return Check(name, State.WARNING, text, "without one, scripts in the DAG's folder cannot be uploaded")
 
 
-def _why_unknown(what: str, asked: Asked, response: Any) -> str:
-    if asked.refused is not None:
-        return "List Runs failed, so nothing else was requested."
+def _why_unknown(what: str, responses: Responses, response: Any) -> str:
+    if responses.refused is not None:
+        return LIST_FAILED
     return f"The service does not show {what} ({response})."

@@ -1,4 +1,4 @@
-"""Running flows side by side on one driver: while one of them sleeps, the others continue."""
+"""Runs flows concurrently on one driver: while one flow sleeps, the others continue."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Any
 from airflow_provider_wherobots.flows.effects import Effect, Flow, Sleep, now, perform
 
 
-def together(flows: Sequence[Flow[None]], carry_out: Callable[[Effect[Any]], Flow[Any]] = perform) -> Flow[None]:
-    """Run flows to their ends. An error of one ends them all. ``carry_out`` gets each of their effects but a sleep."""
+def together(flows: Sequence[Flow[Any]], carry_out: Callable[[Effect[Any]], Flow[Any]] = perform) -> Flow[None]:
+    """Run flows to their ends. An error of one ends them all. ``carry_out`` performs every effect except a sleep."""
     due = dict.fromkeys(flows, 0.0)
     try:
         while due:
@@ -27,8 +27,8 @@ def together(flows: Sequence[Flow[None]], carry_out: Callable[[Effect[Any]], Flo
             flow.close()
 
 
-def _until_it_sleeps(flow: Flow[None], carry_out: Callable[[Effect[Any]], Flow[Any]]) -> Flow[float | None]:
-    """Continue a flow, and return how long it sleeps then; None if it has ended."""
+def _until_it_sleeps(flow: Flow[Any], carry_out: Callable[[Effect[Any]], Flow[Any]]) -> Flow[float | None]:
+    """Continue a flow until it sleeps, and return for how long; None if it has ended."""
     step: Callable[[Any], Effect[Any]] = flow.send
     value: Any = None
     while True:

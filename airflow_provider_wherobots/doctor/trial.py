@@ -1,13 +1,13 @@
-"""The doctor's three small runs: one prints, one is cancelled, one is left to its ``timeoutSeconds``.
+"""The doctor's three small runs: one prints, one is cancelled, one reaches its ``timeoutSeconds``.
 
-The flow makes the calls, and keeps each with its response; ``questions`` reads them. The log is read by the provider's
-own reader, so what it forwards is what a task log would have.
+The flow keeps each call with its response. ``read_runs`` and ``read_log`` read them. The provider's own reader reads
+the log, so it forwards the lines that a task log would have.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -44,9 +44,9 @@ SIZES = (5_000, 2_000, 1_000, 500, 100, 10)
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to run, and for how long, in seconds. ``suffix`` ends the runs' names, after a dash; nothing else in the
-    organization may have it. ``max_seconds`` bounds everything: then the runs are cancelled. ``timeout_seconds`` is the
-    ``timeoutSeconds`` of the run that is left to it.
+    """What to run, and for how long, in seconds. ``suffix`` ends the runs' names, and is unique in the organization.
+    After ``max_seconds`` in all the runs are cancelled. ``timeout_seconds`` is the ``timeoutSeconds`` of the run that
+    reaches it.
     """
 
     suffix: str
@@ -67,7 +67,7 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """A call that was sent, and its response: a model, or the error. Times are epoch seconds of this machine."""
+    """A call and its response, a model or the error. Times are epoch seconds of this machine."""
 
     call: Call[Any]
     at: float
@@ -82,8 +82,7 @@ class Exchange:
 @dataclass(slots=True)
 class Trial:
     """The runs of one trial, by role. It is complete at any time, so an interrupted trial can be ended. ``creating``
-    has the roles whose create may have taken effect without a response; ``forwarded`` what the provider's reader
-    forwarded; ``until`` is in epoch seconds.
+    has the roles whose create may have taken effect without a response; ``until`` is in epoch seconds.
     """
 
     plan: Plan
@@ -96,7 +95,7 @@ class Trial:
     until: float = 0.0
 
     def of(self, operation: str, role: str | None = None) -> list[Exchange]:
-        """What was sent of one operation, for one run or for all."""
+        """The calls of an operation, for one run or for all."""
         run_id = None if role is None else self.ids.get(role, "")
         return [
             exchange
@@ -105,15 +104,19 @@ class Trial:
             and (run_id is None or exchange.call.path.split("/")[2:3] == [run_id])
         ]
 
+    def succeeded(self, operation: str, model: type[T], role: str | None = None) -> list[tuple[Exchange, T]]:
+        """The calls of an operation that succeeded, with their models."""
+        found = self.of(operation, role)
+        return [(exchange, exchange.response) for exchange in found if isinstance(exchange.response, model)]
+
     def create(self) -> Exchange | None:
         """The create of the printing run, if it succeeded."""
-        created = [exchange for exchange in self.of("createJobRun") if isinstance(exchange.response, Run)]
-        return created[0] if LOG in self.ids and created else None
+        created = self.succeeded("createJobRun", Run)
+        return created[0][0] if LOG in self.ids and created else None
 
     def polls(self, role: str) -> list[tuple[Exchange, Run]]:
         """The polls of a run that succeeded."""
-        found = self.of("getJobRun", role)
-        return [(exchange, exchange.response) for exchange in found if isinstance(exchange.response, Run)]
+        return self.succeeded("getJobRun", Run, role)
 
     def end(self, role: str) -> tuple[Exchange, Run] | None:
         """The first poll that saw the run's end."""
@@ -121,17 +124,20 @@ class Trial:
 
     def pages(self) -> list[tuple[Exchange, LogPage]]:
         """The pages of the printing run's log."""
-        found = self.of("getJobRunLogs", LOG)
-        return [(exchange, exchange.response) for exchange in found if isinstance(exchange.response, LogPage)]
+        return self.succeeded("getJobRunLogs", LogPage, LOG)
+
+    def lines(self) -> list[str]:
+        """The lines of all pages."""
+        return [line for _, page in self.pages() for _, line in page.lines]
 
     def has_every_line(self) -> bool:
-        """Whether a page had each numbered line."""
-        lines = [raw for _, page in self.pages() for _, raw in page.lines]
+        """Whether the pages have every numbered line."""
+        lines = self.lines()
         return all(len(set(numbers(lines, prefix))) == count for prefix, count in printed())
 
 
 def printed() -> tuple[tuple[str, int], ...]:
-    """What the numbered lines begin with, and how many there are, on standard output and on standard error."""
+    """The prefix of the numbered lines and their number, on standard output and on standard error."""
     return (job.LINE, job.LINES), (job.ERROR_LINE, job.ERROR_LINES)
 
 
@@ -142,7 +148,7 @@ def numbers(lines: Iterable[str], prefix: str) -> list[int]:
 
 
 def try_out(trial: Trial) -> Flow[None]:
-    """Create the three runs and observe them. Does not end them: see :func:`end_runs`."""
+    """Create the three runs and observe them. :func:`end_runs` ends them."""
 
     def keep(effect: Effect[Any]) -> Flow[Any]:
         if isinstance(effect, Forward):
@@ -163,19 +169,19 @@ def try_out(trial: Trial) -> Flow[None]:
     yield from together([_create_runs(trial)], keep)
     if LOG not in trial.ids:
         return
-    flows = [_observe_log_run(trial), _observe_lists(trial)]
+    flows: list[Flow[Any]] = [_observe_log_run(trial), _observe_lists(trial)]
     if CANCEL in trial.ids:
         flows.append(_observe_cancel(trial))
     if TIMEOUT in trial.ids:
-        flows.append(_wait_for_end(trial, TIMEOUT))
+        flows.append(_poll_until(trial, TIMEOUT))
     yield from together(flows, keep)
 
 
 def end_runs(trial: Trial) -> Flow[list[str]]:
-    """Cancel the runs that have not ended, and return the ids of those that could not be cancelled. Never raises.
+    """Cancel the runs that have not ended, and return the ids of the runs that could not be cancelled. Never raises.
 
-    The run of a create without a response is looked up by its name until List Runs shows it, for ``list_seconds``. If
-    it is found, its role is no longer in ``creating``.
+    The run of a create without a response is looked up by its name for ``list_seconds``. If it is found, its role is
+    no longer in ``creating``.
     """
     left = []
     for role, run_id in trial.ids.items():
@@ -187,7 +193,7 @@ def end_runs(trial: Trial) -> Flow[list[str]]:
     until = (yield from now()) + plan.list_seconds
     names = ", ".join(map(plan.name, sorted(trial.creating)))
     limit = words.duration(plan.list_seconds)
-    yield Note(logging.INFO, f"The create of {names} had no response: looking for its run for up to {limit}")
+    yield Note(logging.INFO, f"The create of {names} had no response. Looking for its run for up to {limit}")
     while True:
         for role, run in (yield from _find_created(trial)):
             trial.creating.discard(role)
@@ -215,7 +221,7 @@ def _create_runs(trial: Trial) -> Flow[None]:
     try:
         yield from _create(trial, LOG, [LOG, *job.ARGUMENTS], seconds, may_refuse=True)
     except BadRequestError:
-        # The service may refuse unusual arguments; the rest can be observed without them.
+        # The service may refuse unusual arguments. The other questions do not need them.
         yield from _create(trial, LOG, [LOG], seconds)
     if LOG in trial.ids:
         yield from _create(trial, CANCEL, ["sleep"], seconds)
@@ -263,7 +269,7 @@ def _observe_log_run(trial: Trial) -> Flow[None]:
     yield from reader.release()
     yield from _read_short_pages(run_id)
     yield from _read_long_pages(run_id)
-    # Where the provider's reader has stopped: do lines come after that?
+    # The provider's reader has stopped. Lines may come later.
     while not trial.has_every_line() and (yield from now()) < until:
         yield Sleep(plan.poll_seconds)
         yield from _read_long_pages(run_id)
@@ -300,7 +306,7 @@ def _observe_lists(trial: Trial) -> Flow[None]:
 
 
 def _list_until(trial: Trial, name: str, ids: set[str], until: float) -> Flow[None]:
-    """List runs, at least once, until all that are expected are there."""
+    """List runs, at least once, until the list has all expected ids."""
     while True:
         page = yield from _try(calls.list_runs(name=name, size=100))
         if (page is not None and ids <= {run.id for run in page.items}) or (yield from now()) >= until:
@@ -309,40 +315,38 @@ def _list_until(trial: Trial, name: str, ids: set[str], until: float) -> Flow[No
 
 
 def _observe_cancel(trial: Trial) -> Flow[None]:
-    run = None
-    while run is None or run.status == PENDING:
-        run = yield from _poll(trial, CANCEL)
-        if (run is not None and run.is_terminal) or (yield from now()) >= trial.until:
-            return
-        yield Sleep(trial.plan.poll_seconds)
-    yield from _try(calls.cancel_run(trial.ids[CANCEL]))
-    yield from _wait_for_end(trial, CANCEL)
+    run = yield from _poll_until(trial, CANCEL, lambda run: run.status != PENDING)
+    if run is not None and not run.is_terminal:
+        yield from _try(calls.cancel_run(trial.ids[CANCEL]))
+        yield from _poll_until(trial, CANCEL)
 
 
-def _wait_for_end(trial: Trial, role: str) -> Flow[None]:
-    while role not in trial.ended and (yield from now()) < trial.until:
-        yield from _poll(trial, role)
+def _poll_until(trial: Trial, role: str, is_enough: Callable[[Run], bool] = lambda run: False) -> Flow[Run | None]:
+    """Poll a run until it has ended or ``is_enough``. None if the trial's time is over."""
+    while (yield from now()) < trial.until:
+        run = yield from _poll(trial, role)
+        if run is not None and (run.is_terminal or is_enough(run)):
+            return run
         yield Sleep(trial.plan.poll_seconds)
+    return None
 
 
 def _poll(trial: Trial, role: str) -> Flow[Run | None]:
-    """Poll a run; None if it is unknown for the moment, or the service is away."""
+    """Poll a run; None if the run is unknown for the moment, or the service does not respond."""
     try:
         run = yield from send(calls.get_run(trial.ids[role]), OUTAGE_SECONDS)
-    except NotFoundError:
-        # A new run may be unknown for a moment.
-        return None
     except WherobotsApiError as error:
-        if not error.transient:
-            raise
-        return None
+        # A new run may be unknown for a moment.
+        if error.transient or isinstance(error, NotFoundError):
+            return None
+        raise
     if run.is_terminal:
         trial.ended.add(role)
     return run
 
 
 def _try(call: Call[T]) -> Flow[T | None]:
-    """Send a call for its response. A failure is a response too."""
+    """Send a call once. ``try_out`` records a failure too."""
     try:
         return (yield from attempt(call))
     except WherobotsApiError:

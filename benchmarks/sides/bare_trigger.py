@@ -15,7 +15,6 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 class BareTrigger(BaseTrigger):
     """GET, ``json.loads``, sleep.
 
-    :param url: the run's address.
     :param has_logs: whether it reads the log: one page after each poll, as ours reads short pages.
     :param pause: seconds between two polls.
     """
@@ -36,12 +35,12 @@ class BareTrigger(BaseTrigger):
         """Follow a run that does not end."""
         cursor = "0"
         while True:
-            async with self.session.get(self.url) as answer:
-                run = json.loads(await answer.read())
+            async with self.session.get(self.url) as response:
+                run = json.loads(await response.read())
             if run["status"] != "RUNNING":
                 yield TriggerEvent(run["status"])  # type: ignore[no-untyped-call]
             if self.has_logs:
-                async with self.session.get(f"{self.url}/logs", params={"cursor": cursor, "size": "1000"}) as answer:
-                    page = json.loads(await answer.read())
+                async with self.session.get(f"{self.url}/logs", params={"cursor": cursor, "size": "1000"}) as response:
+                    page = json.loads(await response.read())
                 cursor = page["next_page"] or cursor
             await asyncio.sleep(self.pause * random.uniform(1.0, 1.1))

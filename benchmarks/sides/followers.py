@@ -46,7 +46,7 @@ class Lag:
 
 
 class Calls:
-    """Counts the answers of an ``aiohttp`` session."""
+    """Counts the responses of an ``aiohttp`` session."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -26,10 +26,7 @@ LOADED_ALREADY = (
 
 
 def import_operator(side: str) -> dict[str, float]:
-    """Import the operator's module.
-
-    :param side: ``ours`` or ``official``.
-    """
+    """Import the operator's module."""
     for name in LOADED_ALREADY:
         importlib.import_module(name)
     # As the DAG processor does before it forks.

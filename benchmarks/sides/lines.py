@@ -62,11 +62,7 @@ def forward(url: str, run_id: str) -> float:
 
 
 def count_lines(path: Path, start: int) -> int:
-    """Count the lines of the run's log in a file.
-
-    :param path: the file.
-    :param start: where to begin, in bytes.
-    """
+    """Count the lines of the run's log in a file."""
     with path.open("rb") as file:
         file.seek(start)
         return sum(b"TaskSetManager" in one for one in file)

@@ -20,9 +20,6 @@ def log_as_a_triggerer_does(path: Path) -> None:
 def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:
     """A trigger as the triggerer has it.
 
-    :param run_id: the run's id.
-    :param number: a number of its own.
-    :param has_logs: whether it forwards the log.
     :param pause: seconds between two polls. The run is made old enough for it.
     """
     from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
@@ -40,11 +37,7 @@ def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:
 
 
 def in_triggerer(trigger: Any, number: int) -> Any:
-    """Give a trigger what a triggerer gives it.
-
-    :param trigger: the trigger.
-    :param number: a number of its own.
-    """
+    """Give a trigger what a triggerer gives it."""
     trigger.task_instance = SimpleNamespace(
         dag_id="bench", task_id="run", run_id=f"bench_{number}", map_index=-1, try_number=1, logical_date=None
     )

@@ -26,10 +26,7 @@ def tasks(scale: Scale) -> list[Row]:
 
 
 def cases_of(scale: Scale) -> list[Case]:
-    """The tasks that are run, in the order in which they are started: the longest first, the sides in turns.
-
-    :param scale: how much is measured.
-    """
+    """The tasks that are run, in the order in which they are started: the longest first, the sides in turns."""
     sides = ["official-status", "ours-log", "ours-status", BARE]
     if scale.official_log:
         sides.insert(0, "official-log")
@@ -54,17 +51,12 @@ def offsets(seconds: int, times: int) -> list[int]:
     """How many seconds longer than stated each run is, evenly spread over the official provider's polling interval.
 
     :param seconds: about how long the runs are; none becomes twice as long.
-    :param times: how many runs there are.
     """
     return [round(number * min(seconds, OFFICIAL_PAUSE) / times) for number in range(times)]
 
 
 def rows_of(scale: Scale, ended: Sequence[Ended]) -> list[Row]:
-    """The figures.
-
-    :param scale: how much was measured.
-    :param ended: the measurements of each task.
-    """
+    """The figures."""
     by_case: defaultdict[Case, list[Ended]] = defaultdict(list)
     for one in ended:
         by_case[replace(one.case, more_seconds=0)].append(one)

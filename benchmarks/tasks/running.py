@@ -27,8 +27,6 @@ class Case:
 
     :param dag_id: side and kind: ``ours-log``, ``ours-status``, ``official-log``, ``official-status`` or
         ``bare-sleep``.
-    :param seconds: about how long the run is.
-    :param lines: lines of its log.
     :param more_seconds: how much longer it is. Without it, a client that polls at a fixed interval would notice the
         ends of all runs of a length equally late.
     """
@@ -43,10 +41,8 @@ class Case:
 class Ended:
     """The measurements of a task.
 
-    :param case: the task.
     :param late_seconds: from the run's end to the task's end.
     :param worker_seconds: how long it held a worker slot.
-    :param calls: requests to the API about its run.
     """
 
     case: Case
@@ -58,10 +54,7 @@ class Ended:
 def run(cases: Sequence[Case], gap: float) -> list[Ended]:
     """Start tasks one after the other, and wait until all have ended.
 
-    :param cases: the tasks.
     :param gap: seconds between two starts, so that neither starts nor ends compete for the CPU.
-    :returns: the measurements of each.
-    :raises RuntimeError: if a task or its run failed, or a line of the log is missing or doubled.
     """
     with world() as here, RunningTimes(here.airflow.database) as running:
         api = here.airflow.api
@@ -100,11 +93,7 @@ def _ended(here: World, running: RunningTimes, started: Sequence[tuple[Case, str
 
 
 def calls_by_run(journal: Sequence[Json]) -> Counter[str]:
-    """How many requests were about each run.
-
-    :param journal: all requests.
-    :raises RuntimeError: if a request is about no run, because then the counts are too low.
-    """
+    """Count the requests of each run. A request about no run is an error, because the counts would be too low."""
     for entry in journal:
         if entry["run_id"] is None:
             raise RuntimeError(f"a request that is about no run: {entry}")
@@ -112,13 +101,7 @@ def calls_by_run(journal: Sequence[Json]) -> Counter[str]:
 
 
 def check_lines(dag_run: str, log: str, count: int) -> None:
-    """Check that a task's log holds each line of its run once.
-
-    :param dag_run: the task.
-    :param log: its log.
-    :param count: lines of the run.
-    :raises RuntimeError: if a line is missing or doubled.
-    """
+    """Check that a task's log holds each line of its run once."""
     found = Counter(map(int, re.findall(r"bench line (\d+);", log)))
     lost = count - len(found)
     doubled = found.total() - len(found)

@@ -12,10 +12,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
 class SleepTrigger(BaseTrigger):
-    """Fire at a moment.
-
-    :param until: the moment, in epoch seconds.
-    """
+    """Fire at a moment."""
 
     def __init__(self, until: float) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -32,10 +29,7 @@ class SleepTrigger(BaseTrigger):
 
 
 class SleepOperator(BaseOperator):
-    """Defer for some seconds. The return value is the time at which they were over, in epoch seconds.
-
-    :param seconds: how many seconds.
-    """
+    """Defer for some seconds. The return value is the time at which they were over, in epoch seconds."""
 
     template_fields: Sequence[str] = ("seconds",)
 

@@ -10,7 +10,7 @@ from typing import Self
 
 from sqlalchemy import create_engine, text
 
-LOOK_SECONDS = 0.02
+POLL_SECONDS = 0.02
 RUNNING = text("SELECT dag_id, run_id FROM task_instance WHERE state = 'running'")
 
 
@@ -18,8 +18,6 @@ class RunningTimes:
     """Reads the task instances from an Airflow's database, again and again, until the end of the block.
 
     Airflow itself does not report this: the duration of a deferred task includes the time it was deferred.
-
-    :param database: the database's address.
     """
 
     def __init__(self, database: str) -> None:
@@ -40,12 +38,7 @@ class RunningTimes:
         self._thread.join()
 
     def of(self, dag_id: str, dag_run: str) -> float:
-        """Seconds that the task of a DAG run was in the state ``running``.
-
-        :param dag_id: the DAG.
-        :param dag_run: its run.
-        :raises RuntimeError: if the database could not be read to the end.
-        """
+        """Seconds that the task of a DAG run was in the state ``running``."""
         if self._failure is not None:
             raise RuntimeError("the states were not watched to the end") from self._failure
         return self._seconds[dag_id, dag_run]
@@ -56,7 +49,7 @@ class RunningTimes:
             with engine.connect() as one:
                 seen: set[tuple[str, str]] = set()
                 before = time.monotonic()
-                while not self._stop.wait(LOOK_SECONDS):
+                while not self._stop.wait(POLL_SECONDS):
                     now_running = {(dag_id, run_id) for dag_id, run_id in one.execute(RUNNING)}
                     moment = time.monotonic()
                     # A change between two reads counts as in the middle between them.

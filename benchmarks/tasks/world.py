@@ -31,13 +31,7 @@ PARALLEL = 48
 
 @dataclass(frozen=True)
 class World:
-    """A running Airflow with all sides' DAGs, and the service.
-
-    :param airflow: the Airflow.
-    :param server: the service.
-    :param control: what it received.
-    :param certificate: the certificate to trust.
-    """
+    """A running Airflow with all sides' DAGs, and the service."""
 
     airflow: AirflowInstance
     server: LocalServerProcess
@@ -47,11 +41,11 @@ class World:
     def run(self, run_id: str) -> Json:
         """A run as the service shows it."""
         headers = {"X-API-Key": self.server.api_key}
-        answer = requests.get(
+        response = requests.get(
             f"{self.server.url}/runs/{run_id}", headers=headers, verify=str(self.certificate), timeout=30
         )
-        answer.raise_for_status()
-        run: Json = answer.json()
+        response.raise_for_status()
+        run: Json = response.json()
         return run
 
 

@@ -24,12 +24,8 @@ INTERVAL = 3.0
 
 @dataclass(frozen=True)
 class Batch:
-    """A DAG run.
+    """A DAG run of ``once``, ``retried`` or ``bare``.
 
-    :param stack: where it runs.
-    :param dag_id: ``once``, ``retried`` or ``bare``.
-    :param run_id: its id.
-    :param seconds: how long each task's job runs.
     :param gated: whether the jobs wait for :meth:`open_gate` after their first third.
     """
 
@@ -61,7 +57,7 @@ class Batch:
             try:
                 self.stack.airflow.api.trigger_dag(self.dag_id, conf, self.run_id)
             except AirflowApiError as error:
-                # An earlier request may have arrived although its answer was lost.
+                # An earlier request may have arrived although its response was lost.
                 if error.status != 409:
                     raise
 
@@ -84,25 +80,25 @@ class Batch:
         """Wait until all its tasks are deferred at the same time, print progress, and return the seconds it took."""
         begun = time.monotonic()
 
-        def look() -> bool:
+        def poll() -> bool:
             counts = self.counts()
-            self.stack.say(f"{self.run_id}: {said(counts)}; {self.stack.creates()} runs created")
+            self.stack.show_progress(f"{self.run_id}: {in_words(counts)}; {self.stack.creates()} runs created")
             assert not counts.get("failed"), f"tasks of {self.run_id} failed: {counts}"
             return counts.get("deferred") == self.size
 
-        wait_for(look, timeout=timeout, interval=INTERVAL, what=f"{self.size} tasks to be deferred at once")
+        wait_for(poll, timeout=timeout, interval=INTERVAL, what=f"{self.size} tasks to be deferred at once")
         return time.monotonic() - begun
 
     def wait_until_ended(self, timeout: float) -> float:
         """Wait for the end of the DAG run, and print the progress; return the seconds it took."""
         begun = time.monotonic()
 
-        def look() -> bool:
-            self.stack.say(f"{self.run_id}: {said(self.counts())}")
+        def poll() -> bool:
+            self.stack.show_progress(f"{self.run_id}: {in_words(self.counts())}")
             run = patiently(lambda: self.stack.airflow.api.dag_run(self.dag_id, self.run_id))
             return run["state"] in FINISHED
 
-        wait_for(look, timeout=timeout, interval=INTERVAL, what=f"{self.run_id} to end", detail=self._detail)
+        wait_for(poll, timeout=timeout, interval=INTERVAL, what=f"{self.run_id} to end", detail=self._detail)
         return time.monotonic() - begun
 
     def instances(self) -> list[dict[str, Any]]:
@@ -118,18 +114,13 @@ class Batch:
         return f"Its tasks are {self.states()}."
 
 
-def said(counts: dict[str, int]) -> str:
+def in_words(counts: dict[str, int]) -> str:
     """Counts in words."""
     return ", ".join(f"{count} {state}" for state, count in counts.items()) or "nothing yet"
 
 
 def check_logs(batches: Sequence[Batch], sample: int, seed: int) -> int:
-    """Check that some tasks' logs, as Airflow serves them, have every numbered line once; return how many were read.
-
-    :param batches: the DAG runs of the tasks.
-    :param sample: the most logs to read.
-    :param seed: the seed of the random choice.
-    """
+    """Check that some tasks' logs, as Airflow serves them, have every numbered line once; return how many were read."""
     instances = [(batch, one) for batch in batches for one in batch.instances()]
     drawn = random.Random(seed).sample(instances, min(sample, len(instances)))
     wrong = []
@@ -142,11 +133,7 @@ def check_logs(batches: Sequence[Batch], sample: int, seed: int) -> int:
 
 
 def log_lines(batch: Batch, instance: dict[str, Any]) -> list[str]:
-    """The log of a task's last try, as Airflow serves it.
-
-    :param batch: the DAG run of the task.
-    :param instance: the task instance.
-    """
+    """The log of a task's last try, as Airflow serves it."""
     api = batch.stack.airflow.api
     return patiently(
         lambda: api.task_log(

@@ -20,8 +20,6 @@ class Disturbance:
     """One thing that happens to one component.
 
     :param at: seconds after the beginning.
-    :param component: its name.
-    :param number: its number.
     :param action: ``kill`` is SIGKILL and a start some seconds later, ``restart`` is SIGTERM and a start, ``freeze``
         is SIGSTOP for ten seconds.
     :param pause: seconds between the kill and the start.
@@ -38,12 +36,7 @@ class Disturbance:
 
 
 def plan(seed: int, seconds: float, components: Sequence[tuple[str, int]]) -> list[Disturbance]:
-    """Draw one disturbance for every minute.
-
-    :param seed: the same seed gives the same plan.
-    :param seconds: how long the plan lasts.
-    :param components: names and numbers of what may be disturbed.
-    """
+    """Draw one disturbance for every minute."""
     draw = random.Random(seed)
     return [
         Disturbance(
@@ -57,11 +50,7 @@ def plan(seed: int, seconds: float, components: Sequence[tuple[str, int]]) -> li
 
 
 def disturb(airflow: AirflowInstance, what: Disturbance) -> None:
-    """Carry out a disturbance, and return when the component has been started again or continues.
-
-    :param airflow: the Airflow of the component.
-    :param what: the disturbance.
-    """
+    """Carry out a disturbance, and return when the component has been started again or continues."""
     if what.action == "freeze":
         with airflow.frozen(what.component, what.number):
             time.sleep(FROZEN_SECONDS)
@@ -72,17 +61,12 @@ def disturb(airflow: AirflowInstance, what: Disturbance) -> None:
 
 
 class Chaos:
-    """Carries out a plan in a thread, from :meth:`start` to :meth:`finish`.
+    """Carries out a plan in a thread, from :meth:`start` to :meth:`finish`."""
 
-    :param airflow: the Airflow to disturb.
-    :param planned: the plan.
-    :param tell: called with a line about each disturbance.
-    """
-
-    def __init__(self, airflow: AirflowInstance, planned: Sequence[Disturbance], tell: Callable[[str], None]) -> None:
+    def __init__(self, airflow: AirflowInstance, planned: Sequence[Disturbance], report: Callable[[str], None]) -> None:
         self._airflow = airflow
         self._planned = planned
-        self._tell = tell
+        self._report = report
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._error: Exception | None = None
         self._stop = threading.Event()
@@ -94,10 +78,7 @@ class Chaos:
         self._thread.start()
 
     def finish(self) -> None:
-        """Start no further disturbance, and wait for the present one.
-
-        :raises Exception: the error of a disturbance.
-        """
+        """Start no further disturbance, wait for the present one, and raise its error."""
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()
@@ -109,7 +90,7 @@ class Chaos:
             for one in self._planned:
                 if self._stop.wait(max(0.0, self._begun + one.at - time.monotonic())):
                     return
-                self._tell(f"  {one}")
+                self._report(f"  {one}")
                 disturb(self._airflow, one)
                 self.done.append(one)
         except Exception as error:

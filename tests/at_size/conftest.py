@@ -57,18 +57,18 @@ def size(request: pytest.FixtureRequest) -> Size:
 
 
 @pytest.fixture(scope="session")
-def tell() -> TimedOutput:
+def report() -> TimedOutput:
     print(flush=True)
     return TimedOutput()
 
 
 @pytest.fixture(scope="module")
-def stack(request: pytest.FixtureRequest, size: Size, tell: TimedOutput) -> Iterator[Stack]:
+def stack(request: pytest.FixtureRequest, size: Size, report: TimedOutput) -> Iterator[Stack]:
     """A new stack for each module. If the module sets ``OWN_DISKS``, its logs are in S3."""
     name = request.module.__name__.rpartition(".")[2].removeprefix("test_")
     own_disks = getattr(request.module, "OWN_DISKS", False)
-    tell(f"--- {name} ---")
-    with running_stack(FOLDER / name, tell, concurrency=size.concurrency, own_disks=own_disks) as running:
+    report(f"--- {name} ---")
+    with running_stack(FOLDER / name, report, concurrency=size.concurrency, own_disks=own_disks) as running:
         RESULTS[name] = running.results
         running.result("seed", size.seed)
         yield running

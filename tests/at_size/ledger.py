@@ -16,14 +16,10 @@ Task = tuple[str, int]
 class Ledger:
     """The runs of the service, compared with the tasks of Airflow.
 
-    :param runs: how many runs there are.
-    :param lost: tasks without a run.
     :param doubled: tasks with a run that was created before their previous run had ended, with the times of each.
     :param repeated: tasks with more than one run, one after the other: a worker was killed between the end of the run
         and the end of the task, and the retry found that the run had ended.
-    :param cancelled: runs that were cancelled.
     :param orphaned: runs that are still active, or belong to no task.
-    :param failed: runs that ended with a status other than COMPLETED or CANCELLED.
     """
 
     runs: int
@@ -42,23 +38,19 @@ def task_of(name: str) -> Task | None:
 
 
 def balance(tasks: Iterable[Task], runs: Iterable[Mapping[str, Any]]) -> Ledger:
-    """Compare runs with tasks.
-
-    :param tasks: the tasks that should have one run each.
-    :param runs: the service's runs, as List Runs shows them.
-    """
+    """Compare runs with tasks."""
     owned: dict[Task, list[Mapping[str, Any]]] = {task: [] for task in tasks}
     cancelled, orphaned, failed, count = [], [], [], 0
     for run in runs:
         count += 1
-        said = f"{run['name']}: {run['status']}"
+        text = f"{run['name']}: {run['status']}"
         task = task_of(run["name"])
         if task is None or task not in owned or run["status"] in ("PENDING", "RUNNING"):
-            orphaned.append(said)
+            orphaned.append(text)
         elif run["status"] == "CANCELLED":
-            cancelled.append(said)
+            cancelled.append(text)
         elif run["status"] != "COMPLETED":
-            failed.append(said)
+            failed.append(text)
         if task in owned:
             owned[task].append(run)
     several = [sorted(own, key=lambda run: str(run["createTime"])) for own in owned.values() if len(own) > 1]

@@ -28,7 +28,6 @@ Sample = tuple[float, int]
 class Growth:
     """How a component's memory changed between two restarts.
 
-    :param component: its name and number.
     :param seconds: how long it lived after the warm-up.
     :param first: median bytes of the first third of that time.
     :param last: median bytes of the last third.
@@ -51,11 +50,7 @@ class Growth:
 
 
 def growth(component: str, samples: Sequence[Sample]) -> Growth | None:
-    """Compare the ends of a process's life, without its warm-up; None if it was too short.
-
-    :param component: its name and number.
-    :param samples: its samples, oldest first.
-    """
+    """Compare the ends of a process's life, without its warm-up; None if it was too short."""
     warm = [(at, size) for at, size in samples if at >= WARM_UP_SECONDS]
     if not warm or warm[-1][0] - warm[0][0] < LONG_SECONDS or len(warm) < 6:
         return None
@@ -66,11 +61,7 @@ def growth(component: str, samples: Sequence[Sample]) -> Growth | None:
 
 @dataclass
 class MemoryWatch:
-    """Samples the memory of components. A component that is started again is a new process.
-
-    :param airflow: the Airflow.
-    :param components: the names of the components to watch.
-    """
+    """Samples the memory of components. A component that is started again is a new process."""
 
     airflow: AirflowInstance
     components: tuple[str, ...] = ("triggerer", "celery-worker")
@@ -96,7 +87,6 @@ class MemoryWatch:
 def private_bytes(pid: int, *, older_than: float = 60.0) -> int:
     """The private memory of a process and of its long-lived descendants.
 
-    :param pid: the process.
     :param older_than: seconds that a descendant must have lived to count, so that a worker's tasks do not. Default 60.
     """
     total = 0

@@ -10,13 +10,8 @@ SPREAD = 0.25
 class Size:
     """How big the tests are.
 
-    :param runs: how many runs are active at the same time.
     :param seconds: how long each of them takes, on average, apart from the wait until all are deferred.
-    :param soak_minutes: how long the soak test disturbs components.
-    :param soak_runs: how many runs the soak test has.
     :param sample: how many logs are checked line by line.
-    :param concurrency: how many tasks each worker runs at the same time.
-    :param seed: the seed of all random choices.
     """
 
     runs: int

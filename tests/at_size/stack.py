@@ -29,46 +29,42 @@ DAGS = ("once", "retried", "bare")
 BLOCKED = "async thread was blocked"
 
 T = TypeVar("T")
-Tell = Callable[[str], None]
+Report = Callable[[str], None]
 
 
 @dataclass
 class Stack:
-    """A running Airflow on Celery, and the service.
-
-    :param folder: the files of all of them.
-    :param tell: called with each line of progress.
-    """
+    """A running Airflow on Celery, and the service."""
 
     folder: Path
-    tell: Tell
+    report: Report
     airflow: AirflowInstance
     server: LocalServerProcess
     control: ControlClient
     results: dict[str, Any] = field(default_factory=dict)
-    _said: tuple[str, float] = ("", 0.0)
+    _shown: tuple[str, float] = ("", 0.0)
 
-    def say(self, text: str) -> None:
+    def show_progress(self, text: str) -> None:
         """Print the progress, unless the same text was printed less than half a minute ago."""
-        if text != self._said[0] or time.monotonic() - self._said[1] > 30:
-            self._said = (text, time.monotonic())
-            self.tell(f"  {text}")
+        if text != self._shown[0] or time.monotonic() - self._shown[1] > 30:
+            self._shown = (text, time.monotonic())
+            self.report(f"  {text}")
 
     def result(self, name: str, value: Any) -> None:
         """Keep a result for the summary, and print it."""
         self.results[name] = value
-        self.tell(f"{name}: {value}")
+        self.report(f"{name}: {value}")
 
     def runs(self) -> list[Json]:
         """All runs of the service."""
         found: list[Json] = []
         params: dict[str, str] = {"size": "100"}
         while True:
-            answer = requests.get(
+            response = requests.get(
                 f"{self.server.url}/runs", params=params, headers={"X-API-Key": self.server.api_key}, timeout=60
             )
-            answer.raise_for_status()
-            page = answer.json()
+            response.raise_for_status()
+            page = response.json()
             found += page["items"]
             if page["next_page"] is None:
                 return found
@@ -89,11 +85,7 @@ class Stack:
 
 
 def patiently(call: Callable[[], T], *, seconds: float = 180.0) -> T:
-    """Call until Airflow's API answers: it may have been killed and be starting again.
-
-    :param call: the call.
-    :param seconds: how long to try.
-    """
+    """Call until Airflow's API responds: it may have been killed and be starting again."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -106,12 +98,10 @@ def patiently(call: Callable[[], T], *, seconds: float = 180.0) -> T:
 
 
 @contextlib.contextmanager
-def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool = False) -> Iterator[Stack]:
-    """Start everything, and stop it at the end of the block, whatever happens.
+def running_stack(folder: Path, report: Report, *, concurrency: int, own_disks: bool = False) -> Iterator[Stack]:
+    """Start everything, and stop it at the end of the block in any case.
 
     :param folder: the folder of all files. It is emptied first, and kept at the end.
-    :param tell: called with each line of progress.
-    :param concurrency: how many tasks each worker runs at the same time.
     :param own_disks: whether each component has its own log folder, as on its own machine, and the logs go to S3.
         Default False: they share one folder.
     """
@@ -122,7 +112,7 @@ def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool
     family = ProcessFamily(f"at-size:{folder}")
     with contextlib.ExitStack() as ending:
         ending.callback(family.stop)
-        tell("Starting Redis and the local server")
+        report("Starting Redis and the local server")
         redis = Redis(family, output / "redis.log")
         storage = folder / "storage"
         shutil.copytree(HERE / "jobs", storage / "jobs")
@@ -144,14 +134,14 @@ def running_stack(folder: Path, tell: Tell, *, concurrency: int, own_disks: bool
             env={**as_environment(*settings), **more},
             counts=COUNTS,
             component_env=own_env,
-            progress=tell,
+            progress=report,
         )
         with airflow:
             airflow.api.set_connection(CONN_ID, "wherobots", host=server.url, password=server.api_key)
             for dag_id in DAGS:
                 airflow.api.wait_for_dag(dag_id, timeout=180)
-            yield Stack(folder, tell, airflow, server, ControlClient(server.url, server.api_key))
-            tell("Stopping everything")
+            yield Stack(folder, report, airflow, server, ControlClient(server.url, server.api_key))
+            report("Stopping everything")
 
 
 def _s3_connection(endpoint: str) -> str:

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.timeout(0)
 
 def kill(stack: Stack, component: str) -> None:
     """Kill the first of a component, and start it again five seconds later."""
-    stack.tell(f"  kill -9 {component} 1; {stack.creates()} runs created")
+    stack.report(f"  kill -9 {component} 1; {stack.creates()} runs created")
     disturb(stack.airflow, Disturbance(0, component, 1, "kill", pause=5))
 
 

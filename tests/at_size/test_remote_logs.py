@@ -27,7 +27,7 @@ def test_the_merged_log_is_whole_though_every_triggerer_lost_its_disk(stack: Sta
     for n in range(1, COUNTS["triggerer"] + 1):
         disk = stack.logs_of("triggerer", n)
         files = sum(1 for _ in disk.rglob("*.trigger.*.log"))
-        stack.tell(f"  kill -9 triggerer {n}, and its disk with {files} logs is gone")
+        stack.report(f"  kill -9 triggerer {n}, and its disk with {files} logs is gone")
         assert files
         stack.airflow.kill_component("triggerer", n=n)
         shutil.rmtree(disk)
@@ -40,7 +40,7 @@ def test_the_merged_log_is_whole_though_every_triggerer_lost_its_disk(stack: Sta
     logs = [log_lines(batch, one) for one in batch.instances()]
     for log in logs:
         # The lines of the worker, from its own disks, are there too; and the trigger was moved at most twice.
-        counts = {said: sum(said in line for line in log) for said in ("is followed by the triggerer", "Following run")}
+        counts = {text: sum(text in line for line in log) for text in ("is followed by the triggerer", "Following run")}
         assert counts["is followed by the triggerer"] == 1, "\n".join(log)
         assert 1 <= counts["Following run"] <= 1 + COUNTS["triggerer"], "\n".join(log)
         assert any("Pushing xcom" in line for line in log), "\n".join(log)

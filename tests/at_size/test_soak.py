@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.at_size.batch import Batch, check_logs, said
+from tests.at_size.batch import Batch, check_logs, in_words
 from tests.at_size.chaos import Chaos, plan
 from tests.at_size.ledger import Ledger, balance
 from tests.at_size.memory import MemoryWatch
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.timeout(0)
 
 BATCH_SECONDS = 30.0
 """How often a DAG run begins."""
-LOOK_SECONDS = 10.0
+POLL_SECONDS = 10.0
 API_DOWN_SECONDS = 60.0
 API_DOWN_AT = (0.3, 0.7)
 """When the API is unreachable, as shares of the soak."""
@@ -41,7 +41,7 @@ def test_no_run_is_lost_doubled_or_orphaned_and_no_memory_grows(stack: Stack, si
     batches = [batch for _, batch in due]
     down = [share * length for share in API_DOWN_AT]
     watch = MemoryWatch(stack.airflow)
-    chaos = Chaos(stack.airflow, plan(size.seed, length, stack.airflow.all_components()), stack.tell)
+    chaos = Chaos(stack.airflow, plan(size.seed, length, stack.airflow.all_components()), stack.report)
     begun = time.monotonic()
     chaos.start()
     try:
@@ -49,12 +49,12 @@ def test_no_run_is_lost_doubled_or_orphaned_and_no_memory_grows(stack: Stack, si
             while due and due[0][0] <= now:
                 due.pop(0)[1].begin()
             if down and down[0] <= now:
-                stack.tell(f"  the API is down for {API_DOWN_SECONDS:g} s")
+                stack.report(f"  the API is down for {API_DOWN_SECONDS:g} s")
                 stack.control.add_fault("*", "reset", seconds=API_DOWN_SECONDS)
                 down.pop(0)
             watch.sample()
-            _tell(stack)
-            time.sleep(LOOK_SECONDS)
+            _report(stack)
+            time.sleep(POLL_SECONDS)
     finally:
         chaos.finish()
     stack.result("disturbances", len(chaos.done))
@@ -78,11 +78,11 @@ def test_no_run_is_lost_doubled_or_orphaned_and_no_memory_grows(stack: Stack, si
     assert [str(one) for one in growths if not one.is_flat] == []
 
 
-def _tell(stack: Stack) -> None:
+def _report(stack: Stack) -> None:
     api = stack.airflow.api
     counts = {
         state: count
         for state in ("queued", "running", "deferred", "up_for_retry", "success", "failed")
         if (count := patiently(lambda state=state: api.count_task_instances("retried", "~", "run", state)))  # type: ignore[misc]
     }
-    stack.say(f"{said(counts)}; {stack.creates()} runs created")
+    stack.show_progress(f"{in_words(counts)}; {stack.creates()} runs created")

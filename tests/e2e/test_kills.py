@@ -35,7 +35,7 @@ def test_a_task_is_marked_failed_while_deferred_and_the_service_is_in_trouble(wo
 def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(world: World, way: str) -> None:
     case = world.case(way).begin().wait_until_followed(STATES[way])
     case.clear()
-    if world.airflow.is_line("3.0") and way == "worker":
+    if world.airflow.is_series("3.0") and way == "worker":
         # The task stays "restarting" there, until it is cleared once more.
         case.wait_for_statuses("CANCELLED")
         case.clear()
@@ -50,7 +50,7 @@ def test_a_workers_process_gets_a_sigterm_though_no_user_has_ended_the_task(worl
     """As of a pod that is evicted. On 3.x the task cannot find out, and cancels: the retry has a run of its own."""
     case = world.case("worker_retry").begin().wait_until_followed("running")
     world.airflow.kill_task(case.way, case.dag_run, TASK, sig=signal.SIGTERM)
-    if world.airflow.is_line("2.11"):
+    if world.airflow.is_series("2.11"):
         case.wait_for_task("running", task_id=TASK)
         case.follow_on(state="running", try_number=2)
         return

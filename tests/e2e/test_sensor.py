@@ -51,7 +51,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
     api.set_task_state(DAG, dag_run, "marked", "failed")
     api.wait_for_task(DAG, dag_run, "marked", "failed", timeout=60)
 
-    deferring = {"deferred"} if world.airflow.is_line("3.3") else {"deferred", "from_trigger"}
+    deferring = {"deferred"} if world.airflow.is_series("3.3") else {"deferred", "from_trigger"}
     control.insert_logs(run["id"], [{"raw": "the one line of the run"}])
     control.patch_run(run["id"], status="COMPLETED", completed=True)
     end, logs = f"Run {run['id']} COMPLETED: ", []

@@ -11,7 +11,7 @@ REASON = "[TABLE_OR_VIEW_NOT_FOUND] the table e2e.gone cannot be found"
 
 def cases(world: World, way: str, *on_older: Kind) -> list[SqlCase]:
     """One case for each kind of statement; on the older lines, only those named."""
-    kinds = KINDS if world.airflow.is_line("3.3") else on_older
+    kinds = KINDS if world.airflow.is_series("3.3") else on_older
     return [SqlCase.of(world, way, kind) for kind in kinds]
 
 
@@ -121,7 +121,7 @@ def test_a_worker_is_killed_and_the_session_cancels_before_the_retry(world: Worl
 
 def test_a_session_is_started_in_the_triggerer_and_stopped_after_a_failed_task(world: World) -> None:
     case, api = SqlCase(world, "sql_session", world.new_name("sql_session"), "read"), world.airflow.api
-    is_slow = world.airflow.is_line("3.3")
+    is_slow = world.airflow.is_series("3.3")
     world.control.behaviour(sql_start_delay_seconds=20 if is_slow else 0)
     case.begin(held=False, error=REASON)
     if is_slow:

@@ -83,7 +83,7 @@ def the_result_is_pushed_once(case: Case) -> None:
     assert log.count("bytes of JSON (XCom 'result')") == 1, "it is pushed once"
     assert log.count("airflow-result:") == 1, "its line is shown once"
     airflow = case.world.airflow
-    kind = "dataset" if airflow.is_line("2.11") else "asset"
+    kind = "dataset" if airflow.is_series("2.11") else "asset"
     params = {"source_dag_id": case.way, "source_run_id": case.dag_run}
     (event,) = airflow.api.request("GET", f"{kind}s/events", params=params)[f"{kind}_events"]
     assert event["extra"] | {"run_id": case.runs()[0]["id"], "result": RESULT} == event["extra"]

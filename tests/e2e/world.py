@@ -164,7 +164,7 @@ class DagCase:
     def clear(self) -> None:
         """Clear the task, as a user does."""
         airflow = self.world.airflow
-        if airflow.is_line("2.11") and self.task()["state"] == "running":
+        if airflow.is_series("2.11") and self.task()["state"] == "running":
             # Its REST API does not reach a task on a worker.
             when = airflow.api.dag_run(self.way, self.dag_run)["logical_date"]
             airflow.cli("tasks", "clear", "--yes", "--start-date", when, "--end-date", when, self.way)

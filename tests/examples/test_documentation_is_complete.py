@@ -328,7 +328,7 @@ def test_the_pages_show_every_picture() -> None:
 
 
 def test_the_command_lines_page_names_every_option() -> None:
-    from airflow_provider_wherobots.cli.main import add_commands
+    from airflow_provider_wherobots.cli.arguments import add_commands
 
     def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
         (action,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))
@@ -351,12 +351,12 @@ def test_the_command_lines_page_names_every_option() -> None:
 def test_the_doctors_page_names_every_check_and_question() -> None:
     from airflow_provider_wherobots.api.connection import read_settings
     from airflow_provider_wherobots.doctor.questions import QUESTIONS
-    from airflow_provider_wherobots.doctor.service import Asked, service_checks
+    from airflow_provider_wherobots.doctor.service import Responses, service_checks
 
     text = page("doctor.md")
     assert [question for question, *_ in table(text, "## Compare the service with what the provider assumes")] == [
-        question.ask for question in QUESTIONS
+        question.text for question in QUESTIONS
     ]
-    checks = {check.name for check in service_checks(Asked(), read_settings(password="a-key"), None)}
+    checks = {check.name for check in service_checks(Responses(), read_settings(password="a-key"), None)}
     named = {name for row in table(text, "## Check an installation") for name in row[0].split(", ")}
     assert checks | {"versions", "connection", "proxy", "triggerer"} == named

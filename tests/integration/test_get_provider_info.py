@@ -11,8 +11,7 @@ import jsonschema
 from airflow.providers_manager import ProvidersManager
 
 from airflow_provider_wherobots import __version__
-from airflow_provider_wherobots.cli import orphans, runs
-from airflow_provider_wherobots.cli.definition import get_wherobots_cli_commands
+from airflow_provider_wherobots.cli.main import get_wherobots_cli_commands
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.decorators.wherobots import wherobots_task
 from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL
@@ -82,9 +81,9 @@ def test_the_commands_are_part_of_airflows_own() -> None:
     from airflow.cli.cli_parser import get_parser
 
     parsed = get_parser().parse_args(["wherobots", "runs", "logs", "-f", "run0"])
-    assert (parsed.run_command, parsed.follow, parsed.run_id) == (runs.run, True, "run0")
+    assert (parsed.wherobots_command, parsed.follow, parsed.run_id) == ("runs logs", True, "run0")
     parsed = get_parser().parse_args(["wherobots", "orphans", "--cancel", "-o", "json"])
-    assert (parsed.run_command, parsed.cancel, parsed.output) == (orphans.run, True, "json")
+    assert (parsed.wherobots_command, parsed.cancel, parsed.output) == ("orphans", True, "json")
 
 
 def test_every_module_it_names_exists() -> None:

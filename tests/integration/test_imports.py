@@ -15,7 +15,7 @@ from tests.unit.test_imports import PACKAGE, WITHOUT_AIRFLOW, modules_of
 
 # From 3.2 on, Airflow reads the definition of the commands at each start of its own command line, and, as any Airflow,
 # the provider's information whenever it starts.
-COMMANDS = f"{PACKAGE}.cli.definition"
+COMMANDS = f"{PACKAGE}.cli.main"
 AT_ITS_START = (PACKAGE, COMMANDS, f"{PACKAGE}.get_provider_info")
 STEPS = {
     **{name: [name] for name in AT_ITS_START},

@@ -13,16 +13,13 @@ import requests
 from tests.support.waiting import WaitTimeout, wait_for
 
 Json = dict[str, Any]
-ANSWER_SECONDS = 180.0
-"""How long an answer may take on a busy machine."""
+RESPONSE_SECONDS = 180.0
+"""How long a response may take on a busy machine."""
 FINISHED = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
 
 
 class AirflowApiError(RuntimeError):
-    """Airflow answered with an error status.
-
-    :param status: the HTTP status.
-    """
+    """Airflow responded with an error status."""
 
     def __init__(self, status: int, message: str) -> None:
         super().__init__(message)
@@ -49,9 +46,7 @@ class TaskLog:
 class AirflowApi(abc.ABC):
     """A client of one running Airflow.
 
-    :param url: address of its API server or webserver, without a path.
     :param username: login of a user with all permissions.
-    :param password: that user's password.
     """
 
     prefix: str
@@ -86,26 +81,25 @@ class AirflowApi(abc.ABC):
         self._session.close()
 
     def request(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        """Call an endpoint below the API's prefix and return the JSON of its answer.
-
-        :raises AirflowApiError: the answer's status is 400 or more.
-        """
+        """Call an endpoint below the API's prefix and return the JSON of its response."""
         if not self._session.headers.get("Authorization") and self._session.auth is None:
             self._log_in()
         return self._send(method, f"{self.prefix}/{path}", params=params, json=json)
 
     def _send(self, method: str, path: str, *, params: Mapping[str, Any] | None = None, json: Any = None) -> Any:
-        answer = self._session.request(
+        response = self._session.request(
             method,
             f"{self.url}{path}",
             params=params,
             json=json,
             headers={"Accept": "application/json"},
-            timeout=ANSWER_SECONDS,
+            timeout=RESPONSE_SECONDS,
         )
-        if answer.status_code >= 400:
-            raise AirflowApiError(answer.status_code, f"{method} {path}: {answer.status_code} {answer.text[:2000]}")
-        return answer.json() if answer.content else None
+        if response.status_code >= 400:
+            raise AirflowApiError(
+                response.status_code, f"{method} {path}: {response.status_code} {response.text[:2000]}"
+            )
+        return response.json() if response.content else None
 
     def _find(self, path: str, **params: Any) -> Any | None:
         try:
@@ -186,7 +180,7 @@ class AirflowApi(abc.ABC):
         )
 
     def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task instance, whatever its state, so that it runs again."""
+        """Clear a task instance in any state, so that it runs again."""
         self.request(
             "POST",
             _path("dags", dag_id, "clearTaskInstances"),
@@ -212,8 +206,8 @@ class AirflowApi(abc.ABC):
     def links(self, dag_id: str, run_id: str, task_id: str, *, map_index: int = -1) -> Json:
         """Return the extra links of a task instance by their names."""
         path = f"{_instance_path(dag_id, run_id, task_id)}/links"
-        answer: Json = self.request("GET", path, params={"map_index": map_index})
-        links: Json = answer.get("extra_links", answer)
+        response: Json = self.request("GET", path, params={"map_index": map_index})
+        links: Json = response.get("extra_links", response)
         return links
 
     def connection(self, conn_id: str) -> Json | None:
@@ -262,11 +256,10 @@ class AirflowApi(abc.ABC):
         """Wait until a task instance is in one of ``states`` (default: any finished one), and return it.
 
         :param try_number: wait for this try; default: any.
-        :raises WaitTimeout: it did not reach one of them in time, or it finished in another state.
         """
         wanted = frozenset(states) or FINISHED
 
-        def look() -> Json | None:
+        def poll() -> Json | None:
             instance = self._find(_instance_path(dag_id, run_id, task_id, map_index))
             if instance is None or try_number not in (None, instance["try_number"]):
                 return None
@@ -280,17 +273,17 @@ class AirflowApi(abc.ABC):
             return f"it is in state {found.get('state')!r}, try {found.get('try_number')}."
 
         what = f"task {task_id!r} of {dag_id!r} to be {' or '.join(sorted(wanted))}"
-        return wait_for(look, timeout=timeout, what=what, detail=where)
+        return wait_for(poll, timeout=timeout, what=what, detail=where)
 
     def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float = 180.0) -> str:
         """Wait until the DAG run has ended, and return its state."""
 
-        def look() -> str | None:
+        def poll() -> str | None:
             state = str(self.dag_run(dag_id, run_id)["state"])
             return state if state in FINISHED else None
 
         return wait_for(
-            look,
+            poll,
             timeout=timeout,
             what=f"run {run_id!r} of DAG {dag_id!r} to end",
             detail=lambda: f"Tasks: {[(ti['task_id'], ti['state']) for ti in self.task_instances(dag_id, run_id)]}",
@@ -315,8 +308,10 @@ class AirflowApiV2(AirflowApi):
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1) -> TaskLog:
         """Return the whole log of one try of a task."""
         path = f"{_instance_path(dag_id, run_id, task_id)}/logs/{try_number}"
-        answer = self.request("GET", path, params={"full_content": True, "map_index": map_index})
-        records: list[Json] = [{"event": record} if isinstance(record, str) else record for record in answer["content"]]
+        response = self.request("GET", path, params={"full_content": True, "map_index": map_index})
+        records: list[Json] = [
+            {"event": record} if isinstance(record, str) else record for record in response["content"]
+        ]
         return TaskLog([_render(record) for record in records], records)
 
     def _new_run(self, run_id: str | None, conf: Mapping[str, Any] | None) -> Json:
@@ -340,9 +335,9 @@ class AirflowApiV1(AirflowApi):
     def task_log(self, dag_id: str, run_id: str, task_id: str, try_number: int = 1, *, map_index: int = -1) -> TaskLog:
         """Return the whole log of one try of a task."""
         path = f"{_instance_path(dag_id, run_id, task_id)}/logs/{try_number}"
-        answer = self.request("GET", path, params={"full_content": True, "map_index": map_index})
+        response = self.request("GET", path, params={"full_content": True, "map_index": map_index})
         # The content is the printed form of a list of (host, text).
-        parts: list[tuple[str, str]] = ast.literal_eval(answer["content"])
+        parts: list[tuple[str, str]] = ast.literal_eval(response["content"])
         return TaskLog([line for _, text in parts for line in text.splitlines()])
 
     def _new_run(self, run_id: str | None, conf: Mapping[str, Any] | None) -> Json:

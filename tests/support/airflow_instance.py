@@ -27,7 +27,7 @@ from tests.support.airflow_settings import (
 )
 from tests.support.places import TREE
 from tests.support.ports import HeldPort
-from tests.support.processes import ProcessFamily, freeze, is_alive, tree
+from tests.support.processes import ProcessFamily, freeze, is_alive
 from tests.support.services import PostgreSQL
 from tests.support.waiting import wait_for
 
@@ -44,12 +44,12 @@ class AirflowInstance:
     Use it as a context manager, or call :meth:`start` and :meth:`stop`. The components end with this process,
     however it ends.
 
-    :param home: its AIRFLOW_HOME: logs, and the components' output. :meth:`start` makes it anew.
+    :param home: its AIRFLOW_HOME: logs, and the components' output. :meth:`start` empties it.
     :param dags_folder: the folder of its DAG files; read in place.
     :param python: the interpreter of a virtualenv with Airflow; decides the version. Default: this one.
     :param env: more environment variables for all components, such as ``AIRFLOW__SECTION__OPTION`` or
         ``AIRFLOW_CONN_<ID>``; they override those that the instance sets. ``PYTHONPATH`` comes after this checkout,
-        whose code the components run, whatever checkout is installed in the virtualenv.
+        whose code the components run, also if another checkout is installed in the virtualenv.
     :param counts: how many of each component to start. Default 1 of each, but no ``celery-worker``.
     :param component_env: called with a component's name and number; returns environment variables for only this
         component, such as its own log folder. Default None: there are none.
@@ -109,9 +109,9 @@ class AirflowInstance:
         """Whether this is an Airflow 3."""
         return not self.version.startswith("2.")
 
-    def is_line(self, line: str) -> bool:
-        """Whether this is an Airflow of a line such as ``3.0``."""
-        return self.version.startswith(f"{line}.")
+    def is_series(self, series: str) -> bool:
+        """Whether this is an Airflow of a release series such as ``3.0``."""
+        return self.version.startswith(f"{series}.")
 
     @property
     def web_component(self) -> str:
@@ -143,8 +143,6 @@ class AirflowInstance:
         """Prepare the database, start every component and wait until all are healthy.
 
         :param timeout: seconds that the components have to become healthy. Default 240.
-        :raises AirflowInstanceError: it runs already, or a component ended.
-        :raises WaitTimeout: a component was not healthy in time.
         """
         if self._family.members():
             raise AirflowInstanceError(f"An Airflow runs in {self.home} already.")
@@ -195,8 +193,6 @@ class AirflowInstance:
 
         :param name: ``scheduler`` or ``triggerer``; on Airflow 3 also ``dag-processor`` or ``api-server``, on 2.11
             also ``webserver``, and with Celery ``celery-worker``.
-        :param n: its number; the second triggerer has 2. Default 1.
-        :raises AirflowInstanceError: it is running already, or there is no such component.
         """
         if name not in self._names():
             raise AirflowInstanceError(f"Airflow {self.version} has no component {name!r}, only {self._names()}.")
@@ -213,10 +209,6 @@ class AirflowInstance:
 
         SIGKILL goes to all its processes (a triggerer's runner, a scheduler's workers and tasks), as when a
         container is killed. Any other signal goes only to its main process, as from a service manager.
-
-        :param name: see :meth:`start_component`.
-        :param sig: the signal. Default SIGKILL.
-        :param n: its number. Default 1.
         """
         pid = self.pid(name, n)
         # Frozen first, so that none of them can start a process that is then not killed.
@@ -228,11 +220,7 @@ class AirflowInstance:
 
     @contextlib.contextmanager
     def frozen(self, name: str, n: int = 1) -> Iterator[None]:
-        """Stop all processes of a component (SIGSTOP) until the end of the block, as when a machine hangs.
-
-        :param name: see :meth:`start_component`.
-        :param n: its number. Default 1.
-        """
+        """Stop all processes of a component (SIGSTOP) until the end of the block, as when a machine hangs."""
         stopped = freeze(self.pid(name, n))
         try:
             yield
@@ -249,24 +237,20 @@ class AirflowInstance:
         """Return the id of the component's main process."""
         return int(self._pid_file(name, n).read_text())
 
-    def pids(self, name: str, n: int = 1) -> list[int]:
-        """Return the ids of the component's processes, the main one first."""
-        return [process.pid for process in tree(self.pid(name, n))]
-
     def task_pid(self, dag_id: str, run_id: str, task_id: str, map_index: int = -1) -> int:
         """Wait for the process that executes a running task's code, and return its id.
 
         On Airflow 3 the parent of the process is the task's supervisor; on 2.11 it is the local task job.
         """
 
-        def look() -> int | None:
+        def poll() -> int | None:
             instance = self.api.task_instance(dag_id, run_id, task_id, map_index)
             if instance["state"] != "running" or not instance["pid"]:
                 return None
             pid = int(instance["pid"])
             return pid if any(member.pid == pid for member in self._family.members()) else None
 
-        return wait_for(look, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
+        return wait_for(poll, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
 
     def kill_task(
         self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, sig: signal.Signals = signal.SIGKILL
@@ -274,11 +258,9 @@ class AirflowInstance:
         """Send a signal to the process that executes a running task's code, so that Airflow retries the task.
 
         On 3.0 SIGKILL goes to the supervisor too: that version does not retry a task if only its process is killed.
-
-        :param sig: the signal. Default SIGKILL.
         """
         pid = self.task_pid(dag_id, run_id, task_id, map_index)
-        victims = (psutil.Process(pid).ppid(), pid) if sig is signal.SIGKILL and self.is_line("3.0") else (pid,)
+        victims = (psutil.Process(pid).ppid(), pid) if sig is signal.SIGKILL and self.is_series("3.0") else (pid,)
         for victim in victims:
             os.kill(victim, sig)
 
@@ -290,10 +272,7 @@ class AirflowInstance:
         return self.output(name, n).with_suffix(".pid")
 
     def cli(self, *arguments: str, timeout: float = 120.0) -> str:
-        """Run an ``airflow`` command on this instance and return its standard output.
-
-        :raises AirflowInstanceError: it ended with an error.
-        """
+        """Run an ``airflow`` command on this instance and return its standard output."""
         done = subprocess.run(
             [self.python, "-m", "airflow", *arguments],
             env=self._env,
@@ -377,7 +356,7 @@ class AirflowInstance:
     def _wait_until_healthy(self, timeout: float) -> None:
         reported: set[str] = set()
 
-        def look() -> bool:
+        def poll() -> bool:
             for name, n in self.all_components():
                 if not self.is_running(name, n):
                     raise AirflowInstanceError(f"{name} has ended:\n{_tail(self.output(name, n))}")
@@ -393,7 +372,7 @@ class AirflowInstance:
             return wanted <= healthy
 
         wait_for(
-            look,
+            poll,
             timeout=timeout,
             what="Airflow to be healthy",
             detail=lambda: "\n".join(_tail(self.output(*key), 10) for key in self.all_components()),

@@ -38,10 +38,7 @@ class Credentials:
 
 
 def common(database: str, dags_folder: Path, credentials: Credentials) -> Settings:
-    """Return the settings for both Airflow 2.11 and 3.
-
-    :param database: SQLAlchemy's address of the database.
-    """
+    """Return the settings for both Airflow 2.11 and 3."""
     return {
         "core": {
             "dags_folder": str(dags_folder),
@@ -121,11 +118,7 @@ def airflow_3(home: Path, port: int, credentials: Credentials) -> Settings:
 
 
 def celery(broker: str, *, concurrency: int) -> Settings:
-    """Return the settings that put an Airflow 3 on Celery with Redis.
-
-    :param broker: Celery's address of Redis.
-    :param concurrency: how many tasks each worker runs at the same time.
-    """
+    """Return the settings that put an Airflow 3 on Celery with Redis."""
     return {
         "core": {
             "executor": "CeleryExecutor",
@@ -144,11 +137,7 @@ def celery(broker: str, *, concurrency: int) -> Settings:
 
 
 def logs_in_s3(folder: str, conn_id: str) -> Settings:
-    """Return the settings that make Airflow store its task logs in S3.
-
-    :param folder: ``s3://bucket/prefix``.
-    :param conn_id: the connection to S3.
-    """
+    """Return the settings that make Airflow store its task logs in S3."""
     return {
         "logging": {
             "remote_logging": "True",

@@ -12,10 +12,7 @@ from cryptography.x509.oid import NameOID
 def make_certificate(folder: Path, name: x509.GeneralName, days: int = 1) -> tuple[Path, Path]:
     """Make a self-signed certificate.
 
-    :param folder: where to put it.
-    :param name: the host that it is for.
     :param days: how long it is valid; less than 0, it has expired. Default 1.
-    :returns: certificate and key, as PEM files.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "local")])

@@ -30,7 +30,7 @@ CHROMIUM_ARGUMENTS = (
     "--disable-gpu",
     "--disable-quic",
     "--disable-sync",
-    # A page may ask for a font or an image from elsewhere; nobody is there.
+    # A page may load a font or an image from elsewhere, where nothing responds.
     "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",
 )
 
@@ -56,7 +56,7 @@ def uv() -> Callable[..., str]:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no uv in this environment")
 
     def run(*arguments: str | Path) -> str:
-        # What pins this environment says nothing about those that a test makes.
+        # The pins of this environment do not apply to environments that a test makes.
         variables = {name: value for name, value in os.environ.items() if name != "UV_CONSTRAINT"}
         command = [program, *arguments]
         return subprocess.run(command, env=variables, stdout=subprocess.PIPE, text=True, check=True).stdout

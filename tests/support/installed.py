@@ -16,10 +16,7 @@ def imported_from_elsewhere() -> list[str]:
 
 
 def built_wheel(package: str) -> Path:
-    """Return the wheel of a package that ``make`` has built and installed.
-
-    :param package: one of :data:`PACKAGES`.
-    """
+    """Return the wheel of a package that ``make`` has built and installed."""
     wheels = list((CHECKOUT / "build" / "wheels").glob(f"{package}-*.whl"))
     if len(wheels) != 1:
         raise RuntimeError(f"There is not one wheel of {package} in build/wheels: run 'make tree'")

@@ -9,16 +9,14 @@ from tests.support.processes import ProcessFamily
 from tests.support.waiting import wait_for
 
 PROGRAM = CHECKOUT / ".tox" / "wherobots-local" / "bin" / "wherobots-local"
-"""The server in an environment of its own."""
+"""The server in its own environment."""
 
 
 class LocalServerProcess:
-    """A running ``wherobots-local``, from its own environment, as a user has it beside Airflow.
+    """A running ``wherobots-local``, from its own environment, as a user has it next to Airflow.
 
-    :param family: the process family that it belongs to and ends with.
     :param root: the folder of its ``s3://``: ``s3://bucket/key`` is ``root/bucket/key``.
     :param output: the file for the server's output; the ready file is in the same folder.
-    :param arguments: more command-line arguments.
     """
 
     def __init__(self, family: ProcessFamily, root: Path, output: Path, *arguments: str) -> None:

@@ -9,10 +9,7 @@ _NUMBER = re.compile(r"line (\d{6}) of the log")
 
 
 def numbered(number: int) -> str:
-    """The text of a line.
-
-    :param number: its number.
-    """
+    """The text of a line."""
     return f"line {number:06d} of the log"
 
 
@@ -20,9 +17,6 @@ def numbered(number: int) -> str:
 class Account:
     """What became of the lines.
 
-    :param lines: how many there should be.
-    :param lost: those that are missing.
-    :param doubled: those that came more than once.
     :param out_of_order: those that came after a later one.
     """
 
@@ -33,19 +27,12 @@ class Account:
 
 
 def clean(lines: int) -> Account:
-    """The account of a log that came whole, once and in order.
-
-    :param lines: how many lines there are.
-    """
+    """The account of a log that came whole, once and in order."""
     return Account(lines, (), (), ())
 
 
 def account(lines: int, texts: Iterable[str]) -> Account:
-    """Account for a log.
-
-    :param lines: how many numbered lines it should hold, from 0 on.
-    :param texts: what came, in order; other lines are passed over.
-    """
+    """Account for a log."""
     found = [int(match[1]) for text in texts if (match := _NUMBER.search(text))]
     counts = Counter(found)
     latest, late = -1, []

@@ -64,7 +64,7 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def freeze(pid: int) -> list[psutil.Process]:
-    """Stop (SIGSTOP) the process ``pid`` and its descendants, also those that start meanwhile, and return them."""
+    """Stop (SIGSTOP) the process ``pid`` and its descendants, also ones that start during the call, and return them."""
     frozen: dict[int, psutil.Process] = {}
     while new := [process for process in tree(pid) if process.pid not in frozen]:
         for process in new:

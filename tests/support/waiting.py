@@ -28,7 +28,6 @@ def wait_for(
     :param interval: the longest pause between two calls, in seconds; default 0.5. The first pauses are shorter.
     :param what: the condition, for the error; default "the condition".
     :param detail: returns more text for the error, and is called only then; default None.
-    :returns: the true value.
     :raises WaitTimeout: the condition was not true in time; names the condition and the last value.
     """
     deadline = time.monotonic() + timeout

@@ -1,4 +1,4 @@
-"""The benchmark measures what it says: all sides do the same work, and the page shows what was measured."""
+"""The benchmark measures what it claims: all sides do the same work, and the page shows what was measured."""
 
 import json
 from dataclasses import asdict, replace
@@ -10,8 +10,7 @@ import pytest
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from benchmarks import figures
 from benchmarks.measuring import Sample, Side, measure, service
-from benchmarks.page import FOLDER, write_page
-from benchmarks.report import Report
+from benchmarks.report import PAGE_FILES, Report, write_page_files
 from benchmarks.rows import Number, Reach, Row
 from benchmarks.scale import QUICK, Load
 from benchmarks.tasks.running import calls_by_run, check_lines
@@ -55,17 +54,17 @@ def test_the_plain_operator_has_our_arguments() -> None:
 
 
 def test_the_page_includes_what_the_benchmark_writes(tmp_path: Path) -> None:
-    write_page(Report.of("full", ROWS), tmp_path)
+    write_page_files(Report.of("full", ROWS), tmp_path)
     written = {path.name for path in tmp_path.iterdir()}
     page = (TREE / "docs" / "performance.md").read_text()
-    assert written == {path.name for path in FOLDER.iterdir()} == {"figures.json", "table.md", "chart.svg"}
+    assert written == {path.name for path in PAGE_FILES.iterdir()} == {"figures.json", "table.md", "chart.svg"}
     assert all(f"performance/{name}" in page for name in written)
 
 
 def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
-    write_page(Report.from_json((FOLDER / "figures.json").read_text()), tmp_path)
+    write_page_files(Report.from_json((PAGE_FILES / "figures.json").read_text()), tmp_path)
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
-        path.name: path.read_text() for path in FOLDER.iterdir()
+        path.name: path.read_text() for path in PAGE_FILES.iterdir()
     }
 
 

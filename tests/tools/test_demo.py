@@ -35,11 +35,11 @@ class Demo:
         return self.output.read_text()
 
     def wait_to_say(self, words: str, timeout: float) -> None:
-        def look() -> bool:
+        def poll() -> bool:
             assert self.process.poll() is None or words in self.text, self.text
             return words in self.text
 
-        wait_for(look, timeout=timeout, interval=0.1, what=f"the demo to say {words!r}", detail=lambda: self.text)
+        wait_for(poll, timeout=timeout, interval=0.1, what=f"the demo to say {words!r}", detail=lambda: self.text)
 
     def processes(self) -> list[int]:
         return [process.pid for mark in self.marks for process in marked(mark)]

@@ -10,11 +10,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 
 class BareDeferral(BaseOperator):
-    """Defers until a file exists, and then for two thirds of a job's seconds.
-
-    :param gate: the file.
-    :param seconds: how long the job would take, in seconds.
-    """
+    """Defers until a file exists, and then for two thirds of a job's seconds."""
 
     def __init__(self, *, gate: str, seconds: float, **kwargs: Any) -> None:
         super().__init__(**kwargs)

@@ -17,7 +17,7 @@ MODELS, SETTINGS = import_module("airflow.models"), import_module("airflow.setti
 
 @pytest.fixture
 def database(tmp_path: Path) -> Iterator[Path]:
-    """An empty metadata database, in SQLite; meanwhile it is the one of this process, which has none otherwise."""
+    """An empty metadata database in SQLite, which this process uses during the test."""
     path = tmp_path / "airflow.db"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("AIRFLOW__DATABASE__SQL_ALCHEMY_CONN", f"sqlite:///{path}")

@@ -20,8 +20,8 @@ import pytest
 from airflow.jobs.job import Job
 from airflow.utils.session import create_session
 
-from airflow_provider_wherobots.cli import examination
-from airflow_provider_wherobots.cli.installation import check_triggerer
+from airflow_provider_wherobots.cli import doctor as doctor_command
+from airflow_provider_wherobots.cli.checks import check_triggerer
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import State
@@ -72,19 +72,19 @@ def script(server: LocalServer) -> str:
     return SCRIPT_URI
 
 
-def states(said: dict[str, Any]) -> dict[str, str]:
-    return {check["name"]: check["state"] for check in said["checks"]}
+def states(document: dict[str, Any]) -> dict[str, str]:
+    return {check["name"]: check["state"] for check in document["checks"]}
 
 
-def text_of(said: dict[str, Any], name: str) -> str:
-    (check,) = [check for check in said["checks"] if check["name"] == name]
+def text_of(document: dict[str, Any], name: str) -> str:
+    (check,) = [check for check in document["checks"] if check["name"] == name]
     return f"{check['text']} {check['advice']}"
 
 
 def test_a_healthy_installation(doctor: Doctor, control: ControlClient) -> None:
-    code, said = doctor()
-    assert (code, said["failed"]) == (0, False)
-    found = states(said)
+    code, document = doctor()
+    assert (code, document["failed"]) == (0, False)
+    found = states(document)
     # A machine that runs tests may have a metadata database or not.
     assert found.pop("triggerer") in ("ok", "warning", "not checked")
     assert found == dict.fromkeys(found, "ok")
@@ -98,9 +98,9 @@ def synthetic(control: ControlClient) -> None:
 
 @pytest.mark.usefixtures("synthetic")
 def test_sql_is_executed_in_a_session_that_is_stopped(doctor: Doctor, control: ControlClient) -> None:
-    code, said = doctor("--sql")
-    assert (code, states(said)["SQL"]) == (0, "ok")
-    assert "A SQL session was ready after" in text_of(said, "SQL")
+    code, document = doctor("--sql")
+    assert (code, states(document)["SQL"]) == (0, "ok")
+    assert "A SQL session was ready after" in text_of(document, "SQL")
     assert [one["status"] for one in control.sql_sessions() if one["status"] == "READY"] == []
     assert len(control.requests("deleteSqlSession")) == 1
 
@@ -115,17 +115,17 @@ def test_a_dead_sql_engine_fails_the_command(doctor: Doctor, control: ControlCli
         control.answer_sql("SELECT 1", error=text)
     else:
         control.add_fault(operation, {"type": "status", "status": int(text)})
-    code, said = doctor("--sql")
+    code, document = doctor("--sql")
     control.clear_sql_answers()
-    assert (code, said["failed"], states(said)["SQL"]) == (1, True, "failed")
-    assert text in text_of(said, "SQL")
+    assert (code, document["failed"], states(document)["SQL"]) == (1, True, "failed")
+    assert text in text_of(document, "SQL")
     assert [one["status"] for one in control.sql_sessions() if one["status"] == "READY"] == []
 
 
 def test_a_bad_connection_starts_no_session(doctor: Doctor, control: ControlClient) -> None:
     control.add_fault("listJobRuns", {"type": "status", "status": 401})
-    _, said = doctor("--sql")
-    assert states(said)["SQL"] == "not checked"
+    _, document = doctor("--sql")
+    assert states(document)["SQL"] == "not checked"
     assert control.requests("createSqlSession") == []
 
 
@@ -160,42 +160,42 @@ def test_what_is_wrong_is_named_and_no_run_is_created(
 ) -> None:
     fields = {"conn_type": "wherobots", "host": server.url, "password": API_KEY, **connection}
     set_connection(monkeypatch, **fields)
-    code, said = doctor("--run", "--script-uri", script)
-    assert (code, said["failed"]) == (1, True)
-    assert [name for name, state in states(said).items() if state == "failed"] == [failed]
-    assert text in text_of(said, failed)
+    code, document = doctor("--run", "--script-uri", script)
+    assert (code, document["failed"]) == (1, True)
+    assert [name for name, state in states(document).items() if state == "failed"] == [failed]
+    assert text in text_of(document, failed)
     assert control.requests("createJobRun") == []
 
 
 def test_a_connection_that_does_not_exist(doctor: Doctor) -> None:
-    code, said = doctor(conn="no_such_connection")
+    code, document = doctor(conn="no_such_connection")
     assert code == 1
-    assert states(said)["connection"] == "failed"
-    assert "no_such_connection" in text_of(said, "connection")
+    assert states(document)["connection"] == "failed"
+    assert "no_such_connection" in text_of(document, "connection")
 
 
 def test_a_key_without_rights(doctor: Doctor, control: ControlClient) -> None:
     control.add_fault("listJobRuns", {"type": "status", "status": 403})
-    code, said = doctor()
-    assert (code, states(said)["API key"], states(said)["rights: list runs"]) == (1, "ok", "failed")
+    code, document = doctor()
+    assert (code, states(document)["API key"], states(document)["rights: list runs"]) == (1, "ok", "failed")
     control.clear_faults()
     for operation in ("getMyOrganization", "listIntegration", "getMe"):
         control.add_fault(operation, {"type": "status", "status": 403})
-    code, said = doctor()
-    assert (code, states(said)["region"], states(said)["rights: storage"]) == (0, "not checked", "warning")
+    code, document = doctor()
+    assert (code, states(document)["region"], states(document)["rights: storage"]) == (0, "not checked", "warning")
 
 
 def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: ControlClient) -> None:
     for operation in ("createUploadUrl", "listIntegration", "createFileUploadUrl", "getMyOrganization"):
         control.add_fault(operation, {"type": "status", "status": 403})
-    code, said = doctor("--run")
-    assert (code, states(said)["upload"]) == (1, "failed")
-    assert "--script-uri" in text_of(said, "upload")
+    code, document = doctor("--run")
+    assert (code, states(document)["upload"]) == (1, "failed")
+    assert "--script-uri" in text_of(document, "upload")
     assert control.requests("createJobRun") == []
 
 
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(examination, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2))
+    monkeypatch.setattr(doctor_command, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2))
 
 
 def test_a_report_of_runs_has_no_secret_and_no_name(
@@ -203,10 +203,10 @@ def test_a_report_of_runs_has_no_secret_and_no_name(
 ) -> None:
     quick(monkeypatch)
     report = tmp_path / "report.md"
-    code, said = doctor("--run", "--script-uri", script, "--report", str(report))
-    assert code == 0, said
-    assert states(said).keys() >= {question.ask for question in QUESTIONS}
-    assert "3 runs" in text_of(said, "runs")
+    code, document = doctor("--run", "--script-uri", script, "--report", str(report))
+    assert code == 0, document
+    assert states(document).keys() >= {question.text for question in QUESTIONS}
+    assert "3 runs" in text_of(document, "runs")
     text = report.read_text()
     assert (
         "| Where does the next page of a log begin? | works as assumed | a time: that of the page's last line" in text
@@ -217,20 +217,20 @@ def test_a_report_of_runs_has_no_secret_and_no_name(
 
 def test_the_script_is_uploaded(doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     quick(monkeypatch)
-    code, said = doctor("--run")
-    assert code == 0, said
-    assert states(said)["upload"] == "ok"
+    code, document = doctor("--run")
+    assert code == 0, document
+    assert states(document)["upload"] == "ok"
     assert len(control.requests("createJobRun")) == 3
 
 
 def test_an_answer_that_differs_fails_the_command(
     doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(examination, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2, list_seconds=1))
+    monkeypatch.setattr(doctor_command, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2, list_seconds=1))
     control.behaviour(list_delay_seconds=3_600)
-    code, said = doctor("--run", "--script-uri", script)
-    assert (code, said["failed"]) == (1, True)
-    assert states(said)["How soon does List Runs show a new run?"] == "differs: please report it"
+    code, document = doctor("--run", "--script-uri", script)
+    assert (code, document["failed"]) == (1, True)
+    assert states(document)["How soon does List Runs show a new run?"] == "differs: please report it"
 
 
 def test_an_interrupted_doctor_cancels_its_own_runs_only(
@@ -252,7 +252,7 @@ def test_an_interrupted_doctor_cancels_its_own_runs_only(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
-        # A program that is started with the signal ignored goes on ignoring it.
+        # A program that is started with the signal ignored continues to ignore it.
         preexec_fn=partial(signal.signal, signal.SIGTERM, signal.SIG_DFL),
     )
     try:
@@ -277,7 +277,7 @@ def test_a_signal_interrupts_as_ctrl_c_does(number: int) -> None:
     # Tests that were started by nohup ignore SIGHUP.
     before = signal.signal(number, signal.SIG_DFL)
     try:
-        with pytest.raises(KeyboardInterrupt), examination._signals_interrupt():
+        with pytest.raises(KeyboardInterrupt), doctor_command._signals_interrupt():
             os.kill(os.getpid(), number)
         assert signal.getsignal(number) is signal.SIG_DFL
     finally:
@@ -288,7 +288,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     """Under `nohup` the end of the terminal ends nothing."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
     try:
-        with examination._signals_interrupt():
+        with doctor_command._signals_interrupt():
             os.kill(os.getpid(), signal.SIGHUP)
             assert signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
             assert signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL

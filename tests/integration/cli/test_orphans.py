@@ -1,4 +1,4 @@
-"""`orphans` against the local server and a metadata database of its own: what it says, and which runs it cancels."""
+"""`orphans` against the local server and a metadata database: what it prints, and which runs it cancels."""
 
 import json
 import os
@@ -20,7 +20,8 @@ from sqlalchemy import select, update
 
 from airflow_provider_wherobots.api.sql import calls as sql_calls
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.cli import deployment, find_orphans
+from airflow_provider_wherobots.cli import deployment
+from airflow_provider_wherobots.cli import orphans as orphans_command
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.flows.orphans import Owner
 from airflow_provider_wherobots.flows.retry import send
@@ -178,7 +179,7 @@ def test_twenty_runs_half_of_them_orphans(hook: WherobotsHook, orphans: Program,
     assert "10 active runs: 0 orphans, 5 in use, 1 left active, 4 of others" in after.stdout
     assert len(cancels(control)) == 10
 
-    # A task that did not wait is removed from its DAG, or marked: its run is to go on all the same.
+    # A task that did not wait is removed from its DAG, or marked: its run is kept.
     for state in ("removed", "failed"):
         set_state(fire_and_forget, state)
         assert "10 active runs: 0 orphans, 5 in use, 1 left active, 4 of others" in orphans().stdout
@@ -247,7 +248,7 @@ def test_sql_sessions(hook: WherobotsHook, orphans: Program, control: ControlCli
     assert len(control.requests("deleteSqlSession")) == 2
 
 
-def test_a_task_that_is_cleared_meanwhile_keeps_its_session(
+def test_a_task_that_is_cleared_during_the_command_keeps_its_session(
     hook: WherobotsHook, orphans: Program, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     key = f"nightly.start-{99:012x}"
@@ -265,7 +266,7 @@ def test_a_task_that_is_cleared_meanwhile_keeps_its_session(
         set_state(row, None)
         return found
 
-    monkeypatch.setattr(find_orphans, "read_session_users", read_and_clear)
+    monkeypatch.setattr(orphans_command, "read_session_users", read_and_clear)
     results = json.loads(orphans("--cancel", "-o", "json").stdout)
     assert [one["result"] for one in results if one["id"] == session_id] == ["kept: in use"]
     assert control.requests("deleteSqlSession") == []
@@ -289,7 +290,7 @@ AfterTheFirstCancel: TypeAlias = Callable[[Callable[[], None]], None]
 
 @pytest.fixture
 def after_the_first_cancel(control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> AfterTheFirstCancel:
-    """Has something happen between the first cancel and the next look at a task instance."""
+    """Has something happen between the first cancel and the next read of a task instance."""
 
     def arrange(happen: Callable[[], None]) -> None:
         def read_again(owner: Owner) -> Owner | None:
@@ -297,12 +298,12 @@ def after_the_first_cancel(control: ControlClient, monkeypatch: pytest.MonkeyPat
                 happen()
             return deployment.read_again(owner)
 
-        monkeypatch.setattr(find_orphans, "read_again", read_again)
+        monkeypatch.setattr(orphans_command, "read_again", read_again)
 
     return arrange
 
 
-def test_a_task_that_is_cleared_meanwhile_keeps_its_run(
+def test_a_task_that_is_cleared_during_the_command_keeps_its_run(
     hook: WherobotsHook,
     orphans: Program,
     control: ControlClient,
@@ -313,15 +314,15 @@ def test_a_task_that_is_cleared_meanwhile_keeps_its_run(
     write(*tasks)
     first, second = (start_run(control, of) for of in tasks)
     after_the_first_cancel(lambda: set_state(tasks[1], None))
-    said = orphans("--cancel").stdout
-    assert "2 active runs: 2 orphans" in said
-    assert "kept: in use (its task instance is cleared)" in said
-    assert "2 runs: 1 cancelled, 1 kept" in said
+    printed = orphans("--cancel").stdout
+    assert "2 active runs: 2 orphans" in printed
+    assert "kept: in use (its task instance is cleared)" in printed
+    assert "2 runs: 1 cancelled, 1 kept" in printed
     assert cancels(control) == [first]
     assert hook.get_run(second).status in ACTIVE
 
 
-def test_a_database_that_goes_away_meanwhile_hides_no_cancel(
+def test_a_database_that_goes_away_during_the_command_hides_no_cancel(
     hook: WherobotsHook,
     orphans: Program,
     database: Path,

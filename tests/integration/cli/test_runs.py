@@ -13,10 +13,9 @@ import pytest
 import yaml
 
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, TERMINAL_STATUSES
-from airflow_provider_wherobots.cli.arguments import DEFAULT_CONN_ID
+from airflow_provider_wherobots.cli.arguments import DEFAULT_CONN_ID, STATUSES
 from airflow_provider_wherobots.cli.main import main
-from airflow_provider_wherobots.cli.run_actions import LIST_COLUMNS
-from airflow_provider_wherobots.cli.runs import STATUSES
+from airflow_provider_wherobots.cli.runs import LIST_COLUMNS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.integration.conftest import API_KEY, set_connection
 from tests.support.places import TREE
@@ -299,7 +298,7 @@ def test_a_bad_connection_is_one_line(
     hook: WherobotsHook,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.cli.run_actions.MAX_OUTAGE_SECONDS", 1.0)
+    monkeypatch.setattr("airflow_provider_wherobots.cli.runs.MAX_OUTAGE_SECONDS", 1.0)
     host = hook.settings.endpoint.base_url
     set_connection(monkeypatch, **{"conn_type": "wherobots", "host": host, "password": API_KEY, **fields})
     printed = command("runs", "list")

@@ -1,4 +1,4 @@
-"""A trial whose calls and responses are written by hand: a service that behaves as a test says."""
+"""A trial whose calls and responses are written by hand: the behaviour of a service in a test."""
 
 from __future__ import annotations
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.doctor.check import State
-from airflow_provider_wherobots.doctor.ended import OBSERVING, runs_check
+from airflow_provider_wherobots.doctor.read_runs import OBSERVING, runs_check
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Trial
 from tests.unit.doctor.recorded import IDS, PLAN
 

@@ -50,7 +50,7 @@ from tests.unit.doctor.recorded import (
     UNUSUAL,
     ARGS,
     MACHINE,
-) = (question.ask for question in QUESTIONS)
+) = (question.text for question in QUESTIONS)
 ASSUMED, HANDLED, DIFFERS, NOT_CHECKED = State.ASSUMED, State.HANDLED, State.DIFFERS, State.NOT_CHECKED
 
 OWN = list(IDS.values())
@@ -65,11 +65,11 @@ def short_log(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job, "ERROR_LINES", 2)
 
 
-def answers(*exchanges: Exchange, forwarded: Sequence[str] = ()) -> dict[str, Check]:
+def results(*exchanges: Exchange, forwarded: Sequence[str] = ()) -> dict[str, Check]:
     return {check.name: check for check in checks_of(trial(*exchanges, forwarded=forwarded))}
 
 
-def told(check: Check) -> tuple[str, State]:
+def result_of(check: Check) -> tuple[str, State]:
     return check.text, check.state
 
 
@@ -87,31 +87,33 @@ WHOLE_LOG = [(str(NS + n * SECOND), f"line {n}") for n in range(1, 15)]
 
 
 def test_nothing_was_observed() -> None:
-    assert {told(check) for check in checks_of(Trial(PLAN))} == {("No run was observed that shows it.", NOT_CHECKED)}
+    assert {result_of(check) for check in checks_of(Trial(PLAN))} == {
+        ("No run was observed that shows it.", NOT_CHECKED)
+    }
 
 
 def test_advice_is_given_only_if_something_differs() -> None:
-    found = answers(poll(LOG, "COMPLETED"), poll(TIMEOUT, "COMPLETED"))
+    found = results(poll(LOG, "COMPLETED"), poll(TIMEOUT, "COMPLETED"))
     assert (found[COMPLETED].advice, found[COST].advice) == ("", "")
     assert "execution_timeout" in found[TIMED_OUT].advice
 
 
 @pytest.mark.parametrize(
-    ("payload", "answer", "state"),
+    ("payload", "expected", "state"),
     [
         ({"timeoutSeconds": 900}, "yes (region None, version None, runtime None)", ASSUMED),
         ({"timeoutSeconds": 100}, "timeoutSeconds: 900 became 100 (region", HANDLED),
     ],
 )
-def test_what_the_service_keeps_of_a_create(payload: dict[str, Any], answer: str, state: State) -> None:
+def test_what_the_service_keeps_of_a_create(payload: dict[str, Any], expected: str, state: State) -> None:
     kept = {"runPython": {"uri": PLAN.uri, "args": [LOG]}, **payload}
-    found = answers(create(timeoutSeconds=900), poll(LOG, "COMPLETED", payload=kept))[CREATED]
-    assert answer in found.text
+    found = results(create(timeoutSeconds=900), poll(LOG, "COMPLETED", payload=kept))[CREATED]
+    assert expected in found.text
     assert found.state is state
 
 
 @pytest.mark.parametrize(
-    ("statuses", "answer", "state"),
+    ("statuses", "expected", "state"),
     [
         (("PENDING", "RUNNING", "COMPLETED"), "PENDING, RUNNING, COMPLETED", ASSUMED),
         (("PENDING", "WARMING_UP", "COMPLETED"), "PENDING, WARMING_UP, COMPLETED", HANDLED),
@@ -119,13 +121,13 @@ def test_what_the_service_keeps_of_a_create(payload: dict[str, Any], answer: str
         (("FAILED",), "FAILED; it did not complete (no room)", DIFFERS),
     ],
 )
-def test_statuses(statuses: Sequence[str], answer: str, state: State) -> None:
+def test_statuses(statuses: Sequence[str], expected: str, state: State) -> None:
     polls = (poll(LOG, status, kubeApp={"message": "no room"}) for status in statuses)
-    assert told(answers(*polls)[COMPLETED]) == (answer, state)
+    assert result_of(results(*polls)[COMPLETED]) == (expected, state)
 
 
 @pytest.mark.parametrize(
-    ("status", "at", "answer", "state"),
+    ("status", "at", "expected", "state"),
     [
         ("CANCELLED", 12, "CANCELLED after 10.0 s", ASSUMED),
         ("CANCELLED", 102, "CANCELLED after 100.0 s", HANDLED),
@@ -133,18 +135,18 @@ def test_statuses(statuses: Sequence[str], answer: str, state: State) -> None:
         ("RUNNING", 400, "the run was still RUNNING after 398 s", DIFFERS),
     ],
 )
-def test_cancels(status: str, at: float, answer: str, state: State) -> None:
-    found = answers(cancel(CANCEL, at=2), poll(CANCEL, "RUNNING", at=3), poll(CANCEL, status, at=at))
-    assert told(found[CANCELLED]) == (answer, state)
+def test_cancels(status: str, at: float, expected: str, state: State) -> None:
+    found = results(cancel(CANCEL, at=2), poll(CANCEL, "RUNNING", at=3), poll(CANCEL, status, at=at))
+    assert result_of(found[CANCELLED]) == (expected, state)
 
 
 def test_a_cancel_that_is_refused() -> None:
-    found = answers(poll(CANCEL, "RUNNING"), cancel(CANCEL, at=2, error=ConflictError("cancelJobRun", 409)))
-    assert told(found[CANCELLED]) == ("the cancel failed: cancelJobRun: 409: no body", DIFFERS)
+    found = results(poll(CANCEL, "RUNNING"), cancel(CANCEL, at=2, error=ConflictError("cancelJobRun", 409)))
+    assert result_of(found[CANCELLED]) == ("the cancel failed: cancelJobRun: 409: no body", DIFFERS)
 
 
 @pytest.mark.parametrize(
-    ("status", "code", "answer", "state"),
+    ("status", "code", "expected", "state"),
     [
         ("TIMED_OUT", None, "TIMED_OUT", ASSUMED),
         ("FAILED", "RUN_FAIL_EXEC", "FAILED, with the event RUN_FAIL_EXEC", ASSUMED),
@@ -155,13 +157,13 @@ def test_a_cancel_that_is_refused() -> None:
         ("RUNNING", None, "it did not end in time", DIFFERS),
     ],
 )
-def test_the_status_after_a_timeout(status: str, code: str | None, answer: str, state: State) -> None:
+def test_the_status_after_a_timeout(status: str, code: str | None, expected: str, state: State) -> None:
     app: Any = {"status": "DESTROYED", "events": [{"code": code, "message": "timeout reached"}]}
-    assert told(answers(poll(TIMEOUT, status, kubeApp=app))[TIMED_OUT]) == (answer, state)
+    assert result_of(results(poll(TIMEOUT, status, kubeApp=app))[TIMED_OUT]) == (expected, state)
 
 
 @pytest.mark.parametrize(
-    ("started", "ended", "answer", "state"),
+    ("started", "ended", "expected", "state"),
     [
         ("00:00:20", "00:00:50", "yes: it ended 50.0 s after its creation and 30.0 s after its start", ASSUMED),
         ("00:00:20", "00:00:31", "no: it ended 31.0 s after its creation and 11.0 s", HANDLED),
@@ -171,7 +173,7 @@ def test_the_status_after_a_timeout(status: str, code: str | None, answer: str, 
     ],
 )
 def test_whether_a_timeout_leaves_out_the_time_pending(
-    started: str | None, ended: str | None, answer: str, state: State
+    started: str | None, ended: str | None, expected: str, state: State
 ) -> None:
     day = "2026-01-01T"
     times: dict[str, Any] = {
@@ -179,27 +181,27 @@ def test_whether_a_timeout_leaves_out_the_time_pending(
         "startTime": started and f"{day}{started}Z",
         "completeTime": ended and f"{day}{ended}Z",
     }
-    found = answers(poll(TIMEOUT, "TIMED_OUT", **times))[LEAVES_OUT_PENDING]
-    assert answer in found.text
+    found = results(poll(TIMEOUT, "TIMED_OUT", **times))[LEAVES_OUT_PENDING]
+    assert expected in found.text
     assert found.state is state
 
 
-@pytest.mark.parametrize(("value", "said"), [(0.5, ("yes: 0.5 USD", ASSUMED)), (None, ("no", HANDLED))])
-def test_the_cost(value: float | None, said: tuple[str, State]) -> None:
-    assert told(answers(metrics(value))[COST]) == said
+@pytest.mark.parametrize(("value", "expected"), [(0.5, ("yes: 0.5 USD", ASSUMED)), (None, ("no", HANDLED))])
+def test_the_cost(value: float | None, expected: tuple[str, State]) -> None:
+    assert result_of(results(metrics(value))[COST]) == expected
 
 
 def test_calls_that_failed() -> None:
     lost = exchange(calls.get_run("x"), ResponseLostError("getJobRun", "timed out"))
     limited = exchange(calls.list_runs(name="x"), RateLimitedError("listJobRuns", 429))
-    expected = exchange(calls.get_run_logs("x"), BadRequestError("getJobRunLogs", 422))
-    said = "1 x getJobRun without a response, 2 x listJobRuns 429"
-    assert told(answers(lost, limited, limited, expected)[RESPONSES]) == (said, HANDLED)
-    assert told(answers(expected)[RESPONSES]) == ("yes", ASSUMED)
+    probe = exchange(calls.get_run_logs("x"), BadRequestError("getJobRunLogs", 422))
+    expected = "1 x getJobRun without a response, 2 x listJobRuns 429"
+    assert result_of(results(lost, limited, limited, probe)[RESPONSES]) == (expected, HANDLED)
+    assert result_of(results(probe)[RESPONSES]) == ("yes", ASSUMED)
 
 
 @pytest.mark.parametrize(
-    ("looks", "answer", "state"),
+    ("looks", "expected", "state"),
     [
         ([(0.2, OWN)], "at once", ASSUMED),
         ([(0.2, []), (5.1, OWN)], "after 5.0 s", ASSUMED),
@@ -207,26 +209,26 @@ def test_calls_that_failed() -> None:
         ([(0.2, ["stranger"])], "not within 60 s", DIFFERS),
     ],
 )
-def test_how_soon_a_run_is_listed(looks: list[tuple[float, list[str]]], answer: str, state: State) -> None:
-    found = answers(create(), *(listed(ids, at=at, name=PLAN.name(LOG)) for at, ids in looks))[LISTED]
-    assert told(found) == (answer, state)
+def test_how_soon_a_run_is_listed(looks: list[tuple[float, list[str]]], expected: str, state: State) -> None:
+    found = results(create(), *(listed(ids, at=at, name=PLAN.name(LOG)) for at, ids in looks))[LISTED]
+    assert result_of(found) == (expected, state)
 
 
 @pytest.mark.parametrize(
-    ("ids", "answer", "state"),
+    ("ids", "expected", "state"),
     [
         (OWN, "yes", ASSUMED),
         ([*OWN, "stranger"], "yes, with 1 of other names", ASSUMED),
         (OWN[1:], "1 of 3 runs are missing", DIFFERS),
     ],
 )
-def test_the_pattern_by_which_a_retry_finds_its_run(ids: list[str], answer: str, state: State) -> None:
-    assert told(answers(listed(ids, name=f"*-{PLAN.suffix}"))[BY_NAME]) == (answer, state)
+def test_the_pattern_by_which_a_retry_finds_its_run(ids: list[str], expected: str, state: State) -> None:
+    assert result_of(results(listed(ids, name=f"*-{PLAN.suffix}"))[BY_NAME]) == (expected, state)
 
 
 def probed(next_page: str | int, begins: int) -> Check:
     log = WHOLE_LOG
-    return answers(
+    return results(
         page(log[:5], next_page, size=5),
         page(log[begins : begins + 5], size=5, cursor=str(next_page)),
         page(log, at=1),
@@ -234,7 +236,7 @@ def probed(next_page: str | int, begins: int) -> Check:
 
 
 @pytest.mark.parametrize(
-    ("next_page", "begins", "answer"),
+    ("next_page", "begins", "expected"),
     [
         (WHOLE_LOG[4][0], 5, "that of the page's last line, as text; the next page begins after it; on the last page"),
         (
@@ -249,9 +251,9 @@ def probed(next_page: str | int, begins: int) -> Check:
         ("12345", 5, "a number of 5 digits, which is neither a time of the page nor its number of lines"),
     ],
 )
-def test_each_reading_of_the_cursor(next_page: str | int, begins: int, answer: str) -> None:
+def test_each_reading_of_the_cursor(next_page: str | int, begins: int, expected: str) -> None:
     found = probed(next_page, begins)
-    assert answer in found.text
+    assert expected in found.text
     assert found.state is ASSUMED
 
 
@@ -260,17 +262,17 @@ def test_a_page_that_skips_lines_or_has_others_differs() -> None:
     assert "the next page skips 1 lines" in found.text
     assert found.state is DIFFERS
     first = page(WHOLE_LOG[:5], "7", size=5)
-    strange = answers(first, page([("1", "never printed")], size=5), page(WHOLE_LOG, at=1))[NEXT_PAGE]
+    strange = results(first, page([("1", "never printed")], size=5), page(WHOLE_LOG, at=1))[NEXT_PAGE]
     assert strange.state is DIFFERS
 
 
 @pytest.mark.parametrize(
-    ("next_page", "answer"),
+    ("next_page", "expected"),
     [(None, "is null or absent"), ("0", "stays the same"), (0, "stays the same"), ("99", "as if there were more")],
 )
-def test_the_cursor_on_the_last_page(next_page: str | int | None, answer: str) -> None:
+def test_the_cursor_on_the_last_page(next_page: str | int | None, expected: str) -> None:
     short = (page(WHOLE_LOG[:5], "5", size=5), page(WHOLE_LOG[5:10], size=5, cursor="5"))
-    assert answer in answers(*short, page(WHOLE_LOG, next_page, at=1))[NEXT_PAGE].text
+    assert expected in results(*short, page(WHOLE_LOG, next_page, at=1))[NEXT_PAGE].text
 
 
 def test_the_last_page_is_the_first_one_that_ends_with_the_last_line() -> None:
@@ -278,7 +280,7 @@ def test_the_last_page_is_the_first_one_that_ends_with_the_last_line() -> None:
     last = WHOLE_LOG[-1]
     short = (page(WHOLE_LOG[:5], "5", size=5), page(WHOLE_LOG[5:10], size=5, cursor="5"))
     repeated = page([last], last[0], cursor=last[0], at=2)
-    assert "as if there were more" in answers(*short, page(WHOLE_LOG, last[0], at=1), repeated)[NEXT_PAGE].text
+    assert "as if there were more" in results(*short, page(WHOLE_LOG, last[0], at=1), repeated)[NEXT_PAGE].text
 
 
 def refused(size: int) -> Exchange:
@@ -287,16 +289,16 @@ def refused(size: int) -> Exchange:
 
 def test_sizes_of_pages() -> None:
     log = WHOLE_LOG
-    assert told(answers(page(log, size=5_000))[SIZE]) == ("14 are sent at once", ASSUMED)
-    cut = answers(page(log[:10], size=5_000), page(log[10:], size=5_000, cursor="x"))[SIZE]
-    assert told(cut) == ("a page of 5,000 is cut to 10", ASSUMED)
-    few = answers(refused(5_000), refused(100), page(log[:10], size=10))[SIZE]
-    assert told(few) == ("100 are refused; 10 are sent at once", DIFFERS)
-    assert answers(refused(100), refused(10))[SIZE].state is DIFFERS
+    assert result_of(results(page(log, size=5_000))[SIZE]) == ("14 are sent at once", ASSUMED)
+    cut = results(page(log[:10], size=5_000), page(log[10:], size=5_000, cursor="x"))[SIZE]
+    assert result_of(cut) == ("a page of 5,000 is cut to 10", ASSUMED)
+    few = results(refused(5_000), refused(100), page(log[:10], size=10))[SIZE]
+    assert result_of(few) == ("100 are refused; 10 are sent at once", DIFFERS)
+    assert results(refused(100), refused(10))[SIZE].state is DIFFERS
 
 
 @pytest.mark.parametrize(
-    ("keep", "answer", "state"),
+    ("keep", "expected", "state"),
     [
         (slice(0, 14), "yes: 14 lines, of standard output and of standard error", ASSUMED),
         (slice(1, 14), "1 of 12 lines of standard output are missing, 1 of which came too late", DIFFERS),
@@ -304,49 +306,49 @@ def test_sizes_of_pages() -> None:
         (slice(None, None, -1), "came out of order", HANDLED),
     ],
 )
-def test_what_a_task_log_would_lack(keep: slice, answer: str, state: State) -> None:
-    found = answers(poll(LOG, "COMPLETED", at=20), page(WHOLE), forwarded=printed()[keep])[TASK_LOG]
-    assert answer in found.text
+def test_what_a_task_log_would_lack(keep: slice, expected: str, state: State) -> None:
+    found = results(poll(LOG, "COMPLETED", at=20), page(WHOLE), forwarded=printed()[keep])[TASK_LOG]
+    assert expected in found.text
     assert found.state is state
 
 
 def test_lines_that_come_twice_or_never_or_without_a_time() -> None:
     end = poll(LOG, "COMPLETED", at=20)
-    twice = answers(end, page(WHOLE), forwarded=[*printed(), printed()[0]])[TASK_LOG]
-    assert told(twice) == ("1 lines of standard output came twice", DIFFERS)
-    never = answers(end, page(WHOLE[1:]), forwarded=printed()[1:])[TASK_LOG]
-    assert told(never) == ("1 of 12 lines of standard output are missing", DIFFERS)
+    twice = results(end, page(WHOLE), forwarded=[*printed(), printed()[0]])[TASK_LOG]
+    assert result_of(twice) == ("1 lines of standard output came twice", DIFFERS)
+    never = results(end, page(WHOLE[1:]), forwarded=printed()[1:])[TASK_LOG]
+    assert result_of(never) == ("1 of 12 lines of standard output are missing", DIFFERS)
     made = trial(end, page(WHOLE), forwarded=printed())
     made.forwarded[0] = made.forwarded[0]._replace(time_ns=None)
     (timeless,) = (check for check in checks_of(made) if check.name == TASK_LOG)
-    assert told(timeless) == ("1 lines have no time that can be read", DIFFERS)
+    assert result_of(timeless) == ("1 lines have no time that can be read", DIFFERS)
 
 
 @pytest.mark.parametrize(
-    ("at", "said", "state"),
+    ("at", "expected", "state"),
     [
         (20.5, "0.6 s after the end was seen; in this run wait_post_run_logs_timeout_seconds=2 would", ASSUMED),
         (5.0, "0.0 s after", ASSUMED),
         (40.0, "20.1 s after", HANDLED),
     ],
 )
-def test_late_lines(at: float, said: str, state: State) -> None:
-    found = answers(poll(LOG, "COMPLETED", at=20), page(WHOLE, at=at))[LATE]
-    assert said in found.text
+def test_late_lines(at: float, expected: str, state: State) -> None:
+    found = results(poll(LOG, "COMPLETED", at=20), page(WHOLE, at=at))[LATE]
+    assert expected in found.text
     assert found.state is state
 
 
 def test_a_last_line_that_never_comes_differs() -> None:
-    assert answers(poll(LOG, "COMPLETED", at=20), page(WHOLE[:11]))[LATE].state is DIFFERS
+    assert results(poll(LOG, "COMPLETED", at=20), page(WHOLE[:11]))[LATE].state is DIFFERS
 
 
 def special(*changes: tuple[str, str | None]) -> Check:
     raws = {name: job.special_line(name) for name in job.SPECIALS} | dict(changes)
-    return answers(page([("1", raw) for raw in ("", *raws.values()) if raw is not None]))[UNUSUAL]
+    return results(page([("1", raw) for raw in ("", *raws.values()) if raw is not None]))[UNUSUAL]
 
 
 def test_unusual_lines() -> None:
-    assert told(special()) == (f"yes: {', '.join(job.SPECIALS)}, and an empty one", ASSUMED)
+    assert result_of(special()) == (f"yes: {', '.join(job.SPECIALS)}, and an empty one", ASSUMED)
     long, tab = job.special_line("long")[:1_000], job.special_line("tab")
     found = special(("long", long), ("tab", tab.replace("\t", " ")), ("colour", None))
     assert found.text == "long: cut to 1,000 of 20,021 characters; tab: changed; colour: missing"
@@ -354,17 +356,17 @@ def test_unusual_lines() -> None:
 
 
 @pytest.mark.parametrize(
-    ("sent", "got", "said", "state"),
+    ("sent", "got", "expected", "state"),
     [
         (["a b", ""], ["a b", ""], "yes: with spaces", ASSUMED),
         (["a b", ""], ["a", "b"], 'no: ["a", "b"]', DIFFERS),
         ([], [], "unusual ones are refused", HANDLED),
     ],
 )
-def test_args_and_the_machine(sent: list[str], got: list[str], said: str, state: State) -> None:
+def test_args_and_the_machine(sent: list[str], got: list[str], expected: str, state: State) -> None:
     facts = {"args": got, "python": "3.11.9", "system": "Linux x86_64", "packages": ["sedona"]}
     made = create(runPython={"uri": PLAN.uri, "args": [LOG, *sent]})
-    found = answers(made, page([("1", job.BEGIN + json.dumps(facts))]))
-    assert said in found[ARGS].text
+    found = results(made, page([("1", job.BEGIN + json.dumps(facts))]))
+    assert expected in found[ARGS].text
     assert found[ARGS].state is state
-    assert told(found[MACHINE]) == ("Python 3.11.9, Linux x86_64; packages: sedona", ASSUMED)
+    assert result_of(found[MACHINE]) == ("Python 3.11.9, Linux x86_64; packages: sedona", ASSUMED)

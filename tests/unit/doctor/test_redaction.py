@@ -8,9 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.doctor.check import Check, State
+from airflow_provider_wherobots.doctor.check import Check, State, as_markdown, redacted
 from airflow_provider_wherobots.doctor.redaction import Redactor, masked, names_in, names_of_host
-from airflow_provider_wherobots.doctor.report import as_markdown, redacted
 
 KEY = "wbt_live_0a1b2c3d4e5f"
 PRINTABLE = st.characters(min_codepoint=33, max_codepoint=126)
@@ -107,7 +106,7 @@ def test_the_names_in_an_organization() -> None:
     }
     names = names_in(document)
     assert names >= {"org0id", "Acme Maps", "acme.example", "jane@acme.example", "Jane", "wbts-wbc-acme", "acme-lake"}
-    # What describes the service, and says nothing about the organization, stays readable.
+    # Values that describe the service, and do not identify the organization, stay readable.
     assert names & {"aws-us-west-2", "PROFESSIONAL", "ADMIN", "data"} == set()
     assert names_in(None) == names_in("text") == names_in([1]) == set()
 

@@ -17,14 +17,16 @@ from airflow_provider_wherobots.api.errors import (
     PermissionDeniedError,
     PlainHttpError,
     ProxySettingError,
+    RateLimitedError,
     ResponseLostError,
+    ServerError,
     UnreadableResponseError,
     UntrustedServerError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import RunPage
 from airflow_provider_wherobots.doctor.check import Check, State
-from airflow_provider_wherobots.doctor.service import Asked, Sample, ask_service, service_checks
+from airflow_provider_wherobots.doctor.service import Responses, Sample, query_service, service_checks
 from tests.unit.doctor.recorded import START
 from tests.unit.flows.script import Script, answers, by_operation
 
@@ -36,14 +38,14 @@ DENIED = PermissionDeniedError("listIntegration", 403, SAID)
 
 
 def checks(
-    asked: Asked, *samples: Sample, proxy: str | None = None, host: str = "", extra: str = ""
+    responses: Responses, *samples: Sample, proxy: str | None = None, host: str = "", extra: str = ""
 ) -> dict[str, Check]:
     settings = read_settings(host=host, password="a-key", extra=extra)
-    return {check.name: check for check in service_checks(replace(asked, samples=list(samples)), settings, proxy)}
+    return {check.name: check for check in service_checks(replace(responses, samples=list(samples)), settings, proxy)}
 
 
-def healthy(**changes: Any) -> Asked:
-    return replace(Asked(None, ORGANIZATION, STORAGE, {}), **changes)
+def healthy(**changes: Any) -> Responses:
+    return replace(Responses(None, ORGANIZATION, STORAGE, {}), **changes)
 
 
 def dated(behind: float = 0.0, seconds: float = 0.2) -> Sample:
@@ -69,24 +71,27 @@ def test_all_is_well() -> None:
         (ProxySettingError(OPERATION, "socks"), "not failed not not", "name an HTTP proxy"),
         (AuthenticationError(OPERATION, 401, SAID), "ok ok failed not", "put a valid key"),
         (PermissionDeniedError(OPERATION, 403, SAID), "ok ok ok failed", "Professional or Enterprise"),
+        (RateLimitedError(OPERATION, 429, SAID), "ok ok failed not", "repeat the command"),
+        (ServerError(OPERATION, 503, SAID), "ok ok failed not", "repeat the command"),
         (NotFoundError(OPERATION, 404), "ok ok failed not", "set the API host"),
         (UnreadableResponseError(OPERATION, 200, b"<html>", "x"), "ok ok failed not", "set the API host"),
         (ForeignResponseError(OPERATION, 302), "ok ok failed not", "set the API host"),
     ],
 )
 def test_one_cause_fails_one_check(error: WherobotsApiError, states: str, advice: str) -> None:
-    found = checks(Asked(error))
+    found = checks(Responses(error))
     names = ("DNS", "reach and TLS", "API key", "rights: list runs")
     assert [found[name].state.value.split()[0] for name in names] == states.split()
     failed = [check for check in found.values() if check.state is State.FAILED]
     assert any(advice in check.advice for check in failed)
-    # What could not be asked is not blamed.
-    for name in ("region", "rights: storage"):
+    # Checks whose calls were not made are not blamed.
+    for name in ("clock", "latency", "region", "rights: storage"):
         assert found[name].state is State.NOT_CHECKED
+        assert found[name].text == "List Runs failed, so nothing else was requested."
 
 
 def test_the_services_own_words_are_shown() -> None:
-    found = checks(Asked(AuthenticationError(OPERATION, 401, SAID, "req-1")))
+    found = checks(Responses(AuthenticationError(OPERATION, 401, SAID, "req-1")))
     assert "what the service said [request id: req-1]" in found["API key"].text
 
 
@@ -94,7 +99,7 @@ def test_a_proxy() -> None:
     found = checks(healthy(), dated(), proxy="http://proxy.example.com:3128")
     assert found["DNS"].state is State.NOT_CHECKED
     assert "through the proxy http://proxy.example.com:3128" in found["reach and TLS"].text
-    wrong = checks(Asked(NotSentError(OPERATION, "Failed to resolve 'proxy'")), proxy="http://proxy:1")
+    wrong = checks(Responses(NotSentError(OPERATION, "Failed to resolve 'proxy'")), proxy="http://proxy:1")
     assert wrong["DNS"].state is State.FAILED
 
 
@@ -170,19 +175,19 @@ def test_storage(storage: Any, state: State, text: str) -> None:
     assert found.state is state
 
 
-def test_what_is_asked_changes_nothing() -> None:
+def test_the_calls_change_nothing() -> None:
     page = RunPage(())
     script = Script(answers(page, page, page, ORGANIZATION, STORAGE, {"id": "me"}))
-    asked = script.run(ask_service())
-    assert (asked.refused, asked.organization, asked.storage) == (None, ORGANIZATION, STORAGE)
+    responses = script.run(query_service())
+    assert (responses.refused, responses.organization, responses.storage) == (None, ORGANIZATION, STORAGE)
     assert {sent.call.method for sent in script.sent} == {"GET"}
     assert [sent.call.path for sent in script.sent] == ["/runs"] * 3 + ["/organization", "/storage", "/users/me"]
     assert {sent.timeout for sent in script.sent} == {15.0}
 
 
-def test_nothing_more_is_asked_of_a_service_that_refuses() -> None:
+def test_a_service_that_refuses_gets_no_further_call() -> None:
     script = Script(answers(AuthenticationError(OPERATION, 401)))
-    assert isinstance(script.run(ask_service()).refused, AuthenticationError)
+    assert isinstance(script.run(query_service()).refused, AuthenticationError)
     assert len(script.sent) == 1
 
 
@@ -193,8 +198,8 @@ def test_an_error_of_one_answer_does_not_end_the_others() -> None:
     script = Script(
         by_operation(listJobRuns=lambda *_: RunPage(()), getMyOrganization=refuse, listIntegration=refuse, getMe=refuse)
     )
-    asked = script.run(ask_service())
-    assert asked.organization is asked.storage is asked.me is DENIED
+    responses = script.run(query_service())
+    assert responses.organization is responses.storage is responses.me is DENIED
 
 
 @pytest.mark.parametrize(("operation", "document"), [("getMyOrganization", []), ("listIntegration", {})])
@@ -205,4 +210,4 @@ def test_an_answer_of_another_kind_is_an_error(operation: str, document: Any) ->
         return document
 
     others: dict[str, Any] = {name: lambda *_: {} for name in ("getMyOrganization", "listIntegration", "getMe")}
-    Script(by_operation(**{"listJobRuns": lambda *_: RunPage(()), **others, operation: given})).run(ask_service())
+    Script(by_operation(**{"listJobRuns": lambda *_: RunPage(()), **others, operation: given})).run(query_service())

@@ -1,0 +1,101 @@
+"""The doctor's checks that need Airflow: its version, its triggerer, and a statement in a SQL session."""
+
+from __future__ import annotations
+
+import platform
+import time
+from contextlib import closing
+from typing import Any
+from uuid import uuid4
+
+from airflow import __version__ as airflow_version
+
+from airflow_provider_wherobots import __version__
+from airflow_provider_wherobots.api.connection import Settings
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.cli.output import print_message
+from airflow_provider_wherobots.cli.service import driver_of
+from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.doctor.check import Check, State
+from airflow_provider_wherobots.flows import words
+
+OLDEST_AIRFLOW, NEWEST_AIRFLOW = (2, 11), (3, 3)
+SQL = "SQL"
+SELECT_SECONDS = 120.0
+"""How long ``SELECT 1`` may take in a session that is ready."""
+
+
+def check_versions() -> Check:
+    """Check that the provider supports this Airflow."""
+    name = "versions"
+    text = (
+        f"Provider {__version__}, Airflow {airflow_version}, Python {platform.python_version()}, {platform.system()}."
+    )
+    if AIRFLOW < OLDEST_AIRFLOW:
+        return Check(name, State.FAILED, text, "upgrade Airflow to 2.11 or later")
+    if AIRFLOW > NEWEST_AIRFLOW:
+        return Check(name, State.WARNING, text, "this Airflow is newer than the provider: check for a newer provider")
+    return Check(name, State.OK, text)
+
+
+def check_triggerer() -> Check:
+    """Check in Airflow's metadata database that a triggerer is alive. A deferred task needs one."""
+    name = "triggerer"
+    try:
+        from airflow.jobs.job import Job
+        from airflow.utils.session import create_session
+        from sqlalchemy import select
+
+        with create_session() as session:
+            jobs: Any = session.scalars(select(Job).where(Job.job_type == "TriggererJob", Job.state == "running"))
+            alive = sum(job.is_alive() for job in jobs)
+    except Exception as error:
+        # Many machines that run tasks cannot read it, by design. The error's text would name its host and user.
+        kind = type(error).__name__
+        return Check(name, State.NOT_CHECKED, f"Airflow's metadata database cannot be read from here ({kind}).")
+    if alive:
+        return Check(name, State.OK, f"{alive} alive.")
+    advice = "start one (airflow triggerer): without it deferred tasks wait forever"
+    return Check(name, State.WARNING, "Airflow's metadata database shows no live triggerer.", advice)
+
+
+def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
+    """Execute ``SELECT 1`` in a new session, which is stopped in any case."""
+    try:
+        from airflow_provider_wherobots.hooks.sql import check_installed
+
+        check_installed()
+    except AirflowOptionalProviderFeatureException as error:
+        return Check(SQL, State.FAILED, f"{error}.", "install the extra, here and on workers")
+    from airflow_provider_wherobots.dbapi.connection import Connection
+    from airflow_provider_wherobots.dbapi.errors import DatabaseError
+    from airflow_provider_wherobots.flows.sql.session import SessionWait, obtain_session, stop_session
+    from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
+
+    request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)
+    own: list[str] = []
+    print_message("Starting a SQL session, which takes minutes. It is stopped after SELECT 1")
+    began = time.monotonic()
+    try:
+        with closing(Connection(driver_of(settings), lambda level, text: print_message(text))) as connection:
+            connection.open(obtain_session(request, SessionWait(), own=own.append))
+            ready, execution_id = time.monotonic(), str(uuid4())
+            options = StatementOptions(
+                connection.session.socket_url,
+                time.time() + SELECT_SECONDS,
+                f"limit of {words.duration(SELECT_SECONDS)} for SELECT 1",
+            )
+            cursor = connection.cursor()
+            cursor.take(connection.follow(execution_id, execute(Statement(execution_id, "SELECT 1"), options)))
+            rows, ended = cursor.fetchall(), time.monotonic()
+    except DatabaseError as error:
+        text = f"SELECT 1 was not executed in a SQL session ({words.quoted(str(error))})."
+        return Check(SQL, State.FAILED, text, "read the service's message; runs work without SQL")
+    finally:
+        if own:
+            with driver_of(settings) as driver:
+                driver.run(stop_session(own[0]))
+    if len(rows) != 1:
+        return Check(SQL, State.FAILED, f"SELECT 1 returned {len(rows)} rows.", "report it")
+    waits = f"{words.duration(ready - began)}, and SELECT 1 took {words.duration(ended - ready)}"
+    return Check(SQL, State.OK, f"A SQL session was ready after {waits}.")
