@@ -128,8 +128,11 @@ class SqlHistory:
                 number, mark = self._writes[execution_id]
                 word = Word.SUCCEEDED if state == SUCCEEDED else Word.NO_EFFECT
                 self.record_key(self.record.write(word, mark, number))
-        if state_at_kill(self._ti) == "restarting":
-            note_for_retry(self._ti, CLEARED_KEY)
+        try:
+            if state_at_kill(self._ti) == "restarting":
+                note_for_retry(self._ti, CLEARED_KEY)
+        except Exception as error:
+            self._task.log.warning("A retry will not know whether the task was cleared: %s", reason_of(error))
 
     def record_key(self, key: str | None) -> None:
         """Record a key for the next try, if there is one. Without the key, that try queries the session."""

@@ -1158,6 +1158,21 @@ def test_a_kill_cancels_the_statement_and_stops_a_session_of_its_own(make: Make,
     assert written(ti) == ["sent by 1", "no_effect by 1"]
 
 
+def test_a_kill_stops_its_own_session_though_airflows_database_is_away(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def away(task_instance: Any) -> None:
+        raise ConnectionError("the database is away")
+
+    monkeypatch.setattr(sql_history, "state_at_kill", away)
+    control.answer_sql(INSERT, held=True)
+    task, ti = make(INSERT, force_new=True), TaskInstance()
+    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert is_stopped(control, ti)
+
+
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlClient) -> None:
     ti = TaskInstance()
