@@ -21,6 +21,9 @@ _ERROR_CLASSES = {
     504: ("GATEWAY_TIMEOUT_ERROR", "Gateway Timeout"),
 }
 
+INSUFFICIENT_QUOTA = ("INSUFFICIENT_QUOTA_ERROR", "Insufficient Quota")
+"""The code and message of a request that a quota refuses, regardless of the status."""
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -33,15 +36,22 @@ class Problem:
 class ApiError(Exception):
     """A request that gets an error body."""
 
-    def __init__(self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION) -> None:
+    def __init__(
+        self,
+        status: int,
+        problems: Sequence[Problem] | str,
+        suggestion: str = DEFAULT_SUGGESTION,
+        error_class: tuple[str, str] | None = None,
+    ) -> None:
         self.status = status
+        self.error_class = error_class or _error_class(status)
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
         self.suggestion = suggestion
         super().__init__("; ".join(problem.details for problem in self.problems))
 
 
 def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]:
-    code, message = _error_class(error.status)
+    code, message = error.error_class
     return {
         "errors": [
             {

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wherobots_local.api.errors import ApiError
+from wherobots_local.api.errors import INSUFFICIENT_QUOTA, ApiError
 from wherobots_local.api.queries import checked_region
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.control.behaviour import Behaviour
@@ -59,7 +59,8 @@ class SqlSessions:
                 _log.warning("There are %d SQL sessions (sql_max_sessions): the newest one is shared", len(living))
                 return GrantedSession(living[-1], fallback="quota")
             status = rules.sql_quota if isinstance(rules.sql_quota, int) else 429
-            raise ApiError(status, f"a new SQL session would exceed the quota of {most}", "End a session.")
+            details = f"a new SQL session would exceed the quota of {most}"
+            raise ApiError(status, details, "End a session.", INSUFFICIENT_QUOTA)
         session = LocalSqlSession(payload, region, self._make_engine, self._rules, stored=self._stored)
         self._sessions[session.id] = session
         self._forget_old_ones()
