@@ -64,8 +64,8 @@ def _path(location: tuple[int | str, ...]) -> Iterator[str]:
 
 
 def _details(field: str, kind: str, message: str, value: Any, known: tuple[str, ...]) -> str:
-    if kind == "missing":
-        return f"{field} is required, but missing"
+    if kind in ("missing", "union_tag_not_found"):
+        return f"{field}{'.type' if kind != 'missing' else ''} is required, but missing"
     if kind == "extra_forbidden":
         return f"there is no {field}" + (f". There are: {', '.join(sorted(known))}" if known else " here")
     rule = message.removeprefix("Value error, ")

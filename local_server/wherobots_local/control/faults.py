@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from wherobots_local.api.queries import name_matches
 from wherobots_local.api.validation import ControlModel, validated
 from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_EVENTS, SQL_MESSAGES
+from wherobots_local.control.behaviour import Seconds
 
 ANY_OPERATION = "*"
 
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
-_Seconds = Annotated[float, Field(ge=0, le=10 * 365 * 24 * 3600, allow_inf_nan=False)]
 _Status = Annotated[int, Field(ge=200, le=599)]
 _Printable = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
@@ -42,14 +41,14 @@ class Hang(ControlModel):
     """The request is not handled, and gets no response for a time."""
 
     type: Literal["hang"]
-    seconds: _Seconds = 3600.0
+    seconds: Seconds = 3600.0
 
 
 class Slow(ControlModel):
     """The request is handled, and gets its response after a time."""
 
     type: Literal["slow"]
-    seconds: _Seconds = 1.0
+    seconds: Seconds = 1.0
 
 
 class StatusResponse(ControlModel):
@@ -80,38 +79,9 @@ class MessageFault(ControlModel):
     type: Literal["lose_message", "evict", "end_session"]
 
 
-_TAGS = {
-    **dict.fromkeys(("lose_answer", "truncate", "reset"), "is-sudden"),
-    "hang": "is-hang",
-    "slow": "is-slow",
-    "status": "is-status",
-    "html": "is-html",
-    **dict.fromkeys(("lose_message", "evict", "end_session"), "is-message"),
-}
-
-
-def _tag(value: Any) -> str | None:
-    kind = value.get("type") if isinstance(value, Mapping) else None
-    return _TAGS.get(kind) if isinstance(kind, str) else None
-
-
 FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageFault
-_AnyAction = Annotated[
-    Annotated[SuddenEnd, Tag("is-sudden")]
-    | Annotated[Hang, Tag("is-hang")]
-    | Annotated[Slow, Tag("is-slow")]
-    | Annotated[StatusResponse, Tag("is-status")]
-    | Annotated[HtmlResponse, Tag("is-html")]
-    | Annotated[MessageFault, Tag("is-message")],
-    Discriminator(
-        _tag,
-        custom_error_type="unknown_action",
-        custom_error_message=f'Input should be an object whose "type" is one of {", ".join(_TAGS)}',
-    ),
-]
 
-
-_OF_CALLS = frozenset(_TAGS) - {"lose_message", "evict", "end_session"}
+_OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
 _OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
 _OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
 
@@ -134,26 +104,24 @@ class FaultRule(ControlModel):
     operation: Literal[  # type: ignore[valid-type]
         ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
     ] = ANY_OPERATION
-    action: _AnyAction
+    action: Annotated[FaultAction, Field(discriminator="type")]
     run_id: str | None = None
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
     state: str | None = None
     times: _Count | None = None
-    seconds: _Seconds | None = None
+    seconds: Seconds | None = None
     after: _Count = 0
     per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
-        suitable = (
-            _OF_MESSAGES
-            if self.operation in SQL_MESSAGES
-            else _OF_EVENTS
-            if self.operation in SQL_EVENTS
-            else _OF_CALLS
-        )
+        suitable = _OF_CALLS
+        if self.operation in SQL_MESSAGES:
+            suitable = _OF_MESSAGES
+        elif self.operation in SQL_EVENTS:
+            suitable = _OF_EVENTS
         if self.action.type not in suitable:
             raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
         return self

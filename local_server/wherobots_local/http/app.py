@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from wherobots_local.http import account_api, control_api, runs_api, sql_api, sql_control_api, storage_api
+from wherobots_local.http import account_api, runs_api, sql_api, storage_api
 from wherobots_local.http.control_api import control_routes
 from wherobots_local.http.gate import HostGate
 from wherobots_local.http.objects import object_routes
@@ -42,8 +42,7 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
             sql_socket_route(service),
             *object_routes(service),
             *S3Api(service).routes(),
-            *control_routes(service, control_api.CALLS),
-            *control_routes(service, sql_control_api.CALLS),
+            *control_routes(service),
         ],
         exception_handlers={HTTPException: routing_error},
         lifespan=lifespan,

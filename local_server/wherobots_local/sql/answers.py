@@ -23,7 +23,7 @@ class SyntheticAnswer:
     """
 
     columns: Mapping[str, Sequence[Any]] | None = None
-    geometry: tuple[str, ...] = ()
+    geometry: Sequence[str] = ()
     error: str = ""
     seconds: float = 0.0
     held: bool = False

@@ -5,13 +5,13 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.api.vocabulary import ORGANIZATION_ID
 from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.control.requests import SessionPatch
 from wherobots_local.runs.run import AppEvent, new_id, utc_now
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError
 from wherobots_local.sql.execution import SqlListener
@@ -27,15 +27,6 @@ SOCKET_VERSION = "1.0.0"
 
 _START_STEPS = ("PREPARING", "REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
 _ENDING = "DESTROYING"
-
-
-@dataclass
-class ShownInstead:
-    """What tests let a session say about itself; None says the truth."""
-
-    status: str | None = None
-    message: str | None = None
-    url: str | None = None
 
 
 class LocalSqlSession:
@@ -58,7 +49,7 @@ class LocalSqlSession:
         self.status = "PENDING"
         self.message: str | None = None
         self.events = [AppEvent("APP_START_CREATION", None)]
-        self.shown = ShownInstead()
+        self.shown = SessionPatch()
         self._rules = rules
         self._engine = make_engine(self.id)
         self._listeners: set[SqlListener] = set()
