@@ -1,4 +1,4 @@
-"""File descriptors: each connection, log and process needs some, and the default limit is low (256 on macOS)."""
+"""File descriptors: connections, logs and processes need them, and the default limit is low (256 on macOS)."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _EACH_RUN = 8
 
 
 def raise_soft_limit(runs: int) -> None:
-    """Raise the soft limit to 8192 and eight more for each parallel run, or as far as the system allows."""
+    """Raise the soft limit to 8192 plus eight per parallel run, or as far as the system allows."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     wanted = WANTED + runs * _EACH_RUN
     if hard != resource.RLIM_INFINITY:

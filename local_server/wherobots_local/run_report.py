@@ -1,4 +1,4 @@
-"""The runs in the terminal: one line when a run starts, one when it ends, and between them its log, if it is wanted."""
+"""Prints runs in the terminal: one line at the start, one at the end and, if requested, the log between them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _STOP_SECONDS = 2.0
 
 @dataclass
 class _Event:
-    """Lines to print. The log of ``run`` goes before them."""
+    """Lines to print, after the log of ``run``."""
 
     line: str
     run: LocalRun | None = None
@@ -33,18 +33,15 @@ class _Event:
 
 @dataclass
 class _Followed:
-    """A run whose log is shown. ``seen`` is the time and the number of the last line shown."""
+    """A run whose log is printed. ``seen`` is the time and number of the last printed line."""
 
     run: LocalRun
     seen: tuple[int, int] | None = None
 
 
 class RunReport:
-    """Prints runs as they change. It prints in a thread of its own, so that a slow terminal does not stop the server.
-
-    With ``logs`` it prints the lines of the logs too. If a run writes faster than they can be printed, lines are left
-    out, and a line says how many.
-    """
+    """Prints runs in a thread, so that a slow terminal does not block the server. If runs write faster than the
+    terminal prints, lines are left out, and a line shows how many."""
 
     def __init__(self, terminal: Terminal, *, logs: bool = False) -> None:
         self._terminal = terminal
@@ -58,7 +55,7 @@ class RunReport:
         self._thread = threading.Thread(target=self._print_all, name="wherobots-local-report", daemon=True)
 
     def changed(self, run: LocalRun) -> None:
-        """Notice that a run was created or has changed. Returns at once."""
+        """Queue the lines of a run that was created or has changed."""
         if run.ended:
             if self._active.pop(run.id, None) is not None:
                 self._put(_Event(_end_of(run), run))
@@ -71,10 +68,7 @@ class RunReport:
             self._put(run)
 
     def say(self, *lines: str) -> None:
-        """Print lines of the server itself, after those that wait. Returns at once.
-
-        Text of others in them must be :func:`~wherobots_local.terminal.escaped`.
-        """
+        """Queue lines of the server itself. Text from users must be :func:`~wherobots_local.terminal.escaped`."""
         self._put(_Event("\n".join(lines)))
 
     def __enter__(self) -> RunReport:
@@ -131,7 +125,7 @@ class RunReport:
         self._terminal.print(event.line)
 
     def _show_lines(self, followed: _Followed) -> bool:
-        """Print new lines of a log, a limited number. Returns whether there may be more."""
+        """Print some new lines of a log. Returns whether there are more."""
         run, texts = followed.run, []
         try:
             # Read through files of its own: the server's thread closes the others when the run ends.

@@ -1,4 +1,4 @@
-"""Errors in the envelope of the published API: ``ErrorBody`` with its ``ErrorInfo`` items."""
+"""Errors in the published envelope: an ``ErrorBody`` with ``ErrorInfo`` items."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ _ERROR_CLASSES = {
 }
 
 INSUFFICIENT_QUOTA = ("INSUFFICIENT_QUOTA_ERROR", "Insufficient Quota")
-"""The code and message of a request that a quota refuses, regardless of the status."""
+"""Code and message of a refusal by a quota, regardless of the status."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a request. ``field`` is None if no single field is at fault."""
+    """One problem of a request. ``field`` is None if no single field is wrong."""
 
     details: str
     field: str | None = None
 
 
 class ApiError(Exception):
-    """A request that gets an error body."""
+    """A request that is refused with an error body."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The body and the parameters of the calls for SQL sessions, and the messages of their clients."""
+"""Requests for SQL sessions, and the messages of their clients."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _Life = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class SqlSessionPayload(PublishedModel):
-    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not described. Equal payloads
+    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not published. Equal payloads
     request the same session."""
 
     runtime_id: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
@@ -31,20 +31,15 @@ class SqlSessionPayload(PublishedModel):
     session_key: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """Return the body as the session shows it."""
         return self.model_dump(mode="json", by_alias=True)
 
 
 class SqlSessionQuery(Parameters):
-    """The parameters of a request for a session."""
-
     region: str | None = None
     force_new: bool = False
 
 
 class SqlSessionsQuery(Parameters):
-    """The parameter of a list of sessions; None lists those of all regions."""
-
     region: str | None = None
 
 
@@ -53,7 +48,7 @@ _Option = Annotated[str, BeforeValidator(lambda value: value if isinstance(value
 
 
 class StoreWish(Parameters):
-    """``store``: where a result goes. Clients send the booleans as such or as text."""
+    """``store``: where a result is written. Clients send the booleans also as text."""
 
     format: Literal["parquet", "csv", "geojson"] = "parquet"
     single: bool | None = None
@@ -71,7 +66,7 @@ class ExecuteMessage(Parameters):
 
 
 class RetrieveMessage(Parameters):
-    """``retrieve_results``. What is left out means Arrow, Brotli and EWKT."""
+    """``retrieve_results``."""
 
     execution_id: _Id
     format: Literal["arrow", "json"] = "arrow"
@@ -97,10 +92,7 @@ _KINDS: dict[str, tuple[str, type[ExecuteMessage] | type[RetrieveMessage] | type
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """A message of a client.
-
-    ``message`` is None if it breaks a rule, and ``problem`` then names the rule in one sentence.
-    """
+    """A message of a client. If it breaks a rule, ``message`` is None and ``problem`` is one sentence."""
 
     operation: str
     execution_id: str
@@ -109,7 +101,7 @@ class ReceivedMessage:
 
 
 def parse_session_message(text: str) -> ReceivedMessage | None:
-    """Read a text frame. Returns None if it is not JSON, has no known kind, or no execution to respond about."""
+    """Read a text frame. Returns None if it is not JSON, or has no known kind or no execution id."""
     try:
         document = json.loads(text)
     except (ValueError, RecursionError):
@@ -127,7 +119,7 @@ def parse_session_message(text: str) -> ReceivedMessage | None:
 
 
 def _without_null(value: Any) -> Any:
-    """A field that is null is one that is left out."""
+    """Drop null fields, which mean the same as missing fields."""
     if not isinstance(value, Mapping):
         return value
     return {name: _without_null(item) for name, item in value.items() if item is not None}

@@ -1,4 +1,4 @@
-"""Turns decoded JSON or a URL's parameters into a checked model, and what is wrong with them into an ``ApiError``."""
+"""Checks JSON and URL parameters with pydantic models. Problems become an ``ApiError``."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class PublishedModel(BaseModel):
-    """An object of the published API: keys in camel case, unknown keys ignored, pydantic's lax conversions."""
+    """An object of the published API: camel case keys, unknown keys ignored, lax conversions."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
 
 class ControlModel(BaseModel):
-    """An object of the control surface: unknown keys are refused, and nothing is converted."""
+    """An object of the control surface: unknown keys are refused, nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
@@ -41,7 +41,7 @@ def validated(model: type[Model], value: object, *, where: str = "", names: bool
 
 
 def shown(value: object) -> str:
-    """Show a value in a message, abbreviated."""
+    """Abbreviate a value for a message."""
     try:
         text = repr(value)
     except ValueError:
@@ -57,7 +57,7 @@ def _problems(error: ValidationError, where: str, known: tuple[str, ...]) -> Ite
 
 
 def _path(location: tuple[int | str, ...]) -> Iterator[str]:
-    """The path of a field, without the tags by which pydantic names the member of a union."""
+    """Return the path of a field, without pydantic's tags for members of a union."""
     for index, part in enumerate(location):
         if not (str(part).startswith("is-") and index):
             yield str(part)

@@ -1,4 +1,4 @@
-"""Temporary keys for S3 clients, and the check of requests that are signed with them (Signature Version 4)."""
+"""Temporary keys for S3 clients, and the check of signatures made with them (Signature Version 4)."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class TemporaryKey:
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """The parts of a request that are signed. Path and query are as they were sent."""
+    """The signed parts of a request. Path and query are as they were sent."""
 
     method: str
     path: str
@@ -46,7 +46,7 @@ class SignedRequest:
     headers: Mapping[str, str]
 
     def text(self, names: str) -> str:
-        """Return the canonical request. ``names`` are those of the signed headers, joined by semicolons."""
+        """Return the canonical request. ``names`` are the signed headers, joined by semicolons."""
         pairs = sorted((name, value) for name, _, value in (part.partition("=") for part in self.query.split("&")))
         query = "&".join(f"{name}={value}" for name, value in pairs if name)
         headers = [f"{name}:{' '.join(self.headers.get(name, '').split())}\n" for name in names.split(";")]
@@ -55,7 +55,7 @@ class SignedRequest:
 
 
 class TemporaryKeys:
-    """The temporary keys that are valid. They expire when the server ends."""
+    """The valid temporary keys. They expire when the server ends."""
 
     def __init__(self) -> None:
         self._keys: dict[str, TemporaryKey] = {}
@@ -71,7 +71,7 @@ class TemporaryKeys:
         self._keys.clear()
 
     def signer(self, request: SignedRequest, now: datetime) -> TemporaryKey | str:
-        """Find the key that a request is signed with. Returns S3's error code if there is none."""
+        """Return the key that signed a request, or S3's error code."""
         given = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
         if given is None:
             return "AccessDenied"

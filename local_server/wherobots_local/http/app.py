@@ -12,13 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from wherobots_local.http import account_api, runs_api, sql_api, storage_api
+from wherobots_local.http import runs_api, sql_api, storage_api
 from wherobots_local.http.control_api import control_routes
 from wherobots_local.http.gate import HostGate
 from wherobots_local.http.objects import object_routes
 from wherobots_local.http.operations import Operation
 from wherobots_local.http.responses import JsonResponse, WithRequestId, routing_error
-from wherobots_local.http.s3_api import S3Api
+from wherobots_local.http.s3_api import s3_routes
 from wherobots_local.http.sql_socket import sql_socket_route
 from wherobots_local.http.status_page import status_page_routes
 from wherobots_local.security import HostCheck
@@ -41,7 +41,7 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
             *api_routes(service),
             sql_socket_route(service),
             *object_routes(service),
-            *S3Api(service).routes(),
+            *s3_routes(service),
             *control_routes(service),
         ],
         exception_handlers={HTTPException: routing_error},
@@ -58,7 +58,6 @@ def api_routes(service: LocalService) -> list[Route]:
         for method, path, operation, handler in (
             *runs_api.OPERATIONS,
             *storage_api.OPERATIONS,
-            *account_api.OPERATIONS,
             *sql_api.OPERATIONS,
         )
     ]

@@ -1,4 +1,4 @@
-"""The control surface under ``/_control``: faults, switches, the requests that arrived, and changes of runs and sessions."""
+"""The control surface under ``/_control``: faults, switches, the requests that arrived, changes of runs and SQL."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ from wherobots_local.http.gate import require_key
 from wherobots_local.http.responses import JsonResponse, error_response, origin_of
 from wherobots_local.runs.run import LocalRun, utc_now
 from wherobots_local.service import LocalService
-from wherobots_local.sql.answers import SyntheticAnswer
 from wherobots_local.sql.session import LocalSqlSession
+from wherobots_local.sql.synthetic import SyntheticAnswer
 from wherobots_local.sql.view import controlled_session_view, session_view
 from wherobots_local.views.log_pages import log_end
 from wherobots_local.views.run_pages import run_page
@@ -47,7 +47,7 @@ PREFIX = "/_control"
 
 @dataclass(frozen=True)
 class ControlCall:
-    """A control call with its body read."""
+    """A control call with its body."""
 
     service: LocalService
     request: Request
@@ -55,32 +55,27 @@ class ControlCall:
 
     @property
     def json(self) -> Any:
-        """The decoded body."""
         return decoded(self.body)
 
     @property
     def json_if_any(self) -> Any:
-        """The decoded body, which may be left out."""
+        """The body, which can be left out."""
         return decoded(self.body) if self.body else {}
 
     @property
     def run(self) -> LocalRun:
-        """The run in the path."""
         return self.service.registry.get(self.request.path_params["run_id"])
 
     @property
     def session(self) -> LocalSqlSession:
-        """The SQL session in the path."""
         return self.service.sql_sessions.get(self.request.path_params["session_id"])
 
 
 ControlHandler = Callable[[ControlCall], Any]
-"""Handles a call and returns the JSON of the response, or awaits it; raises ``ApiError`` for a call that is wrong."""
+"""Returns the JSON of the response, or an awaitable; raises ``ApiError`` for a wrong call."""
 
 
 class _ControlEndpoint:
-    """The ASGI application of one control call."""
-
     def __init__(self, handler: ControlHandler, status: int, service: LocalService) -> None:
         self._handler = handler
         self._status = status

@@ -1,4 +1,4 @@
-"""Injecting faults: wrong responses, late responses, and no response."""
+"""Injects faults: wrong, late and missing responses."""
 
 from __future__ import annotations
 
@@ -24,17 +24,15 @@ from wherobots_local.http.protocol import connection_of
 from wherobots_local.http.responses import error_response
 
 Handle = Callable[[], Awaitable[Response]]
-"""Handles the request and returns its regular response."""
+"""Handles the request, and returns its regular response."""
 
 _WITHOUT_BODY = (204, 205, 304)
 _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
 async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: Receive, send: Send) -> int | None:
-    """Inject a fault into a request, whose body was read. ``handle`` is called only for faults that happen afterwards.
-
-    Returns the status that was sent; None if no response, or only a part of it, was sent.
-    """
+    """Inject a fault into a request whose body was read. ``handle`` is called only for faults after the effect. Returns
+    the status; None if no whole response was sent."""
     match action:
         case StatusResponse() | HtmlResponse():
             response = _false_response(action, scope)
@@ -49,10 +47,8 @@ async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: 
 
 
 async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, send: Send) -> tuple[bool, int | None]:
-    """Inject a fault into the upgrade to a WebSocket.
-
-    Returns whether the socket is to be opened nevertheless, and the status that was sent, if one was.
-    """
+    """Inject a fault into the request for a WebSocket. Returns whether the socket opens all the same, and the status
+    that was sent."""
     match action:
         case StatusResponse() | HtmlResponse():
             await _false_response(action, scope)(scope, receive, send)
@@ -73,7 +69,6 @@ async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, s
 async def _end(
     action: SuddenEnd | Hang | MessageFault, handle: Handle, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """End the connection without a whole response."""
     connection = connection_of(scope)
     if action.type == "truncate":
         await _truncate(await handle(), scope, receive, send)

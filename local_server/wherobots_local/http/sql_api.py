@@ -6,7 +6,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from wherobots_local.api import vocabulary
 from wherobots_local.api.sql_requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
 from wherobots_local.api.validation import validated
 from wherobots_local.http.operations import OperationTable, ReceivedCall
@@ -57,8 +56,8 @@ def _list(call: ReceivedCall) -> list[dict[str, Any]]:
 
 
 OPERATIONS: OperationTable = (
-    ("POST", "/sql/session", vocabulary.CREATE_SQL_SESSION, _create),
-    ("GET", "/sql/session/{session_id}", vocabulary.GET_SQL_SESSION, _get),
-    ("DELETE", "/sql/session/{session_id}", vocabulary.DELETE_SQL_SESSION, _delete),
-    ("GET", "/sql/sessions", vocabulary.LIST_SQL_SESSIONS, _list),
+    ("POST", "/sql/session", "createSqlSession", _create),
+    ("GET", "/sql/session/{session_id}", "getSqlSession", _get),
+    ("DELETE", "/sql/session/{session_id}", "deleteSqlSession", _delete),
+    ("GET", "/sql/sessions", "listSqlSessions", _list),
 )

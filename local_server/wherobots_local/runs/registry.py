@@ -1,4 +1,4 @@
-"""All runs that the server knows, in the order of their creation."""
+"""All runs of a server, in the order of their creation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,8 @@ _SAVED_AT_ONCE = 20
 
 
 class RunRegistry:
-    """Keeps the runs, and writes their records to disk when they change. Belongs to one event loop.
-
-    ``earlier`` are the runs of earlier servers, oldest first. ``on_change`` is called with each run that was created or
-    has changed.
-    """
+    """Keeps the runs, and writes their records when they change. Belongs to one event loop. ``earlier`` are runs of
+    earlier servers, oldest first. ``on_change`` is called with each new or changed run."""
 
     def __init__(
         self, store: RunStore, earlier: Iterable[LocalRun] = (), on_change: Callable[[LocalRun], None] | None = None
@@ -40,7 +37,7 @@ class RunRegistry:
         return list(self._by_id.values())
 
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
-        """Add a new run, PENDING, and write its record. A ``synthetic`` one has no process."""
+        """Add a run as PENDING, and write its record. A ``synthetic`` run has no process."""
         run_id = new_id()
         run = LocalRun(
             request=request,
@@ -58,7 +55,7 @@ class RunRegistry:
         return run
 
     def get(self, run_id: str) -> LocalRun:
-        """Find a run by its id. It is a 404 if there is none."""
+        """Return a run. It is a 404 if there is none."""
         run = self._by_id.get(run_id)
         if run is None:
             raise ApiError(404, f"there is no run with the id {run_id!r}", "Check the id of the run.")
@@ -72,7 +69,6 @@ class RunRegistry:
         run.on_change = None
 
     def clear(self) -> None:
-        """Remove all runs from the list. Their folders stay."""
         for run in self.runs:
             self.forget(run)
         self._created = 0
@@ -98,7 +94,7 @@ class RunRegistry:
             asyncio.get_running_loop().call_soon(self._save_some)
 
     def _save_some(self) -> None:
-        """Write a few records, so that the server responds while thousands of runs begin."""
+        """Write a few records, so that the server responds while thousands of runs start."""
         for run_id in list(islice(self._unsaved, _SAVED_AT_ONCE)):
             self._save(self._unsaved.pop(run_id))
         self._saving = bool(self._unsaved)

@@ -1,4 +1,4 @@
-"""The executions of a session: begun, remembered for a while, retrieved, taken over and cancelled."""
+"""The executions of a session: start, result, takeover, cancel and eviction."""
 
 from __future__ import annotations
 
@@ -6,28 +6,100 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, ResultForm
-from wherobots_local.sql.execution import CANCELLED, FAILED, SUCCEEDED, Execution, SqlListener
-from wherobots_local.sql.frames import NOT_FOUND, error_frame, progress_frame, result_frame, results_of, state_frame
+from wherobots_local.runs.run import new_id
+from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, Executed, ResultForm
+from wherobots_local.sql.frames import (
+    NOT_FOUND,
+    Frame,
+    error_frame,
+    progress_frame,
+    result_frame,
+    results_of,
+    state_frame,
+)
 from wherobots_local.sql.stored import StoredResults
+
+RUNNING = "running"
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+CANCELLED = "cancelled"
+
+
+class SqlListener(Protocol):
+    """A client's connection."""
+
+    origin: str
+    """Scheme, host and port of this server as the client knows them."""
+
+    def post(self, frame: Frame, statement: str) -> None:
+        """Queue a message."""
+
+    def close(self, code: int | None, reason: str) -> None:
+        """Close the connection; without a closing frame if ``code`` is None."""
+
+
+@dataclass(eq=False)
+class Execution:
+    """One execution. ``listener`` is the connection that gets its messages; None for an orphan."""
+
+    wish: ExecuteMessage
+    listener: SqlListener | None
+    key: str = field(default_factory=new_id)
+    """Its name in the engine. Unlike a client's id it is unique."""
+    state: str = RUNNING
+    message: str = ""
+    executed: Executed | None = None
+    cancelling: bool = False
+    task: asyncio.Task[None] | None = None
+    grace: asyncio.TimerHandle | None = None
+
+    @property
+    def id(self) -> str:
+        return self.wish.execution_id
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == RUNNING
+
+    def tell(self, frame: Frame) -> None:
+        if self.listener is not None:
+            self.listener.post(frame, self.wish.statement)
+
+    def adopt(self, listener: SqlListener) -> None:
+        self.listener = listener
+        self.end_grace()
+
+    def end_grace(self) -> None:
+        if self.grace is not None:
+            self.grace.cancel()
+            self.grace = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "execution_id": self.id,
+            "statement": self.wish.statement,
+            "state": self.state,
+            "message": self.message,
+            "has_listener": self.listener is not None,
+            "result_uri": self.executed.result_uri if self.executed else None,
+        }
+
 
 _log = logging.getLogger(__name__)
 
 _REMEMBERED = 1000
-"""How many executions tests can look back at."""
+"""How many executions tests can look up."""
 
 
 class Executions:
-    """The executions of one session. Belongs to one event loop.
-
-    ``on_change`` is called when an execution begins or ends, and ``on_death`` with the reason if the engine ended by
-    itself.
-    """
+    """The executions of one session. Belongs to one event loop. ``on_change`` is called at the start and end of an
+    execution, ``on_death`` with the reason when the engine has ended."""
 
     def __init__(
         self,
@@ -52,7 +124,7 @@ class Executions:
         return bool(self._running)
 
     def execute(self, wish: ExecuteMessage, listener: SqlListener) -> bool:
-        """Begin to execute a statement. Returns False if its id has been used and that is not allowed."""
+        """Start a statement. Returns False if its id has been used and cannot be used again."""
         rule = self._rules().sql_used_execution_id
         if rule != "executed" and any(known.id == wish.execution_id for known in self._history):
             if rule == "refused":
@@ -114,7 +186,7 @@ class Executions:
         return False
 
     def detach(self, listener: SqlListener, *, clean: bool) -> None:
-        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
+        """Handle the end of a connection: its client closed it (``clean``), or it was lost."""
         rules = self._rules()
         for execution in [known for known in self._running if known.listener is listener]:
             execution.listener = None
@@ -135,7 +207,7 @@ class Executions:
         return execution is not None
 
     async def end(self) -> None:
-        """End all that runs, without telling anybody."""
+        """Cancel everything without sending messages."""
         tasks = [execution.task for execution in self._running if execution.task is not None]
         for execution in self._running:
             execution.listener = None
@@ -145,7 +217,7 @@ class Executions:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Show the newest executions to tests, oldest first, those that were evicted too."""
+        """Return the newest executions for tests, oldest first, including evicted ones."""
         return [
             {**execution.as_json(), "is_known": self._known.get(execution.id) is execution}
             for execution in self._history
@@ -209,7 +281,7 @@ class Executions:
         return results
 
     def _address(self, execution: Execution, listener: SqlListener) -> dict[str, Any]:
-        """``result_uri`` and ``size`` of a stored result."""
+        """Return ``result_uri`` and ``size`` of a stored result."""
         wish, executed = execution.wish.store, execution.executed
         if wish is None or executed is None:
             return {}

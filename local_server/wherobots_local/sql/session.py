@@ -1,4 +1,4 @@
-"""One SQL session: its life from the request to its end."""
+"""One SQL session, from its request to its end."""
 
 from __future__ import annotations
 
@@ -14,8 +14,7 @@ from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.control.requests import SessionPatch
 from wherobots_local.runs.run import AppEvent, new_id, utc_now
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError
-from wherobots_local.sql.execution import SqlListener
-from wherobots_local.sql.executions import Executions
+from wherobots_local.sql.executions import Executions, SqlListener
 from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
@@ -61,7 +60,7 @@ class LocalSqlSession:
 
     @property
     def path(self) -> str:
-        """Path of its address. Its WebSocket is one level deeper, at the version of the protocol."""
+        """The path in ``appMeta.url``. The WebSocket adds the version of the protocol."""
         return f"/sql/{ORGANIZATION_ID}/{self.id}/ws"
 
     @property
@@ -80,7 +79,7 @@ class LocalSqlSession:
         self._starting = self._task(self._start())
 
     def begin_to_end(self, status: str, message: str, *, code: int) -> bool:
-        """Begin to end. Returns at once, with False if it was ending already."""
+        """Start the end. Returns False if it had started before."""
         if self._ending is not None:
             return False
         self._progress(_ENDING, message)
@@ -100,17 +99,14 @@ class LocalSqlSession:
         self._watch()
 
     def disconnect(self, listener: SqlListener, *, clean: bool) -> None:
-        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
+        """Handle the end of a connection: its client closed it (``clean``), or it was lost."""
         self._listeners.discard(listener)
         if not self.has_ended:
             self.executions.detach(listener, clean=clean)
         self._watch()
 
     def drop_connections(self, code: int | None) -> int:
-        """End all connections, and return how many there were.
-
-        A ``code`` of None ends them as if the network had failed.
-        """
+        """End all connections, and return their number. None ends them as if the network had failed."""
         for listener in tuple(self._listeners):
             listener.close(code, "")
         return len(self._listeners)
@@ -147,7 +143,7 @@ class LocalSqlSession:
         self._progress(status, message)
 
     def _watch(self) -> None:
-        """Set the time at which it ends because nobody uses it."""
+        """Set the time at which the session ends because it is unused."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -158,7 +154,7 @@ class LocalSqlSession:
             self._deadline = asyncio.get_running_loop().call_later(min(seconds), self._end_unused)
 
     def _limits(self) -> list[tuple[float, bool]]:
-        """How long it may be unused, for each kind of use, and whether it is used so at present."""
+        """Return how long the session can be unused, and whether it is in use, for each kind of use."""
         rules, wish = self._rules(), self.payload
         inactive = wish.shutdown_after_inactive_seconds
         limits = [(rules.sql_inactive_seconds if inactive is None else inactive, bool(self._listeners))]

@@ -1,4 +1,4 @@
-"""All SQL sessions of a server: who shares which, and how many there may be."""
+"""All SQL sessions of a server: which requests share one, and how many there can be."""
 
 from __future__ import annotations
 
@@ -22,10 +22,7 @@ _ENDED_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class GrantedSession:
-    """The response to a request for a session.
-
-    ``fallback`` says why it is another session than requested; else it is empty.
-    """
+    """``fallback`` is the reason why it is another session than requested; else empty."""
 
     session: LocalSqlSession
     is_new: bool = False
@@ -42,10 +39,7 @@ class SqlSessions:
         self._sessions: dict[str, LocalSqlSession] = {}
 
     def ask(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
-        """Find a session to share, or start one: ``POST /sql/session``.
-
-        It is a 422 if the region is blank, and the status of ``sql_quota`` if there may be no more sessions.
-        """
+        """Return a session to share, or start one. It is the status of ``sql_quota`` if there can be no more."""
         region = checked_region(region)
         living = [session for session in self._sessions.values() if not session.has_ended]
         if payload.session_type == "multi" and not force_new:
@@ -77,7 +71,7 @@ class SqlSessions:
         return session
 
     def delete(self, session: LocalSqlSession) -> bool:
-        """Begin to end a session: ``DELETE /sql/session/{session_id}``. Returns False if it was ending already."""
+        """Start the end of a session. Returns False if it had started before."""
         return session.begin_to_end(DESTROYED, "the session was deleted", code=self._rules().sql_inactive_code)
 
     @property

@@ -1,4 +1,4 @@
-"""Where the results of statements are stored, and how clients get to know it."""
+"""Where results of statements are stored."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from wherobots_local.storage import SCHEME, place_of
 
 
 class StoredResults:
-    """The stored results of a server, in the user's managed storage. Belongs to one event loop."""
+    """Stored results in the user's managed storage. Belongs to one event loop."""
 
     def __init__(self, root: Path, signer: UrlSigner, rules: Callable[[], Behaviour]) -> None:
         self._root = root
@@ -27,10 +27,8 @@ class StoredResults:
         self._rules = rules
 
     def target(self, wish: StoreWish, key: str) -> StoreTarget:
-        """Choose where a result goes. No other execution has this key.
-
-        Raises an ``EngineError`` for several files with a presigned URL.
-        """
+        """Choose the place of a result. Each execution has its own key. Raises an ``EngineError`` for several files
+        with a presigned URL."""
         rules = self._rules()
         single = rules.sql_store_single if wish.single is None else wish.single
         if wish.generate_presigned_url and not single:
@@ -38,13 +36,13 @@ class StoredResults:
         return StoreTarget(wish.format, single, USER_FILES.address(f"{rules.sql_store_folder}/{key}"), wish.options)
 
     def keep(self, executed: Executed) -> None:
-        """Remove a result when ``sql_store_seconds`` are over."""
+        """Remove a result after ``sql_store_seconds``."""
         seconds = self._rules().sql_store_seconds
         if executed.result_uri is not None and seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._remove, executed.result_uri)
 
     def shown(self, wish: StoreWish, executed: Executed, origin: str) -> dict[str, Any]:
-        """Return ``result_uri``, which is None where there were no rows, and ``size``, where it is known."""
+        """Return ``result_uri``, None without rows, and ``size`` if it is known."""
         uri = executed.result_uri
         if uri is not None and wish.generate_presigned_url:
             uri = self._signer.url(origin, "GET", uri.removeprefix(SCHEME), time.time())

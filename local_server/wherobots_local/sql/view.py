@@ -1,4 +1,4 @@
-"""A SQL session as the API shows it (``SqlSessionKubeApp``)."""
+"""``SqlSessionKubeApp``."""
 
 from __future__ import annotations
 

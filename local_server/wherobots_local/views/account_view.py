@@ -1,4 +1,4 @@
-"""The organization, its only user, its quotas and the costs of its runs, as the API shows them."""
+"""The organization, its only user, quotas and costs in the published schemas."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _DATES = {"createTime": timestamp(SINCE), "updateTime": timestamp(SINCE)}
 
 
 def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
-    """Build the ``Organization``."""
+    """``Organization``."""
     return {
         "id": ORGANIZATION_ID,
         **_DATES,
@@ -47,7 +47,7 @@ def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
 
 
 def me_view() -> dict[str, Any]:
-    """Build the ``HumanPrincipal`` of the only user."""
+    """``HumanPrincipal`` of the only user."""
     return {
         "id": USER_ID,
         **_DATES,
@@ -60,7 +60,7 @@ def me_view() -> dict[str, Any]:
 
 
 def quotas_view() -> dict[str, int]:
-    """Return the quotas, which limit nothing here."""
+    """The quotas limit nothing."""
     return {
         "CPU": 1_000_000,
         "HUMAN_USER_COUNT": 1,
@@ -71,7 +71,7 @@ def quotas_view() -> dict[str, int]:
 
 
 def costs_view(app_ids: Iterable[str], runs: Iterable[tuple[LocalRun, bool]], now: datetime) -> dict[str, Any]:
-    """Build the ``WorkloadCostsOutput``: costs are 0. Each run comes with whether its cost is known yet."""
+    """``WorkloadCostsOutput``: costs are 0. Each run has a flag: whether its cost is known yet."""
     by_app = {run.app_id: (run, is_known) for run, is_known in runs}
     return {"costs": {app_id: _cost(app_id, by_app.get(app_id), now) for app_id in app_ids}}
 

@@ -1,4 +1,4 @@
-"""The engine of a session: calls the process of the database."""
+"""The engine of a session that calls the database process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ class Database:
         self._users = 0
 
     async def enter(self) -> DatabaseProcess:
-        """Return the process for one more session. It is started if there is none."""
         async with self._starting:
             if self._process is None or self._process.has_ended:
                 self._process, self._users = await DatabaseProcess.start(self.root), 0
@@ -41,7 +40,7 @@ class Database:
             return self._process
 
     async def leave(self, process: DatabaseProcess) -> None:
-        """Give the process back. It ends with the last session, so that another server can open the database."""
+        """After the last session the process ends, so that another server can open the database."""
         async with self._starting:
             if process is self._process:
                 self._users -= 1
@@ -51,15 +50,13 @@ class Database:
 
 
 class DatabaseEngine:
-    """The :class:`~wherobots_local.sql.engine.Engine` of a session. A cancel interrupts one statement and no other."""
-
     def __init__(self, session_id: str, database: Database) -> None:
         self._id = session_id
         self._database = database
         self._process: DatabaseProcess | None = None
 
     async def start(self) -> None:
-        """Open the session. Raises an ``EngineError`` that says what is not installed."""
+        """Open the session. An ``EngineError`` names the missing packages."""
         if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
             raise EngineError(
                 f"SQL needs packages that the local server does not have ({', '.join(missing)}): {extras.SQL}"

@@ -1,4 +1,4 @@
-"""DuckDB's errors with the class and the SQLSTATE that the service has for the same."""
+"""DuckDB's errors with the error class and SQLSTATE of the service."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""The database file with the tables of all sessions, and DuckDB's own bounds around it.
+"""The database file with the tables of all sessions, and its limits.
 
-A statement reaches no file outside the root, by no function and no command of DuckDB: access is limited to the root's
-folders, no extension can be loaded, and the settings are locked. Source: DuckDB's "Securing DuckDB".
+No function or command reaches a file outside the root: access is limited to the root, extensions cannot be loaded, and
+the settings are locked. Source: DuckDB's "Securing DuckDB".
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ DEFAULT_SCHEMA = "default"
 
 
 class SchemaName(NamedTuple):
-    """A schema of the service. In DuckDB, which has no catalogs of this kind, its name has both parts."""
+    """A schema of the service. DuckDB has no such catalogs, so there its name has both parts."""
 
     catalog: str
     schema: str
 
     @property
     def stored(self) -> str:
-        """The name in DuckDB. Dots within the parts are escaped."""
+        """The name in DuckDB, with escaped dots."""
         return ".".join(part.replace("%", "%25").replace(".", "%2E").replace("~", "%7E") for part in self)
 
     @classmethod
@@ -44,7 +44,7 @@ _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 
 
 class Warehouse:
-    """The open database. Opening is a ``duckdb.IOException`` if another server on the same root has it open."""
+    """The open database. It is a ``duckdb.IOException`` if another server on the root has it open."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.root = root
@@ -75,7 +75,7 @@ class Warehouse:
 
     @contextmanager
     def writing(self, table: str, is_cancelled: threading.Event) -> Iterator[None]:
-        """Hold a table while it is changed: another writer waits until then, or until it is cancelled."""
+        """Hold a table while it is changed. Other writers wait, unless they are cancelled."""
         lock = self._writing.setdefault(table, threading.Lock())
         while not lock.acquire(timeout=0.05):
             if is_cancelled.is_set():

@@ -1,7 +1,7 @@
-"""Spark's functions that DuckDB has by the same or another name, and rules for what a name cannot say.
+"""Spark's functions in DuckDB: those with the same or another name, and rules for the rest.
 
-A function of Spark is known if it has a macro in ``functions.sql``, stands in one of the tables here, or is one that
-sqlglot translates rightly. All others are refused, so that no function of DuckDB's own is reached.
+A function is known if it has a macro in ``functions.sql``, is in a table here, or is translated correctly by sqlglot.
+All others are refused, so that no function of DuckDB itself is reached.
 """
 
 # ruff: noqa: SIM905 - names are read more easily without quotes.
@@ -93,7 +93,7 @@ _MOST_REPEATED = 20_000
 
 
 def changed(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
-    """Put what a rule returns in the place of each node, the inner ones first. The node may be inside of it."""
+    """Replace each node by what a rule returns, inner nodes first. The result can contain the node."""
     for node in reversed(list(tree.walk())):
         parent, key, index = node.parent, node.arg_key, node.index
         new = rule(node)
@@ -107,7 +107,7 @@ def changed(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
-    """Return a call of a macro or of DuckDB's own function, which no statement may call by this name."""
+    """Call a macro or a function of DuckDB, which statements cannot call by this name."""
     call = exp.Anonymous(this=name, expressions=list(arguments))
     call.meta["is_written"] = True
     return call
@@ -118,7 +118,7 @@ def _name(node: exp.Expr | None) -> str:
 
 
 def _field(number: int) -> exp.Expr:
-    """Return a field of the struct that a lambda gets in place of several values."""
+    """Return a field of the struct that a lambda gets instead of several values."""
     return _call("struct_extract_at", exp.to_identifier("_pair"), exp.convert(number))
 
 
@@ -127,7 +127,7 @@ def _of_zipped(lists: list[exp.Expr], body: exp.Expr) -> exp.Expr:
 
 
 def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
-    """Return the body of a lambda with values in place of its arguments."""
+    """Return the body of a lambda with values for its arguments."""
     named = {item.name: value for item, value in zip(function.expressions, values, strict=False)}
 
     def replaced(node: exp.Expr) -> exp.Expr:
@@ -138,7 +138,7 @@ def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
 
 
 def _size(node: exp.Expr) -> exp.Expr:
-    """A macro repeats its arguments: what would become too large is refused."""
+    """Macros repeat their arguments. Refuse what would become too large."""
     times, call = 1, node if _name(node) in MACROS else None
     while call is not None:
         times, call = times * MACROS.get(RENAMED.get(_name(call), _name(call)), 1), call.parent
@@ -148,7 +148,7 @@ def _size(node: exp.Expr) -> exp.Expr:
 
 
 def _clauses(node: exp.Expr) -> exp.Expr:
-    """Hints have no effect. With one partition, what is sorted in each is sorted."""
+    """Hints have no effect. There is one partition, so sorting each partition sorts everything."""
     if isinstance(node, exp.Select):
         found = {key: node.args.pop(key, None) for key in ("hint", "distribute", "cluster", "sort")}
         if (order := found["sort"] or found["cluster"]) is not None and not node.args.get("order"):
@@ -303,7 +303,7 @@ def _strftime(pattern: exp.Expr) -> str:
 
 
 def _sequence(node: exp.Expr, start: exp.Expr, end: exp.Expr) -> exp.Expr:
-    """Return a sequence with a step: down if the end is lower, days for dates. Of dates come dates."""
+    """Add the default step to a sequence: down if the end is lower, days for dates. A sequence of dates has dates."""
     step, first = node.args.get("step"), start.unnest()
     is_date = isinstance(first, exp.CurrentDate) or (isinstance(first, exp.Cast) and first.is_type(exp.DType.DATE))
     if step is None and (is_date or _name(first) in _DATES):

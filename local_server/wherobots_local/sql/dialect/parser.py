@@ -1,4 +1,4 @@
-"""Reads the text of one statement, or a name, in the service's dialect: Spark 4 in ANSI mode."""
+"""Parses a statement or a name in the service's dialect: Spark 4 in ANSI mode."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Name = tuple[str, ...]
 
 
 class ServiceSql(Spark):
-    """Spark's SQL, but a CAST fails instead of giving NULL, and ``OWN`` functions are left alone."""
+    """Spark's SQL. A failed CAST is an error, not NULL, and ``OWN`` functions are not translated."""
 
     class Parser(SparkParser):
         STRICT_CAST = True
@@ -43,7 +43,7 @@ class ServiceSql(Spark):
 
 
 def read(text: str) -> exp.Expr:
-    """Read one statement; a semicolon may follow. What sqlglot does not read, such as SHOW, is a ``Command``."""
+    """Parse one statement, with or without a semicolon. What sqlglot does not parse, such as SHOW, is a ``Command``."""
     if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
         text = f"SELECT * FROM {table[1]}"
     mode = _OVERWRITE_CLAUSE.search(text) if _OVERWRITE.match(text) else None
@@ -79,7 +79,7 @@ def read_name(text: str) -> Name:
 
 
 def name_of(table: exp.Expr) -> Name:
-    """Return the name in a tree. No part is empty, and there are not too many."""
+    """Return the name in a tree, after checking its parts."""
     parts = tuple(part.name.lower() for part in table.parts) if isinstance(table, exp.Table) else ()
     if not 1 <= len(parts) <= 3:
         raise syntax_error("a name has one to three parts", table.sql(ServiceSql)[:40])
