@@ -61,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_to_stderr()
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    # The end of its terminal ends it too, but not under nohup.
+    # Closing the terminal stops the server too, but not under nohup.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     # Removed from the environment, so that no child process inherits it.
@@ -139,7 +139,7 @@ def _serve(settings: ServerSettings, bound: socket.socket, ready_file: Path | No
     needs = f", for a shell in which {API_KEY_VARIABLE} is the key" if random_key is None else ""
 
     def announce() -> None:
-        report.say(
+        report.show(
             f"Wherobots local server: {url}",
             f"Root of s3://: {escaped(str(settings.root))}",
             *([] if random_key is None else [f"API key: {random_key}"]),
@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="wherobots-local",
         description="A local Wherobots: serves its API for runs, storage and SQL, and runs the jobs on this machine.",
     )
-    # Most are settings: the name of each is an argument of ServerSettings.
+    # Most options are arguments of ServerSettings with the same name.
     add = parser.add_argument
     add("--version", action="version", version=f"%(prog)s {__version__}")
     add("--root", required=True, help="folder behind s3://: s3://bucket/key is the file ROOT/bucket/key")

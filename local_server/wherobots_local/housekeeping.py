@@ -67,12 +67,12 @@ class Housekeeper:
         self._emptying = emptying
         self._retention = retention
         self._task: asyncio.Task[None] | None = None
-        self._asked = False
+        self._requested = False
         self._stopping = False
 
     def tidy_soon(self) -> None:
         """Start a round now, or after the current round."""
-        self._asked = True
+        self._requested = True
         if self._task is None and not self._stopping:
             self._task = asyncio.get_running_loop().create_task(self._tidy())
 
@@ -84,8 +84,8 @@ class Housekeeper:
 
     async def _tidy(self) -> None:
         try:
-            while self._asked and not self._stopping:
-                self._asked = False
+            while self._requested and not self._stopping:
+                self._requested = False
                 await self._round()
         except Exception:
             _log.exception("Old runs and virtual environments could not be removed")

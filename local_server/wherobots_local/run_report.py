@@ -67,7 +67,7 @@ class RunReport:
         if self._logs and (run.status == RUNNING or run.app_status == "PREPARING"):
             self._put(run)
 
-    def say(self, *lines: str) -> None:
+    def show(self, *lines: str) -> None:
         """Queue lines of the server itself. Text from users must be :func:`~wherobots_local.terminal.escaped`."""
         self._put(_Event("\n".join(lines)))
 
@@ -113,7 +113,7 @@ class RunReport:
             # The ends of these may be among them.
             self._followed = {key: value for key, value in self._followed.items() if not value.run.ended}
         if isinstance(event, LocalRun):
-            # If it has ended meanwhile, its lines come with its end, which may be among those left out.
+            # If it has ended, its lines come with its end, which may be among those left out.
             if not event.ended:
                 self._followed.setdefault(event.id, _Followed(event))
             return
@@ -128,7 +128,6 @@ class RunReport:
         """Print some new lines of a log. Returns whether there are more."""
         run, texts = followed.run, []
         try:
-            # Read through files of its own: the server's thread closes the others when the run ends.
             lines = run.log.on_disk()
             start = 0 if followed.seen is None else bisect.bisect_right(lines, followed.seen, key=lambda line: line[:2])
             new = len(lines) - start

@@ -45,7 +45,7 @@ def place_of(root: Path, uri: str) -> Path:
     place = folder / name
     if folders:
         check_inside(base, folder, text)
-        # A link may lead to the root itself, and then only the name says that this is the server's own folder.
+        # A link can lead to the root itself. Then only the name shows the server's own folder.
         check_inside(base, place, text)
     return place
 

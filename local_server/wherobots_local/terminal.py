@@ -49,5 +49,5 @@ class Terminal:
             except BrokenPipeError:
                 self._closed = True
             except OSError:
-                # Such as a full disk. The next lines are tried again.
+                # For example a full disk. Later lines may fit.
                 return

@@ -47,7 +47,7 @@ _Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 _Option = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else json.dumps(value))]
 
 
-class StoreWish(Parameters):
+class StoreRequest(Parameters):
     """``store``: where a result is written. Clients send the booleans also as text."""
 
     format: Literal["parquet", "csv", "geojson"] = "parquet"
@@ -61,7 +61,7 @@ class ExecuteMessage(Parameters):
 
     execution_id: _Id
     statement: str
-    store: StoreWish | None = None
+    store: StoreRequest | None = None
     enable_progress_events: bool = False
 
 

@@ -18,7 +18,7 @@ _ERROR = re.compile(
 _LINES_SEARCHED = 200
 _MAX_LENGTH = 500
 
-# Not a path: a wheel has no pages.
+# Not a path: the wheel does not contain the documentation.
 SECTION = 'see "Sedona" in the documentation'
 
 _INSTALL_JAVA = "install Java 17 or 21, such as Debian's default-jre-headless"

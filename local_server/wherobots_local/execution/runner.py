@@ -114,8 +114,6 @@ class Runner:
         except Exception as error:
             # An internal error must end the run: it must not stay RUNNING forever.
             outcome = self._failed(run, f"Internal error of the local server: {error!r}")
-        finally:
-            run.log.release()
         if outcome.event_code is not None:
             meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
             run.add_event(outcome.event_code, outcome.message, meta)
@@ -151,26 +149,24 @@ class Runner:
 
     async def _outcome(self, run: LocalRun) -> RunEnd:
         await self._wait_to_start(run)
-        async with self._slots:
-            run.log.hold()
-            async with contextlib.AsyncExitStack() as leases:
-                try:
-                    workspace, python = await self._prepare(run, leases)
-                except PrepareError as error:
-                    return self._failed(run, str(error), "PREPARE_FAILED")
-                except (OSError, ValueError) as error:
-                    # Such as a full disk, or a name that no file can have.
-                    return self._failed(run, f"The run could not be prepared: {error}", "PREPARE_FAILED")
-                self._progress(run, "READY")
-                run.set_status(RUNNING)
-                try:
-                    environment = run_environment(os.environ, workspace, run.id, python, self._passed)
-                    argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
-                    return await self._execute(run, workspace, environment, argv)
-                except (StorageError, CommandError) as error:
-                    return self._failed(run, str(error))
-                except StartError as error:
-                    return self._failed(run, f"The process could not be started: {error}")
+        async with self._slots, contextlib.AsyncExitStack() as leases:
+            try:
+                workspace, python = await self._prepare(run, leases)
+            except PrepareError as error:
+                return self._failed(run, str(error), "PREPARE_FAILED")
+            except (OSError, ValueError) as error:
+                # For example a full disk, or a name that no file can have.
+                return self._failed(run, f"The run could not be prepared: {error}", "PREPARE_FAILED")
+            self._progress(run, "READY")
+            run.set_status(RUNNING)
+            try:
+                environment = run_environment(os.environ, workspace, run.id, python, self._passed)
+                argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
+                return await self._execute(run, workspace, environment, argv)
+            except (StorageError, CommandError) as error:
+                return self._failed(run, str(error))
+            except StartError as error:
+                return self._failed(run, f"The process could not be started: {error}")
 
     async def _wait_to_start(self, run: LocalRun) -> None:
         delay = self._behaviour().start_delay_seconds
@@ -214,7 +210,7 @@ class Runner:
         timeout = run.request.timeout_seconds
         start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
         async with contextlib.AsyncExitStack() as parts:
-            # They end in reverse order: files are removed when no process uses them any more.
+            # They end in reverse order: files are removed when no process uses them.
             parts.push_async_callback(asyncio.to_thread, remove_temporary, workspace)
             process = await parts.enter_async_context(await start)
             await parts.enter_async_context(_sampling(run, process))

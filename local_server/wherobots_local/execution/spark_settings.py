@@ -42,12 +42,12 @@ logger.pyspark.level = info
 
 def server_settings(root: Path, folder: Path, temporary: Path) -> dict[str, str]:
     """Return the server's settings. ``temporary`` is for the JVM's temporary files, including shuffles."""
-    # At a comma Spark would read two folders.
+    # Spark splits this option at a comma.
     options = {} if "," in str(temporary) else {_JAVA_OPTIONS: f"-Djava.io.tmpdir={_quoted(str(temporary))}"}
     return {
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
-        # A progress bar is no line of a log.
+        # A progress bar does not belong in a log.
         "spark.ui.showConsoleProgress": "false",
         # Spark's default is the same folder, but wrong where its path has a space or another such character.
         "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),

@@ -17,7 +17,7 @@ from wherobots_local.execution.spark_settings import LOOPBACK
 
 PORT = "spark.ui.port"
 
-# Below those that systems give to programs that ask for any port.
+# Below the ephemeral ports of common systems.
 _PORTS = range(20_000, 32_000)
 _ATTEMPTS = 100
 _INTERVAL_SECONDS = 1.0

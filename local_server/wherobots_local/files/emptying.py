@@ -37,7 +37,7 @@ class Emptying:
                     _remove(place, moved_to)
             except OSError as error:
                 problems.append(f"{place}: {error.strerror}")
-        # What could not be moved is not deleted the next time.
+        # If something could not be moved, the next reset must not delete it.
         self._moves = self._moves and bool(problems)
         return problems
 

@@ -53,7 +53,7 @@ def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
 
 
-class SaidOnce:
+class AcceptErrorHandler:
     """The handler of the event loop's errors. Without a free descriptor asyncio reports each failed attempt to accept a
     connection, many thousands per second. This handler logs one line per minute instead."""
 
@@ -121,7 +121,7 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(SaidOnce())
+        asyncio.get_running_loop().set_exception_handler(AcceptErrorHandler())
         await super().startup(sockets=sockets)
         if self.started:
             self._bound.listen(_BACKLOG)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable
 from xml.sax.saxutils import escape
@@ -17,7 +18,7 @@ from wherobots_local.control.journal import JournalEntry
 from wherobots_local.files import uploads
 from wherobots_local.files.presigned import PREFIX
 from wherobots_local.files.uploads import TooLargeError, UploadEndedError
-from wherobots_local.http.fault_actions import carry_out
+from wherobots_local.http.fault_actions import respond
 from wherobots_local.service import LocalService
 from wherobots_local.storage import SCHEME, StorageError, local_path
 
@@ -67,17 +68,8 @@ class ObjectEndpoint:
                 reason = str(getattr(error, "strerror", None) or error)
                 return S3Error(400, "InvalidArgument", reason).response()
 
-        fault = self._service.faults.take(FaultTarget(operation), time.monotonic())
-        try:
-            if fault is not None:
-                entry.fault = fault.type
-                entry.status = await carry_out(fault, handle, scope, receive, send)
-                return
-            response = await handle()
-        except ClientDisconnect:
-            return
-        entry.status = response.status_code
-        await response(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):
+            await respond(self._service, entry, FaultTarget(operation), handle, scope, receive, send)
 
 
 def object_routes(service: LocalService) -> list[Route]:
@@ -87,7 +79,7 @@ def object_routes(service: LocalService) -> list[Route]:
 async def store(service: LocalService, address: str, pieces: AsyncIterable[bytes]) -> None:
     """Write an object completely, or not at all."""
     if address.endswith("/"):
-        raise S3Error(400, "InvalidArgument", "The key is that of a folder")
+        raise S3Error(400, "InvalidArgument", "The key names a folder")
     await service.uploads.put_in_place([await service.uploads.receive(pieces)], address)
 
 

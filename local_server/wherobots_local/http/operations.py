@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -20,7 +19,7 @@ from wherobots_local.api.validation import Model
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import JournalEntry
 from wherobots_local.http.bodies import decoded_json, read_body
-from wherobots_local.http.fault_actions import carry_out
+from wherobots_local.http.fault_actions import respond
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.responses import JsonResponse, error_response
 from wherobots_local.service import LocalService
@@ -82,7 +81,7 @@ class Operation:
             return
         await self._service.settled()
         if self._service.journal is not journal:
-            # It began before a reset, and takes effect after it.
+            # The request began before a reset, and takes effect after it.
             self._service.journal.record(entry)
         entry.name = _run_name(body)
 
@@ -90,14 +89,7 @@ class Operation:
             return self._respond(ReceivedCall(self._service, request, body, entry))
 
         target = FaultTarget(self._operation_id, entry.run_id, entry.name, entry.session_id)
-        fault = self._service.faults.take(target, time.monotonic())
-        if fault is not None:
-            entry.fault = fault.type
-            entry.status = await carry_out(fault, handle, scope, receive, send)
-            return
-        response = await handle()
-        entry.status = response.status_code
-        await response(scope, receive, send)
+        await respond(self._service, entry, target, handle, scope, receive, send)
 
     def _respond(self, call: ReceivedCall) -> Response:
         try:

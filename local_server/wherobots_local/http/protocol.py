@@ -66,7 +66,7 @@ class LocalServerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Add the connection to the scope of its requests, and close another one if there are too many."""
         super().connection_made(transport)
-        # In a process that is not the server's own, such as pytest, the loggers may have any level.
+        # In pytest, or another process, the loggers can have any level.
         self.access_log = False
         application = self.app
         connection = TrackedConnection(transport)
@@ -87,7 +87,7 @@ class LocalServerProtocol(H11Protocol):
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
-        self._look()
+        self._update_stage()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
         self._clear_deadline()
@@ -96,9 +96,9 @@ class LocalServerProtocol(H11Protocol):
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
-        self._look()
+        self._update_stage()
 
-    def _look(self) -> None:
+    def _update_stage(self) -> None:
         if self._is_upgraded:
             return
         if self.cycle is not None and not self.cycle.response_complete:

@@ -18,7 +18,7 @@ FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
 
 def _create(call: ReceivedCall) -> Response:
     payload, query = validated(SqlSessionPayload, call.json), call.query(SqlSessionQuery)
-    granted = call.service.sql_sessions.ask(payload, query.region, force_new=query.force_new)
+    granted = call.service.sql_sessions.request(payload, query.region, force_new=query.force_new)
     call.entry.session_id = granted.session.id
     if granted.is_new:
         call.service.journal.took_effect(call.entry)

@@ -107,7 +107,7 @@ class SqlConnection:
         self._task(self._write())
         try:
             while (event := await receive())["type"] == "websocket.receive" and not self._is_lost:
-                # A client sends text only; like other messages without a known kind, bytes say nothing.
+                # Clients send only text. Bytes are ignored, like messages of an unknown kind.
                 message = parse_session_message(event.get("text") or "")
                 if message is not None:
                     await self._receive(message)
@@ -136,7 +136,7 @@ class SqlConnection:
 
     async def _receive(self, received: ReceivedMessage) -> None:
         if self._service.sql_sessions.find(self._session.id) is None:
-            # Ended by a reset, which the journal begins with.
+            # A reset has ended the session and emptied the journal.
             return
         message = received.message
         statement = message.statement if isinstance(message, ExecuteMessage) else None
@@ -161,7 +161,7 @@ class SqlConnection:
             self._late.add(late)
             late.add_done_callback(self._late.discard)
         elif fault.type == "lose_answer":
-            # First the connection is gone, and only then there is something to send.
+            # In this order, so that nothing is sent.
             self._lose()
             self._handle(received, entry)
         elif fault.type == "evict":
@@ -180,12 +180,12 @@ class SqlConnection:
             case None:
                 self.post(error_frame(received.execution_id, received.problem), "")
                 took_effect = False
-            case ExecuteMessage() as wish:
-                took_effect = executions.execute(wish, self)
-            case CancelMessage() as wish:
-                took_effect = executions.cancel(wish.execution_id, self)
-            case RetrieveMessage() as wish:
-                self._task(executions.retrieve(wish, self))
+            case ExecuteMessage() as request:
+                took_effect = executions.execute(request, self)
+            case CancelMessage() as request:
+                took_effect = executions.cancel(request.execution_id, self)
+            case RetrieveMessage() as request:
+                self._task(executions.retrieve(request, self))
                 took_effect = False
         if took_effect:
             self._service.journal.took_effect(entry)
@@ -194,7 +194,7 @@ class SqlConnection:
         await asyncio.sleep(seconds)
         self._handle(received, entry)
         if self._has_ended:
-            # What was sent arrives all the same, and what it began is an orphan.
+            # The message still takes effect, and its execution is an orphan.
             self._session.disconnect(self, clean=False)
 
     async def _write(self) -> None:

@@ -96,7 +96,7 @@ def _storage_and_path(call: ReceivedCall) -> tuple[Source, str]:
 
 def _file(call: ReceivedCall) -> str:
     if call.request.path_params["path"].endswith("/"):
-        raise ApiError(400, "the path is that of a folder, but must be that of a file")
+        raise ApiError(400, "the path names a folder, but must name a file")
     return _folder(call)
 
 

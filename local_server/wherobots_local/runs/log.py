@@ -85,15 +85,6 @@ class RunLog:
         """Return the newest lines, oldest first, each cut to 4 KiB."""
         return [line.head(_LONGEST_LINE_SHOWN) for line in self.lines[-count:]]
 
-    def hold(self) -> None:
-        """Keep the files open while the run writes."""
-        with self._lock:
-            self._blocks.hold()
-
-    def release(self) -> None:
-        with self._lock:
-            self._blocks.release()
-
     @property
     def _blocks(self) -> LogBlocks:
         # Opened when it is first needed, so that a server that starts does not read the logs of all earlier runs.

@@ -87,14 +87,6 @@ class LogBlocks:
     def size(self) -> int:
         return self._text.size + self._index.size
 
-    def hold(self) -> None:
-        self._text.hold()
-        self._index.hold()
-
-    def release(self) -> None:
-        self._text.release()
-        self._index.release()
-
     def add(
         self, timestamp: int, text: bytes, count: int, read_at: float, *, whole: bool = False, keep: bool = False
     ) -> None:

@@ -51,7 +51,7 @@ class RunRegistry:
         self._by_id[run.id] = run
         self._save(run)
         run.on_change = self._changed
-        self._tell(run)
+        self._notify(run)
         return run
 
     def get(self, run_id: str) -> LocalRun:
@@ -80,9 +80,9 @@ class RunRegistry:
 
     def _changed(self, run: LocalRun) -> None:
         self._save_soon(run)
-        self._tell(run)
+        self._notify(run)
 
-    def _tell(self, run: LocalRun) -> None:
+    def _notify(self, run: LocalRun) -> None:
         if self._on_change is not None:
             self._on_change(run)
 
@@ -103,7 +103,7 @@ class RunRegistry:
 
     def _save(self, run: LocalRun) -> None:
         if not self._store.save(run):
-            # For example on a full disk. It is tried again after another record could be written.
+            # For example on a full disk. It is written again after the next success.
             self._refused[run.id] = run
         elif self._refused:
             self._refused.pop(run.id, None)

@@ -60,7 +60,7 @@ class RunStore:
                     continue
                 run_id = path.parent.parent.name
                 if record["id"] != run_id:
-                    # Else another folder would be removed in the end, even one outside.
+                    # Otherwise another folder would be removed later, even one outside.
                     raise ValueError(f"its id is {record['id']!r}, but must be {run_id!r}, the name of its folder")
                 found.append(from_record(record, self.log(run_id)))
             except (OSError, ApiError, LookupError, TypeError, ValueError, RecursionError) as error:
@@ -110,7 +110,7 @@ class RunStore:
         try:
             run.log.note(f"ERROR: {message}")
         except (OSError, LookupError, ValueError) as error:
-            # The server must start all the same.
+            # The server must still start.
             _log.warning("The log of the run %s cannot be read: %s", run.id, error)
         run.add_event("RUN_FAIL_EXEC", message)
         run.set_spark_ui("")
@@ -174,7 +174,7 @@ def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
         request=parse_create_request(_without_nulls(record["request"])),
         region=record["region"],
         sequence=record["sequence"],
-        # Before any delay: the monotonic clock may have started again since.
+        # Older than any delay: the monotonic clock may have restarted.
         created_monotonic=-math.inf,
         log=log,
     )

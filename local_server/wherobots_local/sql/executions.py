@@ -48,7 +48,7 @@ class SqlListener(Protocol):
 class Execution:
     """One execution. ``listener`` is the connection that gets its messages; None for an orphan."""
 
-    wish: ExecuteMessage
+    request: ExecuteMessage
     listener: SqlListener | None
     key: str = field(default_factory=new_id)
     """Its name in the engine. Unlike a client's id it is unique."""
@@ -61,15 +61,15 @@ class Execution:
 
     @property
     def id(self) -> str:
-        return self.wish.execution_id
+        return self.request.execution_id
 
     @property
     def is_running(self) -> bool:
         return self.state == RUNNING
 
-    def tell(self, frame: Frame) -> None:
+    def send(self, frame: Frame) -> None:
         if self.listener is not None:
-            self.listener.post(frame, self.wish.statement)
+            self.listener.post(frame, self.request.statement)
 
     def adopt(self, listener: SqlListener) -> None:
         self.listener = listener
@@ -83,7 +83,7 @@ class Execution:
     def as_json(self) -> dict[str, Any]:
         return {
             "execution_id": self.id,
-            "statement": self.wish.statement,
+            "statement": self.request.statement,
             "state": self.state,
             "message": self.message,
             "has_listener": self.listener is not None,
@@ -123,53 +123,53 @@ class Executions:
     def are_running(self) -> bool:
         return bool(self._running)
 
-    def execute(self, wish: ExecuteMessage, listener: SqlListener) -> bool:
+    def execute(self, request: ExecuteMessage, listener: SqlListener) -> bool:
         """Start a statement. Returns False if its id has been used and cannot be used again."""
         rule = self._rules().sql_used_execution_id
-        if rule != "executed" and any(known.id == wish.execution_id for known in self._history):
+        if rule != "executed" and any(known.id == request.execution_id for known in self._history):
             if rule == "refused":
-                listener.post(error_frame(wish.execution_id, "Execution already exists"), wish.statement)
+                listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
             return False
-        replaced = self._known.pop(wish.execution_id, None)
+        replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
             self._let_go(replaced)
-        execution = Execution(wish, listener)
+        execution = Execution(request, listener)
         self._known[execution.id] = execution
         self._history.append(execution)
         del self._history[:-_REMEMBERED]
         self._running.add(execution)
         while len(self._known) > self._rules().sql_executions_kept:
             self.evict(next(iter(self._known)))
-        execution.tell(state_frame(execution.id, execution.state))
+        execution.send(state_frame(execution.id, execution.state))
         execution.task = asyncio.get_running_loop().create_task(self._run(execution))
         self._on_change()
         return True
 
-    async def retrieve(self, wish: RetrieveMessage, listener: SqlListener) -> None:
-        execution = self._known.get(wish.execution_id)
+    async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
+        execution = self._known.get(request.execution_id)
         if execution is None:
-            listener.post(error_frame(wish.execution_id, NOT_FOUND), "")
+            listener.post(error_frame(request.execution_id, NOT_FOUND), "")
             return
         self._known.move_to_end(execution.id)
         more: dict[str, Any] = {}
         rules = self._rules()
         if rules.sql_attach:
             more = self._address(execution, listener)
-            if wish.attach:
+            if request.attach:
                 execution.adopt(listener)
                 more["attached"] = True
         state = execution.state
         try:
-            results = await self._results(execution, ResultForm(wish.format, wish.compression, wish.geometry))
+            results = await self._results(execution, ResultForm(request.format, request.compression, request.geometry))
         except EngineDiedError as error:
             self._on_death(str(error))
             return
         except EngineError as error:
-            listener.post(error_frame(execution.id, str(error)), execution.wish.statement)
+            listener.post(error_frame(execution.id, str(error)), execution.request.statement)
             return
-        listener.post(result_frame(execution.id, state, results, **more), execution.wish.statement)
+        listener.post(result_frame(execution.id, state, results, **more), execution.request.statement)
         if state == FAILED:
-            listener.post(error_frame(execution.id, execution.message), execution.wish.statement)
+            listener.post(error_frame(execution.id, execution.message), execution.request.statement)
 
     def cancel(self, execution_id: str, listener: SqlListener) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
@@ -224,11 +224,11 @@ class Executions:
         ]
 
     async def _run(self, execution: Execution) -> None:
-        wish = execution.wish
+        request = execution.request
         try:
-            target = None if wish.store is None else self._stored.target(wish.store, execution.key)
+            target = None if request.store is None else self._stored.target(request.store, execution.key)
             execution.executed = await self._engine.execute(
-                execution.key, wish.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
+                execution.key, request.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
             )
             self._stored.keep(execution.executed)
             execution.state = SUCCEEDED
@@ -248,9 +248,9 @@ class Executions:
         if self._known.get(execution.id) is not execution:
             self._engine.forget(execution.key)
         stored = {} if execution.listener is None else self._address(execution, execution.listener)
-        execution.tell(state_frame(execution.id, execution.state, **stored))
+        execution.send(state_frame(execution.id, execution.state, **stored))
         if execution.state == FAILED:
-            execution.tell(error_frame(execution.id, execution.message))
+            execution.send(error_frame(execution.id, execution.message))
         self._on_change()
 
     def _cancel(self, execution: Execution) -> bool:
@@ -266,12 +266,12 @@ class Executions:
             self._engine.forget(execution.key)
 
     def _progress(self, execution: Execution, total: int, completed: int, active: int) -> None:
-        if execution.wish.enable_progress_events and execution.is_running:
-            execution.tell(progress_frame(execution.id, total, completed, active))
+        if execution.request.enable_progress_events and execution.is_running:
+            execution.send(progress_frame(execution.id, total, completed, active))
 
     async def _results(self, execution: Execution, form: ResultForm) -> dict[str, Any] | None:
         executed, rules = execution.executed, self._rules()
-        if executed is None or execution.wish.store is not None:
+        if executed is None or execution.request.store is not None:
             return None
         if not executed.has_columns and rules.sql_results_of_ddl == "null":
             return None
@@ -282,7 +282,7 @@ class Executions:
 
     def _address(self, execution: Execution, listener: SqlListener) -> dict[str, Any]:
         """Return ``result_uri`` and ``size`` of a stored result."""
-        wish, executed = execution.wish.store, execution.executed
-        if wish is None or executed is None:
+        request, executed = execution.request.store, execution.executed
+        if request is None or executed is None:
             return {}
-        return self._stored.shown(wish, executed, listener.origin)
+        return self._stored.shown(request, executed, listener.origin)

@@ -155,13 +155,13 @@ class LocalSqlSession:
 
     def _limits(self) -> list[tuple[float, bool]]:
         """Return how long the session can be unused, and whether it is in use, for each kind of use."""
-        rules, wish = self._rules(), self.payload
-        inactive = wish.shutdown_after_inactive_seconds
+        rules, payload = self._rules(), self.payload
+        inactive = payload.shutdown_after_inactive_seconds
         limits = [(rules.sql_inactive_seconds if inactive is None else inactive, bool(self._listeners))]
-        if wish.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
+        if payload.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
             of_clients = rules.sql_idle_timeout_of == "clients"
             in_use = bool(self._listeners) if of_clients else self.executions.are_running
-            limits.append((wish.idle_timeout_minutes * 60, in_use))
+            limits.append((payload.idle_timeout_minutes * 60, in_use))
         return limits
 
     def _end_unused(self) -> None:

@@ -38,7 +38,7 @@ class SqlSessions:
         self._stored = stored
         self._sessions: dict[str, LocalSqlSession] = {}
 
-    def ask(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
+    def request(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
         """Return a session to share, or start one. It is the status of ``sql_quota`` if there can be no more."""
         region = checked_region(region)
         living = [session for session in self._sessions.values() if not session.has_ended]

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wherobots_local.api.sql_requests import StoreWish
+from wherobots_local.api.sql_requests import StoreRequest
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.files.sources import USER_FILES
@@ -26,14 +26,16 @@ class StoredResults:
         self._signer = signer
         self._rules = rules
 
-    def target(self, wish: StoreWish, key: str) -> StoreTarget:
+    def target(self, request: StoreRequest, key: str) -> StoreTarget:
         """Choose the place of a result. Each execution has its own key. Raises an ``EngineError`` for several files
         with a presigned URL."""
         rules = self._rules()
-        single = rules.sql_store_single if wish.single is None else wish.single
-        if wish.generate_presigned_url and not single:
+        single = rules.sql_store_single if request.single is None else request.single
+        if request.generate_presigned_url and not single:
             raise EngineError("generate_presigned_url needs single: only one file can have a presigned URL")
-        return StoreTarget(wish.format, single, USER_FILES.address(f"{rules.sql_store_folder}/{key}"), wish.options)
+        return StoreTarget(
+            request.format, single, USER_FILES.address(f"{rules.sql_store_folder}/{key}"), request.options
+        )
 
     def keep(self, executed: Executed) -> None:
         """Remove a result after ``sql_store_seconds``."""
@@ -41,10 +43,10 @@ class StoredResults:
         if executed.result_uri is not None and seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._remove, executed.result_uri)
 
-    def shown(self, wish: StoreWish, executed: Executed, origin: str) -> dict[str, Any]:
+    def shown(self, request: StoreRequest, executed: Executed, origin: str) -> dict[str, Any]:
         """Return ``result_uri``, None without rows, and ``size`` if it is known."""
         uri = executed.result_uri
-        if uri is not None and wish.generate_presigned_url:
+        if uri is not None and request.generate_presigned_url:
             uri = self._signer.url(origin, "GET", uri.removeprefix(SCHEME), time.time())
         return {"result_uri": uri, **({} if executed.size is None else {"size": executed.size})}
 

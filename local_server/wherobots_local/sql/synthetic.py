@@ -35,7 +35,7 @@ class SyntheticAnswer:
     held: bool = False
 
 
-def _said_by(text: str) -> SyntheticAnswer:
+def _answer_in(text: str) -> SyntheticAnswer:
     """Read the response from the statement: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
     Every other statement succeeds without a result."""
     if match := _ROWS.fullmatch(text):
@@ -65,7 +65,7 @@ class Answers:
         for part, answer in self.given:
             if part.casefold() in statement.casefold():
                 return answer
-        return _said_by(statement.strip().removesuffix(";").strip())
+        return _answer_in(statement.strip().removesuffix(";").strip())
 
     def release(self, part: str = "") -> None:
         """Let held statements that contain a text, in any case, continue."""

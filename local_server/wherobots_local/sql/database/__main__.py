@@ -110,7 +110,7 @@ def main(descriptor: str, root: str, folder: str) -> None:
     except duckdb.IOException as error:
         sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
     Serving(connection, warehouse).serve()
-    # Threads may still work. What they have not committed does not count.
+    # Threads may still be working. Their uncommitted changes are lost.
     os._exit(0)
 
 

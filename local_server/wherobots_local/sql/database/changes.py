@@ -47,7 +47,7 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         if len(given) != len(columns):
             text = f"Cannot write {len(given)} columns to the {len(columns)} of `{into.name}`."
             raise failed("INSERT_COLUMN_ARITY_MISMATCH", text, "21S01")
-        # The rows may be read from the table itself.
+        # A copy, because the query can read the table itself.
         named = ", ".join(map(identifier, columns))
         statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
         values = {name: identifier(name) for name in columns} | fixed
@@ -96,7 +96,7 @@ def merge(statement: Statement, tree: exp.Expr) -> None:
         _unqualify(then)
         for column in then.expression.find_all(exp.Column) if isinstance(then, exp.Insert) and then.expression else ():
             if not column.table:
-                # Of the rows that are inserted; DuckDB sees the table's too.
+                # It belongs to the source, but DuckDB also sees the table's columns.
                 column.set("table", exp.to_identifier(tree.args["using"].alias_or_name, quoted=True))
     with changing(statement, table):
         sql = statement.written(tree)
@@ -124,7 +124,7 @@ def changing(statement: Statement, table: str) -> Iterator[None]:
             statement.execute("COMMIT")
         except BaseException:
             with suppress(duckdb.TransactionException):
-                # None is left if COMMIT failed.
+                # After a failed COMMIT there is no transaction.
                 statement.cursor.execute("ROLLBACK")
             raise
 
@@ -152,7 +152,7 @@ def _other_srids(statement: Statement, table: str, values: Mapping[str, str], ro
         return {}
     listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
     given = statement.columns_of(f"(SELECT {listed} FROM {rows})")
-    # Those without an SRID, such as NULLs, fit into any column.
+    # Geometries without an SRID, and NULLs, fit into any column.
     return {
         name: kind for name, kind in given.items() if is_geometry(kind) and kind not in ("GEOMETRY", held[name.lower()])
     }

@@ -74,7 +74,7 @@ def _describe(statement: Statement, found: re.Match[str]) -> Rows:
 def _explain(statement: Statement, found: re.Match[str]) -> Rows:
     query = read(found["query"])
     if not isinstance(query, exp.Query | exp.Values):
-        raise unsupported("EXPLAIN of what is no query")
+        raise unsupported("EXPLAIN of a statement that is not a query")
     plan = statement.execute(f"EXPLAIN {statement.written(query)}").fetchall()
     return _table(plan=["\n".join(f"== {name} ==\n{text}" for name, text in plan)])
 

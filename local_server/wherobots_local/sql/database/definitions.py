@@ -155,7 +155,7 @@ def _create_view(statement: Statement, tree: exp.Expr, view: str, *, lasting: st
     if lasting and identifier(statement.session.temporary) in query:
         raise failed("INVALID_TEMP_OBJ_REFERENCE", f"The view {lasting} refers to a temporary view.", "42K0F")
     statement.execute(f"CREATE OR REPLACE VIEW {view}{columns} AS {query}")
-    # A view that reads itself is found out now.
+    # This fails for a view that reads itself.
     statement.columns_of(view)
 
 

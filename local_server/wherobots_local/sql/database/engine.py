@@ -62,7 +62,7 @@ class DatabaseEngine:
                 f"SQL needs packages that the local server does not have ({', '.join(missing)}): {extras.SQL}"
             )
         self._process = await self._database.enter()
-        await self._process.ask("open", self._id)
+        await self._process.call("open", self._id)
 
     async def execute(
         self,
@@ -82,24 +82,24 @@ class DatabaseEngine:
                 raise EngineError(str(error)) from None
         # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
-        asked = self._running.ask("execute", self._id, execution_id, statement, target, max_rows)
-        has_columns, is_cut, size = await asked
+        arguments = (self._id, execution_id, statement, target, max_rows)
+        has_columns, is_cut, size = await self._running.call("execute", *arguments)
         on_progress(1, 1, 0)
         return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        found: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
+        found: Serialized = await self._running.call("serialize", self._id, execution_id, form)
         return found
 
     def forget(self, execution_id: str) -> None:
         with contextlib.suppress(EngineDiedError):
-            self._running.call("forget", self._id, execution_id)
+            self._running.send("forget", self._id, execution_id)
 
     async def kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(EngineError, EngineDiedError):
-                await process.ask("close", self._id)
+                await process.call("close", self._id)
             await self._database.leave(process)
 
     @property

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
 
 _SCHEMES = ("s3://", "s3a://")
-# What DuckDB finds in JSON and Spark does not.
+# Types that DuckDB detects in JSON, and Spark does not.
 _TEXT = ("DATE", "TIMESTAMP", "TIME", "UUID", "JSON")
 
 

@@ -68,24 +68,24 @@ class DatabaseProcess:
                 raise
         return started
 
-    async def ask(self, method: str, *arguments: Any) -> Any:
+    async def call(self, method: str, *arguments: Any) -> Any:
         """Call a method of the process. If the caller is cancelled, the call is cancelled too. Raises an
         ``EngineError`` with the text for the client, and ``EngineDiedError`` if the process has ended."""
-        number, result = self.call(method, *arguments)
+        number, result = self.send(method, *arguments)
         try:
             return await asyncio.wrap_future(result)
         except asyncio.CancelledError:
-            _, ended = self.call("cancel", number)
-            # A few functions of DuckDB cannot be interrupted: then all sessions end.
+            _, ended = self.send("cancel", number)
+            # A few functions of DuckDB cannot be interrupted. Then the process is killed, and all sessions end.
             killing = asyncio.get_running_loop().call_later(_CANCEL_SECONDS, self._process.kill)
             while not ended.done():
-                # Also if the caller is cancelled once more.
+                # Also if the caller is cancelled again.
                 with contextlib.suppress(asyncio.CancelledError, EngineDiedError):
                     await asyncio.wrap_future(ended)
             killing.cancel()
             raise
 
-    def call(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
+    def send(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
         """Send a call. Return its number and its future result."""
         number, result = next(self._numbers), _future()
         self._pending[number] = result
@@ -99,7 +99,7 @@ class DatabaseProcess:
     async def stop(self) -> None:
         """End the process. Committed changes stay."""
         with contextlib.suppress(EngineDiedError, TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(self.call("stop")[1]), _STOP_SECONDS)
+            await asyncio.wait_for(asyncio.wrap_future(self.send("stop")[1]), _STOP_SECONDS)
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
 
@@ -120,7 +120,7 @@ class DatabaseProcess:
 
 def _future() -> Future[Any]:
     result: Future[Any] = Future()
-    # Who waits for it may be cancelled, but it may not.
+    # A cancelled caller must not cancel the call.
     result.set_running_or_notify_cancel()
     return result
 

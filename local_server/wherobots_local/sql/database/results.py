@@ -17,7 +17,7 @@ from wherobots_local.sql.engine import ResultForm, Serialized
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
 _BATCH_ROWS = 10_000
 _SRID_FLAG = 0x20000000
-# A type ends where a name inside a STRUCT would not.
+# What follows distinguishes a type from the name of a field in a STRUCT.
 _NAMES = re.compile(r"\"(?:[^\"]|\"\")*\"|\b[A-Z_]+(?: WITH TIME ZONE)?(?=[\[(),]|$)")
 _PLAIN = {
     **dict.fromkeys(("HUGEINT", "UINTEGER", "UBIGINT"), "BIGINT"),

@@ -97,7 +97,7 @@ class Statement:
         columns = [(name, kind, plain_type(kind)) for name, kind in self.described(query)]
         if all(kind == plain for _, kind, plain in columns):
             return query
-        # Several columns may have one name.
+        # Several columns can have one name.
         given = ", ".join(f"c{place}" for place, _ in enumerate(columns))
         cast = [f"c{place}" + (f"::{plain}" if plain != kind else "") for place, (_, kind, plain) in enumerate(columns)]
         named = ", ".join(f"{value} AS {identifier(name)}" for value, (name, _, _) in zip(cast, columns, strict=True))

@@ -32,7 +32,7 @@ def write(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, store
         part = folder / f"part-00000.{target.format}"
         options = {key.lower(): value for key, value in target.options.items()}
         selected, form = _FORMS[target.format](columns, options)
-        # Several columns may have one name.
+        # Several columns can have one name.
         names = ", ".join(f"c{place}" for place, _ in enumerate(columns))
         rows = f"SELECT {selected} FROM ({query}) AS q({names})"
         found = cursor.execute(f"COPY ({rows}) TO {literal(str(part))} ({form})").fetchone()

@@ -39,7 +39,7 @@ class SchemaName(NamedTuple):
 
 
 DEFAULT = SchemaName("spark_catalog", DEFAULT_SCHEMA)
-# An organization has another catalog on the service.
+# The second is the catalog of an organization on the service.
 _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 
 
@@ -53,7 +53,7 @@ class Warehouse:
         self._connection = duckdb.connect(
             folder / "warehouse.duckdb",
             config={
-                # Older ones do not keep the SRID of a column.
+                # Older formats do not store the SRID of a column.
                 "storage_compatibility_version": "v1.5.0",
                 "memory_limit": f"{memory // 2}B",
                 "temp_directory": str(folder / "spilled"),
@@ -87,7 +87,7 @@ class Warehouse:
 
     def _prepare(self) -> None:
         found = self._connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE '~%'")
-        # Of sessions whose process was killed.
+        # Temporary schemas of sessions whose process was killed.
         commands = [f"DROP SCHEMA {identifier(name)} CASCADE" for (name,) in found.fetchall()]
         commands += [
             f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"

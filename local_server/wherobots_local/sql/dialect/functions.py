@@ -18,8 +18,8 @@ from sqlglot.errors import SqlglotError
 from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
-# Another name: that of a macro, or of DuckDB's function with the same arguments and meaning. An aggregate is no macro,
-# because it would lose FILTER and OVER.
+# Another name, of a macro or of DuckDB's function with the same arguments and meaning. Aggregates are not macros, because
+# macros lose FILTER and OVER.
 RENAMED = dict(
     pair.split("=")
     for pair in """
@@ -51,9 +51,9 @@ SAME = frozenset(
     st_union_agg st_within st_xmax st_xmin st_ymax st_ymin st_zmax st_zmin
     """.split()
 )
-# These are not for sqlglot to translate.
+# sqlglot must not translate these.
 OWN = MACROS.keys() | RENAMED.keys() | SAME
-# What sqlglot has a class for, and translates rightly. The rules below replace others.
+# Classes of sqlglot that it translates correctly. The rules below handle others.
 TRANSLATED = frozenset(
     """
     Abs Acos And Any AnyValue ApproxDistinct ArgMax ArgMin Array ArrayAgg ArrayAppend ArrayCompact ArrayFilter
@@ -69,7 +69,7 @@ TRANSLATED = frozenset(
     Transform Translate Trim TryCast Unhex Upper VarMap Variance VariancePop Xor
     """.split()
 )
-# Java's patterns of dates, and those of strftime.
+# Java's date patterns, and the same for strftime.
 _PATTERNS = dict(
     pair.split("=")
     for pair in """
@@ -223,7 +223,7 @@ def _lambdas(node: exp.Expr) -> exp.Expr:
         return node
     match node, _name(node):
         case (exp.Transform() | exp.ArrayFilter(), _):
-            # The index counts from 0, in DuckDB from 1.
+            # The index begins at 0, in DuckDB at 1.
             for index in function.expressions[1:]:
                 place = exp.paren(exp.Sub(this=index.copy(), expression=exp.convert(1)))
                 function.set("this", _applied(function, function.expressions[0], place))
@@ -259,7 +259,7 @@ def _schema(text: str) -> exp.DataType:
     try:
         return exp.DataType.build(text if is_type else f"STRUCT<{text}>", dialect=Spark)
     except SqlglotError:
-        raise failed("INVALID_SCHEMA", f"The schema {text} is no type.", "42K07") from None
+        raise failed("INVALID_SCHEMA", f"The schema {text} is not a type.", "42K07") from None
 
 
 def _times(node: exp.Expr) -> exp.Expr:
@@ -274,7 +274,7 @@ def _times(node: exp.Expr) -> exp.Expr:
     if name in _WITH_PATTERN and len(arguments) == 2:
         arguments[1].replace(exp.Literal.string(_strftime(arguments[1])))
     elif isinstance(node, exp.Add | exp.Sub):
-        # DuckDB makes a time of a date. Smaller units make one of it in Spark, too.
+        # In DuckDB a date becomes a timestamp, in Spark only with units smaller than a day.
         is_first = isinstance(node.this, exp.Interval)
         interval, shifted = (node.this, node.expression) if is_first else (node.expression, node.this)
         if isinstance(interval, exp.Interval) and interval.text("unit").upper().removesuffix("S") in _OF_DATES:
@@ -292,12 +292,12 @@ def _part(part: str, value: exp.Expr) -> exp.Expr:
 
 def _strftime(pattern: exp.Expr) -> str:
     if not isinstance(pattern, exp.Literal):
-        raise unsupported("patterns of dates that are no literals")
+        raise unsupported("date patterns that are not literals")
     written = []
     for part in re.finditer(r"'(?P<text>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|[^A-Za-z']+", pattern.name):
         text, letters = part["text"], part["letters"]
         if letters and letters not in _PATTERNS:
-            raise unsupported(f"the pattern {letters} of dates")
+            raise unsupported(f"the date pattern {letters}")
         written.append(_PATTERNS[letters] if letters else part[0] if text is None else text.replace("''", "'") or "'")
     return "".join(written)
 
@@ -374,5 +374,5 @@ def _casts(node: exp.Expr) -> exp.Expr:
     return node
 
 
-# In this order. The last one counts what the others have written.
+# In this order: the last rule counts calls that the others have written.
 RULES = (_clauses, _generators, _lambdas, _collections, _times, _texts, _aggregates, _divisions, _casts, _size)

@@ -15,11 +15,11 @@ from sqlglot.parsers.spark import SparkParser
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.functions import OWN
 
-# The vendor's dbt adapter writes this clause of INSERT OVERWRITE. sqlglot does not read it, so it is cut out.
+# The vendor's dbt adapter writes this clause of INSERT OVERWRITE. sqlglot does not parse it, so it is removed.
 _OVERWRITE_CLAUSE = re.compile(r"\bWITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE)
 _OVERWRITE = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*INSERT\s+OVERWRITE\b", re.IGNORECASE | re.DOTALL)
 
-# It warns of each statement that it reads as a Command. They are carried out or refused here.
+# sqlglot warns about each Command. They are executed or refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 Name = tuple[str, ...]
@@ -57,9 +57,9 @@ def read(text: str) -> exp.Expr:
         raise syntax_error("a quote or a comment is not closed", str(error).rpartition("'")[0][-20:]) from None
     except ParseError as error:
         found = error.errors[0] if error.errors else {}
-        # Its other words name classes of sqlglot.
-        said = str(found.get("description", "")).partition(" but got ")[0]
-        why = "something is missing" if "missing for" in said else said
+        # The rest names classes of sqlglot.
+        description = str(found.get("description", "")).partition(" but got ")[0]
+        why = "something is missing" if "missing for" in description else description
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
     statements = [found for found in parsed if found and not isinstance(found, exp.Semicolon)]
     if not statements:

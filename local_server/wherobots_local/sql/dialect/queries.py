@@ -67,7 +67,7 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
             columns = [f"col{number}" for number, _ in enumerate(node.expressions[0].expressions, 1)]
             _set_alias(node, node.alias or "values", columns)
         elif isinstance(node, exp.Column) and node.args.get("db") and node.table.lower() in tables:
-            # The schema is DuckDB's; the table's name is enough.
+            # The tables have DuckDB's schemas now, so only their name stays.
             node.set("db", None)
             node.set("catalog", None)
         elif isinstance(node, exp.CurrentCatalog | exp.CurrentDatabase | exp.CurrentSchema):
@@ -122,7 +122,7 @@ def _is_cte(table: exp.Table) -> bool:
         defined = node.args.get("with_")
         visible = defined.expressions if defined is not None else []
         if isinstance(node, exp.CTE) and isinstance(defined := node.parent, exp.With):
-            # It sees those before it.
+            # It sees only earlier ones.
             visible = defined.expressions[: (node.index or 0) + bool(defined.args.get("recursive"))]
             node = defined.parent
         if any(cte.alias.lower() == table.name.lower() for cte in visible):
@@ -144,7 +144,7 @@ def _function(node: exp.Expr) -> exp.Expr:
     if written in MACROS:
         macro = exp.Dot(this=exp.to_identifier(SCHEMA), expression=call)
         is_constant = name.startswith("st_") and all(isinstance(item, exp.Literal) for item in node.expressions)
-        # A macro that may fail is no constant for DuckDB. A subquery is evaluated once, not for each row.
+        # DuckDB does not fold a macro that can fail. A subquery is evaluated once, not for each row.
         return exp.select(macro).subquery() if is_constant and node.find_ancestor(exp.Where) else macro
     if name in RENAMED or name in SAME or node.meta.get("is_written"):
         return call
@@ -163,7 +163,7 @@ def with_column_names(query: exp.Expr) -> None:
     if not isinstance(query, exp.Select):
         return
     for column in query.expressions:
-        # A name of DuckDB is never empty.
+        # DuckDB allows no empty name.
         if not isinstance(column, _NAMED) and not column.is_star and (name := column_name(column)):
             column.replace(exp.alias_(column.copy(), name, quoted=True))
 
