@@ -18,8 +18,8 @@ from sqlglot.errors import SqlglotError
 from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
-# Another name, of a macro or of DuckDB's function with the same arguments and meaning. Aggregates are not macros, because
-# macros lose FILTER and OVER.
+# Another name, of a macro or of DuckDB's function with the same arguments and meaning. Aggregates are not macros,
+# because macros lose FILTER and OVER.
 RENAMED = dict(
     pair.split("=")
     for pair in """
