@@ -7,7 +7,6 @@ import contextlib
 import queue
 import threading
 from dataclasses import dataclass
-from types import TracebackType
 
 from wherobots_local.api.vocabulary import COMPLETED, RUNNING
 from wherobots_local.runs.log import RunLog
@@ -75,9 +74,7 @@ class RunReport:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopping.set()
         # Wakes the thread. With a full queue it is awake.
         with contextlib.suppress(queue.Full):

@@ -44,7 +44,8 @@ class ApiError(Exception):
         error_class: tuple[str, str] | None = None,
     ) -> None:
         self.status = status
-        self.error_class = error_class or _error_class(status)
+        default = ("BAD_REQUEST_ERROR", "Bad Request") if status < 500 else ("INTERNAL_SERVER_ERROR", "Internal Error")
+        self.error_class = error_class or _ERROR_CLASSES.get(status, default)
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
         self.suggestion = suggestion
         super().__init__("; ".join(problem.details for problem in self.problems))
@@ -67,9 +68,3 @@ def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]
         ],
         "requestId": request_id,
     }
-
-
-def _error_class(status: int) -> tuple[str, str]:
-    if status in _ERROR_CLASSES:
-        return _ERROR_CLASSES[status]
-    return ("BAD_REQUEST_ERROR", "Bad Request") if status < 500 else ("INTERNAL_SERVER_ERROR", "Internal Error")

@@ -27,17 +27,17 @@ class ControlModel(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def validated(model: type[Model], value: object, *, where: str = "", names: bool = False) -> Model:
+def validated(model: type[Model], value: object, *, names: bool = False) -> Model:
     """Check decoded JSON, or the parameters of a URL, against a model.
 
-    ``where`` is the path of the value in the body. With ``names``, the message about an unknown key lists the known
+    With ``names``, the message about an unknown key lists the known
     keys. Raises an ``ApiError``: 422 with one problem per wrong field.
     """
     try:
         return model.model_validate(value)
     except ValidationError as error:
         known = tuple(model.model_fields) if names else ()
-        raise ApiError(422, list(_problems(error, where, known))) from None
+        raise ApiError(422, list(_problems(error, known))) from None
 
 
 def shown(value: object) -> str:
@@ -50,9 +50,9 @@ def shown(value: object) -> str:
     return text if len(text) <= _ABBREVIATED else f"{text[:_ABBREVIATED]}... ({len(text)} characters)"
 
 
-def _problems(error: ValidationError, where: str, known: tuple[str, ...]) -> Iterator[Problem]:
+def _problems(error: ValidationError, known: tuple[str, ...]) -> Iterator[Problem]:
     for item in error.errors(include_url=False, include_context=False):
-        field = ".".join([*([where] if where else []), *_path(item["loc"])]) or "body"
+        field = ".".join(_path(item["loc"])) or "body"
         yield Problem(_details(field, item["type"], item["msg"], item["input"], known), field)
 
 

@@ -43,7 +43,8 @@ logger.pyspark.level = info
 def server_settings(root: Path, folder: Path, temporary: Path) -> dict[str, str]:
     """Return the server's settings. ``temporary`` is for the JVM's temporary files, including shuffles."""
     # Spark splits this option at a comma.
-    options = {} if "," in str(temporary) else {_JAVA_OPTIONS: f"-Djava.io.tmpdir={_quoted(str(temporary))}"}
+    quoted = str(temporary).replace("\\", "\\\\").replace('"', '\\"')
+    options = {} if "," in quoted else {_JAVA_OPTIONS: f'-Djava.io.tmpdir="{quoted}"'}
     return {
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
@@ -54,11 +55,6 @@ def server_settings(root: Path, folder: Path, temporary: Path) -> dict[str, str]
         **options,
         **storage_settings(root),
     }
-
-
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
 
 
 def storage_settings(root: Path) -> dict[str, str]:

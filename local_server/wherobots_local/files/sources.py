@@ -44,7 +44,10 @@ def sources(root: Path) -> list[Source]:
     for folder in (SHARED_FOLDER, _OWN_FOLDER):
         (own_folder / folder).mkdir(parents=True, exist_ok=True)
     names = sorted(entry.name for entry in root.iterdir() if is_bucket(entry.name) and entry.is_dir())
-    return [MANAGED, *(Source(_id_of(name), name) for name in names if name != MANAGED_BUCKET)]
+    return [
+        MANAGED,
+        *(Source(hashlib.sha256(name.encode()).hexdigest()[:14], name) for name in names if name != MANAGED_BUCKET),
+    ]
 
 
 def source(root: Path, source_id: str) -> Source:
@@ -64,7 +67,3 @@ def source_of_bucket(root: Path, bucket: str) -> Source:
         if known.bucket == bucket:
             return known
     raise ApiError(400, f"No storage source found for bucket {bucket!r}", "A bucket is a folder under the root.")
-
-
-def _id_of(bucket: str) -> str:
-    return hashlib.sha256(bucket.encode()).hexdigest()[:14]

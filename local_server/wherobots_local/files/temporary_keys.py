@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,7 @@ class TemporaryKey:
     path: str
     writes: bool
     expires: datetime
-    id: str = field(default_factory=lambda: f"ASIA{_random(16, string.ascii_uppercase + string.digits)}")
+    id: str = field(default_factory=lambda: f"ASIA{secrets.token_hex(8).upper()}")
     secret: str = field(default_factory=lambda: secrets.token_hex(20), repr=False)
     session: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
@@ -101,7 +100,3 @@ def _signing_key(secret: str, scope: str) -> bytes:
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key
-
-
-def _random(length: int, alphabet: str) -> str:
-    return "".join(secrets.choice(alphabet) for _ in range(length))

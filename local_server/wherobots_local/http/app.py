@@ -38,7 +38,11 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
         routes=[
             *status_page_routes(),
             Route("/health", _health),
-            *api_routes(service),
+            *(
+                Route(path, Operation(operation, handler, service), methods=[method])
+                for table in (runs_api.OPERATIONS, storage_api.OPERATIONS, sql_api.OPERATIONS)
+                for method, path, operation, handler in table
+            ),
             sql_socket_route(service),
             *object_routes(service),
             *s3_routes(service),
@@ -50,17 +54,6 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
     # The service does not redirect either: a client that sends "/runs/" gets a 404.
     app.router.redirect_slashes = False
     return WithRequestId(HostGate(app, hosts))
-
-
-def api_routes(service: LocalService) -> list[Route]:
-    return [
-        Route(path, Operation(operation, handler, service), methods=[method])
-        for method, path, operation, handler in (
-            *runs_api.OPERATIONS,
-            *storage_api.OPERATIONS,
-            *sql_api.OPERATIONS,
-        )
-    ]
 
 
 async def _health(_: Request) -> Response:

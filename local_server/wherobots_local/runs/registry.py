@@ -79,19 +79,16 @@ class RunRegistry:
         self._unsaved.clear()
 
     def _changed(self, run: LocalRun) -> None:
-        self._save_soon(run)
-        self._notify(run)
-
-    def _notify(self, run: LocalRun) -> None:
-        if self._on_change is not None:
-            self._on_change(run)
-
-    def _save_soon(self, run: LocalRun) -> None:
         self._unsaved[run.id] = run
         # Changes that belong together are written together.
         if not self._saving:
             self._saving = True
             asyncio.get_running_loop().call_soon(self._save_some)
+        self._notify(run)
+
+    def _notify(self, run: LocalRun) -> None:
+        if self._on_change is not None:
+            self._on_change(run)
 
     def _save_some(self) -> None:
         """Write a few records, so that the server responds while thousands of runs start."""

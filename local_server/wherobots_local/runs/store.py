@@ -96,7 +96,7 @@ class RunStore:
         """Remove folders without a readable record that have not changed since a time."""
         with contextlib.suppress(OSError):
             for folder in self._folder.iterdir():
-                if folder.stat().st_mtime < before and not _is_json(self._own(folder.name) / RECORD_FILE):
+                if folder.stat().st_mtime < before and not _server_of(self._own(folder.name) / RECORD_FILE):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _own(self, run_id: str) -> Path:
@@ -132,14 +132,6 @@ def _server_of(record: Path) -> str:
         return str(json.loads(record.read_bytes())["server"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return ""
-
-
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return True
 
 
 VERSION = 1
