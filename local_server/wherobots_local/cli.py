@@ -17,9 +17,9 @@ from typing import Any
 
 from wherobots_local import __version__
 from wherobots_local.certificate import made_certificate
-from wherobots_local.descriptors import raise_soft_limit
 from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.http.listener import Listener, bound_socket, url_of
+from wherobots_local.http.protocol import raise_soft_limit
 from wherobots_local.run_report import RunReport
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES
 from wherobots_local.security import API_KEY_VARIABLE, is_every_address

@@ -19,9 +19,9 @@ from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.control.journal import LONGEST_TEXT
-from wherobots_local.descriptors import WANTED
 from wherobots_local.http import protocol
 from wherobots_local.http.listener import AcceptErrorHandler
+from wherobots_local.http.protocol import WANTED
 
 
 def half_a_request(port: int) -> socket.socket:

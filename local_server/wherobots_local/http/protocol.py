@@ -4,14 +4,37 @@ limit for the number of connections."""
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
+import resource
 import socket
 import struct
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from wherobots_local.descriptors import soft_limit
+WANTED = 8192
+"""How many file descriptors the server wants: connections, logs and processes need them, and the default limit is low
+(256 on macOS)."""
+
+_EACH_RUN = 8
+
+
+def raise_soft_limit(runs: int) -> None:
+    """Raise the soft limit to 8192 plus eight per parallel run, or as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED + runs * _EACH_RUN
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def soft_limit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return WANTED if soft == resource.RLIM_INFINITY else soft
+
 
 HEAD_SECONDS = 20.0
 """Time for the head of a request. Between two requests the keep-alive timeout applies."""
