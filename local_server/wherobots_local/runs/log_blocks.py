@@ -211,14 +211,8 @@ class LogLines(Sequence[StoredLine]):
                 number, block = self._current = number + 1, self._record(number + 1)
             if block.first <= position < block.first + block.lines:
                 return number, block
-        low, high = 0, self._count - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._record(middle).first <= position:
-                low = middle
-            else:
-                high = middle - 1
-        self._current = low, self._record(low)
+        number = bisect.bisect_right(range(self._count), position, key=lambda index: self._record(index).first) - 1
+        self._current = number, self._record(number)
         return self._current
 
     def text_of(self, line: StoredLine) -> bytes:

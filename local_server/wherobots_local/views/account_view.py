@@ -13,23 +13,22 @@ from wherobots_local.views.run_view import SINCE
 from wherobots_local.views.storage_view import integration_view
 
 _EMAIL = "local@wherobots.invalid"
-_DATES = {"createTime": timestamp(SINCE), "updateTime": timestamp(SINCE)}
 
 
 def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
     """``Organization``."""
     return {
         "id": ORGANIZATION_ID,
-        **_DATES,
+        **SINCE,
         "name": "local",
         "plan": "PROFESSIONAL",
         "billingContact": None,
         "wherobotsCloudFeatures": ["SERVICE_PRINCIPALS", "STORAGE_INTEGRATION", "RUNS"],
-        "users": [{"id": USER_ID, **_DATES, "email": _EMAIL, "name": "local", "roles": []}],
+        "users": [{"id": USER_ID, **SINCE, "email": _EMAIL, "name": "local", "roles": []}],
         "services": [],
         "roles": [],
         "storageIntegrations": [integration_view(source) for source in sources if not source.managed],
-        "fileStore": {"id": "local0fstore00", **_DATES, "bucketName": MANAGED_BUCKET},
+        "fileStore": {"id": "local0fstore00", **SINCE, "bucketName": MANAGED_BUCKET},
         "verified": True,
         "domain": None,
         "domainIsVerified": False,
@@ -50,7 +49,7 @@ def me_view() -> dict[str, Any]:
     """``HumanPrincipal`` of the only user."""
     return {
         "id": USER_ID,
-        **_DATES,
+        **SINCE,
         "organizationId": ORGANIZATION_ID,
         "roles": [],
         "policies": [],

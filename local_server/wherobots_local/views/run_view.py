@@ -9,8 +9,9 @@ from typing import Any
 from wherobots_local.api.vocabulary import USER_ID
 from wherobots_local.runs.run import AppEvent, LocalRun, timestamp
 
-SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-"""Creation time of the user, the organization and the storage."""
+_SINCE = timestamp(datetime(2026, 1, 1, tzinfo=UTC))
+SINCE = {"createTime": _SINCE, "updateTime": _SINCE}
+"""The times of the user, the organization and the storage."""
 
 _MOVING_VERSIONS = ("", "latest", "preview")
 _LOCAL_VERSION = "local"
@@ -25,8 +26,7 @@ def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
         "status": run.status,
         "triggeredBy": {
             "id": USER_ID,
-            "createTime": timestamp(SINCE),
-            "updateTime": timestamp(SINCE),
+            **SINCE,
             "email": None,
             "name": "local",
             "roles": [],

@@ -28,8 +28,7 @@ def integration_view(source: Source) -> dict[str, Any]:
     """``StorageIntegrationDetails``."""
     return {
         "id": source.id,
-        "createTime": timestamp(SINCE),
-        "updateTime": timestamp(SINCE),
+        **SINCE,
         "name": source.bucket,
         "path": source.path,
         "roleArn": None,
