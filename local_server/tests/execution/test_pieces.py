@@ -150,7 +150,7 @@ def test_what_to_do_about_a_failure_of_spark(line: str, what: str) -> None:
     assert ".md" not in found
 
 
-def test_nothing_is_said_about_other_failures(tmp_path: Path) -> None:
+def test_other_failures_get_no_advice(tmp_path: Path) -> None:
     (tmp_path / "java").write_text("")
     (tmp_path / "java").chmod(0o755)
     exited = ["PySparkRuntimeError: [JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number."]
@@ -243,7 +243,7 @@ def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
         manifest_main_class(tmp_path / "a.jar")
 
 
-def test_many_runs_are_measured_with_one_look_at_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_runs_are_measured_with_one_read_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
     read = usage_module._all_parents
 

@@ -42,7 +42,7 @@ def test_half_sent_requests_do_not_silence_the_server(descriptors: tuple[int, in
         assert len(server.printed().splitlines()) < 10
 
 
-def test_a_lack_of_descriptors_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lack_of_descriptors_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     loop = asyncio.new_event_loop()
     try:
         handler = AcceptErrorHandler()

@@ -87,12 +87,10 @@ class LogBlocks:
     def size(self) -> int:
         return self._text.size + self._index.size
 
-    def add(
-        self, timestamp: int, text: bytes, count: int, read_at: float, *, whole: bool = False, keep: bool = False
-    ) -> None:
+    def add(self, timestamp: int, text: bytes, count: int, read_at: float, *, keep: bool = False) -> None:
         """Insert lines at the place of their times, after lines of the same time. With ``keep``, lines that cannot be
         written at the end stay in memory instead of raising an ``OSError``."""
-        block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, whole)
+        block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, False)
         self._text.write(block.offset, text, keep=keep)
         self._place([block], keep=keep)
 
@@ -109,8 +107,14 @@ class LogBlocks:
     def _place(self, new: Sequence[Block], *, keep: bool = False) -> None:
         """Write the records of new blocks, sorted by time, and again those of all later lines."""
         start, first, later = self._later_than(new[0].timestamp)
+        last = new[-1].timestamp + new[-1].lines - 1
+        overlapping = [block for block in later if block.timestamp <= last]
+        if overlapping:
+            # In this order, because lines of the same time stay in the order of arrival.
+            lines = (line for block in (*overlapping, *new) for line in self._lines_of(block))
+            new = sorted(lines, key=lambda line: line.timestamp)
         data, end = bytearray(), self.end
-        for block in self._merged(later, new):
+        for block in (*new, *later[len(overlapping) :]):
             data += _RECORD.pack(*block._replace(first=first))
             first, end = first + block.lines, max(end, block.timestamp + block.lines - 1)
         self._index.write(start * _RECORD.size, bytes(data), keep=keep)
@@ -126,21 +130,18 @@ class LogBlocks:
         number, found = lines.locate(bisect.bisect_right(lines, timestamp, key=lambda line: line.timestamp))
         return number, found.first, self.read_records(number, blocks - number)
 
-    def _merged(self, earlier: Sequence[Block], later: Sequence[Block]) -> Iterator[Block]:
-        """Merge two sorted lists of blocks, cutting blocks that overlap. Of lines of one time, those of ``earlier``
-        come first."""
-        ahead, behind = list(reversed(earlier)), list(reversed(later))
-        while ahead and behind:
-            if ahead[-1].timestamp <= behind[-1].timestamp:
-                stack, fitting = ahead, behind[-1].timestamp - ahead[-1].timestamp + 1
-            else:
-                stack, fitting = behind, ahead[-1].timestamp - behind[-1].timestamp
-            block = stack.pop()
-            if fitting < block.lines:
-                block, rest = self._split(block, fitting)
-                stack.append(rest)
+    def _lines_of(self, block: Block) -> Iterator[Block]:
+        """Divide a block into blocks of one line."""
+        if block.lines == 1:
             yield block
-        yield from reversed(ahead or behind)
+            return
+        offset = block.offset
+        for index, text in enumerate(self.read_text(block.offset, block.size).split(b"\n")[:-1]):
+            size = len(text) + 1
+            yield block._replace(
+                timestamp=block.timestamp + index, number=block.number + index, offset=offset, size=size, lines=1
+            )
+            offset += size
 
     def read_records(self, start: int, count: int) -> list[Block]:
         data = self._index.read(start * _RECORD.size, count * _RECORD.size)
@@ -159,18 +160,6 @@ class LogBlocks:
         self.extent = (count, last.first + last.lines)
         self.end = last.timestamp + last.lines - 1
         self.restored = True
-
-    def _split(self, block: Block, count: int) -> tuple[Block, Block]:
-        rest = self.read_text(block.offset, block.size).split(b"\n", count)[count]
-        left = block._replace(size=block.size - len(rest), lines=count)
-        right = block._replace(
-            timestamp=block.timestamp + count,
-            number=block.number + count,
-            offset=block.offset + left.size,
-            size=len(rest),
-            lines=block.lines - count,
-        )
-        return left, right
 
 
 class LogLines(Sequence[StoredLine]):
