@@ -35,7 +35,7 @@ from wherobots_local.terminal import EscapingFormatter, Terminal, escaped
 
 _UNENCRYPTED = (
     "*" * 100,
-    "WARNING: --allow-remote without TLS. The API key and all data cross the network unencrypted. Whoever",
+    "WARNING: --allow-remote without TLS. The API key and all data cross the network unencrypted. Anyone who",
     "reads the key can run code on this machine as your user. Use --make-certificate, or --certfile and --keyfile.",
     "*" * 100,
 )
