@@ -14,6 +14,8 @@ from wherobots_local.runs.registry import RunRegistry
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.runs.store import RunStore
 
+_log = logging.getLogger(__name__)
+
 DEFAULT_KEEP_RUNS = 200
 DEFAULT_KEEP_DAYS = 14.0
 
@@ -45,9 +47,6 @@ class Retention:
             if run.completed_at is not None
             and now - run.completed_at.timestamp() > (self.seconds if run.id in newest else SPARED_SECONDS)
         ]
-
-
-_log = logging.getLogger(__name__)
 
 
 class Housekeeper:

@@ -23,26 +23,22 @@ class ApiKey:
 
     def __init__(self, value: str | None = None) -> None:
         self.generated = value is None
-        self._value = self._first = checked_key(secrets.token_urlsafe(24) if value is None else value)
-
-    @property
-    def value(self) -> str:
-        return self._value
+        self.value = self._first = checked_key(secrets.token_urlsafe(24) if value is None else value)
 
     def rotate(self, value: str | None = None) -> str:
         """Replace the key, by default by a random one."""
-        self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
-        return self._value
+        self.value = checked_key(secrets.token_urlsafe(24) if value is None else value)
+        return self.value
 
     def restore(self) -> None:
         """Return to the first key."""
-        self._value = self._first
+        self.value = self._first
 
     def admits(self, headers: Mapping[str, str]) -> bool:
         """Return whether a request has the key, in ``X-API-Key`` or as a bearer token."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = (headers.get("x-api-key", ""), token if scheme.lower() == "bearer" else "")
-        expected = self._value.encode()
+        expected = self.value.encode()
         # Both are compared: the time taken must not show which one is wrong.
         results = [hmac.compare_digest(key.strip().encode(), expected) for key in given]
         return any(results)

@@ -11,6 +11,11 @@ from urllib.parse import quote
 
 from wherobots_local.storage import StorageError, check_inside, is_bucket
 
+DEFAULTS_FILE = "spark-defaults.conf"
+JARS = "spark.jars"
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
+_KEY_ESCAPES = {**_ESCAPES, " ": "\\ ", ":": "\\:", "=": "\\=", "#": "\\#", "!": "\\!"}
+
 LOOPBACK = "127.0.0.1"
 """Where Spark listens: its ports need no key, and the machine's own name may not resolve."""
 
@@ -87,13 +92,6 @@ def _mountable(names: Iterable[str]) -> list[str]:
     """Drop ``data.v2`` if there is ``data``: Hadoop reads its setting as a wrong setting of ``data``."""
     found = sorted(names)
     return [name for name in found if not any(name.startswith(f"{other}.") for other in found)]
-
-
-DEFAULTS_FILE = "spark-defaults.conf"
-JARS = "spark.jars"
-
-_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
-_KEY_ESCAPES = {**_ESCAPES, " ": "\\ ", ":": "\\:", "=": "\\=", "#": "\\#", "!": "\\!"}
 
 
 def with_jars(settings: Mapping[str, str], jars: Iterable[Path]) -> dict[str, str]:

@@ -24,6 +24,9 @@ from typing import IO
 from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
 
+_BASE_PACKAGES = "zz_wherobots_local_base.pth"
+_LAST_BLOCKS = 50
+
 COMPLETE = ".complete"
 """This file is written last, and touched at each use. It contains the day for which the environment was made, or
 nothing for any day. An environment without it is built again."""
@@ -86,10 +89,6 @@ def _is_over(folder: Path, lock: Path, today: str, oldest_use: float) -> bool:
             return lock.stat().st_mtime < oldest_use
         except OSError:
             return False
-
-
-_BASE_PACKAGES = "zz_wherobots_local_base.pth"
-_LAST_BLOCKS = 50
 
 
 class PrepareError(Exception):

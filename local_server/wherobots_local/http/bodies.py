@@ -6,15 +6,13 @@ import json
 import math
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from wherobots_local.api.errors import ApiError, Problem
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 100
 """How deeply a body can be nested."""
-
-__all__ = ["MAX_BODY_BYTES", "ClientDisconnect", "decoded", "decoded_json", "read_body"]
 
 
 async def read_body(request: Request) -> bytes:

@@ -13,6 +13,15 @@ from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+HEAD_SECONDS = 20.0
+"""Time for the head of a request. Between two requests the keep-alive timeout applies."""
+
+BODY_SECONDS = 60.0
+"""Time for the body of a request."""
+
+SCOPE_KEY = "wherobots_local.connection"
+"""Key of the :class:`TrackedConnection` in the scope of a request."""
+
 WANTED = 8192
 """How many file descriptors the server wants: connections, logs and processes need them, and the default limit is low
 (256 on macOS)."""
@@ -34,16 +43,6 @@ def raise_soft_limit(runs: int) -> None:
 def soft_limit() -> int:
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return WANTED if soft == resource.RLIM_INFINITY else soft
-
-
-HEAD_SECONDS = 20.0
-"""Time for the head of a request. Between two requests the keep-alive timeout applies."""
-
-BODY_SECONDS = 60.0
-"""Time for the body of a request."""
-
-SCOPE_KEY = "wherobots_local.connection"
-"""Key of the :class:`TrackedConnection` in the scope of a request."""
 
 
 class TrackedConnection:

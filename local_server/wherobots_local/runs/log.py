@@ -10,8 +10,6 @@ from pathlib import Path
 
 from wherobots_local.runs.log_blocks import LATEST, TEXT_FILE, LogBlocks, LogLines, StoredLine
 
-__all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_LINES", "LogLimits", "RunLog", "StoredLine"]
-
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 DEFAULT_MAX_LINES = 5_000_000
 

@@ -19,6 +19,14 @@ from wherobots_local.api.vocabulary import FAILED, TERMINAL_STATUSES
 from wherobots_local.runs.log import LogLimits, RunLog
 from wherobots_local.runs.run import AppEvent, LocalRun, Usage
 
+VERSION = 1
+_LATER_TIMES = ("started_at", "completed_at")
+_TIMES = ("created_at", "updated_at", *_LATER_TIMES)
+_PLAIN = (
+    *("id", "region", "sequence", "synthetic", "status", "cancel_requested"),
+    *("app_id", "app_status", "app_message", "spark_ui_url"),
+)
+
 OWN_FOLDER_OF_A_RUN = ".run"
 """The folder of record and log, in the folder of the run, which is the script's working directory."""
 
@@ -132,16 +140,6 @@ def _server_of(record: Path) -> str:
         return str(json.loads(record.read_bytes())["server"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return ""
-
-
-VERSION = 1
-
-_LATER_TIMES = ("started_at", "completed_at")
-_TIMES = ("created_at", "updated_at", *_LATER_TIMES)
-_PLAIN = (
-    *("id", "region", "sequence", "synthetic", "status", "cancel_requested"),
-    *("app_id", "app_status", "app_message", "spark_ui_url"),
-)
 
 
 def to_record(run: LocalRun, server: str) -> dict[str, Any]:

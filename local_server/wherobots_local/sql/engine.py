@@ -90,7 +90,3 @@ class Engine(Protocol):
 
     async def kill(self) -> None:
         """End the engine and all its work; tables stay. Can be called repeatedly, and before the start."""
-
-
-EngineFactory: TypeAlias = Callable[[str], Engine]
-"""Makes the engine of a session from the session's id, without starting it."""

@@ -14,16 +14,12 @@ from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.runs.run import new_id
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, Executed, ResultForm
-from wherobots_local.sql.frames import (
-    NOT_FOUND,
-    Frame,
-    error_frame,
-    progress_frame,
-    result_frame,
-    results_of,
-    state_frame,
-)
+from wherobots_local.sql.frames import NOT_FOUND, Frame, error_frame, progress_frame, result_frame, state_frame
 from wherobots_local.sql.stored import StoredResults
+
+_log = logging.getLogger(__name__)
+_REMEMBERED = 1000
+"""How many executions tests can look up."""
 
 RUNNING = "running"
 SUCCEEDED = "succeeded"
@@ -89,12 +85,6 @@ class Execution:
             "has_listener": self.listener is not None,
             "result_uri": self.executed.result_uri if self.executed else None,
         }
-
-
-_log = logging.getLogger(__name__)
-
-_REMEMBERED = 1000
-"""How many executions tests can look up."""
 
 
 class Executions:
@@ -275,7 +265,14 @@ class Executions:
             return None
         if not executed.has_columns and rules.sql_results_of_ddl == "null":
             return None
-        results = results_of(await self._engine.retrieve(execution.key, form), form)
+        serialized = await self._engine.retrieve(execution.key, form)
+        results: dict[str, Any] = {
+            "result_bytes": serialized.data,
+            "format": form.format,
+            "compression": form.compression,
+            "geometry": form.geometry,
+            "geo_columns": list(serialized.geo_columns),
+        }
         if executed.is_cut and rules.sql_cut_marked:
             results["truncated"] = True
         return results

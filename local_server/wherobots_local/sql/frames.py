@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from wherobots_local.api.vocabulary import EXECUTION_ERROR, EXECUTION_PROGRESS, EXECUTION_RESULT, STATE_UPDATED
-from wherobots_local.sql.engine import ResultForm, Serialized
 
 NOT_FOUND = "Execution not found"
 """Clients recognise an unknown or forgotten execution by this text."""
@@ -34,16 +33,6 @@ def result_frame(execution_id: str, state: str, results: dict[str, Any] | None, 
     """The response to ``retrieve_results``. ``more`` are ``result_uri`` and ``size`` if stored, and ``attached``."""
     content = {"kind": "execution_result", "execution_id": execution_id, "state": state, "results": results, **more}
     return Frame(EXECUTION_RESULT, content)
-
-
-def results_of(serialized: Serialized, form: ResultForm) -> dict[str, Any]:
-    return {
-        "result_bytes": serialized.data,
-        "format": form.format,
-        "compression": form.compression,
-        "geometry": form.geometry,
-        "geo_columns": list(serialized.geo_columns),
-    }
 
 
 def error_frame(execution_id: str, message: str) -> Frame:

@@ -11,7 +11,7 @@ from wherobots_local.api.errors import INSUFFICIENT_QUOTA, ApiError
 from wherobots_local.api.queries import checked_region
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.sql.engine import EngineFactory
+from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.session import DESTROYED, LocalSqlSession
 from wherobots_local.sql.stored import StoredResults
 
@@ -32,7 +32,9 @@ class GrantedSession:
 class SqlSessions:
     """The sessions of the only user. Belongs to one event loop."""
 
-    def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, stored: StoredResults) -> None:
+    def __init__(
+        self, make_engine: Callable[[str], Engine], rules: Callable[[], Behaviour], *, stored: StoredResults
+    ) -> None:
         self._make_engine = make_engine
         self._rules = rules
         self._stored = stored

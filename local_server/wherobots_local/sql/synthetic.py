@@ -17,6 +17,9 @@ from wherobots_local import extras
 from wherobots_local.sql.engine import EngineError, Executed, OnProgress, ResultForm, Serialized, StoreTarget
 from wherobots_local.storage import StorageError, place_of
 
+_STEPS = 10
+_NEEDED = f"results need a package that the local server does not have (pyarrow): {extras.SQL}"
+
 _ROWS = re.compile(r"ROWS (\d{1,7})", re.IGNORECASE)
 _SLEEP = re.compile(r"SLEEP (\d{1,6}(?:\.\d{1,6})?)", re.IGNORECASE)
 _FAIL = re.compile(r"FAIL (.+)", re.IGNORECASE | re.DOTALL)
@@ -80,10 +83,6 @@ class Answers:
             await waiting[1].wait()
         finally:
             self._waiting.remove(waiting)
-
-
-_STEPS = 10
-_NEEDED = f"results need a package that the local server does not have (pyarrow): {extras.SQL}"
 
 
 class SyntheticEngine:

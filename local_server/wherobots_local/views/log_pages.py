@@ -19,7 +19,8 @@ from typing import Any
 
 from wherobots_local.api.queries import LogEndQuery, LogsQuery, cursor_of, read_cursor, wrong_cursor
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.runs.log import RunLog, StoredLine
+from wherobots_local.runs.log import RunLog
+from wherobots_local.runs.log_blocks import StoredLine
 
 START = "0"
 

@@ -20,6 +20,8 @@ from wherobots_local.sql.dialect.functions import RENAMED, RULES, SAME, TRANSLAT
 from wherobots_local.sql.dialect.macros import MACROS, SCHEMA
 from wherobots_local.sql.dialect.parser import ServiceSql
 
+_NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot, exp.Posexplode, exp.Stack)
+
 FORMATS = {"parquet": "parquet", "geoparquet": "parquet", "csv": "csv", "json": "json"}
 _REFUSED: dict[type[exp.Expr], str] = {
     exp.Command: "this statement",
@@ -151,9 +153,6 @@ def _function(node: exp.Expr) -> exp.Expr:
     if name.startswith(("rs_", "st_")):
         raise unsupported(f"the function {node.this}")
     raise unresolved_routine(str(node.this))
-
-
-_NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot, exp.Posexplode, exp.Stack)
 
 
 def with_column_names(query: exp.Expr) -> None:
