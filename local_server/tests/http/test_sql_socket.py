@@ -183,6 +183,7 @@ def test_several_statements_at_the_same_time(sql: SqlClient, session: dict[str, 
         '{"kind": "dance", "execution_id": "e"}',
         '{"execution_id": "e"}',
         "[" * 100_000,
+        '{"kind": "cancel", "execution_id": "e", "a": ' + '{"a": ' * 600 + "1" + "}" * 601,
     ],
 )
 def test_a_message_without_a_known_kind_is_ignored(frame: str | bytes, sql: SqlClient, session: dict[str, Any]) -> None:

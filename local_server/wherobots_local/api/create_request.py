@@ -129,7 +129,7 @@ class RunEnvironment(PublishedModel):
 
 
 class CreateRunRequest(PublishedModel):
-    """``CreateRunPayload`` with its defaults."""
+    """``CreateRunPayload`` with its defaults; as JSON it is the ``CreateRunPayload-Output``."""
 
     runtime: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
     version: str | None = None
@@ -138,10 +138,6 @@ class CreateRunRequest(PublishedModel):
     run_jar: Jar | None = None
     timeout_seconds: Annotated[int, Field(gt=0)] = DEFAULT_TIMEOUT_SECONDS
     environment: RunEnvironment = RunEnvironment()
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the ``CreateRunPayload-Output``."""
-        return self.model_dump(mode="json", by_alias=True)
 
 
 def parse_create_request(body: object) -> CreateRunRequest:

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import Parameters
-from wherobots_local.api.validation import PublishedModel, validated
+from wherobots_local.api.validation import PublishedModel, validated, without_nulls
 from wherobots_local.api.vocabulary import CANCEL_EXECUTION, EXECUTE_SQL, RETRIEVE_RESULTS, RUNTIMES
 
 _Life = Annotated[int, Field(ge=1, lt=2**31)]
@@ -29,9 +28,6 @@ class SqlSessionPayload(PublishedModel):
     shutdown_after_inactive_seconds: _Life | None = None
     session_type: Literal["single", "multi"] = "multi"
     session_key: str | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        return self.model_dump(mode="json", by_alias=True)
 
 
 class SqlSessionQuery(Parameters):
@@ -101,25 +97,18 @@ class ReceivedMessage:
 
 
 def parse_session_message(text: str) -> ReceivedMessage | None:
-    """Read a text frame. Returns None if it is not JSON, or has no known kind or no execution id."""
+    """Read a text frame. Returns None without readable JSON, a known kind and an execution id."""
     try:
-        document = json.loads(text)
+        document = without_nulls(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         return None
     kind, execution_id = document.get("kind"), document.get("execution_id")
     if not isinstance(kind, str) or kind not in _KINDS or not isinstance(execution_id, str) or not execution_id:
         return None
     operation, model = _KINDS[kind]
     try:
-        return ReceivedMessage(operation, execution_id, validated(model, _without_null(document)))
+        return ReceivedMessage(operation, execution_id, validated(model, document))
     except ApiError as error:
         return ReceivedMessage(operation, execution_id, None, str(error))
-
-
-def _without_null(value: Any) -> Any:
-    """Drop null fields, which mean the same as missing fields."""
-    if not isinstance(value, Mapping):
-        return value
-    return {name: _without_null(item) for name, item in value.items() if item is not None}

@@ -20,6 +20,9 @@ class PublishedModel(BaseModel):
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
+    def as_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)
+
 
 class ControlModel(BaseModel):
     """An object of the control surface: unknown keys are refused, nothing is converted."""
@@ -38,6 +41,13 @@ def validated(model: type[Model], value: object, *, names: bool = False) -> Mode
     except ValidationError as error:
         known = tuple(model.model_fields) if names else ()
         raise ApiError(422, list(_problems(error, known))) from None
+
+
+def without_nulls(value: Any) -> Any:
+    """Drop null fields: some can be missing, but not null."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def shown(value: object) -> str:

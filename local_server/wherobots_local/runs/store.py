@@ -15,6 +15,7 @@ from typing import Any
 
 from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
+from wherobots_local.api.validation import without_nulls
 from wherobots_local.api.vocabulary import FAILED, TERMINAL_STATUSES
 from wherobots_local.runs.log import LogLimits, RunLog
 from wherobots_local.runs.run import AppEvent, LocalRun, Usage
@@ -161,7 +162,7 @@ def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
     if record["version"] != VERSION:
         raise ValueError(f"its version is {record['version']!r}, but must be {VERSION}")
     run = LocalRun(
-        request=parse_create_request(_without_nulls(record["request"])),
+        request=parse_create_request(without_nulls(record["request"])),
         region=record["region"],
         sequence=record["sequence"],
         # Older than any delay: the monotonic clock may have restarted.
@@ -186,10 +187,3 @@ def _moment(text: str) -> datetime:
     if moment.tzinfo is None:
         raise ValueError(f"its time {text} has no time zone")
     return moment
-
-
-def _without_nulls(value: Any) -> Any:
-    """Drop nulls: some fields of a request can be missing, but not null."""
-    if isinstance(value, dict):
-        return {key: _without_nulls(item) for key, item in value.items() if item is not None}
-    return [_without_nulls(item) for item in value] if isinstance(value, list) else value
