@@ -83,6 +83,15 @@ class RunLog:
         """Return the newest lines, oldest first, each cut to 4 KiB."""
         return [line.head(_LONGEST_LINE_SHOWN) for line in self.lines[-count:]]
 
+    def hold(self) -> None:
+        """Create the files and keep them open while the run writes, also if its script removes its folder."""
+        with self._lock:
+            self._blocks.hold()
+
+    def release(self) -> None:
+        with self._lock:
+            self._blocks.release()
+
     @property
     def _blocks(self) -> LogBlocks:
         # Opened when it is first needed, so that a server that starts does not read the logs of all earlier runs.

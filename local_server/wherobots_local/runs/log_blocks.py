@@ -87,6 +87,14 @@ class LogBlocks:
     def size(self) -> int:
         return self._text.size + self._index.size
 
+    def hold(self) -> None:
+        self._text.hold()
+        self._index.hold()
+
+    def release(self) -> None:
+        self._text.release()
+        self._index.release()
+
     def add(self, timestamp: int, text: bytes, count: int, read_at: float, *, keep: bool = False) -> None:
         """Insert lines at the place of their times, after lines of the same time. With ``keep``, lines that cannot be
         written at the end stay in memory instead of raising an ``OSError``."""

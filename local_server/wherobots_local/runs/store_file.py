@@ -13,6 +13,7 @@ class StoreFile:
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
+        self._held: int | None = None
         # How many bytes are on disk, and the bytes that follow: one value, because one thread may read while another
         # writes.
         self._state = (0, b"")
@@ -31,7 +32,7 @@ class StoreFile:
         behind = memory[max(offset - on_disk, 0) : max(end - on_disk, 0)]
         if offset >= on_disk or self._path is None:
             return behind
-        with _opened(self._path, os.O_RDONLY) as descriptor:
+        with self._opened(self._path, os.O_RDONLY) as descriptor:
             return os.pread(descriptor, min(end, on_disk) - offset, offset) + behind
 
     def write(self, offset: int, data: bytes, *, keep: bool = False) -> None:
@@ -42,8 +43,7 @@ class StoreFile:
             self._state = (0, memory[:offset] + data)
             return
         try:
-            # A file that was removed is not created again: its beginning would be missing.
-            with _opened(self._path, os.O_RDWR | (0 if on_disk else os.O_CREAT)) as descriptor:
+            with self._opened(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
                 if memory:
                     _write_all(descriptor, on_disk, memory)
                     self._state = (on_disk + len(memory), b"")
@@ -56,6 +56,17 @@ class StoreFile:
         else:
             self._state = (offset + len(data), b"")
 
+    def hold(self) -> None:
+        """Keep the file open for the next writes. If it cannot be opened, each write tries again."""
+        if self._path is not None and self._held is None:
+            with contextlib.suppress(OSError):
+                self._held = _open(self._path, os.O_RDWR | os.O_CREAT)
+
+    def release(self) -> None:
+        if self._held is not None:
+            os.close(self._held)
+            self._held = None
+
     def _replace(self, descriptor: int, offset: int, data: bytes) -> None:
         before = os.pread(descriptor, max(self._state[0] - offset, 0), offset)
         try:
@@ -65,16 +76,22 @@ class StoreFile:
             _write_all(descriptor, offset, before)
             raise
 
+    @contextlib.contextmanager
+    def _opened(self, path: Path, flags: int) -> Iterator[int]:
+        if self._held is not None:
+            yield self._held
+            return
+        descriptor = _open(path, flags)
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
 
-@contextlib.contextmanager
-def _opened(path: Path, flags: int) -> Iterator[int]:
+
+def _open(path: Path, flags: int) -> int:
     if flags & os.O_CREAT:
         path.parent.mkdir(parents=True, exist_ok=True)
-    descriptor = os.open(path, flags, 0o600)
-    try:
-        yield descriptor
-    finally:
-        os.close(descriptor)
+    return os.open(path, flags, 0o600)
 
 
 def _write_all(descriptor: int, offset: int, data: bytes) -> None:
