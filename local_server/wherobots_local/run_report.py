@@ -125,6 +125,7 @@ class RunReport:
         """Print some new lines of a log. Returns whether there are more."""
         run, texts = followed.run, []
         try:
+            # Read through its own files: the server's thread closes the others when the run ends.
             lines = run.log.on_disk()
             start = 0 if followed.seen is None else bisect.bisect_right(lines, followed.seen, key=lambda line: line[:2])
             new = len(lines) - start

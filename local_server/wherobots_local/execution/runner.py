@@ -114,6 +114,8 @@ class Runner:
         except Exception as error:
             # An internal error must end the run: it must not stay RUNNING forever.
             outcome = self._failed(run, f"Internal error of the local server: {error!r}")
+        finally:
+            run.log.release()
         if outcome.event_code is not None:
             meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
             run.add_event(outcome.event_code, outcome.message, meta)
@@ -150,6 +152,7 @@ class Runner:
     async def _outcome(self, run: LocalRun) -> RunEnd:
         await self._wait_to_start(run)
         async with self._slots, contextlib.AsyncExitStack() as leases:
+            run.log.hold()
             try:
                 workspace, python = await self._prepare(run, leases)
             except PrepareError as error:
