@@ -19,7 +19,7 @@ MODULE = [sys.executable, "-m", "wherobots_local"]
 
 
 class Started:
-    """A server process and what its ready file told. A second one in the same folder has the same root.
+    """A server process and the content of its ready file. A second one in the same folder has the same root.
 
     :param folder: where the root and what it prints are.
     :param arguments: more options.
@@ -65,13 +65,13 @@ class Started:
         )
         try:
             wait_for(
-                lambda: self.process.poll() is not None or self.told().get("pid") == self.process.pid,
+                lambda: self.process.poll() is not None or self.read_ready_file().get("pid") == self.process.pid,
                 what="the server to be ready",
             )
         except BaseException:
             self.end()
             raise
-        self.ready = self.told()
+        self.ready = self.read_ready_file()
 
     def __enter__(self) -> Self:
         return self
@@ -79,12 +79,12 @@ class Started:
     def __exit__(self, *_: object) -> None:
         self.end()
 
-    def told(self) -> dict[str, Any]:
+    def read_ready_file(self) -> dict[str, Any]:
         try:
-            told: dict[str, Any] = json.loads(self.ready_file.read_text())
+            content: dict[str, Any] = json.loads(self.ready_file.read_text())
         except FileNotFoundError:
             return {}
-        return told
+        return content
 
     def client(self) -> Client:
         return Client(self.ready["url"], self.root, self.ready.get("api_key", KEY))

@@ -41,7 +41,7 @@ def assert_all_end(pids: list[int]) -> None:
     wait_for(lambda: not any(psutil.pid_exists(pid) for pid in pids), what="the processes to end")
 
 
-def test_what_is_shown_and_told(started: Started) -> None:
+def test_what_is_printed(started: Started) -> None:
     ready = started.ready
     assert ready == {
         "url": f"http://127.0.0.1:{ready['port']}",

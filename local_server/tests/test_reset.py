@@ -104,7 +104,7 @@ def test_nothing_is_left(server: LocalServer, client: Client, control: ControlCl
     assert client.run("print('again')")[1] == ["again"]
 
 
-def test_a_server_goes_on_with_what_it_was_started_with(tmp_path: Path) -> None:
+def test_a_reset_server_has_its_first_settings(tmp_path: Path) -> None:
     (tmp_path / "switches.json").write_text('{"name_filter": "exact", "list_delay_seconds": 0}')
     options = ("--like-the-service", "--behaviour", str(tmp_path / "switches.json"))
     with Started(tmp_path, *options, key=KEY) as server:
@@ -116,7 +116,7 @@ def test_a_server_goes_on_with_what_it_was_started_with(tmp_path: Path) -> None:
         assert (before["name_filter"], before["start_delay_seconds"]) == ("exact", 60)
 
 
-def test_the_key_is_that_of_the_start_again_and_the_caller_learns_it(server: LocalServer, client: Client) -> None:
+def test_the_first_key_is_valid_again_and_returned(server: LocalServer, client: Client) -> None:
     server.control.rotate_api_key("another-key")
     with pytest.raises(ControlError, match="401"):
         ControlClient(server.url, KEY).reset()
@@ -271,7 +271,7 @@ def test_storage_that_could_not_be_moved_is_not_deleted_by_the_next_reset(
     assert (client.request("GET", "/runs")).status_code == 200
 
 
-def test_who_comes_meanwhile_waits_for_the_end(
+def test_other_requests_wait_for_the_end(
     server: LocalServer, client: Client, control: ControlClient, tmp_path: Path, sql: SqlClient
 ) -> None:
     run_id, pids = client.begin(STUBBORN, str(tmp_path / "told"))

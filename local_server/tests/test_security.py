@@ -73,7 +73,7 @@ def test_hosts_of_a_remote_server() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1"])  # noqa: S104 - refused is what is tested
-def test_only_loopback_unless_told_otherwise(host: str, tmp_path: Path) -> None:
+def test_only_loopback_by_default(host: str, tmp_path: Path) -> None:
     with pytest.raises(SettingsError, match="allow-remote"):
         ServerSettings(tmp_path, host=host)
     assert ServerSettings(tmp_path, host=host, allow_remote=True).host == host

@@ -84,7 +84,7 @@ def test_one_line_at_the_start_and_one_at_the_end(quiet: Started) -> None:
     assert KEY not in quiet.printed()
 
 
-def test_the_end_of_a_failed_run_says_why(quiet: Started) -> None:
+def test_the_end_of_a_failed_run_has_the_reason(quiet: Started) -> None:
     run, _ = quiet.client().run(r"raise ValueError('\x1b]0;owned\x07 no such column')", status="FAILED")
     _, ended = wait_for_end(quiet, run["id"])
     assert r"FAILED after" in ended
@@ -151,7 +151,7 @@ def test_verbose_shows_control_characters_and_long_lines_safely(verbose: Started
     assert last == f"{run['id']} | end"
 
 
-def test_verbose_leaves_lines_out_of_a_flood_and_says_how_many(verbose: Started) -> None:
+def test_verbose_leaves_lines_out_of_a_flood_and_shows_how_many(verbose: Started) -> None:
     count = 3_000_000
     source = f"import sys\nfor n in range({count // 10_000}): sys.stdout.buffer.write(b'y\\n' * 10_000)\n"
     run, _ = verbose.client().run(source + "print('the last line')")

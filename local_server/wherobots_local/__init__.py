@@ -1,7 +1,5 @@
-"""A local Wherobots: serves its API for runs, storage and SQL sessions, and runs the scripts on this machine.
-
-Its names are imported when they are first used, so that a pytest that only finds the plugin imports no web server.
-"""
+"""A local Wherobots: serves its API for runs, storage and SQL sessions, and runs the scripts on this machine. Names are
+imported at first use, so a pytest that only finds the plugin imports no web server."""
 
 from __future__ import annotations
 

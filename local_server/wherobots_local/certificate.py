@@ -1,4 +1,4 @@
-"""A certificate for https that is made by the server itself, for its names and for no other."""
+"""A self-signed certificate for https, made by the server for its own names."""
 
 from __future__ import annotations
 
@@ -22,11 +22,8 @@ _ALWAYS = ("localhost", "127.0.0.1", "::1")
 
 
 class MadeCertificate(NamedTuple):
-    """The files of a certificate.
-
-    A client that trusts ``cert.pem`` needs no authority. ``ca-bundle.pem`` also has the authorities that ``requests``
-    trusts, because ``REQUESTS_CA_BUNDLE`` replaces them.
-    """
+    """The files of a certificate. A client trusts ``cert.pem``, or ``ca-bundle.pem``, which also has the usual
+    authorities, because ``REQUESTS_CA_BUNDLE`` replaces them."""
 
     certfile: Path
     keyfile: Path
@@ -34,11 +31,11 @@ class MadeCertificate(NamedTuple):
 
 
 def made_certificate(folder: Path, names: Iterable[str]) -> MadeCertificate:
-    """Return a self-signed certificate. It is made if there is none for these names that is valid for 30 more days.
+    """Return the certificate in a folder. It is made unless there is one for these names with 30 days left.
 
-    It is not an authority: with its key nobody can make certificates for other names. Names that mean every address,
-    such as 0.0.0.0, are left out. Raises ``ValueError`` if a name cannot be in a certificate, or if the folder has
-    other files with these names: they are never replaced, because with a private key more may be lost than this server.
+    It is no authority: its key signs no other names. Names for every address, such as 0.0.0.0, are left out. Raises
+    ``ValueError`` for a name that no certificate can have, and if the folder has other files with these names: a
+    private key is never overwritten.
     """
     wanted = list(dict.fromkeys([*_ALWAYS, *(name for name in names if not is_every_address(name))]))
     made = MadeCertificate(folder / "cert.pem", folder / "key.pem", folder / "ca-bundle.pem")
@@ -66,7 +63,7 @@ def _refuse_others(made: MadeCertificate) -> None:
 
 
 def _is_for(made: MadeCertificate, names: list[str]) -> bool:
-    # Imported where it is needed: a server without a certificate of its own starts sooner.
+    # Imported here, so that other servers start faster.
     from cryptography import x509
     from cryptography.hazmat.primitives import serialization
 
@@ -113,7 +110,7 @@ def _make(made: MadeCertificate, names: list[str]) -> None:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    # The certificate first: it says that the other files are from here, also if they are not complete.
+    # The certificate first: it shows that the other files, even incomplete, belong to this server.
     _write(made.certfile, pem, 0o644)
     _write(made.keyfile, private, 0o600)
     _write(
@@ -135,7 +132,7 @@ def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
 
 
 def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file as a whole. It has its mode before it has its content."""
+    """Replace a file atomically. It has its mode before it has content."""
     new = path.with_name(f"{path.name}.new")
     with contextlib.suppress(FileNotFoundError):
         new.unlink()

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import logging
 import os
 import signal
 import socket
 import sys
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from wherobots_local import __version__
 from wherobots_local.certificate import made_certificate
-from wherobots_local.descriptors import raise_soft_limit
+from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.http.listener import Listener, bound_socket, url_of
-from wherobots_local.ready_file import removed_around, write_ready_file
+from wherobots_local.http.protocol import raise_soft_limit
 from wherobots_local.run_report import RunReport
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES
-from wherobots_local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.security import API_KEY_VARIABLE, is_every_address
 from wherobots_local.settings import (
     DEFAULT_HOST,
@@ -34,7 +35,7 @@ from wherobots_local.terminal import EscapingFormatter, Terminal, escaped
 
 _UNENCRYPTED = (
     "*" * 100,
-    "WARNING: --allow-remote without TLS. The API key and all data cross the network unencrypted. Whoever",
+    "WARNING: --allow-remote without TLS. The API key and all data cross the network unencrypted. Anyone who",
     "reads the key can run code on this machine as your user. Use --make-certificate, or --certfile and --keyfile.",
     "*" * 100,
 )
@@ -60,7 +61,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _log_to_stderr()
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
-    # The end of its terminal ends it too, but not under nohup.
+    # Closing the terminal stops the server too, but not under nohup.
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         signal.signal(signal.SIGHUP, lambda *_: signal.raise_signal(signal.SIGTERM))
     # Removed from the environment, so that no child process inherits it.
@@ -88,7 +89,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _with_option(message: str, names: Sequence[str]) -> str:
-    """A message that begins with the name of a setting, with the option in its place."""
+    """Replace the setting at the beginning of a message by its option."""
     name, _, rest = message.partition(" ")
     return f"--{_OPTIONS.get(name, name.replace('_', '-'))} {rest}" if name in names else message
 
@@ -105,7 +106,6 @@ def _check_ready_file(path: Path | None) -> None:
 
 
 def _switches(file: Path | None) -> dict[str, Any]:
-    """Read the switches to start with from a file."""
     if file is None:
         return {}
     try:
@@ -139,7 +139,7 @@ def _serve(settings: ServerSettings, bound: socket.socket, ready_file: Path | No
     needs = f", for a shell in which {API_KEY_VARIABLE} is the key" if random_key is None else ""
 
     def announce() -> None:
-        report.say(
+        report.show(
             f"Wherobots local server: {url}",
             f"Root of s3://: {escaped(str(settings.root))}",
             *([] if random_key is None else [f"API key: {random_key}"]),
@@ -162,7 +162,7 @@ def _serve(settings: ServerSettings, bound: socket.socket, ready_file: Path | No
 
 
 def _connection(settings: ServerSettings, port: int) -> str:
-    """The connection for Airflow as a line for a shell. A key that was given is not shown: the shell fills it in."""
+    """Return the Airflow connection as a line for a shell. A given key is not shown: the shell fills it in."""
     own_name = "localhost" if is_every_address(settings.host) else settings.host
     name = settings.host_names[0] if settings.host_names else own_name
     host = f"{'https' if settings.tls else 'http'}://{f'[{name}]' if ':' in name else name}:{port}"
@@ -176,7 +176,7 @@ def _parser() -> argparse.ArgumentParser:
         prog="wherobots-local",
         description="A local Wherobots: serves its API for runs, storage and SQL, and runs the jobs on this machine.",
     )
-    # Most are settings: the name of each is an argument of ServerSettings.
+    # Most options are arguments of ServerSettings with the same name.
     add = parser.add_argument
     add("--version", action="version", version=f"%(prog)s {__version__}")
     add("--root", required=True, help="folder behind s3://: s3://bucket/key is the file ROOT/bucket/key")
@@ -245,3 +245,29 @@ def _parser() -> argparse.ArgumentParser:
     add("--verbose", action="store_true", help="print the logs of the runs too")
     add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
     return parser
+
+
+def write_ready_file(path: Path, content: Mapping[str, Any]) -> None:
+    """Write the file atomically and readable only for its owner: it can hold a key."""
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        with os.fdopen(handle, "w", encoding="utf-8") as file:
+            json.dump(content, file)
+        os.replace(name, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            os.unlink(name)
+        raise
+
+
+@contextlib.contextmanager
+def removed_around(path: Path | None) -> Iterator[None]:
+    """Remove a file now and at the end, so that it never names a server that has ended."""
+    if path is None:
+        yield
+        return
+    path.unlink(missing_ok=True)
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""How to install what only some runs and sessions need. The environment is named: a reader may have several."""
+"""How to install the optional packages. The environment is named, because users often have several."""
 
 import sys
 

@@ -1,22 +1,56 @@
-"""Removes old runs, unused virtual environments and what a reset has moved from the disk."""
+"""Removes old runs, unused virtual environments, and storage that a reset has moved."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 import time
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from wherobots_local.execution.virtual_environments import EnvironmentCache
 from wherobots_local.files.emptying import Emptying
 from wherobots_local.runs.registry import RunRegistry
-from wherobots_local.runs.retention import Retention
+from wherobots_local.runs.run import LocalRun
 from wherobots_local.runs.store import RunStore
 
 _log = logging.getLogger(__name__)
 
+DEFAULT_KEEP_RUNS = 200
+DEFAULT_KEEP_DAYS = 14.0
+
+SPARED_SECONDS = 3600.0
+"""A run is kept at least this long after its end, so that clients see how it ended."""
+
+_DAY_SECONDS = 24 * 3600
+
+
+@dataclass(frozen=True)
+class Retention:
+    """How many of the newest ended runs are kept, and for how many days after their end."""
+
+    runs: int = DEFAULT_KEEP_RUNS
+    days: float = DEFAULT_KEEP_DAYS
+
+    @property
+    def seconds(self) -> float:
+        """How long something unused is kept."""
+        return max(self.days * _DAY_SECONDS, SPARED_SECONDS)
+
+    def expired(self, runs: Sequence[LocalRun], now: float) -> list[LocalRun]:
+        """Return the ended runs to remove. ``runs`` are all runs, oldest first."""
+        ended = [run for run in runs if run.ended and run.completed_at is not None]
+        newest = {run.id for run in ended[len(ended) - min(self.runs, len(ended)) :]}
+        return [
+            run
+            for run in ended
+            if run.completed_at is not None
+            and now - run.completed_at.timestamp() > (self.seconds if run.id in newest else SPARED_SECONDS)
+        ]
+
 
 class Housekeeper:
-    """Removes what is no longer kept, when it is called, one round at a time. Belongs to one event loop."""
+    """Removes what is no longer kept, one round at a time. Belongs to one event loop."""
 
     def __init__(
         self,
@@ -32,25 +66,25 @@ class Housekeeper:
         self._emptying = emptying
         self._retention = retention
         self._task: asyncio.Task[None] | None = None
-        self._asked = False
+        self._requested = False
         self._stopping = False
 
     def tidy_soon(self) -> None:
-        """Begin a round, or another one after the present round. Returns at once."""
-        self._asked = True
+        """Start a round now, or after the current round."""
+        self._requested = True
         if self._task is None and not self._stopping:
             self._task = asyncio.get_running_loop().create_task(self._tidy())
 
     async def stop(self) -> None:
-        """Wait for the end of the present removal. The next server does the rest."""
+        """Wait for the current removal. The next server does the rest."""
         self._stopping = True
         if self._task is not None:
             await self._task
 
     async def _tidy(self) -> None:
         try:
-            while self._asked and not self._stopping:
-                self._asked = False
+            while self._requested and not self._stopping:
+                self._requested = False
                 await self._round()
         except Exception:
             _log.exception("Old runs and virtual environments could not be removed")

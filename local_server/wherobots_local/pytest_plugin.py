@@ -15,11 +15,10 @@ if TYPE_CHECKING:
 @pytest.fixture(scope="session", name="wherobots_local")
 def _wherobots_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WherobotsLocal]:
     """A local Wherobots server on a free port, with a temporary folder behind s3://, for all tests."""
-    from wherobots_local.server import LocalServer
     from wherobots_local.testing import WherobotsLocal
 
-    with LocalServer(tmp_path_factory.mktemp("wherobots-local")) as server:
-        yield WherobotsLocal(server)
+    with WherobotsLocal(tmp_path_factory.mktemp("wherobots-local")) as server:
+        yield server
 
 
 @pytest.fixture(name="fresh_wherobots_local")

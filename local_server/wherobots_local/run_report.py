@@ -1,4 +1,4 @@
-"""The runs in the terminal: one line when a run starts, one when it ends, and between them its log, if it is wanted."""
+"""Prints runs in the terminal: one line at the start, one at the end and, if requested, the log between them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import contextlib
 import queue
 import threading
 from dataclasses import dataclass
-from types import TracebackType
 
 from wherobots_local.api.vocabulary import COMPLETED, RUNNING
 from wherobots_local.runs.log import RunLog
@@ -25,7 +24,7 @@ _STOP_SECONDS = 2.0
 
 @dataclass
 class _Event:
-    """Lines to print. The log of ``run`` goes before them."""
+    """Lines to print, after the log of ``run``."""
 
     line: str
     run: LocalRun | None = None
@@ -33,18 +32,15 @@ class _Event:
 
 @dataclass
 class _Followed:
-    """A run whose log is shown. ``seen`` is the time and the number of the last line shown."""
+    """A run whose log is printed. ``seen`` is the time and number of the last printed line."""
 
     run: LocalRun
     seen: tuple[int, int] | None = None
 
 
 class RunReport:
-    """Prints runs as they change. It prints in a thread of its own, so that a slow terminal does not stop the server.
-
-    With ``logs`` it prints the lines of the logs too. If a run writes faster than they can be printed, lines are left
-    out, and a line says how many.
-    """
+    """Prints runs in a thread, so that a slow terminal does not block the server. If runs write faster than the
+    terminal prints, lines are left out, and a line shows how many."""
 
     def __init__(self, terminal: Terminal, *, logs: bool = False) -> None:
         self._terminal = terminal
@@ -58,7 +54,7 @@ class RunReport:
         self._thread = threading.Thread(target=self._print_all, name="wherobots-local-report", daemon=True)
 
     def changed(self, run: LocalRun) -> None:
-        """Notice that a run was created or has changed. Returns at once."""
+        """Queue the lines of a run that was created or has changed."""
         if run.ended:
             if self._active.pop(run.id, None) is not None:
                 self._put(_Event(_end_of(run), run))
@@ -70,20 +66,15 @@ class RunReport:
         if self._logs and (run.status == RUNNING or run.app_status == "PREPARING"):
             self._put(run)
 
-    def say(self, *lines: str) -> None:
-        """Print lines of the server itself, after those that wait. Returns at once.
-
-        Text of others in them must be :func:`~wherobots_local.terminal.escaped`.
-        """
+    def show(self, *lines: str) -> None:
+        """Queue lines of the server itself. Text from users must be :func:`~wherobots_local.terminal.escaped`."""
         self._put(_Event("\n".join(lines)))
 
     def __enter__(self) -> RunReport:
         self._thread.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._stopping.set()
         # Wakes the thread. With a full queue it is awake.
         with contextlib.suppress(queue.Full):
@@ -119,7 +110,7 @@ class RunReport:
             # The ends of these may be among them.
             self._followed = {key: value for key, value in self._followed.items() if not value.run.ended}
         if isinstance(event, LocalRun):
-            # If it has ended meanwhile, its lines come with its end, which may be among those left out.
+            # If it has ended, its lines come with its end, which may be among those left out.
             if not event.ended:
                 self._followed.setdefault(event.id, _Followed(event))
             return
@@ -131,10 +122,10 @@ class RunReport:
         self._terminal.print(event.line)
 
     def _show_lines(self, followed: _Followed) -> bool:
-        """Print new lines of a log, a limited number. Returns whether there may be more."""
+        """Print some new lines of a log. Returns whether there are more."""
         run, texts = followed.run, []
         try:
-            # Read through files of its own: the server's thread closes the others when the run ends.
+            # Read through its own files: the server's thread closes the others when the run ends.
             lines = run.log.on_disk()
             start = 0 if followed.seen is None else bisect.bisect_right(lines, followed.seen, key=lambda line: line[:2])
             new = len(lines) - start

@@ -10,7 +10,7 @@ import socket
 from collections.abc import Iterable, Mapping
 
 API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
-"""Environment variable that the command line reads the key from. Runs never see it."""
+"""The command line reads the key from this variable. Runs never see it."""
 
 _LONGEST_NAME = 253
 _LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
@@ -19,30 +19,26 @@ _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 class ApiKey:
-    """The key that every request must carry, by default a random one. Its ``repr`` does not show it."""
+    """The key of every request, random by default. Its ``repr`` does not show it."""
 
     def __init__(self, value: str | None = None) -> None:
         self.generated = value is None
-        self._value = self._first = checked_key(secrets.token_urlsafe(24) if value is None else value)
-
-    @property
-    def value(self) -> str:
-        return self._value
+        self.value = self._first = checked_key(secrets.token_urlsafe(24) if value is None else value)
 
     def rotate(self, value: str | None = None) -> str:
-        """Replace the key, by default by a random one; the old one is refused from now on."""
-        self._value = checked_key(secrets.token_urlsafe(24) if value is None else value)
-        return self._value
+        """Replace the key, by default by a random one."""
+        self.value = checked_key(secrets.token_urlsafe(24) if value is None else value)
+        return self.value
 
     def restore(self) -> None:
-        """Make the first key valid again, in place of one that has replaced it."""
-        self._value = self._first
+        """Return to the first key."""
+        self.value = self._first
 
     def admits(self, headers: Mapping[str, str]) -> bool:
-        """Return whether a request carries the key, in ``X-API-Key`` or as a bearer token."""
+        """Return whether a request has the key, in ``X-API-Key`` or as a bearer token."""
         scheme, _, token = headers.get("authorization", "").partition(" ")
         given = (headers.get("x-api-key", ""), token if scheme.lower() == "bearer" else "")
-        expected = self._value.encode()
+        expected = self.value.encode()
         # Both are compared: the time taken must not show which one is wrong.
         results = [hmac.compare_digest(key.strip().encode(), expected) for key in given]
         return any(results)
@@ -52,10 +48,7 @@ class ApiKey:
 
 
 def checked_key(value: str) -> str:
-    """Strip white space around an API key, and check it.
-
-    Raises ``ValueError`` if it is blank or holds anything but printable ASCII. The message does not show it.
-    """
+    """Strip and check an API key. Raises a ``ValueError``, whose message does not show the key."""
     key = value.strip()
     if not key:
         raise ValueError("the API key is blank, but must hold at least one character")
@@ -65,10 +58,8 @@ def checked_key(value: str) -> str:
 
 
 class HostCheck:
-    """The ``Host`` headers that are accepted, so that no web page can reach the server through DNS rebinding.
-
-    With ``remote``, other machines may reach it, and any IP address and this machine's name are accepted too.
-    """
+    """The accepted ``Host`` headers: this stops DNS rebinding. With ``remote``, any IP address and this machine's name
+    are accepted too."""
 
     def __init__(self, bound_host: str, port: int, *, remote: bool = False, names: Iterable[str] = ()) -> None:
         own = {socket.gethostname().lower()} if remote else set()
@@ -77,7 +68,7 @@ class HostCheck:
         self._remote = remote
 
     def admits(self, header: str | None, *, default_port: int) -> bool:
-        """Return whether a ``Host`` header names this server. Without a port it has ``default_port``."""
+        """Return whether a ``Host`` header names this server."""
         host, port = _split_host(header or "")
         if (default_port if port is None else port) != self._port:
             return False
@@ -85,16 +76,14 @@ class HostCheck:
 
 
 def resolves_to_loopback(host: str) -> bool:
-    """Return whether all addresses of a host are loopback addresses, which only this machine can reach."""
+    """Return whether only this machine can reach a host."""
     found = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)
     return all(ipaddress.ip_address(str(entry[4][0]).partition("%")[0]).is_loopback for entry in found)
 
 
 def is_host_name(name: str) -> bool:
-    """Return whether a text is a host name or an IP address as in a ``Host`` header, without port or brackets.
-
-    An underscore is allowed, because the names of services in Docker may have one.
-    """
+    """Return whether a text is a host name or IP address, without port or brackets. An underscore is allowed, because
+    Docker services can have one."""
     if "%" in name:
         # The zone of an address may be any text.
         return False
@@ -102,7 +91,7 @@ def is_host_name(name: str) -> bool:
 
 
 def is_every_address(host: str) -> bool:
-    """Return whether a host means all addresses of this machine, such as 0.0.0.0."""
+    """Return whether a host means all addresses, such as 0.0.0.0."""
     try:
         return ipaddress.ip_address(host).is_unspecified
     except ValueError:
@@ -110,7 +99,7 @@ def is_every_address(host: str) -> bool:
 
 
 def _split_host(header: str) -> tuple[str, int | None]:
-    """Split ``host``, ``host:port``, ``[v6]`` or ``[v6]:port``; a malformed one becomes an empty host."""
+    """Split ``host``, ``host:port``, ``[v6]`` or ``[v6]:port``; a malformed text has an empty host."""
     text = header.strip().lower()
     if text.startswith("["):
         host, closing, rest = text[1:].partition("]")

@@ -1,4 +1,4 @@
-"""The local server in a thread of the calling process, for tests."""
+"""A local server in a thread of the calling process, for tests."""
 
 from __future__ import annotations
 
@@ -7,8 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Concatenate, ParamSpec
+from typing import Any, Concatenate, ParamSpec, Self
 
 from wherobots_local.control.client import ControlClient
 from wherobots_local.http.listener import Listener, bound_socket, url_of
@@ -23,7 +22,7 @@ _P = ParamSpec("_P")
 def _with_the_arguments_of(
     settings: Callable[_P, ServerSettings],
 ) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _P], None]]:
-    """Give a method the arguments of the settings, for type checkers, ``help()`` and the reference."""
+    """Give a method the signature of the settings, for type checkers, ``help()`` and the reference."""
 
     def signed(method: Callable[..., None]) -> Callable[Concatenate[Any, _P], None]:
         method.__signature__ = inspect.signature(ServerSettings.__init__)  # type: ignore[attr-defined]
@@ -82,7 +81,7 @@ class LocalServer:
         """A client of the control surface."""
         return ControlClient(self.url, self.api_key, certificate=self._settings.certfile)
 
-    def start(self) -> LocalServer:
+    def start(self) -> Self:
         """Start the server and wait until it responds.
 
         :raises SettingsError: if the port or the certificate cannot be used.
@@ -114,10 +113,8 @@ class LocalServer:
             self._thread.join()
         self._listener = self._thread = None
 
-    def __enter__(self) -> LocalServer:
+    def __enter__(self) -> Self:
         return self.start()
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.stop()

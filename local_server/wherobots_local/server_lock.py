@@ -1,4 +1,4 @@
-"""Which servers run on a root: each holds the lock of a file, which ends with its process, however that ends."""
+"""Which servers run on a root: each holds a file lock, which ends with its process."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ _ENDING = ".lock"
 
 
 class ServerLock:
-    """The lock of this server. It ends with :meth:`release`, or with the process."""
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
         folder.mkdir(exist_ok=True)
@@ -22,7 +20,6 @@ class ServerLock:
         self._file = self._locked()
 
     def is_alive(self, server: str) -> bool:
-        """Return whether the server with an id holds its lock."""
         if server == self.id:
             return True
         try:
@@ -40,14 +37,13 @@ class ServerLock:
                 path.unlink(missing_ok=True)
 
     def release(self) -> None:
-        """Release the lock. Does nothing the second time."""
         if not self._file.closed:
             with contextlib.suppress(OSError):
                 os.unlink(self._file.name)
             self._file.close()
 
     def _locked(self) -> IO[str]:
-        """Make the file and lock it, again if another server took it for that of a dead one before it was locked."""
+        """Create and lock the file. Repeat if another server removed it in between as the file of a dead server."""
         path = self._path(self.id)
         while True:
             file = path.open("w")

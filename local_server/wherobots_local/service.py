@@ -1,4 +1,4 @@
-"""The service behind the HTTP interface: the state of one local server, and what the six operations for runs do."""
+"""The state of one local server, and what its operations for runs do."""
 
 from __future__ import annotations
 
@@ -25,13 +25,12 @@ from wherobots_local.runs.run import LocalRun, utc_now
 from wherobots_local.runs.store import RunStore
 from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
-from wherobots_local.sql.answers import Answers
 from wherobots_local.sql.database.engine import Database, DatabaseEngine
 from wherobots_local.sql.database.process import database_folder
 from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.sessions import SqlSessions
 from wherobots_local.sql.stored import StoredResults
-from wherobots_local.sql.synthetic import SyntheticEngine
+from wherobots_local.sql.synthetic import Answers, SyntheticEngine
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER
 from wherobots_local.views.log_pages import log_page
 from wherobots_local.views.run_pages import run_page
@@ -39,7 +38,7 @@ from wherobots_local.views.run_view import metrics_view, run_view
 
 
 class LocalService:
-    """The runs and the switches of a server. Belongs to one event loop."""
+    """Belongs to one event loop."""
 
     def __init__(self, settings: ServerSettings, on_change: Callable[[LocalRun], None] | None = None) -> None:
         self.api_key = settings.api_key
@@ -79,15 +78,14 @@ class LocalService:
         )
 
     def start(self) -> None:
-        """Begin to remove old runs and environments."""
         self._housekeeper.tidy_soon()
 
     def give_up(self) -> None:
-        """Leave the root, for a server that never started."""
+        """Release the root, for a server that never started."""
         self._lock.release()
 
     async def stop(self) -> None:
-        """End all runs and SQL sessions, and write the records of the runs for the next server on this root."""
+        """End all runs and SQL sessions, and write the records for the next server on this root."""
         await self.sql_sessions.end_all("the local server ends")
         await self.runner.end_all("The local server was stopped")
         await self._housekeeper.stop()
@@ -95,17 +93,13 @@ class LocalService:
         self._lock.release()
 
     async def settled(self) -> None:
-        """Wait until no reset is under way. None begins before the caller's next ``await``."""
+        """Wait for a reset that is running. None begins before the caller's next ``await``."""
         async with self._resetting:
             pass
 
     async def reset(self, *, storage: bool = True) -> None:
-        """Become like a new server on an empty root.
-
-        Runs, also those of earlier servers, SQL sessions, faults and journal are deleted. Switches and key are those
-        that the server was started with. It is a 409 if a part of the storage cannot be removed; everything else is
-        reset then.
-        """
+        """Return to the state of a new server on an empty root, with the first switches and key. It is a 409 if a part
+        of the storage cannot be removed. Everything else is reset then, except the key."""
         async with self._resetting:
             self.uploads.end_all()
             reason = "the local server was reset"
@@ -131,7 +125,7 @@ class LocalService:
             )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
-        """Create and start a run: ``POST /runs``. A ``synthetic`` one gets no process."""
+        """Create and start a run. A ``synthetic`` run has no process."""
         longest = self.behaviour.max_timeout_seconds
         if longest is not None and request.timeout_seconds > longest:
             request = request.model_copy(update={"timeout_seconds": longest})
@@ -142,10 +136,7 @@ class LocalService:
         return run
 
     def cancel(self, run: LocalRun) -> bool:
-        """Request the cancel of a run: ``POST /runs/{run_id}/cancel``. Returns False if one was requested before.
-
-        It is a 409 if the run has ended and ``cancel_finished_status`` is 409.
-        """
+        """Request the cancel of a run. Returns False if one was requested before."""
         if run.ended and self.behaviour.cancel_finished_status == 409:
             raise ApiError(409, f"the run {run.id} cannot be cancelled: it is {run.status}")
         return self.runner.request_cancel(run)
@@ -163,7 +154,6 @@ class LocalService:
         return run_view(run, kube_app=age >= self.behaviour.kube_app_null_seconds)
 
     def knows_cost(self, run: LocalRun) -> bool:
-        """Return whether the cost of a run is known yet: at once, or after ``cost_delay_seconds``."""
         delay = self.behaviour.cost_delay_seconds
         if run.completed_at is None:
             return not delay
@@ -173,11 +163,7 @@ class LocalService:
         return metrics_view(run, costs=self.knows_cost(run))
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
-        """Return a page of a run's log: ``GET /runs/{run_id}/logs``.
-
-        It is a 404 if the log is gone, because the script may have removed its folder, and a 422 if ``size`` is above
-        ``log_max_size`` and ``log_oversize`` is ``refused``.
-        """
+        """Return a page of a run's log. It is a 404 if the script has removed the folder of its log."""
         most = self.behaviour.log_max_size
         if query.size > most and self.behaviour.log_oversize == "refused":
             raise ApiError(422, [Problem(f"size is {query.size}, but must be {most} or less", "size")])

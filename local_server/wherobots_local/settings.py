@@ -1,4 +1,4 @@
-"""The settings of the local server: one type, which command line and :class:`LocalServer` share."""
+"""The settings of the local server, shared by the command line and :class:`LocalServer`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import Any, TypeVar
 
 from wherobots_local.api.errors import ApiError
 from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour, patched
+from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES, LogLimits
-from wherobots_local.runs.retention import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
 from wherobots_local.security import ApiKey, is_host_name, resolves_to_loopback
 
 DEFAULT_HOST = "127.0.0.1"
@@ -27,7 +27,6 @@ class SettingsError(ValueError):
 
 
 def default_parallel_runs() -> int:
-    """Return how many runs have a process at the same time by default: one per CPU, at least four."""
     return max(4, os.cpu_count() or 1)
 
 

@@ -1,4 +1,4 @@
-"""Where ``s3://`` addresses live on this machine: ``s3://bucket/key`` is the file ``ROOT/bucket/key``."""
+"""Maps ``s3://`` addresses to this machine: ``s3://bucket/key`` is the file ``ROOT/bucket/key``."""
 
 from __future__ import annotations
 
@@ -7,10 +7,9 @@ from pathlib import Path
 
 SCHEME = "s3://"
 OWN_FOLDER = ".wherobots-local"
-"""Folder of the server's own files under the root; no bucket can have its name."""
+"""The server's own folder in the root. No bucket can have its name."""
 
 RUNS_FOLDER = "runs"
-"""Folder of the runs in the server's own folder."""
 
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
@@ -20,10 +19,7 @@ class StorageError(Exception):
 
 
 def local_path(root: Path, uri: str) -> Path:
-    """Find the file of an ``s3://`` address, symbolic links resolved. White space around the address is ignored.
-
-    Raises ``StorageError`` if it is not an ``s3://`` address, leads out of the root, or names no file.
-    """
+    """Return the existing file of an ``s3://`` address, symbolic links resolved. White space around it is ignored."""
     text, base = uri.strip(), root.resolve()
     parts = _parts(text)
     try:
@@ -38,11 +34,8 @@ def local_path(root: Path, uri: str) -> Path:
 
 
 def place_of(root: Path, uri: str) -> Path:
-    """Find the path of an ``s3://`` address, whether or not there is a file or folder.
-
-    Symbolic links of its folders are resolved; its last part may be one. Raises ``StorageError`` if it is not an
-    ``s3://`` address or leads out of the root.
-    """
+    """Return the path of an ``s3://`` address, which need not exist. Symbolic links of its folders are resolved, its
+    last part can be one."""
     text, base = uri.strip().removesuffix("/"), root.resolve()
     *folders, name = _parts(text, bucket_alone=True)
     try:
@@ -52,7 +45,7 @@ def place_of(root: Path, uri: str) -> Path:
     place = folder / name
     if folders:
         check_inside(base, folder, text)
-        # A link may lead to the root itself, and then only the name says that this is the server's own folder.
+        # A link can lead to the root itself. Then only the name shows the server's own folder.
         check_inside(base, place, text)
     return place
 
@@ -62,7 +55,6 @@ def is_bucket(name: str) -> bool:
 
 
 def _parts(text: str, *, bucket_alone: bool = False) -> list[str]:
-    """Split an address into its bucket and the parts of its key."""
     if not text.startswith(SCHEME):
         raise StorageError(f"{text!r} is not an address in storage: it must look like s3://bucket/key")
     bucket, slash, key = text[len(SCHEME) :].partition("/")
@@ -77,6 +69,6 @@ def _parts(text: str, *, bucket_alone: bool = False) -> list[str]:
 
 
 def check_inside(base: Path, path: Path, text: str) -> None:
-    """Raise ``StorageError`` if a path, symbolic links resolved, leads out of the root or to the server's own files."""
+    """Raise a ``StorageError`` if a resolved path is outside the root or in the server's own folder."""
     if not path.is_relative_to(base) or path.is_relative_to(base / OWN_FOLDER):
         raise StorageError(f"{text} is outside the server's root")

@@ -1,4 +1,4 @@
-"""What the command line prints: lines that cannot change the terminal, to an output that may be closed or full."""
+"""Output of the command line: lines that cannot change the terminal, also if the output is closed or full."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _ESCAPED_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 
 def escaped(text: str) -> str:
-    r"""Show control characters, and others that are invisible or change the order of letters, as escapes (``\x1b``)."""
+    r"""Show control characters, and invisible or reordering ones, as escapes (``\x1b``)."""
     if text.isprintable():
         return text
     return "".join(
@@ -24,17 +24,15 @@ def escaped(text: str) -> str:
 
 
 class EscapingFormatter(logging.Formatter):
-    """A formatter of log records whose lines are :func:`escaped`: they may contain names of files that scripts made."""
+    """Escapes log records: they can contain file names that scripts chose."""
 
     def format(self, record: logging.LogRecord) -> str:
         return "\n".join(map(escaped, super().format(record).split("\n")))
 
 
 class Terminal:
-    """Prints lines. If the output is closed or its disk is full, they are lost, and the server continues.
-
-    ``stream`` is None in a process that was started without an output. What is printed does not wait in its buffer.
-    """
+    """Prints lines without buffering. If the output is closed or its disk is full, lines are lost, and the server
+    continues. ``stream`` is None in a process without an output."""
 
     def __init__(self, stream: TextIO | None) -> None:
         self._descriptor, self._encoding = (-1, "utf-8") if stream is None else (stream.fileno(), stream.encoding)
@@ -42,7 +40,7 @@ class Terminal:
         self._closed = stream is None
 
     def print(self, *lines: str) -> None:
-        """Print lines, which must be :func:`escaped` where they contain the text of others."""
+        """Print lines, in which text from users must be :func:`escaped`."""
         data = "".join(f"{line}\n" for line in lines).encode(self._encoding, "backslashreplace")
         with self._lock:
             try:
@@ -51,5 +49,5 @@ class Terminal:
             except BrokenPipeError:
                 self._closed = True
             except OSError:
-                # Such as a full disk. The next lines are tried again.
+                # For example a full disk. Later lines may fit.
                 return

@@ -1,45 +1,22 @@
-"""What the fixtures of the pytest plugin give to a test."""
+"""The object that the fixtures of the pytest plugin provide."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlsplit
 
-from wherobots_local.control.client import ControlClient
 from wherobots_local.server import LocalServer
 
 
-class WherobotsLocal:
-    """A running local server, as tests use it. Its ``repr`` does not show the key.
+class WherobotsLocal(LocalServer):
+    """A running local server with short names for what tests need. Its ``repr`` does not show the key.
 
-    :param server: the server.
+    It has the arguments and members of :class:`~wherobots_local.server.LocalServer`: among them ``url``, ``api_key``,
+    ``root`` (the folder behind ``s3://``) and ``control``, the :class:`~wherobots_local.control.client.ControlClient`
+    for everything else.
     """
-
-    def __init__(self, server: LocalServer) -> None:
-        self._server = server
-
-    @property
-    def url(self) -> str:
-        """Its address, such as ``http://127.0.0.1:40123``."""
-        return self._server.url
-
-    @property
-    def api_key(self) -> str:
-        """The key that clients must send."""
-        return self._server.api_key
-
-    @property
-    def root(self) -> Path:
-        """The folder behind ``s3://``: ``s3://bucket/key`` is the file ``root / "bucket" / "key"``."""
-        return self._server.root
-
-    @property
-    def control(self) -> ControlClient:
-        """A client of the control surface, for everything else."""
-        return self._server.control
 
     @property
     def airflow_connection(self) -> str:

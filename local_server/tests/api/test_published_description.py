@@ -16,6 +16,7 @@ from wherobots_local.api.create_request import CreateRunRequest
 from wherobots_local.api.errors import _ERROR_CLASSES
 from wherobots_local.api.queries import ListQuery, LogsQuery
 from wherobots_local.api.sql_requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
+from wherobots_local.http import runs_api, sql_api, storage_api
 
 SESSION_STRICTER: dict[str, dict[str, Any]] = {
     "idleTimeoutMinutes": {"minimum": 1, "exclusiveMaximum": 2**31},
@@ -138,7 +139,10 @@ def operations() -> Iterator[tuple[str, str, dict[str, Any]]]:
 
 
 def test_the_operations_are_those_of_the_description() -> None:
-    assert set(vocabulary.OPERATIONS) == {operation["operationId"] for _, _, operation in operations()}
+    tables = (runs_api.OPERATIONS, storage_api.OPERATIONS, sql_api.OPERATIONS)
+    served = {(method, path.replace(":path}", "}"), name) for table in tables for method, path, name, _ in table}
+    assert served == {(method, path, operation["operationId"]) for method, path, operation in operations()}
+    assert set(vocabulary.OPERATIONS) == {name for _, _, name in served}
 
 
 def test_every_answer_has_every_field_of_the_description(client: Client, control: ControlClient) -> None:

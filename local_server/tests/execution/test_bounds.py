@@ -61,7 +61,7 @@ def recorded(root: Path) -> dict[str, str]:
         ({"max_log_bytes": 8_000}, "8000 bytes"),
     ],
 )
-def test_a_log_that_is_full_says_so_and_the_script_runs_on(limits: dict[str, Any], words: str, tmp_path: Path) -> None:
+def test_a_full_log_has_a_note_and_the_script_continues(limits: dict[str, Any], words: str, tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY, **limits) as server:
         client = Client(server.url, server.root)
         source = "for n in range(200_000): print('line', n)\nopen('reached', 'w')\nraise SystemExit(3)\n"

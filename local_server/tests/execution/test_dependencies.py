@@ -67,7 +67,7 @@ def test_a_half_built_environment_is_built_again(client: Client, server: LocalSe
     assert Path(lines[-1]) == installed
 
 
-def test_a_package_that_cannot_be_had_fails_the_run(client: Client, wheels: Path) -> None:
+def test_a_package_that_cannot_be_installed_fails_the_run(client: Client, wheels: Path) -> None:
     run, lines = client.run(SHOW, environment=pypi("made_up_missing", "9.9"), status="FAILED")
     assert run["kubeApp"]["status"] == "PREPARE_FAILED"
     assert "No matching distribution found for made_up_missing==9.9" in run["kubeApp"]["message"]

@@ -16,15 +16,13 @@ import pytest
 from local_server.tests.support import KEY
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
-from wherobots_local.execution.environment_folders import (
+from wherobots_local.execution.virtual_environments import (
     COMPLETE,
+    EnvironmentCache,
     day_of,
     environment_key,
     locked,
-    mark_complete,
-    remove_unused,
 )
-from wherobots_local.execution.virtual_environments import EnvironmentCache
 
 DAY = 24 * 3600
 
@@ -32,7 +30,7 @@ DAY = 24 * 3600
 def environment(parent: Path, name: str, day: str, unused_days: float) -> Path:
     folder = parent / name
     (folder / "bin").mkdir(parents=True)
-    mark_complete(folder, day)
+    (folder / COMPLETE).write_text(day)
     folder.with_suffix(".lock").touch()
     for path in (folder / COMPLETE, folder.with_suffix(".lock")):
         os.utime(path, (time.time() - unused_days * DAY,) * 2)
@@ -91,11 +89,11 @@ def test_an_environment_in_use_stays(tmp_path: Path) -> None:
     folder = environment(tmp_path, "in-use", "", 20)
     with folder.with_suffix(".lock").open() as file:
         fcntl.flock(file, fcntl.LOCK_SH)
-        remove_unused(tmp_path, DAY)
+        EnvironmentCache(tmp_path).remove_unused(DAY)
         assert folder.exists()
-    remove_unused(tmp_path, DAY)
+    EnvironmentCache(tmp_path).remove_unused(DAY)
     assert not folder.exists()
-    remove_unused(tmp_path / "missing", DAY)
+    EnvironmentCache(tmp_path / "missing").remove_unused(DAY)
 
 
 @pytest.mark.parametrize(

@@ -98,7 +98,7 @@ def test_spark_submit_comes_first(client: Client, server: LocalServer, no_spark:
     assert lines == ["--class", "Echo", "--conf", "spark.x=1 2", str(server.root / "bucket" / "echo.jar"), "a b", "0"]
 
 
-def test_without_spark_and_java_the_run_says_what_to_install(
+def test_without_spark_and_java_the_run_names_what_to_install(
     client: Client, server: LocalServer, no_spark: Path
 ) -> None:
     (no_spark / "java").unlink(missing_ok=True)

@@ -17,23 +17,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.waiting import wait_for
-from wherobots_local.execution import guard
+from wherobots_local.execution import commands, guard
 from wherobots_local.execution import process as process_module
 from wherobots_local.execution import usage as usage_module
-from wherobots_local.execution.commands import (
-    NOTHING_RUNS_JARS,
-    CommandError,
-    JarTools,
-    jar_command,
-    manifest_main_class,
-)
-from wherobots_local.execution.environment_folders import environment_key
+from wherobots_local.execution.commands import CommandError, jar_command, manifest_main_class
 from wherobots_local.execution.environment_variables import install_environment, run_environment
 from wherobots_local.execution.failures import advice, failure_message
 from wherobots_local.execution.process import GuardedProcess, LineSplitter
-from wherobots_local.execution.spark_conf import properties, with_jars, write_conf_folder
-from wherobots_local.execution.spark_settings import server_settings, storage_settings
+from wherobots_local.execution.spark_settings import (
+    properties,
+    server_settings,
+    storage_settings,
+    with_jars,
+    write_conf_folder,
+)
 from wherobots_local.execution.spark_ui import ui_port
+from wherobots_local.execution.virtual_environments import environment_key
+from wherobots_local.execution.workspace import Workspace
 from wherobots_local.runs.run import Usage
 
 
@@ -150,7 +150,7 @@ def test_what_to_do_about_a_failure_of_spark(line: str, what: str) -> None:
     assert ".md" not in found
 
 
-def test_nothing_is_said_about_other_failures(tmp_path: Path) -> None:
+def test_other_failures_get_no_advice(tmp_path: Path) -> None:
     (tmp_path / "java").write_text("")
     (tmp_path / "java").chmod(0o755)
     exited = ["PySparkRuntimeError: [JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number."]
@@ -172,15 +172,9 @@ def test_jars_join_those_of_the_settings() -> None:
 
 def test_the_environment_of_a_run_is_minimal(tmp_path: Path) -> None:
     own = {"PATH": "/usr/bin", "WHEROBOTS_API_KEY": "k", "AIRFLOW_HOME": "/a", "AWS_SECRET_ACCESS_KEY": "s", "X": "1"}
-    environment = run_environment(
-        own,
-        root=tmp_path,
-        run_id="r",
-        folder=tmp_path / "r",
-        home=tmp_path / "h",
-        python=Path("/v/bin/python"),
-        passed=["X", "WHEROBOTS_API_KEY", "MISSING"],
-    )
+    workspace = Workspace(root=tmp_path, folder=tmp_path / "r", home=tmp_path / "h")
+    passed = ["X", "WHEROBOTS_API_KEY", "MISSING"]
+    environment = run_environment(own, workspace, "r", Path("/v/bin/python"), passed)
     assert environment["X"] == "1"
     assert environment["PATH"] == "/v/bin:/usr/bin"
     assert not {"WHEROBOTS_API_KEY", "AIRFLOW_HOME", "AWS_SECRET_ACCESS_KEY", "MISSING"} & set(environment)
@@ -221,28 +215,26 @@ def test_manifests(manifest: str | None, main_class: str | None, tmp_path: Path)
     assert manifest_main_class(make_jar(tmp_path / "a.jar", manifest)) == main_class
 
 
-def test_commands_of_jars(tmp_path: Path) -> None:
+def test_commands_of_jars(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     jar = make_jar(tmp_path / "a.jar", None)
-    settings = {"spark.a": "1"}
-    spark = jar_command(
-        JarTools("/s/spark-submit", "/j/java"),
-        jar,
-        ["x"],
-        main_class="A",
-        class_path=[Path("/d.jar")],
-        settings=settings,
-    )
-    assert spark == [
-        *("/s/spark-submit", "--class", "A", "--conf", "spark.a=1", "--conf", "spark.jars=/d.jar"),
-        *(str(jar), "x"),
-    ]
-    java = jar_command(JarTools(None, "/j/java"), jar, ["x"], main_class="A", class_path=[Path("/d.jar")])
-    assert java == ["/j/java", "-cp", f"{jar}:/d.jar", "A", "x"]
-    with pytest.raises(CommandError, match="install"):
-        jar_command(JarTools(None, None), jar, [], main_class="A")
-    assert "spark-submit" in NOTHING_RUNS_JARS
+    found = {"spark-submit": "/s/spark-submit", "java": "/j/java"}
+    monkeypatch.setattr(commands, "_find", lambda program, *_: found.get(program))
+
+    def command(main_class: str | None = "A") -> list[str]:
+        settings, class_path = {"spark.a": "1", "b": "2"}, [Path("/d.jar")]
+        return jar_command(
+            {}, Path("/v/bin/python"), jar, ["x"], main_class=main_class, class_path=class_path, settings=settings
+        )
+
+    conf = [*("--conf", "spark.a=1", "--conf", "b=2", "--conf", "spark.jars=/d.jar")]
+    assert command() == ["/s/spark-submit", "--class", "A", *conf, str(jar), "x"]
     with pytest.raises(CommandError, match="mainClass"):
-        jar_command(JarTools(None, "/j/java"), jar, [], main_class=None)
+        command(main_class=None)
+    del found["spark-submit"]
+    assert command() == ["/j/java", "-Dspark.a=1", "-cp", f"{jar}:/d.jar", "A", "x"]
+    del found["java"]
+    with pytest.raises(CommandError, match="install Apache Spark"):
+        command()
 
 
 def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
@@ -251,7 +243,7 @@ def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
         manifest_main_class(tmp_path / "a.jar")
 
 
-def test_many_runs_are_measured_with_one_look_at_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_runs_are_measured_with_one_read_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
     read = usage_module._all_parents
 
@@ -269,7 +261,7 @@ def test_many_runs_are_measured_with_one_look_at_all_processes(monkeypatch: pyte
 
     monkeypatch.setattr(usage_module, "_all_parents", counted)
     monkeypatch.setattr(usage_module, "_FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(usage_module, "_families", usage_module._SharedFamily())
+    monkeypatch.setattr(usage_module, "_processes", usage_module._ProcessTree())
     monkeypatch.setattr(usage_module, "_SHARED_SECONDS", 3600.0)
     assert all(sample.memory_percent > 0 for sample in asyncio.run(measure(50)))
     assert len(looks) == 1
@@ -279,7 +271,7 @@ def test_processes_that_seem_to_be_each_others_parents_are_counted_once(monkeypa
     # The family is not read in one moment, and a process id may be given out again meanwhile.
     read = [(1, 10), (10, 11), (11, 10), (11, 12)]
     monkeypatch.setattr(usage_module, "_all_parents", lambda: iter((pid, parent) for parent, pid in read))
-    assert sorted(islice(usage_module._Family().below(1), 100)) == [10, 11, 12]
+    assert sorted(islice(usage_module._ProcessTree().below(1), 100)) == [10, 11, 12]
 
 
 @pytest.mark.parametrize("script", ["exit 3", "sleep 60 & exit 3"])

@@ -88,7 +88,7 @@ def test_failures_have_a_reason(source: str, message: str, client: Client) -> No
     assert (event["code"], event["message"]) == ("RUN_FAIL_EXEC", message)
 
 
-def test_a_script_that_cannot_be_had_fails_the_run(client: Client) -> None:
+def test_a_script_that_cannot_be_read_fails_the_run(client: Client) -> None:
     run, lines = client.run(runPython={"uri": "s3://bucket/missing.py"}, status="FAILED")
     assert "does not exist" in run["kubeApp"]["message"]
     assert lines == [f"ERROR: {run['kubeApp']['message']}"]
@@ -210,7 +210,7 @@ print(os.environ["CLASSPATH"])
 
 
 @pytest.mark.parametrize("name", ["missing.zip", "broken.whl"])
-def test_a_file_dependency_that_cannot_be_had_fails_the_run(name: str, client: Client, server: LocalServer) -> None:
+def test_a_file_dependency_that_cannot_be_read_fails_the_run(name: str, client: Client, server: LocalServer) -> None:
     client.script("no zip", "broken.whl")
     files = [{"sourceType": "FILE", "filePath": f"s3://bucket/{name}"}]
     run, _ = client.run("print('never')", environment={"dependencies": files}, status="FAILED")

@@ -251,7 +251,7 @@ def test_without_spark_no_jvm_is_started(client: Client, server: LocalServer, mo
 
 
 @pytest.mark.parametrize("home", [None, "/no/java"])
-def test_without_java_the_run_says_what_to_install(
+def test_without_java_the_run_names_what_to_install(
     client: Client, monkeypatch: pytest.MonkeyPatch, home: str | None, tmp_path: Path
 ) -> None:
     for name in ("bash", "dirname", "python3"):
@@ -270,7 +270,7 @@ def test_without_java_the_run_says_what_to_install(
     assert lines[-1].startswith("ERROR: Spark needs Java, and there is none")
 
 
-def test_sedona_without_its_jars_says_what_to_do(client: Client) -> None:
+def test_sedona_without_its_jars_gets_advice(client: Client) -> None:
     source = "from sedona.spark import SedonaContext\nSedonaContext.create(SedonaContext.builder().getOrCreate())\n"
 
     run, lines = client.run(source, status="FAILED", environment={"sparkConfigs": QUICK})

@@ -19,9 +19,9 @@ from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.control.journal import LONGEST_TEXT
-from wherobots_local.descriptors import WANTED
 from wherobots_local.http import protocol
-from wherobots_local.http.listener import SaidOnce
+from wherobots_local.http.listener import AcceptErrorHandler
+from wherobots_local.http.protocol import WANTED
 
 
 def half_a_request(port: int) -> socket.socket:
@@ -42,10 +42,10 @@ def test_half_sent_requests_do_not_silence_the_server(descriptors: tuple[int, in
         assert len(server.printed().splitlines()) < 10
 
 
-def test_a_lack_of_descriptors_is_said_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_lack_of_descriptors_is_reported_once(caplog: pytest.LogCaptureFixture) -> None:
     loop = asyncio.new_event_loop()
     try:
-        handler = SaidOnce()
+        handler = AcceptErrorHandler()
         for _ in range(1000):
             error = OSError(errno.EMFILE, os.strerror(errno.EMFILE))
             handler(loop, {"message": "socket.accept() out of system resource", "exception": error, "socket": None})

@@ -29,7 +29,7 @@ def test_create_status_and_largest_timeout(client: Client, control: ControlClien
     assert (answer.status_code, answer.json()["payload"]["timeoutSeconds"]) == (200, 60)
 
 
-def test_the_journal_tells_what_took_effect(client: Client, control: ControlClient) -> None:
+def test_the_journal_shows_what_took_effect(client: Client, control: ControlClient) -> None:
     control.behaviour(synthetic_runs=True, cancel_delay_seconds=0)
     run = client.request("POST", "/runs?region=r1", json=BODY).json()
     client.request("POST", "/runs", json={"name": "x"})
@@ -83,7 +83,7 @@ def test_cancel_takes_its_time_and_the_application_lingers(client: Client, contr
     wait_for(lambda: client.get(run_id)["kubeApp"]["status"] == "DESTROYED", what="the application to be gone")
 
 
-def test_synthetic_runs_do_as_they_are_told(client: Client, control: ControlClient) -> None:
+def test_synthetic_runs_do_what_a_test_sets(client: Client, control: ControlClient) -> None:
     run = control.create_run("synthetic_run", timeoutSeconds=7)
     assert_shape(run, "RunView")
     assert (run["status"], run["payload"]["timeoutSeconds"]) == ("PENDING", 7)

@@ -160,7 +160,7 @@ def test_a_part_that_comes_after_the_end_of_its_upload_is_removed(client: Client
     assert list(received.iterdir()) == []
 
 
-def test_uploads_that_nobody_continues_do_not_stop_others(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_abandoned_uploads_do_not_stop_others(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     signer, path = Signer(client, "s3://bucket/big"), "bucket/big/left.bin"
     begun = signer.send("POST", path, query="uploads=").text
     upload = begun.partition("<UploadId>")[2].partition("</UploadId>")[0]

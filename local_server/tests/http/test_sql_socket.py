@@ -144,7 +144,7 @@ def test_a_statement_that_fails(sql: SqlClient, session: dict[str, Any]) -> None
         assert socket.receive() == error
 
 
-def test_progress_is_told_to_those_who_want_it(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_progress_is_sent_on_request(sql: SqlClient, session: dict[str, Any]) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("SLEEP 0.5", enable_progress_events=True)
         seen = [socket.receive()]
@@ -183,9 +183,10 @@ def test_several_statements_at_the_same_time(sql: SqlClient, session: dict[str, 
         '{"kind": "dance", "execution_id": "e"}',
         '{"execution_id": "e"}',
         "[" * 100_000,
+        '{"kind": "cancel", "execution_id": "e", "a": ' + '{"a": ' * 600 + "1" + "}" * 601,
     ],
 )
-def test_a_message_that_says_nothing_is_ignored(frame: str | bytes, sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_message_without_a_known_kind_is_ignored(frame: str | bytes, sql: SqlClient, session: dict[str, Any]) -> None:
     with sql.open(session) as socket:
         socket.connection.send(frame)
         assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
@@ -391,7 +392,7 @@ def test_orphans_are_cancelled(sql: SqlClient, session: dict[str, Any], control:
         assert (answer["state"], answer["attached"]) == ("cancelled", True)
 
 
-def test_who_attaches_in_time_saves_it(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_an_attach_in_time_saves_it(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
     control.behaviour(sql_orphan_grace_seconds=4)
     socket = sql.open(session)
     execution_id = socket.begin("SLEEP 5")

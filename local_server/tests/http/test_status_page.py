@@ -91,7 +91,7 @@ def test_a_client_of_the_api_gets_its_answer_there(
 
 
 @pytest.mark.parametrize("accepted", ["TEXT/HTML", "application/json, text/html;q=0.05"])
-def test_whoever_accepts_html_gets_the_page(accepted: str, server: LocalServer) -> None:
+def test_a_request_that_accepts_html_gets_the_page(accepted: str, server: LocalServer) -> None:
     page = requests.get(f"{server.url}/runs", headers={"Accept": accepted}, timeout=30)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
 
@@ -160,7 +160,7 @@ def test_lines_of_one_time_are_not_counted_as_left_out_if_they_are_shown(
     assert (len(page["items"]), page["left_out"]) == (20, 0)
 
 
-def test_a_page_that_its_bytes_have_cut_says_that_there_is_more(client: Client) -> None:
+def test_a_page_that_its_bytes_have_cut_shows_that_there_is_more(client: Client) -> None:
     run, _ = client.run("for n in range(3): print(str(n) * 1_500_000)")
     path = f"/_control/runs/{run['id']}/logs"
     page = client.request("GET", path).json()

@@ -15,7 +15,6 @@ import requests
 from local_server.tests.support import PUBLISHED, Client, assert_shape, missing, published
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.files import uploads
-from wherobots_local.http import objects
 
 MINE = "/storage/user_files%3A%3Aaws-us-west-2"
 OWN_FOLDER = "managed-storage/local0org00000/data/customer-local0user0000"
@@ -279,7 +278,7 @@ def test_rules_of_an_upload(headers: dict[str, str], code: tuple[int, str], clie
 def test_an_upload_has_a_length_and_a_limit(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     url = upload_url(client, "a.txt")["uploadUrl"]
     assert code_of(requests.put(url, data=iter([b"x"]), timeout=30)) == (411, "MissingContentLength")
-    monkeypatch.setattr(objects, "MAX_OBJECT_BYTES", 10)
+    monkeypatch.setattr(uploads, "MAX_OBJECT_BYTES", 10)
     assert code_of(put(url, b"x" * 11)) == (400, "EntityTooLarge")
     assert put(url, b"x" * 10).status_code == 200
     left = list((client.root / ".wherobots-local" / "uploads").iterdir())

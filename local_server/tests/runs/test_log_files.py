@@ -104,7 +104,9 @@ def test_a_log_of_millions_of_lines_is_a_few_records(tmp_path: Path) -> None:
         (LogLimits(bytes=10, lines=100), 1, "10 bytes"),
     ],
 )
-def test_a_limit_is_said_once_and_the_rest_discarded(limits: LogLimits, kept: int, words: str, tmp_path: Path) -> None:
+def test_a_limit_is_reported_once_and_the_rest_discarded(
+    limits: LogLimits, kept: int, words: str, tmp_path: Path
+) -> None:
     log = RunLog(tmp_path, limits)
     log.append(b"0123456\n")
     log.append(b"0123456\n" * 7)
@@ -123,7 +125,9 @@ def test_a_line_that_does_not_fit_is_cut_off(tmp_path: Path) -> None:
     assert "200 bytes" in log.lines[0].raw
 
 
-def test_a_full_disk_costs_lines_but_not_what_the_server_says(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_full_disk_costs_lines_but_not_the_notes_of_the_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     log = RunLog(tmp_path)
     log.append(b"before\n")
 

@@ -159,7 +159,9 @@ def test_a_session_beyond_the_quota_is_refused(status: int, sql: SqlClient, cont
     control.behaviour(sql_max_sessions=1, sql_quota=status)
     first = sql.ask()
     answer = sql.asked(force_new=True)
-    assert (answer.status_code, "quota of 1" in answer.text) == (status, True)
+    (error,) = answer.json()["errors"]
+    assert (answer.status_code, error["code"]) == (status, "INSUFFICIENT_QUOTA_ERROR")
+    assert "quota of 1" in error["details"]
     control.end_sql_session(first)
     assert sql.ask(force_new=True) != first
 

@@ -102,7 +102,7 @@ def test_a_name_without_an_asterisk_may_be_a_part_of_it() -> None:
     assert found == [2, 1, 1]
 
 
-def test_a_run_shows_up_late_in_the_list_when_told_so() -> None:
+def test_a_run_can_show_up_late_in_the_list() -> None:
     runs = make_runs(1)
     created = runs[0].created_monotonic
     late = behaviour(list_delay_seconds=5)

@@ -1,1 +1,1 @@
-"""The published Runs API as the local server speaks it: what comes in, what goes out, and the errors in between."""
+"""The published API: requests, responses and errors."""

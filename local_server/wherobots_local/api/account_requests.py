@@ -31,32 +31,30 @@ class CostsRequest(PublishedModel):
 
 
 class FolderQuery(Parameters):
-    """The parameters of a folder's listing; ``limit=0`` means all entries."""
+    """``limit=0`` means all entries."""
 
     cursor: str | None = None
     limit: Annotated[int, Field(ge=0, le=1000)] = 0
 
 
 class RenameQuery(Parameters):
-    """The parameters of a rename."""
-
     new_name: str
 
 
 class KeyQuery(Parameters):
-    """The parameter of uploads and downloads: bucket and key of a file."""
+    """Bucket and key of a file."""
 
     key: Annotated[str, AfterValidator(lambda key: key.strip().removeprefix("s3://"))]
 
 
 class DirectoryQuery(Parameters):
-    """The parameter of a folder: bucket and key, with or without a slash at the end."""
+    """Bucket and key of a folder, with or without a slash at the end."""
 
     dir: Annotated[str, AfterValidator(lambda key: key.strip().removeprefix("s3://").removesuffix("/"))]
 
 
 class IntegrationDirectoryQuery(Parameters):
-    """The parameters of a folder of an integration; ``dir`` is a path in the integration."""
+    """``dir`` is a path in the integration."""
 
     integration_id: str
     dir: Annotated[str, AfterValidator(lambda path: path.strip().strip("/"))]

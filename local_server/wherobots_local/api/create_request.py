@@ -1,12 +1,10 @@
-"""The body of ``POST /runs``, as the published schema ``CreateRunPayload-Input`` describes it.
-
-Where a value would make a run fail in a way that is hard to understand, the rules are stricter than the schema. Each
-stricter rule has its own type below.
-"""
+"""The body of ``POST /runs``: the published schema ``CreateRunPayload-Input``. Rules that are stricter than the schema
+are types of their own. They refuse values with which a run would fail for an obscure reason."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
@@ -22,45 +20,36 @@ _LIBRARY_VERSION = re.compile(rf"{_ONE_VERSION}(?:,{_ONE_VERSION})*")
 _JAVA_CLASS = re.compile(r"[\w$]+(\.[\w$]+)*")
 
 
-def _must(be: str, holds: bool, value: str) -> str:
-    if not holds:
-        raise ValueError(f"must be {be}")
-    return value
+def _must_be(what: str, holds: Callable[[str], object]) -> AfterValidator:
+    def check(value: str) -> str:
+        if not holds(value):
+            raise ValueError(f"must be {what}")
+        return value
+
+    return AfterValidator(check)
 
 
-def _not_blank(value: str) -> str:
-    return _must("a string that is not blank", bool(value.strip()), value)
-
-
-def _no_nul(value: str) -> str:
-    return _must("free of NUL characters", "\0" not in value, value)
-
-
-def _java_class(value: str) -> str:
-    return _must("the name of a Java class, such as com.example.Main", bool(_JAVA_CLASS.fullmatch(value)), value)
-
-
-def _library_name(value: str) -> str:
-    return _must("the name of a package on PyPI", bool(_LIBRARY_NAME.fullmatch(value.strip())), value.strip())
-
-
-def _library_version(value: str) -> str:
-    fits = not value.strip() or bool(_LIBRARY_VERSION.fullmatch(value))
-    return _must("a version such as 1.2.3 or a specifier such as >=1.2,<2", fits, value)
-
-
-def _file_path(value: str) -> str:
-    fits = PurePosixPath(value.strip()).suffix.lower() in FILE_TYPES
-    return _must(f"a path that ends in one of {', '.join(FILE_TYPES)}", fits, value)
+def _file_type(path: str) -> str | None:
+    return FILE_TYPES.get(PurePosixPath(path.strip()).suffix.lower())
 
 
 RunName = Annotated[str, StringConstraints(min_length=8, max_length=255, pattern=r"^[a-zA-Z0-9_\-\.]+$")]
-_Uri = Annotated[str, AfterValidator(_not_blank)]
-_Argument = Annotated[str, AfterValidator(_no_nul)]
-_JavaClass = Annotated[str, AfterValidator(_java_class)]
-_LibraryName = Annotated[str, AfterValidator(_library_name)]
-_LibraryVersion = Annotated[str, AfterValidator(_library_version)]
-_FilePath = Annotated[str, AfterValidator(_file_path)]
+_Uri = Annotated[str, _must_be("a string that is not blank", str.strip)]
+_Argument = Annotated[str, _must_be("free of NUL characters", lambda value: "\0" not in value)]
+_JavaClass = Annotated[str, _must_be("the name of a Java class, such as com.example.Main", _JAVA_CLASS.fullmatch)]
+_LibraryName = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True),
+    _must_be("the name of a package on PyPI", _LIBRARY_NAME.fullmatch),
+]
+_LibraryVersion = Annotated[
+    str,
+    _must_be(
+        "a version such as 1.2.3 or a specifier such as >=1.2,<2",
+        lambda value: not value.strip() or _LIBRARY_VERSION.fullmatch(value),
+    ),
+]
+_FilePath = Annotated[str, _must_be(f"a path that ends in one of {', '.join(FILE_TYPES)}", _file_type)]
 
 
 class PythonScript(PublishedModel):
@@ -79,7 +68,7 @@ class Jar(PublishedModel):
 
 
 class PyPiDependency(PublishedModel):
-    """A package to install (``libraryVersion``: a version or a specifier; None: the newest)."""
+    """A package to install; ``library_version`` is a version or a specifier, None the newest."""
 
     source_type: Literal["PYPI"] = "PYPI"
     library_name: _LibraryName
@@ -87,7 +76,7 @@ class PyPiDependency(PublishedModel):
 
     @property
     def requirement(self) -> str:
-        """The dependency as pip takes it, such as ``six==1.17.0``."""
+        """The argument for pip, such as ``six==1.17.0``."""
         version = (self.library_version or "").strip()
         if not version:
             return self.library_name
@@ -102,13 +91,12 @@ class FileDependency(PublishedModel):
 
     @computed_field(alias="fileType")  # type: ignore[prop-decorator]
     @property
-    def file_type(self) -> str:
-        """The ``DependencyFileType`` for the ending of the path."""
-        return FILE_TYPES[PurePosixPath(self.file_path.strip()).suffix.lower()]
+    def file_type(self) -> str | None:
+        return _file_type(self.file_path)
 
 
 def _kind_of_dependency(value: Any) -> str:
-    """Which kind of dependency a value is. ``sourceType`` alone cannot tell, because it has a default in both kinds."""
+    """Return the tag of a dependency. ``sourceType`` is not enough, because both kinds have a default for it."""
     if not isinstance(value, dict):
         return "is-file" if isinstance(value, FileDependency) else "is-pypi"
     source_type = value.get("sourceType")
@@ -133,7 +121,6 @@ class RunEnvironment(PublishedModel):
 
     @property
     def requirements(self) -> tuple[str, ...]:
-        """The PYPI dependencies as pip takes them."""
         return tuple(item.requirement for item in self.dependencies if isinstance(item, PyPiDependency))
 
     @property
@@ -142,7 +129,7 @@ class RunEnvironment(PublishedModel):
 
 
 class CreateRunRequest(PublishedModel):
-    """A checked ``CreateRunPayload`` with its defaults."""
+    """``CreateRunPayload`` with its defaults; as JSON it is the ``CreateRunPayload-Output``."""
 
     runtime: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
     version: str | None = None
@@ -152,17 +139,9 @@ class CreateRunRequest(PublishedModel):
     timeout_seconds: Annotated[int, Field(gt=0)] = DEFAULT_TIMEOUT_SECONDS
     environment: RunEnvironment = RunEnvironment()
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the ``CreateRunPayload-Output``."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 def parse_create_request(body: object) -> CreateRunRequest:
-    """Check the body of a create call: schema ``CreateRunPayload-Input``.
-
-    Unknown keys are ignored, as in the published schema. Raises an ``ApiError``: 422 with one problem per wrong field;
-    400 unless exactly one kind of run is given.
-    """
+    """Check the body of a create call. It is a 400 unless exactly one kind of run is given."""
     request = validated(CreateRunRequest, body)
     if (request.run_python is None) == (request.run_jar is None):
         given = "neither was" if request.run_python is None else "both were"

@@ -1,4 +1,4 @@
-"""Errors in the envelope of the published API: ``ErrorBody`` with its ``ErrorInfo`` items."""
+"""Errors in the published envelope: an ``ErrorBody`` with ``ErrorInfo`` items."""
 
 from __future__ import annotations
 
@@ -21,27 +21,38 @@ _ERROR_CLASSES = {
     504: ("GATEWAY_TIMEOUT_ERROR", "Gateway Timeout"),
 }
 
+INSUFFICIENT_QUOTA = ("INSUFFICIENT_QUOTA_ERROR", "Insufficient Quota")
+"""Code and message of a refusal by a quota, regardless of the status."""
+
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong with a request. ``field`` is None if no single field is at fault."""
+    """One problem of a request. ``field`` is None if no single field is wrong."""
 
     details: str
     field: str | None = None
 
 
 class ApiError(Exception):
-    """A request that gets an error body."""
+    """A request that is refused with an error body."""
 
-    def __init__(self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION) -> None:
+    def __init__(
+        self,
+        status: int,
+        problems: Sequence[Problem] | str,
+        suggestion: str = DEFAULT_SUGGESTION,
+        error_class: tuple[str, str] | None = None,
+    ) -> None:
         self.status = status
+        default = ("BAD_REQUEST_ERROR", "Bad Request") if status < 500 else ("INTERNAL_SERVER_ERROR", "Internal Error")
+        self.error_class = error_class or _ERROR_CLASSES.get(status, default)
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
         self.suggestion = suggestion
         super().__init__("; ".join(problem.details for problem in self.problems))
 
 
 def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]:
-    code, message = _error_class(error.status)
+    code, message = error.error_class
     return {
         "errors": [
             {
@@ -57,9 +68,3 @@ def error_body(error: ApiError, *, path: str, request_id: str) -> dict[str, Any]
         ],
         "requestId": request_id,
     }
-
-
-def _error_class(status: int) -> tuple[str, str]:
-    if status in _ERROR_CLASSES:
-        return _ERROR_CLASSES[status]
-    return ("BAD_REQUEST_ERROR", "Bad Request") if status < 500 else ("INTERNAL_SERVER_ERROR", "Internal Error")

@@ -1,4 +1,4 @@
-"""The query parameters of the list and log calls: from text to checked values."""
+"""Query parameters of the list and log calls."""
 
 from __future__ import annotations
 
@@ -40,17 +40,17 @@ _Moment = Annotated[
 ]
 
 Query = Sequence[tuple[str, str]]
-"""The parameters of a URL in their order, repeated ones included."""
+"""The parameters of a URL in their order, including repeated ones."""
 
 
 class Parameters(BaseModel):
-    """The parameters of a URL; unknown ones are ignored."""
+    """Unknown parameters are ignored."""
 
     model_config = ConfigDict(frozen=True)
 
 
 class ListQuery(Parameters):
-    """The checked parameters of List Runs; None means no filter."""
+    """None means no filter."""
 
     name: NamePattern | None = None
     created_after: _Moment | None = None
@@ -61,21 +61,21 @@ class ListQuery(Parameters):
 
 
 class LogsQuery(Parameters):
-    """The checked parameters of Get Run Logs; ``cursor=None`` is the start of the log."""
+    """``cursor=None`` is the start of the log."""
 
     cursor: str | None = None
     size: Annotated[int, Field(ge=0)] = 100
 
 
 class LogEndQuery(LogsQuery):
-    """The parameters of a log as the status page reads it: at most its ``last`` lines."""
+    """The log on the status page: at most its ``last`` lines."""
 
     size: Annotated[int, Field(ge=0)] = 1000
     last: Annotated[int, Field(ge=1)] = 5000
 
 
 def parse_query(parameters: type[Model], query: Query) -> Model:
-    """Check the parameters of a URL; unknown ones are ignored. In the model, a repeatable parameter is a set."""
+    """Check the parameters of a URL. A repeatable parameter becomes a set."""
     values: dict[str, object] = dict(query)
     if "status" in values:
         values["status"] = [value for key, value in query if key == "status"]
@@ -83,12 +83,12 @@ def parse_query(parameters: type[Model], query: Query) -> Model:
 
 
 def cursor_of(text: str) -> str:
-    """Return a cursor that does not show what it is."""
+    """Return an opaque cursor."""
     return base64.urlsafe_b64encode(text.encode("utf-8", "surrogateescape")).decode()
 
 
 def read_cursor(cursor: str, parse: Callable[[str], Parsed]) -> Parsed:
-    """Read what :func:`cursor_of` has made a cursor of. It is a 400 if that or ``parse`` fails."""
+    """Read an opaque cursor. It is a 400 if this or ``parse`` fails."""
     try:
         return parse(
             base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode("utf-8", "surrogateescape")
@@ -98,22 +98,19 @@ def read_cursor(cursor: str, parse: Callable[[str], Parsed]) -> Parsed:
 
 
 def wrong_cursor(cursor: str) -> ApiError:
-    """Return the error for a cursor that this server has not issued."""
     return ApiError(400, [Problem(f"cursor is {cursor!r}, but must be a cursor from an earlier page", "cursor")])
 
 
 def checked_region(region: str | None) -> str:
-    """Return a region, by default the default one. It is a 422 if it is blank."""
+    """Return a region or the default. It is a 422 if the region is blank."""
     if region is not None and not region.strip():
         raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
     return DEFAULT_REGION if region is None else region
 
 
 def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:
-    """Return whether a name fits a pattern with at most one ``*``.
-
-    With ``part``, one without ``*`` also fits a part of the name.
-    """
+    """Return whether a name matches a pattern with at most one ``*``. With ``part``, a pattern without ``*`` also
+    matches a part of the name."""
     head, star, tail = pattern.partition("*")
     if not star:
         return pattern in name if part else name == pattern

@@ -1,24 +1,23 @@
-"""The body and the parameters of the calls for SQL sessions, and the messages of their clients."""
+"""Requests for SQL sessions, and the messages of their clients."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field, StringConstraints
 
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import Parameters
-from wherobots_local.api.validation import PublishedModel, validated
+from wherobots_local.api.validation import PublishedModel, validated, without_nulls
 from wherobots_local.api.vocabulary import CANCEL_EXECUTION, EXECUTE_SQL, RETRIEVE_RESULTS, RUNTIMES
 
 _Life = Annotated[int, Field(ge=1, lt=2**31)]
 
 
 class SqlSessionPayload(PublishedModel):
-    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not described. Equal payloads
+    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not published. Equal payloads
     request the same session."""
 
     runtime_id: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
@@ -30,21 +29,13 @@ class SqlSessionPayload(PublishedModel):
     session_type: Literal["single", "multi"] = "multi"
     session_key: str | None = None
 
-    def as_json(self) -> dict[str, Any]:
-        """Return the body as the session shows it."""
-        return self.model_dump(mode="json", by_alias=True)
-
 
 class SqlSessionQuery(Parameters):
-    """The parameters of a request for a session."""
-
     region: str | None = None
     force_new: bool = False
 
 
 class SqlSessionsQuery(Parameters):
-    """The parameter of a list of sessions; None lists those of all regions."""
-
     region: str | None = None
 
 
@@ -52,8 +43,8 @@ _Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
 _Option = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else json.dumps(value))]
 
 
-class StoreWish(Parameters):
-    """``store``: where a result goes. Clients send the booleans as such or as text."""
+class StoreRequest(Parameters):
+    """``store``: where a result is written. Clients send the booleans also as text."""
 
     format: Literal["parquet", "csv", "geojson"] = "parquet"
     single: bool | None = None
@@ -66,12 +57,12 @@ class ExecuteMessage(Parameters):
 
     execution_id: _Id
     statement: str
-    store: StoreWish | None = None
+    store: StoreRequest | None = None
     enable_progress_events: bool = False
 
 
 class RetrieveMessage(Parameters):
-    """``retrieve_results``. What is left out means Arrow, Brotli and EWKT."""
+    """``retrieve_results``."""
 
     execution_id: _Id
     format: Literal["arrow", "json"] = "arrow"
@@ -97,10 +88,7 @@ _KINDS: dict[str, tuple[str, type[ExecuteMessage] | type[RetrieveMessage] | type
 
 @dataclass(frozen=True)
 class ReceivedMessage:
-    """A message of a client.
-
-    ``message`` is None if it breaks a rule, and ``problem`` then names the rule in one sentence.
-    """
+    """A message of a client. If it breaks a rule, ``message`` is None and ``problem`` is one sentence."""
 
     operation: str
     execution_id: str
@@ -109,25 +97,18 @@ class ReceivedMessage:
 
 
 def parse_session_message(text: str) -> ReceivedMessage | None:
-    """Read a text frame. Returns None if it is not JSON, has no known kind, or no execution to respond about."""
+    """Read a text frame. Returns None without readable JSON, a known kind and an execution id."""
     try:
-        document = json.loads(text)
+        document = without_nulls(json.loads(text))
     except (ValueError, RecursionError):
         return None
-    if not isinstance(document, Mapping):
+    if not isinstance(document, dict):
         return None
     kind, execution_id = document.get("kind"), document.get("execution_id")
     if not isinstance(kind, str) or kind not in _KINDS or not isinstance(execution_id, str) or not execution_id:
         return None
     operation, model = _KINDS[kind]
     try:
-        return ReceivedMessage(operation, execution_id, validated(model, _without_null(document)))
+        return ReceivedMessage(operation, execution_id, validated(model, document))
     except ApiError as error:
         return ReceivedMessage(operation, execution_id, None, str(error))
-
-
-def _without_null(value: Any) -> Any:
-    """A field that is null is one that is left out."""
-    if not isinstance(value, Mapping):
-        return value
-    return {name: _without_null(item) for name, item in value.items() if item is not None}

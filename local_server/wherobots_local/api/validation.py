@@ -1,4 +1,4 @@
-"""Turns decoded JSON or a URL's parameters into a checked model, and what is wrong with them into an ``ApiError``."""
+"""Checks JSON and URL parameters with pydantic models. Problems become an ``ApiError``."""
 
 from __future__ import annotations
 
@@ -16,32 +16,42 @@ Model = TypeVar("Model", bound=BaseModel)
 
 
 class PublishedModel(BaseModel):
-    """An object of the published API: keys in camel case, unknown keys ignored, pydantic's lax conversions."""
+    """An object of the published API: camel case keys, unknown keys ignored, lax conversions."""
 
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
 
+    def as_json(self) -> dict[str, Any]:
+        return self.model_dump(mode="json", by_alias=True)
+
 
 class ControlModel(BaseModel):
-    """An object of the control surface: unknown keys are refused, and nothing is converted."""
+    """An object of the control surface: unknown keys are refused, nothing is converted."""
 
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
 
-def validated(model: type[Model], value: object, *, where: str = "", names: bool = False) -> Model:
+def validated(model: type[Model], value: object, *, names: bool = False) -> Model:
     """Check decoded JSON, or the parameters of a URL, against a model.
 
-    ``where`` is the path of the value in the body. With ``names``, the message about an unknown key lists the known
+    With ``names``, the message about an unknown key lists the known
     keys. Raises an ``ApiError``: 422 with one problem per wrong field.
     """
     try:
         return model.model_validate(value)
     except ValidationError as error:
         known = tuple(model.model_fields) if names else ()
-        raise ApiError(422, list(_problems(error, where, known))) from None
+        raise ApiError(422, list(_problems(error, known))) from None
+
+
+def without_nulls(value: Any) -> Any:
+    """Drop null fields: some can be missing, but not null."""
+    if isinstance(value, dict):
+        return {key: without_nulls(item) for key, item in value.items() if item is not None}
+    return [without_nulls(item) for item in value] if isinstance(value, list) else value
 
 
 def shown(value: object) -> str:
-    """Show a value in a message, abbreviated."""
+    """Abbreviate a value for a message."""
     try:
         text = repr(value)
     except ValueError:
@@ -50,22 +60,22 @@ def shown(value: object) -> str:
     return text if len(text) <= _ABBREVIATED else f"{text[:_ABBREVIATED]}... ({len(text)} characters)"
 
 
-def _problems(error: ValidationError, where: str, known: tuple[str, ...]) -> Iterator[Problem]:
+def _problems(error: ValidationError, known: tuple[str, ...]) -> Iterator[Problem]:
     for item in error.errors(include_url=False, include_context=False):
-        field = ".".join([*([where] if where else []), *_path(item["loc"])]) or "body"
+        field = ".".join(_path(item["loc"])) or "body"
         yield Problem(_details(field, item["type"], item["msg"], item["input"], known), field)
 
 
 def _path(location: tuple[int | str, ...]) -> Iterator[str]:
-    """The path of a field, without the tags by which pydantic names the member of a union."""
+    """Return the path of a field, without pydantic's tags for members of a union."""
     for index, part in enumerate(location):
         if not (str(part).startswith("is-") and index):
             yield str(part)
 
 
 def _details(field: str, kind: str, message: str, value: Any, known: tuple[str, ...]) -> str:
-    if kind == "missing":
-        return f"{field} is required, but missing"
+    if kind in ("missing", "union_tag_not_found"):
+        return f"{field}{'.type' if kind != 'missing' else ''} is required, but missing"
     if kind == "extra_forbidden":
         return f"there is no {field}" + (f". There are: {', '.join(sorted(known))}" if known else " here")
     rule = message.removeprefix("Value error, ")

@@ -1,4 +1,4 @@
-"""Switches for what the published description leaves open, and for deviations that tests need."""
+"""Switches: what the published description leaves open, and deviations that tests need."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ _RefusalStatus = Annotated[int, Field(ge=400, le=599)]
 
 
 class Behaviour(ControlModel):
-    """The switches of the server. ``docs/local-api.md`` describes each one.
-
-    The defaults are quick, and all known clients of Wherobots work with them.
-    """
+    """The switches; ``docs/local-api.md`` describes each. The defaults are quick, and work with all known clients."""
 
     log_cursor: Literal["nanoseconds", "nanoseconds-int", "offset", "opaque"] = "nanoseconds"
     log_boundary: Literal["after", "last", "next"] = "after"
@@ -92,14 +89,11 @@ LIKE_THE_SERVICE: Mapping[str, Any] = {
     "sql_results_of_ddl": "null",
     "sql_cancel_delay_seconds": 2.0,
 }
-"""The delays and missing values that the service has, or may have."""
+"""Delays and missing values that the service has, or may have."""
 
 
 def patched(current: Behaviour, changes: object) -> Behaviour:
-    """Change some of the switches.
-
-    Raises an ``ApiError``, and changes nothing, if one is unknown or its value is wrong.
-    """
+    """Change switches. If one is unknown or has a wrong value, an ``ApiError`` is raised and nothing changes."""
     if not isinstance(changes, Mapping):
         raise ApiError(422, [Problem(f"body is {shown(changes)}, but must be a JSON object", "body")])
     return validated(Behaviour, {**current.model_dump(), **changes}, names=True)

@@ -1,21 +1,20 @@
-"""Fault rules: which requests get which fault. Pure; ``http/fault_actions.py`` injects the faults."""
+"""Fault rules: which requests get which fault. ``http/fault_actions.py`` injects the faults."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from wherobots_local.api.queries import name_matches
 from wherobots_local.api.validation import ControlModel, validated
 from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_EVENTS, SQL_MESSAGES
+from wherobots_local.control.behaviour import Seconds
 
 ANY_OPERATION = "*"
 
 _Count = Annotated[int, Field(ge=0, lt=2**63)]
-_Seconds = Annotated[float, Field(ge=0, le=10 * 365 * 24 * 3600, allow_inf_nan=False)]
 _Status = Annotated[int, Field(ge=200, le=599)]
 _Printable = Annotated[str, StringConstraints(pattern=r"^[ -~]*$")]
 
@@ -33,30 +32,29 @@ _HeaderName = Annotated[
 
 
 class SuddenEnd(ControlModel):
-    """``lose_answer``, after the request took effect; ``truncate``, after half of the response; ``reset``, before."""
+    """The connection ends. ``lose_answer``: after the request took effect; ``truncate``: after half of the response;
+    ``reset``: before."""
 
     type: Literal["lose_answer", "truncate", "reset"]
 
 
 class Hang(ControlModel):
-    """The request is not handled, and gets no response for a time."""
+    """The request is not handled. After ``seconds`` the connection ends."""
 
     type: Literal["hang"]
-    seconds: _Seconds = 3600.0
+    seconds: Seconds = 3600.0
 
 
 class Slow(ControlModel):
-    """The request is handled, and gets its response after a time."""
+    """The request is handled, and the response is late."""
 
     type: Literal["slow"]
-    seconds: _Seconds = 1.0
+    seconds: Seconds = 1.0
 
 
 class StatusResponse(ControlModel):
-    """The request is not handled, and gets this response.
-
-    A ``body`` of None is an empty one. If it is not given, the API's own error body is sent.
-    """
+    """The request is not handled, and gets this response. ``body=None`` is an empty body; without ``body`` it is the
+    API's error body."""
 
     type: Literal["status"]
     status: _Status
@@ -74,51 +72,22 @@ class HtmlResponse(ControlModel):
 
 
 class MessageFault(ControlModel):
-    """``lose_message``: a message over a session's WebSocket does not arrive. ``evict``: it is handled, and the session
-    then forgets the execution. ``end_session``: it is handled, and the engine then dies."""
+    """``lose_message``: a message over a WebSocket is lost. ``evict``, ``end_session``: it is handled, and then the
+    session forgets the execution, or its engine dies."""
 
     type: Literal["lose_message", "evict", "end_session"]
 
 
-_TAGS = {
-    **dict.fromkeys(("lose_answer", "truncate", "reset"), "is-sudden"),
-    "hang": "is-hang",
-    "slow": "is-slow",
-    "status": "is-status",
-    "html": "is-html",
-    **dict.fromkeys(("lose_message", "evict", "end_session"), "is-message"),
-}
-
-
-def _tag(value: Any) -> str | None:
-    kind = value.get("type") if isinstance(value, Mapping) else None
-    return _TAGS.get(kind) if isinstance(kind, str) else None
-
-
 FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageFault
-_AnyAction = Annotated[
-    Annotated[SuddenEnd, Tag("is-sudden")]
-    | Annotated[Hang, Tag("is-hang")]
-    | Annotated[Slow, Tag("is-slow")]
-    | Annotated[StatusResponse, Tag("is-status")]
-    | Annotated[HtmlResponse, Tag("is-html")]
-    | Annotated[MessageFault, Tag("is-message")],
-    Discriminator(
-        _tag,
-        custom_error_type="unknown_action",
-        custom_error_message=f'Input should be an object whose "type" is one of {", ".join(_TAGS)}',
-    ),
-]
 
-
-_OF_CALLS = frozenset(_TAGS) - {"lose_message", "evict", "end_session"}
+_OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
 _OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
 _OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
 
 
 @dataclass(frozen=True)
 class FaultTarget:
-    """The request, or the message of a SQL session, that rules are compared with."""
+    """The request or message that rules are compared with."""
 
     operation: str
     run_id: str | None = None
@@ -129,37 +98,34 @@ class FaultTarget:
 
 
 class FaultRule(ControlModel):
-    """One rule. A key that is None matches anything, and sets no limit."""
+    """A rule. A key that is None matches anything and sets no limit."""
 
     operation: Literal[  # type: ignore[valid-type]
         ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
     ] = ANY_OPERATION
-    action: _AnyAction
+    action: Annotated[FaultAction, Field(discriminator="type")]
     run_id: str | None = None
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
     state: str | None = None
     times: _Count | None = None
-    seconds: _Seconds | None = None
+    seconds: Seconds | None = None
     after: _Count = 0
     per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
-        suitable = (
-            _OF_MESSAGES
-            if self.operation in SQL_MESSAGES
-            else _OF_EVENTS
-            if self.operation in SQL_EVENTS
-            else _OF_CALLS
-        )
+        suitable = _OF_CALLS
+        if self.operation in SQL_MESSAGES:
+            suitable = _OF_MESSAGES
+        elif self.operation in SQL_EVENTS:
+            suitable = _OF_EVENTS
         if self.action.type not in suitable:
             raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        """Return whether the rule is about this request or message."""
         is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
         return (
             (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
@@ -172,7 +138,7 @@ class FaultRule(ControlModel):
 
 
 class Allowance:
-    """How many requests per second may pass. After a pause, as many as in one second may pass at once."""
+    """How many requests per second pass. After a pause, as many as in one second pass at once."""
 
     def __init__(self, per_second: float) -> None:
         self._per_second = per_second
@@ -180,7 +146,7 @@ class Allowance:
         self._moment = float("-inf")
 
     def admits(self, now: float) -> bool:
-        """Count a request, and return whether it may pass."""
+        """Count a request, and return whether it passes."""
         self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
         self._moment = now
         if self._left < 1.0:
@@ -191,7 +157,7 @@ class Allowance:
 
 @dataclass
 class _Applied:
-    """A rule in force and how often it has matched."""
+    """A rule in force, and how often it has matched."""
 
     rule: FaultRule
     source: dict[str, Any]
@@ -208,18 +174,18 @@ class _Applied:
         )
 
     def lets_pass(self, now: float) -> bool:
-        """Return whether the rule does not apply yet to a request that it matches."""
+        """Return whether a matching request is still let through."""
         return self.passed < self.rule.after or (self.allowance is not None and self.allowance.admits(now))
 
 
 class FaultRules:
-    """The rules in force, in the order in which they were added."""
+    """The rules in force, in the order of their creation."""
 
     def __init__(self) -> None:
         self._rules: list[_Applied] = []
 
     def add(self, body: Any, now: float) -> None:
-        """Check a rule and add it after the others. Its ``seconds`` count from ``now``, a ``time.monotonic()``."""
+        """Check and add a rule. Its ``seconds`` count from ``now``, a ``time.monotonic()``."""
         rule = validated(FaultRule, body)
         expires_at = None if rule.seconds is None else now + rule.seconds
         allowance = None if rule.per_second is None else Allowance(rule.per_second)
@@ -229,7 +195,7 @@ class FaultRules:
         self._rules.clear()
 
     def take(self, target: FaultTarget, now: float) -> FaultAction | None:
-        """Find the fault for a request and count it; the first rule that applies wins."""
+        """Return and count the fault for a request. The first rule that applies wins."""
         for known in self._rules:
             if not known.applies(target, now):
                 continue
@@ -241,5 +207,5 @@ class FaultRules:
         return None
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Return the rules as they were given, each with ``passed`` and ``applied`` counts."""
+        """Return the rules as given, with their ``passed`` and ``applied`` counts."""
         return [{**known.source, "passed": known.passed, "applied": known.applied} for known in self._rules]

@@ -1,4 +1,4 @@
-"""The bodies of control calls: from JSON to checked values."""
+"""The bodies of control calls."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ _Nanoseconds = Annotated[int, BeforeValidator(_digits), Field(ge=0, lt=2**63)]
 
 
 class EventPatch(ControlModel):
-    """A further event of ``kubeApp``."""
-
     code: str | None = None
     message: str | None = None
 
@@ -39,10 +37,8 @@ class AppPatch(ControlModel):
 
 
 class RunPatch(ControlModel):
-    """Changes to a run; None changes nothing. Any status is allowed, also one that a client does not know.
-
-    ``completed`` sets ``completeTime``, which a terminal status does by itself.
-    """
+    """Changes to a run; None changes nothing. Any status is allowed, also an unknown one. ``completed`` sets
+    ``completeTime``, which a terminal status does by itself."""
 
     status: str | None = None
     completed: bool = False
@@ -50,38 +46,34 @@ class RunPatch(ControlModel):
 
     @property
     def suits_a_process(self) -> bool:
-        """Whether it changes only what can be changed of a run with a process: the address of its Spark UI."""
+        """Whether it changes only the address of the Spark UI, as is allowed for a run with a process."""
         only = RunPatch(kubeApp=AppPatch(spark_ui_url=self.app.spark_ui_url))
         return self == only
 
 
 class NewLine(ControlModel):
-    """A log line to insert; ``timestamp`` is in nanoseconds since the epoch, None for now."""
+    """``timestamp`` is in nanoseconds since the epoch, None for now."""
 
     timestamp: _Nanoseconds | None = None
     raw: str
 
 
 class NewLines(ControlModel):
-    """Log lines to insert."""
-
     items: list[NewLine]
 
 
 class NewKey(ControlModel):
-    """A new API key; None for a random one."""
+    """None means a random key."""
 
     api_key: Annotated[str, AfterValidator(checked_key)] | None = None
 
 
 class Reset(ControlModel):
-    """What is reset: everything, or everything but the storage."""
-
     storage: bool = True
 
 
 class SessionPatch(ControlModel):
-    """What a session reports about itself instead of the truth; None is the truth."""
+    """Values that a session reports instead of its own; None is its own."""
 
     status: str | None = None
     message: str | None = None
@@ -89,33 +81,29 @@ class SessionPatch(ControlModel):
 
 
 class SessionEnd(ControlModel):
-    """How a session ends."""
-
     status: str = "DESTROYED"
     message: str = "ended by a test"
     code: _Code = 1011
 
 
 class ConnectionsEnd(ControlModel):
-    """How its connections end: with a code, or as if the network had failed."""
+    """None ends the connections as if the network had failed."""
 
     code: _Code | None = None
 
 
 class Eviction(ControlModel):
-    """Which execution a session forgets."""
-
     execution_id: str
 
 
 class Release(ControlModel):
-    """Which held statements continue: those that contain a text."""
+    """Only held statements that contain this text continue."""
 
     statement: str = ""
 
 
 class NewAnswer(ControlModel):
-    """What the synthetic engine does with a statement."""
+    """The response of the synthetic engine to a statement."""
 
     statement: str
     columns: dict[str, list[Any]] | None = None
@@ -139,7 +127,7 @@ def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:
 
 
 def parse_new_key(body: object) -> str | None:
-    """Check a new API key. Returns None for a random one. The message of an error does not show the key."""
+    """Return the new API key, None for a random one. An error does not show the key."""
     try:
         return validated(NewKey, body).api_key
     except ApiError as error:

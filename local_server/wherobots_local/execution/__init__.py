@@ -1,1 +1,1 @@
-"""Running a run: its process, its environment and its result."""
+"""Executes runs: process, environment, result."""

@@ -1,4 +1,4 @@
-"""The commands that runs start: lists of arguments, never a shell command."""
+"""The commands of runs: lists of arguments, never a shell command."""
 
 from __future__ import annotations
 
@@ -7,11 +7,10 @@ import shutil
 import sys
 import zipfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 from wherobots_local import extras
-from wherobots_local.execution.spark_conf import with_jars
+from wherobots_local.execution.spark_settings import with_jars
 
 NOTHING_RUNS_JARS = (
     "neither spark-submit nor java was found on the local server's PATH: install Apache Spark"
@@ -26,65 +25,47 @@ class CommandError(Exception):
     """No program can run the script or JAR."""
 
 
-@dataclass(frozen=True)
-class JarTools:
-    """The programs that can run a JAR; None for one that was not found."""
-
-    spark_submit: str | None
-    java: str | None
-
-
-def find_jar_tools(environment: Mapping[str, str], python: Path) -> JarTools:
-    """Look for the programs that can run a JAR.
-
-    A PySpark installed for the run's interpreter, or for the server, has a ``spark-submit`` in the same folder.
-    """
-    path = environment.get("PATH", "")
-    # A virtual environment of the run sees the server's packages, but does not have their programs.
-    places = os.pathsep.join([str(python.parent), os.path.dirname(sys.executable), path])
-    return JarTools(
-        spark_submit=_find("spark-submit", environment.get("SPARK_HOME"), places),
-        java=_find("java", environment.get("JAVA_HOME"), path),
-    )
-
-
 def python_command(python: Path, script: Path, args: Sequence[str]) -> list[str]:
-    """Return the command of a script: unbuffered, and without the script's own folder on the import path, as the
-    service has only the script's file."""
+    """Return the command of a script: unbuffered, and with only the script's file, as on the service: its folder is not
+    on the import path."""
     return [str(python), "-u", "-P", str(script), *args]
 
 
 def jar_command(
-    tools: JarTools,
+    environment: Mapping[str, str],
+    python: Path,
     jar: Path,
     args: Sequence[str],
     *,
     main_class: str | None,
-    class_path: Sequence[Path] = (),
-    settings: Mapping[str, str] | None = None,
+    class_path: Sequence[Path],
+    settings: Mapping[str, str],
 ) -> list[str]:
-    """Return the command of a JAR: ``spark-submit`` if it was found, else ``java``.
+    """Return the command of a JAR: ``spark-submit`` if it is found, else ``java`` with the ``spark.*`` settings as
+    system properties.
 
-    For ``java``, settings that begin with ``spark.`` become system properties, where Spark reads them. Raises
+    A PySpark of the run's interpreter, or of the server, has ``spark-submit`` in the same folder. Raises
     ``CommandError`` if no program is found or no class is named.
     """
     name = main_class or manifest_main_class(jar)
     if name is None:
         raise CommandError(f"runJar.mainClass is missing and the manifest of {jar.name} names no Main-Class")
-    options = settings or {}
-    if tools.spark_submit is not None:
-        command = [tools.spark_submit, "--class", name]
-        for key, value in with_jars(options, class_path).items():
+    path = environment.get("PATH", "")
+    # A virtual environment of the run sees the server's packages, but does not have their programs.
+    places = os.pathsep.join([str(python.parent), os.path.dirname(sys.executable), path])
+    if (submit := _find("spark-submit", environment.get("SPARK_HOME"), places)) is not None:
+        command = [submit, "--class", name]
+        for key, value in with_jars(settings, class_path).items():
             command += ["--conf", f"{key}={value}"]
         return [*command, str(jar), *args]
-    if tools.java is not None:
-        properties = [f"-D{key}={value}" for key, value in options.items() if key.startswith("spark.")]
-        return [tools.java, *properties, "-cp", os.pathsep.join(map(str, [jar, *class_path])), name, *args]
+    if (java := _find("java", environment.get("JAVA_HOME"), path)) is not None:
+        properties = [f"-D{key}={value}" for key, value in settings.items() if key.startswith("spark.")]
+        return [java, *properties, "-cp", os.pathsep.join(map(str, [jar, *class_path])), name, *args]
     raise CommandError(NOTHING_RUNS_JARS)
 
 
 def manifest_main_class(jar: Path) -> str | None:
-    """Read the ``Main-Class`` of a JAR's manifest. Raises ``CommandError`` if the file is not a JAR."""
+    """Return the ``Main-Class`` of a JAR's manifest. Raises ``CommandError`` if the file is not a JAR."""
     try:
         with zipfile.ZipFile(jar) as archive:
             text = archive.read(_MANIFEST).decode("utf-8", errors="replace")

@@ -1,4 +1,4 @@
-"""The environment variables of a run's processes. No other variable of the server is passed on."""
+"""The environment of a run's processes. Other variables of the server are not passed on."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from wherobots_local.execution.spark_settings import LOOPBACK
+from wherobots_local.execution.workspace import Workspace
 from wherobots_local.security import API_KEY_VARIABLE
 
 ROOT_VARIABLE = "WHEROBOTS_LOCAL_ROOT"
@@ -24,28 +25,15 @@ _PIP_MUST_NOT_INSTALL_ELSEWHERE = frozenset({"PIP_TARGET", "PIP_USER", "PIP_PREF
 
 
 def run_environment(
-    own: Mapping[str, str],
-    *,
-    root: Path,
-    run_id: str,
-    folder: Path,
-    home: Path,
-    python: Path,
-    python_path: Iterable[Path] = (),
-    class_path: Iterable[Path] = (),
-    spark_conf: Path | None = None,
-    passed: Iterable[str] = (),
+    own: Mapping[str, str], workspace: Workspace, run_id: str, python: Path, passed: Iterable[str] = ()
 ) -> dict[str, str]:
-    """Build the environment of a script or JAR. ``home`` is not the user's home directory.
-
-    The folder of the run's ``python`` comes first on ``PATH``. ``spark_conf`` of None leaves the user's own Spark
-    configuration. ``passed`` are names of further variables of the server; the API key is never passed on.
-    """
+    """Build the environment of a script or JAR. ``passed`` names further variables of the server, but never the API
+    key."""
     environment = _inherited(own, passed)
     environment |= {
         "PATH": os.pathsep.join([str(python.parent), environment.get("PATH", _DEFAULT_PATH)]),
-        "HOME": str(home),
-        "TMPDIR": str(folder / "tmp"),
+        "HOME": str(workspace.home),
+        "TMPDIR": str(workspace.folder / "tmp"),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",
@@ -53,28 +41,25 @@ def run_environment(
         "PYSPARK_PYTHON": str(python),
         "PYSPARK_DRIVER_PYTHON": str(python),
         "SPARK_LOCAL_IP": LOOPBACK,
-        ROOT_VARIABLE: str(root),
+        ROOT_VARIABLE: str(workspace.root),
         RUN_ID_VARIABLE: run_id,
-        FILES_VARIABLE: str(folder / "files"),
+        FILES_VARIABLE: str(workspace.folder / "files"),
+        "SPARK_CONF_DIR": str(workspace.spark_conf),
     }
-    if joined := os.pathsep.join(map(str, python_path)):
+    if joined := os.pathsep.join(map(str, workspace.python_path)):
         environment["PYTHONPATH"] = joined
-    if joined := os.pathsep.join(map(str, class_path)):
+    if joined := os.pathsep.join(map(str, workspace.class_path)):
         environment["CLASSPATH"] = joined
-    if spark_conf is not None:
-        environment["SPARK_CONF_DIR"] = str(spark_conf)
-    elif "SPARK_CONF_DIR" in own:
-        environment["SPARK_CONF_DIR"] = own["SPARK_CONF_DIR"]
     return environment
 
 
 def user_packages() -> dict[str, str]:
-    """Return the variable by which a process with another ``HOME`` finds what ``pip install --user`` has installed."""
+    """Let a process with another ``HOME`` find what ``pip install --user`` has installed."""
     return {"PYTHONUSERBASE": site.getuserbase()} if site.ENABLE_USER_SITE else {}
 
 
 def install_environment(own: Mapping[str, str], *, folder: Path) -> dict[str, str]:
-    """Build the environment of pip: with the user's home and pip settings, which may name an index and its login."""
+    """Build the environment of pip, with the user's home and pip settings: they can have an index and its login."""
     environment = _inherited(own, ())
     environment |= {
         key: value

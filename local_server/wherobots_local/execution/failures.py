@@ -1,4 +1,4 @@
-"""Why a run failed, in one line, and what to do about a failure of Spark that a user can cure."""
+"""Why a run failed, in one line, and advice for known failures of Spark."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _ERROR = re.compile(
 _LINES_SEARCHED = 200
 _MAX_LENGTH = 500
 
-# Not a path: a wheel has no pages.
+# Not a path: the wheel does not contain the documentation.
 SECTION = 'see "Sedona" in the documentation'
 
 _INSTALL_JAVA = "install Java 17 or 21, such as Debian's default-jre-headless"
@@ -51,7 +51,7 @@ _NO_JAVA = re.compile(r"JAVA_GATEWAY_EXITED|JAVA_HOME is not set")
 
 
 def failure_message(exit_code: int, lines: Sequence[str]) -> str:
-    """Describe how a process ended: ``The process exited with code 1: ValueError: no such column``."""
+    """Describe the end of a process: ``The process exited with code 1: ValueError: no such column``."""
     if exit_code < 0:
         ending = f"The process was ended by signal {-exit_code}{_signal_name(-exit_code)}"
     else:
@@ -61,7 +61,7 @@ def failure_message(exit_code: int, lines: Sequence[str]) -> str:
 
 
 def last_error_line(lines: Sequence[str]) -> str | None:
-    """Find the newest line that looks like an error, else the newest that is not blank, cut to 500 characters."""
+    """Return the newest line that looks like an error, else the newest that is not blank, cut to 500 characters."""
     newest = [line.strip() for line in islice(reversed(lines), _LINES_SEARCHED) if line.strip()]
     found = next((line for line in newest if _ERROR.match(line)), newest[0] if newest else None)
     return found[:_MAX_LENGTH] if found else None
@@ -75,7 +75,7 @@ def _signal_name(number: int) -> str:
 
 
 def advice(lines: Sequence[str], environment: Mapping[str, str]) -> str | None:
-    """Return what to do about a failure, without a full stop; None if the failure is not a known one of Spark."""
+    """Return what a user can do about a known failure of Spark, without a full stop."""
     text = "\n".join(lines)
     if _NO_JAVA.search(text) and not _has_java(environment):
         home = environment.get("JAVA_HOME")

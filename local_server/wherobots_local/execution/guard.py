@@ -1,11 +1,11 @@
 """The guard of one process: starts it, and ends all its descendants when the server ends.
 
-Run as a separate program, ``python -I -S guard.py SERVER_PID PROGRAM ARGUMENT...``, with a pipe from the server as
-its standard input. A ``T`` on the pipe sends SIGTERM to the process group, a ``K`` or the end of the pipe (the server
-stopped or was killed) sends SIGKILL to the process and all its descendants. When the process ends, so do its
-descendants, and the guard ends as the process did: with its exit code or by its signal.
+A separate program: ``python -I -S guard.py SERVER_PID PROGRAM ARGUMENT...``, with a pipe from the server as its
+standard input. ``T`` sends SIGTERM to the process group. ``K``, or the end of the pipe (the server stopped or was
+killed), sends SIGKILL to the process and all its descendants. When the process ends, the guard ends its descendants,
+and then itself in the same way: with its exit code or by its signal.
 
-Imports only what a bare interpreter has, and nothing of this package, because it starts with every run.
+It starts with every run, so it imports only what a bare interpreter has, and nothing of this package.
 """
 
 import contextlib
@@ -20,18 +20,18 @@ TERMINATE = b"T"
 KILL = b"K"
 
 NOT_STARTED = 127
-"""Exit code when the program cannot be started, as in shells."""
+"""Exit code if the program cannot be started, as in shells."""
 
 _PR_SET_PDEATHSIG = 1
 _PR_SET_CHILD_SUBREAPER = 36
 KILL_DEADLINE_SECONDS = 10.0
-"""How long it tries to end all descendants."""
+"""How long the guard tries to end all descendants."""
 
 _CHECK_SECONDS = 1.0
 
 
 def main(server_pid: int, argv: list[str]) -> None:
-    """Run a program under guard and end as it ends. When the server's process ends, the guard ends the program."""
+    """Run a program, and end as it ends."""
     _prctl(_PR_SET_CHILD_SUBREAPER, 1)
     wake_reader = _wake_on_child_end()
     guard = os.getpid()
@@ -53,7 +53,7 @@ def main(server_pid: int, argv: list[str]) -> None:
 
 
 def _prctl(option: int, value: int) -> None:
-    """Call Linux' prctl; elsewhere descendants that leave the process group are not found."""
+    """Call prctl of Linux. Elsewhere descendants that leave the process group are not found."""
     if not sys.platform.startswith("linux"):
         return
     import ctypes
@@ -89,10 +89,7 @@ def _become(argv: list[str], guard: int) -> None:
 
 
 def _reap(child: int) -> tuple[int | None, bool]:
-    """Collect what has ended, adopted descendants included.
-
-    Returns the child's wait status once it is among them, and whether any process is left.
-    """
+    """Collect ended processes. Returns the child's wait status if it is among them, and whether any process is left."""
     status = None
     with contextlib.suppress(ChildProcessError):
         while True:
@@ -105,7 +102,7 @@ def _reap(child: int) -> tuple[int | None, bool]:
 
 
 def _end_all(child: int, status: int | None) -> int:
-    """Kill the process group and every descendant until none is left; return the child's wait status."""
+    """Kill all descendants until none is left. Returns the child's wait status."""
     deadline = time.monotonic() + KILL_DEADLINE_SECONDS
     while True:
         _signal_group(child, signal.SIGKILL)
@@ -126,7 +123,7 @@ def _signal_group(group: int, number: int) -> None:
 
 
 def descendants(ancestor: int) -> set[int]:
-    """Find all descendants of a process, on systems with /proc; elsewhere none."""
+    """Return all descendants of a process; none on systems without /proc."""
     parents = dict(_parents())
     below = {ancestor}
     while found := {pid for pid, parent in parents.items() if parent in below and pid not in below}:
@@ -153,17 +150,14 @@ def _parents() -> Iterator[tuple[int, int]]:
 def _end_like(status: int) -> None:
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        _forbid_core_dump()
+        import resource
+
+        # The process has written the core dump, if there is one.
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with contextlib.suppress(OSError):
             signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
     os._exit(os.waitstatus_to_exitcode(status))
-
-
-def _forbid_core_dump() -> None:
-    import resource
-
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
 if __name__ == "__main__":

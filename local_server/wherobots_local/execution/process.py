@@ -1,4 +1,4 @@
-"""A process under guard, and its output as lines."""
+"""A process with a guard, and its output as lines."""
 
 from __future__ import annotations
 
@@ -13,11 +13,10 @@ from pathlib import Path
 from wherobots_local.execution import guard
 
 GRACE_SECONDS = 3.0
-"""Seconds between SIGTERM and SIGKILL."""
+"""Time between SIGTERM and SIGKILL."""
 
 MAX_LINE_BYTES = 1024 * 1024
-"""A longer line is cut into pieces. So output without line ends cannot fill the memory, and two lines always fit on a
-page of the log."""
+"""Longer lines are cut: output without line ends cannot fill the memory, and two lines fit on a page of the log."""
 
 GUARD_PROGRAM = guard.__file__
 
@@ -26,21 +25,18 @@ _READ_BYTES = 64 * 1024
 _DRAIN_SECONDS = 2.0
 
 OnOutput = Callable[[bytes], Awaitable[None]]
-"""Takes whole lines of output, each with its line end. No more output is read until it returns."""
+"""Takes whole lines, each with its line end. No more output is read until it returns."""
 
 
 class LineSplitter:
-    """Collects pieces of a stream and returns blocks of whole lines, each line with its line end.
-
-    Costs the same for many short lines as for a few long ones.
-    """
+    """Turns pieces of a stream into blocks of whole lines. Many short lines cost as much as a few long ones."""
 
     def __init__(self) -> None:
         self._pending: list[bytes] = []
         self._pending_bytes = 0
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
-        """Take a piece shorter than ``MAX_LINE_BYTES``; return the lines that are complete now, in blocks."""
+        """Take a piece shorter than ``MAX_LINE_BYTES``, and return the complete lines."""
         whole, newline, rest = piece.rpartition(b"\n")
         if newline and self._pending_bytes:
             # On its own, so that no piece is longer than the limit.
@@ -54,7 +50,7 @@ class LineSplitter:
         yield from self._keep(rest)
 
     def finish(self) -> Iterator[bytes]:
-        """Return the last line if the stream did not end with a line end."""
+        """Return the last line if it has no line end."""
         if self._pending_bytes:
             yield self._take()
 
@@ -77,10 +73,10 @@ class StartError(Exception):
 
 
 class GuardedProcess:
-    """A running program whose whole process tree ends with it, with :meth:`stop`, or with this process.
+    """A running program. Its whole process tree ends with it, with :meth:`stop`, or with this process.
 
-    Made by :meth:`start`. It uses its own pipes. With asyncio's pipes a process counts as ended only when they are
-    closed, and a daemon that the program left behind may keep them open forever.
+    It has its own pipes: with asyncio's, a process counts as ended only when they are closed, and a daemon that the
+    program left behind can keep them open forever.
     """
 
     def __init__(
@@ -99,11 +95,8 @@ class GuardedProcess:
     async def start(
         cls, argv: Sequence[str], *, environment: Mapping[str, str], folder: Path, on_output: OnOutput
     ) -> GuardedProcess:
-        """Start a program in its own session, without a shell.
-
-        Raises ``StartError`` if the guard cannot be started, such as for too many arguments. A program that cannot be
-        started ends with code 127.
-        """
+        """Start a program in its own session, without a shell. Raises ``StartError`` if the guard cannot be started,
+        such as for too many arguments. If the program cannot be started, the exit code is 127."""
         with contextlib.ExitStack() as opened:
             try:
                 commands_end, commands = _pipe(opened)
@@ -142,14 +135,12 @@ class GuardedProcess:
 
     @property
     def pid(self) -> int:
-        """Process id of the guard; the program and its descendants are below it."""
+        """Process id of the guard, the parent of the program."""
         return self._process.pid
 
     async def wait(self) -> int:
-        """Wait for the end of the process and its output, but only two seconds for output of processes it left behind.
-
-        Returns its exit code, or the negative number of the signal that ended it.
-        """
+        """Wait for the end of the process, and up to two seconds for output of processes that it left behind. Returns
+        its exit code, or the negative number of the signal that ended it."""
         code = await self._process.wait()
         try:
             # Without /proc the guard may miss a descendant, which may still hold the output open.
@@ -167,7 +158,7 @@ class GuardedProcess:
         await self.stop()
 
     async def stop(self, grace_seconds: float = GRACE_SECONDS) -> int:
-        """End the process: send SIGTERM, then SIGKILL to what is left, and last to a guard that does not react."""
+        """Send SIGTERM, then SIGKILL, and kill a guard that does not react."""
         ending = asyncio.create_task(self._end(grace_seconds))
         try:
             return await asyncio.shield(ending)
@@ -178,7 +169,7 @@ class GuardedProcess:
             raise
 
     def kill(self) -> None:
-        """Have the guard send SIGKILL to the process and all its descendants, without waiting for their end."""
+        """Send SIGKILL to the process and all its descendants, without waiting for their end."""
         self._command(guard.KILL)
 
     async def _end(self, grace_seconds: float) -> int:
@@ -225,7 +216,7 @@ def _reason(error: Exception) -> str:
 
 
 def _kill_tree(guard_pid: int) -> None:
-    """Kill a guard that does not react, and its descendants. Without /proc only the guard is found."""
+    """Kill a guard and its descendants. Without /proc only the guard is found."""
     for pid in (*guard.descendants(guard_pid), guard_pid):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)

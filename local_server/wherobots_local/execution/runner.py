@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.execution.commands import CommandError, find_jar_tools, jar_command, python_command
+from wherobots_local.execution.commands import CommandError, jar_command, python_command
 from wherobots_local.execution.environment_variables import install_environment, run_environment
 from wherobots_local.execution.failures import advice, failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
@@ -39,7 +39,7 @@ _LAST_LINES = 200
 
 @dataclass(frozen=True)
 class RunEnd:
-    """How a run ended. ``message`` becomes ``kubeApp.message``, and ``event_code`` the code of a new event."""
+    """How a run ended. ``message`` is for ``kubeApp.message``, ``event_code`` for a new event."""
 
     status: str
     message: str | None = None
@@ -48,7 +48,7 @@ class RunEnd:
 
 
 class Runner:
-    """Executes runs, a limited number at a time. The others wait PENDING in the order of their creation."""
+    """Executes a limited number of runs at a time. The others wait as PENDING, in the order of their creation."""
 
     def __init__(
         self,
@@ -70,14 +70,11 @@ class Runner:
         self._reason = ""
 
     def submit(self, run: LocalRun) -> None:
-        """Begin a run. Returns at once."""
+        """Start a run. Returns at once."""
         self._begin(run, self._carry_out(run))
 
     def request_cancel(self, run: LocalRun) -> bool:
-        """Request the cancel of a run, which ends after the behaviour's ``cancel_delay_seconds``.
-
-        Returns whether this request ends the run: False if it has ended or a cancel was requested before.
-        """
+        """End a run after ``cancel_delay_seconds``. Returns False if it has ended or a cancel was requested before."""
         if run.ended or run.cancel_requested:
             return False
         run.cancel_requested = True
@@ -91,7 +88,7 @@ class Runner:
         return True
 
     async def end_all(self, reason: str) -> None:
-        """End all runs and wait until their processes have ended. No run may be started meanwhile."""
+        """End all runs, and wait for the end of their processes. No run can be started during this time."""
         self._reason = reason
         tasks = list(self._tasks.values())
         for task in tasks:
@@ -140,7 +137,7 @@ class Runner:
             await self._end(run, RunEnd(CANCELLED, "The run was cancelled"))
 
     async def _outcome_in_time(self, run: LocalRun) -> RunEnd:
-        """Where ``timeoutSeconds`` counts the time spent PENDING, it also ends a run that has not started."""
+        """With the switch ``timeout_counts_pending``, ``timeoutSeconds`` also ends a run that has not started."""
         if not self._behaviour().timeout_counts_pending:
             return await self._outcome(run)
         timeout = run.request.timeout_seconds
@@ -154,26 +151,25 @@ class Runner:
 
     async def _outcome(self, run: LocalRun) -> RunEnd:
         await self._wait_to_start(run)
-        async with self._slots:
+        async with self._slots, contextlib.AsyncExitStack() as leases:
             run.log.hold()
-            async with contextlib.AsyncExitStack() as leases:
-                try:
-                    workspace, python = await self._prepare(run, leases)
-                except PrepareError as error:
-                    return self._failed(run, str(error), "PREPARE_FAILED")
-                except (OSError, ValueError) as error:
-                    # Such as a full disk, or a name that no file can have.
-                    return self._failed(run, f"The run could not be prepared: {error}", "PREPARE_FAILED")
-                self._progress(run, "READY")
-                run.set_status(RUNNING)
-                try:
-                    environment = self._environment(run, workspace, python)
-                    argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
-                    return await self._execute(run, workspace, environment, argv)
-                except (StorageError, CommandError) as error:
-                    return self._failed(run, str(error))
-                except StartError as error:
-                    return self._failed(run, f"The process could not be started: {error}")
+            try:
+                workspace, python = await self._prepare(run, leases)
+            except PrepareError as error:
+                return self._failed(run, str(error), "PREPARE_FAILED")
+            except (OSError, ValueError) as error:
+                # For example a full disk, or a name that no file can have.
+                return self._failed(run, f"The run could not be prepared: {error}", "PREPARE_FAILED")
+            self._progress(run, "READY")
+            run.set_status(RUNNING)
+            try:
+                environment = run_environment(os.environ, workspace, run.id, python, self._passed)
+                argv = await asyncio.to_thread(self._command, run, workspace, python, environment)
+                return await self._execute(run, workspace, environment, argv)
+            except (StorageError, CommandError) as error:
+                return self._failed(run, str(error))
+            except StartError as error:
+                return self._failed(run, f"The process could not be started: {error}")
 
     async def _wait_to_start(self, run: LocalRun) -> None:
         delay = self._behaviour().start_delay_seconds
@@ -195,20 +191,6 @@ class Runner:
         )
         return workspace, await leases.enter_async_context(lease)
 
-    def _environment(self, run: LocalRun, workspace: Workspace, python: Path) -> dict[str, str]:
-        return run_environment(
-            os.environ,
-            root=workspace.root,
-            run_id=run.id,
-            folder=workspace.folder,
-            home=workspace.home,
-            python=python,
-            python_path=workspace.python_path,
-            class_path=workspace.class_path,
-            spark_conf=workspace.spark_conf,
-            passed=self._passed,
-        )
-
     def _command(self, run: LocalRun, workspace: Workspace, python: Path, environment: dict[str, str]) -> list[str]:
         script, jar = run.request.run_python, run.request.run_jar
         if script is not None:
@@ -216,7 +198,8 @@ class Runner:
         if jar is None:
             raise CommandError("the run has neither a script nor a JAR")
         return jar_command(
-            find_jar_tools(environment, python),
+            environment,
+            python,
             local_path(self._root, jar.uri),
             jar.args,
             main_class=jar.main_class,
@@ -230,7 +213,7 @@ class Runner:
         timeout = run.request.timeout_seconds
         start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
         async with contextlib.AsyncExitStack() as parts:
-            # They end in reverse order: files are removed when no process uses them any more.
+            # They end in reverse order: files are removed when no process uses them.
             parts.push_async_callback(asyncio.to_thread, remove_temporary, workspace)
             process = await parts.enter_async_context(await start)
             await parts.enter_async_context(_sampling(run, process))
@@ -265,7 +248,7 @@ class Runner:
 
 
 def _into(log: RunLog) -> OnOutput:
-    """Write output into a log, in a thread, so that a slow disk does not stop the server."""
+    """Write output into a log in a thread, so that a slow disk does not block the server."""
 
     async def write(lines: bytes) -> None:
         if not log.full:

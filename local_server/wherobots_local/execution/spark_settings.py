@@ -1,18 +1,23 @@
-"""The Spark settings that the server gives each run. The user's own and those of the run override them.
-
-With Hadoop's, Spark reads and writes ``s3://`` addresses in the server's folder.
-"""
+"""The Spark configuration of a run: the settings of the server, then of the user, then of the run. The last one wins.
+With the server's settings for Hadoop, Spark reads and writes ``s3://`` addresses in the server's folder."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import os
+import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from urllib.parse import quote
 
 from wherobots_local.storage import StorageError, check_inside, is_bucket
 
+DEFAULTS_FILE = "spark-defaults.conf"
+JARS = "spark.jars"
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
+_KEY_ESCAPES = {**_ESCAPES, " ": "\\ ", ":": "\\:", "=": "\\=", "#": "\\#", "!": "\\!"}
+
 LOOPBACK = "127.0.0.1"
-"""Where Spark listens: its ports know no key, and a machine's own name may not resolve."""
+"""Where Spark listens: its ports need no key, and the machine's own name may not resolve."""
 
 _JAVA_OPTIONS = "spark.driver.defaultJavaOptions"
 _HADOOP = "spark.hadoop.fs"
@@ -37,17 +42,18 @@ appender.console.layout.pattern = %d{yy/MM/dd HH:mm:ss} %p %c{1}: %m%n%ex
 logger.pyspark.name = org.apache.spark.api.python.PythonGatewayServer
 logger.pyspark.level = info
 """
-"""How Spark logs if the user's configuration does not say."""
+"""How Spark logs by default."""
 
 
 def server_settings(root: Path, folder: Path, temporary: Path) -> dict[str, str]:
-    """Return the settings of the server. ``temporary`` gets the JVM's temporary files, also those of shuffles."""
-    # At a comma Spark would read two folders.
-    options = {} if "," in str(temporary) else {_JAVA_OPTIONS: f"-Djava.io.tmpdir={_quoted(str(temporary))}"}
+    """Return the server's settings. ``temporary`` is for the JVM's temporary files, including shuffles."""
+    # Spark splits this option at a comma.
+    quoted = str(temporary).replace("\\", "\\\\").replace('"', '\\"')
+    options = {} if "," in quoted else {_JAVA_OPTIONS: f'-Djava.io.tmpdir="{quoted}"'}
     return {
         "spark.driver.host": LOOPBACK,
         "spark.driver.bindAddress": LOOPBACK,
-        # A progress bar is no line of a log.
+        # A progress bar does not belong in a log.
         "spark.ui.showConsoleProgress": "false",
         # Spark's default is the same folder, but wrong where its path has a space or another such character.
         "spark.sql.warehouse.dir": str(folder / "spark-warehouse"),
@@ -56,13 +62,8 @@ def server_settings(root: Path, folder: Path, temporary: Path) -> dict[str, str]
     }
 
 
-def _quoted(text: str) -> str:
-    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
-    return f'"{escaped}"'
-
-
 def storage_settings(root: Path) -> dict[str, str]:
-    """Make each bucket that there is now a mount point of Hadoop, for the schemes ``s3`` and ``s3a``."""
+    """Make each existing bucket a mount point of Hadoop, for the schemes ``s3`` and ``s3a``."""
     settings = {f"{_HADOOP}.{scheme}.impl": _MOUNTS for scheme in _SCHEMES}
     settings[f"{_HADOOP}.{_FILES_SCHEME}.impl"] = _FILES
     # All files are local, and Hadoop fails if Spark requests the places of files at the top of a bucket.
@@ -88,6 +89,50 @@ def _is_bucket_inside(base: Path, folder: Path) -> bool:
 
 
 def _mountable(names: Iterable[str]) -> list[str]:
-    """Leave out ``data.v2`` if there is ``data``: Hadoop reads its setting as a wrong one of ``data``."""
+    """Drop ``data.v2`` if there is ``data``: Hadoop reads its setting as a wrong setting of ``data``."""
     found = sorted(names)
     return [name for name in found if not any(name.startswith(f"{other}.") for other in found)]
+
+
+def with_jars(settings: Mapping[str, str], jars: Iterable[Path]) -> dict[str, str]:
+    """Append the run's JAR dependencies to ``spark.jars``."""
+    names = [name for name in [settings.get(JARS, ""), *map(str, jars)] if name]
+    return {**settings, JARS: ",".join(names)} if names else dict(settings)
+
+
+def user_conf_folder(own: Mapping[str, str]) -> Path | None:
+    """Return the user's configuration folder: ``SPARK_CONF_DIR``, else ``SPARK_HOME/conf``, if it exists."""
+    named = own.get("SPARK_CONF_DIR") or (os.path.join(own["SPARK_HOME"], "conf") if own.get("SPARK_HOME") else None)
+    return Path(named) if named and os.path.isdir(named) else None
+
+
+def write_conf_folder(
+    folder: Path, settings: Mapping[str, str], user_folder: Path | None, defaults: Mapping[str, str] | None = None
+) -> None:
+    """Write a configuration folder: a copy of the user's, with ``defaults`` before its settings and ``settings`` after
+    them."""
+    if user_folder is not None:
+        shutil.copytree(user_folder, folder)
+    else:
+        folder.mkdir(parents=True)
+    if not any(folder.glob("log4j2*")):
+        (folder / LOG4J_FILE).write_text(LOG4J_PROPERTIES, encoding="utf-8")
+    file = folder / DEFAULTS_FILE
+    users = file.read_text(encoding="utf-8") if file.exists() else ""
+    if users and not users.endswith("\n"):
+        users += "\n"
+    file.write_text(properties(defaults or {}) + users + properties(settings), encoding="utf-8")
+
+
+def properties(settings: Mapping[str, str]) -> str:
+    """Write settings in Java's format for properties files."""
+    return "".join(f"{_escaped(key, _KEY_ESCAPES)}={_escaped_value(value)}\n" for key, value in settings.items())
+
+
+def _escaped(text: str, escapes: Mapping[str, str]) -> str:
+    return "".join(escapes.get(character, character) for character in text)
+
+
+def _escaped_value(value: str) -> str:
+    text = _escaped(value, _ESCAPES)
+    return f"\\{text}" if text.startswith(" ") else text

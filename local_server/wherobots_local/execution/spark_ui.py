@@ -1,4 +1,4 @@
-"""The UI of a run's Spark: its port, and its address while it is there."""
+"""The Spark UI of a run: its port, and its address while it responds."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wherobots_local.execution.spark_settings import LOOPBACK
 
 PORT = "spark.ui.port"
 
-# Below those that systems give to programs that ask for any port.
+# Below the ephemeral ports of common systems.
 _PORTS = range(20_000, 32_000)
 _ATTEMPTS = 100
 _INTERVAL_SECONDS = 1.0
@@ -27,10 +27,7 @@ _RESPONSE_BYTES = 64 * 1024
 
 
 def free_port() -> int:
-    """Find a free port for a Spark UI; 0, for any, if there is none.
-
-    If another program takes it first, Spark takes the next.
-    """
+    """Return a free port; 0, for any, if none is found. If another program takes it first, Spark takes the next."""
     for _ in range(_ATTEMPTS):
         port = _PORTS[secrets.randbelow(len(_PORTS))]
         with socket.socket() as trial, contextlib.suppress(OSError):
@@ -40,7 +37,7 @@ def free_port() -> int:
 
 
 def ui_port(settings: Mapping[str, str], own: int) -> int:
-    """Return the port on which the UI of a run will be, which its ``sparkConfigs`` may set; 0 if it is unknown."""
+    """Return the port of the UI, which ``sparkConfigs`` can set; 0 if it is unknown."""
     text = settings.get(PORT, str(own)).strip()
     port = int(text) if text.isascii() and text.isdigit() else 0
     return port if port < 2**16 else 0
@@ -48,41 +45,34 @@ def ui_port(settings: Mapping[str, str], own: int) -> int:
 
 @contextlib.asynccontextmanager
 async def watching_ui(ancestor: int, port: int, on_change: Callable[[str], None]) -> AsyncIterator[None]:
-    """Report the address of a Spark UI as soon as it is there, and ``""`` when it is gone, at the latest at the end."""
-    shown = _Shown(on_change)
-    task = asyncio.create_task(_watch(ancestor, port, shown)) if port else None
+    """Report the address of a Spark UI when it responds, and ``""`` when it is gone, at the latest at the end."""
+    task = asyncio.create_task(_watch(ancestor, port, on_change)) if port else None
     try:
         yield
     finally:
         if task is not None:
             task.cancel()
-        shown.set("")
+            await asyncio.wait({task})
 
 
-class _Shown:
-    """The address that was reported last."""
-
-    def __init__(self, on_change: Callable[[str], None]) -> None:
-        self._on_change = on_change
-        self.url = ""
-
-    def set(self, url: str) -> None:
-        if url != self.url:
-            self.url = url
-            self._on_change(url)
-
-
-async def _watch(ancestor: int, port: int, shown: _Shown) -> None:
-    while True:
-        await asyncio.sleep(_INTERVAL_SECONDS)
-        if _refuses(port):
-            shown.set("")
-        elif not shown.url and await asyncio.to_thread(_is_ui_of, ancestor, port):
-            shown.set(f"http://{LOOPBACK}:{port}")
+async def _watch(ancestor: int, port: int, on_change: Callable[[str], None]) -> None:
+    is_shown = False
+    try:
+        while True:
+            await asyncio.sleep(_INTERVAL_SECONDS)
+            if is_shown and _refuses(port):
+                is_shown = False
+                on_change("")
+            elif not is_shown and not _refuses(port) and await asyncio.to_thread(_is_ui_of, ancestor, port):
+                is_shown = True
+                on_change(f"http://{LOOPBACK}:{port}")
+    finally:
+        if is_shown:
+            on_change("")
 
 
 def _refuses(port: int) -> bool:
-    """Whether nothing listens. Costs microseconds: it happens every second for every run, also without Spark."""
+    """Return whether nothing listens. This is cheap: it happens every second for every run, also without Spark."""
     with socket.socket() as trial:
         trial.settimeout(_CONNECT_SECONDS)
         return trial.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
@@ -93,7 +83,7 @@ def _is_ui_of(ancestor: int, port: int) -> bool:
 
 
 def _has_application(port: int) -> bool:
-    """Whether Spark's own API responds there. While Spark starts, it does not."""
+    """Return whether Spark's own API responds. It does not while Spark starts."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_RESPONSE_SECONDS)
     try:
         connection.request("GET", "/api/v1/applications")

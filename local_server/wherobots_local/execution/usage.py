@@ -1,8 +1,9 @@
-"""How much CPU and memory the processes of a run use."""
+"""Measures how much CPU and memory the processes of a run use."""
 
 from __future__ import annotations
 
 import asyncio
+import math
 import threading
 import time
 from collections import defaultdict
@@ -20,7 +21,7 @@ _SHARED_SECONDS = 0.5
 
 @dataclass(frozen=True)
 class _Reading:
-    """What the processes had used at one moment."""
+    """What the processes have used up to a moment."""
 
     at: float
     cpu_seconds: float = 0.0
@@ -28,7 +29,7 @@ class _Reading:
 
 
 async def sample_usage(ancestor: int, on_sample: Callable[[Usage], None]) -> None:
-    """Measure until cancelled: after a second, then every five."""
+    """Measure after one second and then every five, until cancelled."""
     before = _Reading(time.monotonic())
     wait = _FIRST_SECONDS
     while True:
@@ -52,7 +53,7 @@ def _usage(before: _Reading, now: _Reading) -> Usage:
 
 def _read(ancestor: int) -> _Reading:
     cpu_seconds, memory_bytes = 0.0, 0
-    for pid in _families.now().below(ancestor):
+    for pid in _processes.below(ancestor):
         try:
             process = psutil.Process(pid)
             times, memory = process.cpu_times(), process.memory_info().rss
@@ -68,39 +69,34 @@ def _all_parents() -> Iterator[tuple[int, int]]:
     return ((process.pid, process.info["ppid"]) for process in psutil.process_iter(["ppid"]))
 
 
-class _Family:
-    """All processes at one moment, by their parents."""
+class _ProcessTree:
+    """All processes by their parents. Reading them is slow, and hundreds of runs need them at about the same time, so
+    they are read at most twice per second."""
 
     def __init__(self) -> None:
-        self.at = time.monotonic()
+        self._lock = threading.Lock()
+        self._read_at = -math.inf
         self._children: defaultdict[int, list[int]] = defaultdict(list)
-        for pid, parent in _all_parents():
-            self._children[parent].append(pid)
 
     def below(self, ancestor: int) -> list[int]:
+        children = self._present()
         found: set[int] = set()
         parents = [ancestor]
         # The list grows during the loop. Processes start and end while all are listed, so one may be there twice.
         for parent in parents:
-            new = set(self._children.get(parent, ())) - found
+            new = set(children.get(parent, ())) - found
             found |= new
             parents += new
         return list(found)
 
-
-class _SharedFamily:
-    """The present family, shared by all runs: hundreds need it at about the same time, and reading it is slow."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._family: _Family | None = None
-
-    def now(self) -> _Family:
-        """Return a family that is not older than half a second: newer than any process that is measured."""
+    def _present(self) -> defaultdict[int, list[int]]:
         with self._lock:
-            if self._family is None or time.monotonic() - self._family.at > _SHARED_SECONDS:
-                self._family = _Family()
-            return self._family
+            if time.monotonic() - self._read_at > _SHARED_SECONDS:
+                self._read_at = time.monotonic()
+                self._children = defaultdict(list)
+                for pid, parent in _all_parents():
+                    self._children[parent].append(pid)
+            return self._children
 
 
-_families = _SharedFamily()
+_processes = _ProcessTree()

@@ -4,29 +4,91 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
+import hashlib
 import importlib.util
+import json
 import os
+import platform
+import re
 import shutil
 import site
 import sys
+import time
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import IO
 
-from wherobots_local.execution.environment_folders import (
-    COMPLETE,
-    day_of,
-    environment_key,
-    locked,
-    mark_complete,
-    remove_unused,
-)
 from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
 
 _BASE_PACKAGES = "zz_wherobots_local_base.pth"
 _LAST_BLOCKS = 50
+
+COMPLETE = ".complete"
+"""This file is written last, and touched at each use. It contains the day for which the environment was made, or
+nothing for any day. An environment without it is built again."""
+
+_LOCK_ENDING = ".lock"
+_LOCK_POLL_SECONDS = 0.2
+_EXACT_VERSION = re.compile(r"[^=<>!~]*===?[^*,]+")
+
+
+def environment_key(requirements: Sequence[str], day: str = "") -> str:
+    """Name an environment by a hash of interpreter, machine, requirements and day."""
+    parts = [sys.version, sys.prefix, platform.machine(), sorted(set(requirements)), *([day] if day else [])]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:20]
+
+
+def day_of(requirements: Sequence[str], now: datetime) -> str:
+    """Return the UTC day for which a set is installed; empty, for any day, if all versions are exact."""
+    exact = all(_EXACT_VERSION.fullmatch(requirement) for requirement in requirements)
+    return "" if exact else now.astimezone(UTC).date().isoformat()
+
+
+@contextlib.asynccontextmanager
+async def locked(folder: Path, *, shared: bool) -> AsyncIterator[None]:
+    """Hold the lock of an environment, shared for its use and exclusive for building it. Other servers on the root
+    respect it. It ends with this process."""
+    path = folder.with_suffix(_LOCK_ENDING)
+    while True:
+        with path.open("a") as file, _held(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX) as held:
+            if held and _is_same(file, path):
+                yield
+                return
+        await asyncio.sleep(_LOCK_POLL_SECONDS)
+
+
+@contextlib.contextmanager
+def _held(file: IO[str], kind: int) -> Iterator[bool]:
+    try:
+        fcntl.flock(file, kind | fcntl.LOCK_NB)
+    except BlockingIOError:
+        yield False
+    else:
+        yield True
+
+
+def _is_same(file: IO[str], path: Path) -> bool:
+    """Return whether a file is still the one at its path: the environment may have been removed in between."""
+    try:
+        return os.path.samestat(os.fstat(file.fileno()), path.stat())
+    except OSError:
+        return False
+
+
+def _is_over(folder: Path, lock: Path, today: str, oldest_use: float) -> bool:
+    mark = folder / COMPLETE
+    try:
+        return mark.read_text(encoding="utf-8") not in ("", today) or mark.stat().st_mtime < oldest_use
+    except OSError:
+        # Never completed.
+        try:
+            return lock.stat().st_mtime < oldest_use
+        except OSError:
+            return False
 
 
 class PrepareError(Exception):
@@ -34,8 +96,6 @@ class PrepareError(Exception):
 
 
 class EnvironmentCache:
-    """Creates virtual environments and reuses them."""
-
     def __init__(self, folder: Path) -> None:
         self._folder = folder
 
@@ -43,10 +103,8 @@ class EnvironmentCache:
     async def python_for(
         self, requirements: Sequence[str], *, environment: Mapping[str, str], on_output: OnOutput
     ) -> AsyncIterator[Path]:
-        """Provide an interpreter with the requirements until the end of the block. Install them first if necessary.
-
-        Without requirements it is the server's own interpreter. Raises ``PrepareError`` with pip's own error.
-        """
+        """Provide an interpreter with the requirements, installed first if necessary, until the end of the block.
+        Without requirements it is the server's own interpreter. Raises ``PrepareError`` with pip's own error."""
         if not requirements:
             yield Path(sys.executable)
             return
@@ -69,7 +127,17 @@ class EnvironmentCache:
                     built = True
 
     def remove_unused(self, unused_seconds: float) -> None:
-        remove_unused(self._folder, unused_seconds)
+        """Remove environments of an earlier day and those unused for long, unless a run of any server uses them now."""
+        today = datetime.now(UTC).date().isoformat()
+        for lock in self._folder.glob(f"*{_LOCK_ENDING}"):
+            folder = lock.with_suffix("")
+            if not _is_over(folder, lock, today, time.time() - unused_seconds):
+                continue
+            with contextlib.suppress(OSError), lock.open("a") as file, _held(file, fcntl.LOCK_EX) as held:
+                if held and _is_same(file, lock) and _is_over(folder, lock, today, time.time() - unused_seconds):
+                    shutil.rmtree(folder, ignore_errors=True)
+                    if not folder.exists():
+                        lock.unlink()
 
     async def _build(
         self, folder: Path, wanted: Sequence[str], day: str, environment: Mapping[str, str], on_output: OnOutput
@@ -82,7 +150,7 @@ class EnvironmentCache:
 
 
 async def _to_its_end(change: Callable[..., object], *arguments: object) -> None:
-    """Change an environment in a thread, whose end a cancelled run waits for: its lock must not end before."""
+    """Change an environment in a thread. A cancelled run waits for its end, because the lock must not end before."""
     thread = asyncio.ensure_future(asyncio.to_thread(change, *arguments))
     try:
         await asyncio.shield(thread)
@@ -92,8 +160,8 @@ async def _to_its_end(change: Callable[..., object], *arguments: object) -> None
 
 
 def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[list[str]]:
-    """Return the commands that make an environment. The server's own pip is used if it has one, because putting a pip
-    into each environment would take longer than most installations."""
+    """Return the commands that make an environment. They use the server's own pip if it has one: installing pip into
+    each environment takes longer than most packages."""
     venv = [sys.executable, "-m", "venv", str(folder)]
     install = ["install", "--progress-bar", "off", "--", *wanted]
     if importlib.util.find_spec("pip") is None:
@@ -102,13 +170,13 @@ def _build_commands(folder: Path, python: Path, wanted: Sequence[str]) -> list[l
 
 
 def _finish(folder: Path, day: str) -> None:
-    """Make the server's own packages (such as PySpark) importable after the run's; mark the environment as complete."""
+    """Make the server's packages, such as PySpark, importable after the run's. Mark the environment as complete."""
     user = [site.getusersitepackages()] if site.ENABLE_USER_SITE else []
     own = [path for path in (*user, *site.getsitepackages()) if os.path.isdir(path)]
     for packages in folder.glob("lib*/python*/site-packages"):
         lines = "".join(f"import site; site.addsitedir({path!r})\n" for path in own)
         (packages / _BASE_PACKAGES).write_text(lines, encoding="utf-8")
-    mark_complete(folder, day)
+    (folder / COMPLETE).write_text(day, encoding="utf-8")
 
 
 async def _execute(argv: Sequence[str], environment: Mapping[str, str], folder: Path, on_output: OnOutput) -> None:

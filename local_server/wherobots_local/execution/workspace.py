@@ -1,4 +1,4 @@
-"""The private folder of a run and its dependencies."""
+"""The folder of a run, and its dependencies."""
 
 from __future__ import annotations
 
@@ -9,8 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from wherobots_local.api.create_request import FileDependency
-from wherobots_local.execution.spark_conf import user_conf_folder, with_jars, write_conf_folder
-from wherobots_local.execution.spark_settings import server_settings
+from wherobots_local.execution.spark_settings import server_settings, user_conf_folder, with_jars, write_conf_folder
 from wherobots_local.execution.spark_ui import PORT, free_port, ui_port
 from wherobots_local.execution.virtual_environments import PrepareError
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local_path
@@ -18,27 +17,28 @@ from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local
 
 @dataclass
 class Workspace:
-    """The folders of a run and the paths of its dependencies.
-
-    ``home`` is shared by all runs, and is not the user's. ``spark_ui_port`` is 0 if it is unknown.
-    """
+    """The folders of a run and its dependencies. ``home`` is shared by all runs, and is not the user's.
+    ``spark_ui_port`` is 0 if it is unknown."""
 
     root: Path
     folder: Path
     home: Path
     python_path: list[Path] = field(default_factory=list)
     class_path: list[Path] = field(default_factory=list)
-    spark_conf: Path | None = None
     spark_ui_port: int = 0
 
     @property
+    def spark_conf(self) -> Path:
+        return self.folder / "spark-conf"
+
+    @property
     def jvm_temporary(self) -> Path:
-        """Folder of the temporary files of its JVMs. They may be large, and a JVM that is killed leaves them behind."""
+        """For the temporary files of its JVMs. They can be large, and a killed JVM leaves them behind."""
         return self.folder / "tmp" / "jvm"
 
 
 def own_folder(root: Path) -> Path:
-    """Make the folder of the server's own files under the root, closed to other users and to git."""
+    """Create the server's own folder under the root, closed to other users and ignored by git."""
     folder = root / OWN_FOLDER
     folder.mkdir(mode=0o700, exist_ok=True)
     ignored = folder / ".gitignore"
@@ -56,10 +56,7 @@ def make_workspace(root: Path, run_id: str) -> Workspace:
 
 
 def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
-    """Add the FILE dependencies of a run to its workspace.
-
-    Raises ``PrepareError`` if one does not exist or cannot be read.
-    """
+    """Add the FILE dependencies of a run. Raises ``PrepareError`` if one cannot be read."""
     for dependency in files:
         try:
             _add_file(workspace, local_path(workspace.root, dependency.file_path))
@@ -70,10 +67,9 @@ def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
 
 
 def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: Mapping[str, str]) -> None:
-    """Write the run's Spark configuration: the server's settings, then the user's, then the run's with its JARs."""
+    """Write the run's Spark configuration."""
     port = free_port()
     workspace.spark_ui_port = ui_port(settings, port)
-    workspace.spark_conf = workspace.folder / "spark-conf"
     workspace.jvm_temporary.mkdir(exist_ok=True)
     # The port after the user's defaults: several runs cannot share one.
     merged = with_jars({PORT: str(port), **settings}, workspace.class_path)

@@ -1,1 +1,1 @@
-"""The server's storage: its sources, its files and folders, uploads, presigned URLs and temporary keys."""
+"""Storage: sources, files and folders, uploads, presigned URLs and temporary keys."""

@@ -1,4 +1,4 @@
-"""Lists, makes, renames and removes files and folders of the storage. No path can lead out of the root."""
+"""Lists, creates, renames and removes files and folders of the storage, only under the root."""
 
 from __future__ import annotations
 
@@ -17,8 +17,6 @@ from wherobots_local.storage import StorageError, check_inside, place_of
 
 @dataclass(frozen=True)
 class FolderEntry:
-    """A file or folder in a folder."""
-
     name: str
     is_folder: bool
     size: int
@@ -27,7 +25,7 @@ class FolderEntry:
 
 @dataclass(frozen=True)
 class FolderPage:
-    """A page of a folder; ``next_cursor`` is None on the last one."""
+    """``next_cursor`` is None on the last page."""
 
     entries: list[FolderEntry]
     next_cursor: str | None = None
@@ -50,7 +48,7 @@ def storage_errors(what: str) -> Iterator[None]:
 
 
 def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None = None) -> FolderPage:
-    """List a folder in the order of names. A ``limit`` of 0 means all entries."""
+    """List a folder in the order of names. ``limit=0`` means all entries."""
     after = read_cursor(cursor, str) if cursor else ""
     with storage_errors(address):
         folder = _inside(root, place_of(root, address))
@@ -61,7 +59,7 @@ def folder_page(root: Path, address: str, *, limit: int = 0, cursor: str | None 
 
 
 def make_folder(root: Path, address: str) -> None:
-    """Make a folder in an existing one. It is a 409 if it exists, 404 if the folder above it does not."""
+    """Create a folder. It is a 409 if it exists, and a 404 if its parent does not."""
     with storage_errors(address):
         place_of(root, address).mkdir()
 
@@ -81,7 +79,7 @@ def remove_file(root: Path, address: str) -> None:
 
 
 def rename_file(root: Path, address: str, new_name: str) -> None:
-    """Rename a file in its folder. An existing file with the new name is replaced."""
+    """Rename a file in its folder, replacing an existing file."""
     if new_name in ("", ".", "..") or "/" in new_name or "\0" in new_name:
         raise ApiError(422, [Problem(f"new_name is {new_name!r}, but must be the name of a file", "new_name")])
     with storage_errors(address):
@@ -92,7 +90,6 @@ def rename_file(root: Path, address: str, new_name: str) -> None:
 
 
 def _inside(root: Path, place: Path) -> Path:
-    """Resolve a path that must not lead out of the root."""
     resolved = place.resolve(strict=True)
     check_inside(root.resolve(), resolved, place.name)
     return resolved

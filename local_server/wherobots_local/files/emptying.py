@@ -1,4 +1,4 @@
-"""Empties the storage. What was in it before is kept for a while: it may be the only copy of somebody's data."""
+"""Empties the storage. The first time its content is moved, because it may be the only copy of a user's data."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 from wherobots_local.storage import OWN_FOLDER, is_bucket
 
 KEPT_FOLDER = "storage-before-reset"
-"""Folder in the server's own folder. It holds a folder for each server that has emptied the storage."""
+"""This folder in the server's own folder has a folder for each server that has emptied the storage."""
 
 
 class Emptying:
@@ -24,10 +24,8 @@ class Emptying:
         self._moves = True
 
     def empty(self) -> Sequence[str]:
-        """Remove everything, and return what could not be removed, with the reasons.
-
-        Links are removed, and what they lead to stays. Files next to the buckets stay too.
-        """
+        """Remove everything, and return what could not be removed, with the reasons. Links are removed, but not their
+        targets. Files next to the buckets stay."""
         moved_to = self._kept / f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%S.%fZ}" if self._moves else None
         problems = []
         buckets = (place for place in self._root.glob("*") if is_bucket(place.name))
@@ -39,7 +37,7 @@ class Emptying:
                     _remove(place, moved_to)
             except OSError as error:
                 problems.append(f"{place}: {error.strerror}")
-        # What could not be moved is not deleted the next time.
+        # If something could not be moved, the next reset must not delete it.
         self._moves = self._moves and bool(problems)
         return problems
 

@@ -22,16 +22,13 @@ class UrlSigner:
         self._secret = secrets.token_bytes(32)
 
     def url(self, origin: str, method: str, key: str, now: float) -> str:
-        """Make a URL for one method and one file.
-
-        ``origin`` is this server's scheme, host and port, as the client knows them.
-        """
+        """``origin`` is this server's scheme, host and port as the client knows them."""
         expires = str(int(now) + LIFETIME_SECONDS)
         query = urlencode({"expires": expires, "signature": self._signature(method, key, expires)})
         return f"{origin}{PREFIX}/{quote(key)}?{query}"
 
     def refusal(self, method: str, key: str, query: Mapping[str, str], now: float) -> tuple[str, str] | None:
-        """Return why a URL does not work, as code and message; None if it does."""
+        """Return why a URL does not work, as code and message; None if it works."""
         expires = query.get("expires", "")
         expected = self._signature(method, key, expires)
         if not hmac.compare_digest(expected.encode(), query.get("signature", "").encode()):

@@ -1,4 +1,4 @@
-"""The storage sources: managed storage, where each user has a folder, and an integration for every other bucket."""
+"""Storage sources: managed storage, with a folder per user, and an integration for every other bucket."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from wherobots_local.storage import SCHEME, is_bucket
 
 MANAGED_BUCKET = "managed-storage"
 SHARED_FOLDER = "data/shared"
-"""The folder of managed storage for all users of the organization."""
+"""The folder in managed storage for all users of the organization."""
 
 _OWN_FOLDER = f"data/customer-{USER_ID}"
 _USER_FILES = "user_files::"
@@ -20,8 +20,6 @@ _USER_FILES = "user_files::"
 
 @dataclass(frozen=True)
 class Source:
-    """A storage source."""
-
     id: str
     bucket: str
     prefix: str = ""
@@ -29,7 +27,7 @@ class Source:
 
     @property
     def path(self) -> str:
-        """Its ``s3://`` address, without a slash at its end."""
+        """Its ``s3://`` address, without a slash at the end."""
         return f"{SCHEME}{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
 
     def address(self, path: str) -> str:
@@ -38,20 +36,22 @@ class Source:
 
 MANAGED = Source("local0storage0", MANAGED_BUCKET, ORGANIZATION_ID, managed=True)
 USER_FILES = Source("local0files000", MANAGED_BUCKET, f"{ORGANIZATION_ID}/{_OWN_FOLDER}", managed=True)
-"""The files of the only user, the same for all regions."""
+"""The files of the only user, the same in all regions."""
 
 
 def sources(root: Path) -> list[Source]:
-    """Return all sources: managed storage, and each further bucket that the root holds."""
     own_folder = root / MANAGED.bucket / MANAGED.prefix
     for folder in (SHARED_FOLDER, _OWN_FOLDER):
         (own_folder / folder).mkdir(parents=True, exist_ok=True)
     names = sorted(entry.name for entry in root.iterdir() if is_bucket(entry.name) and entry.is_dir())
-    return [MANAGED, *(Source(_id_of(name), name) for name in names if name != MANAGED_BUCKET)]
+    return [
+        MANAGED,
+        *(Source(hashlib.sha256(name.encode()).hexdigest()[:14], name) for name in names if name != MANAGED_BUCKET),
+    ]
 
 
 def source(root: Path, source_id: str) -> Source:
-    """Find a source by its id, or by ``user_files::`` with a region for the user's own files."""
+    """Return a source by its id. ``user_files::`` with any region is the user's own files."""
     found = sources(root)
     if source_id.startswith(_USER_FILES) and source_id != _USER_FILES:
         return USER_FILES
@@ -62,12 +62,8 @@ def source(root: Path, source_id: str) -> Source:
 
 
 def source_of_bucket(root: Path, bucket: str) -> Source:
-    """Find the source of a bucket. The message of its error begins as the service's, because clients look for that."""
+    """Return the source of a bucket. The error begins as on the service, because clients search for that text."""
     for known in sources(root):
         if known.bucket == bucket:
             return known
     raise ApiError(400, f"No storage source found for bucket {bucket!r}", "A bucket is a folder under the root.")
-
-
-def _id_of(bucket: str) -> str:
-    return hashlib.sha256(bucket.encode()).hexdigest()[:14]

@@ -1,4 +1,4 @@
-"""Temporary keys for S3 clients, and the check of requests that are signed with them (Signature Version 4)."""
+"""Temporary keys for S3 clients, and the check of signatures made with them (Signature Version 4)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import hashlib
 import hmac
 import re
 import secrets
-import string
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -28,7 +27,7 @@ class TemporaryKey:
     path: str
     writes: bool
     expires: datetime
-    id: str = field(default_factory=lambda: f"ASIA{_random(16, string.ascii_uppercase + string.digits)}")
+    id: str = field(default_factory=lambda: f"ASIA{secrets.token_hex(8).upper()}")
     secret: str = field(default_factory=lambda: secrets.token_hex(20), repr=False)
     session: str = field(default_factory=lambda: secrets.token_urlsafe(48), repr=False)
 
@@ -38,7 +37,7 @@ class TemporaryKey:
 
 @dataclass(frozen=True)
 class SignedRequest:
-    """The parts of a request that are signed. Path and query are as they were sent."""
+    """The signed parts of a request. Path and query are as they were sent."""
 
     method: str
     path: str
@@ -46,7 +45,7 @@ class SignedRequest:
     headers: Mapping[str, str]
 
     def text(self, names: str) -> str:
-        """Return the canonical request. ``names`` are those of the signed headers, joined by semicolons."""
+        """Return the canonical request. ``names`` are the signed headers, joined by semicolons."""
         pairs = sorted((name, value) for name, _, value in (part.partition("=") for part in self.query.split("&")))
         query = "&".join(f"{name}={value}" for name, value in pairs if name)
         headers = [f"{name}:{' '.join(self.headers.get(name, '').split())}\n" for name in names.split(";")]
@@ -55,7 +54,7 @@ class SignedRequest:
 
 
 class TemporaryKeys:
-    """The temporary keys that are valid. They expire when the server ends."""
+    """The valid temporary keys. They expire when the server ends."""
 
     def __init__(self) -> None:
         self._keys: dict[str, TemporaryKey] = {}
@@ -71,7 +70,7 @@ class TemporaryKeys:
         self._keys.clear()
 
     def signer(self, request: SignedRequest, now: datetime) -> TemporaryKey | str:
-        """Find the key that a request is signed with. Returns S3's error code if there is none."""
+        """Return the key that signed a request, or S3's error code."""
         given = _AUTHORIZATION.fullmatch(request.headers.get("authorization", ""))
         if given is None:
             return "AccessDenied"
@@ -101,7 +100,3 @@ def _signing_key(secret: str, scope: str) -> bytes:
     for part in scope.split("/"):
         key = hmac.new(key, part.encode(), hashlib.sha256).digest()
     return key
-
-
-def _random(length: int, alphabet: str) -> str:
-    return "".join(secrets.choice(alphabet) for _ in range(length))

@@ -1,4 +1,4 @@
-"""Uploads: each is written to a folder of the server first, and moved into the storage when it is complete."""
+"""Uploads. Each is written to a folder of the server, and moved into the storage when it is complete."""
 
 from __future__ import annotations
 
@@ -14,13 +14,14 @@ from pathlib import Path
 from wherobots_local.storage import OWN_FOLDER, place_of
 
 MAX_OBJECT_BYTES = 500 * 1024 * 1024
-"""The most bytes of one request. The clients of the service send no more in one."""
+"""The most bytes of one request. Clients of the service send no more in one."""
 
 _ABANDONED_SECONDS = 24 * 3600
 
 
 class TooLargeError(Exception):
-    """A file has more bytes than may be uploaded."""
+    def __init__(self) -> None:
+        super().__init__(f"The object has more bytes than the limit of {MAX_OBJECT_BYTES}")
 
 
 class UploadEndedError(Exception):
@@ -37,11 +38,11 @@ class PartedUpload:
 
 
 class Uploads:
-    """Receives files for a root. Belongs to one event loop."""
+    """Belongs to one event loop."""
 
     def __init__(self, root: Path) -> None:
         self.parted: dict[str, PartedUpload] = {}
-        """The multipart uploads that are open, by their ids."""
+        """The open multipart uploads by their ids."""
         self._root = root
         self._files: set[Path] = set()
         self._folder = root / OWN_FOLDER / "uploads"
@@ -51,11 +52,8 @@ class Uploads:
                 if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
                     left.unlink()
 
-    async def receive(self, pieces: AsyncIterable[bytes], limit: int = MAX_OBJECT_BYTES) -> Path:
-        """Write a file to the folder of uploads, for :meth:`put_in_place` or :meth:`discard`.
-
-        Raises ``TooLargeError`` above the limit, and ``UploadEndedError`` if all uploads are ended meanwhile.
-        """
+    async def receive(self, pieces: AsyncIterable[bytes]) -> Path:
+        """Write a file to the folder of uploads, for :meth:`put_in_place` or :meth:`discard`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / secrets.token_hex(16)
         self._files.add(path)
@@ -64,7 +62,7 @@ class Uploads:
             with path.open("xb") as file:
                 async for piece in pieces:
                     size += len(piece)
-                    if size > limit:
+                    if size > MAX_OBJECT_BYTES:
                         raise TooLargeError
                     # In a thread, so that a slow disk does not stop the server.
                     await asyncio.to_thread(file.write, piece)
@@ -75,11 +73,8 @@ class Uploads:
         return path
 
     async def put_in_place(self, files: list[Path], address: str) -> None:
-        """Join received files, in this order, to the file of an address. An existing file is replaced.
-
-        Raises ``StorageError`` if the address leads out of the root, ``OSError`` if a folder has it or the file cannot
-        be written, and ``UploadEndedError`` if all uploads are ended meanwhile.
-        """
+        """Join received files, in this order, to the file of an address. An existing file is replaced. Raises
+        ``StorageError`` or ``OSError`` if there can be no such file, and ``UploadEndedError`` after :meth:`end_all`."""
         try:
             self._check(files)
             place = place_of(self._root, address)
@@ -98,7 +93,7 @@ class Uploads:
         file.unlink(missing_ok=True)
 
     def end_all(self) -> None:
-        """End all uploads, also those that are being received. Nothing of them gets into the storage any more."""
+        """End all uploads, including those in progress. None of them reaches the storage."""
         self.parted.clear()
         for file in tuple(self._files):
             self.discard(file)

@@ -1,1 +1,1 @@
-"""The HTTP side of the local server: from requests to the runs and back."""
+"""HTTP and WebSocket: from requests to the service and back."""

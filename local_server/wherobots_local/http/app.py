@@ -12,13 +12,13 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from wherobots_local.http import account_api, control_api, runs_api, sql_api, sql_control_api, storage_api
+from wherobots_local.http import runs_api, sql_api, storage_api
 from wherobots_local.http.control_api import control_routes
 from wherobots_local.http.gate import HostGate
 from wherobots_local.http.objects import object_routes
 from wherobots_local.http.operations import Operation
 from wherobots_local.http.responses import JsonResponse, WithRequestId, routing_error
-from wherobots_local.http.s3_api import S3Api
+from wherobots_local.http.s3_api import s3_routes
 from wherobots_local.http.sql_socket import sql_socket_route
 from wherobots_local.http.status_page import status_page_routes
 from wherobots_local.security import HostCheck
@@ -38,12 +38,15 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
         routes=[
             *status_page_routes(),
             Route("/health", _health),
-            *api_routes(service),
+            *(
+                Route(path, Operation(operation, handler, service), methods=[method])
+                for table in (runs_api.OPERATIONS, storage_api.OPERATIONS, sql_api.OPERATIONS)
+                for method, path, operation, handler in table
+            ),
             sql_socket_route(service),
             *object_routes(service),
-            *S3Api(service).routes(),
-            *control_routes(service, control_api.CALLS),
-            *control_routes(service, sql_control_api.CALLS),
+            *s3_routes(service),
+            *control_routes(service),
         ],
         exception_handlers={HTTPException: routing_error},
         lifespan=lifespan,
@@ -51,18 +54,6 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
     # The service does not redirect either: a client that sends "/runs/" gets a 404.
     app.router.redirect_slashes = False
     return WithRequestId(HostGate(app, hosts))
-
-
-def api_routes(service: LocalService) -> list[Route]:
-    return [
-        Route(path, Operation(operation, handler, service), methods=[method])
-        for method, path, operation, handler in (
-            *runs_api.OPERATIONS,
-            *storage_api.OPERATIONS,
-            *account_api.OPERATIONS,
-            *sql_api.OPERATIONS,
-        )
-    ]
 
 
 async def _health(_: Request) -> Response:

@@ -1,4 +1,4 @@
-"""Reading the bodies of requests."""
+"""Reads the bodies of requests."""
 
 from __future__ import annotations
 
@@ -6,22 +6,17 @@ import json
 import math
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 
 from wherobots_local.api.errors import ApiError, Problem
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
 MAX_DEPTH = 100
-"""How deeply a body may be nested."""
-
-__all__ = ["MAX_BODY_BYTES", "ClientDisconnect", "decoded", "decoded_json", "read_body"]
+"""How deeply a body can be nested."""
 
 
 async def read_body(request: Request) -> bytes:
-    """Read a body.
-
-    Raises an ``ApiError`` (413) if it is larger than 4 MiB, and ``ClientDisconnect`` if it does not end.
-    """
+    """Read a body. It is a 413 above 4 MiB, and a ``ClientDisconnect`` if the body is incomplete."""
     declared = request.headers.get("content-length", "0")
     if declared.isdigit() and int(declared[:20]) > MAX_BODY_BYTES:
         raise _too_large()
@@ -36,7 +31,7 @@ async def read_body(request: Request) -> bytes:
 
 
 def decoded_json(request: Request, body: bytes) -> Any:
-    """Decode a body that must be declared as JSON, as the API requires. Else it is a 422."""
+    """Decode a body. It is a 422 if it is not declared as JSON."""
     given = request.headers.get("content-type", "")
     kind = given.partition(";")[0].strip().lower()
     if kind != "application/json" and not (kind.startswith("application/") and kind.endswith("+json")):
@@ -46,7 +41,7 @@ def decoded_json(request: Request, body: bytes) -> Any:
 
 
 def decoded(body: bytes) -> Any:
-    """Decode a JSON body. It is a 422 if it is not JSON in UTF-8."""
+    """Decode a body. It is a 422 if it is not JSON in UTF-8."""
     try:
         value = json.loads(body.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
         _check_depth(value)
@@ -57,7 +52,7 @@ def decoded(body: bytes) -> Any:
 
 
 def _finite(text: str) -> float:
-    """Read a number. NaN and Infinity are not JSON, and a number that is too large would become infinite."""
+    """Refuse NaN and Infinity, which are not JSON, and numbers that are too large."""
     value = float(text)
     if not math.isfinite(value):
         raise ValueError(f"{text[:20]} is not a finite number")
@@ -65,7 +60,7 @@ def _finite(text: str) -> float:
 
 
 def _check_depth(value: Any) -> None:
-    """Refuse a value that is nested so deeply that encoding it again might exceed the stack."""
+    """Refuse a value that is too deeply nested to be encoded again."""
     level = [value]
     for _ in range(MAX_DEPTH):
         level = [

@@ -1,9 +1,9 @@
-"""The control surface under ``/_control``: tests inject faults here and read which requests arrived."""
+"""The control surface under ``/_control``: faults, switches, the requests that arrived, changes of runs and SQL."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,12 +17,27 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query
 from wherobots_local.api.validation import validated
 from wherobots_local.control.behaviour import Behaviour, patched
-from wherobots_local.control.requests import NewLines, Reset, RunPatch, apply_run_patch, parse_new_key
+from wherobots_local.control.requests import (
+    ConnectionsEnd,
+    Eviction,
+    NewAnswer,
+    NewLines,
+    Release,
+    Reset,
+    RunPatch,
+    SessionEnd,
+    SessionPatch,
+    apply_run_patch,
+    parse_new_key,
+)
 from wherobots_local.http.bodies import decoded, read_body
 from wherobots_local.http.gate import require_key
-from wherobots_local.http.responses import JsonResponse, error_response
-from wherobots_local.runs.run import LocalRun
+from wherobots_local.http.responses import JsonResponse, error_response, origin_of
+from wherobots_local.runs.run import LocalRun, utc_now
 from wherobots_local.service import LocalService
+from wherobots_local.sql.session import LocalSqlSession
+from wherobots_local.sql.synthetic import SyntheticAnswer
+from wherobots_local.sql.view import controlled_session_view, session_view
 from wherobots_local.views.log_pages import log_end
 from wherobots_local.views.run_pages import run_page
 from wherobots_local.views.run_view import run_view
@@ -32,7 +47,7 @@ PREFIX = "/_control"
 
 @dataclass(frozen=True)
 class ControlCall:
-    """A control call with its body read."""
+    """A control call with its body."""
 
     service: LocalService
     request: Request
@@ -40,29 +55,27 @@ class ControlCall:
 
     @property
     def json(self) -> Any:
-        """The decoded body."""
         return decoded(self.body)
 
     @property
     def json_if_any(self) -> Any:
-        """The decoded body, which may be left out."""
+        """The body, which can be left out."""
         return decoded(self.body) if self.body else {}
 
     @property
     def run(self) -> LocalRun:
-        """The run in the path."""
         return self.service.registry.get(self.request.path_params["run_id"])
+
+    @property
+    def session(self) -> LocalSqlSession:
+        return self.service.sql_sessions.get(self.request.path_params["session_id"])
 
 
 ControlHandler = Callable[[ControlCall], Any]
-"""Handles a call and returns the JSON of the response, or awaits it; raises ``ApiError`` for a call that is wrong."""
-ControlTable = Iterable[tuple[str, str, int, ControlHandler]]
-"""Method, path, status and handler of each call."""
+"""Returns the JSON of the response, or an awaitable; raises ``ApiError`` for a wrong call."""
 
 
 class _ControlEndpoint:
-    """The ASGI application of one control call."""
-
     def __init__(self, handler: ControlHandler, status: int, service: LocalService) -> None:
         self._handler = handler
         self._status = status
@@ -85,11 +98,10 @@ class _ControlEndpoint:
         await response(scope, receive, send)
 
 
-def control_routes(service: LocalService, calls: ControlTable) -> list[Route]:
-    """Return the routes of control calls."""
+def control_routes(service: LocalService) -> list[Route]:
     return [
         Route(f"{PREFIX}{path}", _ControlEndpoint(handler, status, service), methods=[method])
-        for method, path, status, handler in calls
+        for method, path, status, handler in _CALLS
     ]
 
 
@@ -163,7 +175,54 @@ async def _reset(call: ControlCall) -> dict[str, Any]:
     return {"api_key": call.service.api_key.value}
 
 
-CALLS: ControlTable = (
+def _list_sessions(call: ControlCall) -> dict[str, Any]:
+    # The status page requests this again and again, and the executions of all sessions may be many megabytes.
+    view = session_view if "brief" in call.request.query_params else controlled_session_view
+    origin, now = origin_of(call.request.scope), utc_now()
+    return {"sessions": [view(session, origin, now) for session in call.service.sql_sessions.all]}
+
+
+def _session(call: ControlCall) -> dict[str, Any]:
+    return controlled_session_view(call.session, origin_of(call.request.scope), utc_now())
+
+
+def _patch_session(call: ControlCall) -> dict[str, Any]:
+    changes = validated(SessionPatch, call.json).model_dump(exclude_unset=True)
+    call.session.shown = call.session.shown.model_copy(update=changes)
+    return _session(call)
+
+
+def _end_session(call: ControlCall) -> dict[str, Any]:
+    wanted = validated(SessionEnd, call.json_if_any)
+    call.session.begin_to_end(wanted.status, wanted.message, code=wanted.code)
+    return _session(call)
+
+
+def _drop_connections(call: ControlCall) -> dict[str, Any]:
+    return {"dropped": call.session.drop_connections(validated(ConnectionsEnd, call.json_if_any).code)}
+
+
+def _evict(call: ControlCall) -> dict[str, Any]:
+    return {"known": call.session.executions.evict(validated(Eviction, call.json).execution_id)}
+
+
+def _add_answer(call: ControlCall) -> dict[str, Any]:
+    answer = validated(NewAnswer, call.json).model_dump()
+    call.service.sql_answers.give(answer.pop("statement"), SyntheticAnswer(**answer))
+    return {"answers": len(call.service.sql_answers.given)}
+
+
+def _clear_answers(call: ControlCall) -> dict[str, Any]:
+    call.service.sql_answers.given.clear()
+    return {"answers": 0}
+
+
+def _release(call: ControlCall) -> dict[str, Any]:
+    call.service.sql_answers.release(validated(Release, call.json_if_any).statement)
+    return {}
+
+
+_CALLS: tuple[tuple[str, str, int, ControlHandler], ...] = (
     ("GET", "/behaviour", 200, lambda call: call.service.behaviour.model_dump()),
     ("PATCH", "/behaviour", 200, _patch_behaviour),
     ("GET", "/faults", 200, _faults),
@@ -181,4 +240,14 @@ CALLS: ControlTable = (
     ("POST", "/runs/{run_id}/logs", 201, _insert_logs),
     ("PUT", "/api-key", 200, lambda call: {"api_key": call.service.api_key.rotate(parse_new_key(call.json_if_any))}),
     ("POST", "/reset", 200, _reset),
+    ("GET", "/sql/sessions", 200, _list_sessions),
+    ("GET", "/sql/sessions/{session_id}", 200, _session),
+    ("PATCH", "/sql/sessions/{session_id}", 200, _patch_session),
+    ("POST", "/sql/sessions/{session_id}/end", 200, _end_session),
+    ("POST", "/sql/sessions/{session_id}/drop", 200, _drop_connections),
+    ("POST", "/sql/sessions/{session_id}/evict", 200, _evict),
+    ("POST", "/sql/answers", 201, _add_answer),
+    ("DELETE", "/sql/answers", 200, _clear_answers),
+    ("POST", "/sql/release", 200, _release),
 )
+"""Method, path, status and handler of each call."""

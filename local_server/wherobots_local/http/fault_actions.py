@@ -1,9 +1,10 @@
-"""Injecting faults: wrong responses, late responses, and no response."""
+"""Injects faults: wrong, late and missing responses."""
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import Awaitable, Callable
 
 from starlette.datastructures import Headers
@@ -13,6 +14,7 @@ from starlette.types import Message, Receive, Scope, Send
 from wherobots_local.api.errors import ApiError
 from wherobots_local.control.faults import (
     FaultAction,
+    FaultTarget,
     Hang,
     HtmlResponse,
     MessageFault,
@@ -20,39 +22,51 @@ from wherobots_local.control.faults import (
     StatusResponse,
     SuddenEnd,
 )
+from wherobots_local.control.journal import JournalEntry
 from wherobots_local.http.protocol import connection_of
 from wherobots_local.http.responses import error_response
+from wherobots_local.service import LocalService
 
 Handle = Callable[[], Awaitable[Response]]
-"""Handles the request and returns its regular response."""
+"""Handles the request, and returns its regular response."""
 
 _WITHOUT_BODY = (204, 205, 304)
 _HTML = "<html><head><title>{0}</title></head><body><center><h1>{0}</h1></center></body></html>\n"
 
 
-async def carry_out(action: FaultAction, handle: Handle, scope: Scope, receive: Receive, send: Send) -> int | None:
-    """Inject a fault into a request, whose body was read. ``handle`` is called only for faults that happen afterwards.
+async def respond(
+    service: LocalService,
+    entry: JournalEntry,
+    target: FaultTarget,
+    handle: Handle,
+    scope: Scope,
+    receive: Receive,
+    send: Send,
+) -> None:
+    """Respond to a request whose body was read, with the fault for it if there is one. Its entry gets fault and status.
 
-    Returns the status that was sent; None if no response, or only a part of it, was sent.
+    ``handle`` is called only without a fault, and for faults after the effect.
     """
-    match action:
+    fault = service.faults.take(target, time.monotonic())
+    entry.fault = None if fault is None else fault.type
+    match fault:
+        case None:
+            response = await handle()
         case StatusResponse() | HtmlResponse():
-            response = _false_response(action, scope)
+            response = _false_response(fault, scope)
         case Slow():
             response = await handle()
-            await asyncio.sleep(action.seconds)
+            await asyncio.sleep(fault.seconds)
         case _:
-            await _end(action, handle, scope, receive, send)
-            return None
+            await _end(fault, handle, scope, receive, send)
+            return
+    entry.status = response.status_code
     await response(scope, receive, send)
-    return response.status_code
 
 
 async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, send: Send) -> tuple[bool, int | None]:
-    """Inject a fault into the upgrade to a WebSocket.
-
-    Returns whether the socket is to be opened nevertheless, and the status that was sent, if one was.
-    """
+    """Inject a fault into the request for a WebSocket. Returns whether the socket opens all the same, and the status
+    that was sent."""
     match action:
         case StatusResponse() | HtmlResponse():
             await _false_response(action, scope)(scope, receive, send)
@@ -73,7 +87,6 @@ async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, s
 async def _end(
     action: SuddenEnd | Hang | MessageFault, handle: Handle, scope: Scope, receive: Receive, send: Send
 ) -> None:
-    """End the connection without a whole response."""
     connection = connection_of(scope)
     if action.type == "truncate":
         await _truncate(await handle(), scope, receive, send)
@@ -112,7 +125,7 @@ async def _truncate(response: Response, scope: Scope, receive: Receive, send: Se
     async def send_half(message: Message) -> None:
         nonlocal left
         if message["type"] == "http.response.start":
-            # The response says its length there at the latest: that of a file is not known before.
+            # The length is known here at the latest: the length of a file not earlier.
             left = int(Headers(raw=message["headers"]).get("content-length", "0")) // 2
         else:
             piece = message.get("body", b"")[:left]
@@ -134,6 +147,6 @@ async def _wait(seconds: float, receive: Receive) -> None:
 
 
 async def _end_of_connection(receive: Receive) -> None:
-    # uvicorn treats an application that returns without an response as broken.
+    # uvicorn treats an application that returns without a response as broken.
     while not (await receive())["type"].endswith(".disconnect"):
         pass

@@ -1,4 +1,4 @@
-"""Checks before a request is handled: its ``Host`` header and its API key."""
+"""Checks the ``Host`` header and the API key of a request."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from wherobots_local.security import ApiKey, HostCheck
 
 
 class HostGate:
-    """Refuses requests for other hosts, so that no web page can reach the server through DNS rebinding."""
+    """Refuses requests for other hosts, which stops DNS rebinding."""
 
     def __init__(self, app: ASGIApp, hosts: HostCheck) -> None:
         self._app = app
@@ -31,7 +31,7 @@ class HostGate:
 
 
 def require_key(scope: Scope, key: ApiKey) -> None:
-    """Check the key of a request. It is a 401 if it is missing or wrong."""
+    """It is a 401 if the key is missing or wrong."""
     headers = Headers(scope=scope)
     if not key.admits(headers):
         given = "x-api-key" in headers or "authorization" in headers

@@ -1,4 +1,4 @@
-"""uvicorn, set up for the local server."""
+"""Sets uvicorn up."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ def bound_socket(settings: ServerSettings) -> socket.socket:
 
 
 def url_of(settings: ServerSettings, bound: socket.socket) -> str:
-    """Return the address of a server, such as ``http://127.0.0.1:8765``."""
+    """Return the server's address, such as ``http://127.0.0.1:8765``."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
 
 
-class SaidOnce:
+class AcceptErrorHandler:
     """The handler of the event loop's errors. Without a free descriptor asyncio reports each failed attempt to accept a
     connection, many thousands per second. This handler logs one line per minute instead."""
 
@@ -121,7 +121,7 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(SaidOnce())
+        asyncio.get_running_loop().set_exception_handler(AcceptErrorHandler())
         await super().startup(sockets=sockets)
         if self.started:
             self._bound.listen(_BACKLOG)
@@ -133,11 +133,8 @@ class Listener(uvicorn.Server):
                 asyncio.get_running_loop().call_soon(setattr, self, "should_exit", True)
 
     def serve_until_stopped(self) -> None:
-        """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives.
-
-        The signal is raised again at the end, for the handler that was set before. An ``OSError`` of ``on_listening``
-        is raised again.
-        """
+        """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives. The signal is raised
+        again at the end, for the earlier handler. So is an ``OSError`` of ``on_listening``."""
         with contextlib.closing(self._bound):
             self.run(sockets=[self._bound])
         if self._failure is not None:

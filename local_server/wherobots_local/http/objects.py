@@ -1,7 +1,8 @@
-"""Uploads and downloads over presigned URLs. As the service's storage is S3, the errors are those of S3."""
+"""Uploads and downloads over presigned URLs. Errors are those of S3, like on the service."""
 
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable
 from xml.sax.saxutils import escape
@@ -13,16 +14,17 @@ from starlette.types import Receive, Scope, Send
 
 from wherobots_local.api.vocabulary import GET_OBJECT, PUT_OBJECT
 from wherobots_local.control.faults import FaultTarget
-from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
+from wherobots_local.control.journal import JournalEntry
+from wherobots_local.files import uploads
 from wherobots_local.files.presigned import PREFIX
-from wherobots_local.files.uploads import MAX_OBJECT_BYTES, TooLargeError, UploadEndedError
-from wherobots_local.http.fault_actions import carry_out
+from wherobots_local.files.uploads import TooLargeError, UploadEndedError
+from wherobots_local.http.fault_actions import respond
 from wherobots_local.service import LocalService
 from wherobots_local.storage import SCHEME, StorageError, local_path
 
 
 class S3Error(Exception):
-    """A request that gets an error of S3, in XML."""
+    """An error of S3, in XML."""
 
     def __init__(self, status: int, code: str, message: str) -> None:
         self.status = status
@@ -35,11 +37,11 @@ class S3Error(Exception):
 
 
 ObjectHandler = Callable[[LocalService, Request], Awaitable[Response]]
-"""Handles a request for an object; raises ``S3Error`` for one that is wrong. Reads the body itself."""
+"""Handles a request and reads its body; raises ``S3Error`` for a wrong request."""
 
 
 class ObjectEndpoint:
-    """The ASGI application of requests for objects. Faults apply to them too, and they are in the journal."""
+    """Requests for objects. Faults apply to them too, and they are in the journal."""
 
     def __init__(self, handler: ObjectHandler, service: LocalService) -> None:
         self._handler = handler
@@ -50,7 +52,7 @@ class ObjectEndpoint:
         await self._service.settled()
         operation = GET_OBJECT if request.method in ("GET", "HEAD") else PUT_OBJECT
         # Without the query, which contains the signature.
-        entry = JournalEntry(operation=operation, method=request.method, path=request.url.path[:LONGEST_TEXT])
+        entry = JournalEntry(operation, request.method, request.url.path)
         self._service.journal.record(entry)
 
         async def handle() -> Response:
@@ -60,53 +62,35 @@ class ObjectEndpoint:
                 return error.response()
             except UploadEndedError:
                 return S3Error(409, "OperationAborted", "The server was reset during the upload. Try again.").response()
+            except TooLargeError as error:
+                return S3Error(400, "EntityTooLarge", str(error)).response()
+            except (StorageError, OSError, ValueError) as error:
+                reason = str(getattr(error, "strerror", None) or error)
+                return S3Error(400, "InvalidArgument", reason).response()
 
-        fault = self._service.faults.take(FaultTarget(operation), time.monotonic())
-        try:
-            if fault is not None:
-                entry.fault = fault.type
-                entry.status = await carry_out(fault, handle, scope, receive, send)
-                return
-            response = await handle()
-        except ClientDisconnect:
-            return
-        entry.status = response.status_code
-        await response(scope, receive, send)
+        with contextlib.suppress(ClientDisconnect):
+            await respond(self._service, entry, FaultTarget(operation), handle, scope, receive, send)
 
 
 def object_routes(service: LocalService) -> list[Route]:
     return [Route(f"{PREFIX}/{{key:path}}", ObjectEndpoint(_presigned, service), methods=["GET", "PUT"])]
 
 
-async def store(
-    service: LocalService, address: str, pieces: AsyncIterable[bytes], limit: int = MAX_OBJECT_BYTES
-) -> None:
-    """Write an object completely, or not at all.
-
-    Raises an ``S3Error`` if it is too large or its address cannot be used.
-    """
+async def store(service: LocalService, address: str, pieces: AsyncIterable[bytes]) -> None:
+    """Write an object completely, or not at all."""
     if address.endswith("/"):
-        raise S3Error(400, "InvalidArgument", "The key is that of a folder")
-    try:
-        await service.uploads.put_in_place([await service.uploads.receive(pieces, limit)], address)
-    except TooLargeError:
-        raise too_large(limit) from None
-    except (StorageError, OSError, ValueError) as error:
-        raise S3Error(400, "InvalidArgument", str(getattr(error, "strerror", None) or error)) from None
+        raise S3Error(400, "InvalidArgument", "The key names a folder")
+    await service.uploads.put_in_place([await service.uploads.receive(pieces)], address)
 
 
 def stored(service: LocalService, address: str) -> Response:
-    """Return an object. Raises an ``S3Error`` (404) if there is none."""
+    """Return an object. It is a 404 if there is none."""
     try:
         path = local_path(service.root, address)
     except StorageError:
         raise S3Error(404, "NoSuchKey", "The specified key does not exist.") from None
     # As an attachment, so that a browser does not run it with the server's own origin.
     return FileResponse(path, media_type="application/octet-stream", filename=path.name)
-
-
-def too_large(limit: int) -> S3Error:
-    return S3Error(400, "EntityTooLarge", f"The object has more bytes than the limit of {limit}")
 
 
 def xml_response(text: str, status: int = 200) -> Response:
@@ -128,7 +112,7 @@ async def _presigned(service: LocalService, request: Request) -> Response:
     declared = request.headers.get("content-length")
     if declared is None:
         raise S3Error(411, "MissingContentLength", "You must provide the Content-Length HTTP header.")
-    if int(declared[:20]) > MAX_OBJECT_BYTES:
-        raise too_large(MAX_OBJECT_BYTES)
+    if int(declared[:20]) > uploads.MAX_OBJECT_BYTES:
+        raise TooLargeError
     await store(service, f"{SCHEME}{key}", request.stream())
     return Response(b"", 200, {"ETag": '"local"'})

@@ -1,10 +1,9 @@
-"""The steps that all API requests share: key, journal, faults, errors."""
+"""The common steps of all API requests: key, journal, faults, errors."""
 
 from __future__ import annotations
 
 import json
 import logging
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -18,9 +17,9 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import parse_query
 from wherobots_local.api.validation import Model
 from wherobots_local.control.faults import FaultTarget
-from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
+from wherobots_local.control.journal import JournalEntry
 from wherobots_local.http.bodies import decoded_json, read_body
-from wherobots_local.http.fault_actions import carry_out
+from wherobots_local.http.fault_actions import respond
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.responses import JsonResponse, error_response
 from wherobots_local.service import LocalService
@@ -30,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 @dataclass
 class ReceivedCall:
-    """A request with its body read."""
+    """A request with its body."""
 
     service: LocalService
     request: Request
@@ -39,24 +38,19 @@ class ReceivedCall:
 
     @property
     def json(self) -> Any:
-        """The decoded body."""
         return decoded_json(self.request, self.body)
 
     def query(self, parameters: type[Model]) -> Model:
-        """The checked parameters of the URL."""
         return parse_query(parameters, self.request.query_params.multi_items())
 
 
 Handler = Callable[[ReceivedCall], Any]
-"""Handles a request without waiting for anything. Returns a ``Response`` or the JSON of one; raises ``ApiError`` for
-a request that is wrong."""
+"""Returns a ``Response``, or the JSON of one, without waiting for anything; raises ``ApiError`` for a wrong request."""
 OperationTable = tuple[tuple[str, str, str, Handler], ...]
-"""Method, path, ``operationId`` and handler of each operation."""
+"""Method, path, ``operationId`` and handler."""
 
 
 class Operation:
-    """The ASGI application of one operation of the API."""
-
     def __init__(self, operation_id: str, handler: Handler, service: LocalService) -> None:
         self._operation_id = operation_id
         self._handler = handler
@@ -65,20 +59,19 @@ class Operation:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
         await self._service.settled()
-        run_id, session_id = (request.path_params.get(name) for name in ("run_id", "session_id"))
         entry = JournalEntry(
             operation=self._operation_id,
             method=request.method,
-            path=request.url.path[:LONGEST_TEXT],
-            run_id=run_id and run_id[:LONGEST_TEXT],
-            session_id=session_id and session_id[:LONGEST_TEXT],
+            path=request.url.path,
+            run_id=request.path_params.get("run_id"),
+            session_id=request.path_params.get("session_id"),
         )
         journal = self._service.journal
         journal.record(entry)
         try:
             require_key(scope, self._service.api_key)
             # Only after the check: the journal keeps nothing large of requests without the key.
-            entry.query = request.url.query[:LONGEST_TEXT]
+            entry.query = request.url.query
             body = await read_body(request)
         except ApiError as error:
             entry.status = error.status
@@ -88,23 +81,15 @@ class Operation:
             return
         await self._service.settled()
         if self._service.journal is not journal:
-            # It began before a reset, and takes effect after it.
+            # The request began before a reset, and takes effect after it.
             self._service.journal.record(entry)
-        name = _run_name(body)
-        entry.name = name and name[:LONGEST_TEXT]
+        entry.name = _run_name(body)
 
         async def handle() -> Response:
             return self._respond(ReceivedCall(self._service, request, body, entry))
 
         target = FaultTarget(self._operation_id, entry.run_id, entry.name, entry.session_id)
-        fault = self._service.faults.take(target, time.monotonic())
-        if fault is not None:
-            entry.fault = fault.type
-            entry.status = await carry_out(fault, handle, scope, receive, send)
-            return
-        response = await handle()
-        entry.status = response.status_code
-        await response(scope, receive, send)
+        await respond(self._service, entry, target, handle, scope, receive, send)
 
     def _respond(self, call: ReceivedCall) -> Response:
         try:
@@ -118,7 +103,7 @@ class Operation:
 
 
 def _run_name(body: bytes) -> str | None:
-    """Read the name of the run to create. The handler checks the body."""
+    """Read the name of the run to create. The body is checked later."""
     with suppress(ValueError, RecursionError):
         decoded = json.loads(body)
         if isinstance(decoded, dict) and isinstance(decoded.get("name"), str):

@@ -1,40 +1,62 @@
-"""An HTTP protocol for uvicorn that gives the application access to the connection of a request, and limits how many
-connections there are and how long a client may take to send a request."""
+"""uvicorn's HTTP protocol with three additions: access to the connection of a request, deadlines for requests, and a
+limit for the number of connections."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import enum
+import resource
 import socket
 import struct
 from typing import Any
 
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from wherobots_local.descriptors import soft_limit
-
 HEAD_SECONDS = 20.0
-"""How long a client may take to send the head of a request. Between two requests the keep-alive timeout applies."""
+"""Time for the head of a request. Between two requests the keep-alive timeout applies."""
 
 BODY_SECONDS = 60.0
-"""How long a client may take to send a body."""
+"""Time for the body of a request."""
 
 SCOPE_KEY = "wherobots_local.connection"
 """Key of the :class:`TrackedConnection` in the scope of a request."""
 
+WANTED = 8192
+"""How many file descriptors the server wants: connections, logs and processes need them, and the default limit is low
+(256 on macOS)."""
+
+_EACH_RUN = 8
+
+
+def raise_soft_limit(runs: int) -> None:
+    """Raise the soft limit to 8192 plus eight per parallel run, or as far as the system allows."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = WANTED + runs * _EACH_RUN
+    if hard != resource.RLIM_INFINITY:
+        wanted = min(wanted, hard)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
+def soft_limit() -> int:
+    soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return WANTED if soft == resource.RLIM_INFINITY else soft
+
 
 class TrackedConnection:
-    """The TCP (or TLS) connection under a request."""
+    """The TCP or TLS connection of a request."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
         self._transport = transport
 
     def drop(self) -> None:
-        """Close the connection at once; unsent data is lost."""
+        """Close at once; unsent data is lost."""
         self._transport.abort()
 
     def reset(self) -> None:
-        """Close the connection with a TCP reset (RST)."""
+        """Close with a TCP reset (RST)."""
         raw: socket.socket | None = self._transport.get_extra_info("socket")
         if raw is not None:
             # A linger time of zero makes close() send RST instead of FIN.
@@ -42,12 +64,12 @@ class TrackedConnection:
         self._transport.abort()
 
     def close(self) -> None:
-        """Close the connection after the data written so far is sent."""
+        """Close after the written data is sent."""
         self._transport.close()
 
 
 class Stage(enum.IntEnum):
-    """What a connection waits for. If there are too many, those with the lowest value are closed first."""
+    """What a connection waits for. If there are too many, the lowest stages are closed first."""
 
     HEAD = 0
     NEXT_REQUEST = 1
@@ -56,8 +78,7 @@ class Stage(enum.IntEnum):
 
 
 class LocalServerProtocol(H11Protocol):
-    """uvicorn's HTTP/1.1 protocol, with a :class:`TrackedConnection` in the scope of each request, deadlines for
-    requests, and a limit for the number of connections: half of the descriptors, because runs need some too."""
+    """Connections can use half of the file descriptors, because runs need some too."""
 
     stage = Stage.HEAD
     since = 0.0
@@ -67,7 +88,7 @@ class LocalServerProtocol(H11Protocol):
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Add the connection to the scope of its requests, and close another one if there are too many."""
         super().connection_made(transport)
-        # In a process that is not the server's own, such as pytest, the loggers may have any level.
+        # In pytest, or another process, the loggers can have any level.
         self.access_log = False
         application = self.app
         connection = TrackedConnection(transport)
@@ -87,22 +108,19 @@ class LocalServerProtocol(H11Protocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Take what the client sent, and note what is still missing."""
         super().data_received(data)
-        self._look()
+        self._update_stage()
 
     def handle_websocket_upgrade(self, event: Any) -> None:
-        """Hand the connection over to the WebSocket protocol, for which there are no deadlines."""
         self._clear_deadline()
         self._is_upgraded = True
         super().handle_websocket_upgrade(event)
 
     def on_response_complete(self) -> None:
-        """Note that the connection waits for the next request, or has begun to receive it."""
         super().on_response_complete()
-        self._look()
+        self._update_stage()
 
-    def _look(self) -> None:
+    def _update_stage(self) -> None:
         if self._is_upgraded:
             return
         if self.cycle is not None and not self.cycle.response_complete:
@@ -127,10 +145,8 @@ class LocalServerProtocol(H11Protocol):
             self._deadline = None
 
     def _make_room(self, most: int) -> None:
-        """Close the connections of the lowest stage, the oldest first. If all wait for an response, close this one.
-
-        WebSockets count too, but are never closed for others.
-        """
+        """Close connections in the order of stage and age. If all wait for a response, close this one. WebSockets
+        count, but are never closed."""
         open_ones = [other for other in self.connections if not other.transport.is_closing()]
         of_requests = [other for other in open_ones if isinstance(other, LocalServerProtocol)]
         of_requests.sort(key=lambda other: (other.stage, other.since))

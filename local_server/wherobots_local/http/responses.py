@@ -1,4 +1,4 @@
-"""Responses of the local server, errors in the published envelope."""
+"""Responses, and errors in the published envelope."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _SCOPE_KEY = "wherobots_local.request_id"
 
 
 class JsonResponse(Response):
-    """A response in JSON. Lone surrogates, which JSON text may hold as escapes, go out as the same escapes."""
+    """A response in JSON. Lone surrogates are sent as escapes."""
 
     media_type = "application/json"
 
@@ -30,7 +30,7 @@ class JsonResponse(Response):
 
 
 class WithRequestId:
-    """Gives each request an id and puts it into a header of the response."""
+    """Gives each request an id, in a header of the response."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -52,7 +52,7 @@ class WithRequestId:
 
 
 def origin_of(scope: Scope) -> str:
-    """Return scheme, host and port of this server as the client knows them. The ``Host`` header was checked."""
+    """Return scheme, host and port of this server as the client knows them. The ``Host`` header has been checked."""
     scheme = "https" if scope["scheme"] in ("https", "wss") else "http"
     return f"{scheme}://{Headers(scope=scope)['host']}"
 
@@ -64,7 +64,7 @@ def error_response(error: ApiError, scope: Scope) -> JsonResponse:
 
 
 async def routing_error(request: Request, error: Exception) -> Response:
-    """Turn what Starlette raises for an unknown path or method into the published envelope."""
+    """Send an unknown path or method in the published envelope."""
     status = error.status_code if isinstance(error, HTTPException) else 500
     details = {
         404: f"the path {request.url.path} does not exist",

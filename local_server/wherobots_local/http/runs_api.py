@@ -1,4 +1,4 @@
-"""The six operations of the Runs REST API."""
+"""The operations for runs, and for the organization, the user and costs."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from typing import Any
 
 from starlette.responses import Response
 
-from wherobots_local.api import vocabulary
+from wherobots_local.api.account_requests import CostsRequest
 from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.queries import ListQuery, LogsQuery
+from wherobots_local.api.validation import validated
+from wherobots_local.files.sources import sources
 from wherobots_local.http.operations import OperationTable, ReceivedCall
 from wherobots_local.http.responses import JsonResponse
-from wherobots_local.runs.run import LocalRun
+from wherobots_local.runs.run import LocalRun, utc_now
+from wherobots_local.views.account_view import costs_view, me_view, organization_view, quotas_view
 
 
 def _create(call: ReceivedCall) -> Response:
@@ -36,11 +39,21 @@ def _run(call: ReceivedCall) -> LocalRun:
     return call.service.registry.get(call.request.path_params["run_id"])
 
 
+def _costs(call: ReceivedCall) -> dict[str, Any]:
+    wanted = validated(CostsRequest, call.json)
+    runs = ((run, call.service.knows_cost(run)) for run in call.service.registry.runs)
+    return costs_view(wanted.kube_app_ids, runs, utc_now())
+
+
 OPERATIONS: OperationTable = (
-    ("GET", "/runs", vocabulary.LIST_RUNS, lambda call: call.service.list_page(call.query(ListQuery))),
-    ("POST", "/runs", vocabulary.CREATE_RUN, _create),
-    ("GET", "/runs/{run_id}", vocabulary.GET_RUN, lambda call: call.service.view(_run(call))),
-    ("POST", "/runs/{run_id}/cancel", vocabulary.CANCEL_RUN, _cancel),
-    ("GET", "/runs/{run_id}/logs", vocabulary.GET_RUN_LOGS, _logs),
-    ("GET", "/runs/{run_id}/metrics", vocabulary.GET_RUN_METRICS, lambda call: call.service.metrics(_run(call))),
+    ("GET", "/runs", "listJobRuns", lambda call: call.service.list_page(call.query(ListQuery))),
+    ("POST", "/runs", "createJobRun", _create),
+    ("GET", "/runs/{run_id}", "getJobRun", lambda call: call.service.view(_run(call))),
+    ("POST", "/runs/{run_id}/cancel", "cancelJobRun", _cancel),
+    ("GET", "/runs/{run_id}/logs", "getJobRunLogs", _logs),
+    ("GET", "/runs/{run_id}/metrics", "getJobRunMetrics", lambda call: call.service.metrics(_run(call))),
+    ("GET", "/organization", "getMyOrganization", lambda call: organization_view(sources(call.service.root))),
+    ("GET", "/organization/quota/organization", "listQuotas", lambda _: quotas_view()),
+    ("GET", "/users/me", "getMe", lambda _: me_view()),
+    ("POST", "/usage/costs", "getWorkloadCosts", _costs),
 )

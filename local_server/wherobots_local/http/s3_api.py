@@ -1,7 +1,5 @@
-"""The part of S3 that a client needs to write and read objects with a temporary key. The SDK uploads scripts this way.
-
-Such a client finds the server by ``AWS_ENDPOINT_URL_S3``, with the path ``/_s3``.
-"""
+"""The part of S3 that clients need to write and read objects with a temporary key. The SDK uploads scripts this way.
+Clients find it by ``AWS_ENDPOINT_URL_S3``, with the path ``/_s3``."""
 
 from __future__ import annotations
 
@@ -16,10 +14,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from wherobots_local.files.temporary_keys import SignedRequest
-from wherobots_local.files.uploads import MAX_OBJECT_BYTES, PartedUpload, TooLargeError
-from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, too_large, xml_response
+from wherobots_local.files.uploads import PartedUpload, Uploads
+from wherobots_local.http.objects import ObjectEndpoint, S3Error, store, stored, xml_response
 from wherobots_local.service import LocalService
-from wherobots_local.storage import SCHEME, StorageError
+from wherobots_local.storage import SCHEME
 
 PREFIX = "/_s3"
 
@@ -29,108 +27,103 @@ _IDLE_SECONDS = 3600.0
 _CHUNK_HEAD_BYTES = 16 * 1024
 
 
-class S3Api:
-    """The objects of a server, for S3 clients."""
+def s3_routes(service: LocalService) -> list[Route]:
+    endpoint = ObjectEndpoint(_handle, service)
+    return [Route(f"{PREFIX}/{{key:path}}", endpoint, methods=["GET", "PUT", "POST", "DELETE"])]
 
-    def __init__(self, service: LocalService) -> None:
-        self._service = service
 
-    def routes(self) -> list[Route]:
-        endpoint = ObjectEndpoint(self._handle, self._service)
-        return [Route(f"{PREFIX}/{{key:path}}", endpoint, methods=["GET", "PUT", "POST", "DELETE"])]
-
-    async def _handle(self, service: LocalService, request: Request) -> Response:
-        key = request.path_params["key"]
-        address = f"{SCHEME}{key}"
-        self._authorize(request, address)
-        if not key.partition("/")[2]:
-            raise _not_implemented()
-        query = request.query_params
-        match request.method:
-            case "GET" | "HEAD" if not query or set(query) <= {"x-id"}:
-                return stored(service, address)
-            case "PUT" if "uploadId" in query:
-                return await self._receive_part(request, query["uploadId"], address)
-            case "PUT" if set(query) <= {"x-id"}:
-                await store(service, address, _content(request))
-                return Response(b"", 200, {"ETag": '"local"'})
-            case "POST" if "uploads" in query:
-                return self._begin(address, key)
-            case "POST" if "uploadId" in query:
-                return await self._complete(query["uploadId"], address, key)
-            case "DELETE" if "uploadId" in query:
-                self._discard(query["uploadId"], address)
-                return Response(b"", 204)
+async def _handle(service: LocalService, request: Request) -> Response:
+    key = request.path_params["key"]
+    address = f"{SCHEME}{key}"
+    _authorize(service, request, address)
+    if not key.partition("/")[2]:
         raise _not_implemented()
+    query, uploads = request.query_params, service.uploads
+    match request.method:
+        case "GET" | "HEAD" if not query or set(query) <= {"x-id"}:
+            return stored(service, address)
+        case "PUT" if "uploadId" in query:
+            return await _receive_part(uploads, request, query["uploadId"], address)
+        case "PUT" if set(query) <= {"x-id"}:
+            await store(service, address, _content(request))
+            return Response(b"", 200, {"ETag": '"local"'})
+        case "POST" if "uploads" in query:
+            return _begin(uploads, address, key)
+        case "POST" if "uploadId" in query:
+            return await _complete(uploads, query["uploadId"], address, key)
+        case "DELETE" if "uploadId" in query:
+            _discard(uploads, query["uploadId"], address)
+            return Response(b"", 204)
+    raise _not_implemented()
 
-    def _authorize(self, request: Request, address: str) -> None:
-        raw_path = request.scope.get("raw_path") or request.url.path.encode()
-        signed = SignedRequest(request.method, raw_path.decode("latin-1"), request.url.query, request.headers)
-        key = self._service.temporary_keys.signer(signed, datetime.now(UTC))
-        if isinstance(key, str):
-            raise S3Error(403, key, "The request must be signed with a valid temporary key of this server")
-        if not key.admits(address, writing=request.method not in ("GET", "HEAD")):
-            raise S3Error(403, "AccessDenied", "The temporary key does not allow this")
 
-    def _begin(self, address: str, key: str) -> Response:
-        # Left by clients that were killed: without this they would count as open forever.
-        parted = self._service.uploads.parted
-        for idle in [name for name, upload in parted.items() if upload.used < time.monotonic() - _IDLE_SECONDS]:
-            self._discard(idle, parted[idle].address)
-        if len(parted) >= _MAX_OPEN:
-            raise S3Error(503, "SlowDown", "Too many multipart uploads are open")
-        upload_id = secrets.token_urlsafe(24)
-        parted[upload_id] = PartedUpload(address)
-        bucket, _, name = key.partition("/")
-        return xml_response(
-            f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
-            f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
-        )
+def _authorize(service: LocalService, request: Request, address: str) -> None:
+    raw_path = request.scope.get("raw_path") or request.url.path.encode()
+    signed = SignedRequest(request.method, raw_path.decode("latin-1"), request.url.query, request.headers)
+    key = service.temporary_keys.signer(signed, datetime.now(UTC))
+    if isinstance(key, str):
+        raise S3Error(403, key, "The request must be signed with a valid temporary key of this server")
+    if not key.admits(address, writing=request.method not in ("GET", "HEAD")):
+        raise S3Error(403, "AccessDenied", "The temporary key does not allow this")
 
-    async def _receive_part(self, request: Request, upload_id: str, address: str) -> Response:
-        upload = self._upload(upload_id, address)
-        number = request.query_params.get("partNumber", "")
-        if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= _MAX_PARTS):
-            raise S3Error(400, "InvalidArgument", f"partNumber must be from 1 to {_MAX_PARTS}")
-        try:
-            part = await self._service.uploads.receive(_content(request))
-        except TooLargeError:
-            raise too_large(MAX_OBJECT_BYTES) from None
-        if self._service.uploads.parted.get(upload_id) is not upload:
-            # Completed or given up meanwhile: nobody else would remove the part.
-            self._service.uploads.discard(part)
-            raise _no_such_upload()
-        replaced = upload.parts.get(int(number))
-        upload.parts[int(number)] = part
-        if replaced is not None:
-            self._service.uploads.discard(replaced)
-        return Response(b"", 200, {"ETag": f'"part-{int(number)}"'})
 
-    async def _complete(self, upload_id: str, address: str, key: str) -> Response:
-        parts = self._upload(upload_id, address).parts
-        if not parts:
-            raise S3Error(400, "InvalidPart", "No part has been uploaded")
-        del self._service.uploads.parted[upload_id]
-        try:
-            await self._service.uploads.put_in_place([parts[number] for number in sorted(parts)], address)
-        except (StorageError, OSError, ValueError) as error:
-            raise S3Error(400, "InvalidArgument", str(error)) from None
-        return xml_response(
-            f"<CompleteMultipartUploadResult><Key>{escape(key.partition('/')[2])}</Key>"
-            "<ETag>&quot;local&quot;</ETag></CompleteMultipartUploadResult>"
-        )
+def _begin(uploads: Uploads, address: str, key: str) -> Response:
+    # Left by clients that were killed: without this they would count as open forever.
+    parted = uploads.parted
+    for idle in [name for name, upload in parted.items() if upload.used < time.monotonic() - _IDLE_SECONDS]:
+        _discard(uploads, idle, parted[idle].address)
+    if len(parted) >= _MAX_OPEN:
+        raise S3Error(503, "SlowDown", "Too many multipart uploads are open")
+    upload_id = secrets.token_urlsafe(24)
+    parted[upload_id] = PartedUpload(address)
+    bucket, _, name = key.partition("/")
+    return xml_response(
+        f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
+        f"<UploadId>{upload_id}</UploadId></InitiateMultipartUploadResult>"
+    )
 
-    def _discard(self, upload_id: str, address: str) -> None:
-        for part in self._upload(upload_id, address).parts.values():
-            self._service.uploads.discard(part)
-        del self._service.uploads.parted[upload_id]
 
-    def _upload(self, upload_id: str, address: str) -> PartedUpload:
-        upload = self._service.uploads.parted.get(upload_id)
-        if upload is None or upload.address != address:
-            raise _no_such_upload()
-        upload.used = time.monotonic()
-        return upload
+async def _receive_part(uploads: Uploads, request: Request, upload_id: str, address: str) -> Response:
+    upload = _upload(uploads, upload_id, address)
+    number = request.query_params.get("partNumber", "")
+    if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= _MAX_PARTS):
+        raise S3Error(400, "InvalidArgument", f"partNumber must be from 1 to {_MAX_PARTS}")
+    part = await uploads.receive(_content(request))
+    if uploads.parted.get(upload_id) is not upload:
+        # Completed or given up during the transfer: nobody else would remove the part.
+        uploads.discard(part)
+        raise _no_such_upload()
+    replaced = upload.parts.get(int(number))
+    upload.parts[int(number)] = part
+    if replaced is not None:
+        uploads.discard(replaced)
+    return Response(b"", 200, {"ETag": f'"part-{int(number)}"'})
+
+
+async def _complete(uploads: Uploads, upload_id: str, address: str, key: str) -> Response:
+    parts = _upload(uploads, upload_id, address).parts
+    if not parts:
+        raise S3Error(400, "InvalidPart", "No part has been uploaded")
+    del uploads.parted[upload_id]
+    await uploads.put_in_place([parts[number] for number in sorted(parts)], address)
+    return xml_response(
+        f"<CompleteMultipartUploadResult><Key>{escape(key.partition('/')[2])}</Key>"
+        "<ETag>&quot;local&quot;</ETag></CompleteMultipartUploadResult>"
+    )
+
+
+def _discard(uploads: Uploads, upload_id: str, address: str) -> None:
+    for part in _upload(uploads, upload_id, address).parts.values():
+        uploads.discard(part)
+    del uploads.parted[upload_id]
+
+
+def _upload(uploads: Uploads, upload_id: str, address: str) -> PartedUpload:
+    upload = uploads.parted.get(upload_id)
+    if upload is None or upload.address != address:
+        raise _no_such_upload()
+    upload.used = time.monotonic()
+    return upload
 
 
 def _no_such_upload() -> S3Error:
@@ -142,13 +135,13 @@ def _not_implemented() -> S3Error:
 
 
 def _content(request: Request) -> AsyncIterator[bytes]:
-    """The bytes of an object: the body, or the content of its chunks."""
+    """Return the bytes of an object: the body, or the content of its chunks."""
     kind = request.headers.get("x-amz-content-sha256", "")
     return _unchunked(request.stream()) if kind.startswith("STREAMING-") else request.stream()
 
 
 async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Decode ``aws-chunked``: each chunk begins with its size. Checksums at the end are ignored."""
+    """Decode ``aws-chunked``: each chunk begins with its size. The checksums at the end are ignored."""
     chunks = _Buffered(stream)
     while True:
         head = (await chunks.line()).partition(b";")[0]
@@ -170,7 +163,7 @@ async def _unchunked(stream: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
 
 
 class _Buffered:
-    """A body that is read by lines and by pieces."""
+    """Reads a body by lines and pieces."""
 
     def __init__(self, stream: AsyncIterator[bytes]) -> None:
         self._stream = stream

@@ -1,4 +1,4 @@
-"""A WebSocket protocol for uvicorn that gives the application access to the connection of a socket."""
+"""uvicorn's WebSocket protocol with access to the connection of a socket."""
 
 from __future__ import annotations
 
@@ -21,10 +21,7 @@ _CLEAN_KEY = "wherobots_local.closed_by_client"
 
 
 class SocketProtocol(WebSocketsSansIOProtocol):
-    """uvicorn's WebSocket protocol, with a :class:`TrackedConnection` in the scope of each socket.
-
-    It is the one of uvicorn's that uses no deprecated part of the package ``websockets``.
-    """
+    """This base class uses no deprecated part of the package ``websockets``."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self.logger = self.conn.logger = _log
@@ -42,7 +39,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.app = with_connection
 
     async def send(self, message: Any) -> None:
-        """Send what the application sends. A refusal is sent here: older versions of uvicorn send headers twice."""
+        """Refusals are sent here, because older versions of uvicorn send their headers twice."""
         if message["type"] == "websocket.http.response.start":
             self._refusal_start = message
         elif message["type"] == "websocket.http.response.body":
@@ -51,7 +48,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             await super().send(message)
 
     def _refuse(self, start: Any, body: bytes) -> None:
-        """Respond to the request for the upgrade. The body, of an error, is not in pieces."""
+        """Refuse the request for the WebSocket. The body is in one piece."""
         status = start["status"]
         headers = Headers((name.decode("latin-1"), value.decode("latin-1")) for name, value in start["headers"])
         headers["Connection"] = "close"
@@ -66,6 +63,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
 
 def closed_by_client(scope: Any) -> bool:
-    """Return whether the client of a socket sent a closing frame, instead of the connection being lost."""
+    """Return whether the client sent a closing frame. Otherwise the connection was lost."""
     closed: bool = scope[_CLEAN_KEY]()
     return closed

@@ -6,7 +6,6 @@ from typing import Any
 
 from starlette.responses import Response
 
-from wherobots_local.api import vocabulary
 from wherobots_local.api.sql_requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
 from wherobots_local.api.validation import validated
 from wherobots_local.http.operations import OperationTable, ReceivedCall
@@ -19,7 +18,7 @@ FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
 
 def _create(call: ReceivedCall) -> Response:
     payload, query = validated(SqlSessionPayload, call.json), call.query(SqlSessionQuery)
-    granted = call.service.sql_sessions.ask(payload, query.region, force_new=query.force_new)
+    granted = call.service.sql_sessions.request(payload, query.region, force_new=query.force_new)
     call.entry.session_id = granted.session.id
     if granted.is_new:
         call.service.journal.took_effect(call.entry)
@@ -57,8 +56,8 @@ def _list(call: ReceivedCall) -> list[dict[str, Any]]:
 
 
 OPERATIONS: OperationTable = (
-    ("POST", "/sql/session", vocabulary.CREATE_SQL_SESSION, _create),
-    ("GET", "/sql/session/{session_id}", vocabulary.GET_SQL_SESSION, _get),
-    ("DELETE", "/sql/session/{session_id}", vocabulary.DELETE_SQL_SESSION, _delete),
-    ("GET", "/sql/sessions", vocabulary.LIST_SQL_SESSIONS, _list),
+    ("POST", "/sql/session", "createSqlSession", _create),
+    ("GET", "/sql/session/{session_id}", "getSqlSession", _get),
+    ("DELETE", "/sql/session/{session_id}", "deleteSqlSession", _delete),
+    ("GET", "/sql/sessions", "listSqlSessions", _list),
 )

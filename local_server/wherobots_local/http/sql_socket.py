@@ -1,4 +1,4 @@
-"""The WebSocket of a SQL session: what clients send, and what the session sends."""
+"""The WebSocket of a SQL session."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from wherobots_local.api.sql_requests import (
 )
 from wherobots_local.api.vocabulary import EXECUTION_PROGRESS, OPEN_SQL_SOCKET, ORGANIZATION_ID
 from wherobots_local.control.faults import FaultTarget, Slow
-from wherobots_local.control.journal import LONGEST_TEXT, JournalEntry
+from wherobots_local.control.journal import JournalEntry
 from wherobots_local.http.fault_actions import disturb_upgrade
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.protocol import connection_of
@@ -34,7 +34,7 @@ from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
 
 _MOST_WAITING = 1000
-"""Progress is left out for a client that is so many messages behind."""
+"""A client that is this many messages behind gets no progress."""
 
 _LONGEST_REASON = 100
 """A closing frame has room for 123 bytes."""
@@ -45,8 +45,6 @@ def sql_socket_route(service: LocalService) -> WebSocketRoute:
 
 
 class _SqlSocketEndpoint:
-    """The ASGI application of one WebSocket."""
-
     def __init__(self, service: LocalService) -> None:
         self._service = service
 
@@ -55,12 +53,7 @@ class _SqlSocketEndpoint:
         socket = WebSocket(scope, receive, send)
         await service.settled()
         session_id = socket.path_params["session_id"]
-        entry = JournalEntry(
-            operation=OPEN_SQL_SOCKET,
-            method="GET",
-            path=socket.url.path[:LONGEST_TEXT],
-            session_id=session_id[:LONGEST_TEXT],
-        )
+        entry = JournalEntry(OPEN_SQL_SOCKET, "GET", socket.url.path, session_id=session_id)
         service.journal.record(entry)
         await receive()  # websocket.connect
         try:
@@ -114,7 +107,7 @@ class SqlConnection:
         self._task(self._write())
         try:
             while (event := await receive())["type"] == "websocket.receive" and not self._is_lost:
-                # A client sends text only; like other messages without a known kind, bytes say nothing.
+                # Clients send only text. Bytes are ignored, like messages of an unknown kind.
                 message = parse_session_message(event.get("text") or "")
                 if message is not None:
                     await self._receive(message)
@@ -129,31 +122,31 @@ class SqlConnection:
             self._waiting.put_nowait((frame, statement))
 
     def close(self, code: int | None, reason: str) -> None:
-        """End the connection: with a closing frame after what was posted, or at once without one."""
+        """Close with a closing frame after all posted messages, or at once without one."""
         if code is None:
             self._lose()
         else:
             self._waiting.put_nowait((code, reason))
 
     def _lose(self, *, reset: bool = False) -> None:
-        """End the connection as if the network had failed: of what the client has sent, nothing more is handled."""
+        """End the connection as if the network had failed. Messages that have arrived are not handled any more."""
         self._is_lost = True
         connection = connection_of(self._scope)
         (connection.reset if reset else connection.drop)()
 
     async def _receive(self, received: ReceivedMessage) -> None:
         if self._service.sql_sessions.find(self._session.id) is None:
-            # Ended by a reset, which the journal begins with.
+            # A reset has ended the session and emptied the journal.
             return
         message = received.message
         statement = message.statement if isinstance(message, ExecuteMessage) else None
         entry = JournalEntry(
             operation=received.operation,
             method="MESSAGE",
-            path=self._scope["path"][:LONGEST_TEXT],
+            path=self._scope["path"],
             session_id=self._session.id,
-            execution_id=received.execution_id[:LONGEST_TEXT],
-            statement=statement and statement[:LONGEST_TEXT],
+            execution_id=received.execution_id,
+            statement=statement,
         )
         self._service.journal.record(entry)
         target = FaultTarget(received.operation, session_id=self._session.id, statement=statement)
@@ -168,7 +161,7 @@ class SqlConnection:
             self._late.add(late)
             late.add_done_callback(self._late.discard)
         elif fault.type == "lose_answer":
-            # First the connection is gone, and only then there is something to send.
+            # In this order, so that nothing is sent.
             self._lose()
             self._handle(received, entry)
         elif fault.type == "evict":
@@ -187,12 +180,12 @@ class SqlConnection:
             case None:
                 self.post(error_frame(received.execution_id, received.problem), "")
                 took_effect = False
-            case ExecuteMessage() as wish:
-                took_effect = executions.execute(wish, self)
-            case CancelMessage() as wish:
-                took_effect = executions.cancel(wish.execution_id, self)
-            case RetrieveMessage() as wish:
-                self._task(executions.retrieve(wish, self))
+            case ExecuteMessage() as request:
+                took_effect = executions.execute(request, self)
+            case CancelMessage() as request:
+                took_effect = executions.cancel(request.execution_id, self)
+            case RetrieveMessage() as request:
+                self._task(executions.retrieve(request, self))
                 took_effect = False
         if took_effect:
             self._service.journal.took_effect(entry)
@@ -201,7 +194,7 @@ class SqlConnection:
         await asyncio.sleep(seconds)
         self._handle(received, entry)
         if self._has_ended:
-            # What was sent arrives all the same, and what it began is an orphan.
+            # The message still takes effect, and its execution is an orphan.
             self._session.disconnect(self, clean=False)
 
     async def _write(self) -> None:
@@ -228,14 +221,14 @@ class SqlConnection:
                 connection_of(self._scope).close()
 
     def _task(self, work: Any) -> None:
-        """Begin something that ends with the connection."""
+        """Start a task that ends with the connection."""
         task = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
 
 def _encoded(content: dict[str, Any], *, half: bool = False) -> dict[str, Any]:
-    """The ASGI event of a message: CBOR in a binary frame if it has a result, else JSON in a text frame."""
+    """Encode a message: CBOR in a binary frame if it has a result, else JSON in a text frame."""
     if content.get("results") is None:
         text = json.dumps(content)
         return {"type": "websocket.send", "text": text[: len(text) // 2] if half else text}

@@ -1,4 +1,4 @@
-"""The status page: one file without data. It reads runs, logs and SQL sessions with calls under ``/_control``."""
+"""The status page: one file without data. It reads runs, logs and SQL sessions under ``/_control``."""
 
 from __future__ import annotations
 
@@ -27,14 +27,13 @@ _ADDRESSES = (
     # Where the service's web console lists SQL sessions: clients make this address from the API's.
     "/workloads",
 )
-"""Where a browser gets the page too. The page reads from its address what to show."""
+"""Further addresses of the page for browsers. The page reads from its address what to show."""
 
 
 class _BrowserRoute(Route):
-    """A route for browsers only. For everything else it is not there, and the API responds."""
+    """A route for browsers only. Other clients get the API."""
 
     def matches(self, scope: Scope) -> tuple[Match, Scope]:
-        """Leave a request to other routes unless a person has opened its address."""
         match, child = super().matches(scope)
         if match is Match.FULL and scope["method"] == "GET" and _is_of_a_browser(Headers(scope=scope)):
             return match, child
@@ -69,12 +68,12 @@ def _accepts_html(headers: Headers) -> bool:
 
 
 def _is_of_a_browser(headers: Headers) -> bool:
-    """Whether a request is that of a person at a browser, which has no key to send; a client of the API has."""
+    """Return whether a browser sent the request: it sends no key, unlike a client of the API."""
     return _accepts_html(headers) and "x-api-key" not in headers and "authorization" not in headers
 
 
 def _policy(html: str) -> str:
-    """Allow the page's own script and style, by their hashes, and calls to this server. Nothing else."""
+    """Allow only the page's own script and style, by their hashes, and calls to this server."""
     return "; ".join(
         (
             "default-src 'none'",

@@ -1,4 +1,4 @@
-"""The operations for storage. The bytes of files are sent by ``objects.py`` and ``s3_api.py``."""
+"""The operations for storage. Bytes of files are sent by ``objects.py`` and ``s3_api.py``."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from wherobots_local.api import vocabulary
 from wherobots_local.api.account_requests import (
     CredentialsRequest,
     DirectoryQuery,
@@ -97,12 +96,12 @@ def _storage_and_path(call: ReceivedCall) -> tuple[Source, str]:
 
 def _file(call: ReceivedCall) -> str:
     if call.request.path_params["path"].endswith("/"):
-        raise ApiError(400, "the path is that of a folder, but must be that of a file")
+        raise ApiError(400, "the path names a folder, but must name a file")
     return _folder(call)
 
 
 def _folder(call: ReceivedCall) -> str:
-    """The address of the folder that a request is about; not that of the storage itself."""
+    """Return the address of the requested folder, which is not the storage itself."""
     storage, path = _storage_and_path(call)
     if not path:
         raise ApiError(400, "the path is empty, but must name something in the storage")
@@ -125,7 +124,7 @@ def _checked(call: ReceivedCall, address: str) -> str:
 
 
 def _redirected(call: ReceivedCall, address: str) -> Response:
-    """Redirect to a URL of the file that works without the key."""
+    """Redirect to a URL of the file that needs no key."""
     with contents.storage_errors(address):
         if not place_of(call.service.root, address).is_file():
             raise FileNotFoundError
@@ -137,19 +136,19 @@ def _url(call: ReceivedCall, method: str, key: str) -> str:
 
 
 OPERATIONS: OperationTable = (
-    ("GET", "/storage", vocabulary.LIST_STORAGE, lambda call: [*map(source_view, sources(call.service.root))]),
-    ("POST", "/storage/credentials", vocabulary.STORAGE_CREDENTIALS, _credentials),
-    ("GET", "/storage/{integration_id}", vocabulary.GET_STORAGE, lambda call: source_view(_source(call))),
-    ("POST", "/storage/{integration_id}/access", vocabulary.STORAGE_ACCESS, lambda call: access_view(_source(call))),
-    ("POST", "/storage/{storage_id}/file-upload-url/{path:path}", vocabulary.FILE_UPLOAD_URL, _upload_url),
-    ("GET", "/storage/{storage_id}/files/{path:path}", vocabulary.DOWNLOAD_FROM_STORAGE, _download),
-    ("DELETE", "/storage/{storage_id}/files/{path:path}", vocabulary.DELETE_FROM_STORAGE, _delete),
-    ("POST", "/storage/{storage_id}/file-rename/{path:path}", vocabulary.RENAME_IN_STORAGE, _rename),
-    ("GET", "/storage/{storage_id}/directories/{path:path}", vocabulary.LIST_DIRECTORY, _list_folder),
-    ("PUT", "/storage/{storage_id}/directories/{path:path}", vocabulary.CREATE_DIRECTORY, _make_folder),
-    ("DELETE", "/storage/{storage_id}/directories/{path:path}", vocabulary.DELETE_DIRECTORY, _remove_folder),
-    ("POST", "/files/upload-url", vocabulary.UPLOAD_URL, lambda call: {"uploadUrl": _url(call, "PUT", _key(call))}),
-    ("GET", "/files/download", vocabulary.DOWNLOAD_FILE, lambda call: _redirected(call, f"{SCHEME}{_key(call)}")),
-    ("GET", "/files/dir", vocabulary.GET_DIRECTORY, _directory),
-    ("GET", "/files/integration-dir", vocabulary.GET_INTEGRATION_DIRECTORY, _integration_directory),
+    ("GET", "/storage", "listIntegration", lambda call: [*map(source_view, sources(call.service.root))]),
+    ("POST", "/storage/credentials", "getStorageCredentials", _credentials),
+    ("GET", "/storage/{integration_id}", "getIntegration", lambda call: source_view(_source(call))),
+    ("POST", "/storage/{integration_id}/access", "verifyIntegrationAccess", lambda call: access_view(_source(call))),
+    ("POST", "/storage/{storage_id}/file-upload-url/{path:path}", "createFileUploadUrl", _upload_url),
+    ("GET", "/storage/{storage_id}/files/{path:path}", "downloadFileFromStorage", _download),
+    ("DELETE", "/storage/{storage_id}/files/{path:path}", "deleteFileFromStorage", _delete),
+    ("POST", "/storage/{storage_id}/file-rename/{path:path}", "renameFileInStorage", _rename),
+    ("GET", "/storage/{storage_id}/directories/{path:path}", "listDirectoryContents", _list_folder),
+    ("PUT", "/storage/{storage_id}/directories/{path:path}", "createDirectory", _make_folder),
+    ("DELETE", "/storage/{storage_id}/directories/{path:path}", "deleteDirectory", _remove_folder),
+    ("POST", "/files/upload-url", "createUploadUrl", lambda call: {"uploadUrl": _url(call, "PUT", _key(call))}),
+    ("GET", "/files/download", "downloadFile", lambda call: _redirected(call, f"{SCHEME}{_key(call)}")),
+    ("GET", "/files/dir", "getDirectory", _directory),
+    ("GET", "/files/integration-dir", "getIntegrationDirectory", _integration_directory),
 )

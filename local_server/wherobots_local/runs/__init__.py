@@ -1,1 +1,1 @@
-"""The runs that the local server knows: their state, their logs and where they are kept."""
+"""Runs: their state, their logs and their files."""

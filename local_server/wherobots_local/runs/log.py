@@ -1,4 +1,4 @@
-"""The log of one run: its lines in the order of their timestamps, in files, and never larger than its limits."""
+"""The log of one run: lines in files, sorted by timestamp, within limits."""
 
 from __future__ import annotations
 
@@ -10,8 +10,6 @@ from pathlib import Path
 
 from wherobots_local.runs.log_blocks import LATEST, TEXT_FILE, LogBlocks, LogLines, StoredLine
 
-__all__ = ["DEFAULT_MAX_BYTES", "DEFAULT_MAX_LINES", "LogLimits", "RunLog", "StoredLine"]
-
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 DEFAULT_MAX_LINES = 5_000_000
 
@@ -21,18 +19,15 @@ _LONGEST_LINE_SHOWN = 4096
 
 @dataclass(frozen=True)
 class LogLimits:
-    """How large a log may get: its bytes on disk, with its index, and its lines."""
+    """The most bytes of a log on disk, with its index, and the most lines."""
 
     bytes: int = DEFAULT_MAX_BYTES
     lines: int = DEFAULT_MAX_LINES
 
 
 class RunLog:
-    """The lines of a run, sorted by timestamp and, if that is equal, by arrival. Threads may append.
-
-    Without a folder it is in memory, for tests. When a limit is reached, one line says so and further lines are
-    discarded.
-    """
+    """The lines of a run, sorted by timestamp and then by arrival. Threads can append. Without a folder it is in
+    memory, for tests. When a limit is reached, a line reports that further lines are discarded."""
 
     def __init__(self, folder: Path | None = None, limits: LogLimits | None = None) -> None:
         self._folder = folder
@@ -50,15 +45,15 @@ class RunLog:
 
     @property
     def file(self) -> Path | None:
-        """The file of the text; None in memory. It does not exist before the first line."""
+        """The text; None in memory. The file does not exist before the first line."""
         return self._folder and self._folder / TEXT_FILE
 
     def on_disk(self) -> Sequence[StoredLine]:
-        """Return the lines that are on disk now. Any thread may read them, also while the log is being closed."""
+        """Return the lines on disk. Any thread can read them, also while the log is being closed."""
         return LogLines(LogBlocks(self._folder))
 
     def append(self, lines: bytes) -> None:
-        """Add what the run has just written, stamped with the time of this call. The last line end may be missing."""
+        """Add output of the run with the current time. The last line end can be missing."""
         text = lines if lines.endswith(b"\n") else lines + b"\n"
         with self._lock:
             if self.full:
@@ -80,7 +75,7 @@ class RunLog:
         self.insert_all([(timestamp, raw)])
 
     def insert_all(self, lines: Sequence[tuple[int, str]]) -> None:
-        """Put many lines, each with its timestamp, where the timestamps belong, visible at once."""
+        """Insert lines at the places of their timestamps, visible at once."""
         with self._lock:
             self._blocks.insert([(moment, raw.encode("utf-8", "surrogatepass") + b"\n") for moment, raw in lines])
 
@@ -89,12 +84,11 @@ class RunLog:
         return [line.head(_LONGEST_LINE_SHOWN) for line in self.lines[-count:]]
 
     def hold(self) -> None:
-        """Keep the files open while the run writes."""
+        """Create the files and keep them open while the run writes, also if its script removes its folder."""
         with self._lock:
             self._blocks.hold()
 
     def release(self) -> None:
-        """Close the files until they are needed again."""
         with self._lock:
             self._blocks.release()
 
@@ -113,7 +107,7 @@ class RunLog:
         return now
 
     def _fitting(self, text: bytes) -> tuple[bytes, str | None]:
-        """Cut the lines to what the limits leave; return them and the limit that was reached."""
+        """Cut lines at the limits. Returns them, and the limit that was reached."""
         limit = None
         room = max(self._limits.bytes - self._blocks.size, 0)
         if len(text) > room:

@@ -1,9 +1,8 @@
 """The lines of a log in two files: the text, and an index of its blocks.
 
-A block is what was read from the process at once: whole lines, one after the other in the text. Its record in the
-index contains its place in the text and the time of its first line. Each further line is a nanosecond later. So a log
-takes no memory, the index of a log of eight million lines has a few thousand records, and a binary search finds any
-line.
+A block is whole lines that were read from the process at once. Its record in the index has its place in the text and
+the time of its first line; each further line is a nanosecond later. So a log takes no memory, the index of eight
+million lines has a few thousand records, and a binary search finds any line.
 """
 
 from __future__ import annotations
@@ -21,7 +20,7 @@ TEXT_FILE = "log.txt"
 INDEX_FILE = "log.index"
 
 LATEST = 2**63 - 1
-"""The latest timestamp that a record can contain. A line can be inserted with it."""
+"""The latest timestamp that a record can have."""
 
 _RECORD = struct.Struct("<qQQQIId?")
 _RECORDS_READ = 64
@@ -29,11 +28,11 @@ _TEXT_READ = 64 * 1024
 
 
 class Block(NamedTuple):
-    """Some lines that follow each other in the text.
+    """Lines that follow each other in the text.
 
-    ``timestamp`` and ``number``, in the order of arrival, are those of the first line, and ``first`` is its position in
-    the order of time. ``read_at`` is the ``time.monotonic()`` when it was read; minus infinity if it is visible at
-    once. A ``whole`` block is one line, which may contain line ends.
+    ``timestamp`` and ``number`` (in the order of arrival) belong to the first line, and ``first`` is its position in
+    the order of time. ``read_at`` is the ``time.monotonic()`` of the read; minus infinity is visible at once. A
+    ``whole`` block is one line, which can contain line ends.
     """
 
     timestamp: int
@@ -57,7 +56,7 @@ class StoredLine(NamedTuple):
 
     @property
     def raw(self) -> str:
-        """The text, decoded as UTF-8, with U+FFFD for invalid bytes."""
+        """The text, with U+FFFD for bytes that are not UTF-8."""
         return self.lines.text_of(self).decode("utf-8", "surrogatepass" if self.block.whole else "replace")
 
     @property
@@ -65,26 +64,23 @@ class StoredLine(NamedTuple):
         return len(self.lines.text_of(self))
 
     def head(self, longest: int) -> str:
-        """Return the beginning of the text, at most so many bytes."""
         return self.lines.text_of(self)[:longest].decode("utf-8", "replace")
 
 
 class LogBlocks:
-    """The files of one log. Writes must not overlap. A read during an append sees the log as it was before.
-
-    Without a folder the log is in memory, for tests.
-    """
+    """The files of one log; without a folder in memory, for tests. Writes must not overlap. A read during an append
+    sees the log before it."""
 
     def __init__(self, folder: Path | None) -> None:
         # The index first: another thread may append now, the text before its record. So each record has its text.
         self._index = StoreFile(folder and folder / INDEX_FILE)
         self._text = StoreFile(folder and folder / TEXT_FILE)
         self.extent = (0, 0)
-        """How many blocks and lines there are: one value, because one thread may read it while another writes."""
+        """The numbers of blocks and lines: one value, because a thread can read it while another writes."""
         self.end = 0
         """Timestamp of the last line; 0 for an empty log."""
         self.restored = False
-        """Whether the log was written by an earlier server."""
+        """Whether an earlier server wrote the log."""
         self._read_back()
 
     @property
@@ -92,7 +88,6 @@ class LogBlocks:
         return self._text.size + self._index.size
 
     def hold(self) -> None:
-        """Keep the files open for the writes that follow."""
         self._text.hold()
         self._index.hold()
 
@@ -100,14 +95,10 @@ class LogBlocks:
         self._text.release()
         self._index.release()
 
-    def add(
-        self, timestamp: int, text: bytes, count: int, read_at: float, *, whole: bool = False, keep: bool = False
-    ) -> None:
-        """Insert lines, each with a line end, at the place of their times, after lines of the same time.
-
-        With ``keep``, lines that cannot be written at the end are kept in memory, and are no ``OSError``.
-        """
-        block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, whole)
+    def add(self, timestamp: int, text: bytes, count: int, read_at: float, *, keep: bool = False) -> None:
+        """Insert lines at the place of their times, after lines of the same time. With ``keep``, lines that cannot be
+        written at the end stay in memory instead of raising an ``OSError``."""
+        block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, False)
         self._text.write(block.offset, text, keep=keep)
         self._place([block], keep=keep)
 
@@ -122,17 +113,24 @@ class LogBlocks:
             self._place(sorted(blocks, key=lambda block: block.timestamp))
 
     def _place(self, new: Sequence[Block], *, keep: bool = False) -> None:
-        """Write the records of new blocks, in the order of time, and those of all later lines again."""
+        """Write the records of new blocks, sorted by time, and again those of all later lines."""
         start, first, later = self._later_than(new[0].timestamp)
+        last = new[-1].timestamp + new[-1].lines - 1
+        overlapping = [block for block in later if block.timestamp <= last]
+        if overlapping:
+            # In this order, because lines of the same time stay in the order of arrival.
+            lines = (line for block in (*overlapping, *new) for line in self._lines_of(block))
+            new = sorted(lines, key=lambda line: line.timestamp)
         data, end = bytearray(), self.end
-        for block in self._merged(later, new):
+        for block in (*new, *later[len(overlapping) :]):
             data += _RECORD.pack(*block._replace(first=first))
             first, end = first + block.lines, max(end, block.timestamp + block.lines - 1)
         self._index.write(start * _RECORD.size, bytes(data), keep=keep)
         self.extent, self.end = (start + len(data) // _RECORD.size, first), end
 
     def _later_than(self, timestamp: int) -> tuple[int, int, list[Block]]:
-        """The number of the first block with later lines, the position of its first line, and all blocks from there."""
+        """Return the number of the first block with later lines, the position of its first line, and all blocks from
+        there."""
         blocks, length = self.extent
         if not length or self.end <= timestamp:
             return blocks, length, []
@@ -140,23 +138,18 @@ class LogBlocks:
         number, found = lines.locate(bisect.bisect_right(lines, timestamp, key=lambda line: line.timestamp))
         return number, found.first, self.read_records(number, blocks - number)
 
-    def _merged(self, earlier: Sequence[Block], later: Sequence[Block]) -> Iterator[Block]:
-        """Merge two sorted lists of blocks; a block is cut where one of the other list falls into it.
-
-        Of lines of one time, those of ``earlier`` come first.
-        """
-        ahead, behind = list(reversed(earlier)), list(reversed(later))
-        while ahead and behind:
-            if ahead[-1].timestamp <= behind[-1].timestamp:
-                stack, fitting = ahead, behind[-1].timestamp - ahead[-1].timestamp + 1
-            else:
-                stack, fitting = behind, ahead[-1].timestamp - behind[-1].timestamp
-            block = stack.pop()
-            if fitting < block.lines:
-                block, rest = self._split(block, fitting)
-                stack.append(rest)
+    def _lines_of(self, block: Block) -> Iterator[Block]:
+        """Divide a block into blocks of one line."""
+        if block.lines == 1:
             yield block
-        yield from reversed(ahead or behind)
+            return
+        offset = block.offset
+        for index, text in enumerate(self.read_text(block.offset, block.size).split(b"\n")[:-1]):
+            size = len(text) + 1
+            yield block._replace(
+                timestamp=block.timestamp + index, number=block.number + index, offset=offset, size=size, lines=1
+            )
+            offset += size
 
     def read_records(self, start: int, count: int) -> list[Block]:
         data = self._index.read(start * _RECORD.size, count * _RECORD.size)
@@ -167,7 +160,7 @@ class LogBlocks:
         return self._text.read(offset, size)
 
     def _read_back(self) -> None:
-        """Read the files of an earlier server. A record that it did not finish is ignored."""
+        """Read the index of an earlier server. An incomplete record is ignored."""
         count = self._index.size // _RECORD.size
         if not count:
             return
@@ -176,24 +169,10 @@ class LogBlocks:
         self.end = last.timestamp + last.lines - 1
         self.restored = True
 
-    def _split(self, block: Block, count: int) -> tuple[Block, Block]:
-        rest = self.read_text(block.offset, block.size).split(b"\n", count)[count]
-        left = block._replace(size=block.size - len(rest), lines=count)
-        right = block._replace(
-            timestamp=block.timestamp + count,
-            number=block.number + count,
-            offset=block.offset + left.size,
-            size=len(rest),
-            lines=block.lines - count,
-        )
-        return left, right
-
 
 class LogLines(Sequence[StoredLine]):
-    """The lines of a log as they are now, sorted by timestamp and, if that is equal, by arrival.
-
-    Keeps no more than one block of text in memory. Use it once: it does not see lines that come later.
-    """
+    """The lines of a log at one moment, sorted by timestamp and then by arrival. It keeps at most one block of text in
+    memory. Use it once: later lines are not in it."""
 
     def __init__(self, blocks: LogBlocks) -> None:
         self._blocks = blocks
@@ -222,25 +201,19 @@ class LogLines(Sequence[StoredLine]):
         return StoredLine(block.timestamp + within, block.number + within, read_at, block, self)
 
     def locate(self, position: int) -> tuple[int, Block]:
-        """Find the block that holds the line of a position, as its number in the index and its record."""
+        """Return the block of a position, as its number in the index and its record."""
         if self._current is not None:
             number, block = self._current
             if position == block.first + block.lines and number + 1 < self._count:
                 number, block = self._current = number + 1, self._record(number + 1)
             if block.first <= position < block.first + block.lines:
                 return number, block
-        low, high = 0, self._count - 1
-        while low < high:
-            middle = (low + high + 1) // 2
-            if self._record(middle).first <= position:
-                low = middle
-            else:
-                high = middle - 1
-        self._current = low, self._record(low)
+        number = bisect.bisect_right(range(self._count), position, key=lambda index: self._record(index).first) - 1
+        self._current = number, self._record(number)
         return self._current
 
     def text_of(self, line: StoredLine) -> bytes:
-        """Read the text of a line, without its line end."""
+        """Return the text of a line, without its line end."""
         block = line.block
         if self._texts[0] != block.offset:
             self._texts = block.offset, list(self._split_text(block))

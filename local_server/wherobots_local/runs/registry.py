@@ -1,4 +1,4 @@
-"""All runs that the server knows, in the order of their creation."""
+"""All runs of a server, in the order of their creation."""
 
 from __future__ import annotations
 
@@ -15,11 +15,8 @@ _SAVED_AT_ONCE = 20
 
 
 class RunRegistry:
-    """Keeps the runs, and writes their records to disk when they change. Belongs to one event loop.
-
-    ``earlier`` are the runs of earlier servers, oldest first. ``on_change`` is called with each run that was created or
-    has changed.
-    """
+    """Keeps the runs, and writes their records when they change. Belongs to one event loop. ``earlier`` are runs of
+    earlier servers, oldest first. ``on_change`` is called with each new or changed run."""
 
     def __init__(
         self, store: RunStore, earlier: Iterable[LocalRun] = (), on_change: Callable[[LocalRun], None] | None = None
@@ -40,7 +37,7 @@ class RunRegistry:
         return list(self._by_id.values())
 
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
-        """Add a new run, PENDING, and write its record. A ``synthetic`` one has no process."""
+        """Add a run as PENDING, and write its record. A ``synthetic`` run has no process."""
         run_id = new_id()
         run = LocalRun(
             request=request,
@@ -54,11 +51,11 @@ class RunRegistry:
         self._by_id[run.id] = run
         self._save(run)
         run.on_change = self._changed
-        self._tell(run)
+        self._notify(run)
         return run
 
     def get(self, run_id: str) -> LocalRun:
-        """Find a run by its id. It is a 404 if there is none."""
+        """Return a run. It is a 404 if there is none."""
         run = self._by_id.get(run_id)
         if run is None:
             raise ApiError(404, f"there is no run with the id {run_id!r}", "Check the id of the run.")
@@ -72,7 +69,6 @@ class RunRegistry:
         run.on_change = None
 
     def clear(self) -> None:
-        """Remove all runs from the list. Their folders stay."""
         for run in self.runs:
             self.forget(run)
         self._created = 0
@@ -83,22 +79,19 @@ class RunRegistry:
         self._unsaved.clear()
 
     def _changed(self, run: LocalRun) -> None:
-        self._save_soon(run)
-        self._tell(run)
-
-    def _tell(self, run: LocalRun) -> None:
-        if self._on_change is not None:
-            self._on_change(run)
-
-    def _save_soon(self, run: LocalRun) -> None:
         self._unsaved[run.id] = run
         # Changes that belong together are written together.
         if not self._saving:
             self._saving = True
             asyncio.get_running_loop().call_soon(self._save_some)
+        self._notify(run)
+
+    def _notify(self, run: LocalRun) -> None:
+        if self._on_change is not None:
+            self._on_change(run)
 
     def _save_some(self) -> None:
-        """Write a few records, so that the server responds while thousands of runs begin."""
+        """Write a few records, so that the server responds while thousands of runs start."""
         for run_id in list(islice(self._unsaved, _SAVED_AT_ONCE)):
             self._save(self._unsaved.pop(run_id))
         self._saving = bool(self._unsaved)
@@ -107,7 +100,7 @@ class RunRegistry:
 
     def _save(self, run: LocalRun) -> None:
         if not self._store.save(run):
-            # For example on a full disk. It is tried again after another record could be written.
+            # For example on a full disk. It is written again after the next success.
             self._refused[run.id] = run
         elif self._refused:
             self._refused.pop(run.id, None)

@@ -1,4 +1,4 @@
-"""A run of the local server and its state."""
+"""The state of a run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MAX_SAMPLES = 2000
 
 
 def new_id() -> str:
-    """Make an id like the service's: 14 characters of ``[a-z0-9]``."""
+    """Return an id like those of the service: 14 characters of ``[a-z0-9]``."""
     return "".join(secrets.choice(_ID_ALPHABET) for _ in range(_ID_LENGTH))
 
 
@@ -31,13 +31,13 @@ def utc_now() -> datetime:
 
 
 def timestamp(moment: datetime) -> str:
-    """Show a time as the service does: ISO 8601 in UTC with a ``Z``."""
+    """Format a time as the service does: ISO 8601 in UTC with a ``Z``."""
     return moment.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 @dataclass
 class AppEvent:
-    """An event of a run's application (``KubeAppEvent``)."""
+    """A ``KubeAppEvent``."""
 
     code: str | None
     message: str | None
@@ -48,7 +48,7 @@ class AppEvent:
 
 @dataclass(frozen=True)
 class Usage:
-    """CPU use since the sample before, and memory use, both in percent of the machine."""
+    """CPU use since the previous sample, and memory use, in percent of the machine."""
 
     timestamp: int
     cpu_percent: float
@@ -57,10 +57,8 @@ class Usage:
 
 @dataclass
 class LocalRun:
-    """A run and its state. Only the methods change the state, so that the times stay consistent.
-
-    A ``synthetic`` run has no process and changes only through the control surface.
-    """
+    """A run. Only its methods change the state, so that the times stay consistent. A ``synthetic`` run has no process
+    and changes only through the control surface."""
 
     request: CreateRunRequest
     region: str
@@ -96,7 +94,7 @@ class LocalRun:
         return self.status in TERMINAL_STATUSES
 
     def set_status(self, status: str) -> None:
-        """Change the status, and the times that go with it."""
+        """Change the status and its times."""
         self.status = status
         self._touch()
         if status == RUNNING and self.started_at is None:
@@ -116,7 +114,7 @@ class LocalRun:
         self._touch()
 
     def add_usage(self, sample: Usage) -> None:
-        """Add a sample. Of a long run every other sample is dropped, so that their number stays bounded."""
+        """Add a sample. In a long run every other sample is dropped, so that their number stays bounded."""
         self.usage.append(sample)
         if len(self.usage) > _MAX_SAMPLES:
             del self.usage[1::2]

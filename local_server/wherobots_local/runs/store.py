@@ -1,24 +1,35 @@
-"""The folders of the runs: each holds the run's record and log, which outlive the server."""
+"""The folders of the runs. Each has a record (JSON) and a log, from which a later server reads the run."""
 
 from __future__ import annotations
 
 import contextlib
 import json
 import logging
+import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
+from wherobots_local.api.validation import without_nulls
 from wherobots_local.api.vocabulary import FAILED, TERMINAL_STATUSES
 from wherobots_local.runs.log import LogLimits, RunLog
-from wherobots_local.runs.record import from_record, to_record
-from wherobots_local.runs.run import LocalRun
+from wherobots_local.runs.run import AppEvent, LocalRun, Usage
+
+VERSION = 1
+_LATER_TIMES = ("started_at", "completed_at")
+_TIMES = ("created_at", "updated_at", *_LATER_TIMES)
+_PLAIN = (
+    *("id", "region", "sequence", "synthetic", "status", "cancel_requested"),
+    *("app_id", "app_status", "app_message", "spark_ui_url"),
+)
 
 OWN_FOLDER_OF_A_RUN = ".run"
-"""Folder of record and log in the folder of a run, which is the script's working directory."""
+"""The folder of record and log, in the folder of the run, which is the script's working directory."""
 
 RECORD_FILE = "run.json"
 
@@ -26,8 +37,6 @@ _log = logging.getLogger(__name__)
 
 
 class RunStore:
-    """Records and logs on disk, in a folder for each run."""
-
     def __init__(self, folder: Path, server: str, limits: LogLimits) -> None:
         self._folder = folder
         self._server = server
@@ -50,10 +59,8 @@ class RunStore:
         return True
 
     def load(self, is_alive: Callable[[str], bool]) -> list[LocalRun]:
-        """Read the runs of earlier servers. Those that were active when their server ended become FAILED.
-
-        Active runs of servers that are alive are left out. Returns the runs in the order of their creation.
-        """
+        """Read the runs of earlier servers, in the order of their creation. If a run was active when its server ended,
+        it becomes FAILED. Active runs of live servers are left out."""
         found = []
         for path in self._records():
             try:
@@ -62,7 +69,7 @@ class RunStore:
                     continue
                 run_id = path.parent.parent.name
                 if record["id"] != run_id:
-                    # Else another folder would be removed in the end, even one outside.
+                    # Otherwise another folder would be removed later, even one outside.
                     raise ValueError(f"its id is {record['id']!r}, but must be {run_id!r}, the name of its folder")
                 found.append(from_record(record, self.log(run_id)))
             except (OSError, ApiError, LookupError, TypeError, ValueError, RecursionError) as error:
@@ -86,10 +93,8 @@ class RunStore:
         shutil.rmtree(folder, ignore_errors=True)
 
     def remove_all(self, known: Iterable[str], is_alive: Callable[[str], bool]) -> None:
-        """Remove the folders of runs: of these, and of all others with a record.
-
-        Those of other servers that are alive stay. ``known`` are ids of runs whose record may be missing.
-        """
+        """Remove the folders of all runs except those of other live servers. ``known`` are runs whose record may be
+        missing."""
         servers = dict.fromkeys(known, self._server)
         servers |= {path.parent.parent.name: _server_of(path) for path in self._records()}
         for run_id, server in servers.items():
@@ -97,10 +102,10 @@ class RunStore:
                 self.remove(run_id)
 
     def remove_nameless(self, before: float) -> None:
-        """Remove folders without a readable record that were last changed before a time: their runs are in no list."""
+        """Remove folders without a readable record that have not changed since a time."""
         with contextlib.suppress(OSError):
             for folder in self._folder.iterdir():
-                if folder.stat().st_mtime < before and not _is_json(self._own(folder.name) / RECORD_FILE):
+                if folder.stat().st_mtime < before and not _server_of(self._own(folder.name) / RECORD_FILE):
                     shutil.rmtree(folder, ignore_errors=True)
 
     def _own(self, run_id: str) -> Path:
@@ -114,7 +119,7 @@ class RunStore:
         try:
             run.log.note(f"ERROR: {message}")
         except (OSError, LookupError, ValueError) as error:
-            # The server must start all the same.
+            # The server must still start.
             _log.warning("The log of the run %s cannot be read: %s", run.id, error)
         run.add_event("RUN_FAIL_EXEC", message)
         run.set_spark_ui("")
@@ -131,16 +136,54 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 
 
 def _server_of(record: Path) -> str:
-    """The server that a run belongs to; empty if its record cannot be read."""
+    """Return the server of a record; empty if it cannot be read."""
     try:
         return str(json.loads(record.read_bytes())["server"])
     except (OSError, ValueError, LookupError, TypeError, RecursionError):
         return ""
 
 
-def _is_json(path: Path) -> bool:
-    try:
-        json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
-        return False
-    return True
+def to_record(run: LocalRun, server: str) -> dict[str, Any]:
+    """``server`` is the id of the server that the run belongs to while it is active."""
+    return {
+        "version": VERSION,
+        "server": server,
+        **{name: getattr(run, name) for name in _PLAIN},
+        **{name: _text(getattr(run, name)) for name in _TIMES},
+        "request": run.request.as_json(),
+        "events": [{**vars(event), "created_at": _text(event.created_at)} for event in run.events],
+        "usage": [[sample.timestamp, sample.cpu_percent, sample.memory_percent] for sample in run.usage],
+    }
+
+
+def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
+    """Make a run from its record. An invalid one raises ``ApiError``, ``LookupError``, ``TypeError`` or
+    ``ValueError``."""
+    if record["version"] != VERSION:
+        raise ValueError(f"its version is {record['version']!r}, but must be {VERSION}")
+    run = LocalRun(
+        request=parse_create_request(without_nulls(record["request"])),
+        region=record["region"],
+        sequence=record["sequence"],
+        # Older than any delay: the monotonic clock may have restarted.
+        created_monotonic=-math.inf,
+        log=log,
+    )
+    for name in _PLAIN:
+        setattr(run, name, record[name])
+    for name in _TIMES:
+        setattr(run, name, None if record[name] is None and name in _LATER_TIMES else _moment(record[name]))
+    run.events = [AppEvent(**{**event, "created_at": _moment(event["created_at"])}) for event in record["events"]]
+    run.usage = [Usage(*sample) for sample in record["usage"]]
+    return run
+
+
+def _text(moment: datetime | None) -> str | None:
+    return moment.isoformat() if moment else None
+
+
+def _moment(text: str) -> datetime:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"its time {text} has no time zone")
+    return moment

@@ -1,4 +1,4 @@
-"""A file for a disk that may be full: data that must not be lost is kept in memory until there is room."""
+"""A file on a disk that may be full. Data that must not be lost stays in memory until there is room."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 
 
 class StoreFile:
-    """Bytes on disk, followed by those that could not be written yet. Without a path all are in memory, for tests."""
+    """Bytes on disk, followed by bytes that could not be written yet. Without a path all are in memory, for tests."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
@@ -27,7 +27,6 @@ class StoreFile:
         return on_disk + len(memory)
 
     def read(self, offset: int, size: int) -> bytes:
-        """Read a range, or less if the file ends before."""
         on_disk, memory = self._state
         end = offset + size
         behind = memory[max(offset - on_disk, 0) : max(end - on_disk, 0)]
@@ -37,11 +36,8 @@ class StoreFile:
             return os.pread(descriptor, min(end, on_disk) - offset, offset) + behind
 
     def write(self, offset: int, data: bytes, *, keep: bool = False) -> None:
-        """Replace everything from an offset on, at most the size.
-
-        With ``keep``, data that cannot be appended is kept in memory. Else it is an ``OSError``, and the file is as
-        before.
-        """
+        """Replace everything from an offset on. If it fails, the file is as before. With ``keep``, data for the end of
+        the file then stays in memory instead of raising an ``OSError``."""
         on_disk, memory = self._state
         if self._path is None:
             self._state = (0, memory[:offset] + data)

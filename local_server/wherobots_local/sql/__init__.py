@@ -1,1 +1,1 @@
-"""SQL sessions: sessions, executions, and the engines that execute their statements."""
+"""SQL sessions, their executions, and the engines that execute statements."""

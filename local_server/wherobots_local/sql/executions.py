@@ -1,4 +1,4 @@
-"""The executions of a session: begun, remembered for a while, retrieved, taken over and cancelled."""
+"""The executions of a session: start, result, takeover, cancel and eviction."""
 
 from __future__ import annotations
 
@@ -6,28 +6,90 @@ import asyncio
 import logging
 from collections import OrderedDict
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, ResultForm
-from wherobots_local.sql.execution import CANCELLED, FAILED, SUCCEEDED, Execution, SqlListener
-from wherobots_local.sql.frames import NOT_FOUND, error_frame, progress_frame, result_frame, results_of, state_frame
+from wherobots_local.runs.run import new_id
+from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, Executed, ResultForm
+from wherobots_local.sql.frames import NOT_FOUND, Frame, error_frame, progress_frame, result_frame, state_frame
 from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
-
 _REMEMBERED = 1000
-"""How many executions tests can look back at."""
+"""How many executions tests can look up."""
+
+RUNNING = "running"
+SUCCEEDED = "succeeded"
+FAILED = "failed"
+CANCELLED = "cancelled"
+
+
+class SqlListener(Protocol):
+    """A client's connection."""
+
+    origin: str
+    """Scheme, host and port of this server as the client knows them."""
+
+    def post(self, frame: Frame, statement: str) -> None:
+        """Queue a message."""
+
+    def close(self, code: int | None, reason: str) -> None:
+        """Close the connection; without a closing frame if ``code`` is None."""
+
+
+@dataclass(eq=False)
+class Execution:
+    """One execution. ``listener`` is the connection that gets its messages; None for an orphan."""
+
+    request: ExecuteMessage
+    listener: SqlListener | None
+    key: str = field(default_factory=new_id)
+    """Its name in the engine. Unlike a client's id it is unique."""
+    state: str = RUNNING
+    message: str = ""
+    executed: Executed | None = None
+    cancelling: bool = False
+    task: asyncio.Task[None] | None = None
+    grace: asyncio.TimerHandle | None = None
+
+    @property
+    def id(self) -> str:
+        return self.request.execution_id
+
+    @property
+    def is_running(self) -> bool:
+        return self.state == RUNNING
+
+    def send(self, frame: Frame) -> None:
+        if self.listener is not None:
+            self.listener.post(frame, self.request.statement)
+
+    def adopt(self, listener: SqlListener) -> None:
+        self.listener = listener
+        self.end_grace()
+
+    def end_grace(self) -> None:
+        if self.grace is not None:
+            self.grace.cancel()
+            self.grace = None
+
+    def as_json(self) -> dict[str, Any]:
+        return {
+            "execution_id": self.id,
+            "statement": self.request.statement,
+            "state": self.state,
+            "message": self.message,
+            "has_listener": self.listener is not None,
+            "result_uri": self.executed.result_uri if self.executed else None,
+        }
 
 
 class Executions:
-    """The executions of one session. Belongs to one event loop.
-
-    ``on_change`` is called when an execution begins or ends, and ``on_death`` with the reason if the engine ended by
-    itself.
-    """
+    """The executions of one session. Belongs to one event loop. ``on_change`` is called at the start and end of an
+    execution, ``on_death`` with the reason when the engine has ended."""
 
     def __init__(
         self,
@@ -51,53 +113,53 @@ class Executions:
     def are_running(self) -> bool:
         return bool(self._running)
 
-    def execute(self, wish: ExecuteMessage, listener: SqlListener) -> bool:
-        """Begin to execute a statement. Returns False if its id has been used and that is not allowed."""
+    def execute(self, request: ExecuteMessage, listener: SqlListener) -> bool:
+        """Start a statement. Returns False if its id has been used and cannot be used again."""
         rule = self._rules().sql_used_execution_id
-        if rule != "executed" and any(known.id == wish.execution_id for known in self._history):
+        if rule != "executed" and any(known.id == request.execution_id for known in self._history):
             if rule == "refused":
-                listener.post(error_frame(wish.execution_id, "Execution already exists"), wish.statement)
+                listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
             return False
-        replaced = self._known.pop(wish.execution_id, None)
+        replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
             self._let_go(replaced)
-        execution = Execution(wish, listener)
+        execution = Execution(request, listener)
         self._known[execution.id] = execution
         self._history.append(execution)
         del self._history[:-_REMEMBERED]
         self._running.add(execution)
         while len(self._known) > self._rules().sql_executions_kept:
             self.evict(next(iter(self._known)))
-        execution.tell(state_frame(execution.id, execution.state))
+        execution.send(state_frame(execution.id, execution.state))
         execution.task = asyncio.get_running_loop().create_task(self._run(execution))
         self._on_change()
         return True
 
-    async def retrieve(self, wish: RetrieveMessage, listener: SqlListener) -> None:
-        execution = self._known.get(wish.execution_id)
+    async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
+        execution = self._known.get(request.execution_id)
         if execution is None:
-            listener.post(error_frame(wish.execution_id, NOT_FOUND), "")
+            listener.post(error_frame(request.execution_id, NOT_FOUND), "")
             return
         self._known.move_to_end(execution.id)
         more: dict[str, Any] = {}
         rules = self._rules()
         if rules.sql_attach:
             more = self._address(execution, listener)
-            if wish.attach:
+            if request.attach:
                 execution.adopt(listener)
                 more["attached"] = True
         state = execution.state
         try:
-            results = await self._results(execution, ResultForm(wish.format, wish.compression, wish.geometry))
+            results = await self._results(execution, ResultForm(request.format, request.compression, request.geometry))
         except EngineDiedError as error:
             self._on_death(str(error))
             return
         except EngineError as error:
-            listener.post(error_frame(execution.id, str(error)), execution.wish.statement)
+            listener.post(error_frame(execution.id, str(error)), execution.request.statement)
             return
-        listener.post(result_frame(execution.id, state, results, **more), execution.wish.statement)
+        listener.post(result_frame(execution.id, state, results, **more), execution.request.statement)
         if state == FAILED:
-            listener.post(error_frame(execution.id, execution.message), execution.wish.statement)
+            listener.post(error_frame(execution.id, execution.message), execution.request.statement)
 
     def cancel(self, execution_id: str, listener: SqlListener) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
@@ -114,7 +176,7 @@ class Executions:
         return False
 
     def detach(self, listener: SqlListener, *, clean: bool) -> None:
-        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
+        """Handle the end of a connection: its client closed it (``clean``), or it was lost."""
         rules = self._rules()
         for execution in [known for known in self._running if known.listener is listener]:
             execution.listener = None
@@ -135,7 +197,7 @@ class Executions:
         return execution is not None
 
     async def end(self) -> None:
-        """End all that runs, without telling anybody."""
+        """Cancel everything without sending messages."""
         tasks = [execution.task for execution in self._running if execution.task is not None]
         for execution in self._running:
             execution.listener = None
@@ -145,18 +207,18 @@ class Executions:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     def as_json(self) -> list[dict[str, Any]]:
-        """Show the newest executions to tests, oldest first, those that were evicted too."""
+        """Return the newest executions for tests, oldest first, including evicted ones."""
         return [
             {**execution.as_json(), "is_known": self._known.get(execution.id) is execution}
             for execution in self._history
         ]
 
     async def _run(self, execution: Execution) -> None:
-        wish = execution.wish
+        request = execution.request
         try:
-            target = None if wish.store is None else self._stored.target(wish.store, execution.key)
+            target = None if request.store is None else self._stored.target(request.store, execution.key)
             execution.executed = await self._engine.execute(
-                execution.key, wish.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
+                execution.key, request.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
             )
             self._stored.keep(execution.executed)
             execution.state = SUCCEEDED
@@ -176,9 +238,9 @@ class Executions:
         if self._known.get(execution.id) is not execution:
             self._engine.forget(execution.key)
         stored = {} if execution.listener is None else self._address(execution, execution.listener)
-        execution.tell(state_frame(execution.id, execution.state, **stored))
+        execution.send(state_frame(execution.id, execution.state, **stored))
         if execution.state == FAILED:
-            execution.tell(error_frame(execution.id, execution.message))
+            execution.send(error_frame(execution.id, execution.message))
         self._on_change()
 
     def _cancel(self, execution: Execution) -> bool:
@@ -194,23 +256,30 @@ class Executions:
             self._engine.forget(execution.key)
 
     def _progress(self, execution: Execution, total: int, completed: int, active: int) -> None:
-        if execution.wish.enable_progress_events and execution.is_running:
-            execution.tell(progress_frame(execution.id, total, completed, active))
+        if execution.request.enable_progress_events and execution.is_running:
+            execution.send(progress_frame(execution.id, total, completed, active))
 
     async def _results(self, execution: Execution, form: ResultForm) -> dict[str, Any] | None:
         executed, rules = execution.executed, self._rules()
-        if executed is None or execution.wish.store is not None:
+        if executed is None or execution.request.store is not None:
             return None
         if not executed.has_columns and rules.sql_results_of_ddl == "null":
             return None
-        results = results_of(await self._engine.retrieve(execution.key, form), form)
+        serialized = await self._engine.retrieve(execution.key, form)
+        results: dict[str, Any] = {
+            "result_bytes": serialized.data,
+            "format": form.format,
+            "compression": form.compression,
+            "geometry": form.geometry,
+            "geo_columns": list(serialized.geo_columns),
+        }
         if executed.is_cut and rules.sql_cut_marked:
             results["truncated"] = True
         return results
 
     def _address(self, execution: Execution, listener: SqlListener) -> dict[str, Any]:
-        """``result_uri`` and ``size`` of a stored result."""
-        wish, executed = execution.wish.store, execution.executed
-        if wish is None or executed is None:
+        """Return ``result_uri`` and ``size`` of a stored result."""
+        request, executed = execution.request.store, execution.executed
+        if request is None or executed is None:
             return {}
-        return self._stored.shown(wish, executed, listener.origin)
+        return self._stored.shown(request, executed, listener.origin)

@@ -1,4 +1,4 @@
-"""What a session reports about its executions, before it is encoded."""
+"""The messages of a session, before they are encoded."""
 
 from __future__ import annotations
 
@@ -6,45 +6,33 @@ from dataclasses import dataclass
 from typing import Any
 
 from wherobots_local.api.vocabulary import EXECUTION_ERROR, EXECUTION_PROGRESS, EXECUTION_RESULT, STATE_UPDATED
-from wherobots_local.sql.engine import ResultForm, Serialized
 
 NOT_FOUND = "Execution not found"
-"""The text by which clients recognise an execution that the session does not know (any more)."""
+"""Clients recognise an unknown or forgotten execution by this text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of a session. Faults know it by its ``event``, such as ``stateUpdated``."""
+    """One message of a session. ``event``, such as ``stateUpdated``, is its name in faults."""
 
     event: str
     content: dict[str, Any]
 
     @property
     def state(self) -> str | None:
-        """The state that it reports; None if it reports none."""
         state: str | None = self.content.get("state")
         return state
 
 
 def state_frame(execution_id: str, state: str, **stored: Any) -> Frame:
-    """Report the state of an execution. ``stored`` are ``result_uri`` and ``size`` of a stored result."""
+    """``stored`` are ``result_uri`` and ``size`` of a stored result."""
     return Frame(STATE_UPDATED, {"kind": "state_updated", "execution_id": execution_id, "state": state, **stored})
 
 
 def result_frame(execution_id: str, state: str, results: dict[str, Any] | None, **more: Any) -> Frame:
-    """Respond to ``retrieve_results``. ``more`` are ``result_uri`` and ``size`` if stored, and ``attached``."""
+    """The response to ``retrieve_results``. ``more`` are ``result_uri`` and ``size`` if stored, and ``attached``."""
     content = {"kind": "execution_result", "execution_id": execution_id, "state": state, "results": results, **more}
     return Frame(EXECUTION_RESULT, content)
-
-
-def results_of(serialized: Serialized, form: ResultForm) -> dict[str, Any]:
-    return {
-        "result_bytes": serialized.data,
-        "format": form.format,
-        "compression": form.compression,
-        "geometry": form.geometry,
-        "geo_columns": list(serialized.geo_columns),
-    }
 
 
 def error_frame(execution_id: str, message: str) -> Frame:

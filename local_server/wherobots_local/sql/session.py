@@ -1,21 +1,20 @@
-"""One SQL session: its life from the request to its end."""
+"""One SQL session, from its request to its end."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.api.vocabulary import ORGANIZATION_ID
 from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.control.requests import SessionPatch
 from wherobots_local.runs.run import AppEvent, new_id, utc_now
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError
-from wherobots_local.sql.execution import SqlListener
-from wherobots_local.sql.executions import Executions
+from wherobots_local.sql.executions import Executions, SqlListener
 from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
@@ -27,15 +26,6 @@ SOCKET_VERSION = "1.0.0"
 
 _START_STEPS = ("PREPARING", "REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
 _ENDING = "DESTROYING"
-
-
-@dataclass
-class ShownInstead:
-    """What tests let a session say about itself; None says the truth."""
-
-    status: str | None = None
-    message: str | None = None
-    url: str | None = None
 
 
 class LocalSqlSession:
@@ -58,7 +48,7 @@ class LocalSqlSession:
         self.status = "PENDING"
         self.message: str | None = None
         self.events = [AppEvent("APP_START_CREATION", None)]
-        self.shown = ShownInstead()
+        self.shown = SessionPatch()
         self._rules = rules
         self._engine = make_engine(self.id)
         self._listeners: set[SqlListener] = set()
@@ -70,7 +60,7 @@ class LocalSqlSession:
 
     @property
     def path(self) -> str:
-        """Path of its address. Its WebSocket is one level deeper, at the version of the protocol."""
+        """The path in ``appMeta.url``. The WebSocket adds the version of the protocol."""
         return f"/sql/{ORGANIZATION_ID}/{self.id}/ws"
 
     @property
@@ -89,7 +79,7 @@ class LocalSqlSession:
         self._starting = self._task(self._start())
 
     def begin_to_end(self, status: str, message: str, *, code: int) -> bool:
-        """Begin to end. Returns at once, with False if it was ending already."""
+        """Start the end. Returns False if it had started before."""
         if self._ending is not None:
             return False
         self._progress(_ENDING, message)
@@ -109,17 +99,14 @@ class LocalSqlSession:
         self._watch()
 
     def disconnect(self, listener: SqlListener, *, clean: bool) -> None:
-        """Note that a connection has ended: its client closed it (``clean``), or it was lost."""
+        """Handle the end of a connection: its client closed it (``clean``), or it was lost."""
         self._listeners.discard(listener)
         if not self.has_ended:
             self.executions.detach(listener, clean=clean)
         self._watch()
 
     def drop_connections(self, code: int | None) -> int:
-        """End all connections, and return how many there were.
-
-        A ``code`` of None ends them as if the network had failed.
-        """
+        """End all connections, and return their number. None ends them as if the network had failed."""
         for listener in tuple(self._listeners):
             listener.close(code, "")
         return len(self._listeners)
@@ -156,7 +143,7 @@ class LocalSqlSession:
         self._progress(status, message)
 
     def _watch(self) -> None:
-        """Set the time at which it ends because nobody uses it."""
+        """Set the time at which the session ends because it is unused."""
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
@@ -167,14 +154,14 @@ class LocalSqlSession:
             self._deadline = asyncio.get_running_loop().call_later(min(seconds), self._end_unused)
 
     def _limits(self) -> list[tuple[float, bool]]:
-        """How long it may be unused, for each kind of use, and whether it is used so at present."""
-        rules, wish = self._rules(), self.payload
-        inactive = wish.shutdown_after_inactive_seconds
+        """Return how long the session can be unused, and whether it is in use, for each kind of use."""
+        rules, payload = self._rules(), self.payload
+        inactive = payload.shutdown_after_inactive_seconds
         limits = [(rules.sql_inactive_seconds if inactive is None else inactive, bool(self._listeners))]
-        if wish.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
+        if payload.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
             of_clients = rules.sql_idle_timeout_of == "clients"
             in_use = bool(self._listeners) if of_clients else self.executions.are_running
-            limits.append((wish.idle_timeout_minutes * 60, in_use))
+            limits.append((payload.idle_timeout_minutes * 60, in_use))
         return limits
 
     def _end_unused(self) -> None:

@@ -1,4 +1,4 @@
-"""All SQL sessions of a server: who shares which, and how many there may be."""
+"""All SQL sessions of a server: which requests share one, and how many there can be."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wherobots_local.api.errors import ApiError
+from wherobots_local.api.errors import INSUFFICIENT_QUOTA, ApiError
 from wherobots_local.api.queries import checked_region
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.sql.engine import EngineFactory
+from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.session import DESTROYED, LocalSqlSession
 from wherobots_local.sql.stored import StoredResults
 
@@ -22,10 +22,7 @@ _ENDED_KEPT = 200
 
 @dataclass(frozen=True, slots=True)
 class GrantedSession:
-    """The response to a request for a session.
-
-    ``fallback`` says why it is another session than requested; else it is empty.
-    """
+    """``fallback`` is the reason why it is another session than requested; else empty."""
 
     session: LocalSqlSession
     is_new: bool = False
@@ -35,17 +32,16 @@ class GrantedSession:
 class SqlSessions:
     """The sessions of the only user. Belongs to one event loop."""
 
-    def __init__(self, make_engine: EngineFactory, rules: Callable[[], Behaviour], *, stored: StoredResults) -> None:
+    def __init__(
+        self, make_engine: Callable[[str], Engine], rules: Callable[[], Behaviour], *, stored: StoredResults
+    ) -> None:
         self._make_engine = make_engine
         self._rules = rules
         self._stored = stored
         self._sessions: dict[str, LocalSqlSession] = {}
 
-    def ask(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
-        """Find a session to share, or start one: ``POST /sql/session``.
-
-        It is a 422 if the region is blank, and the status of ``sql_quota`` if there may be no more sessions.
-        """
+    def request(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
+        """Return a session to share, or start one. It is the status of ``sql_quota`` if there can be no more."""
         region = checked_region(region)
         living = [session for session in self._sessions.values() if not session.has_ended]
         if payload.session_type == "multi" and not force_new:
@@ -59,7 +55,8 @@ class SqlSessions:
                 _log.warning("There are %d SQL sessions (sql_max_sessions): the newest one is shared", len(living))
                 return GrantedSession(living[-1], fallback="quota")
             status = rules.sql_quota if isinstance(rules.sql_quota, int) else 429
-            raise ApiError(status, f"a new SQL session would exceed the quota of {most}", "End a session.")
+            details = f"a new SQL session would exceed the quota of {most}"
+            raise ApiError(status, details, "End a session.", INSUFFICIENT_QUOTA)
         session = LocalSqlSession(payload, region, self._make_engine, self._rules, stored=self._stored)
         self._sessions[session.id] = session
         self._forget_old_ones()
@@ -76,7 +73,7 @@ class SqlSessions:
         return session
 
     def delete(self, session: LocalSqlSession) -> bool:
-        """Begin to end a session: ``DELETE /sql/session/{session_id}``. Returns False if it was ending already."""
+        """Start the end of a session. Returns False if it had started before."""
         return session.begin_to_end(DESTROYED, "the session was deleted", code=self._rules().sql_inactive_code)
 
     @property

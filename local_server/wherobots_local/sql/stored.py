@@ -1,4 +1,4 @@
-"""Where the results of statements are stored, and how clients get to know it."""
+"""Where results of statements are stored."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from wherobots_local.api.sql_requests import StoreWish
+from wherobots_local.api.sql_requests import StoreRequest
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.files.sources import USER_FILES
@@ -19,34 +19,34 @@ from wherobots_local.storage import SCHEME, place_of
 
 
 class StoredResults:
-    """The stored results of a server, in the user's managed storage. Belongs to one event loop."""
+    """Stored results in the user's managed storage. Belongs to one event loop."""
 
     def __init__(self, root: Path, signer: UrlSigner, rules: Callable[[], Behaviour]) -> None:
         self._root = root
         self._signer = signer
         self._rules = rules
 
-    def target(self, wish: StoreWish, key: str) -> StoreTarget:
-        """Choose where a result goes. No other execution has this key.
-
-        Raises an ``EngineError`` for several files with a presigned URL.
-        """
+    def target(self, request: StoreRequest, key: str) -> StoreTarget:
+        """Choose the place of a result. Each execution has its own key. Raises an ``EngineError`` for several files
+        with a presigned URL."""
         rules = self._rules()
-        single = rules.sql_store_single if wish.single is None else wish.single
-        if wish.generate_presigned_url and not single:
+        single = rules.sql_store_single if request.single is None else request.single
+        if request.generate_presigned_url and not single:
             raise EngineError("generate_presigned_url needs single: only one file can have a presigned URL")
-        return StoreTarget(wish.format, single, USER_FILES.address(f"{rules.sql_store_folder}/{key}"), wish.options)
+        return StoreTarget(
+            request.format, single, USER_FILES.address(f"{rules.sql_store_folder}/{key}"), request.options
+        )
 
     def keep(self, executed: Executed) -> None:
-        """Remove a result when ``sql_store_seconds`` are over."""
+        """Remove a result after ``sql_store_seconds``."""
         seconds = self._rules().sql_store_seconds
         if executed.result_uri is not None and seconds is not None:
             asyncio.get_running_loop().call_later(seconds, self._remove, executed.result_uri)
 
-    def shown(self, wish: StoreWish, executed: Executed, origin: str) -> dict[str, Any]:
-        """Return ``result_uri``, which is None where there were no rows, and ``size``, where it is known."""
+    def shown(self, request: StoreRequest, executed: Executed, origin: str) -> dict[str, Any]:
+        """Return ``result_uri``, None without rows, and ``size`` if it is known."""
         uri = executed.result_uri
-        if uri is not None and wish.generate_presigned_url:
+        if uri is not None and request.generate_presigned_url:
             uri = self._signer.url(origin, "GET", uri.removeprefix(SCHEME), time.time())
         return {"result_uri": uri, **({} if executed.size is None else {"size": executed.size})}
 

@@ -4,32 +4,95 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from wherobots_local import extras
-from wherobots_local.sql.answers import Answers, SyntheticAnswer
 from wherobots_local.sql.engine import EngineError, Executed, OnProgress, ResultForm, Serialized, StoreTarget
 from wherobots_local.storage import StorageError, place_of
 
 _STEPS = 10
 _NEEDED = f"results need a package that the local server does not have (pyarrow): {extras.SQL}"
 
+_ROWS = re.compile(r"ROWS (\d{1,7})", re.IGNORECASE)
+_SLEEP = re.compile(r"SLEEP (\d{1,6}(?:\.\d{1,6})?)", re.IGNORECASE)
+_FAIL = re.compile(r"FAIL (.+)", re.IGNORECASE | re.DOTALL)
+_NUMBER = re.compile(r"SELECT (-?\d{1,18})(?: (?:AS )?(\w+))?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class SyntheticAnswer:
+    """What a statement does. ``columns`` is None for a statement without a result, such as DDL. Geometries are EWKT. A
+    ``held`` statement waits after ``seconds`` until it is released."""
+
+    columns: Mapping[str, Sequence[Any]] | None = None
+    geometry: Sequence[str] = ()
+    error: str = ""
+    seconds: float = 0.0
+    held: bool = False
+
+
+def _answer_in(text: str) -> SyntheticAnswer:
+    """Read the response from the statement: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
+    Every other statement succeeds without a result."""
+    if match := _ROWS.fullmatch(text):
+        number = int(match[1])
+        return SyntheticAnswer({"id": range(number), "name": [f"row {index}" for index in range(number)]})
+    if match := _SLEEP.fullmatch(text):
+        return SyntheticAnswer({"slept": [float(match[1])]}, seconds=float(match[1]))
+    if match := _FAIL.fullmatch(text):
+        return SyntheticAnswer(error=match[1])
+    if match := _NUMBER.fullmatch(text):
+        return SyntheticAnswer({match[2] or match[1]: [int(match[1])]})
+    return SyntheticAnswer({"held": [True]}, held=True) if text.upper() == "HOLD" else SyntheticAnswer()
+
+
+@dataclass
+class Answers:
+    """The responses that tests have set, newest first, and the gates of held statements."""
+
+    given: list[tuple[str, SyntheticAnswer]] = field(default_factory=list)
+    _waiting: list[tuple[str, asyncio.Event]] = field(default_factory=list)
+
+    def give(self, statement: str, answer: SyntheticAnswer) -> None:
+        """Set the response to statements that contain a text, in any case. It overrides earlier ones."""
+        self.given.insert(0, (statement, answer))
+
+    def to(self, statement: str) -> SyntheticAnswer:
+        for part, answer in self.given:
+            if part.casefold() in statement.casefold():
+                return answer
+        return _answer_in(statement.strip().removesuffix(";").strip())
+
+    def release(self, part: str = "") -> None:
+        """Let held statements that contain a text, in any case, continue."""
+        for statement, gate in self._waiting:
+            if part.casefold() in statement.casefold():
+                gate.set()
+
+    async def wait(self, statement: str) -> None:
+        waiting = statement, asyncio.Event()
+        self._waiting.append(waiting)
+        try:
+            await waiting[1].wait()
+        finally:
+            self._waiting.remove(waiting)
+
 
 class SyntheticEngine:
-    """Answers statements by rules."""
-
     def __init__(self, root: Path, answers: Answers) -> None:
         self._root = root
         self._answers = answers
         self._kept: dict[str, SyntheticAnswer] = {}
 
     async def start(self) -> None:
-        """Do nothing: it is ready."""
+        """There is nothing to start."""
 
     async def execute(
         self,
@@ -138,8 +201,8 @@ def _file(answer: SyntheticAnswer, form: str) -> bytes:
 
 
 def _load_pyarrow() -> None:
-    """Import pyarrow in a thread that never ends. Its memory belongs to the thread that imports it: if that is one of a
-    server that was stopped, a later use of pyarrow ends the process."""
+    """Import pyarrow in a thread that never ends. Its memory belongs to the importing thread: if that is a stopped
+    server's, a later use of pyarrow crashes the process."""
     if "pyarrow" in sys.modules:
         return
     loaded: Future[None] = Future()

@@ -1,4 +1,4 @@
-"""A SQL session as the API shows it (``SqlSessionKubeApp``)."""
+"""``SqlSessionKubeApp``."""
 
 from __future__ import annotations
 
@@ -13,7 +13,8 @@ from wherobots_local.views.run_view import event_view, resolved_version
 
 def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay_seconds: float = 0) -> dict[str, Any]:
     shown = session.shown
-    has_url = session.is_ready and _age(session.ready_at, now) >= url_delay_seconds
+    ready_seconds = (now - (session.ready_at or now)).total_seconds()
+    has_url = session.is_ready and ready_seconds >= url_delay_seconds
     url = f"{origin}{session.path}" if has_url else ""
     return {
         "id": session.id,
@@ -38,7 +39,3 @@ def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay
 def controlled_session_view(session: LocalSqlSession, origin: str, now: datetime) -> dict[str, Any]:
     more = {"connections": session.connections, "executions": session.executions.as_json()}
     return {**session_view(session, origin, now), **more}
-
-
-def _age(since: datetime | None, now: datetime) -> float:
-    return 0.0 if since is None else (now - since).total_seconds()

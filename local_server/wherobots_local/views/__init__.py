@@ -1,1 +1,1 @@
-"""Runs, logs, storage and the account in the published schemas of the API."""
+"""Runs, logs, storage and the account in the published schemas."""

@@ -1,4 +1,4 @@
-"""The organization, its only user, its quotas and the costs of its runs, as the API shows them."""
+"""The organization, its only user, quotas and costs in the published schemas."""
 
 from __future__ import annotations
 
@@ -13,23 +13,22 @@ from wherobots_local.views.run_view import SINCE
 from wherobots_local.views.storage_view import integration_view
 
 _EMAIL = "local@wherobots.invalid"
-_DATES = {"createTime": timestamp(SINCE), "updateTime": timestamp(SINCE)}
 
 
 def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
-    """Build the ``Organization``."""
+    """``Organization``."""
     return {
         "id": ORGANIZATION_ID,
-        **_DATES,
+        **SINCE,
         "name": "local",
         "plan": "PROFESSIONAL",
         "billingContact": None,
         "wherobotsCloudFeatures": ["SERVICE_PRINCIPALS", "STORAGE_INTEGRATION", "RUNS"],
-        "users": [{"id": USER_ID, **_DATES, "email": _EMAIL, "name": "local", "roles": []}],
+        "users": [{"id": USER_ID, **SINCE, "email": _EMAIL, "name": "local", "roles": []}],
         "services": [],
         "roles": [],
         "storageIntegrations": [integration_view(source) for source in sources if not source.managed],
-        "fileStore": {"id": "local0fstore00", **_DATES, "bucketName": MANAGED_BUCKET},
+        "fileStore": {"id": "local0fstore00", **SINCE, "bucketName": MANAGED_BUCKET},
         "verified": True,
         "domain": None,
         "domainIsVerified": False,
@@ -47,10 +46,10 @@ def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
 
 
 def me_view() -> dict[str, Any]:
-    """Build the ``HumanPrincipal`` of the only user."""
+    """``HumanPrincipal`` of the only user."""
     return {
         "id": USER_ID,
-        **_DATES,
+        **SINCE,
         "organizationId": ORGANIZATION_ID,
         "roles": [],
         "policies": [],
@@ -60,7 +59,7 @@ def me_view() -> dict[str, Any]:
 
 
 def quotas_view() -> dict[str, int]:
-    """Return the quotas, which limit nothing here."""
+    """The quotas limit nothing."""
     return {
         "CPU": 1_000_000,
         "HUMAN_USER_COUNT": 1,
@@ -71,7 +70,7 @@ def quotas_view() -> dict[str, int]:
 
 
 def costs_view(app_ids: Iterable[str], runs: Iterable[tuple[LocalRun, bool]], now: datetime) -> dict[str, Any]:
-    """Build the ``WorkloadCostsOutput``: costs are 0. Each run comes with whether its cost is known yet."""
+    """``WorkloadCostsOutput``: costs are 0. Each run has a flag: whether its cost is known yet."""
     by_app = {run.app_id: (run, is_known) for run, is_known in runs}
     return {"costs": {app_id: _cost(app_id, by_app.get(app_id), now) for app_id in app_ids}}
 

@@ -19,12 +19,13 @@ from typing import Any
 
 from wherobots_local.api.queries import LogEndQuery, LogsQuery, cursor_of, read_cursor, wrong_cursor
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.runs.log import RunLog, StoredLine
+from wherobots_local.runs.log import RunLog
+from wherobots_local.runs.log_blocks import StoredLine
 
 START = "0"
 
 MAX_PAGE_BYTES = 2 * 1024 * 1024
-"""A page has fewer lines than requested if their text has more bytes than this. In JSON a byte may become six."""
+"""A page with more text has fewer lines than requested. In JSON a byte can become six."""
 
 _BYTES_OF_AN_ITEM = 64
 _FEWEST_LINES = 2
@@ -32,10 +33,7 @@ _OPAQUE_PREFIX = "after:"
 
 
 def log_page(lines: Sequence[StoredLine], query: LogsQuery, behaviour: Behaviour, now: float) -> dict[str, Any]:
-    """Cut one page out of the sorted lines of a log: schema ``LogsResponse`` of ``GET /runs/{run_id}/logs``.
-
-    ``next_page`` leads to the first line that is not on this page. It is a 400 if it is no cursor of this kind.
-    """
+    """Return a page of the sorted lines of a log: the ``LogsResponse`` of ``GET /runs/{run_id}/logs``."""
     size = min(query.size, behaviour.log_max_size, MAX_PAGE_BYTES // _BYTES_OF_AN_ITEM)
     cursor = query.cursor or START
     start = start_of_page(lines, cursor, behaviour)
@@ -63,10 +61,10 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, behaviour: Behaviour
 
 
 def log_end(log: RunLog, query: LogEndQuery, behaviour: Behaviour, now: float) -> dict[str, Any]:
-    """Cut a page out of the end of a log, for the status page: a ``LogsResponse`` with three more fields.
+    """Return a page of the end of a log, for the status page: a ``LogsResponse`` with three more fields.
 
-    ``log_file`` is the path of the text, ``left_out`` the number of lines between the cursor and this page that are
-    skipped, and ``more`` is whether there are lines after this page.
+    ``log_file`` is the path of the text, ``left_out`` the number of lines skipped between cursor and page, and ``more``
+    is whether lines follow.
     """
     lines, cursor = log.lines, query.cursor or START
     shown = start_of_page(lines, cursor, behaviour)
@@ -82,7 +80,7 @@ def log_end(log: RunLog, query: LogEndQuery, behaviour: Behaviour, now: float) -
 
 
 def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
-    """Cut a page that has too many bytes. It keeps two lines at least: with one, an inclusive cursor would not move."""
+    """Cut a page with too many bytes. Two lines stay at least: with one, an inclusive cursor would not move."""
     size = 0
     for count, line in enumerate(lines):
         size += line.size + _BYTES_OF_AN_ITEM
@@ -107,7 +105,7 @@ def _stamp(line: StoredLine, behaviour: Behaviour, as_number: bool) -> str | int
 
 
 def start_of_page(lines: Sequence[StoredLine], cursor: str, behaviour: Behaviour) -> int:
-    """Return the index of the first line of a page (``offset``: the number of lines to skip)."""
+    """Return the index of the first line of a page."""
     if behaviour.log_cursor == "opaque":
         place = None if cursor == START else read_cursor(cursor, _from_opaque)
         return 0 if place is None else bisect.bisect_right(lines, place, key=lambda line: line[:2])
@@ -121,17 +119,15 @@ def start_of_page(lines: Sequence[StoredLine], cursor: str, behaviour: Behaviour
 
 
 def _is_exclusive(behaviour: Behaviour) -> bool:
-    """Whether a page begins after the time that its cursor names."""
+    """Whether a page begins after the time in its cursor."""
     return behaviour.log_boundary == "after" and behaviour.log_cursor not in ("offset", "opaque")
 
 
 def _cut_between_times(
     page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine], behaviour: Behaviour
 ) -> tuple[list[StoredLine], list[StoredLine]]:
-    """Cut a page where the time changes, because an exclusive cursor would skip the other lines of the same time.
-
-    The page gets shorter. Only if all its lines have one time, it gets longer.
-    """
+    """Cut a page where the time changes, because an exclusive cursor would skip the other lines of the same time. This
+    makes the page shorter; longer only if all its lines have one time."""
     last = _floored(page[-1].timestamp, behaviour)
     if _floored(following[0].timestamp, behaviour) != last:
         return page, following

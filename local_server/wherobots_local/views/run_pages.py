@@ -1,4 +1,4 @@
-"""List Runs: the matching runs, newest first unless told otherwise, in pages with opaque cursors."""
+"""List Runs: pages of the matching runs, newest first by default, with opaque cursors."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wherobots_local.runs.run import LocalRun
 from wherobots_local.views.run_view import run_view
 
 MAX_PAGE_BYTES = 4 * 1024 * 1024
-"""A page has fewer runs than requested if their requests have more bytes than this, but at least one run."""
+"""A page with larger requests has fewer runs than requested, but at least one."""
 
 _AFTER = ">"
 _BEFORE = "<"
@@ -34,10 +34,7 @@ def run_page(
     now: float,
     view: Callable[[LocalRun], dict[str, Any]] = run_view,
 ) -> dict[str, Any]:
-    """Cut one ``CursorPage`` out of the runs, which are sorted by age, oldest first.
-
-    ``total`` counts all runs that fit.
-    """
+    """Return a ``CursorPage`` of the matching runs. ``runs`` are sorted by age, oldest first."""
     rank = _ORDERS[behaviour.list_order]
     latest = now - behaviour.list_delay_seconds
     fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, behaviour)]

@@ -1,4 +1,4 @@
-"""A run as the API shows it (``RunView``), and its metrics (``RunMetricsResponse``)."""
+"""``RunView``, ``RunMetricsResponse`` and ``KubeAppEvent``."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from wherobots_local.api.vocabulary import USER_ID
 from wherobots_local.runs.run import AppEvent, LocalRun, timestamp
 
-SINCE = datetime(2026, 1, 1, tzinfo=UTC)
-"""The creation time of the user, the organization and the storage."""
+_SINCE = timestamp(datetime(2026, 1, 1, tzinfo=UTC))
+SINCE = {"createTime": _SINCE, "updateTime": _SINCE}
+"""The times of the user, the organization and the storage."""
 
 _MOVING_VERSIONS = ("", "latest", "preview")
 _LOCAL_VERSION = "local"
 
 
 def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
-    """Build the ``RunView`` of a run."""
     return {
         "id": run.id,
         "createTime": timestamp(run.created_at),
@@ -26,8 +26,7 @@ def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
         "status": run.status,
         "triggeredBy": {
             "id": USER_ID,
-            "createTime": timestamp(SINCE),
-            "updateTime": timestamp(SINCE),
+            **SINCE,
             "email": None,
             "name": "local",
             "roles": [],
@@ -40,7 +39,7 @@ def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
 
 
 def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
-    """Build the ``RunMetricsResponse`` of a run: its measured CPU and memory; a local run costs nothing."""
+    """Return the measured CPU and memory use. A local run costs nothing."""
     cost = 0.0 if costs else None
     moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {
@@ -60,7 +59,6 @@ def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
 
 
 def event_view(event: AppEvent) -> dict[str, Any]:
-    """Build the ``KubeAppEvent`` of an event."""
     return {
         "id": event.id,
         "createTime": timestamp(event.created_at),
@@ -72,7 +70,7 @@ def event_view(event: AppEvent) -> dict[str, Any]:
 
 
 def resolved_version(version: str | None) -> str:
-    """Return the version that a wish leads to: the wish itself, unless it names a moving one."""
+    """Return a version itself, unless it is a moving one."""
     return _LOCAL_VERSION if version is None or version in _MOVING_VERSIONS else version
 
 

@@ -1,4 +1,4 @@
-"""Storage as the API shows it: its sources, folders and temporary keys."""
+"""Storage sources, folders and temporary keys in the published schemas."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from wherobots_local.views.run_view import SINCE
 
 
 def source_view(source: Source) -> dict[str, Any]:
-    """Build the ``StorageSource`` of a source."""
+    """``StorageSource``."""
     return {
         **integration_view(source),
         "stackName": None,
@@ -25,11 +25,10 @@ def source_view(source: Source) -> dict[str, Any]:
 
 
 def integration_view(source: Source) -> dict[str, Any]:
-    """Build the ``StorageIntegrationDetails`` of a source."""
+    """``StorageIntegrationDetails``."""
     return {
         "id": source.id,
-        "createTime": timestamp(SINCE),
-        "updateTime": timestamp(SINCE),
+        **SINCE,
         "name": source.bucket,
         "path": source.path,
         "roleArn": None,
@@ -38,12 +37,12 @@ def integration_view(source: Source) -> dict[str, Any]:
 
 
 def access_view(source: Source) -> dict[str, bool]:
-    """Build the ``StorageIntegrationAccess`` of a source: on this machine everything is allowed."""
+    """``StorageIntegrationAccess``: everything is allowed."""
     return {"listAccess": True, "getAccess": True, "putAccess": True, "deleteAccess": True}
 
 
 def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, Any]:
-    """Build the ``DirectoryListingResult`` of a page of a folder."""
+    """``DirectoryListingResult``."""
     return {
         "items": [_entry_view(entry, f"{path}/" if path else "") for entry in page.entries],
         "path": f"{path}/" if path else "",
@@ -56,7 +55,7 @@ def listing_view(page: FolderPage, path: str, cursor: str | None) -> dict[str, A
 
 
 def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
-    """Build the ``Directory`` of a folder."""
+    """``Directory``."""
     return {
         "name": key.rpartition("/")[2],
         "path": f"{key}/",
@@ -67,7 +66,7 @@ def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
 
 
 def credentials_view(key: TemporaryKey) -> dict[str, str]:
-    """Build the ``TemporaryAwsCredentials`` of a key."""
+    """``TemporaryAwsCredentials``."""
     return {
         "accessKeyId": key.id,
         "secretAccessKey": key.secret,

@@ -1,4 +1,4 @@
-"""The process: handles the calls of the server, until the server closes the connection or ends."""
+"""The database process. It handles calls until the server ends or closes the connection."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _AGAIN_SECONDS = 0.05
 
 
 class Serving:
-    """Handles requests, each in a thread of its own. The requests are the public methods but :meth:`serve`."""
+    """Handles each call in its own thread. The calls are the public methods except :meth:`serve`."""
 
     def __init__(self, connection: Connection, warehouse: Warehouse) -> None:
         self._connection = connection
@@ -55,7 +55,7 @@ class Serving:
     def execute(
         self, number: int, _: str, execution_id: str, text: str, store: Store | None, max_rows: int | None
     ) -> tuple[bool, bool, int]:
-        """Execute a statement. Return whether it has columns, whether rows were cut off, and the size of a store."""
+        """Return whether the statement has columns, whether rows were cut off, and the size of a store."""
         if (statement := self._running.get(number)) is None:
             raise StatementError("the session has ended")
         try:
@@ -86,7 +86,7 @@ class Serving:
         self._sessions[session].rows.pop(execution_id, None)
 
     def stop(self, _: int) -> None:
-        """End the process, with all changes in the database file rather than in its log."""
+        """End the process, with all changes in the database file instead of its log."""
         with contextlib.suppress(duckdb.Error):
             self._warehouse.cursor().execute("CHECKPOINT")
         os._exit(0)
@@ -110,7 +110,7 @@ def main(descriptor: str, root: str, folder: str) -> None:
     except duckdb.IOException as error:
         sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
     Serving(connection, warehouse).serve()
-    # Threads may still work. What they have not committed does not count.
+    # Threads may still be working. Their uncommitted changes are lost.
     os._exit(0)
 
 

@@ -1,4 +1,4 @@
-"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE. Each is one transaction: all of it happens, or nothing."""
+"""INSERT, UPDATE, DELETE, MERGE and TRUNCATE. Each is one transaction."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _OVERWRITE_OPTION = "spark.sql.sources.partitionOverwriteMode"
 
 
 def insert(statement: Statement, tree: exp.Expr) -> None:
-    """Add the rows of a query to a table, or replace all rows, or those of partitions, by them."""
+    """Add the rows of a query to a table. With OVERWRITE they replace all rows, or those of partitions."""
     into = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     if not isinstance(into, exp.Table):
         raise unsupported("INSERT OVERWRITE DIRECTORY", "store the result of a SELECT")
@@ -47,7 +47,7 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         if len(given) != len(columns):
             text = f"Cannot write {len(given)} columns to the {len(columns)} of `{into.name}`."
             raise failed("INSERT_COLUMN_ARITY_MISMATCH", text, "21S01")
-        # The rows may be read from the table itself.
+        # A copy, because the query can read the table itself.
         named = ", ".join(map(identifier, columns))
         statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
         values = {name: identifier(name) for name in columns} | fixed
@@ -73,7 +73,7 @@ def truncate(statement: Statement, tree: exp.Expr) -> None:
 
 
 def update(statement: Statement, tree: exp.Expr) -> None:
-    """Give columns of rows new values. Where all rows get new geometries, the SRID of the column may change."""
+    """If all rows get new geometries, the SRID of the column can change."""
     table, schema = statement.table(tree.this)
     rows = f"{table} AS {identifier(tree.this.alias)}" if tree.this.alias else table
     with changing(statement, table):
@@ -96,7 +96,7 @@ def merge(statement: Statement, tree: exp.Expr) -> None:
         _unqualify(then)
         for column in then.expression.find_all(exp.Column) if isinstance(then, exp.Insert) and then.expression else ():
             if not column.table:
-                # Of the rows that are inserted; DuckDB sees the table's too.
+                # It belongs to the source, but DuckDB also sees the table's columns.
                 column.set("table", exp.to_identifier(tree.args["using"].alias_or_name, quoted=True))
     with changing(statement, table):
         sql = statement.written(tree)
@@ -116,7 +116,7 @@ def merge(statement: Statement, tree: exp.Expr) -> None:
 
 @contextmanager
 def changing(statement: Statement, table: str) -> Iterator[None]:
-    """Hold a table in a transaction; another writer waits until it ends."""
+    """Hold a table in a transaction. Other writers wait."""
     with statement.session.warehouse.writing(table, statement.is_cancelled):
         statement.execute("BEGIN")
         try:
@@ -124,16 +124,14 @@ def changing(statement: Statement, table: str) -> Iterator[None]:
             statement.execute("COMMIT")
         except BaseException:
             with suppress(duckdb.TransactionException):
-                # None is left if COMMIT failed.
+                # After a failed COMMIT there is no transaction.
                 statement.cursor.execute("ROLLBACK")
             raise
 
 
 def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
-    """Let a column without geometries have the SRID of the first that it gets: in DuckDB the SRID is the column's.
-
-    ``values`` are the expressions of ``rows`` for the columns of the table.
-    """
+    """Give a column without geometries the SRID of the first that it gets: in DuckDB the column has the SRID.
+    ``values`` are the expressions of ``rows`` for the columns of the table."""
     for name, kind in _other_srids(statement, table, values, rows).items():
         column = identifier(name)
         used = statement.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1")
@@ -147,21 +145,21 @@ def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], row
 
 
 def _other_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:
-    """Return the columns of geometries that would get another type, and that type."""
+    """Return the columns of geometries that would get another type, with that type."""
     held = {name.lower(): kind for name, kind in statement.columns_of(table).items()}
     wanted = {name: value for name, value in values.items() if is_geometry(held.get(name.lower(), ""))}
     if not wanted:
         return {}
     listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in wanted.items())
     given = statement.columns_of(f"(SELECT {listed} FROM {rows})")
-    # Those without an SRID, such as NULLs, fit into any column.
+    # Geometries without an SRID, and NULLs, fit into any column.
     return {
         name: kind for name, kind in given.items() if is_geometry(kind) and kind not in ("GEOMETRY", held[name.lower()])
     }
 
 
 def _unqualify(update: exp.Expr) -> None:
-    """DuckDB takes no table's name before the columns that get values."""
+    """DuckDB allows no table's name before columns that get values."""
     for item in update.expressions:
         if isinstance(item, exp.EQ):
             item.this.set("table", None)
@@ -176,7 +174,7 @@ def _values(then: exp.Expr) -> dict[str, str]:
 
 
 def _check_cardinality(statement: Statement, target: str, name: str, source: str, on: str) -> None:
-    """DuckDB would take any of several rows of the source that match one of the target."""
+    """DuckDB would use any of several rows of the source that match one of the target."""
     doubled = (
         f"SELECT 1 FROM {target} JOIN {source} ON {on} GROUP BY {identifier(name)}.rowid HAVING count(*) > 1 LIMIT 1"
     )
@@ -185,8 +183,8 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
 
 
 def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str) -> tuple[dict[str, str], Parts]:
-    """Return the columns of the PARTITION clause with their values, and what else divides partitions: columns, and
-    a unit of time or nothing. With the overwrite mode ``dynamic``, that is what the table is partitioned by."""
+    """Return the columns of the PARTITION clause with their values, and what else divides partitions. With the
+    overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
     partitions: Parts = []
     mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_OVERWRITE_OPTION, "static")

@@ -1,4 +1,4 @@
-"""SHOW, DESCRIBE, EXPLAIN, USE and SET, which sqlglot reads in part or not at all."""
+"""SHOW, DESCRIBE, EXPLAIN, USE and SET, which sqlglot does not parse, or only in part."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _LIKE = r"(?:\s+(?:LIKE\s+)?(?P<quote>['\"])(?P<pattern>.*)(?P=quote))?"
 
 
 def run(statement: Statement, text: str) -> tuple[Rows | None] | None:
-    """Carry a statement out if it is one of these, and return its rows in a tuple, or that it has none."""
+    """Return the rows of a statement, or that it has none, in a tuple; None if it is not one of these."""
     bare = re.sub(r"\A(?:\s+|--[^\n]*(?:\n|\Z)|/\*.*?\*/)+", "", text, count=1, flags=re.DOTALL).rstrip("; \t\r\n")
     for pattern, command in _COMMANDS:
         if (found := pattern.fullmatch(bare)) is not None:
@@ -74,13 +74,13 @@ def _describe(statement: Statement, found: re.Match[str]) -> Rows:
 def _explain(statement: Statement, found: re.Match[str]) -> Rows:
     query = read(found["query"])
     if not isinstance(query, exp.Query | exp.Values):
-        raise unsupported("EXPLAIN of what is no query")
+        raise unsupported("EXPLAIN of a statement that is not a query")
     plan = statement.execute(f"EXPLAIN {statement.written(query)}").fetchall()
     return _table(plan=["\n".join(f"== {name} ==\n{text}" for name, text in plan)])
 
 
 def _use(statement: Statement, found: re.Match[str]) -> None:
-    """Make a schema the current one. A single name is a schema of the current catalog, or else a catalog."""
+    """Change the current schema. A single name is a schema of the current catalog, or else a catalog."""
     name = read_name(found["name"])
     schema = statement.schema((*name, ""))
     known = statement.schemas()
@@ -98,7 +98,7 @@ def _set(statement: Statement, found: re.Match[str]) -> Rows:
 
 
 def _nothing(statement: Statement, found: re.Match[str]) -> None:
-    """There is nothing to do: caches, statistics and files are DuckDB's."""
+    """Accept a statement about caches, statistics or files, which DuckDB manages itself."""
 
 
 def _refuse(statement: Statement, found: re.Match[str]) -> None:
@@ -134,7 +134,7 @@ def _columns(statement: Statement, name: Name) -> list[tuple[str, str]]:
 
 
 def _matching(names: Iterable[str], pattern: str | None) -> list[str]:
-    """Names that match Spark's pattern, in which ``*`` is any text and ``|`` is or."""
+    """Return the names that match Spark's pattern: ``*`` is any text, and ``|`` is or."""
     if pattern is None:
         return sorted(names)
     choices = [".*".join(map(re.escape, choice.strip().split("*"))) for choice in pattern.split("|")]

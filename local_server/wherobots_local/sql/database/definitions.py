@@ -19,7 +19,7 @@ _NO_PLACE = (exp.LocationProperty, exp.ExternalProperty, exp.LikeProperty)
 
 
 def create(statement: Statement, tree: exp.Expr) -> None:
-    """Create a table, a view or a schema. USING, TBLPROPERTIES and COMMENT have no effect."""
+    """Create a table, view or schema. USING, TBLPROPERTIES and COMMENT have no effect."""
     kind = tree.args["kind"]
     properties = tree.args["properties"].expressions if tree.args.get("properties") else []
     if (unknown := next((found for found in properties if isinstance(found, _NO_PLACE)), None)) is not None:
@@ -53,7 +53,7 @@ def create(statement: Statement, tree: exp.Expr) -> None:
 
 
 def drop(statement: Statement, tree: exp.Expr) -> None:
-    """Drop a table, view or schema. A table is not dropped as a view, nor a view as a table: nothing happens."""
+    """Drop a table, view or schema. DROP TABLE ignores a view, and DROP VIEW a table."""
     kind, (named,), if_exists = tree.args["kind"], tree.args["tables"], bool(tree.args.get("exists"))
     if kind in ("SCHEMA", "DATABASE"):
         _drop_schema(statement, tree)
@@ -155,12 +155,12 @@ def _create_view(statement: Statement, tree: exp.Expr, view: str, *, lasting: st
     if lasting and identifier(statement.session.temporary) in query:
         raise failed("INVALID_TEMP_OBJ_REFERENCE", f"The view {lasting} refers to a temporary view.", "42K0F")
     statement.execute(f"CREATE OR REPLACE VIEW {view}{columns} AS {query}")
-    # A view that reads itself is found out now.
+    # This fails for a view that reads itself.
     statement.columns_of(view)
 
 
 def _partition(part: exp.Expr) -> tuple[str, str]:
-    """Return the column of a partition, and by what it is divided: ``days``, or nothing for its values."""
+    """Return the column of a partition, and its unit such as ``days``, or nothing."""
     column = part.find(exp.Column, exp.Identifier) or part
     return column.name, "" if column is part else part.sql("spark").partition("(")[0].lower()
 

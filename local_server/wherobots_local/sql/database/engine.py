@@ -1,4 +1,4 @@
-"""The engine of a session: calls the process of the database."""
+"""The engine of a session that calls the database process."""
 
 from __future__ import annotations
 
@@ -33,7 +33,6 @@ class Database:
         self._users = 0
 
     async def enter(self) -> DatabaseProcess:
-        """Return the process for one more session. It is started if there is none."""
         async with self._starting:
             if self._process is None or self._process.has_ended:
                 self._process, self._users = await DatabaseProcess.start(self.root), 0
@@ -41,7 +40,7 @@ class Database:
             return self._process
 
     async def leave(self, process: DatabaseProcess) -> None:
-        """Give the process back. It ends with the last session, so that another server can open the database."""
+        """After the last session the process ends, so that another server can open the database."""
         async with self._starting:
             if process is self._process:
                 self._users -= 1
@@ -51,21 +50,19 @@ class Database:
 
 
 class DatabaseEngine:
-    """The :class:`~wherobots_local.sql.engine.Engine` of a session. A cancel interrupts one statement and no other."""
-
     def __init__(self, session_id: str, database: Database) -> None:
         self._id = session_id
         self._database = database
         self._process: DatabaseProcess | None = None
 
     async def start(self) -> None:
-        """Open the session. Raises an ``EngineError`` that says what is not installed."""
+        """Open the session. An ``EngineError`` names the missing packages."""
         if missing := [name for name in _NEEDED if importlib.util.find_spec(name) is None]:
             raise EngineError(
                 f"SQL needs packages that the local server does not have ({', '.join(missing)}): {extras.SQL}"
             )
         self._process = await self._database.enter()
-        await self._process.ask("open", self._id)
+        await self._process.call("open", self._id)
 
     async def execute(
         self,
@@ -85,24 +82,24 @@ class DatabaseEngine:
                 raise EngineError(str(error)) from None
         # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
-        asked = self._running.ask("execute", self._id, execution_id, statement, target, max_rows)
-        has_columns, is_cut, size = await asked
+        arguments = (self._id, execution_id, statement, target, max_rows)
+        has_columns, is_cut, size = await self._running.call("execute", *arguments)
         on_progress(1, 1, 0)
         return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        found: Serialized = await self._running.ask("serialize", self._id, execution_id, form)
+        found: Serialized = await self._running.call("serialize", self._id, execution_id, form)
         return found
 
     def forget(self, execution_id: str) -> None:
         with contextlib.suppress(EngineDiedError):
-            self._running.call("forget", self._id, execution_id)
+            self._running.send("forget", self._id, execution_id)
 
     async def kill(self) -> None:
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(EngineError, EngineDiedError):
-                await process.ask("close", self._id)
+                await process.call("close", self._id)
             await self._database.leave(process)
 
     @property

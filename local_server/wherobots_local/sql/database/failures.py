@@ -1,4 +1,4 @@
-"""DuckDB's errors with the class and the SQLSTATE that the service has for the same."""
+"""DuckDB's errors with the error class and SQLSTATE of the service."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import duckdb
 
 from wherobots_local.sql.dialect.errors import StatementError
 
-# What DuckDB says, Spark's class, and its SQLSTATE. The first that fits counts.
+# A pattern of DuckDB's message, Spark's error class, and its SQLSTATE. The first match counts.
 _KNOWN = (
     (r"Table with name .+ does not exist", "TABLE_OR_VIEW_NOT_FOUND", "42P01"),
     (r"Referenced (?:update )?(?:column|table) .* (?:was )?not found", "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703"),
@@ -18,7 +18,7 @@ _KNOWN = (
     (r"'EPSG:\d+'.*'EPSG:\d+'|CRS argument must be constant|Permission Error", "UNSUPPORTED_FEATURE", "0A000"),
     (r"Source geometry must have a coordinate reference system", "INVALID_PARAMETER_VALUE", "22023"),
     (r"Invalid Input Error: Expected ", "INVALID_WKT", "22023"),
-    # A sum that is too large for a bigint.
+    # For example a sum that is too large for a bigint.
     (r"Type INT128 with value", "ARITHMETIC_OVERFLOW", "22003"),
     (r"can't be cast because the value is out of range", "CAST_OVERFLOW", "22003"),
     (r"must appear in the GROUP BY", "MISSING_AGGREGATION", "42803"),
@@ -42,11 +42,11 @@ def failure_text(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, StatementError):
         return text
-    kind, _, said = text.partition(" Error: ") if isinstance(error, duckdb.Error) else ("", "", text)
-    if kind == "Invalid Input" and re.match(r"\[[A-Z_.]+\] ", said):
-        # What macros raise with error() is of Spark's kind already.
-        return said
-    why = re.split(r"\s*\n\s*(?:LINE \d|Candidate (?:functions|macros))", said or text)[0]
+    kind, _, message = text.partition(" Error: ") if isinstance(error, duckdb.Error) else ("", "", text)
+    if kind == "Invalid Input" and re.match(r"\[[A-Z_.]+\] ", message):
+        # Macros raise errors of Spark with error().
+        return message
+    why = re.split(r"\s*\n\s*(?:LINE \d|Candidate (?:functions|macros))", message or text)[0]
     for pattern, name, state in _KNOWN:
         if re.search(pattern, text):
             return f"[{name}] {why} SQLSTATE: {state}"

@@ -1,4 +1,4 @@
-"""Files and folders of the storage in FROM, read as Spark reads them without options."""
+"""Files and folders in FROM, read as Spark reads them without options."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from wherobots_local.sql.database.session import Statement
 
 _SCHEMES = ("s3://", "s3a://")
-# What DuckDB finds in JSON and Spark does not.
+# Types that DuckDB detects in JSON, and Spark does not.
 _TEXT = ("DATE", "TIMESTAMP", "TIME", "UUID", "JSON")
 
 
 def query(statement: Statement, file_format: str, address: str) -> str:
-    """Return a query that reads a file, or the files of a folder, below the root."""
+    """Return a query that reads a file, or the files of a folder, under the root."""
     if not address.startswith(_SCHEMES):
         raise unsupported(f"reading {address!r}", "it reads s3:// addresses below the root of its storage")
     paths = _paths(statement.session.warehouse.root, "s3://" + address.partition("://")[2])

@@ -1,4 +1,4 @@
-"""The process of the database, as the server sees it."""
+"""The database process, as the server uses it."""
 
 from __future__ import annotations
 
@@ -29,8 +29,6 @@ def database_folder(root: Path) -> Path:
 
 
 class DatabaseProcess:
-    """The running process. Made by :meth:`start`."""
-
     def __init__(self, process: subprocess.Popen[bytes], connection: Connection) -> None:
         self._process = process
         self._connection = connection
@@ -70,27 +68,25 @@ class DatabaseProcess:
                 raise
         return started
 
-    async def ask(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the process and wait for what it returns. If the caller is cancelled, so is the call.
-
-        Raises an ``EngineError`` with the text for the client, and ``EngineDiedError`` if the process has ended.
-        """
-        number, result = self.call(method, *arguments)
+    async def call(self, method: str, *arguments: Any) -> Any:
+        """Call a method of the process. If the caller is cancelled, the call is cancelled too. Raises an
+        ``EngineError`` with the text for the client, and ``EngineDiedError`` if the process has ended."""
+        number, result = self.send(method, *arguments)
         try:
             return await asyncio.wrap_future(result)
         except asyncio.CancelledError:
-            _, ended = self.call("cancel", number)
-            # A few functions of DuckDB cannot be interrupted: then all sessions end.
+            _, ended = self.send("cancel", number)
+            # A few functions of DuckDB cannot be interrupted. Then the process is killed, and all sessions end.
             killing = asyncio.get_running_loop().call_later(_CANCEL_SECONDS, self._process.kill)
             while not ended.done():
-                # Also if the caller is cancelled once more.
+                # Also if the caller is cancelled again.
                 with contextlib.suppress(asyncio.CancelledError, EngineDiedError):
                     await asyncio.wrap_future(ended)
             killing.cancel()
             raise
 
-    def call(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
-        """Call a method of the process. Return the number of the call, and its future result."""
+    def send(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
+        """Send a call. Return its number and its future result."""
         number, result = next(self._numbers), _future()
         self._pending[number] = result
         if self.has_ended:
@@ -101,9 +97,9 @@ class DatabaseProcess:
         return number, result
 
     async def stop(self) -> None:
-        """End the process. What was committed stays."""
+        """End the process. Committed changes stay."""
         with contextlib.suppress(EngineDiedError, TimeoutError):
-            await asyncio.wait_for(asyncio.wrap_future(self.call("stop")[1]), _STOP_SECONDS)
+            await asyncio.wait_for(asyncio.wrap_future(self.send("stop")[1]), _STOP_SECONDS)
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
 
@@ -124,12 +120,12 @@ class DatabaseProcess:
 
 def _future() -> Future[Any]:
     result: Future[Any] = Future()
-    # Who waits for it may be cancelled, but it may not.
+    # A cancelled caller must not cancel the call.
     result.set_running_or_notify_cancel()
     return result
 
 
 def _environment(folder: Path) -> dict[str, str]:
-    """Nothing of the server's own, such as its key."""
+    """Without the server's own variables, such as its key."""
     passed = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
     return {"HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUTF8": "1", **user_packages(), **passed}

@@ -1,4 +1,4 @@
-"""Rows as Arrow tables with the types that clients know, and in the forms that they request."""
+"""Rows as Arrow tables with types that clients know, and their serialization."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from wherobots_local.sql.engine import ResultForm, Serialized
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
 _BATCH_ROWS = 10_000
 _SRID_FLAG = 0x20000000
-# A type ends where a name inside a STRUCT would not.
+# What follows distinguishes a type from the name of a field in a STRUCT.
 _NAMES = re.compile(r"\"(?:[^\"]|\"\")*\"|\b[A-Z_]+(?: WITH TIME ZONE)?(?=[\[(),]|$)")
 _PLAIN = {
     **dict.fromkeys(("HUGEINT", "UINTEGER", "UBIGINT"), "BIGINT"),
@@ -34,14 +34,14 @@ _AS_TEXT = {
 
 @dataclass(frozen=True, slots=True)
 class Rows:
-    """The rows of a statement. Geometries are WKB; ``srids`` has the SRID of each of their columns, or 0."""
+    """The rows of a statement. Geometries are WKB; ``srids`` has the SRID, or 0, of each column of geometries."""
 
     table: pa.Table
     srids: dict[int, int] = field(default_factory=dict)
 
 
 def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
-    """Read the rows of a cursor's last query: all, or so many that more than ``max_rows`` are seen as such."""
+    """Read the rows of the last query: all, or at least one more than ``max_rows``."""
     types = [str(column[1]) for column in cursor.description or ()]
     with cursor.to_arrow_reader(_BATCH_ROWS) as reader:
         batches, count = [], 0
@@ -57,12 +57,12 @@ def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
 
 
 def plain_type(kind: str) -> str:
-    """Return the type of DuckDB that Spark has, for one that it has not: ``BIGINT[]`` for ``HUGEINT[]``."""
+    """Return a type of DuckDB that Spark has too: ``BIGINT[]`` for ``HUGEINT[]``."""
     return _NAMES.sub(lambda name: _PLAIN.get(name[0], name[0]), kind)
 
 
 def spark_type(kind: str) -> str:
-    """Return Spark's name of a type of DuckDB, as ``DESCRIBE`` shows it: ``array<int>``."""
+    """Return Spark's name of a type of DuckDB, as in ``DESCRIBE``: ``array<int>``."""
     if is_geometry(kind):
         return "geometry"
     name = exp.DataType.build(_GEOMETRY.sub("GEOMETRY", plain_type(kind)), dialect="duckdb").sql("spark").lower()
@@ -74,7 +74,7 @@ def is_geometry(kind: str) -> bool:
 
 
 def srid_of_type(kind: str) -> int:
-    """Return the SRID in a type of geometries: the code at EPSG, 4326 for CRS84, else 0."""
+    """Return the SRID of a geometry type: the EPSG code, 4326 for CRS84, else 0."""
     found = _GEOMETRY.fullmatch(kind)
     authority, _, code = ((found and found["crs"]) or "").upper().rpartition(":")
     if code == "CRS84":
@@ -83,7 +83,7 @@ def srid_of_type(kind: str) -> int:
 
 
 def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) -> Serialized:
-    """Return rows in a form. The cursor converts geometries."""
+    """The cursor converts geometries."""
     table = rows.table
     for position, srid in rows.srids.items():
         column = _geometries(cursor, table.column(position), srid, form.geometry)
@@ -103,7 +103,6 @@ def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) 
 
 
 def json_value(value: Any) -> str:
-    """Return a value that JSON does not have as text."""
     return value.hex() if isinstance(value, bytes) else str(value)
 
 
@@ -119,7 +118,7 @@ def _geometries(cursor: duckdb.DuckDBPyConnection, column: pa.ChunkedArray, srid
 
 
 def _with_srid(wkb: bytes, srid: int) -> bytes:
-    """Return EWKB, which has flags for Z and M, where ISO WKB adds thousands, and the SRID."""
+    """Return EWKB. It has the SRID, and flags for Z and M, where ISO WKB adds thousands."""
     order = "<" if wkb[0] == 1 else ">"
     thousands, base = divmod(struct.unpack_from(f"{order}I", wkb, 1)[0], 1000)
     kind = base | (0x80000000 if thousands in (1, 3) else 0) | (0x40000000 if thousands in (2, 3) else 0) | _SRID_FLAG

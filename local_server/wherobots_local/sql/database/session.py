@@ -1,4 +1,4 @@
-"""A session: its current schema, temporary views and options, and how its statements are carried out."""
+"""A session (current schema, temporary views, options) and the execution of its statements."""
 
 from __future__ import annotations
 
@@ -33,11 +33,8 @@ _CHANGES: dict[type[exp.Expr], Callable[[Statement, exp.Expr], None]] = {
 
 @dataclass
 class Session:
-    """What belongs to one session. Statements of it may run at the same time.
-
-    ``current`` is the schema of names without one, ``options`` is what ``SET`` said, and ``rows`` are the results kept,
-    by the id of their execution.
-    """
+    """The state of one session. Its statements can run at the same time. ``options`` are those of ``SET``, and ``rows``
+    the kept results by execution id."""
 
     warehouse: Warehouse
     id: str
@@ -50,7 +47,7 @@ class Session:
 
     @property
     def temporary(self) -> str:
-        """The schema of DuckDB for its temporary views."""
+        """DuckDB's schema for its temporary views."""
         return f"~{self.id}"
 
     def close(self) -> None:
@@ -59,17 +56,17 @@ class Session:
 
 @dataclass
 class Statement:
-    """A statement that is carried out, on a connection of its own."""
+    """A statement on its own connection."""
 
     session: Session
     cursor: duckdb.DuckDBPyConnection
     is_cancelled: threading.Event = field(default_factory=threading.Event)
 
     def run(self, text: str, store: Store | None, max_rows: int | None) -> Rows | int | None:
-        """Execute the statement. At most one more row than ``max_rows`` is kept, which shows that there are more.
+        """Execute the statement. One row more than ``max_rows`` is kept, which shows that there are more.
 
-        Returns its rows, or the size of what was stored, 0 without rows; None if it has no result set. Raises
-        ``StatementError`` or a ``duckdb.Error``.
+        Returns the rows, the size of a store (0 without rows), or None without a result set. Raises ``StatementError``
+        or ``duckdb.Error``.
         """
         if len(text) > _MOST_CHARACTERS:
             raise unsupported(f"a statement of {len(text):,} characters", f"{_MOST_CHARACTERS:,} are allowed")
@@ -96,18 +93,18 @@ class Statement:
         return write(tree, self)
 
     def plain(self, query: str) -> str:
-        """Return a query whose columns have types that Spark has, too."""
+        """Return a query whose columns have only types that Spark has."""
         columns = [(name, kind, plain_type(kind)) for name, kind in self.described(query)]
         if all(kind == plain for _, kind, plain in columns):
             return query
-        # Several columns may have one name.
+        # Several columns can have one name.
         given = ", ".join(f"c{place}" for place, _ in enumerate(columns))
         cast = [f"c{place}" + (f"::{plain}" if plain != kind else "") for place, (_, kind, plain) in enumerate(columns)]
         named = ", ".join(f"{value} AS {identifier(name)}" for value, (name, _, _) in zip(cast, columns, strict=True))
         return f"SELECT {named} FROM ({query}) AS q({given})"
 
     def described(self, query: str) -> list[tuple[str, str]]:
-        """Return the columns of a query with their types. Several may have one name."""
+        """Return the columns of a query with their types. Several can have one name."""
         return [(row[0], row[1]) for row in self.execute(f"DESCRIBE {query}").fetchall()]
 
     def columns_of(self, table: str) -> dict[str, str]:
@@ -132,7 +129,7 @@ class Statement:
         return files.query(self, file_format, address)
 
     def schema(self, name: Name) -> SchemaName:
-        """Return the schema of a table's or view's name. It need not exist."""
+        """Return the schema in the name of a table or view. It need not exist."""
         parts = name[:-1]
         if len(parts) > 2:
             raise unsupported("a schema in a schema")
@@ -147,7 +144,7 @@ class Statement:
         return [SchemaName.of_stored(name) for (name,) in found.fetchall() if not name.startswith("~")]
 
     def kinds(self, schema: str) -> dict[str, str]:
-        """Return the names in a schema of DuckDB, and whether each is a ``table`` or a ``view``."""
+        """Return the names in a schema of DuckDB, each as a ``table`` or a ``view``."""
         listed = "SELECT table_name, table_type FROM information_schema.tables WHERE table_schema = ? ORDER BY 1"
         found = self.cursor.execute(listed, [schema]).fetchall()
         return {name: "view" if kind == "VIEW" else "table" for name, kind in found}
@@ -158,11 +155,11 @@ class Statement:
         return [(column, unit) for column, unit in json.loads(found[0])] if found and found[0] else []
 
     def partition(self, table: str, parts: changes.Parts) -> None:
-        """Remember what a table is partitioned by, in its comment."""
+        """Store the partitioning of a table in its comment."""
         self.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(parts))}")
 
     def table(self, table: exp.Table) -> tuple[str, str]:
-        """Return DuckDB's full name of a table that is to be changed, and its schema's. It is no view."""
+        """Return DuckDB's full name of a table to change, and its schema. Views are refused."""
         name = name_of(table)
         schema = self.schema_of(table)
         if self.kinds(schema).get(name[-1]) == "view":

@@ -1,4 +1,4 @@
-"""Stores the rows of a query as files."""
+"""Stores rows as files."""
 
 from __future__ import annotations
 
@@ -17,15 +17,13 @@ from wherobots_local.sql.engine import StoreTarget
 
 Columns = Sequence[tuple[str, str]]
 Store = tuple[StoreTarget, Path]
-"""How rows are stored, and the path of the file or the folder."""
+"""How rows are stored, and the path of the file or folder."""
 _COMPRESSIONS = ("snappy", "gzip", "zstd", "lz4", "brotli", "none")
 
 
 def write(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, store: Store) -> int:
-    """Write the rows of a query of DuckDB to a file, or a folder of files, which is replaced once all are written.
-
-    Returns the size in bytes; 0 without rows: then nothing is written.
-    """
+    """Write the rows of a query to a file or folder, which is replaced at the end. Returns its size; 0 without rows,
+    when nothing is written."""
     target, place = store
     place.parent.mkdir(parents=True, exist_ok=True)
     folder = place.with_name(f".{place.name}.{uuid.uuid4().hex}")
@@ -34,7 +32,7 @@ def write(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, store
         part = folder / f"part-00000.{target.format}"
         options = {key.lower(): value for key, value in target.options.items()}
         selected, form = _FORMS[target.format](columns, options)
-        # Several columns may have one name.
+        # Several columns can have one name.
         names = ", ".join(f"c{place}" for place, _ in enumerate(columns))
         rows = f"SELECT {selected} FROM ({query}) AS q({names})"
         found = cursor.execute(f"COPY ({rows}) TO {literal(str(part))} ({form})").fetchone()
@@ -50,7 +48,7 @@ def write(cursor: duckdb.DuckDBPyConnection, query: str, columns: Columns, store
 
 
 def _parquet(columns: Columns, options: Mapping[str, str]) -> tuple[str, str]:
-    """GeoParquet, where there are geometries."""
+    """GeoParquet if there are geometries."""
     compression = options.get("compression", "snappy").lower()
     if compression not in _COMPRESSIONS:
         raise StatementError(
@@ -61,7 +59,7 @@ def _parquet(columns: Columns, options: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _csv(columns: Columns, options: Mapping[str, str]) -> tuple[str, str]:
-    """Geometries as EWKT, nested values as JSON, with a header unless the option ``header`` is false."""
+    """Geometries are EWKT and nested values JSON. There is a header unless the option ``header`` is false."""
     selected = [f"{_text(f'c{place}', kind)} AS {identifier(name)}" for place, (name, kind) in enumerate(columns)]
     header = options.get("header", "true").lower() != "false"
     separator = literal(options.get("sep", options.get("delimiter", ",")))
@@ -69,7 +67,7 @@ def _csv(columns: Columns, options: Mapping[str, str]) -> tuple[str, str]:
 
 
 def _geojson(columns: Columns, options: Mapping[str, str]) -> tuple[str, str]:
-    """GeoJSON features, one per line. The geometry is that of the first such column."""
+    """One GeoJSON feature per line. Its geometry is the first column of geometries."""
     shapes = [place for place, (_, kind) in enumerate(columns) if is_geometry(kind)]
     if not shapes:
         raise StatementError("a result without a geometry cannot be stored as geojson: use parquet or csv")

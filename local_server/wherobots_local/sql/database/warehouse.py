@@ -1,7 +1,7 @@
-"""The database file with the tables of all sessions, and DuckDB's own bounds around it.
+"""The database file with the tables of all sessions, and its limits.
 
-A statement reaches no file outside the root, by no function and no command of DuckDB: access is limited to the root's
-folders, no extension can be loaded, and the settings are locked. Source: DuckDB's "Securing DuckDB".
+No function or command reaches a file outside the root: access is limited to the root, extensions cannot be loaded, and
+the settings are locked. Source: DuckDB's "Securing DuckDB".
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ DEFAULT_SCHEMA = "default"
 
 
 class SchemaName(NamedTuple):
-    """A schema of the service. In DuckDB, which has no catalogs of this kind, its name has both parts."""
+    """A schema of the service. DuckDB has no such catalogs, so there its name has both parts."""
 
     catalog: str
     schema: str
 
     @property
     def stored(self) -> str:
-        """The name in DuckDB. Dots within the parts are escaped."""
+        """The name in DuckDB, with escaped dots."""
         return ".".join(part.replace("%", "%25").replace(".", "%2E").replace("~", "%7E") for part in self)
 
     @classmethod
@@ -39,12 +39,12 @@ class SchemaName(NamedTuple):
 
 
 DEFAULT = SchemaName("spark_catalog", DEFAULT_SCHEMA)
-# An organization has another catalog on the service.
+# The second is the catalog of an organization on the service.
 _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 
 
 class Warehouse:
-    """The open database. Opening is a ``duckdb.IOException`` if another server on the same root has it open."""
+    """The open database. It is a ``duckdb.IOException`` if another server on the root has it open."""
 
     def __init__(self, root: Path, folder: Path) -> None:
         self.root = root
@@ -53,7 +53,7 @@ class Warehouse:
         self._connection = duckdb.connect(
             folder / "warehouse.duckdb",
             config={
-                # Older ones do not keep the SRID of a column.
+                # Older formats do not store the SRID of a column.
                 "storage_compatibility_version": "v1.5.0",
                 "memory_limit": f"{memory // 2}B",
                 "temp_directory": str(folder / "spilled"),
@@ -75,7 +75,7 @@ class Warehouse:
 
     @contextmanager
     def writing(self, table: str, is_cancelled: threading.Event) -> Iterator[None]:
-        """Hold a table while it is changed: another writer waits until then, or until it is cancelled."""
+        """Hold a table while it is changed. Other writers wait, unless they are cancelled."""
         lock = self._writing.setdefault(table, threading.Lock())
         while not lock.acquire(timeout=0.05):
             if is_cancelled.is_set():
@@ -87,7 +87,7 @@ class Warehouse:
 
     def _prepare(self) -> None:
         found = self._connection.execute("SELECT schema_name FROM duckdb_schemas() WHERE schema_name LIKE '~%'")
-        # Of sessions whose process was killed.
+        # Temporary schemas of sessions whose process was killed.
         commands = [f"DROP SCHEMA {identifier(name)} CASCADE" for (name,) in found.fetchall()]
         commands += [
             f"CREATE SCHEMA IF NOT EXISTS {identifier(name)}"

@@ -1,1 +1,1 @@
-"""From the SQL of the service (Spark, Sedona) to that of DuckDB, by sqlglot. Pure: text in, text out."""
+"""Translates SQL of the service (Spark, Sedona) to DuckDB, with sqlglot. Pure: text in, text out."""

@@ -1,4 +1,4 @@
-"""The errors of statements, in Spark's words. Source: Spark's error conditions."""
+"""Errors of statements in Spark's words. Source: Spark's error conditions."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 
 class StatementError(Exception):
-    """A statement is wrong, or the local server does not support it. The text is what the client reads."""
+    """A statement is wrong or not supported. The client reads this text."""
 
 
 def failed(condition: str, text: str, state: str) -> StatementError:
@@ -14,7 +14,7 @@ def failed(condition: str, text: str, state: str) -> StatementError:
 
 
 def unsupported(what: str, instead: str = "") -> StatementError:
-    """What the local server does not have, and what to do instead."""
+    """``instead`` is what works instead."""
     hint = f"; {instead}" if instead else ""
     return failed("UNSUPPORTED_FEATURE", f"The local server does not support {what}{hint}.", "0A000")
 
@@ -32,7 +32,7 @@ def not_found(name: Sequence[str]) -> StatementError:
 
 
 def schema_not_found(name: Sequence[str]) -> StatementError:
-    """A schema that does not exist. dbt knows the error by the words of Iceberg."""
+    """dbt recognises this error by the words of Iceberg."""
     text = f"The schema {quoted(name)} cannot be found. Namespace does not exist: {'.'.join(name)}."
     return failed("SCHEMA_NOT_FOUND", text, "42704")
 

@@ -1,7 +1,7 @@
-"""Spark's functions that DuckDB has by the same or another name, and rules for what a name cannot say.
+"""Spark's functions in DuckDB: those with the same or another name, and rules for the rest.
 
-A function of Spark is known if it has a macro in ``functions.sql``, stands in one of the tables here, or is one that
-sqlglot translates rightly. All others are refused, so that no function of DuckDB's own is reached.
+A function is known if it has a macro in ``functions.sql``, is in a table here, or is translated correctly by sqlglot.
+All others are refused, so that no function of DuckDB itself is reached.
 """
 
 # ruff: noqa: SIM905 - names are read more easily without quotes.
@@ -18,8 +18,8 @@ from sqlglot.errors import SqlglotError
 from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.macros import MACROS
 
-# Another name: that of a macro, or of DuckDB's function with the same arguments and meaning. An aggregate is no macro,
-# because it would lose FILTER and OVER.
+# Another name, of a macro or of DuckDB's function with the same arguments and meaning. Aggregates are not macros,
+# because macros lose FILTER and OVER.
 RENAMED = dict(
     pair.split("=")
     for pair in """
@@ -51,9 +51,9 @@ SAME = frozenset(
     st_union_agg st_within st_xmax st_xmin st_ymax st_ymin st_zmax st_zmin
     """.split()
 )
-# These are not for sqlglot to translate.
+# sqlglot must not translate these.
 OWN = MACROS.keys() | RENAMED.keys() | SAME
-# What sqlglot has a class for, and translates rightly. The rules below replace others.
+# Classes of sqlglot that it translates correctly. The rules below handle others.
 TRANSLATED = frozenset(
     """
     Abs Acos And Any AnyValue ApproxDistinct ArgMax ArgMin Array ArrayAgg ArrayAppend ArrayCompact ArrayFilter
@@ -69,7 +69,7 @@ TRANSLATED = frozenset(
     Transform Translate Trim TryCast Unhex Upper VarMap Variance VariancePop Xor
     """.split()
 )
-# Java's patterns of dates, and those of strftime.
+# Java's date patterns, and the same for strftime.
 _PATTERNS = dict(
     pair.split("=")
     for pair in """
@@ -93,7 +93,7 @@ _MOST_REPEATED = 20_000
 
 
 def changed(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
-    """Put what a rule returns in the place of each node, the inner ones first. The node may be inside of it."""
+    """Replace each node by what a rule returns, inner nodes first. The result can contain the node."""
     for node in reversed(list(tree.walk())):
         parent, key, index = node.parent, node.arg_key, node.index
         new = rule(node)
@@ -107,7 +107,7 @@ def changed(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
 
 
 def _call(name: str, *arguments: exp.Expr) -> exp.Expr:
-    """Return a call of a macro or of DuckDB's own function, which no statement may call by this name."""
+    """Call a macro or a function of DuckDB, which statements cannot call by this name."""
     call = exp.Anonymous(this=name, expressions=list(arguments))
     call.meta["is_written"] = True
     return call
@@ -118,7 +118,7 @@ def _name(node: exp.Expr | None) -> str:
 
 
 def _field(number: int) -> exp.Expr:
-    """Return a field of the struct that a lambda gets in place of several values."""
+    """Return a field of the struct that a lambda gets instead of several values."""
     return _call("struct_extract_at", exp.to_identifier("_pair"), exp.convert(number))
 
 
@@ -127,7 +127,7 @@ def _of_zipped(lists: list[exp.Expr], body: exp.Expr) -> exp.Expr:
 
 
 def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
-    """Return the body of a lambda with values in place of its arguments."""
+    """Return the body of a lambda with values for its arguments."""
     named = {item.name: value for item, value in zip(function.expressions, values, strict=False)}
 
     def replaced(node: exp.Expr) -> exp.Expr:
@@ -138,7 +138,7 @@ def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
 
 
 def _size(node: exp.Expr) -> exp.Expr:
-    """A macro repeats its arguments: what would become too large is refused."""
+    """Macros repeat their arguments. Refuse what would become too large."""
     times, call = 1, node if _name(node) in MACROS else None
     while call is not None:
         times, call = times * MACROS.get(RENAMED.get(_name(call), _name(call)), 1), call.parent
@@ -148,7 +148,7 @@ def _size(node: exp.Expr) -> exp.Expr:
 
 
 def _clauses(node: exp.Expr) -> exp.Expr:
-    """Hints have no effect. With one partition, what is sorted in each is sorted."""
+    """Hints have no effect. There is one partition, so sorting each partition sorts everything."""
     if isinstance(node, exp.Select):
         found = {key: node.args.pop(key, None) for key in ("hint", "distribute", "cluster", "sort")}
         if (order := found["sort"] or found["cluster"]) is not None and not node.args.get("order"):
@@ -223,7 +223,7 @@ def _lambdas(node: exp.Expr) -> exp.Expr:
         return node
     match node, _name(node):
         case (exp.Transform() | exp.ArrayFilter(), _):
-            # The index counts from 0, in DuckDB from 1.
+            # The index begins at 0, in DuckDB at 1.
             for index in function.expressions[1:]:
                 place = exp.paren(exp.Sub(this=index.copy(), expression=exp.convert(1)))
                 function.set("this", _applied(function, function.expressions[0], place))
@@ -259,7 +259,7 @@ def _schema(text: str) -> exp.DataType:
     try:
         return exp.DataType.build(text if is_type else f"STRUCT<{text}>", dialect=Spark)
     except SqlglotError:
-        raise failed("INVALID_SCHEMA", f"The schema {text} is no type.", "42K07") from None
+        raise failed("INVALID_SCHEMA", f"The schema {text} is not a type.", "42K07") from None
 
 
 def _times(node: exp.Expr) -> exp.Expr:
@@ -274,7 +274,7 @@ def _times(node: exp.Expr) -> exp.Expr:
     if name in _WITH_PATTERN and len(arguments) == 2:
         arguments[1].replace(exp.Literal.string(_strftime(arguments[1])))
     elif isinstance(node, exp.Add | exp.Sub):
-        # DuckDB makes a time of a date. Smaller units make one of it in Spark, too.
+        # In DuckDB a date becomes a timestamp, in Spark only with units smaller than a day.
         is_first = isinstance(node.this, exp.Interval)
         interval, shifted = (node.this, node.expression) if is_first else (node.expression, node.this)
         if isinstance(interval, exp.Interval) and interval.text("unit").upper().removesuffix("S") in _OF_DATES:
@@ -292,18 +292,18 @@ def _part(part: str, value: exp.Expr) -> exp.Expr:
 
 def _strftime(pattern: exp.Expr) -> str:
     if not isinstance(pattern, exp.Literal):
-        raise unsupported("patterns of dates that are no literals")
+        raise unsupported("date patterns that are not literals")
     written = []
     for part in re.finditer(r"'(?P<text>(?:[^']|'')*)'|(?P<letters>([A-Za-z])\3*)|[^A-Za-z']+", pattern.name):
         text, letters = part["text"], part["letters"]
         if letters and letters not in _PATTERNS:
-            raise unsupported(f"the pattern {letters} of dates")
+            raise unsupported(f"the date pattern {letters}")
         written.append(_PATTERNS[letters] if letters else part[0] if text is None else text.replace("''", "'") or "'")
     return "".join(written)
 
 
 def _sequence(node: exp.Expr, start: exp.Expr, end: exp.Expr) -> exp.Expr:
-    """Return a sequence with a step: down if the end is lower, days for dates. Of dates come dates."""
+    """Add the default step to a sequence: down if the end is lower, days for dates. A sequence of dates has dates."""
     step, first = node.args.get("step"), start.unnest()
     is_date = isinstance(first, exp.CurrentDate) or (isinstance(first, exp.Cast) and first.is_type(exp.DType.DATE))
     if step is None and (is_date or _name(first) in _DATES):
@@ -374,5 +374,5 @@ def _casts(node: exp.Expr) -> exp.Expr:
     return node
 
 
-# In this order. The last one counts what the others have written.
+# In this order: the last rule counts calls that the others have written.
 RULES = (_clauses, _generators, _lambdas, _collections, _times, _texts, _aggregates, _divisions, _casts, _size)

@@ -1,4 +1,4 @@
-"""The functions of Spark and Sedona that are macros of DuckDB."""
+"""The macros of DuckDB for functions of Spark and Sedona."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 SCHEMA = "spark"
 
 SCRIPTS = [Path(__file__).with_name(name).read_text(encoding="utf-8") for name in ("functions.sql", "geometry.sql")]
-"""SQL of DuckDB that creates them in the schema ``spark``."""
+"""DuckDB's SQL that creates them in the schema ``spark``."""
 
 
 def _repeated(given: str, body: str) -> int:

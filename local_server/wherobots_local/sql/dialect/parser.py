@@ -1,4 +1,4 @@
-"""Reads the text of one statement, or a name, in the service's dialect: Spark 4 in ANSI mode."""
+"""Parses a statement or a name in the service's dialect: Spark 4 in ANSI mode."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from sqlglot.parsers.spark import SparkParser
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.functions import OWN
 
-# The vendor's dbt adapter writes this clause of INSERT OVERWRITE. sqlglot does not read it, so it is cut out.
+# The vendor's dbt adapter writes this clause of INSERT OVERWRITE. sqlglot does not parse it, so it is removed.
 _OVERWRITE_CLAUSE = re.compile(r"\bWITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE)
 _OVERWRITE = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*INSERT\s+OVERWRITE\b", re.IGNORECASE | re.DOTALL)
 
-# It warns of each statement that it reads as a Command. They are carried out or refused here.
+# sqlglot warns about each Command. They are executed or refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 Name = tuple[str, ...]
@@ -27,7 +27,7 @@ Name = tuple[str, ...]
 
 
 class ServiceSql(Spark):
-    """Spark's SQL, but a CAST fails instead of giving NULL, and ``OWN`` functions are left alone."""
+    """Spark's SQL. A failed CAST is an error, not NULL, and ``OWN`` functions are not translated."""
 
     class Parser(SparkParser):
         STRICT_CAST = True
@@ -43,7 +43,7 @@ class ServiceSql(Spark):
 
 
 def read(text: str) -> exp.Expr:
-    """Read one statement; a semicolon may follow. What sqlglot does not read, such as SHOW, is a ``Command``."""
+    """Parse one statement, with or without a semicolon. What sqlglot does not parse, such as SHOW, is a ``Command``."""
     if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
         text = f"SELECT * FROM {table[1]}"
     mode = _OVERWRITE_CLAUSE.search(text) if _OVERWRITE.match(text) else None
@@ -57,9 +57,9 @@ def read(text: str) -> exp.Expr:
         raise syntax_error("a quote or a comment is not closed", str(error).rpartition("'")[0][-20:]) from None
     except ParseError as error:
         found = error.errors[0] if error.errors else {}
-        # Its other words name classes of sqlglot.
-        said = str(found.get("description", "")).partition(" but got ")[0]
-        why = "something is missing" if "missing for" in said else said
+        # The rest names classes of sqlglot.
+        description = str(found.get("description", "")).partition(" but got ")[0]
+        why = "something is missing" if "missing for" in description else description
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
     statements = [found for found in parsed if found and not isinstance(found, exp.Semicolon)]
     if not statements:
@@ -79,7 +79,7 @@ def read_name(text: str) -> Name:
 
 
 def name_of(table: exp.Expr) -> Name:
-    """Return the name in a tree. No part is empty, and there are not too many."""
+    """Return the name in a tree, after checking its parts."""
     parts = tuple(part.name.lower() for part in table.parts) if isinstance(table, exp.Table) else ()
     if not 1 <= len(parts) <= 3:
         raise syntax_error("a name has one to three parts", table.sql(ServiceSql)[:40])

@@ -1,11 +1,11 @@
 """Writes a statement as DuckDB's SQL.
 
-What is changed in the tree that was read; sqlglot writes the rest:
+These parts of the tree change; sqlglot writes the rest:
 
-* Columns without an alias get the names that Spark gives them, those of VALUES too.
+* Columns without an alias, also in VALUES, get the names that Spark gives them.
 * Tables get their full name. DuckDB has one catalog, so ``catalog.schema`` is the name of one of its schemas.
 * Files in FROM become functions that read them as Spark does.
-* Functions are checked: what is not known to mean the same is refused.
+* Functions are checked, and unknown ones are refused.
 """
 
 from __future__ import annotations
@@ -15,10 +15,12 @@ from typing import Protocol
 import sqlglot
 from sqlglot import exp
 
-from wherobots_local.sql.dialect.column_names import with_column_names
 from wherobots_local.sql.dialect.errors import failed, unresolved_routine, unsupported
 from wherobots_local.sql.dialect.functions import RENAMED, RULES, SAME, TRANSLATED, changed
 from wherobots_local.sql.dialect.macros import MACROS, SCHEMA
+from wherobots_local.sql.dialect.parser import ServiceSql
+
+_NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot, exp.Posexplode, exp.Stack)
 
 FORMATS = {"parquet": "parquet", "geoparquet": "parquet", "csv": "csv", "json": "json"}
 _REFUSED: dict[type[exp.Expr], str] = {
@@ -32,21 +34,21 @@ _REFUSED: dict[type[exp.Expr], str] = {
 
 
 class Names(Protocol):
-    """What a session knows of names."""
+    """The names in a session."""
 
     @property
     def current(self) -> tuple[str, str]:
         """Its current catalog and schema."""
 
     def schema_of(self, table: exp.Table) -> str:
-        """Return the schema of DuckDB in which a table or view is looked up."""
+        """Return DuckDB's schema of a table or view."""
 
     def file_query(self, file_format: str, address: str) -> str:
-        """Return DuckDB's query that reads the file or folder at an ``s3://`` address in a format of ``FORMATS``."""
+        """Return DuckDB's query for the file or folder at an ``s3://`` address, in a format of ``FORMATS``."""
 
 
 def write(tree: exp.Expr, names: Names) -> str:
-    """Write a query, an expression or a statement for DuckDB. Its tree is changed."""
+    """Write a query, an expression or a statement for DuckDB. This changes its tree."""
     try:
         if isinstance(tree, exp.Values):
             tree = exp.select("*").from_(tree, copy=False)
@@ -67,7 +69,7 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
             columns = [f"col{number}" for number, _ in enumerate(node.expressions[0].expressions, 1)]
             _set_alias(node, node.alias or "values", columns)
         elif isinstance(node, exp.Column) and node.args.get("db") and node.table.lower() in tables:
-            # The schema is DuckDB's; the table's name is enough.
+            # The tables have DuckDB's schemas now, so only their name stays.
             node.set("db", None)
             node.set("catalog", None)
         elif isinstance(node, exp.CurrentCatalog | exp.CurrentDatabase | exp.CurrentSchema):
@@ -101,7 +103,7 @@ def _is_file(table: exp.Table) -> bool:
 
 
 def _name_rows(table: exp.Table) -> None:
-    """``range`` has the column ``id``; no other function of DuckDB makes tables here."""
+    """Only ``range`` makes tables. Its column is ``id``."""
     function = table.this
     name = str(function.this).lower() if isinstance(function, exp.Anonymous) else function.sql_name().lower()
     if name not in ("range", "generate_series"):
@@ -116,13 +118,13 @@ def _set_alias(node: exp.Expr, name: str, columns: list[str]) -> None:
 
 
 def _is_cte(table: exp.Table) -> bool:
-    """Whether a name is that of a common table expression that is visible where it stands."""
+    """Whether a name is a common table expression that is visible here."""
     node: exp.Expr | None = table
     while node is not None:
         defined = node.args.get("with_")
         visible = defined.expressions if defined is not None else []
         if isinstance(node, exp.CTE) and isinstance(defined := node.parent, exp.With):
-            # It sees those before it.
+            # It sees only earlier ones.
             visible = defined.expressions[: (node.index or 0) + bool(defined.args.get("recursive"))]
             node = defined.parent
         if any(cte.alias.lower() == table.name.lower() for cte in visible):
@@ -144,10 +146,44 @@ def _function(node: exp.Expr) -> exp.Expr:
     if written in MACROS:
         macro = exp.Dot(this=exp.to_identifier(SCHEMA), expression=call)
         is_constant = name.startswith("st_") and all(isinstance(item, exp.Literal) for item in node.expressions)
-        # A macro that may fail is no constant for DuckDB. A subquery is evaluated once, not for each row.
+        # DuckDB does not fold a macro that can fail. A subquery is evaluated once, not for each row.
         return exp.select(macro).subquery() if is_constant and node.find_ancestor(exp.Where) else macro
     if name in RENAMED or name in SAME or node.meta.get("is_written"):
         return call
     if name.startswith(("rs_", "st_")):
         raise unsupported(f"the function {node.this}")
     raise unresolved_routine(str(node.this))
+
+
+def with_column_names(query: exp.Expr) -> None:
+    """Name each column without an alias as Spark does: ``count(*)`` becomes ``count(1)``."""
+    while isinstance(query, exp.SetOperation | exp.Subquery):
+        query = query.this
+    if not isinstance(query, exp.Select):
+        return
+    for column in query.expressions:
+        # DuckDB allows no empty name.
+        if not isinstance(column, _NAMED) and not column.is_star and (name := column_name(column)):
+            column.replace(exp.alias_(column.copy(), name, quoted=True))
+
+
+def column_name(expression: exp.Expr) -> str:
+    """Return Spark's name of an expression."""
+    if type(expression) in (exp.Explode, exp.ExplodeOuter):
+        return "col"
+    return changed(expression.copy(), _shown).sql(ServiceSql, normalize_functions="lower", comments=False)
+
+
+def _shown(node: exp.Expr) -> exp.Expr:
+    """Text without quotes, columns without tables, operators in parentheses."""
+    match node:
+        case exp.Literal(is_string=True) | exp.Column():
+            return exp.Var(this=node.name)
+        case exp.Count(this=exp.Star()):
+            return exp.Count(this=exp.Literal.number(1))
+        case exp.Paren() if not isinstance(node.this, exp.Binary):
+            inner: exp.Expr = node.this
+            return inner
+        case exp.Binary() if not isinstance(node, exp.Dot | exp.PropertyEQ | exp.Bracket):
+            return node if isinstance(node.parent, exp.Paren) else exp.paren(node, copy=False)
+    return node
