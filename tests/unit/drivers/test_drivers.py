@@ -636,7 +636,9 @@ async def driven_in_a_task(flow: Flow[None], written: list[str], room: Room) -> 
         written.append(record.text)
 
     transport: Any = FakeAsyncTransport()
-    driver = AsyncDriver(transport, Outlets(note, write, reload, room=room.wait))
+    # No time passes, so no slice of the event loop ends.
+    clock = Clock(asyncio.sleep, monotonic=lambda: 0.0)
+    driver = AsyncDriver(transport, Outlets(note, write, reload, room=room.wait), clock=clock)
     task = asyncio.create_task(driver.run(flow))
     await asyncio.sleep(0.01)
     return task
