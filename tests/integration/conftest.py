@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots import compat
-from airflow_provider_wherobots.flows import follow, forward_logs, named_run
+from airflow_provider_wherobots.flows import follow, forward_logs, named_run, submit, twins
 from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators import sql_history
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -93,12 +93,15 @@ def a_tenth_of_the_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     for module, name in (
         (follow, "MIN_DELAY_SECONDS"),
         (follow, "FIRST_DELAY_SECONDS"),
+        (forward_logs, "QUIET_LOOKS"),
         (named_run, "MIN_DELAY_SECONDS"),
         (session, "FIRST_DELAY_SECONDS"),
+        (submit, "LOOK_UP_DELAYS"),
+        (twins, "LOOKS"),
     ):
-        monkeypatch.setattr(module, name, vars(module)[name] / 10)
-    quiet_looks = tuple(seconds / 10 for seconds in forward_logs.QUIET_LOOKS)
-    monkeypatch.setattr(forward_logs, "QUIET_LOOKS", quiet_looks)
+        seconds = vars(module)[name]
+        tenth = tuple(each / 40 for each in seconds) if isinstance(seconds, tuple) else seconds / 40
+        monkeypatch.setattr(module, name, tenth)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from enum import Enum
@@ -59,14 +59,7 @@ class Region(Enum):
     AWS_US_WEST_2 = "aws-us-west-2"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    yield from sql_support.synthetic_server(tmp_path_factory.mktemp("root"))
-
-
-@pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    yield from sql_support.control_of(server)
+server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture

@@ -86,17 +86,17 @@ def unreadable(conn_id: str) -> Any:
     raise ConnectionError("the secrets backend is away")
 
 
-@pytest.mark.parametrize(("try_number", "left"), [(1, 1), (2, 0)], ids=["a retry follows", "the last try"])
+@pytest.mark.parametrize(("retries", "left"), [(1, 1), (0, 0)], ids=["a retry follows", "the last try"])
 def test_what_the_last_try_may_have_created_is_cancelled(
-    operator: Operator, control: ControlClient, try_number: int, left: int
+    operator: Operator, control: ControlClient, retries: int, left: int
 ) -> None:
     """The answer to the create is lost, and List Runs fails until the try has given up."""
     control.add_fault("createJobRun", "lose_answer", times=1)
     control.add_fault("listJobRuns", {"type": "status", "status": 403}, times=1)
-    task = operator(run_python=WAIT, retries=1, max_outage_seconds=0)
-    ti = TaskInstance(try_number)
+    task = operator(run_python=WAIT, retries=retries, max_outage_seconds=0)
     with pytest.raises(WherobotsException):
-        task.execute(context(ti))
+        task.execute(context(TaskInstance(max_tries=retries)))
+    assert control.counts()["creates_effective"] == 1
     active = [run["id"] for run in control.runs() if run["status"] in ("PENDING", "RUNNING")]
     assert control.counts()["creates_effective"] - control.counts()["cancels_effective"] == left
     for run_id in active:
@@ -181,8 +181,9 @@ def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_st
 
 
 def test_a_kill_cancels_the_second_run_of_an_unanswered_create_too(
-    operator: Operator, control: ControlClient, failed: None
+    operator: Operator, control: ControlClient, failed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.CANCEL_BUDGET_SECONDS", 2.0)
     task, ti = operator(run_python=WAIT), TaskInstance()
     trigger = start(task, ti).trigger
     name = task.hook.get_run(ti.xcoms["run_id"]).name

@@ -330,10 +330,10 @@ def test_a_connection_that_answers_no_ping_is_lost(drive: Callable[..., Driven])
 
 
 def test_a_quiet_connection_that_answers_pings_stays(drive: Callable[..., Driven]) -> None:
-    driven = drive(SocketLimits(1_000, quiet_seconds=0.05))
+    driven = drive(SocketLimits(1_000, quiet_seconds=0.05, pong_seconds=2.0))
     with SessionServer() as server:
         driven.connect(server.url)
-        while server.pings < 3:
+        while server.pings < 2:
             assert driven.receive(0.05) is None
         driven.transmit(CancelExecution("e1"))
         assert driven.receive() == StateUpdated("e1", "cancelled")
