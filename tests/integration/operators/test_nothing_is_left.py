@@ -17,6 +17,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
@@ -101,6 +102,21 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     assert control.counts()["creates_effective"] - control.counts()["cancels_effective"] == left
     for run_id in active:
         task.hook.cancel_run(run_id)
+
+
+def test_a_task_that_does_not_wait_looks_for_a_second_run_before_it_ends(
+    operator: Operator, control: ControlClient
+) -> None:
+    """The response to the first create is lost, and its run shows only after the second create."""
+    control.add_fault("createJobRun", "lose_answer", times=1)
+    nothing = {"type": "status", "status": 200, "body": {"items": [], "total": 0}}
+    control.add_fault("listJobRuns", nothing, times=len(LOOK_UP_DELAYS) + 1)
+    task = operator(run_python=WAIT, wait_for_completion=False)
+    run_id = task.execute(context(TaskInstance()))
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
+    assert task.hook.get_run(run_id).is_active
+    task.hook.cancel_run(run_id)
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])
