@@ -53,7 +53,7 @@ def test_stop_ends_processes_that_ignore_sigterm_and_left_their_session(mark: st
     family = ProcessFamily(mark)
     output = tmp_path / "out.log"
     process = family.spawn([sys.executable, "-c", STUBBORN], env=os.environ, cwd=tmp_path, output=output)
-    wait_for(lambda: "up" in output.read_text(), timeout=30, what="the grandchild to run")
+    wait_for(lambda: "up" in output.read_text(), what="the grandchild to run")
     members = {member.pid for member in family.members()}
     assert len(members) == 2
     assert next(member.pid for member in tree(process.pid)) == process.pid
@@ -77,12 +77,12 @@ def test_nothing_survives_its_owner(mark: str, tmp_path: Path, sig: signal.Signa
     with owner:
         assert owner.stdout is not None
         assert owner.stdout.readline() == b"up\n"
-        wait_for(lambda: len(marked(mark)) == 2, timeout=10, what="the processes to show their mark")
+        wait_for(lambda: len(marked(mark)) == 2, what="the processes to show their mark")
 
         owner.send_signal(sig)
         owner.wait(timeout=30)
 
-    wait_for(lambda: not marked(mark), timeout=30, what="the family to end")
+    wait_for(lambda: not marked(mark), what="the family to end")
 
 
 @pytest.mark.parametrize("sig", [signal.SIGINT, signal.SIGTERM])

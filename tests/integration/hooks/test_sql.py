@@ -421,23 +421,6 @@ def test_a_key_that_the_session_refuses_is_not_retried(hook: WherobotsSqlHook, c
     assert isinstance(caught.value, AirflowFailException)
 
 
-def test_a_connection_that_is_lost_is_replaced_without_executing_twice(
-    hook: WherobotsSqlHook, control: ControlClient
-) -> None:
-    def lose() -> None:
-        wait_for(lambda: executed(control), what="the statement")
-        (entry,) = control.requests("executeSql")
-        control.drop_sql_connections(entry["session_id"])
-        wait_for(lambda: any(one["connections"] for one in control.sql_sessions()), what="another connection")
-        control.release_sql()
-
-    thread = threading.Thread(target=lose)
-    thread.start()
-    assert hook.get_first("HOLD") == (True,)
-    thread.join()
-    assert executed(control) == ["HOLD"]
-
-
 def test_a_wrong_key_is_told_and_not_retried(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, server, password="wrong")
     with pytest.raises(WherobotsRequestException, match="the API key is refused") as caught:

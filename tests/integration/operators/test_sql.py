@@ -191,12 +191,6 @@ def test_parameters_become_literals_and_are_not_logged(
     assert "secret" not in said()
 
 
-def test_exactly_a_thousand_rows_are_a_warning(make: Make, said: Callable[[], str]) -> None:
-    frame = make("ROWS 1500").execute(context(TaskInstance()))
-    assert len(frame) == 1000
-    assert "exactly 1,000 rows" in said()
-
-
 class Runtime(Enum):
     TINY = "tiny"
 
