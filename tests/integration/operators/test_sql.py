@@ -354,17 +354,6 @@ def test_a_task_defers_while_its_session_starts(make: Make, control: ControlClie
     assert len(control.requests("createSqlSession")) == 1
 
 
-@pytest.mark.parametrize("status", [400, 404, 410])
-def test_a_ready_session_that_refuses_the_connection_is_asked_for_again_by_a_retry(
-    make: Make, control: ControlClient, status: int
-) -> None:
-    """It has ended after its last poll."""
-    control.add_fault("openSqlSocket", {"type": "status", "status": status})
-    with pytest.raises(WherobotsSqlSessionException, match=str(status)) as caught:
-        run_warm(make("SELECT 1 AS n"), TaskInstance())
-    assert not isinstance(caught.value, AirflowFailException)
-
-
 def test_a_short_statement_in_a_warm_session_does_not_defer(make: Make) -> None:
     make().execute(context(TaskInstance()))
     frame, triggers = run_to_end(make(deferrable=True), TaskInstance())
