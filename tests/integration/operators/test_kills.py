@@ -44,7 +44,6 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
     with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout") as timed_out:
         task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
     assert "reached: the limit is 3 seconds (3 s); the run was cancelled\nRun: http" in str(timed_out.value)
-    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
     assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 3
@@ -55,9 +54,8 @@ def test_the_deadline_on_a_worker_cancels_and_fails_as_timed_out(
 ) -> None:
     ti = TaskInstance()
     task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), deferrable=False)
-    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was cancelled") as timed_out:
+    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was cancelled"):
         task.execute(context(ti))
-    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
 
