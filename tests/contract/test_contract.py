@@ -221,7 +221,7 @@ def story_of_three_runs(world: World) -> Iterator[object]:
     yield see(calls.get_run(first.id))
     # The second is cancelled, twice.
     yield see(calls.cancel_run(second.id))
-    wait_for(lambda: world.call(calls.get_run(second.id)).is_terminal, timeout=30, what="the cancel to take effect")
+    wait_for(lambda: world.call(calls.get_run(second.id)).is_terminal, what="the cancel to take effect")
     yield see(calls.cancel_run(second.id))
     ended = world.call(calls.get_run(second.id))
     yield ended.status, ended.is_terminal, ended.is_active, ended.start_time, ended.complete_time is not None

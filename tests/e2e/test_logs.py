@@ -25,7 +25,7 @@ def test_a_burst_of_lines_arrives_whole_once_and_in_order_with_its_own_times(wor
     fatal = {"timestamp": last["timestamp"] + 1, "raw": "26/11/25 08:00:08 FATAL Main: the end"}
     world.control.insert_logs(run["id"], [last, fatal])
     # Inserted late, before lines that have been shown; but near the end, as Airflow 3 sorts some thousand lines only.
-    wait_for(lambda: len(case.requests("getJobRunLogs")) > BURST // 800, timeout=120, what="the burst to be read")
+    wait_for(lambda: len(case.requests("getJobRunLogs")) > BURST // 800, what="the burst to be read")
     late = {"timestamp": numbered_lines(BURST - 500, 1)[0]["timestamp"] - 1, "raw": "a late line"}
     world.control.insert_logs(run["id"], [late])
     case.release()

@@ -80,7 +80,7 @@ def test_a_run_that_shows_only_after_its_create_was_repeated_is_cancelled(world:
     nothing = {"type": "status", "status": 200, "body": {"items": [], "total": 0}}
     world.control.add_fault("listJobRuns", nothing)
     case.begin()
-    wait_for(lambda: len(case.requests("createJobRun")) == 2, timeout=240, what="the second create")
+    wait_for(lambda: len(case.requests("createJobRun")) == 2, what="the second create")
     case.wait_until_deferred()
     world.control.clear_faults()
     case.wait_for_statuses("CANCELLED", "RUNNING", timeout=120)

@@ -31,7 +31,7 @@ def test_the_links_and_the_payload_are_there_while_the_task_is_deferred(world: W
     (run,) = waiting.runs()
     expected = {"Wherobots run": waiting.run_url(run), "Spark UI": SPARK_UI}
     world.control.patch_run(run["id"], kubeApp={"spark_ui_url": SPARK_UI})
-    wait_for(lambda: waiting.links() == expected, timeout=60, what="the links to be there", detail=waiting.log)
+    wait_for(lambda: waiting.links() == expected, what="the links to be there", detail=waiting.log)
     task = waiting.task()
     assert task["state"] == "deferred"
     shown = task["rendered_fields"]["payload"]

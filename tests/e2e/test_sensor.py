@@ -42,7 +42,6 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
     for task_id in ("deferred", "from_trigger", "marked"):
         wait_for(
             lambda task_id=task_id: api.links(DAG, dag_run, task_id)["Wherobots run"] == url,  # type: ignore[misc]
-            timeout=120,
             what=f"the link of {task_id} while it is deferred",
         )
         assert api.xcom(DAG, dag_run, task_id, "run_id") == run["id"]
@@ -78,7 +77,7 @@ def test_a_sensor_takes_its_run_from_another_task_wherever_it_is_to_start(world:
     dag_run = api.trigger_dag("sensor_by_id", {"run_id": run["id"]})
     api.wait_for_task("sensor_by_id", dag_run, "by_id", "deferred", timeout=180)
     url = f"{world.server.url}/runs/{run['id']}"
-    wait_for(lambda: api.links("sensor_by_id", dag_run, "by_id")["Wherobots run"] == url, timeout=120, what="the link")
+    wait_for(lambda: api.links("sensor_by_id", dag_run, "by_id")["Wherobots run"] == url, what="the link")
     control.patch_run(run["id"], status="FAILED", completed=True, kubeApp={"message": "no more nodes"})
     api.wait_for_task("sensor_by_id", dag_run, "by_id", "failed", timeout=180)
     log = api.task_log("sensor_by_id", dag_run, "by_id").text

@@ -38,8 +38,8 @@ def test_a_triggerer_is_killed(world: World) -> None:
     (run,) = logged.wait_until_followed("deferred").runs()
     world.control.insert_logs(run["id"], numbered_lines(0, 1_500))
     returning.wait_until_followed("deferred")
-    wait_for(lambda: "line 001499 of the log" in logged.log(), timeout=120, what="the lines in the task log")
-    wait_for(lambda: "airflow-result:" in returning.log(), timeout=120, what="the result's line in the task log")
+    wait_for(lambda: "line 001499 of the log" in logged.log(), what="the lines in the task log")
+    wait_for(lambda: "airflow-result:" in returning.log(), what="the result's line in the task log")
     sockets = [len(case.wait_until_followed().sockets()) for case in statements]
     cleared.wait_until_followed()
 
@@ -52,7 +52,7 @@ def test_a_triggerer_is_killed(world: World) -> None:
     world.airflow.start_component("triggerer")
 
     logged.wait_until_followed("deferred", requests=polls + 1).release()
-    wait_for(lambda: len(returning.requests("getJobRunLogs")) > reads, timeout=120, what="the log to be read again")
+    wait_for(lambda: len(returning.requests("getJobRunLogs")) > reads, what="the log to be read again")
     returning.release()
     for case, count in zip(statements, sockets, strict=True):
         case.wait_until_listened(count + 1).release()

@@ -125,7 +125,6 @@ class DagCase:
         output = airflow.output("scheduler")
         wait_for(
             lambda: f"state success for task instance {report}" in output.read_text(errors="replace"),
-            timeout=120,
             what="the executor's report",
         )
         reported = datetime.now(UTC)
@@ -133,7 +132,7 @@ class DagCase:
         def has_gone_on() -> bool:
             return datetime.fromisoformat(airflow.api.health()["scheduler"]["latest_scheduler_heartbeat"]) > reported
 
-        wait_for(has_gone_on, timeout=120, what="the scheduler's heartbeat")
+        wait_for(has_gone_on, what="the scheduler's heartbeat")
 
     def end(self, state: str, *, try_number: int | None = None, timeout: float = 180) -> str:
         """Wait for the task's end in a state, and return the task's log."""
@@ -200,7 +199,7 @@ class Case(DagCase):
         else:
             self.wait_for_task(state)
         self.wait_for_statuses("RUNNING")
-        wait_for(lambda: len(self.requests("getJobRun")) >= requests, timeout=90, what="the run to be followed")
+        wait_for(lambda: len(self.requests("getJobRun")) >= requests, what="the run to be followed")
         return self
 
     def release(self) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots import compat
-from airflow_provider_wherobots.flows import follow, forward_logs, named_run
+from airflow_provider_wherobots.flows import cancel, follow, forward_logs, named_run, submit, twins
 from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators import sql_history
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -88,17 +88,21 @@ def events_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def a_tenth_of_the_delays(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Polls, and looks for late lines, come ten times as soon: unit tests hold the delays, on a virtual clock."""
+def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Polls and looks come forty times as soon: unit tests hold the delays, on a virtual clock."""
     for module, name in (
+        (cancel, "END_POLL_SECONDS"),
         (follow, "MIN_DELAY_SECONDS"),
         (follow, "FIRST_DELAY_SECONDS"),
+        (forward_logs, "QUIET_LOOKS"),
         (named_run, "MIN_DELAY_SECONDS"),
         (session, "FIRST_DELAY_SECONDS"),
+        (submit, "LOOK_UP_DELAYS"),
+        (twins, "LOOKS"),
     ):
-        monkeypatch.setattr(module, name, vars(module)[name] / 10)
-    quiet_looks = tuple(seconds / 10 for seconds in forward_logs.QUIET_LOOKS)
-    monkeypatch.setattr(forward_logs, "QUIET_LOOKS", quiet_looks)
+        seconds = vars(module)[name]
+        short = tuple(each / 40 for each in seconds) if isinstance(seconds, tuple) else seconds / 40
+        monkeypatch.setattr(module, name, short)
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -14,23 +13,18 @@ API_KEY = "sql-key-91c4"
 CONN_ID = "wherobots_default"
 
 
-def synthetic_server(root: Path) -> Iterator[LocalServer]:
-    with LocalServer(root, api_key=API_KEY, behaviour={"sql_synthetic": True}) as running:
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
+    behaviour = {"sql_synthetic": True}
+    with LocalServer(tmp_path_factory.mktemp("root"), api_key=API_KEY, behaviour=behaviour) as running:
         yield running
 
 
-def control_of(server: LocalServer) -> Iterator[ControlClient]:
-    """A client of the server's control surface, with an empty journal and without sessions of earlier tests."""
-    client = ControlClient(server.url, API_KEY)
-    before = client.behaviour()
-    for session in client.sql_sessions():
-        client.end_sql_session(session["id"])
-    client.clear_requests()
-    yield client
-    client.release_sql()
-    client.clear_faults()
-    client.clear_sql_answers()
-    client.behaviour(**before)
+@pytest.fixture
+def control(server: LocalServer) -> ControlClient:
+    """A client of the server's control surface. Nothing is left of earlier tests."""
+    server.control.reset()
+    return server.control
 
 
 def set_connection(monkeypatch: pytest.MonkeyPatch, server: LocalServer, **fields: object) -> str:

@@ -1,7 +1,5 @@
 """The package as a module of PEP 249, without an Airflow connection."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from airflow_provider_wherobots import dbapi
@@ -9,15 +7,7 @@ from tests.integration import sql_support
 from tests.integration.sql_support import API_KEY
 from wherobots_local import ControlClient, LocalServer
 
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    yield from sql_support.synthetic_server(tmp_path_factory.mktemp("root"))
-
-
-@pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    yield from sql_support.control_of(server)
+server, control = sql_support.server, sql_support.control
 
 
 def test_it_says_what_it_is() -> None:

@@ -179,6 +179,7 @@ def test_an_outage_beyond_the_limit_may_retry(
 def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
     operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.flows.follow.REFUSED_SECONDS", 0.0)
     task, ti, words = operator(), TaskInstance(), "connection 'wherobots_default': the API key is refused"
     with pytest.raises(TaskDeferred) as deferred:
         task.execute(context(ti))

@@ -216,7 +216,7 @@ class AirflowInstance:
         for victim in victims:
             with contextlib.suppress(psutil.NoSuchProcess):
                 victim.send_signal(sig)
-        wait_for(lambda: not any(is_alive(one.pid) for one in victims), timeout=90, what=f"{name} {n} to end")
+        wait_for(lambda: not any(is_alive(one.pid) for one in victims), what=f"{name} {n} to end")
 
     @contextlib.contextmanager
     def frozen(self, name: str, n: int = 1) -> Iterator[None]:
@@ -250,7 +250,7 @@ class AirflowInstance:
             pid = int(instance["pid"])
             return pid if any(member.pid == pid for member in self._family.members()) else None
 
-        return wait_for(poll, timeout=60, interval=0.2, what=f"a process of task {task_id!r}")
+        return wait_for(poll, interval=0.2, what=f"a process of task {task_id!r}")
 
     def kill_task(
         self, dag_id: str, run_id: str, task_id: str, map_index: int = -1, sig: signal.Signals = signal.SIGKILL

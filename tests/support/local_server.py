@@ -35,7 +35,7 @@ class LocalServerProcess:
                 raise RuntimeError(f"The local server ended with {self.process.returncode}:\n{output.read_text()}")
             return ready.exists()
 
-        wait_for(is_ready, timeout=60, interval=0.1, what="the local server to listen")
+        wait_for(is_ready, interval=0.1, what="the local server to listen")
         content = json.loads(ready.read_text())
         self.url: str = content["url"]
         self.api_key: str = content["api_key"]

@@ -76,7 +76,7 @@ class PostgreSQL:
             # The last line of this file.
             return state.exists() and state.read_text().rstrip().endswith("ready")
 
-        wait_for(poll, timeout=60, what="PostgreSQL to listen")
+        wait_for(poll, what="PostgreSQL to listen")
         self.url = f"postgresql+psycopg2://airflow@/postgres?host={self._folder}"
 
     def stop(self) -> None:
@@ -111,7 +111,7 @@ class Redis:
             _check(process, output)
             return "Ready to accept connections" in output.read_text()
 
-        wait_for(poll, timeout=60, what="Redis to listen")
+        wait_for(poll, what="Redis to listen")
         self.url = f"redis://:{password}@127.0.0.1:{port}/0"
 
 
@@ -133,7 +133,7 @@ class S3:
                 return session.put(f"{self.url}/{bucket}", timeout=10).ok
             return False
 
-        wait_for(poll, timeout=60, what="the S3 server to listen")
+        wait_for(poll, what="the S3 server to listen")
 
 
 def _postgres_programs() -> Path:

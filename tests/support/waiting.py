@@ -16,7 +16,7 @@ class WaitTimeout(AssertionError):
 def wait_for(
     probe: Callable[[], T | None],
     *,
-    timeout: float = 60.0,
+    timeout: float = 240.0,
     interval: float = 0.5,
     what: str = "the condition",
     detail: Callable[[], str] | None = None,
@@ -24,7 +24,7 @@ def wait_for(
     """Call ``probe`` until it returns a true value, and return that value.
 
     :param probe: called repeatedly, at least once; exceptions are not caught.
-    :param timeout: seconds after which to give up; default 60.
+    :param timeout: seconds after which to give up; default 240, as a busy machine may take minutes to start a program.
     :param interval: the longest pause between two calls, in seconds; default 0.5. The first pauses are shorter.
     :param what: the condition, for the error; default "the condition".
     :param detail: returns more text for the error, and is called only then; default None.

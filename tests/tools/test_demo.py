@@ -93,7 +93,7 @@ def test_an_interrupted_demo_leaves_no_process(folder: Path, moment: str, sig: s
 
 def test_a_job_that_fails_makes_the_demo_fail(folder: Path) -> None:
     demo = Demo(folder)
-    wait_for(lambda: "The local server listens" in demo.text, timeout=120, interval=0.1, what="the server to be up")
+    wait_for(lambda: "The local server listens" in demo.text, interval=0.1, what="the server to be up")
     bucket = folder / "storage" / "wherobots-demo"
     bucket.mkdir(parents=True, exist_ok=True)
     (bucket / "results").write_text("a file, where the job wants a folder")

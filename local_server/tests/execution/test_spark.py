@@ -131,7 +131,7 @@ while not os.path.exists({str(go)!r} + "2"):
     run_id = client.create(source)["id"]
     assert spark_ui(client, run_id) == ""
     client.wait(run_id, "RUNNING")
-    url = wait_for(lambda: spark_ui(client, run_id), timeout=200, what="the address of the Spark UI")
+    url = wait_for(lambda: spark_ui(client, run_id), what="the address of the Spark UI")
     assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
     client.wait_for_line(run_id, "ready")
     assert "a test - Spark Jobs" in requests.get(url, timeout=30).text
@@ -190,7 +190,7 @@ print("class", spark.sparkContext._jvm.java.lang.Thread.currentThread().getConte
 def test_a_cancel_ends_the_jvm(client: Client, server: LocalServer) -> None:
     source = f"{SESSION}spark.range(10**15).selectExpr('sum(sqrt(id))').collect()"
     run_id = client.create(source)["id"]
-    wait_for(lambda: spark_ui(client, run_id), timeout=200, what="the address of the Spark UI")
+    wait_for(lambda: spark_ui(client, run_id), what="the address of the Spark UI")
     running = jvms(run_id)
     assert running
 

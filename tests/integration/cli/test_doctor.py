@@ -110,7 +110,10 @@ def test_sql_is_executed_in_a_session_that_is_stopped(doctor: Doctor, control: C
     ("operation", "text"),
     [("executeSql", "[NO_EXECUTOR] dead"), ("openSqlSocket", "404"), ("createSqlSession", "403")],
 )
-def test_a_dead_sql_engine_fails_the_command(doctor: Doctor, control: ControlClient, operation: str, text: str) -> None:
+def test_a_dead_sql_engine_fails_the_command(
+    doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, operation: str, text: str
+) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.flows.sql.connection.REFUSED_SECONDS", 0.0)
     if operation == "executeSql":
         control.answer_sql("SELECT 1", error=text)
     else:

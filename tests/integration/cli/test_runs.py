@@ -62,8 +62,18 @@ def ended(hook: WherobotsHook, name: str, job: str = "talk.py", *args: str, **fi
     return run_id
 
 
+POLLING_OFTEN = """
+import sys
+from airflow_provider_wherobots.cli import main, run_actions
+from airflow_provider_wherobots.flows import follow
+
+run_actions.FOLLOW_INTERVAL_SECONDS = follow.MIN_DELAY_SECONDS = 0.2
+sys.exit(main.main())
+"""
+
+
 def as_program(*arguments: str) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "airflow_provider_wherobots", *arguments]
+    command = [sys.executable, "-c", POLLING_OFTEN, *arguments]
     environment = {**os.environ, "PYTHONPATH": str(TREE)}
     # As for users: a pipe is buffered.
     environment.pop("PYTHONUNBUFFERED", None)
@@ -167,7 +177,7 @@ def test_logs_prints_what_there_is(command: Command, hook: WherobotsHook, contro
 
 
 def test_logs_can_be_followed_to_the_end_of_the_run(command: Command, hook: WherobotsHook) -> None:
-    run_id = start(hook, "commands_follow", "wait.py", "3")
+    run_id = start(hook, "commands_follow", "wait.py", "1")
     printed = command("runs", "logs", "-f", run_id)
     assert printed.code == 0
     assert printed.out == "started\n"

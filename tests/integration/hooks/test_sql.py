@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from enum import Enum
@@ -60,14 +60,7 @@ class Region(Enum):
     AWS_US_WEST_2 = "aws-us-west-2"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    yield from sql_support.synthetic_server(tmp_path_factory.mktemp("root"))
-
-
-@pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    yield from sql_support.control_of(server)
+server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture
@@ -427,23 +420,6 @@ def test_a_key_that_the_session_refuses_is_not_retried(hook: WherobotsSqlHook, c
     with pytest.raises(WherobotsRequestException, match="the API key is refused") as caught:
         hook.run("SELECT 1 AS n")
     assert isinstance(caught.value, AirflowFailException)
-
-
-def test_a_connection_that_is_lost_is_replaced_without_executing_twice(
-    hook: WherobotsSqlHook, control: ControlClient
-) -> None:
-    def lose() -> None:
-        wait_for(lambda: executed(control), what="the statement")
-        (entry,) = control.requests("executeSql")
-        control.drop_sql_connections(entry["session_id"])
-        wait_for(lambda: any(one["connections"] for one in control.sql_sessions()), what="another connection")
-        control.release_sql()
-
-    thread = threading.Thread(target=lose)
-    thread.start()
-    assert hook.get_first("HOLD") == (True,)
-    thread.join()
-    assert executed(control) == ["HOLD"]
 
 
 def test_a_wrong_key_is_told_and_not_retried(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:

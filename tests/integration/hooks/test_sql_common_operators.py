@@ -46,12 +46,11 @@ INSERT INTO hail VALUES (1, 'TX', 1.5, '2026-11-25'), (2, 'TX', 2.0, '2026-11-25
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(LocalService, "_sql_engine", lambda service, session_id: SqliteEngine())
-        yield from sql_support.synthetic_server(tmp_path_factory.mktemp("root"))
+        with LocalServer(tmp_path_factory.mktemp("root"), api_key=sql_support.API_KEY) as running:
+            yield running
 
 
-@pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    yield from sql_support.control_of(server)
+control = sql_support.control
 
 
 @pytest.fixture(autouse=True)

@@ -36,28 +36,26 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=5))
+    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3))
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context(ti))
     assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
     event = follow(caught.value)
     with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout") as timed_out:
         task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
-    assert "reached: the limit is 5 seconds (5 s); the run was cancelled\nRun: http" in str(timed_out.value)
-    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
+    assert "reached: the limit is 3 seconds (3 s); the run was cancelled\nRun: http" in str(timed_out.value)
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
-    assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 5
+    assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 3
 
 
 def test_the_deadline_on_a_worker_cancels_and_fails_as_timed_out(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=5), deferrable=False)
-    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was cancelled") as timed_out:
+    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), deferrable=False)
+    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was cancelled"):
         task.execute(context(ti))
-    assert str(timed_out.value).endswith("\nThe end of its log:\nstarted")
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
 
@@ -66,7 +64,7 @@ def test_the_deadline_on_a_worker_cancels_and_fails_as_timed_out(
 def test_cancel_on_kill_false_leaves_the_run_alone_at_the_deadline(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, deferrable: bool
 ) -> None:
-    arguments = {"execution_timeout": timedelta(seconds=4), "deferrable": deferrable, "cancel_on_kill": False}
+    arguments = {"execution_timeout": timedelta(seconds=3), "deferrable": deferrable, "cancel_on_kill": False}
     ti = TaskInstance()
     with pytest.raises(WherobotsExecutionTimeoutException, match="the run was left alone"):
         run_to_end(operator(run_python=WAIT, **arguments), ti)

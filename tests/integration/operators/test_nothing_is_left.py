@@ -17,6 +17,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
@@ -86,21 +87,36 @@ def unreadable(conn_id: str) -> Any:
     raise ConnectionError("the secrets backend is away")
 
 
-@pytest.mark.parametrize(("try_number", "left"), [(1, 1), (2, 0)], ids=["a retry follows", "the last try"])
+@pytest.mark.parametrize(("retries", "left"), [(1, 1), (0, 0)], ids=["a retry follows", "the last try"])
 def test_what_the_last_try_may_have_created_is_cancelled(
-    operator: Operator, control: ControlClient, try_number: int, left: int
+    operator: Operator, control: ControlClient, retries: int, left: int
 ) -> None:
     """The answer to the create is lost, and List Runs fails until the try has given up."""
     control.add_fault("createJobRun", "lose_answer", times=1)
     control.add_fault("listJobRuns", {"type": "status", "status": 403}, times=1)
-    task = operator(run_python=WAIT, retries=1, max_outage_seconds=0)
-    ti = TaskInstance(try_number)
+    task = operator(run_python=WAIT, retries=retries, max_outage_seconds=0)
     with pytest.raises(WherobotsException):
-        task.execute(context(ti))
+        task.execute(context(TaskInstance(max_tries=retries)))
+    assert control.counts()["creates_effective"] == 1
     active = [run["id"] for run in control.runs() if run["status"] in ("PENDING", "RUNNING")]
     assert control.counts()["creates_effective"] - control.counts()["cancels_effective"] == left
     for run_id in active:
         task.hook.cancel_run(run_id)
+
+
+def test_a_task_that_does_not_wait_looks_for_a_second_run_before_it_ends(
+    operator: Operator, control: ControlClient
+) -> None:
+    """The response to the first create is lost, and its run shows only after the second create."""
+    control.add_fault("createJobRun", "lose_answer", times=1)
+    nothing = {"type": "status", "status": 200, "body": {"items": [], "total": 0}}
+    control.add_fault("listJobRuns", nothing, times=len(LOOK_UP_DELAYS) + 1)
+    task = operator(run_python=WAIT, wait_for_completion=False)
+    run_id = task.execute(context(TaskInstance()))
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
+    assert task.hook.get_run(run_id).is_active
+    task.hook.cancel_run(run_id)
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])
@@ -181,8 +197,9 @@ def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_st
 
 
 def test_a_kill_cancels_the_second_run_of_an_unanswered_create_too(
-    operator: Operator, control: ControlClient, failed: None
+    operator: Operator, control: ControlClient, failed: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.CANCEL_BUDGET_SECONDS", 2.0)
     task, ti = operator(run_python=WAIT), TaskInstance()
     trigger = start(task, ti).trigger
     name = task.hook.get_run(ti.xcoms["run_id"]).name

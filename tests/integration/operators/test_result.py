@@ -95,7 +95,7 @@ def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
 
 
 def test_a_re_attached_run_has_its_result(operator: Callable[..., WherobotsRunOperator]) -> None:
-    script = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0, 5]}
+    script = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0, 2]}
     arguments = {"run_python": script, "name": "result-test", "retries": 1, "return_result": True}
     first, second = Counting(), Counting(try_number=2)
     with pytest.raises(TaskDeferred):

@@ -7,7 +7,7 @@ import copy
 import re
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
@@ -46,7 +46,7 @@ from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.sql import requirements
 from local_server.tests.sql_support import SqlSocket
-from tests.integration import support
+from tests.integration import sql_support, support
 from tests.integration.operators.sql_tasks import (
     deferral_of,
     event_of,
@@ -56,7 +56,7 @@ from tests.integration.operators.sql_tasks import (
     trigger_of,
 )
 from tests.integration.signals import signal_when
-from tests.integration.sql_support import API_KEY, control_of, executed, is_running, set_connection, synthetic_server
+from tests.integration.sql_support import API_KEY, executed, is_running, set_connection
 from tests.integration.support import TaskInstance, context, next_try
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
@@ -71,20 +71,13 @@ Follow = Callable[[TaskInstance], TaskInstance]
 INSERT = "INSERT INTO a.b.c VALUES (1)"
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    yield from synthetic_server(tmp_path_factory.mktemp("root"))
-
-
 @pytest.fixture(autouse=True)
 def soon_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session that has ended refuses connections, for a minute until that is believed."""
     monkeypatch.setattr(connection, "REFUSED_SECONDS", 0.5)
 
 
-@pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    yield from control_of(server)
+server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture
@@ -191,12 +184,6 @@ def test_parameters_become_literals_and_are_not_logged(
     )
     assert executed(control) == ["SELECT 7 AS n -- %(x)s\n WHERE 'o\\'secret'"]
     assert "secret" not in said()
-
-
-def test_exactly_a_thousand_rows_are_a_warning(make: Make, said: Callable[[], str]) -> None:
-    frame = make("ROWS 1500").execute(context(TaskInstance()))
-    assert len(frame) == 1000
-    assert "exactly 1,000 rows" in said()
 
 
 class Runtime(Enum):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -11,23 +11,21 @@ from airflow_provider_wherobots.exceptions import WherobotsException
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators import sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import event_of, resume, statement_deferral_of, trigger_of
-from tests.integration.sql_support import control_of, executed, set_connection, synthetic_server
+from tests.integration.sql_support import executed
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
 Execute = Callable[[str], Any]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    yield from synthetic_server(tmp_path_factory.mktemp("root"))
+server, control = sql_support.server, sql_support.control
 
 
-@pytest.fixture
-def control(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlClient]:
-    set_connection(monkeypatch, server)
-    yield from control_of(server)
+@pytest.fixture(autouse=True)
+def connection(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    sql_support.set_connection(monkeypatch, server)
 
 
 def on_operator(sql: str) -> Any:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,19 +10,12 @@ import pytest
 from airflow_provider_wherobots.compat import get_stats
 from airflow_provider_wherobots.exceptions import WherobotsSqlStatementFailedException
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from tests.integration.sql_support import control_of, set_connection, synthetic_server
+from tests.integration import sql_support
+from tests.integration.sql_support import set_connection
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
-
-@pytest.fixture
-def server(tmp_path: Path) -> Iterator[LocalServer]:
-    yield from synthetic_server(tmp_path)
-
-
-@pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    yield from control_of(server)
+server, control = sql_support.server, sql_support.control
 
 
 def test_each_statement_is_timed_once_with_its_outcome(

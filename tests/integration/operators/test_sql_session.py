@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -28,9 +28,10 @@ from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStopOperator,
 )
 from airflow_provider_wherobots.triggers import guarded
+from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import deferral_of, event_of, resume, run_to_end, trigger_of
 from tests.integration.signals import signal_when
-from tests.integration.sql_support import control_of, set_connection, synthetic_server
+from tests.integration.sql_support import set_connection
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
@@ -42,18 +43,7 @@ except ImportError:  # 2.11
 Start = Callable[..., WherobotsSqlSessionStartOperator]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    yield from synthetic_server(tmp_path_factory.mktemp("root"))
-
-
-@pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    for control in control_of(server):
-        yield control
-        # An equal request of the next test would share them.
-        for one in alive(control):
-            control.end_sql_session(one)
+server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture

@@ -265,28 +265,28 @@ def test_its_timeout_is_the_one_of_a_sensor_and_cancels_nothing(
 ) -> None:
     run_id, ti = started_run(control), TaskInstance()
     arguments = {"run_id": run_id} if "run_id" in argument else argument
-    words = f"Run {run_id} was still RUNNING when the task's timeout was reached: the limit is 3 seconds"
+    words = f"Run {run_id} was still RUNNING when the task's timeout was reached: the limit is 1 second"
     with pytest.raises(AirflowSensorTimeout, match=words) as timed_out:
-        run_to_end(sensor(**arguments, deferrable=deferrable, timeout=3), ti)
+        run_to_end(sensor(**arguments, deferrable=deferrable, timeout=1), ti)
     assert "the run was left alone (cancel_on_kill=False)" in str(timed_out.value)
     assert control.counts()["cancels_received"] == 0
     assert ti.xcoms["run_summary"]["status"] == "RUNNING"
 
 
 def test_its_timeout_holds_while_no_run_is_there(sensor: Make) -> None:
-    words = "No run named 'no-such-run' created since .* was found before the task's timeout .3 seconds. was reached"
+    words = "No run named 'no-such-run' created since .* was found before the task's timeout .1 second. was reached"
     for deferrable in (True, False):
         with pytest.raises(AirflowSensorTimeout, match=words):
-            run_to_end(sensor(run_name="no-such-run", deferrable=deferrable, timeout=3), TaskInstance())
+            run_to_end(sensor(run_name="no-such-run", deferrable=deferrable, timeout=1), TaskInstance())
 
 
 def test_the_shorter_limit_counts_and_an_execution_timeout_may_retry(sensor: Make, control: ControlClient) -> None:
-    arguments = {"run_id": started_run(control), "execution_timeout": timedelta(seconds=5)}
+    arguments = {"run_id": started_run(control), "execution_timeout": timedelta(seconds=3)}
     with pytest.raises(WherobotsExecutionTimeoutException, match="task's execution_timeout was reached") as failed:
         run_to_end(sensor(**arguments), TaskInstance())
     assert not is_final(failed.value)
     with pytest.raises(AirflowSensorTimeout, match="task's timeout was reached"):
-        run_to_end(sensor(**arguments, timeout=2), TaskInstance())
+        run_to_end(sensor(**arguments, timeout=1), TaskInstance())
     assert control.counts()["cancels_received"] == 0
 
 
@@ -297,7 +297,7 @@ def test_where_it_would_fail_it_is_skipped_if_asked(
 ) -> None:
     run_id = started_run(control)
     with pytest.raises(AirflowSkipException, match=f"{flag}=True: Run {run_id} was still RUNNING"):
-        run_to_end(sensor(run_id=run_id, deferrable=deferrable, timeout=2, **{flag: True}), TaskInstance())
+        run_to_end(sensor(run_id=run_id, deferrable=deferrable, timeout=1, **{flag: True}), TaskInstance())
     end(control, run_id, "FAILED")
     with pytest.raises(AirflowSkipException, match=f"{flag}=True: Run {run_id} failed .FAILED."):
         run_to_end(sensor(run_id=run_id, deferrable=deferrable, **{flag: True}), TaskInstance())
@@ -377,7 +377,7 @@ async def followed_and_killed(trigger: Any, control: ControlClient) -> None:
 
 @pytest.mark.parametrize("cancels", [True, False])
 def test_a_timeout_cancels_only_if_asked(sensor: Make, control: ControlClient, cancels: bool) -> None:
-    task = sensor(run_id=started_run(control), timeout=2, cancel_on_kill=cancels)
+    task = sensor(run_id=started_run(control), timeout=1, cancel_on_kill=cancels)
     with pytest.raises(AirflowSensorTimeout):
         run_to_end(task, TaskInstance())
     assert control.counts()["cancels_effective"] == cancels
@@ -746,17 +746,17 @@ def test_the_triggerer_renders_what_it_has_at_hand(sensor: Make, text: str) -> N
 
 
 @NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize("seconds", [2, None])
+@pytest.mark.parametrize("seconds", [1, None])
 def test_a_start_in_the_triggerer_keeps_to_the_shorter_limit(
     sensor: Make, control: ControlClient, seconds: int | None
 ) -> None:
     run_id = started_run(control)
-    limit: dict[str, Any] = {"timeout": 2} if seconds else {"execution_timeout": timedelta(seconds=5)}
+    limit: dict[str, Any] = {"timeout": 1} if seconds else {"execution_timeout": timedelta(seconds=3)}
     task = sensor(run_id=run_id, start_from_trigger=True, **limit)
     trigger = start_of(task)
     if not seconds:
         # Airflow shortens it.
-        trigger.timeout_after = datetime.now(UTC) + timedelta(seconds=5)
+        trigger.timeout_after = datetime.now(UTC) + timedelta(seconds=3)
     kind = AirflowSensorTimeout if seconds else WherobotsExecutionTimeoutException
     event = events_of(trigger)
     with pytest.raises(kind, match=f"Run {run_id} was still RUNNING when the task's {next(iter(limit))} was reached"):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
@@ -24,8 +24,9 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.sensors import sql as sensor_module
 from airflow_provider_wherobots.sensors.sql import WherobotsSqlSensor
+from tests.integration import sql_support
 from tests.integration.signals import signal_when
-from tests.integration.sql_support import control_of, executed, is_running, set_connection, synthetic_server
+from tests.integration.sql_support import executed, is_running, set_connection
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
@@ -34,15 +35,12 @@ QUERY = "SELECT count(*) FROM arrivals"
 Make = Callable[..., WherobotsSqlSensor]
 
 
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    yield from synthetic_server(tmp_path_factory.mktemp("root"))
+server, control = sql_support.server, sql_support.control
 
 
-@pytest.fixture
-def control(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Iterator[ControlClient]:
+@pytest.fixture(autouse=True)
+def connection(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, server)
-    yield from control_of(server)
 
 
 @pytest.fixture

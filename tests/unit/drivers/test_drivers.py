@@ -8,7 +8,7 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
@@ -637,7 +637,7 @@ async def driven_in_a_task(flow: Flow[None], written: list[str], room: Room) -> 
 
     transport: Any = FakeAsyncTransport()
     # No time passes, so no slice of the event loop ends.
-    clock = Clock(asyncio.sleep, monotonic=lambda: 0.0)
+    clock: Clock[Awaitable[None]] = Clock(asyncio.sleep, monotonic=lambda: 0.0)
     driver = AsyncDriver(transport, Outlets(note, write, reload, room=room.wait), clock=clock)
     task = asyncio.create_task(driver.run(flow))
     await asyncio.sleep(0.01)

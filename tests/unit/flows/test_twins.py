@@ -44,6 +44,14 @@ def test_a_run_that_shows_late_is_cancelled_and_the_other_one_is_kept(lag: float
         assert script.said("was started by a create call of this task whose response was lost. Cancelling it")
 
 
+def test_a_run_that_ends_early_is_kept_waiting_until_the_other_one_may_show() -> None:
+    service = FakeService(list_lag=20.0)
+    run, twin = (service.add_run(f"hail_stats{SUFFIX}", START) for _ in range(2))
+    run.plan = ((0.0, "PENDING"), (5.0, "COMPLETED"))
+    Script(service).run(follow_run(FollowOptions(run.id, START, poll_logs=False, twin_suffix=SUFFIX)))
+    assert twin.cancelled_at == pytest.approx(START + CHECKS[0], abs=1.0)
+
+
 def test_at_the_deadline_it_is_looked_for_too() -> None:
     service = FakeService(list_lag=15.0)
     service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.api.runs.models import Line, LogLine
 from airflow_provider_wherobots.logs.look_back import MAX_LINES, MAX_PAGES, SPARE_LINES, LookBack, Place, count_lines
 
 A, B, LATE = LogLine("1", "a"), LogLine("2", "b"), LogLine("1", "late")
@@ -50,6 +50,29 @@ def test_of_large_pages_fewer_are_read_again_and_at_least_one() -> None:
     start = look_back.begin(1e9, Place("head"))
     assert start is not None
     assert start.cursor == "page 0"
+
+
+def read_again(look_back: LookBack, pages: list[list[LogLine]], before: float, moment: float) -> list[Line]:
+    """Take a second look at these pages, each left a second after the one before. Returns the lines that are new."""
+    place, new = look_back.begin(before, Place("head")), list[Line]()
+    for number, items in enumerate(pages):
+        assert place is not None
+        new += look_back.leave_out_known(place.take_new(items))
+        look_back.remember(place, items, moment + number)
+        place = Place(f"page {number + 1}")
+    return new
+
+
+def test_a_late_line_makes_its_own_page_due_again_and_no_other() -> None:
+    look_back, pages = LookBack(), [[A], [B]]
+    for number, items in enumerate(pages):
+        place = Place(f"page {number}")
+        place.take_new(items)
+        look_back.remember(place, items, float(number))
+    pages[0].append(LATE)
+    assert read_again(look_back, pages, 1.0, 10.0) == [LATE]
+    assert read_again(look_back, pages, 10.0, 20.0) == []
+    assert look_back.begin(1e9, Place("head")) is None
 
 
 def test_expected_lines_that_do_not_come_are_given_up_after_many_others() -> None:

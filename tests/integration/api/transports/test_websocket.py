@@ -70,6 +70,7 @@ from tests.integration.api.transports.wire import (
 )
 from tests.integration.driven import Driven
 from tests.integration.signals import signal_when
+from tests.support.waiting import wait_for
 
 KEY = "sql-socket-key-9c41"
 ENDPOINT = Endpoint("https://api.example.com", KEY)
@@ -111,13 +112,6 @@ def refusal_of(driven: Driven, url: str, timeout: float = 30.0) -> WherobotsApiE
     return error
 
 
-def eventually(is_so: Callable[[], bool], seconds: float = 60.0) -> None:
-    until = time.monotonic() + seconds
-    while not is_so():
-        assert time.monotonic() < until, "it did not become so"
-        time.sleep(0.01)
-
-
 def frame_header(size: int, *, is_first: bool = True, is_last: bool = True) -> bytes:
     """The header of a binary frame, of one message or of a part of it."""
     return struct.pack("!BBQ", (0x80 if is_last else 0) | (0x2 if is_first else 0), 127, size)
@@ -148,7 +142,7 @@ def test_statements_one_after_the_other_on_one_connection(driven: Driven) -> Non
         assert headers["X-Wherobots-Client"] == ENDPOINT.client
         assert headers["User-Agent"] == ENDPOINT.user_agent
         driven.run(perform(Disconnect()))
-        eventually(lambda: server.close_codes == [1000])
+        wait_for(lambda: server.close_codes == [1000])
     assert server.kinds() == ["execute_sql", "retrieve_results"] * 3
 
 
@@ -156,7 +150,7 @@ def test_another_connection_takes_the_place_of_the_open_one(driven: Driven) -> N
     with SessionServer() as server:
         driven.connect(server.url)
         driven.connect(server.url)
-        eventually(lambda: server.close_codes == [1000])
+        wait_for(lambda: server.close_codes == [1000])
         driven.transmit(CancelExecution("e1"))
         assert driven.receive() == StateUpdated("e1", "cancelled")
 
@@ -177,9 +171,9 @@ def test_silence_ends_a_wait_in_time(driven: Driven) -> None:
         assert time.monotonic() - start >= 0.3
 
 
-def test_pings_are_answered_while_nobody_listens(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
-    if driven.kind == "async":
-        pytest.skip("a flow that does not listen lets the test's event loop stand still")
+@pytest.mark.parametrize("drive", ["sync"], indirect=True)
+def test_pings_are_answered_while_nobody_listens(driven: Driven) -> None:
+    """A flow on an event loop that does not listen lets the test's loop stand still."""
 
     async def ping(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
         await sock.ping()
@@ -187,7 +181,7 @@ def test_pings_are_answered_while_nobody_listens(driven: Driven, monkeypatch: py
     with SessionServer(ping) as server:
         driven.connect(server.url)
         driven.transmit(CancelExecution("e1"))
-        eventually(lambda: server.pongs == 1)
+        wait_for(lambda: server.pongs == 1)
 
 
 @pytest.mark.parametrize("size", [10, websocket.LARGE_FRAME_BYTES - 1, 6_000_000])
@@ -324,10 +318,10 @@ def test_a_connection_that_answers_no_ping_is_lost(drive: Callable[..., Driven])
 
 
 def test_a_quiet_connection_that_answers_pings_stays(drive: Callable[..., Driven]) -> None:
-    driven = drive(SocketLimits(1_000, quiet_seconds=0.05))
+    driven = drive(SocketLimits(1_000, quiet_seconds=0.05, pong_seconds=2.0))
     with SessionServer() as server:
         driven.connect(server.url)
-        while server.pings < 3:
+        while server.pings < 2:
             assert driven.receive(0.05) is None
         driven.transmit(CancelExecution("e1"))
         assert driven.receive() == StateUpdated("e1", "cancelled")
@@ -568,7 +562,7 @@ def test_another_thread_cancels_what_this_one_waits_for() -> None:
         driven = started(server)
 
         def cancel_it() -> None:
-            eventually(lambda: server.kinds() != [])
+            wait_for(lambda: server.kinds() != [])
             written.append(driven.sync.run(cancel("e1", listen=False)))
 
         other = threading.Thread(target=cancel_it)
@@ -654,7 +648,7 @@ def test_the_thread_is_there_only_while_it_is_needed() -> None:
         assert threads() == ["wherobots-sql-session"]
         driven.close()
         assert threads() == []
-        eventually(lambda: server.close_codes == [1000])
+        wait_for(lambda: server.close_codes == [1000])
 
 
 def test_a_forked_process_makes_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
