@@ -98,7 +98,7 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         (named_run, "MIN_DELAY_SECONDS"),
         (session, "FIRST_DELAY_SECONDS"),
         (submit, "LOOK_UP_DELAYS"),
-        (twins, "LOOKS"),
+        (twins, "CHECKS"),
     ):
         seconds = vars(module)[name]
         short = tuple(each / 40 for each in seconds) if isinstance(seconds, tuple) else seconds / 40
