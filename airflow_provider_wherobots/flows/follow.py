@@ -82,10 +82,10 @@ class FollowOptions(Kept):
         return max(MIN_DELAY_SECONDS, min(FIRST_DELAY_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
     def describe(self, deferred: bool, what: str = "") -> str:
-        """Say how the run is followed."""
+        """State who follows the run, and how often it is polled."""
         shortest, longest = self.poll_delay(self.started_at), max(MIN_DELAY_SECONDS, self.polling_interval)
-        follower = "the triggerer (the task is deferred)" if deferred else "this worker"
-        text = f"{what or f'Run {self.run_id}'} is followed by {follower}: polled every {shortest:g} s"
+        follower, state = ("The triggerer", " (the task is deferred)") if deferred else ("This worker", "")
+        text = f"{follower} follows {what or f'run {self.run_id}'}{state}: polling every {shortest:g} s"
         if longest > shortest:
             text += f", slowing to every {longest:g} s"
         text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"

@@ -321,7 +321,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _hand_over(self, outcome: StatementOutcome) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
         store = self._statement.store
-        self.log.info("%s is followed by the triggerer (the task is deferred)", self._name())
+        self.log.info("%s: the triggerer follows it (the task is deferred)", self._name())
         self._defer(
             WherobotsSqlStatementTrigger(
                 self.task.wherobots_conn_id,

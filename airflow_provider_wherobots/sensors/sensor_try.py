@@ -44,7 +44,7 @@ class SensorTry(RunTry[AwaitsRun]):
             return self.finish(self._follow_here(options))
         if task.deferrable and run.ending is Ending.DEADLINE:
             named = self._named_run()
-            self.log.info("%s", options.describe(deferred=True, what=f"The {named.describe()}"))
+            self.log.info("%s", options.describe(deferred=True, what=f"the {named.describe()}"))
             self._defer_to(WherobotsNamedRunTrigger, options, run_name=named.name, created_after=named.created_after)
         return self.finish(run)
 

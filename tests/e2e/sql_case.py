@@ -12,7 +12,7 @@ KINDS: tuple[Kind, ...] = ("read", "write", "store")
 STATEMENTS: dict[Kind, str] = {"read": "SELECT {}", "write": "INSERT INTO e2e.log VALUES ({})", "store": "SELECT {}"}
 LITERAL = "a-literal-of-the-statement"
 """Part of each statement; no log shows it."""
-HANDED_OVER = "is followed by the triggerer (the task is deferred)"
+HANDED_OVER = "the triggerer follows it (the task is deferred)"
 SIGNATURE = "signature="
 """Part of each presigned URL."""
 

@@ -14,7 +14,7 @@ WAITING = {
     "rescheduled": "up_for_reschedule",
     "worker": "running",
 }
-ON_A_WORKER = "is followed by the triggerer (the task is deferred)"
+ON_A_WORKER = "The triggerer follows run"
 """What a worker says when it defers."""
 
 

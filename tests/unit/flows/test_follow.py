@@ -675,24 +675,24 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
         (
             FollowOptions("r1", START),
             True,
-            "Run r1 is followed by the triggerer (the task is deferred): polled every 6 s, slowing to every 30 s; "
+            "The triggerer follows run r1 (the task is deferred): polling every 6 s, slowing to every 30 s; "
             "its log is forwarded",
         ),
         (
             FollowOptions("r1", START, polling_interval=4.0),
             True,
-            "Run r1 is followed by the triggerer (the task is deferred): polled every 4 s; its log is forwarded",
+            "The triggerer follows run r1 (the task is deferred): polling every 4 s; its log is forwarded",
         ),
         (
             FollowOptions("r1", START, wait_post_run_logs_timeout_seconds=0.0),
             True,
-            "Run r1 is followed by the triggerer (the task is deferred): polled every 6 s, slowing to every 30 s; "
+            "The triggerer follows run r1 (the task is deferred): polling every 6 s, slowing to every 30 s; "
             "its log is forwarded",
         ),
         (
             FollowOptions("r1", START, deadline=START + 90.5, polling_interval=0.5, poll_logs=False),
             False,
-            "Run r1 is followed by this worker: polled every 2 s; its log is not forwarded; the deadline is "
+            "This worker follows run r1: polling every 2 s; its log is not forwarded; the deadline is "
             "2025-06-15 15:08:10 UTC, in 1 minute 30 seconds",
         ),
     ],
