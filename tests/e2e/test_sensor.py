@@ -14,7 +14,7 @@ WAITING = {
     "rescheduled": "up_for_reschedule",
     "worker": "running",
 }
-ON_A_WORKER = "The triggerer follows run"
+ON_A_WORKER = "The triggerer follows "
 """What a worker says when it defers."""
 
 
