@@ -64,10 +64,10 @@ def ended(hook: WherobotsHook, name: str, job: str = "talk.py", *args: str, **fi
 
 POLLING_OFTEN = """
 import sys
-from airflow_provider_wherobots.cli import main, run_actions
+from airflow_provider_wherobots.cli import main, runs
 from airflow_provider_wherobots.flows import follow
 
-run_actions.FOLLOW_INTERVAL_SECONDS = follow.MIN_DELAY_SECONDS = 0.2
+runs.FOLLOW_INTERVAL_SECONDS = follow.MIN_DELAY_SECONDS = 0.2
 sys.exit(main.main())
 """
 

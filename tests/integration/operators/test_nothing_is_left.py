@@ -1,6 +1,7 @@
 """What becomes of a run when nobody follows it any more: after the last try, after Ctrl-C, and after its own end."""
 
 import asyncio
+import secrets
 import signal
 import threading
 import time
@@ -186,8 +187,9 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
 def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_started(
     conn_id: str, control: ControlClient, failed: None
 ) -> None:
-    WherobotsHook(conn_id).create_run({"name": "dag.task-0123456789ab", "runPython": WAIT})
-    trigger = WherobotsQuotaTrigger(time.time() + 3_600, conn_id, "-0123456789ab")
+    suffix = f"-{secrets.token_hex(6)}"
+    WherobotsHook(conn_id).create_run({"name": f"dag.task{suffix}", "runPython": WAIT})
+    trigger = WherobotsQuotaTrigger(time.time() + 3_600, conn_id, suffix)
     path, arguments = trigger.serialize()
     assert path.endswith("triggers.quota.WherobotsQuotaTrigger")
     again = WherobotsQuotaTrigger(**arguments)
