@@ -21,8 +21,8 @@ nitpicky = True
 # Links to the documentation of Python, Airflow and other libraries would need the network.
 nitpick_ignore_regex = [
     ("py:.*", r"(?!(airflow_provider_wherobots|wherobots_local)\b).*"),
-    # Base classes of operators, sensors, triggers and links, which are not part of the public interface.
-    ("py:class", r".*\.(AwaitsRun|CreatesRun|FollowsRun|WherobotsTask|SqlTask|ExecutesSql)"),
+    # Base classes of operators, sensors, triggers, links and options, which are not part of the public interface.
+    ("py:class", r".*\.(AwaitsRun|CreatesRun|FollowsRun|WherobotsTask|SqlTask|ExecutesSql|Kept)"),
     ("py:class", r".*\.(GuardedTrigger|StoredAddressLink)"),
     # What stands between the parts of the DB-API connection.
     ("py:class", r".*\.(SyncDriver|StatementOutcome|SqlSession)"),
