@@ -96,6 +96,17 @@ def test_a_log_of_millions_of_lines_is_a_few_records(tmp_path: Path) -> None:
     assert (line.number, line.raw) == (1_234_567, "")
 
 
+def test_late_lines_divide_only_the_blocks_that_they_belong_into(tmp_path: Path) -> None:
+    log = RunLog(tmp_path)
+    for _ in range(40):
+        log.append(b"\n" * 5_000)
+    first, last = log.lines[0].timestamp, log.lines[-1].timestamp
+    log.insert_all([(first, "second"), (last - 1, "last but one")])
+    assert (log.lines[1].raw, log.lines[-2].raw) == ("second", "last but one")
+    # Two of forty blocks.
+    assert (tmp_path / "log.index").stat().st_size < 1_000_000
+
+
 @pytest.mark.parametrize(
     ("limits", "kept", "words"),
     [

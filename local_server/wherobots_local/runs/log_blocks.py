@@ -118,9 +118,10 @@ class LogBlocks:
         last = new[-1].timestamp + new[-1].lines - 1
         overlapping = [block for block in later if block.timestamp <= last]
         if overlapping:
+            times = [time for block in new for time in range(block.timestamp, block.timestamp + block.lines)]
             # In this order, because lines of the same time stay in the order of arrival.
-            lines = (line for block in (*overlapping, *new) for line in self._lines_of(block))
-            new = sorted(lines, key=lambda line: line.timestamp)
+            pieces = (piece for block in (*overlapping, *new) for piece in self._divided(block, times))
+            new = sorted(pieces, key=lambda piece: piece.timestamp)
         data, end = bytearray(), self.end
         for block in (*new, *later[len(overlapping) :]):
             data += _RECORD.pack(*block._replace(first=first))
@@ -138,9 +139,10 @@ class LogBlocks:
         number, found = lines.locate(bisect.bisect_right(lines, timestamp, key=lambda line: line.timestamp))
         return number, found.first, self.read_records(number, blocks - number)
 
-    def _lines_of(self, block: Block) -> Iterator[Block]:
-        """Divide a block into blocks of one line."""
-        if block.lines == 1:
+    def _divided(self, block: Block, times: Sequence[int]) -> Iterator[Block]:
+        """Divide a block into blocks of one line if lines of these sorted times belong between its lines."""
+        place = bisect.bisect_left(times, block.timestamp)
+        if place == len(times) or times[place] >= block.timestamp + block.lines - 1:
             yield block
             return
         offset = block.offset
