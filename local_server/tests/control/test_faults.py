@@ -91,6 +91,23 @@ def test_wrong_rules_are_refused(rule: object) -> None:
     assert raised.value.status == 422
 
 
+@pytest.mark.parametrize(
+    ("action", "message"),
+    [
+        ({}, "action.type is required, but missing"),
+        (5, "action is 5, but must be an object"),
+        ({"type": "explode"}, "action.type is 'explode', but must be one of 'lose_answer', 'truncate', 'reset', "),
+        ({"type": "status"}, "action.status is required, but missing"),
+        ({"type": "status", "status": "x"}, "action.status is 'x', but must be a valid integer"),
+        ({"type": "reset", "seconds": 1}, "there is no action.seconds here"),
+    ],
+)
+def test_a_wrong_action_is_named_as_it_was_written(action: object, message: str) -> None:
+    with pytest.raises(ApiError) as raised:
+        FaultRules().add({"action": action}, 0)
+    assert str(raised.value).startswith(message)
+
+
 # Rules for SQL
 
 

@@ -27,6 +27,7 @@ HEADERS = '{"action": {"type": "html", "headers": {"%s": "1"}}}'
             for value in (HUGE, TOO_HUGE, f"-{HUGE}", "1e999", "NaN", "-Infinity", "[]", '"1"', "true")
         ],
         ("PATCH", "/behaviour", '{"cancel_finished_status": 404}'),
+        ("PATCH", "/behaviour", '{"log_max_size": 0}'),
         ("PATCH", "/behaviour", '{"log_next_page_when_caught_up": null}'),
         ("PATCH", "/behaviour", '{"log_timestamp_resolution_ns": 1.5}'),
         ("PATCH", "/behaviour", '{"max_timeout_seconds": 0}'),

@@ -67,9 +67,10 @@ def _problems(error: ValidationError, known: tuple[str, ...]) -> Iterator[Proble
 
 
 def _path(location: tuple[int | str, ...]) -> Iterator[str]:
-    """Return the path of a field, without pydantic's tags for members of a union."""
+    """Return the path of a field, without pydantic's tags for members of a union. The tag of a fault's action is its
+    type."""
     for index, part in enumerate(location):
-        if not (str(part).startswith("is-") and index):
+        if not (index and (str(part).startswith("is-") or location[:index] == ("action",))):
             yield str(part)
 
 
@@ -78,6 +79,10 @@ def _details(field: str, kind: str, message: str, value: Any, known: tuple[str, 
         return f"{field}{'.type' if kind != 'missing' else ''} is required, but missing"
     if kind == "extra_forbidden":
         return f"there is no {field}" + (f". There are: {', '.join(sorted(known))}" if known else " here")
+    if kind == "union_tag_invalid":
+        return f"{field}.type is {shown(value['type'])}, but must be one of {message.rpartition('tags: ')[2]}"
+    if kind == "model_attributes_type":
+        return f"{field} is {shown(value)}, but must be an object"
     rule = message.removeprefix("Value error, ")
     for beginning in ("Input should ", "String should ", "List should ", "Dictionary should "):
         if rule.startswith(beginning):
