@@ -15,7 +15,8 @@ CONN_ID = "wherobots_default"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    behaviour = {"sql_synthetic": True}
+    # Without a grace, a statement that ends as cancelled was cancelled by its client.
+    behaviour = {"sql_synthetic": True, "sql_orphan_grace_seconds": None}
     with LocalServer(tmp_path_factory.mktemp("root"), api_key=API_KEY, behaviour=behaviour) as running:
         yield running
 
