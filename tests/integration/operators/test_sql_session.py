@@ -251,13 +251,38 @@ def test_a_kill_on_the_worker_stops_the_session(
     assert deletes(control) == 1
 
 
-def test_a_kill_before_the_response_stops_the_session(start: Start, control: ControlClient) -> None:
+@pytest.fixture
+def kill_before_the_response(monkeypatch: pytest.MonkeyPatch) -> Callable[[WherobotsSqlSessionStartOperator], None]:
+    """Kill a task once the service has handled its request for a session, and the worker knows nothing of it."""
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
+    send = RequestsTransport.send
+
+    def kill(task: WherobotsSqlSessionStartOperator) -> None:
+        left = ["createSqlSession"]
+
+        def send_and_kill(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
+            response = send(self, call, *timeouts)
+            if call.operation in left:
+                left.remove(call.operation)
+                task.on_kill()
+            return response
+
+        monkeypatch.setattr(RequestsTransport, "send", send_and_kill)
+
+    return kill
+
+
+def test_a_kill_before_the_response_stops_the_session(
+    start: Start,
+    control: ControlClient,
+    kill_before_the_response: Callable[[WherobotsSqlSessionStartOperator], None],
+) -> None:
     """It has no id yet, but the same request gives the same session."""
     control.behaviour(sql_start_delay_seconds=60)
-    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1.0}, times=1)
     task = start()
-    kill = signal_when(lambda: alive(control), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
+    kill_before_the_response(task)
+    with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert [len(control.requests(name)) for name in ("createSqlSession", "deleteSqlSession")] == [2, 1]
     assert alive(control) == []
@@ -290,11 +315,14 @@ def test_a_kill_while_an_xcom_is_pushed_stops_the_session(
     assert alive(control) == []
 
 
-def test_a_kill_stops_no_session_that_others_may_use(start: Start, control: ControlClient) -> None:
-    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1.0}, times=1)
+def test_a_kill_stops_no_session_that_others_may_use(
+    start: Start,
+    control: ControlClient,
+    kill_before_the_response: Callable[[WherobotsSqlSessionStartOperator], None],
+) -> None:
     task = start(session_key="shared")
-    kill = signal_when(lambda: alive(control), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
+    kill_before_the_response(task)
+    with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert deletes(control) == 0
 
