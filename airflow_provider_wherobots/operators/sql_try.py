@@ -217,7 +217,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._history.record_key(f"{SQL_OWN_SESSION_KEY}{session_id}")
 
     def _own(self, session_id: str) -> None:
-        self.attempt.stop = partial(stop_session, session_id)
+        self._session_id, self.attempt.stop = session_id, partial(stop_session, session_id)
 
     @property
     def _is_own(self) -> bool:

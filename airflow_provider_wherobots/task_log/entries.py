@@ -22,6 +22,14 @@ from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
+_METHODS = {
+    logging.DEBUG: "debug",
+    logging.INFO: "info",
+    logging.WARNING: "warning",
+    logging.ERROR: "error",
+    logging.CRITICAL: "critical",
+}
+"""The method of a logger for each level. Not the level's name: a DAG file or a plugin may have renamed that."""
 _FILE = "wherobots"
 """The source file of records of a run's log, with line number 0."""
 
@@ -54,7 +62,7 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
         time_ns, level, text, repeats = record
         log = methods.get(level)
         if log is None:
-            log = methods[level] = getattr(structured, logging.getLevelName(level).lower())
+            log = methods[level] = getattr(structured, _METHODS[level])
         if time_ns is None:
             log(text)
         else:

@@ -1160,6 +1160,22 @@ def test_a_kill_stops_its_own_session_though_airflows_database_is_away(
     assert is_stopped(control, ti)
 
 
+def test_an_interruption_while_its_own_session_is_recorded_stops_the_session(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorded: list[str] = []
+
+    def interrupted(history: sql_history.SqlHistory, key: str) -> None:
+        recorded.append(key)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(sql_history.SqlHistory, "record_key", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        make(INSERT, force_new=True).execute(context(TaskInstance()))
+    (session_id,) = (key.removeprefix("sql_session-") for key in recorded)
+    assert control.sql_session(session_id)["status"].startswith("DESTROY")
+
+
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlClient) -> None:
     ti = TaskInstance()

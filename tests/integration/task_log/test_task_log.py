@@ -138,6 +138,17 @@ def test_a_line_is_masked_as_any_other_record(tmp_path: Path, log_to: LogTo) -> 
     assert set(by_us.fields) == set(by_airflow.fields)
 
 
+@pytest.mark.skipif(not is_structured(), reason="Airflow 2.11 writes the name of the level")
+def test_a_line_is_written_though_its_level_was_renamed(tmp_path: Path, log_to: LogTo) -> None:
+    name = logging.getLevelName(logging.WARNING)
+    logging.addLevelName(logging.WARNING, f"\x1b[33m{name}\x1b[0m")
+    try:
+        record_writer(log_to(tmp_path / "log"))(LogRecord(T0, logging.WARNING, "low on memory"))
+    finally:
+        logging.addLevelName(logging.WARNING, name)
+    assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(logging.WARNING, "low on memory")]
+
+
 def test_equal_records_differ_from_their_neighbours(tmp_path: Path, log_to: LogTo) -> None:
     logger = log_to(tmp_path / "log")
     for repeats in range(4):
