@@ -353,10 +353,10 @@ def test_the_doctors_page_names_every_check_and_question() -> None:
     from airflow_provider_wherobots.doctor.questions import QUESTIONS
     from airflow_provider_wherobots.doctor.service import Responses, service_checks
 
-    text = page("doctor.md")
-    assert [question for question, *_ in table(text, "## Compare the service with what the provider assumes")] == [
+    text = page("command-line.md")
+    assert [question for question, *_ in table(text, "### Compare the service with what the provider assumes")] == [
         question.text for question in QUESTIONS
     ]
     checks = {check.name for check in service_checks(Responses(), read_settings(password="a-key"), None)}
-    named = {name for row in table(text, "## Check an installation") for name in row[0].split(", ")}
+    named = {name for row in table(text, "## Doctor") for name in row[0].split(", ")}
     assert checks | {"versions", "connection", "proxy", "triggerer"} == named

@@ -139,11 +139,11 @@ def test_the_command_line(shell: Shell, tmp_path: Path) -> None:
 
 
 def test_the_doctor_against_the_local_server(shell: Shell, tmp_path: Path) -> None:
-    start, run = blocks("doctor.md", "## Try it against the local server")
+    start, run = blocks("command-line.md", "### Try it against the local server")
     shell(start, serve=True)
     # The commands of a page are run without the settings of this machine's Airflow.
     printed = shell(f"export AIRFLOW_HOME={tmp_path / 'airflow'}\n{run}")
-    (shown,) = blocks("doctor.md", "## Try it against the local server", "text")
+    (shown,) = blocks("command-line.md", "### Try it against the local server", "text")
     assert printed.endswith(shown)
     report = (tmp_path / "report.md").read_text()
     assert "Where does the next page of a log begin?" in report
