@@ -106,7 +106,7 @@ def test_the_demo_shows_its_tasks_their_logs_and_the_result(
     ui.open_task(SQL_TASK_ID)
     ui.wait_for_end("success")
     ui.wait_for_line(": succeeded; 1 statement in ")
-    screenshots.take(ui.page, "sql-log", height=640)
+    screenshots.take(ui.page, "sql-log", height=740)
 
     ui.page.goto(page_of_the_run)
     ui.open_task(TASK_ID)
@@ -207,9 +207,9 @@ def test_the_log_of_a_function_that_raises_shows_its_error(
     ui.trigger("places")
     ui.open_task("population")
     ui.wait_for_end("failed")
-    # A click folds the worker's own stack.
-    ui.wait_for_line("WherobotsRunFailedException: Run ").click()
-    assert ui.log().inner_text().count("return places[name]") == 2, "the run's log, and the exception"
+    # A click folds the worker's own stack. A real click would also scroll to the side.
+    ui.wait_for_line("WherobotsRunFailedException: Run ").dispatch_event("click")
+    assert ui.log().inner_text().count("return places[name]") >= 2, "in the log of the run, and in the exception"
     screenshots.take(ui.page, "function-raises")
 
 
