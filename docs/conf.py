@@ -37,6 +37,9 @@ autodoc_default_options = {"show-inheritance": True}
 python_use_unqualified_type_names = True
 python_maximum_signature_line_length = 88
 
+# "On this page" is narrow.
+toc_object_entries_show_parents = "hide"
+
 html_theme = "furo"
 html_static_path = ["_static"]
 html_css_files = ["site.css"]

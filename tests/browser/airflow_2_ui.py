@@ -67,7 +67,8 @@ class AirflowUi2(AirflowUi):
 
     def open_task(self, task_id: str) -> None:
         """From a run's page, open a task instance."""
-        self.page.get_by_test_id("task-instance").last.click()
+        row = self.page.locator("tr").filter(has_text=task_id)
+        row.get_by_test_id("task-instance").last.click()
         # The pointer leaves, so that no bubble covers the page.
         self.page.get_by_role("tab", name="Details").hover()
         self.page.get_by_role("heading", name=task_id, exact=True).wait_for()

@@ -75,6 +75,21 @@ class AirflowUi3(AirflowUi):
         self.page.get_by_role("table").get_by_role("link", name=task_id, exact=True).click()
         self.page.get_by_role("heading", name=task_id, exact=True).wait_for()
 
+    def show_graph(self) -> None:
+        """Show the DAG's graph on the left, in a third of the window."""
+        self.page.get_by_role("button", name=re.compile("^Show Graph")).click()
+        edge = self.page.locator("[data-panel-resize-handle-id]").bounding_box()
+        assert edge is not None
+        self.page.mouse.move(edge["x"] + edge["width"] / 2, edge["y"] + 100)
+        self.page.mouse.down()
+        self.page.mouse.move(450, edge["y"] + 100, steps=5)
+        self.page.mouse.up()
+        self.page.get_by_role("button", name="Fit View").click()
+
+    def graph_node(self, task_id: str) -> Locator:
+        """A task in the graph."""
+        return self.page.get_by_test_id(f"rf__node-{task_id}")
+
     def state(self, state: str) -> Locator:
         """The open task instance's state, where it is shown."""
         return self.page.get_by_test_id("header-card").get_by_text(state.title(), exact=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,11 +14,11 @@ import requests
 
 from tests.browser.airflow_2_ui import AirflowUi2
 from tests.browser.airflow_3_ui import AirflowUi3
-from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
+from tests.browser.screenshots import Screenshots
 from tests.browser.ui import AirflowUi
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.local_server import LocalServerProcess
-from tests.support.places import CHECKOUT, TREE
+from tests.support.places import TREE
 from tests.support.processes import ProcessFamily
 
 if TYPE_CHECKING:
@@ -31,6 +30,7 @@ EXAMPLES = ("example_wherobots_demo.py", "example_wherobots_spark.py")
 JOBS = TREE / "example_dags" / "jobs"
 SCRIPTS = {"airport_neighbours.py": "every_level.py", "rain_by_region.py": "rain_until_go.py"}
 """The scripts that the examples start, and what they are here."""
+SCRIPT = "s3://wherobots-demo/jobs/airport_neighbours.py"
 PATIENCE_MS = 60_000
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
 
@@ -74,6 +74,17 @@ class Service:
         lines: list[dict[str, Any]] = self._get(f"/runs/{run_id}/logs?cursor=0&size=1000")["items"]
         return lines
 
+    def create_run(self, name: str) -> str:
+        """Start a script, as another system would, and return the run's id."""
+        answer = requests.post(
+            f"{self.server.url}/runs?region=aws-us-west-2",
+            headers={"X-API-Key": self.server.api_key},
+            json={"name": name, "runtime": "tiny", "runPython": {"uri": SCRIPT, "args": []}},
+            timeout=10,
+        )
+        answer.raise_for_status()
+        return str(answer.json()["id"])
+
     def _get(self, path: str) -> Any:
         answer = requests.get(f"{self.server.url}{path}", headers={"X-API-Key": self.server.api_key}, timeout=10)
         answer.raise_for_status()
@@ -107,8 +118,9 @@ def copy_jobs(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
-    """Airflow with two example DAGs and without a connection."""
+    """Airflow with some DAGs and without a connection."""
     dags = tmp_path_factory.mktemp("dags")
+    shutil.copyfile(HERE / "dags" / "places.py", dags / "places.py")
     for example in EXAMPLES:
         shutil.copyfile(TREE / "example_dags" / example, dags / example)
     # One of the examples uploads the script that lies beside it.
@@ -124,10 +136,18 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstanc
 
 
 @pytest.fixture
+def real_job(airflow: AirflowInstance) -> Iterator[None]:
+    """Until the end of the test, the demo runs its own script."""
+    script = airflow.dags_folder / "jobs" / "airport_neighbours.py"
+    shutil.copyfile(JOBS / script.name, script)
+    yield
+    shutil.copyfile(HERE / "jobs" / SCRIPTS[script.name], script)
+
+
+@pytest.fixture
 def screenshots(airflow: AirflowInstance, tmp_path: Path) -> Screenshots:
-    """Pictures for the documentation when they are asked for, else in the test's own folder."""
-    folder = CHECKOUT / "docs" / "images" if os.environ.get(WRITE_VARIABLE) == "1" else tmp_path
-    return Screenshots(folder, airflow.version.rpartition(".")[0])
+    """Pictures of this Airflow."""
+    return Screenshots(tmp_path, airflow.version.rpartition(".")[0])
 
 
 @pytest.fixture

@@ -1,30 +1,34 @@
-"""Pictures of what the browser tests see; those in the documentation are made here too."""
+"""Pictures of what the browser tests see. With ``WRITE_SCREENSHOTS=1`` the documentation gets them."""
 
 from __future__ import annotations
 
+import os
+import re
 import shutil
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from tests.support.places import CHECKOUT
 
-WRITE_VARIABLE = "WRITE_SCREENSHOTS"
-"""Set to 1, this environment variable renews the pictures in the documentation."""
+if TYPE_CHECKING:
+    from playwright.sync_api import Page, Route
+
+DOCS = CHECKOUT / "docs"
 
 
 class Screenshots:
-    """Takes pictures of pages into one folder.
+    """Takes pictures of pages.
 
-    :param folder: where the PNG files go; made when it is not there.
-    :param line: the Airflow line, the end of each file's name. Default: none, for a page that is not Airflow's.
+    :param folder: where the PNG files go that no page of the documentation shows.
+    :param series: Airflow's release series, the end of each file's name. Default: none, for a page outside Airflow.
     """
 
-    def __init__(self, folder: Path, line: str | None = None) -> None:
+    def __init__(self, folder: Path, series: str | None = None) -> None:
         self._folder = folder
-        self._line = line
-        folder.mkdir(parents=True, exist_ok=True)
+        self._series = series
+        wanted = os.environ.get("WRITE_SCREENSHOTS") == "1"
+        self._pages = "".join(map(Path.read_text, DOCS.glob("*.md"))) if wanted else ""
 
     def take(self, page: Page, what: str, *, height: int | None = None) -> None:
         """Take a picture of what the window shows.
@@ -36,12 +40,25 @@ class Screenshots:
         window = page.viewport_size
         if window and height:
             page.set_viewport_size({"width": window["width"], "height": height})
-        name = what if self._line is None else f"{what}-{self._line}"
-        path = self._folder / f"{name}.png"
+        name = f"{what}.png" if self._series is None else f"{what}-{self._series}.png"
+        path = (DOCS / "images" if f"images/{name}" in self._pages else self._folder) / name
         page.screenshot(path=path, animations="disabled", caret="hide")
         if window:
             page.set_viewport_size(window)
         _make_smaller(path)
+
+
+def replace_in_responses(page: Page, addresses: str, old: str, new: str) -> None:
+    """Let a page read another text in the responses of some addresses.
+
+    :param addresses: a regular expression.
+    """
+
+    def fulfill(route: Route) -> None:
+        response = route.fetch()
+        route.fulfill(response=response, body=response.text().replace(old, new))
+
+    page.route(re.compile(addresses), fulfill)
 
 
 def _make_smaller(picture: Path) -> None:

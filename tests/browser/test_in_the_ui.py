@@ -11,22 +11,26 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.conftest import Service
-from tests.browser.screenshots import Screenshots
+from tests.browser.screenshots import Screenshots, replace_in_responses
 from tests.browser.ui import AirflowUi
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator
+    from playwright.sync_api import Locator, ViewportSize
 
 CONN_ID = "wherobots_default"
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"
+SQL_TASK_ID = "busiest_airports"
 SPARK_DAG_ID = "example_wherobots_spark"
 SPARK_TASK_ID = "rain_by_region"
 SPARK_UI = "https://spark.example.com/app-1"
+LARGE_WINDOW: ViewportSize = {"width": 1440, "height": 940}
+"""Shows all lines of a log; Airflow 3 makes only those that it shows."""
 COLOUR = re.compile(r"\x1b\[\d*m")
 
 LEVELS = {
@@ -54,12 +58,13 @@ def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, sc
     form = ui.begin_connection(CONN_ID, "Wherobots")
 
     see(form.get_by_label("API host")).fill("api.cloud.wherobots.com")
+    form.get_by_label("API port").fill("443")
     key = form.get_by_label("API key")
     key.fill("a-key-that-nobody-sees")
     assert key.get_attribute("type") == "password"
     for unused in ("Login", "Schema", "Password"):
         assert not form.get_by_label(unused, exact=True).is_visible(), unused
-    screenshots.take(ui.page, "connection-form", height=ui.form_height)
+    screenshots.take(ui.page, "connection-form", height=880)
     ui.show_extra_fields()
     for label, value in {"Region": "aws-us-west-2", "Runtime": "tiny", "Wherobots version": "latest"}.items():
         ui.extra_field(label).fill(value)
@@ -70,7 +75,7 @@ def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, sc
     assert not ui.page.get_by_text("a-key-that-nobody-sees").count()
     stored = airflow.api.connection(CONN_ID)
     assert stored is not None
-    assert (stored["conn_type"], stored["host"]) == ("wherobots", "api.cloud.wherobots.com")
+    assert (stored["conn_type"], stored["host"], stored["port"]) == ("wherobots", "api.cloud.wherobots.com", 443)
     extra = {key: value for key, value in json.loads(stored["extra"]).items() if value}
     assert extra == {"region": "aws-us-west-2", "runtime": "tiny", "version": "latest"}
 
@@ -89,12 +94,37 @@ def test_the_test_button_tells_a_wrong_key_from_a_right_one(
     see(outcome.filter(has_text="The Runs API accepts the API key"))
 
 
+def test_the_demo_shows_its_tasks_their_logs_and_the_result(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_job: None
+) -> None:
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    airflow.api.wait_for_dag(DAG_ID)
+    ui.page.set_viewport_size(LARGE_WINDOW)
+
+    ui.trigger(DAG_ID)
+    page_of_the_run = ui.page.url
+    ui.open_task(SQL_TASK_ID)
+    ui.wait_for_end("success")
+    ui.wait_for_line(": succeeded; 1 statement in ")
+    screenshots.take(ui.page, "sql-log", height=740)
+
+    ui.page.goto(page_of_the_run)
+    ui.open_task(TASK_ID)
+    ui.wait_for_line("Geneva Cointrin International Airport")
+    if isinstance(ui, AirflowUi3):
+        ui.show_graph()
+        for task_id in (TASK_ID, SQL_TASK_ID):
+            see(ui.graph_node(task_id).get_by_text("success"))
+        screenshots.take(ui.page, "dag-run")
+
+
 def test_a_run_started_by_hand_can_be_watched(
     ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag(DAG_ID)
     service.hold_jobs()
+    hide_the_folder(ui, service)
 
     ui.trigger(DAG_ID)
     ui.open_task(TASK_ID)
@@ -164,6 +194,47 @@ def test_the_link_to_the_spark_ui_opens_it(
     service.let_jobs_end()
     ui.wait_for_end("success")
     assert service.newest_run()["kubeApp"]["appMeta"]["spark_ui_url"] == ""
+
+
+def test_the_log_of_a_function_that_raises_shows_its_error(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+) -> None:
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    airflow.api.wait_for_dag("places")
+    ui.page.set_viewport_size(LARGE_WINDOW)
+    hide_the_folder(ui, service)
+
+    ui.trigger("places")
+    ui.open_task("population")
+    ui.wait_for_end("failed")
+    # A click folds the worker's own stack. A real click would also scroll to the side.
+    ui.wait_for_line("WherobotsRunFailedException: Run ").dispatch_event("click")
+    assert ui.log().inner_text().count("return places[name]") >= 2, "in the log of the run, and in the exception"
+    screenshots.take(ui.page, "function-raises")
+
+
+def test_a_waiting_sensor_shows_what_it_waits_for(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+) -> None:
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    airflow.api.wait_for_dag("hail_report")
+    service.hold_jobs()
+
+    ui.trigger("hail_report")
+    ui.open_task("wait_for_hail_stats")
+    see(ui.state("deferred"))
+    ui.wait_for_line("Waiting for a run named 'hail_stats'")
+    run_id = service.create_run("hail_stats")
+    ui.wait_for_line(f"Run {run_id} is RUNNING")
+    screenshots.take(ui.page, "sensor", height=520)
+
+    service.let_jobs_end()
+    ui.wait_for_end("success")
+
+
+def hide_the_folder(ui: AirflowUi, service: Service) -> None:
+    """Let logs show another folder than the server's temporary one."""
+    replace_in_responses(ui.page, "/logs/", str(service.root), "/home/me/data")
 
 
 def assert_links(ui: AirflowUi, run_id: str) -> None:

@@ -77,6 +77,21 @@ class AirflowUi(abc.ABC):
 
         wait_for(look, timeout=300, interval=3, what=f"the page to show the state {state}")
 
+    def wait_for_line(self, text: str) -> Locator:
+        """Wait until the open task instance's log shows a text, up to three minutes, and return it.
+
+        The page does not always load the lines that are written when the task ends or is deferred.
+        """
+
+        def look() -> Locator | None:
+            line = self.log().get_by_text(text).first
+            if line.is_visible():
+                return line
+            self.page.reload()
+            return None
+
+        return wait_for(look, timeout=180, interval=10, what=f"the log to show {text!r}")
+
     @abc.abstractmethod
     def catch_up(self) -> None:
         """Make the page show the present, if it does not do so by itself."""

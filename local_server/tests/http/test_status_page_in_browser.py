@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +11,7 @@ import pytest
 
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
-from tests.browser.screenshots import WRITE_VARIABLE, Screenshots
-from tests.support.places import CHECKOUT
+from tests.browser.screenshots import Screenshots, replace_in_responses
 from tests.support.ports import HeldPort
 from wherobots_local import ControlClient, LocalServer
 
@@ -31,6 +29,16 @@ print("first line", flush=True)
 while not os.path.exists("go"):
     time.sleep(0.05)
 print("last line")
+"""
+JOINING = """
+import logging, os, time
+logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+log = logging.getLogger("zonal_stats")
+log.info("38 countries, 1.2 million cells")
+log.warning("2 countries have no cells")
+log.info("Joining")
+while not os.path.exists("go"):
+    time.sleep(0.05)
 """
 
 
@@ -296,14 +304,7 @@ def test_names_lines_and_messages_never_become_part_of_the_page(
     page: Page, client: Client, problems: list[str]
 ) -> None:
     # The API allows no such name. The page does not rely on that.
-    page.route(
-        re.compile(r"/_control/runs(/\w+)?(\?|$)"),
-        lambda route: (
-            lambda answer: route.fulfill(
-                response=answer, body=answer.text().replace("hostile_name", HOSTILE.replace('"', '\\"'))
-            )
-        )(route.fetch()),
-    )
+    replace_in_responses(page, r"/_control/runs(/\w+)?(\?|$)", "hostile_name", HOSTILE.replace('"', '\\"'))
     source = f"print({HOSTILE!r})\nprint('\\x1b[31m\\u202e')\nraise ValueError({HOSTILE!r})\n"
     run = client.create(source, name="hostile_name")
     client.wait(run["id"], "FAILED")
@@ -382,8 +383,8 @@ def test_a_server_that_ends_and_comes_back_is_noticed(chromium: Browser, tmp_pat
         held.release()
 
 
-def test_the_picture_in_the_documentation(chromium: Browser, tmp_path: Path) -> None:
-    """Light and dark, wide and narrow: nothing is wider than the window. Also makes the picture."""
+def test_the_pictures_in_the_documentation(chromium: Browser, tmp_path: Path) -> None:
+    """Light and dark, wide and narrow: nothing is wider than the window. Also makes the pictures."""
     with LocalServer(tmp_path / "root", api_key=KEY) as server:
         client = Client(server.url, server.root)
         client.run("print('1234 hail cells')", name="hail_stats_daily", runtime="tiny")
@@ -394,8 +395,9 @@ def test_the_picture_in_the_documentation(chromium: Browser, tmp_path: Path) -> 
             status="FAILED",
         )
         client.run("", name="bbox_area-8f31c2d97a0b4e15", runtime="micro")
-        held = client.create(HELD, name="zonal_stats_europe", runtime="medium")
+        held = client.create(JOINING, name="zonal_stats_europe", runtime="medium")
         client.wait(held["id"], "RUNNING")
+        screenshots = Screenshots(tmp_path)
         for width, scheme in ((400, "dark"), (1280, "light")):
             page = chromium.new_page(
                 base_url=server.url,
@@ -404,13 +406,19 @@ def test_the_picture_in_the_documentation(chromium: Browser, tmp_path: Path) -> 
                 locale="en-US",
                 timezone_id="UTC",
             )
+            replace_in_responses(page, r"/logs", str(server.root), "/home/me/data")
             page.goto("/")
             enter(page)
             page.get_by_role("link", name="zonal_stats_europe").wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             if width == 1280:
-                wanted = os.environ.get(WRITE_VARIABLE) == "1"
-                Screenshots(CHECKOUT / "docs" / "images" if wanted else tmp_path).take(page, "local-status-page")
+                screenshots.take(page, "local-status-page")
+            open_run(page, "zonal_stats_europe")
+            page.get_by_role("log").get_by_text("Joining").wait_for()
+            assert page.evaluate("document.documentElement.scrollWidth") <= width
+            if width == 1280:
+                screenshots.take(page, "local-status-run", height=360)
+            page.go_back()
             open_run(page, "buildings.nearest_airport")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
             page.close()

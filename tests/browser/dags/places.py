@@ -1,0 +1,28 @@
+"""A function that raises on Wherobots, and a sensor that waits for a run of another system."""
+
+import pendulum
+
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+
+try:
+    from airflow.sdk import DAG, task
+except ImportError:  # Airflow 2.11
+    from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
+    from airflow.models.dag import DAG  # type: ignore[no-redef]
+
+
+@task.wherobots(runtime="tiny")
+def population(name: str) -> int:
+    """Return how many people live in a place."""
+    places = {"Andermatt": 1_571, "Zermatt": 5_820}
+    print(f"{len(places)} places loaded")
+    return places[name]
+
+
+START = pendulum.datetime(2026, 1, 1, tz="UTC")
+
+with DAG("places", schedule=None, start_date=START, params={"place": "Atlantis"}):
+    population("{{ params.place }}")
+
+with DAG("hail_report", schedule=None, start_date=START, params={"run": "hail_stats"}):
+    WherobotsRunSensor(task_id="wait_for_hail_stats", run_name="{{ params.run }}", timeout=3600)
