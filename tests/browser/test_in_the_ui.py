@@ -139,8 +139,8 @@ def test_a_run_started_by_hand_can_be_watched(
     assert re.search(r"s3://wherobots-demo/results/airport_neighbours_CH_20\d\d-\d\d-\d\d\.geojson", sent)
     screenshots.take(ui.page, "rendered")
 
+    ui.wait_for_line("8,051 airports with their neighbours")
     log = ui.log()
-    see(log.get_by_text("8,051 airports with their neighbours"))
     see(log.get_by_role("link", name=SPARK_UI))
     shown = re.sub(r"\s+", " ", log.inner_text())
     times = times_of_lines(service, run["id"])
