@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,6 +16,12 @@ if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
 DOCS = CHECKOUT / "docs"
+REPLACE_TEXTS = """pairs => {
+    const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    while (texts.nextNode())
+        for (const [old, shown] of pairs)
+            texts.currentNode.data = texts.currentNode.data.replaceAll(old, shown);
+}"""
 
 
 class Screenshots:
@@ -30,18 +37,23 @@ class Screenshots:
         wanted = os.environ.get("WRITE_SCREENSHOTS") == "1"
         self._pages = "".join(map(Path.read_text, DOCS.glob("*.md"))) if wanted else ""
 
-    def take(self, page: Page, what: str, *, height: int | None = None) -> None:
+    def take(
+        self, page: Page, what: str, *, height: int | None = None, instead: Mapping[str, str] | None = None
+    ) -> None:
         """Take a picture of what the window shows.
 
         :param page: the page.
         :param what: the beginning of the file's name.
         :param height: height in pixels that the window has meanwhile. Default: its own.
+        :param instead: texts that the picture does not show, and what it shows in their place. Default: none.
         """
         window = page.viewport_size
         if window and height:
             page.set_viewport_size({"width": window["width"], "height": height})
         name = f"{what}.png" if self._series is None else f"{what}-{self._series}.png"
         path = (DOCS / "images" if f"images/{name}" in self._pages else self._folder) / name
+        if instead:
+            page.evaluate(REPLACE_TEXTS, [list(pair) for pair in instead.items()])
         page.screenshot(path=path, animations="disabled", caret="hide")
         if window:
             page.set_viewport_size(window)

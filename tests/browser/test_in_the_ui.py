@@ -13,7 +13,7 @@ import pytest
 
 from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.conftest import Service
-from tests.browser.screenshots import Screenshots, replace_in_responses
+from tests.browser.screenshots import Screenshots
 from tests.browser.ui import AirflowUi
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.waiting import wait_for
@@ -50,6 +50,11 @@ def see(element: Locator) -> Locator:
     """Wait until there is such an element and it can be seen."""
     element.wait_for()
     return element
+
+
+def shown_folder(service: Service) -> dict[str, str]:
+    """What a picture shows in place of the server's temporary folder."""
+    return {str(service.root): "/home/me/data"}
 
 
 def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, screenshots: Screenshots) -> None:
@@ -124,7 +129,6 @@ def test_a_run_started_by_hand_can_be_watched(
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag(DAG_ID)
     service.hold_jobs()
-    hide_the_folder(ui, service)
 
     ui.trigger(DAG_ID)
     ui.open_task(TASK_ID)
@@ -153,13 +157,13 @@ def test_a_run_started_by_hand_can_be_watched(
 
     assert_links(ui, run["id"])
     see(ui.state("deferred"))
-    screenshots.take(ui.page, "task-deferred")
+    screenshots.take(ui.page, "task-deferred", instead=shown_folder(service))
 
     service.let_jobs_end()
     ui.wait_for_end("success")
     see(ui.log().get_by_text("The result is written"))
     see(ui.log().get_by_text(re.compile(rf"Run {run['id']} COMPLETED: .*ran for")))
-    screenshots.take(ui.page, "task-log")
+    screenshots.take(ui.page, "task-log", instead=shown_folder(service))
     assert_links(ui, run["id"])
 
 
@@ -202,7 +206,6 @@ def test_the_log_of_a_function_that_raises_shows_its_error(
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag("places")
     ui.page.set_viewport_size(LARGE_WINDOW)
-    hide_the_folder(ui, service)
 
     ui.trigger("places")
     ui.open_task("population")
@@ -210,7 +213,7 @@ def test_the_log_of_a_function_that_raises_shows_its_error(
     # A click folds the worker's own stack. A real click would also scroll to the side.
     ui.wait_for_line("WherobotsRunFailedException: Run ").dispatch_event("click")
     assert ui.log().inner_text().count("return places[name]") >= 2, "in the log of the run, and in the exception"
-    screenshots.take(ui.page, "function-raises")
+    screenshots.take(ui.page, "function-raises", instead=shown_folder(service))
 
 
 def test_a_waiting_sensor_shows_what_it_waits_for(
@@ -230,11 +233,6 @@ def test_a_waiting_sensor_shows_what_it_waits_for(
 
     service.let_jobs_end()
     ui.wait_for_end("success")
-
-
-def hide_the_folder(ui: AirflowUi, service: Service) -> None:
-    """Let logs show another folder than the server's temporary one."""
-    replace_in_responses(ui.page, "/logs/", str(service.root), "/home/me/data")
 
 
 def assert_links(ui: AirflowUi, run_id: str) -> None:

@@ -82,15 +82,18 @@ class AirflowUi(abc.ABC):
 
         The page does not always load the lines that are written when the task ends or is deferred.
         """
+        from playwright.sync_api import TimeoutError as NotShownError
 
         def look() -> Locator | None:
             line = self.log().get_by_text(text).first
-            if line.is_visible():
-                return line
-            self.page.reload()
-            return None
+            try:
+                line.wait_for(timeout=10_000)
+            except NotShownError:
+                self.page.reload()
+                return None
+            return line
 
-        return wait_for(look, timeout=180, interval=10, what=f"the log to show {text!r}")
+        return wait_for(look, timeout=180, what=f"the log to show {text!r}")
 
     @abc.abstractmethod
     def catch_up(self) -> None:
