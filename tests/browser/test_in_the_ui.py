@@ -129,6 +129,7 @@ def test_a_run_started_by_hand_can_be_watched(
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag(DAG_ID)
     service.hold_jobs()
+    ui.page.set_viewport_size(LARGE_WINDOW)
 
     ui.trigger(DAG_ID)
     ui.open_task(TASK_ID)
