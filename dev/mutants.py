@@ -21,7 +21,7 @@ GROUPS = {
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),
     "airflow": (
-        ["triggers/guarded.py", "operators/*_try.py", "operators/sql_tries.py"],
+        ["triggers/guarded.py", "operators/*_try.py", "operators/*attempt.py", "operators/sql_history.py"],
         ["tests/integration/triggers", "tests/integration/operators", "tests/integration/sensors"],
     ),
 }
