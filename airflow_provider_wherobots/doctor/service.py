@@ -123,7 +123,7 @@ def _access(error: WherobotsApiError | None, url: str, proxy: str | None) -> lis
         "DNS": f"{host} has an address.",
         "reach and TLS": f"{url} responds{through}, {tls}.",
         "API key": "The service accepts the key.",
-        "rights: list runs": "The key may list runs.",
+        "rights: list runs": "The key can list runs.",
     }
     failed, advice = ("", "") if error is None else _cause(error, url)
     checks, state = [], State.OK
