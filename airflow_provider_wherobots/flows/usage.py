@@ -57,12 +57,13 @@ def _covering(points: list[tuple[float, float]], start: float, end: float) -> li
 
 
 def parts_at_limit(usage: Usage) -> list[str]:
-    """What has reached the limit: a peak of memory, or the median of a CPU, as every job has moments with busy CPUs."""
-    return [
-        f"{'up to' if kind == 'peak' else 'a median of'} {values[kind]:g}% of the {LABELS[name]}"
-        for name, values in usage.items()
-        if values[kind := "peak" if name.endswith("memory") else "median"] >= LIMIT_PERCENT
-    ]
+    """What has reached the limit. Of a CPU that is the median, because every job has moments in which it is busy."""
+    parts = []
+    for name, values in usage.items():
+        measure, percent = ("up to", values["peak"]) if "memory" in name else ("a median of", values["median"])
+        if percent >= LIMIT_PERCENT:
+            parts.append(f"{measure} {percent:g}% of the {LABELS[name]}")
+    return parts
 
 
 def is_little(usage: Usage, runtime: str | None) -> bool:
@@ -79,7 +80,7 @@ def is_mostly_queued(queued_seconds: float | None, ran_seconds: float | None) ->
 def describe_usage(usage: Usage, runtime: str | None, *, completed: bool) -> str:
     """What is worth a line about the use of the runtime, with the next size. Empty if nothing is."""
     smaller, larger = next_sizes(runtime)
-    of_runtime = f"of {f'runtime {runtime}' if runtime else 'its runtime'}"
+    of_runtime = f"of runtime {runtime}" if runtime else "of its runtime"
     if parts := parts_at_limit(usage):
         text = f"The run used {' and '.join(parts)} {of_runtime} (threshold: {LIMIT_PERCENT:g}%)."
         return f"{text} The next larger runtime is {larger}." if larger else text
