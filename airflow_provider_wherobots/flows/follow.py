@@ -204,6 +204,8 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Out
         line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
         yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
     yield Note(logging.INFO, summary.describe())
+    if summary.observation:
+        yield Note(logging.INFO, summary.observation)
     # A run that was stopped has no result, even if it printed one.
     return outcome.closed(log.tail.explain(), summary, None if outcome.ending is Ending.DEADLINE else log.result.text)
 

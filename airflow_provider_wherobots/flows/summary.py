@@ -1,8 +1,7 @@
-"""A run's summary: how long it waited and ran, where, on which runtime, and what it cost; as one line and as data."""
+"""A run's summary: how long it waited and ran, where, on which runtime, what it used and cost; as text and as data."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
@@ -10,13 +9,13 @@ from typing import Any
 from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.runs.models import COMPLETED, Run, RunMetrics, number, parse_time
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
+from airflow_provider_wherobots.flows.usage import Usage, describe_queue, describe_usage, usage_of
 
 METRICS_SECONDS = 5.0
 """How long the one call for the metrics may take."""
-MAX_NUMBER = 1e15
 COST = "COST_USD"
 SPATIAL_UNITS = "CONSUMED_SPATIAL_UNITS"
 
@@ -39,6 +38,8 @@ class RunSummary:
     :param cost_usd: what it cost, in US dollars, as far as it was billed by then.
     :param spatial_units: the spatial units it consumed, as far as they were billed by then.
     :param spark_ui_url: the last known address of its Spark UI.
+    :param usage: how much of the runtime it used: the ``median`` and the ``peak`` in percent, of ``cpu`` and
+        ``memory``, and of ``gpu`` and ``gpu_memory`` if it has them.
     """
 
     run_id: str
@@ -55,10 +56,11 @@ class RunSummary:
     cost_usd: float | None = None
     spatial_units: float | None = None
     spark_ui_url: str | None = None
+    usage: Usage | None = None
 
     @classmethod
     def of_run(cls, run: Run, spark_ui_url: str | None = None) -> RunSummary:
-        """The summary of a run, without its costs."""
+        """The summary of a run, without its metrics."""
         created, started, completed = run.create_time, run.start_time, run.complete_time
         return cls(
             run_id=run.id,
@@ -75,12 +77,28 @@ class RunSummary:
             spark_ui_url=spark_ui_url,
         )
 
-    def measured(self, metrics: Mapping[str, float | None]) -> RunSummary:
-        return replace(self, cost_usd=_number(metrics.get(COST)), spatial_units=_number(metrics.get(SPATIAL_UNITS)))
+    def measured(self, metrics: RunMetrics) -> RunSummary:
+        started, completed = parse_time(self.start_time), parse_time(self.complete_time)
+        return replace(
+            self,
+            cost_usd=number(metrics.instant_metrics.get(COST)),
+            spatial_units=number(metrics.instant_metrics.get(SPATIAL_UNITS)),
+            usage=usage_of(metrics, started.timestamp(), completed.timestamp()) if started and completed else None,
+        )
+
+    @property
+    def observation(self) -> str | None:
+        """What is worth a line at the end of the task log, in sentences. None if nothing is."""
+        completed = self.status == COMPLETED
+        sentences = (
+            describe_usage(self.usage, self.runtime, completed=completed) if self.usage else "",
+            describe_queue(self.queued_seconds, self.ran_seconds) if completed else "",
+        )
+        return " ".join(filter(None, sentences)) or None
 
     def to_json(self) -> dict[str, Any]:
         """The summary as a JSON-able dict, with every key."""
-        return asdict(self)
+        return {**asdict(self), "observation": self.observation}
 
     def describe(self) -> str:
         """The summary in one line; unknown values are left out."""
@@ -103,7 +121,7 @@ def spark_ui_url(run: Run) -> str | None:
 
 
 def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunSummary]:
-    """Add the run's costs to a summary, if one short call before the deadline can get them. Never fails."""
+    """Add the run's metrics to a summary, if one short call before the deadline can get them. Never fails."""
     if deadline is not None and (yield from now()) + METRICS_SECONDS > deadline:
         return summary
     try:
@@ -111,17 +129,12 @@ def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunS
         metrics = yield from perform(Send(calls.get_run_metrics(summary.run_id), METRICS_SECONDS))
     except WherobotsApiError:
         return summary
-    return summary.measured(metrics.instant_metrics)
+    return summary.measured(metrics)
 
 
 def _text(value: Any) -> str | None:
     # In one line.
     return " ".join(value.split())[: words.MAX_SHORT_CHARS] or None if isinstance(value, str) else None
-
-
-def _number(value: Any) -> float | None:
-    # Neither NaN nor infinity can be stored as JSON.
-    return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER else None
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -14,6 +14,8 @@ from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, run_to_end
+from tests.support.measured_runs import report_usage
+from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -39,6 +41,33 @@ def test_the_end_is_summed_up_in_one_xcom_before_the_task_ends(
     assert summary["queued_seconds"] >= 0
     assert (summary["cost_usd"], summary["spatial_units"], summary["spark_ui_url"]) == (0.0, 0.0, None)
     assert json.loads(json.dumps(summary)) == summary
+    assert len(control.requests("getJobRunMetrics")) == 1
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_run_that_used_little_of_its_runtime_has_a_line_and_an_xcom(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    times_said: Callable[[str], int],
+    deferrable: bool,
+) -> None:
+    class Ended(TaskInstance):
+        def xcom_push(self, key: str, value: Any) -> None:
+            super().xcom_push(key, value)
+            if key == "run_id":
+                wait_for(lambda: control.runs()[-1]["status"] == "COMPLETED", what="the run to end")
+                report_usage(control, value, 21.0, 30.0)
+
+    ti = Ended()
+    run_to_end(operator(deferrable=deferrable, runtime="small"), ti)
+    summary = ti.xcoms["run_summary"]
+    text = (
+        "The run used at most 21% of the CPU and 30% of the memory of runtime small (threshold: 33%). "
+        "The next smaller runtime is tiny."
+    )
+    assert summary["usage"] == {"cpu": {"median": 21.0, "peak": 21.0}, "memory": {"median": 30.0, "peak": 30.0}}
+    assert summary["observation"] == text
+    assert times_said(text) == 1
     assert len(control.requests("getJobRunMetrics")) == 1
 
 

@@ -27,6 +27,7 @@ ACTIVE_STATUSES = frozenset({PENDING, RUNNING})
 NOT_STARTED_STATUSES = frozenset({"PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"})
 """``AppStatus`` of an application that failed to start."""
 TERMINAL_STATUSES = frozenset({COMPLETED, FAILED, CANCELLED, TIMED_OUT})
+MAX_NUMBER = 1e15
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,6 +289,16 @@ class RunMetrics:
             values[key] = value if isinstance(value, int | float) else None
         return cls(values, data)
 
+    def series(self, key: str) -> list[tuple[float, float]]:
+        """Return the known points of a series: epoch seconds and value, oldest first.
+
+        :param key: metric key, such as ``CPU_UTILIZATION_PERCENT``.
+        """
+        details = _mapping(_mapping(self.raw.get("series_metrics")).get(key))
+        points = map(_mapping, _list(_mapping(details.get("metric")).get("data")))
+        pairs = [(number(point.get("timestamp")), number(point.get("value"))) for point in points]
+        return sorted((moment, value) for moment, value in pairs if moment is not None and value is not None)
+
 
 def parse_time(value: Any) -> datetime | None:
     """Read an ISO 8601 date-time; without an offset it is UTC. None for anything unreadable. ``pendulum.parse`` would
@@ -300,6 +311,11 @@ def parse_time(value: Any) -> datetime | None:
     except ValueError:
         return None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def number(value: Any) -> float | None:
+    """Read a number that can be stored as JSON, which NaN and infinity cannot. None for anything else."""
+    return value if isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < MAX_NUMBER else None
 
 
 def _text(value: Any) -> str | None:

@@ -5,6 +5,8 @@ Source: ``Runtime`` in the OpenAPI description; the regions are from the service
 
 from __future__ import annotations
 
+import re
+
 REGIONS = ("aws-us-west-2", "aws-us-east-1", "aws-us-east-2", "aws-eu-west-1", "aws-ap-south-1")
 RUNTIMES = (
     "micro",
@@ -31,4 +33,27 @@ RUNTIMES = (
     "large-a10-gpu",
     "x-large-a10-gpu",
 )
+LEGACY_RUNTIMES = {
+    "TINY": "tiny",
+    "SMALL": "small",
+    "MEDIUM": "medium",
+    "LARGE": "large",
+    "XLARGE": "x-large",
+    "XXLARGE": "2x-large",
+}
 VERSIONS = ("latest", "preview")
+
+
+def next_sizes(runtime: str | None) -> tuple[str | None, str | None]:
+    """The next smaller and the next larger published runtime of the same kind. None if unknown, or if there is none."""
+    name = LEGACY_RUNTIMES.get(runtime or "", runtime)
+    if name not in RUNTIMES:
+        return None, None
+    kind = [other for other in RUNTIMES if _kind(other) == _kind(name)]
+    place = kind.index(name)
+    return (kind[place - 1] if place else None), (kind[place + 1] if place + 1 < len(kind) else None)
+
+
+def _kind(runtime: str) -> str:
+    # The name without its size: "2x-large-himem" is "-himem".
+    return re.sub(r"^(\dx-|x-)?[a-z]+", "", runtime)

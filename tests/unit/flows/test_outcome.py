@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import BadRequestError, NotSentError, ServerError, WherobotsApiError
-from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError
 from airflow_provider_wherobots.flows.summary import RunSummary
@@ -119,7 +119,7 @@ def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
 
 def test_the_summary_travels_as_data() -> None:
     found = run("COMPLETED")
-    outcome = Outcome.of_run(found, 0.0).closed("", RunSummary.of_run(found).measured({"COST_USD": 1.5}))
+    outcome = Outcome.of_run(found, 0.0).closed("", RunSummary.of_run(found).measured(RunMetrics({"COST_USD": 1.5})))
     assert outcome.summary == RunSummary("r1", "", "COMPLETED", cost_usd=1.5).to_json()
 
 

@@ -27,14 +27,14 @@ BILLED = RunMetrics({"COST_USD": 1.239, "CONSUMED_SPATIAL_UNITS": 0.25, "CPU_UTI
 
 
 def test_the_summary_says_how_long_where_on_what_and_at_what_cost() -> None:
-    assert RunSummary.of_run(FULL, "https://spark/").measured(BILLED.instant_metrics).describe() == (
+    assert RunSummary.of_run(FULL, "https://spark/").measured(BILLED).describe() == (
         "Run 0s3wureoxx7aw3 FAILED: queued for 3 minutes, ran for 1 minute, region aws-us-west-2, runtime tiny, "
         "version 2.1.0, cost 1.24 USD, spatial units 0.25"
     )
 
 
 def test_as_data_it_has_every_key_always() -> None:
-    assert RunSummary.of_run(FULL, "https://spark/").measured(BILLED.instant_metrics).to_json() == {
+    assert RunSummary.of_run(FULL, "https://spark/").measured(BILLED).to_json() == {
         "run_id": "0s3wureoxx7aw3",
         "name": "hail_stats_20260721",
         "status": "FAILED",
@@ -49,6 +49,8 @@ def test_as_data_it_has_every_key_always() -> None:
         "cost_usd": 1.239,
         "spatial_units": 0.25,
         "spark_ui_url": "https://spark/",
+        "usage": None,
+        "observation": None,
     }
     little = RunSummary.of_run(LITTLE).to_json()
     assert list(little) == list(RunSummary.of_run(FULL).to_json())
@@ -91,13 +93,14 @@ def test_durations_are_said_in_the_units_that_matter(end: str, words: str) -> No
     ("amount", "words"), [(0, "0"), (0.0042, "0.0042"), (0.25, "0.25"), (1, "1.00"), (1234.567, "1234.57")]
 )
 def test_small_amounts_are_not_rounded_away(amount: float, words: str) -> None:
-    said = RunSummary.of_run(LITTLE).measured({"COST_USD": amount, "CONSUMED_SPATIAL_UNITS": amount}).describe()
+    metrics = RunMetrics({"COST_USD": amount, "CONSUMED_SPATIAL_UNITS": amount})
+    said = RunSummary.of_run(LITTLE).measured(metrics).describe()
     assert said == f"Run r1 COMPLETED: cost {words} USD, spatial units {words}"
 
 
 @pytest.mark.parametrize("value", [None, "1.5", True, float("nan"), float("inf"), 1e15, 10**400, [1]])
 def test_what_is_no_amount_is_left_out(value: Any) -> None:
-    summary = RunSummary.of_run(LITTLE).measured({"COST_USD": value})
+    summary = RunSummary.of_run(LITTLE).measured(RunMetrics({"COST_USD": value}))
     assert summary.cost_usd is None
     json.dumps(summary.to_json(), allow_nan=False)
 

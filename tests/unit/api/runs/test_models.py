@@ -199,6 +199,15 @@ def test_metrics_keep_null_values_and_the_series() -> None:
     assert "CPU_UTILIZATION_PERCENT" in metrics.raw["series_metrics"]
 
 
+def test_a_series_has_its_known_points_in_order_of_time() -> None:
+    given: list[tuple[Any, Any]] = [(5, 1.5), (3, 2), (4, None), (None, 7), (6, True), (7, float("nan")), (8, 10**400)]
+    data: list[Any] = [*({"timestamp": moment, "value": value} for moment, value in given), None, []]
+    metrics = RunMetrics.from_json({"series_metrics": {"CPU": {"metric": {"data": data}}}})
+    assert metrics.series("CPU") == [(3, 2), (5, 1.5)]
+    assert RunMetrics.from_json(shapes.METRICS).series("CPU_UTILIZATION_PERCENT") == [(1710000000, 12.5)]
+    assert RunMetrics({}).series("CPU") == []
+
+
 def test_metrics_that_are_not_there_yet_read_as_none() -> None:
     assert RunMetrics.from_json({"instant_metrics": {"COST_USD": None}}).instant_metrics == {"COST_USD": None}
     assert RunMetrics.from_json({"instant_metrics": None}).instant_metrics == {}
