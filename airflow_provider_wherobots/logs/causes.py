@@ -40,6 +40,7 @@ def _one_of(*patterns: str) -> re.Pattern[str]:
     return re.compile("|".join(patterns))
 
 
+_LOST_EXECUTOR = r"The executor with id \w+ exited with exit code"
 _BOTO_CORE = r"botocore\.[\w.]+: An error occurred"
 _ON_S3 = r"when calling the \w*(?:Object|Bucket|Multipart|UploadPart)\w* operation"
 _S3_STATUS = r"[\w.]*S3Exception: .*\(Service: (?:Amazon )?S3[;,] Status Code:"
@@ -51,7 +52,7 @@ OF_RUNS_AND_STATEMENTS = (
     Cause(
         "out of memory",
         "Request a larger runtime, or process less at once",
-        _one_of(r"[\w.]*MemoryError\b", r"The executor with id \w+ exited with exit code (?:137|52)\b"),
+        _one_of(r"[\w.]*MemoryError\b", rf"{_LOST_EXECUTOR} (?:137|52)\b"),
         reasons=_one_of(r"\bSIGKILL\b", r"\bOOMKilled\b", r"(?i:\bexit ?code|\bexited with code):? 137\b"),
         ends_jvm=True,
     ),
@@ -116,20 +117,20 @@ CAUSES = (*OF_RUNS_AND_STATEMENTS, *ONLY_OF_RUNS)
 
 _CLASS = r"(?:[\w.$]*(?:Error|Exception)|botocore\.errorfactory\.\w+)(?=:|\s*\Z)"
 _LOST_TASK = r"org\.apache\.spark\.SparkException: Job aborted due to stage failure: [^:]*: Lost task [^:]*: "
-_LOST_EXECUTOR = r"The executor with id \w+ exited with exit code \d+"
 _DIRECT_CAUSE = "The above exception was the direct cause"
-_MARKS = ("rror", "xception", " exited with exit code ")
-"""A line without one of these is no error. They are found much faster than the pattern."""
 _ERROR = re.compile(
     rf'(?:(?P<cause>Caused by: )|Exception in thread "[^"]*" |: )?(?:{_LOST_TASK})?'
     rf"(?P<text>{_CLASS}.*|{_LOST_EXECUTOR}.*|{_DIRECT_CAUSE})"
 )
 _ERROR_IN_REASON = re.compile(rf"(?<!\S){_CLASS}")
-_JVM_HAS_ENDED = re.compile(
-    r"py4j\.protocol\.(?:Py4JNetworkError|Py4JJavaError: <exception str\(\) failed>)|.*\[JAVA_GATEWAY_EXITED\]"
-    r"|Error: A fatal exception has occurred\. Program will exit"
+_JVM_HAS_ENDED = _one_of(
+    r"py4j\.protocol\.(?:Py4JNetworkError|Py4JJavaError: <exception str\(\) failed>)",
+    r"org\.apache\.spark\.SparkException: Job (?:\S+ )?cancelled because SparkContext was shut down",
+    r".*\[JAVA_GATEWAY_EXITED\]",
+    r"Error: A fatal exception has occurred\. Program will exit",
 )
-_CONNECTION_LOST = re.compile(r"Connection(?:Reset|Refused)Error\b")
+_ALSO_THEN = _one_of(r"py4j\.protocol\.Py4JJavaError\b", r"Connection(?:Reset|Refused)Error\b")
+"""What else Python raises when the JVM has ended."""
 
 
 class LastErrors:
@@ -141,11 +142,8 @@ class LastErrors:
         self._lines: list[str] = []
 
     def add(self, lines: Sequence[Line]) -> None:
-        # One search, not one per line: few slices of a log have an error.
-        joined = "\n".join([raw for _, raw in lines])
-        if any(mark in joined for mark in _MARKS):
-            self._lines += _errors_among(joined)
-            del self._lines[:-MAX_ERRORS]
+        self._lines += _errors_among("\n".join([raw for _, raw in lines]))
+        del self._lines[:-MAX_ERRORS]
 
     def probable_cause(self, reason: str) -> str:
         """One sentence: the cause that the service's reason shows, or else these lines, and what to do. Empty if it is
@@ -169,8 +167,11 @@ def _from_reason(reason: str) -> tuple[Cause, str] | None:
 
 
 def _errors_among(text: str) -> list[str]:
-    marked = (line[:MAX_ERROR_CHARS] for line in text.split("\n") if any(mark in line for mark in _MARKS))
-    return [line for line in map(make_plain, marked) if _ERROR.match(line)]
+    # Few slices of a log have an error. These words are found faster than the pattern.
+    if "rror" not in text and "xception" not in text:
+        return []
+    lines = (line for line in text.split("\n") if _ERROR.match(line, 0, MAX_ERROR_CHARS))
+    return [make_plain(line[:MAX_ERROR_CHARS]) for line in lines]
 
 
 def _from_errors(lines: Sequence[str], causes: Sequence[Cause] = CAUSES) -> tuple[Cause, str] | None:
@@ -179,8 +180,7 @@ def _from_errors(lines: Sequence[str], causes: Sequence[Cause] = CAUSES) -> tupl
         if line.startswith(_DIRECT_CAUSE):
             counts = True
             continue
-        error = _ERROR.match(line)
-        if error is None or not counts:
+        if not counts or (error := _ERROR.match(line)) is None:
             return None
         text = error["text"]
         if _JVM_HAS_ENDED.match(text):
@@ -189,7 +189,7 @@ def _from_errors(lines: Sequence[str], causes: Sequence[Cause] = CAUSES) -> tupl
         for cause in causes:
             if cause.errors.match(text) and (cause.ends_jvm or not jvm_has_ended):
                 return cause, text
-        counts = error["cause"] is not None or (jvm_has_ended and _CONNECTION_LOST.match(text) is not None)
+        counts = error["cause"] is not None or (jvm_has_ended and _ALSO_THEN.match(text) is not None)
     return None
 
 

@@ -157,6 +157,9 @@ def test_if_the_jvm_has_ended_what_can_end_one_counts() -> None:
     assert cause(OUT_OF_MEMORY, "ValueError: a", *gone, *lost, last) is None
     assert cause(OUT_OF_MEMORY, lost[0]) is None
     assert cause(last) is None
+    java = "py4j.protocol.Py4JJavaError: An error occurred while calling o1.load."
+    assert cause(OUT_OF_MEMORY, java, ": org.apache.spark.SparkException: Job 0 failed") is None
+    assert cause(OUT_OF_MEMORY, TRACEBACK, java) is None
 
 
 def test_an_engines_message_shows_a_cause_but_sql_in_it_does_not() -> None:
