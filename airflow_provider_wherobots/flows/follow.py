@@ -207,7 +207,8 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Out
     if summary.observation:
         yield Note(logging.INFO, summary.observation)
     # A run that was stopped has no result, even if it printed one.
-    return outcome.closed(log.tail.explain(), summary, None if outcome.ending is Ending.DEADLINE else log.result.text)
+    result = None if outcome.ending is Ending.DEADLINE else log.result.text
+    return outcome.closed(log.tail.explain(), summary, result, log.errors.probable_cause(outcome.reason))
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:

@@ -23,6 +23,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
 from airflow_provider_wherobots.flows.retry import pause_of
+from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
@@ -41,7 +42,7 @@ SLICE_LINES, SLICE_CHARS = 200, 100_000
 
 
 class LogForwarder:
-    """Forwards one run's log and keeps its position. Without ``forward`` only the tail and the result are kept."""
+    """Forwards one run's log and keeps its position. Without ``forward``, it keeps only what other parts need of it."""
 
     def __init__(self, run_id: str, *, forward: bool = True) -> None:
         self._run_id = run_id
@@ -68,6 +69,7 @@ class LogForwarder:
         # When the log last had new lines; None if it has not been read yet.
         self._fresh_at: float | None = None
         self.tail = LogTail()
+        self.errors = LastErrors()
         self.result = ResultReader()
 
     @property
@@ -194,6 +196,7 @@ class LogForwarder:
         """Read the lines of a page, step by step. Yields the records that each step makes."""
         for part in _slices(lines):
             self.tail.add(part)
+            self.errors.add(part)
             self.result.add(part)
             yield from self._reader.steps(part) if self._forward else ([],)
 

@@ -45,7 +45,7 @@ _ENDINGS_BY_STATUS = {
 class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up, and in
-    events of versions that had no summary. ``outage_seconds`` counts all outages.
+    events of versions that had no summary. ``outage_seconds`` counts all outages. ``probable_cause`` is a sentence.
     """
 
     ending: Ending
@@ -57,6 +57,7 @@ class Outcome:
     summary: dict[str, Any] | None = None
     result: str | None = None
     outage_seconds: float = 0.0
+    probable_cause: str = ""
 
     def to_event(self) -> dict[str, Any]:
         return {**asdict(self), "ending": self.ending.value}
@@ -104,13 +105,18 @@ class Outcome:
         """Whether the run failed by itself, its own timeout included."""
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
-    def closed(self, log_tail: str, summary: RunSummary | None, result: str | None = None) -> Outcome:
-        """The outcome with its log's tail, summary and result. The tail is left out if the run completed."""
+    def closed(
+        self, log_tail: str, summary: RunSummary | None, result: str | None = None, probable_cause: str = ""
+    ) -> Outcome:
+        """The outcome with its log's tail, summary and result. The tail is left out if the run completed, and the
+        probable cause unless the run failed by itself and not by its timeout.
+        """
         return replace(
             self,
             log_tail="" if self.ending is Ending.COMPLETED else log_tail,
             summary=None if summary is None else summary.to_json(),
             result=result,
+            probable_cause=probable_cause if self.ending in (Ending.FAILED, Ending.NOT_STARTED) else "",
         )
 
     def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
@@ -127,6 +133,9 @@ class Outcome:
         }[self.ending]
         if self.reason:
             text += f". Reason: {self.reason}" if self.ending is Ending.GAVE_UP else f": {self.reason}"
+        if self.probable_cause:
+            # Before the log: an alert may cut the end of a long message.
+            text += f"\n{self.probable_cause}"
         if run_url:
             text += f"\nRun: {run_url}"
         if self.log_tail:

@@ -28,6 +28,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
+from airflow_provider_wherobots.logs.causes import cause_in
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.errors import Error
@@ -148,7 +149,8 @@ def _said(outcome: StatementOutcome, what: str, limit_seconds: float | None, adv
     why = outcome.message
     match outcome.state:
         case StatementState.FAILED:
-            return f"{what} failed: {why}"
+            cause = cause_in(why)
+            return f"{what} failed: {why}\n{cause}" if cause else f"{what} failed: {why}"
         case StatementState.CANCELLED:
             return f"{what} was cancelled on the service's side"
         case StatementState.DEADLINE:

@@ -22,6 +22,7 @@ from airflow_provider_wherobots.flows.sql.record import Word
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
+from airflow_provider_wherobots.logs.causes import CAUSES, SECTION
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
@@ -301,6 +302,10 @@ def test_the_troubleshooting_page_quotes_messages_that_exist() -> None:
     assert len(quoted) > 25
     there = texts()
     assert [message for message in quoted if message.rstrip("…") not in there] == []
+
+
+def test_the_troubleshooting_page_names_every_probable_cause() -> None:
+    assert [name for name, *_ in table(page("troubleshooting.md"), f"## {SECTION}")] == [cause.name for cause in CAUSES]
 
 
 @pytest.mark.parametrize(("length", "seconds"), [("1 minute", 60), ("10 minutes", 600), ("1 hour", 3600)])

@@ -179,3 +179,15 @@ def test_the_operator_and_the_hook_have_one_table() -> None:
     of_hook = failure_of_hook(errors.StatementError(ended, "s1"), may_repeat=False)
     assert type(of_operator) is type(of_hook)
     assert str(of_operator).replace("Statement 1 of 2", "The statement") == str(of_hook)
+
+
+def test_a_statement_that_failed_by_a_known_exception_names_the_cause() -> None:
+    why = "org.apache.spark.SparkException: x\n\tat y\nCaused by: java.lang.OutOfMemoryError: Java heap space"
+    found = StatementOutcome(StatementState.FAILED, "e1", why)
+    cause = "Probable cause: out of memory (java.lang.OutOfMemoryError: Java heap space). Request a larger runtime"
+    for error in (
+        failure(found, "Statement 1", "s1", None, may_repeat=True, is_last=False),
+        failure_of_hook(errors.StatementError(found, "s1"), may_repeat=True),
+    ):
+        assert f"{why}\n{cause}" in str(error)
+        assert str(error).endswith("\nExecution e1 in SQL session s1")

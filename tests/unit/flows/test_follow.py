@@ -91,7 +91,18 @@ def test_a_traceback_that_comes_late_explains_the_failure_all_the_same() -> None
     run.log = FakeLog([FakeLine(0.0, T0, "started"), FakeLine(35.0, T0 + 1, "ValueError: no such country")])
     outcome, script = follow(service, poll_logs=False)
     assert outcome.log_tail.splitlines() == ["started", "ValueError: no such country"]
+    assert outcome.probable_cause == ""
     assert script.records == []
+
+
+@pytest.mark.parametrize("poll_logs", [True, False])
+def test_the_probable_cause_is_read_from_the_whole_log_or_from_the_reason(poll_logs: bool) -> None:
+    error, gone = "java.lang.OutOfMemoryError: Java heap space", "py4j.protocol.Py4JNetworkError: Answer from Java side"
+    for texts_, reason in (([error, *["\tat x"] * 500, gone], "exit code 1"), (["started"], "exit code 137")):
+        service, run = serve((0, "RUNNING"), (30, "FAILED"), app_message=reason)
+        run.log = FakeLog([FakeLine(0.0, T0 + number, text) for number, text in enumerate(texts_)])
+        outcome, _ = follow(service, poll_logs=poll_logs)
+        assert outcome.probable_cause.startswith("Probable cause: out of memory (")
 
 
 def test_while_pending_the_log_is_not_asked_for() -> None:

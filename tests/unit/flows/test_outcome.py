@@ -174,6 +174,16 @@ def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, 
     assert full.describe(URL) == f"{words}{why}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
 
 
+@pytest.mark.parametrize("ending", Ending)
+def test_only_a_run_that_failed_and_not_by_its_timeout_has_a_probable_cause_before_the_log(ending: Ending) -> None:
+    cause = "Probable cause: out of memory"
+    closed = Outcome(ending, "r1", "FAILED", "exit code 137").closed("last line", None, probable_cause=cause)
+    outcome = Outcome.from_event(json.loads(json.dumps(closed.to_event())))
+    has_cause = ending in (Ending.FAILED, Ending.NOT_STARTED)
+    assert outcome.probable_cause == (cause if has_cause else "")
+    assert (f": exit code 137\n{cause}\nRun: {URL}\nThe end of its log:" in outcome.describe(URL)) is has_cause
+
+
 def test_what_becomes_of_a_run_that_can_no_longer_be_followed_is_said() -> None:
     assert Outcome(Ending.GAVE_UP, "r1", "X").describe(left="It is cancelled") == (
         "Run r1 (X) can no longer be followed. It is cancelled"

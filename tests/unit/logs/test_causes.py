@@ -1,0 +1,234 @@
+"""Causes of failures: what real failures are recognized as, and what is not taken for one."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.flows.words import MAX_CHARS
+from airflow_provider_wherobots.logs.causes import CAUSES, MAX_ERROR_CHARS, MAX_ERRORS, LastErrors, cause_in
+from airflow_provider_wherobots.logs.records import make_safe
+from tests.unit.flows.fake_log import T0
+
+RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "failures.json").read_text())
+"""Logs and reasons of failed runs. ``source`` is where each comes from; stack frames are left out."""
+NAMES = [cause.name for cause in CAUSES]
+CHAIN = "The above exception was the direct cause of the following exception:"
+CONTEXT = "During handling of the above exception, another exception occurred:"
+TRACEBACK = "Traceback (most recent call last):"
+OUT_OF_MEMORY = "java.lang.OutOfMemoryError: Java heap space"
+
+
+def sentence(*lines: str, reason: str = "") -> str:
+    errors = LastErrors()
+    # The lines of several slices, as a log is read.
+    for start in range(0, len(lines), 200):
+        errors.add([LogLine(str(T0), line) for line in lines[start : start + 200]])
+    return errors.probable_cause(reason)
+
+
+def cause(*lines: str, reason: str = "") -> str | None:
+    """The name of the one cause that the sentence names."""
+    found = sentence(*lines, reason=reason)
+    if not found:
+        return None
+    (name,) = [name for name in NAMES if found.startswith(f"Probable cause: {name} (")]
+    return name
+
+
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_failure_has_its_cause_by_its_log_and_by_its_reason(name: str) -> None:
+    recorded = RECORDED[name]
+    assert cause(*recorded["log"]) == recorded["cause"]
+    assert cause(*recorded["log"], reason=recorded.get("reason", "")) == recorded["cause"]
+
+
+def test_every_cause_and_failures_without_one_were_recorded() -> None:
+    assert {recorded["cause"] for recorded in RECORDED.values()} == {*NAMES, None}
+
+
+def test_the_sentence_shows_what_was_seen_and_what_to_do() -> None:
+    assert sentence(TRACEBACK, "ModuleNotFoundError: No module named 'shapelyy'") == (
+        "Probable cause: missing package (ModuleNotFoundError: No module named 'shapelyy'). Add the package, wheel or "
+        "JAR that has it to dependencies in environment, or correct its name or version; "
+        'see "Probable causes" in the documentation'
+    )
+
+
+@pytest.mark.parametrize(
+    ("reason", "name"),
+    [
+        ("The process was ended by signal 9 (SIGKILL): reading", "out of memory"),
+        ("driver container failed with ExitCode: 137, Reason: OOMKilled", "out of memory"),
+        ("The process exited with code 137: step 3", "out of memory"),
+        ("exit code 137", "out of memory"),
+        ("INSUFFICIENT_QUOTA_ERROR: The organization's CPU quota is used up", "quota used up"),
+        ('pods "driver" is forbidden: exceeded quota: compute, requested: pods=1', "quota used up"),
+        ("The process exited with code 1: ERROR: No matching distribution found for shapelyy==9", "missing package"),
+        ("RUN_FAIL_EXEC: java.lang.IllegalStateException: x\n\tat a.B\nCaused by: " + OUT_OF_MEMORY, "out of memory"),
+        ("Driver exited with code 1", None),
+        ("The process was ended by signal 15 (SIGTERM)", None),
+        ("exit code 1370", None),
+        ("The process exited with code 1: ValueError: the process was ended by SIGKILL, exit code 137", None),
+        ("The process exited with code 1: ValueError: MemoryError: none", None),
+        ("no quota for MemoryErrors", None),
+        ("", None),
+    ],
+)
+def test_a_reason_alone_shows_a_cause(reason: str, name: str | None) -> None:
+    assert cause(reason=reason) == name
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "OutOfMemory is not a MemoryError here",
+        "  MemoryError: indented, such as a part of a message",
+        "INFO: caught MemoryError: continuing with less",
+        "26/11/28 22:50:03 WARN TaskSetManager: Lost task 1.0: java.lang.OutOfMemoryError: Java heap space",
+        "ValueError: MemoryError: x",
+        "MemoryErrors: 3",
+        "OSError: [Errno 2] No such file or directory: 'No space left on device'",
+        "OSError: out of space",
+        "java.io.IOException: the message 'No space left on device' was logged",
+        "java.nio.file.AccessDeniedException: /etc/shadow",
+        "PermissionError: [Errno 13] Permission denied: 'Access Denied'",
+        "PermissionError: Access Denied to table x",
+        "botocore.exceptions.ClientError: An error occurred (AccessDenied) when calling the AssumeRole operation: no",
+        "botocore.exceptions.ClientError: An error occurred (404) when calling the HeadObject operation: Not Found",
+        "botocore.exceptions.ClientError: An error occurred (SlowDown) when calling the PutObject operation: 301",
+        "OSError: When reading information for key 'k': AWS Error NETWORK_CONNECTION during HeadObject operation: 403",
+        "com.amazonaws.services.s3.model.AmazonS3Exception: Not Found (Service: Amazon S3; Status Code: 404; 403)",
+        "com.amazonaws.services.glue.model.AccessDeniedException: no (Service: AWSGlue; Status Code: 403)",
+        "ImportError: cannot import name 'x' from 'y'",
+        "ModuleNotFoundError: No module named 'pyspark'",
+        "ModuleNotFoundError: No module named 'sedona.spark'",
+        "java.lang.ClassNotFoundException: org.apache.sedona.viz.Core",
+        "io.fabric8.kubernetes.client.KubernetesClientException: pods is forbidden: no right to list",
+        "RuntimeError: exceeded quota: 3 rows",
+        "java.lang.IllegalArgumentException: spark is not a colour",
+        "java.lang.IllegalArgumentException: requirement failed: weights must be positive",
+        "pyspark.errors.exceptions.captured.AnalysisException: [UNRESOLVED_COLUMN.WITH_SUGGESTION] spark.x",
+        "org.apache.spark.SparkException: x must not be a positive number",
+        "The executor with id 3 exited with exit code 1(generic, look at logs to clarify).",
+        "The executor with id 3 exited with exit code 1370",
+        "the executor with id 3 exited with exit code 137",
+    ],
+)
+def test_a_near_miss_has_no_cause(line: str) -> None:
+    assert sentence(TRACEBACK, '  File "job.py", line 3, in <module>', line) == ""
+
+
+def test_only_the_exception_that_ended_the_program_counts() -> None:
+    assert cause("MemoryError", TRACEBACK, "ValueError: b") is None
+    assert cause(TRACEBACK, "MemoryError", "", CONTEXT, "", TRACEBACK, "ValueError: b") is None
+    assert cause("ValueError: a", TRACEBACK, "MemoryError") == "out of memory"
+
+
+def test_the_causes_that_an_exception_names_count() -> None:
+    links = ["", CHAIN, "", TRACEBACK]
+    assert cause(TRACEBACK, "MemoryError", *links, "ValueError: b") == "out of memory"
+    assert cause(TRACEBACK, "MemoryError", *links, "ValueError: b", *links, "KeyError: 'c'") == "out of memory"
+    assert cause("MemoryError", TRACEBACK, "KeyError: 'a'", *links, "ValueError: b") is None
+    trace = ["java.lang.IllegalStateException: a", "\tat x", f"Caused by: {OUT_OF_MEMORY}", "\tat y"]
+    assert cause(*trace, "Caused by: java.io.EOFException", "\tat z", "\t... 3 more") == "out of memory"
+    assert cause(OUT_OF_MEMORY, "java.lang.IllegalStateException: a", "Caused by: java.io.EOFException") is None
+
+
+@pytest.mark.parametrize("end", ["", "26/11/28 22:50:04 INFO ShutdownHookManager: Shutdown hook called", "bye"])
+def test_lines_after_the_exception_do_not_hide_it(end: str) -> None:
+    assert cause(TRACEBACK, "MemoryError", *[end] * 300) == "out of memory"
+
+
+def test_if_the_jvm_has_ended_what_can_end_one_counts() -> None:
+    gone = [TRACEBACK, "py4j.protocol.Py4JNetworkError: Answer from Java side is empty", "", CONTEXT, "", TRACEBACK]
+    lost = ["ConnectionResetError: [Errno 104] Connection reset by peer", "", CONTEXT, "", TRACEBACK]
+    last = "py4j.protocol.Py4JNetworkError: Error while sending or receiving"
+    assert cause(OUT_OF_MEMORY, *["\tat x"] * 300, *gone, *lost, last) == "out of memory"
+    # A missing class does not end a JVM: that exception was handled.
+    assert cause("java.lang.ClassNotFoundException: org.example.Optional", *gone, *lost, last) is None
+    assert cause(OUT_OF_MEMORY, "ValueError: a", *gone, *lost, last) is None
+    assert cause(OUT_OF_MEMORY, lost[0]) is None
+    assert cause(last) is None
+    java = "py4j.protocol.Py4JJavaError: An error occurred while calling o1.load."
+    assert cause(OUT_OF_MEMORY, java, ": org.apache.spark.SparkException: Job 0 failed") is None
+    assert cause(OUT_OF_MEMORY, TRACEBACK, java) is None
+
+
+def test_an_engines_message_shows_a_cause_but_sql_in_it_does_not() -> None:
+    lost = "Job aborted due to stage failure: Task 0 in stage 1.0 failed 4 times, most recent failure: Lost task 0.3 in"
+    message = (
+        f"org.apache.spark.SparkException: {lost} stage 1.0 (TID 3) (10.0.1.5 executor 2): {OUT_OF_MEMORY}\n\tat x"
+    )
+    assert cause_in(message).startswith(f"Probable cause: out of memory ({OUT_OF_MEMORY}). ")
+    assert cause_in(f"An error occurred while calling o1.sql.\n: {message}") == cause_in(message)
+    assert cause_in("[PARSE_SYNTAX_ERROR] Syntax error at 'SIGKILL'. SELECT 'exit code 137, OOMKilled'") == ""
+    # A SQL task has no argument for either.
+    assert cause_in("java.lang.ClassNotFoundException: org.example.Missing") == ""
+    assert cause_in("java.lang.IllegalArgumentException: spark.sql.shuffle.partitions should be int, but was x") == ""
+    assert cause_in("[TABLE_OR_VIEW_NOT_FOUND] The table `MemoryError` cannot be found") == ""
+
+
+def test_of_many_and_long_errors_the_last_are_kept() -> None:
+    errors = LastErrors()
+    errors.add([LogLine("1", f"ValueError: {n}" + "x" * 10_000) for n in range(1_000)])
+    assert [len(line) for line in errors._lines] == [MAX_ERROR_CHARS] * MAX_ERRORS
+    assert errors._lines[-1].startswith("ValueError: 999x")
+
+
+ERRORS = st.sampled_from(
+    [
+        *(line for recorded in RECORDED.values() for line in recorded["log"]),
+        *(
+            CHAIN,
+            CONTEXT,
+            TRACEBACK,
+            OUT_OF_MEMORY,
+            "Error:",
+            "Exception",
+            "\x1b[31mMemoryError\x1b[0m",
+            "\ud800Error: ",
+        ),
+    ]
+)
+
+
+@given(st.lists(st.text(max_size=50) | ERRORS, max_size=40), st.text() | ERRORS)
+def test_whatever_is_logged_there_is_at_most_one_safe_short_line(lines: list[str], reason: str) -> None:
+    for text in (sentence(*lines, reason=reason[:MAX_CHARS]), cause_in("\n".join(lines))):
+        assert "\n" not in text
+        assert make_safe(text) == text
+        assert len(text) <= 500
+        assert text == "" or text.startswith("Probable cause: ")
+
+
+@pytest.mark.parametrize(
+    "piece",
+    [
+        *("Error", "a.", "Error: ", "AWS Error ", "(Service: S3, ", "S3Exception: ", "Lost task ", "Caused by: "),
+        *(
+            " exited with exit code ",
+            "is forbidden: ",
+            "botocore.",
+            "Error\n",
+            "\n",
+            "$",
+            "x" * 100,
+            "OSError: AWS Error ",
+        ),
+    ],
+)
+def test_a_hostile_log_takes_no_long_time(piece: str) -> None:
+    line = piece * (100_000 // len(piece))
+    started = time.process_time()
+    sentence(*[line] * 20, reason=line[:MAX_CHARS])
+    cause_in(line)
+    # It takes milliseconds. A pattern that backtracks without limit would take hours.
+    assert time.process_time() - started < 10
