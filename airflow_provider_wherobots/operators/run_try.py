@@ -133,7 +133,7 @@ class RunTry(TaskTry[T, WorkerAttempt]):
             self.log.warning("The result's partitions are not used: %s", error)
             return []
         if partitions:
-            self.log.info("Each asset of the task gets %d events, one per partition", len(partitions))
+            self.log.info("Each asset of the task has one event per partition (%d)", len(partitions))
         return partitions
 
     def _failure(self, outcome: Outcome) -> Exception:

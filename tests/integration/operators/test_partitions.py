@@ -11,7 +11,7 @@ from airflow_provider_wherobots.compat import HAS_PARTITIONS
 from airflow_provider_wherobots.logs.result import read_partitions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.decorators import decorated_functions as functions
-from tests.integration.decorators.test_wherobots import given, operator_of
+from tests.integration.decorators.test_wherobots import given, new_dag, operator_of
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
 from tests.integration.operators.test_result import prints
 from tests.integration.support import TaskInstance, follow
@@ -56,7 +56,7 @@ def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
         assert partitions_of(event) == ({"h3=85", "h3=86"} if HAS_PARTITIONS else set())
         assert event.extra["result"] == ({"rows": 3} if HAS_PARTITIONS else WRITTEN)
     assert len(events) == 2, "the alias is left alone"
-    assert ("Each asset of the task gets 2 events, one per partition" in said()) == HAS_PARTITIONS
+    assert ("Each asset of the task has one event per partition (2)" in said()) == HAS_PARTITIONS
 
 
 def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:
@@ -65,6 +65,18 @@ def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:
     ti, events = run_to_end(task)
     assert ti.xcoms["result"] == {"partitions": ["h3=85"]}
     assert partitions_of(events[one]) == ({"h3=85"} if HAS_PARTITIONS else set())
+
+
+def test_each_instance_of_a_mapped_task_names_its_own(conn_id: str) -> None:
+    one = asset("one")
+    scripts = {region: prints(json.dumps({"partitions": [region]})) for region in ("north", "south")}
+    with new_dag():
+        mapped: Any = WherobotsRunOperator.partial(task_id="mapped", deferrable=False, outlets=[one]).expand(
+            run_python=[*scripts.values()]
+        )
+    for region, script in scripts.items():
+        _, events = run_to_end(mapped.unmap({"run_python": script}))
+        assert partitions_of(events[one]) == ({region} if HAS_PARTITIONS else set())
 
 
 def test_an_empty_list_is_an_event_without_a_partition(
