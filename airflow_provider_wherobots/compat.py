@@ -198,6 +198,10 @@ def is_asset(outlet: Any) -> bool:
     return isinstance(outlet, Asset | AssetRef)
 
 
+HAS_PARTITIONS = AIRFLOW >= (3, 3)
+"""Whether a task can name partitions for the events of its assets. On 3.2 the DAG run alone has a partition."""
+
+
 def warm_up_supervisor(task_instance: Any) -> None:
     """Get a state in the background and ignore it, once in a triggerer's process, so that a kill need not wait.
 

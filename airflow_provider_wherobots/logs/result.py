@@ -41,10 +41,14 @@ MARKER = "airflow-result:"
 """The beginning of a line with the result."""
 PART_MARKER = "airflow-result-part:"
 """The beginning of a line with a part of the result."""
+PARTITIONS = "partitions"
+"""The key of a result with the partitions that the run has written."""
 MAX_RESULT_BYTES = 64 * 1024
 """The most bytes of JSON, in UTF-8, as printed."""
 MAX_LEVELS = 64
 """How deep objects and arrays may be nested."""
+MAX_PARTITION_CHARS = 250
+"""The width of Airflow's column for the key of a partition."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
 TOO_DEEP = f"is nested more than {MAX_LEVELS} levels deep"
 TOO_LARGE = "contains an integer of more than 64 bits; print it as a string"
@@ -136,6 +140,23 @@ def read_result(text: str) -> Any:
     for part, level in _parts(value):
         _check(part, level)
     return value
+
+
+def read_partitions(result: Any) -> list[str]:
+    """Read the partitions that a result names, each once; an empty list if it names none.
+
+    Raises a ``ValueError`` if Airflow would not take one of them.
+    """
+    named = result.get(PARTITIONS) if isinstance(result, dict) else None
+    if named is None:
+        return []
+    if not isinstance(named, list):
+        raise ValueError(f"{PARTITIONS} must be a list of strings")
+    for number, key in enumerate(named):
+        if not (isinstance(key, str) and key.strip() and len(key) <= MAX_PARTITION_CHARS):
+            rule = f"a string of 1 to {MAX_PARTITION_CHARS} characters, not only white space"
+            raise ValueError(f"{PARTITIONS}[{number}] must be {rule}")
+    return list(dict.fromkeys(named))
 
 
 def _check_of(text: str) -> str:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.compat import is_asset
+from airflow_provider_wherobots.compat import HAS_PARTITIONS, is_asset
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
@@ -28,7 +28,7 @@ from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
-from airflow_provider_wherobots.logs.result import MARKER
+from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
 from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
 from airflow_provider_wherobots.operators.task_try import TaskTry
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
@@ -109,15 +109,32 @@ class RunTry(TaskTry[T, WorkerAttempt]):
 
         An asset that does not exist is logged and left out. The author of the DAG decides what an alias stands for.
         """
+        outlets = [outlet for outlet in self.task.outlets if is_asset(outlet)]
+        partitions = self._read_partitions(result) if outlets else []
+        if partitions:
+            # Airflow stores a copy of the rest with each partition.
+            result = {key: value for key, value in result.items() if key != PARTITIONS}
         summary = outcome.summary or {}
         measured = {key: summary.get(key) for key in ("cost_usd", "queued_seconds", "ran_seconds")}
         extra = {"run_id": outcome.run_id, "run_url": self._run_url(outcome.run_id), **measured, "result": result}
-        for outlet in filter(is_asset, self.task.outlets):
+        for outlet in outlets:
             try:
                 event = self.context["outlet_events"][outlet]
                 event.extra = {**extra, **event.extra}
+                if partitions:
+                    event.add_partitions(partitions)
             except Exception as error:
                 self.log.warning("The event of outlet %r has no details of the run: %s", outlet, reason_of(error))
+
+    def _read_partitions(self, result: Any) -> list[str]:
+        try:
+            partitions = read_partitions(result) if HAS_PARTITIONS else []
+        except ValueError as error:
+            self.log.warning("The result's partitions are not used: %s", error)
+            return []
+        if partitions:
+            self.log.info("Each asset of the task has one event per partition (%d)", len(partitions))
+        return partitions
 
     def _failure(self, outcome: Outcome) -> Exception:
         """The exception that the task fails with."""

@@ -18,6 +18,7 @@ from tests.support.airflow_instance import AirflowInstance
 from tests.support.local_server import LocalServerProcess
 from tests.support.places import TREE
 from tests.support.processes import ProcessFamily
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient
 
 pytestmark = pytest.mark.timeout(600)
@@ -187,6 +188,37 @@ def test_the_example_of_a_result_makes_one_run_per_tile(runs: Runs) -> None:
     assert tiles == ["5.96,45.82,7.47,47.81", "7.47,45.82,8.98,47.81", "8.98,45.82,10.49,47.81"]
     run_ids = {runs.xcom("example_wherobots_result", "area", map_index) for map_index in range(3)}
     assert len(run_ids - {None}) == 3
+
+
+def test_only_a_tile_that_has_changed_starts_the_dag_of_the_tiles(
+    runs: Runs, airflow: AirflowInstance, server: LocalServerProcess
+) -> None:
+    dag_id, bucket = "example_wherobots_partitions", server.root / BUCKET
+    runs.wait_for_success(dag_id)
+    first = runs.xcom(dag_id, "write_tiles")["partitions"]
+    assert len(first) == len(set(first)) == 6
+    assert wait_for_tiles(airflow, len(first)) == sorted(first)
+    total = sum(json.loads(path.read_text())["mm"] for path in bucket.glob("results/rain_by_tile/*/total.json"))
+    assert total == pytest.approx(sum(mm for _, mm in rain_by_region(EXAMPLES / "jobs").values()))
+
+    readings = (bucket / "jobs" / "rain.csv").read_text()
+    (bucket / "jobs" / "rain_later.csv").write_text(f"{readings.rstrip()}\nGVA,2026-12-01,7.5\n")
+    runs.trigger(dag_id, {"readings": f"{BUCKET}/jobs/rain_later.csv"})
+    runs.wait_for_success(dag_id)
+    [later] = runs.xcom(dag_id, "write_tiles")["partitions"]
+    assert wait_for_tiles(airflow, len(first) + 1) == sorted([*first, later])
+    assert f"1 of {len(first)} tiles have changed" in runs.log(dag_id, "write_tiles")
+
+
+def wait_for_tiles(airflow: AirflowInstance, count: int) -> list[str]:
+    """Wait for the success of so many DAG runs of tiles, and return the tile of each."""
+
+    def succeeded() -> list[str] | None:
+        found = airflow.api.request("GET", "dags/example_wherobots_partitions_tile/dagRuns", params={"limit": 100})
+        tiles = [run["partition_key"] for run in found["dag_runs"] if run["state"] == "success"]
+        return tiles if len(tiles) >= count else None
+
+    return sorted(wait_for(succeeded, what=f"{count} DAG runs of tiles"))
 
 
 def test_the_example_of_templates_takes_its_params(runs: Runs, server: LocalServerProcess) -> None:

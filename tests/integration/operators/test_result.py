@@ -1,10 +1,9 @@
 """What a script prints as its result reaches XCom, the return value and the events of outlets, by every way."""
-# ruff: noqa: AIR311 - datasets are what 2.11 has
 
 import json
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from airflow.exceptions import TaskDeferred
@@ -17,15 +16,8 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
 from tests.integration.support import TaskInstance, context, follow, run_to_end
-
-if TYPE_CHECKING or AIRFLOW >= (3, 0):
-    from airflow.sdk import Asset, AssetAlias
-    from airflow.sdk.execution_time.context import OutletEventAccessors
-else:
-    from airflow.datasets import Dataset as Asset
-    from airflow.datasets import DatasetAlias as AssetAlias
-    from airflow.utils.context import OutletEventAccessors
 
 RESULT = {"rows": 3, "paths": ["s3://bucket/été.parquet"], "none": None}
 PRINTS = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0]}
@@ -44,10 +36,6 @@ class Counting(TaskInstance):
     def xcom_push(self, key: str, value: Any) -> None:
         super().xcom_push(key, value)
         self.pushed.append(key)
-
-
-def asset(name: str) -> Any:
-    return Asset(f"s3://lake/{name}")
 
 
 def context_with_events(ti: TaskInstance) -> tuple[Any, OutletEventAccessors]:

@@ -16,11 +16,13 @@ from airflow_provider_wherobots.logs.result import (
     MARKER,
     MAX_EXCERPT_CHARS,
     MAX_LEVELS,
+    MAX_PARTITION_CHARS,
     MAX_RESULT_BYTES,
     PART_MARKER,
     NoResultError,
     Refused,
     ResultReader,
+    read_partitions,
     read_result,
 )
 from tests.unit.flows.fake_log import T0
@@ -245,3 +247,27 @@ def test_a_huge_line_is_not_kept() -> None:
     reader = result_of(("1", f"{MARKER} {'[' * 10_000_000}"))
     assert reader.refused is not None
     assert len(reader.refused.excerpt) == MAX_EXCERPT_CHARS
+
+
+@pytest.mark.parametrize("result", [None, 3, "h3=85", ["h3=85"], {}, {"rows": 1}, {"partitions": None}])
+def test_a_result_without_partitions_names_none(result: Any) -> None:
+    assert read_partitions(result) == []
+
+
+def test_each_partition_counts_once_in_the_order_of_the_result() -> None:
+    longest = "ü" * MAX_PARTITION_CHARS
+    assert read_partitions({"partitions": []}) == []
+    assert read_partitions({"partitions": ["b", "a", " b", longest, "b"], "rows": 1}) == ["b", "a", " b", longest]
+
+
+@pytest.mark.parametrize("named", ["h3=85", {"h3=85": 1}, 0, False])
+def test_partitions_are_a_list(named: Any) -> None:
+    with pytest.raises(ValueError, match=r"^partitions must be a list of strings$"):
+        read_partitions({"partitions": named})
+
+
+@pytest.mark.parametrize("key", ["", " \t", "x" * (MAX_PARTITION_CHARS + 1), 85, None, ["h3=85"]])
+def test_a_partition_that_airflow_would_not_take_is_named_by_its_place(key: Any) -> None:
+    rule = r"^partitions\[1\] must be a string of 1 to 250 characters, not only white space$"
+    with pytest.raises(ValueError, match=rule):
+        read_partitions({"partitions": ["h3=85", key]})

@@ -1,0 +1,134 @@
+"""The partitions that a result names become those of the events of the task's assets, on Airflow 3.3 and later."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from airflow.exceptions import TaskDeferred
+
+from airflow_provider_wherobots.compat import HAS_PARTITIONS
+from airflow_provider_wherobots.logs.result import read_partitions
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.decorators import decorated_functions as functions
+from tests.integration.decorators.test_wherobots import given, new_dag, operator_of
+from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
+from tests.integration.operators.test_result import prints
+from tests.integration.support import TaskInstance, follow
+
+only_with_partitions = pytest.mark.skipif(not HAS_PARTITIONS, reason="no task of this Airflow can name partitions")
+WRITTEN = {"partitions": ["h3=85", "h3=86", "h3=85"], "rows": 3}
+
+
+def run_to_end(task: WherobotsRunOperator, *own: Any) -> tuple[TaskInstance, OutletEventAccessors]:
+    """Run the task as Airflow would. Each of its processes has new events, to which ``own`` are added first."""
+    ti = TaskInstance()
+
+    def begin() -> tuple[Any, OutletEventAccessors]:
+        events = OutletEventAccessors()
+        for one, partition in own:
+            events[one].add_partitions(partition)
+        return given(ti, outlet_events=events), events
+
+    values, events = begin()
+    task.render_template_fields(values)
+    try:
+        task.execute(values)
+    except TaskDeferred as deferred:
+        values, events = begin()
+        task.execute_complete(values, follow(deferred), **(deferred.kwargs or {}))
+    return ti, events
+
+
+def partitions_of(event: Any) -> Any:
+    return getattr(event, "partition_keys", set())
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], deferrable: bool
+) -> None:
+    one, other = asset("one"), asset("other")
+    outlets = [one, other, AssetAlias("alias"), "no asset"]
+    ti, events = run_to_end(operator(run_python=prints(json.dumps(WRITTEN)), deferrable=deferrable, outlets=outlets))
+    assert ti.xcoms["result"] == WRITTEN
+    for event in (events[one], events[other]):
+        assert partitions_of(event) == ({"h3=85", "h3=86"} if HAS_PARTITIONS else set())
+        assert event.extra["result"] == ({"rows": 3} if HAS_PARTITIONS else WRITTEN)
+    assert len(events) == 2, "the alias is left alone"
+    assert ("Each asset of the task has one event per partition (2)" in said()) == HAS_PARTITIONS
+
+
+def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:
+    one = asset("one")
+    task = operator_of(functions.echo.override(outlets=[one]), {"partitions": ["h3=85"]})
+    ti, events = run_to_end(task)
+    assert ti.xcoms["result"] == {"partitions": ["h3=85"]}
+    assert partitions_of(events[one]) == ({"h3=85"} if HAS_PARTITIONS else set())
+
+
+def test_each_instance_of_a_mapped_task_names_its_own(conn_id: str) -> None:
+    one = asset("one")
+    scripts = {region: prints(json.dumps({"partitions": [region]})) for region in ("north", "south")}
+    with new_dag():
+        mapped: Any = WherobotsRunOperator.partial(task_id="mapped", deferrable=False, outlets=[one]).expand(
+            run_python=[*scripts.values()]
+        )
+    for region, script in scripts.items():
+        _, events = run_to_end(mapped.unmap({"run_python": script}))
+        assert partitions_of(events[one]) == ({region} if HAS_PARTITIONS else set())
+
+
+def test_an_empty_list_is_an_event_without_a_partition(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    one = asset("one")
+    _, events = run_to_end(operator(run_python=prints('{"partitions": []}'), deferrable=False, outlets=[one]))
+    assert partitions_of(events[one]) == set()
+    assert events[one].extra["result"] == {"partitions": []}
+    assert "partitions" not in said().replace('{"partitions": []}', "")
+
+
+def test_partitions_of_a_wrong_shape_are_a_warning(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    one, result = asset("one"), {"partitions": ["h3=85", 86]}
+    ti, events = run_to_end(operator(run_python=prints(json.dumps(result)), deferrable=False, outlets=[one]))
+    assert ti.xcoms["result"] == events[one].extra["result"] == result
+    assert partitions_of(events[one]) == set()
+    warning = "The result's partitions are not used: partitions[1] must be a string of 1 to 250 characters"
+    assert (warning in said()) == HAS_PARTITIONS
+
+
+def test_without_assets_nobody_needs_the_partitions(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+) -> None:
+    outlets = [AssetAlias("alias")]
+    ti, _ = run_to_end(operator(run_python=prints('{"partitions": 7}'), deferrable=False, outlets=outlets))
+    assert ti.xcoms["result"] == {"partitions": 7}
+    assert "are not used" not in said()
+
+
+@only_with_partitions
+def test_partitions_of_the_authors_own_code_stay(operator: Callable[..., WherobotsRunOperator]) -> None:
+    one = asset("one")
+    task = operator(run_python=prints(json.dumps(WRITTEN)), outlets=[one])
+    _, events = run_to_end(task, (one, "all"))
+    assert partitions_of(events[one]) == {"all", "h3=85", "h3=86"}
+
+
+@only_with_partitions
+@pytest.mark.parametrize("key", ["", " ", "\u2003", "x", "ü" * 250, "ü" * 251])
+def test_the_rules_for_a_partition_are_those_of_airflow(key: str) -> None:
+    event = OutletEventAccessors()[asset("one")]
+    try:
+        event.add_partitions([key])
+    except ValueError:
+        with pytest.raises(ValueError, match="must be a string"):
+            read_partitions({"partitions": [key]})
+    else:
+        assert read_partitions({"partitions": [key]}) == [key]
+
+
+def test_a_task_can_name_partitions_since_3_3() -> None:
+    assert hasattr(OutletEventAccessors()[asset("one")], "add_partitions") == HAS_PARTITIONS
