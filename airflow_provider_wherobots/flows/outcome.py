@@ -105,13 +105,8 @@ class Outcome:
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
     def closed(self, log_tail: str, summary: RunSummary | None, result: str | None = None) -> Outcome:
-        """The outcome with its log's tail, summary and result. The tail is left out if the run completed."""
-        return replace(
-            self,
-            log_tail="" if self.ending is Ending.COMPLETED else log_tail,
-            summary=None if summary is None else summary.to_json(),
-            result=result,
-        )
+        """The outcome with its log's tail, summary and result."""
+        return replace(self, log_tail=log_tail, summary=None if summary is None else summary.to_json(), result=result)
 
     def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
         """The message of the task's exception. ``left`` is a sentence about a run that can no longer be followed."""
