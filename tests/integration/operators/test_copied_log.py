@@ -125,14 +125,16 @@ def test_nothing_is_copied_without_a_deferral_or_without_poll_logs(
     assert "copied when" not in said()
 
 
+@pytest.mark.parametrize("part", ["tail", "all"])
 def test_the_log_is_copied_after_the_trigger_has_failed_too(
-    operator: Operator, configure: Configure, written: list[LogRecord]
+    operator: Operator, configure: Configure, written: list[LogRecord], said: Callable[[], str], part: str
 ) -> None:
-    configure("all")
+    configure(part)
     task, ti = operator(), TaskInstance()
     follow(deferred_by(task, ti))
     assert task.resume_execution("__fail__", {"error": "Trigger failed"}, context(ti)) == ti.xcoms["run_id"]
-    assert [record.text for record in written[1:-1]] == LINES
+    assert [record.text for record in written[1:-1]] == (LINES if part == "all" else [])
+    assert (begin_of_copy(ti.xcoms["run_id"], part) in said()) is (part == "tail")
 
 
 def test_a_log_that_cannot_be_read_does_not_fail_the_task(
