@@ -77,7 +77,8 @@ class RunTry(TaskTry[T, WorkerAttempt]):
     def _copy_log(self, outcome: Outcome) -> None:
         """Copy the log, or its end, which the exception of a run that did not complete has anyway."""
         run_id, part = outcome.run_id, self.task.copy_log_on_resume
-        if not self.task.poll_logs or not run_id:
+        # A run that was given up may be active, and must be ended first.
+        if not self.task.poll_logs or not run_id or outcome.ending is Ending.GAVE_UP:
             return
         if part == "all":
             deadline = self.deadline

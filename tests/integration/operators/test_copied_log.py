@@ -11,6 +11,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
+    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.copy_log import begin_of_copy, end_of_copy
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -135,6 +136,16 @@ def test_the_log_is_copied_after_the_trigger_has_failed_too(
     assert task.resume_execution("__fail__", {"error": "Trigger failed"}, context(ti)) == ti.xcoms["run_id"]
     assert [record.text for record in written[1:-1]] == (LINES if part == "all" else [])
     assert (begin_of_copy(ti.xcoms["run_id"], part) in said()) is (part == "tail")
+
+
+def test_a_run_that_was_given_up_is_ended_before_anything_else(
+    operator: Operator, configure: Configure, control: ControlClient
+) -> None:
+    configure("all")
+    event = {"ending": "gave_up", "run_id": "r1", "status": "RUNNING", "reason": "an outage", "ended_at": 1.0}
+    with pytest.raises(WherobotsUnavailableException):
+        operator().execute_complete(context(TaskInstance()), event)
+    assert control.requests("getJobRunLogs") == []
 
 
 def test_a_log_that_cannot_be_read_does_not_fail_the_task(
