@@ -100,8 +100,8 @@ def test_a_handler_that_cannot_be_loaded_shows_no_secret(use: Use, monkeypatch: 
 
 @pytest.mark.skipif(AIRFLOW >= (3, 0), reason="a rule of Airflow 2.11")
 def test_a_triggerer_of_2_11_gives_nothing_to_the_handler_that_drops(use: Use, dropping: type) -> None:
-    from airflow.jobs.triggerer_job_runner import configure_trigger_log_handler
+    from airflow.jobs.triggerer_job_runner import configure_trigger_log_handler  # type: ignore[attr-defined]
 
     use(dropping)
     with pytest.warns(UserWarning, match="Could not find log handler suitable for individual trigger logging"):
-        assert configure_trigger_log_handler() is None  # type: ignore[no-untyped-call, unused-ignore]
+        assert configure_trigger_log_handler() is None
