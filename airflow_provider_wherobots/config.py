@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
 SECTION = "wherobots"
 
 
 # Compared by identity: each lookup hashes it.
 @dataclass(frozen=True, slots=True, eq=False)
 class Option:
-    """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default."""
+    """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default. A string
+    is one of ``choices``.
+    """
 
     name: str
-    type: Literal["boolean", "float"]
-    default: bool | float
+    type: Literal["boolean", "float", "string"]
+    default: bool | float | str
     example: str
     description: str
+    choices: tuple[str, ...] = ()
 
 
 DEFAULT_DEFERRABLE = Option(
@@ -64,7 +69,24 @@ WAIT_POST_RUN_LOGS = Option(
     "wait_post_run_logs_timeout_seconds. The wait ends after 7 s without a new line; a smaller value shortens that. "
     "The command doctor --run measures how late lines come.",
 )
-OPTIONS = (DEFAULT_DEFERRABLE, POLLING_INTERVAL, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, WAIT_POST_RUN_LOGS)
+COPY_LOG_ON_RESUME = Option(
+    "copy_log_on_resume",
+    "string",
+    "off",
+    "tail",
+    "Which part of a run's log the worker copies into the task log again when a deferred task resumes: off, tail (its "
+    "last lines) or all. For deployments that lose the triggerer's part of a task log. The command doctor shows "
+    "whether yours does.",
+    choices=("off", "tail", "all"),
+)
+OPTIONS = (
+    DEFAULT_DEFERRABLE,
+    POLLING_INTERVAL,
+    MAX_OUTAGE_SECONDS,
+    MAX_QUOTA_WAIT_SECONDS,
+    WAIT_POST_RUN_LOGS,
+    COPY_LOG_ON_RESUME,
+)
 
 
 def provider_info() -> dict[str, Any]:
@@ -87,8 +109,8 @@ def provider_info() -> dict[str, Any]:
 
 
 def configured(option: Option) -> Any:
-    """Read an option from Airflow's configuration: a bool or a float. A value of another type is an
-    ``AirflowConfigException``.
+    """Read an option from Airflow's configuration: a bool, a float or a string. A value of another type is an
+    ``AirflowConfigException``, a string that is not one of the choices an ``InvalidArgumentError``.
     """
     return _read(option, os.environ.get(f"AIRFLOW__{SECTION}__{option.name}".upper()))
 
@@ -99,5 +121,9 @@ def configured(option: Option) -> Any:
 def _read(option: Option, environment: str | None) -> Any:
     from airflow_provider_wherobots.compat import conf
 
-    read = conf.getboolean if option.type == "boolean" else conf.getfloat
-    return read(SECTION, option.name, fallback=option.default)
+    read: Any = {"boolean": conf.getboolean, "float": conf.getfloat, "string": conf.get}[option.type]
+    value = read(SECTION, option.name, fallback=option.default)
+    if option.choices and value not in option.choices:
+        *others, last = option.choices
+        raise InvalidArgumentError(f"[{SECTION}] {option.name}={value!r}: must be {', '.join(others)} or {last}")
+    return value

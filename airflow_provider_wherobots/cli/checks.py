@@ -1,7 +1,9 @@
-"""The doctor's checks that need Airflow: its version, its triggerer, and a statement in a SQL session."""
+"""The doctor's checks that need Airflow: its version, triggerer and logs, and a statement in a SQL session."""
 
 from __future__ import annotations
 
+import logging
+import os
 import platform
 import time
 from contextlib import closing
@@ -12,10 +14,13 @@ from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api.connection import Settings
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.cli.output import print_message
 from airflow_provider_wherobots.cli.service import driver_of
-from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFeatureException, conf
+from airflow_provider_wherobots.config import COPY_LOG_ON_RESUME, configured
+from airflow_provider_wherobots.doctor import trigger_logs
 from airflow_provider_wherobots.doctor.check import Check, State
 from airflow_provider_wherobots.flows import words
 
@@ -57,6 +62,43 @@ def check_triggerer() -> Check:
         return Check(name, State.OK, f"{alive} alive.")
     advice = "start one (airflow triggerer): without it deferred tasks wait forever"
     return Check(name, State.WARNING, "Airflow's metadata database shows no live triggerer.", advice)
+
+
+def check_trigger_logs() -> Check:
+    """Check whether this machine's log handler keeps what triggers write."""
+    try:
+        handler, supports_triggers = _log_handler()
+        conn_id = conf.get("logging", "remote_log_conn_id", fallback="")
+        is_seen = not (3, 0) <= AIRFLOW < (3, 3) or f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
+        return trigger_logs.check_handler(
+            trigger_logs.LOCAL if handler is None else type(handler).__name__,
+            supports_triggers=supports_triggers,
+            unseen_connection="" if is_seen else conn_id,
+            copies=configured(COPY_LOG_ON_RESUME),
+        )
+    except InvalidArgumentError as error:
+        return Check(trigger_logs.NAME, State.FAILED, f"{error}.", "correct the value")
+    except Exception as error:
+        # The text of a handler's own error may contain addresses or keys.
+        kind = type(error).__name__
+        return Check(trigger_logs.NAME, State.NOT_CHECKED, f"The log handler cannot be loaded here ({kind}).")
+
+
+def _log_handler() -> tuple[Any, bool]:
+    """The handler of task logs, None for local files, and whether Airflow gives it what triggers write.
+
+    On 2.11 a triggerer uses the first handler that declares its support for triggers, of these two loggers.
+    """
+    if AIRFLOW >= (3, 0):
+        from airflow.sdk.log import load_remote_log_handler
+
+        return load_remote_log_handler(), True
+    handlers = [*logging.getLogger().handlers, *logging.getLogger("airflow.task").handlers]
+    flags = ("trigger_should_wrap", "trigger_supported")
+    for handler in handlers:
+        if any(vars(owner).get(flag) for owner in (handler, type(handler)) for flag in flags):
+            return handler, True
+    return handlers[-1] if handlers else None, False
 
 
 def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:

@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import ProxySettingError
 from airflow_provider_wherobots.api.transports.environment import proxy_for
-from airflow_provider_wherobots.cli.checks import SQL, check_sql, check_triggerer, check_versions
+from airflow_provider_wherobots.cli.checks import SQL, check_sql, check_trigger_logs, check_triggerer, check_versions
 from airflow_provider_wherobots.cli.output import (
     FAILED,
     INTERRUPTED,
@@ -76,7 +76,7 @@ class _Examination:
                 code = self._trial(settings)
             elif arguments.run:
                 self._add("runs", State.NOT_CHECKED, "No run was created: see the checks above.")
-        self._checks.append(check_triggerer())
+        self._checks += [check_triggerer(), check_trigger_logs()]
         return code
 
     def show(self) -> bool:

@@ -60,6 +60,7 @@ class FollowOptions(Kept):
         comes a delay after that. Default False: at once.
     :param twin_suffix: the suffix of the names of the task's runs, if a create call whose response was lost may have
         started a second one; default empty.
+    :param keep_log_tail: whether the outcome of a run that completed also has the end of its log; default False.
     """
 
     run_id: str
@@ -75,6 +76,7 @@ class FollowOptions(Kept):
     limit_name: str = "execution_timeout"
     is_new: bool = False
     twin_suffix: str = ""
+    keep_log_tail: bool = False
 
     def poll_delay(self, moment: float) -> float:
         """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
@@ -196,25 +198,26 @@ def _conclude(
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
         yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
-    return (yield from _close(outcome, summary, log))
+    return (yield from _close(outcome, summary, log, options))
 
 
-def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder) -> Flow[Outcome]:
+def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
     if (refused := log.result.refused) is not None:
         line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
         yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
     yield Note(logging.INFO, summary.describe())
     if summary.observation:
         yield Note(logging.INFO, summary.observation)
+    tail = log.tail.explain() if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
-    return outcome.closed(log.tail.explain(), summary, result, log.errors.probable_cause(outcome.reason))
+    return outcome.closed(tail, summary, result, log.errors.probable_cause(outcome.reason))
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
     moment = yield from now()
-    options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
+    options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result, keep_log_tail=True)
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
     return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
@@ -249,7 +252,7 @@ def _stop_at_deadline(
             outcome = Outcome.of_run(run, moment)
             yield from log.release(failed=outcome.has_failed)
         summary = yield from add_metrics(summary)
-    return (yield from _close(outcome, summary, log))
+    return (yield from _close(outcome, summary, log, options))
 
 
 def _earliest(moment: float, deadline: float | None) -> float:

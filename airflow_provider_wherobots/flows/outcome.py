@@ -108,12 +108,12 @@ class Outcome:
     def closed(
         self, log_tail: str, summary: RunSummary | None, result: str | None = None, probable_cause: str = ""
     ) -> Outcome:
-        """The outcome with its log's tail, summary and result. The tail is left out if the run completed, and the
-        probable cause unless the run failed by itself and not by its timeout.
+        """The outcome with its log's tail, summary and result, and with the probable cause if the run failed by itself
+        and not by its timeout.
         """
         return replace(
             self,
-            log_tail="" if self.ending is Ending.COMPLETED else log_tail,
+            log_tail=log_tail,
             summary=None if summary is None else summary.to_json(),
             result=result,
             probable_cause=probable_cause if self.ending in (Ending.FAILED, Ending.NOT_STARTED) else "",

@@ -25,6 +25,7 @@ class FollowsRun(WherobotsTask):
     deferrable: bool
     cancel_on_kill: bool
     max_outage_seconds: float
+    copy_log_on_resume: str
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
     always_prints_result: ClassVar[bool] = False

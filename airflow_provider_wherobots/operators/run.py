@@ -11,6 +11,7 @@ from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.runs.payload import whole_seconds
 from airflow_provider_wherobots.compat import BaseOperator
 from airflow_provider_wherobots.config import (
+    COPY_LOG_ON_RESUME,
     DEFAULT_DEFERRABLE,
     MAX_OUTAGE_SECONDS,
     MAX_QUOTA_WAIT_SECONDS,
@@ -22,7 +23,7 @@ from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsR
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, drop_removed_arguments, refuse_other_words
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -178,6 +179,8 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.wait_for_completion = wait_for_completion
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        with naming(self.task_id):
+            self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
         self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
         self.retry_cancelled = retry_cancelled
         self.reuse_completed = reuse_completed
@@ -241,7 +244,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
             if next_method == FAILED_TRIGGER:
                 outcome = this_try.outcome_after_trigger_failure(next_kwargs)
                 if outcome is not None:
-                    return this_try.finish(outcome)
+                    return this_try.finish_resumed(outcome)
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _new_try(self, context: Context) -> SubmitTry:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -18,10 +19,12 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
     WherobotsRunTimedOutException,
+    WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, begin_of_copy, copy_log, end_of_copy
 from airflow_provider_wherobots.flows.follow import FollowOptions, settle_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
@@ -60,6 +63,29 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         if starts_over:
             forget_earlier_try(self._push)
         return starts_over
+
+    def finish_resumed(self, outcome: Outcome) -> Any:
+        """Finish a task that a trigger has waited for. First copy the run's log, as ``[wherobots]`` configures it."""
+        try:
+            self._copy_log(outcome)
+        except WherobotsTaskKilledException:
+            raise
+        except Exception as error:
+            self.log.warning("The log of run %s could not be copied: %s", outcome.run_id, reason_of(error))
+        return self.finish(outcome)
+
+    def _copy_log(self, outcome: Outcome) -> None:
+        """Copy the log, or its end, which the exception of a run that did not complete has anyway."""
+        run_id, part = outcome.run_id, self.task.copy_log_on_resume
+        # A run that was given up may be active, and must be ended first.
+        if not self.task.poll_logs or not run_id or outcome.ending is Ending.GAVE_UP:
+            return
+        if part == "all":
+            deadline = self.deadline
+            seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
+            self.attempt.run(copy_log(run_id, seconds, failed=outcome.has_failed))
+        elif part == "tail" and outcome.ending is Ending.COMPLETED and outcome.log_tail:
+            self.log.info("%s\n%s\n%s", begin_of_copy(run_id, part), outcome.log_tail, end_of_copy(run_id))
 
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
@@ -188,4 +214,5 @@ def follow_options(task: FollowsRun, started_at: float, deadline: float | None) 
         max_outage_seconds=task.max_outage_seconds,
         cancel_at_deadline=task.cancel_on_kill,
         return_result=task.return_result,
+        keep_log_tail=task.copy_log_on_resume == "tail",
     )

@@ -81,7 +81,7 @@ class SubmitTry(RunTry[CreatesRun]):
         self._suffix = suffix
         outcome = Outcome.from_event(event)
         if not self._is_to_be_repeated(outcome, reattached, started_at):
-            return self.finish(outcome)
+            return self.finish_resumed(outcome)
         return self._work(self._new_quota_wait(), look_first=True, is_fresh=True)
 
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:

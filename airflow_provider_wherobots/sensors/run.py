@@ -19,6 +19,7 @@ from airflow_provider_wherobots.compat import (
     TaskDeferralError,
 )
 from airflow_provider_wherobots.config import (
+    COPY_LOG_ON_RESUME,
     DEFAULT_DEFERRABLE,
     MAX_OUTAGE_SECONDS,
     POLLING_INTERVAL,
@@ -35,7 +36,12 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.removed_arguments import SENSOR_WORDS, refuse_other_words
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, TRIGGER_TIMEOUT, is_unrendered
+from airflow_provider_wherobots.operators.wherobots_task import (
+    FAILED_TRIGGER,
+    TRIGGER_TIMEOUT,
+    is_unrendered,
+    naming,
+)
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 
 if TYPE_CHECKING:
@@ -138,6 +144,8 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.cancel_on_kill = cancel_on_kill
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        with naming(self.task_id):
+            self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
         self.start_from_trigger = start_from_trigger
         self._check_flags("poll_logs", "deferrable", "cancel_on_kill", "start_from_trigger")
         self.check_arguments(is_unrendered)
@@ -184,7 +192,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
             if next_method == FAILED_TRIGGER:
                 timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
                 if (outcome := this_try.outcome_after_trigger_failure(timed_out)) is not None:
-                    return this_try.finish(outcome)
+                    return this_try.finish_resumed(outcome)
             # Not the method of Airflow's sensor: its rules are applied here, alike on every version, with the reason.
             return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
 

@@ -80,7 +80,7 @@ class SensorTry(RunTry[AwaitsRun]):
             # A trigger found the run, but could not push its id, or not before the run ended.
             self._push(RUN_ID_KEY, outcome.run_id)
             self._push_address(WherobotsRunLink(), self._run_url(outcome.run_id))
-        return self.finish(outcome)
+        return self.finish_resumed(outcome)
 
     def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
         """Check the run, and cancel it if it is active and ``cancel_on_kill``.

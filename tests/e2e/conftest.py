@@ -75,6 +75,7 @@ def start(config: pytest.Config) -> dict[str, Any]:
         dags_folder=HERE / "dags",
         env={
             "PYTHONPATH": str(HERE / "modules"),
+            "AIRFLOW__LOGGING__LOGGING_CONFIG_CLASS": "dropping_log.LOGGING_CONFIG",
             **{
                 # No DAG file changes, and each look at one takes seconds. The section's name depends on the version.
                 f"AIRFLOW__{section}__{option}": "3600"

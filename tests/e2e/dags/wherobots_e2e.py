@@ -1,5 +1,6 @@
 """One DAG per way of waiting; what runs is told by the DAG run's conf."""
 
+import os
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -31,6 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "full": {"max_quota_wait_seconds": 120},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
     "retry_cancelled": {"retries": 1, "retry_cancelled": True},
+    **{f"dropped_{part}": {"copy": part} for part in ("off", "tail", "all")},
 }
 try:
     from airflow.sdk import RetryAction, RetryRule
@@ -44,6 +46,8 @@ else:
 for way, given in WAYS.items():
     options = dict(given)
     operator = options.pop("operator", TenantOperator)
+    # Read when the operator is made.
+    os.environ["AIRFLOW__WHEROBOTS__COPY_LOG_ON_RESUME"] = options.pop("copy", "off")
     with DAG(dag_id=way, start_date=datetime(2026, 1, 1), schedule=None, catchup=False, max_active_runs=16):
         operator(
             task_id="run",
@@ -56,6 +60,8 @@ for way, given in WAYS.items():
             retry_delay=timedelta(seconds=1),
             **options,
         )
+
+os.environ.pop("AIRFLOW__WHEROBOTS__COPY_LOG_ON_RESUME")
 
 with DAG(dag_id="observed", start_date=datetime(2026, 1, 1), schedule=None, catchup=False) as observed:
     for way, deferrable in (("deferred", True), ("worker", False)):

@@ -113,7 +113,7 @@ def test_an_ending_of_a_later_version_is_derived_from_the_status(status: str, en
 def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
     outcome = Outcome.of_run(found, 5.0).closed("tail", None)
     assert (outcome.ending, outcome.run_id, outcome.status) == (ending, "r1", found.status)
-    assert (outcome.ended_at, outcome.log_tail) == (5.0, "" if ending is Ending.COMPLETED else "tail")
+    assert (outcome.ended_at, outcome.log_tail) == (5.0, "tail")
     assert outcome.summary is None
 
 

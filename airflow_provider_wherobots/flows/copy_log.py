@@ -1,0 +1,56 @@
+"""Copying the log of a run that has ended into the worker's part of the task log, for deployments that lose the
+triggerer's part.
+
+Airflow's log view sorts records by their times. So the first mark has the time of the first line, and the last mark the
+time of the last line: the copied lines stay between them.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+
+from airflow_provider_wherobots.api.runs.models import Line
+from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow, Forward, now
+from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS
+from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.logs.records import LogRecord, read_time_ns
+
+COPY_SECONDS = DRAIN_SECONDS
+"""How long the log may be read, unless the task's deadline comes first."""
+
+
+def begin_of_copy(run_id: str, part: str) -> str:
+    return f"Log of run {words.short(run_id)}, copied when the task resumed (copy_log_on_resume = {part}):"
+
+
+def end_of_copy(run_id: str) -> str:
+    return f"End of the copied log of run {words.short(run_id)}"
+
+
+class _MarkedLog(LogForwarder):
+    """Forwards a mark before the first line, and remembers the last line."""
+
+    last: Line | None = None
+
+    def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
+        if lines and self.last is None:
+            yield [_mark(lines[0], begin_of_copy(self._run_id, "all"))]
+        self.last = lines[-1] if lines else self.last
+        yield from super()._take(lines)
+
+
+def copy_log(run_id: str, seconds: float, *, failed: bool) -> Flow[None]:
+    """Forward the whole log with its own times, as far as it can be read within ``seconds``."""
+    log = _MarkedLog(run_id)
+    until = (yield from now()) + seconds
+    yield from log.drain(0.0, until)
+    yield from log.release(failed=failed)
+    if log.last is not None:
+        cut = f": cut off after {words.duration(seconds)}" if (yield from now()) >= until else ""
+        yield Forward([_mark(log.last, end_of_copy(run_id) + cut)])
+
+
+def _mark(line: Line, text: str) -> LogRecord:
+    return LogRecord(read_time_ns(line[0]), logging.INFO, text)

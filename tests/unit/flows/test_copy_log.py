@@ -1,0 +1,76 @@
+"""A run's log, copied when the task resumes: whole, marked, bounded, and never a failure of the task."""
+
+import logging
+
+from airflow_provider_wherobots.api.errors import PermissionDeniedError
+from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, begin_of_copy, copy_log, end_of_copy
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
+from tests.unit.flows.fake_service import FakeService
+from tests.unit.flows.script import START, Script, always, texts
+
+BEGIN, END = begin_of_copy("run0", "all"), end_of_copy("run0")
+
+
+def script_of(*lines: str, cap: int = 1000, latency: float = 0.05) -> Script:
+    """A service with one run, whose log has these lines."""
+    service = FakeService()
+    log = FakeLog([FakeLine(0.0, T0 + n * 10**6, text) for n, text in enumerate(lines)], cap=cap)
+    service.add_run("some_name", START, log=log, plan=((0.0, "RUNNING"), (10.0, "COMPLETED")))
+    return Script(service, latency=latency)
+
+
+def test_the_whole_log_is_copied_between_marks_that_stay_next_to_it_when_airflow_sorts_by_time() -> None:
+    lines = [f"line {n}" for n in range(2500)]
+    script = script_of(*lines)
+    script.run(copy_log("run0", COPY_SECONDS, failed=False))
+    assert texts(script.records) == [BEGIN, *lines, END]
+    assert [record.time_ns for record in script.records[:2]] == [T0, T0]
+    assert script.records[-1].time_ns == script.records[-2].time_ns
+    assert BEGIN == "Log of run run0, copied when the task resumed (copy_log_on_resume = all):"
+    assert (script.sleeps, script.notes) == ([], [])
+
+
+def test_a_log_that_is_too_long_for_the_time_ends_with_the_limit() -> None:
+    script = script_of(*(f"line {n}" for n in range(1000)), cap=100, latency=2.0)
+    script.run(copy_log("run0", 5.0, failed=False))
+    assert texts(script.records)[0] == BEGIN
+    assert texts(script.records)[-1] == f"{END}: cut off after 5 seconds"
+    assert [note.text for note in script.notes] == ["The log of run run0 was not read to its end within the time limit"]
+
+
+def test_after_the_deadline_nothing_is_read() -> None:
+    script = script_of("a line")
+    script.run(copy_log("run0", -1.0, failed=False))
+    assert (script.sent, script.records) == ([], [])
+    assert script.notes[0].level == logging.WARNING
+
+
+def test_an_empty_log_has_no_marks() -> None:
+    script = script_of()
+    script.run(copy_log("run0", COPY_SECONDS, failed=False))
+    assert (script.records, script.notes) == ([], [])
+
+
+def test_a_log_that_cannot_be_read_is_a_warning() -> None:
+    script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
+    script.run(copy_log("run0", COPY_SECONDS, failed=False))
+    assert [(note.level, note.text) for note in script.notes] == [
+        (logging.WARNING, "The log of run run0 could not be read (getJobRunLogs: 403: no body)")
+    ]
+    assert script.records == []
+
+
+def test_the_stack_trace_that_ended_a_failed_run_is_an_error_in_the_copy_too() -> None:
+    lines = ["12:00:00 WARN a", "java.lang.IllegalStateException: b", "\tat c.d(E.java:1)"]
+    for failed, level in ((True, logging.ERROR), (False, logging.WARNING)):
+        script = script_of(*lines)
+        script.run(copy_log("run0", COPY_SECONDS, failed=failed))
+        assert texts(script.records) == [BEGIN, *lines, END]
+        assert [record.level for record in script.records[2:4]] == [level, level]
+
+
+def test_the_end_of_the_log_of_a_completed_run_is_in_the_outcome_if_the_task_wants_to_copy_it() -> None:
+    for keep, tail in ((True, "first\nlast"), (False, "")):
+        script = script_of("first", "last")
+        assert script.run(follow_run(FollowOptions("run0", START, keep_log_tail=keep))).log_tail == tail
