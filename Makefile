@@ -3,9 +3,9 @@
 #   make test-unit  pure decisions, without Airflow
 #   make test       the tests that each change must pass, end to end on Airflow 3.3 included
 #   make matrix     all other tests: other versions of Airflow and Python, Spark, browsers, installs
-#   make lint       ruff and mypy; "make format" fixes what ruff can
+#   make lint       ruff, mypy and zizmor; "make format" fixes what ruff can
 #   make docs       the documentation as HTML, in docs/_build/html
-#   make dist       wheels and source distributions, checked (TAG=v0.1.0 must agree with the version)
+#   make dist       wheels, source distributions and SBOMs, checked (TAG=v0.1.0 must agree with the version)
 #   make bench      what the provider costs, compared with the official provider, in forty minutes
 #   make mutants    changes to decisions that no test notices, in hours
 #   make test-at-size  500 runs at once on PostgreSQL, Redis and Celery, with kills: hours
@@ -54,7 +54,7 @@ SOURCES := $(shell find airflow_provider_wherobots local_server/wherobots_local 
   $(wildcard pyproject.toml README.md LICENSE local_server/pyproject.toml local_server/*.md local_server/LICENSE)
 build/wheels/.built: $(SOURCES) build/tox/.installed
 	@rm -rf build/wheels
-	@for project in . local_server; do uv build --quiet --wheel --out-dir build/wheels $$project || exit 1; done
+	@for project in . local_server; do uv build --quiet --wheel --build-constraint requirements/tools.txt --out-dir build/wheels $$project || exit 1; done
 	@touch $@
 
 # tox does not notice changes in the files that pin.

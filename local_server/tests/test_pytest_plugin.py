@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-OTHERS = ("starlette", "uvicorn", "pydantic", "psutil", "cryptography", "websockets", "asyncio")
+# Without asyncio: on Python 3.14 pytest imports it with pdb.
+OTHERS = ("starlette", "uvicorn", "pydantic", "psutil", "cryptography", "websockets")
 
 UNUSED = f"""
 import sys

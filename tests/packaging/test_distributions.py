@@ -112,6 +112,7 @@ def test_the_services_page_is_not_called_the_projects_documentation(distribution
 
 def test_the_source_distribution_builds_the_same_wheel(distribution: Distribution) -> None:
     assert contents(distribution.wheel_from_sdist) == contents(distribution.wheel)
+    assert distribution.wheel_from_sdist.read_bytes() == distribution.wheel.read_bytes()
 
 
 def test_the_source_distribution_of_the_provider_holds_the_whole_repository(

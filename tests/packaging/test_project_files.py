@@ -97,6 +97,14 @@ def test_the_versions_page_names_what_is_tested() -> None:
         assert rows[-1][1] == f"{pythons[0]} to {pythons[-1]}"
 
 
+def test_the_versions_page_has_the_end_of_each_version() -> None:
+    page = (TREE / "docs" / "airflow-versions.md").read_text()
+    ends = re.findall(r"^\| (Airflow [\d.]+|Python [\d.]+) \| (?:\d{4}-\d\d|not announced)", page, re.MULTILINE)
+    for project in PACKAGES.values():
+        pythons = re.findall(r"Python :: (3\.\d+)", (project / "pyproject.toml").read_text())
+        assert ends == ["Airflow 2.11", "Airflow 3", *(f"Python {version}" for version in pythons)]
+
+
 def tox_setting(section: str, name: str) -> list[str]:
     """The lines of a setting of ``tox.ini``."""
     settings = ConfigParser(interpolation=None)
@@ -120,16 +128,25 @@ def test_pre_commit_runs_what_make_lint_runs() -> None:
 
 
 @in_a_checkout
+def test_every_action_is_pinned_to_a_commit_and_names_its_version() -> None:
+    used = re.findall(r"\buses: (.*)", "".join(path.read_text() for path in sorted(WORKFLOWS.iterdir())))
+    pinned = re.compile(r"[\w/-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+")
+    assert [action for action in used if not pinned.fullmatch(action)] == ["$/.github/workflows/ci.yml"]
+
+
+@in_a_checkout
 def test_continuous_integration_runs_every_environment_and_a_release_waits_for_it() -> None:
     ci, release = (read_yaml(WORKFLOWS / f"{name}.yml") for name in ("ci", "release"))
 
     test, matrix = (ci["jobs"][name] for name in ("test", "matrix"))
-    assert ".ci/run ${{ matrix.environment }}" in [step.get("run") for step in test["steps"]]
+    assert ".ci/run $ENVIRONMENT" in [step.get("run") for step in test["steps"]]
     assert matrix["steps"] == test["steps"]
     (label,) = (line for line in tox_setting("tox", "labels") if line.startswith("matrix = "))
     assert set(matrix["strategy"]["matrix"]["environment"]) == set(spread(label.removeprefix("matrix = ")))
-    assert release["jobs"]["test"]["uses"] == "./.github/workflows/ci.yml"
+    assert release["jobs"]["test"]["uses"] == "$/.github/workflows/ci.yml"
     publish = release["jobs"]["publish"]
     assert set(publish["needs"]) == {"test", "build"}
     assert publish["permissions"] == {"id-token": "write"}
+    assert release["jobs"]["release"]["needs"] == "publish"
+    assert release["jobs"]["release"]["permissions"] == {"contents": "write"}
     assert "secrets." not in (WORKFLOWS / "release.yml").read_text()

@@ -3,8 +3,8 @@
 import argparse
 import ast
 import dataclasses
+import fractions
 import inspect
-import statistics
 import zipfile
 from pathlib import Path
 from textwrap import dedent
@@ -107,7 +107,7 @@ def test_a_default_value_is_looked_for_where_the_script_begins() -> None:
     assert missing("return x", head="def f(x=DEFAULT, y=print):") == {"DEFAULT": 1}
 
 
-@pytest.mark.parametrize("module", [argparse, dataclasses, statistics, zipfile])
+@pytest.mark.parametrize("module", [argparse, dataclasses, fractions, zipfile])
 def test_what_is_found_in_the_functions_of_real_modules_is_defined_in_these_modules(module: Any) -> None:
     tree = ast.parse(Path(module.__file__).read_text())
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
