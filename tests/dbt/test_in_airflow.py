@@ -68,6 +68,8 @@ def airflow(
     dag.write_text(dag.read_text().replace("/opt/dbt/bin/dbt", str(dbt)))
     (project / "models" / "slow.sql").write_text(SLOW)
     subprocess.run([dbt, "parse"], cwd=project, env={"WHEROBOTS_API_KEY": "none"}, check=True)
+    # It is of another profile, with which Cosmos would parse the project in each task.
+    (project / "target" / "partial_parse.msgpack").unlink()
     home = tmp_path_factory.mktemp("airflow")
     instance = AirflowInstance(
         home,
@@ -77,7 +79,10 @@ def airflow(
             "SSL_CERT_FILE": certificate,
             "AIRFLOW__COSMOS__CACHE_DIR": str(home / "cosmos"),
             "AIRFLOW__COSMOS__ENABLE_TELEMETRY": "False",
+            # dbt keeps the machine busy for minutes.
             "AIRFLOW__CORE__DAGBAG_IMPORT_TIMEOUT": "240",
+            "AIRFLOW__SCHEDULER__TASK_INSTANCE_HEARTBEAT_TIMEOUT": "300",
+            "AIRFLOW__WORKERS__EXECUTION_API_TIMEOUT": "60",
         },
     )
     with instance:

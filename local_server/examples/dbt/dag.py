@@ -9,8 +9,10 @@ from cosmos.constants import TestBehavior
 from cosmos.operators.local import DbtRunOperationLocalOperator
 
 from airflow_provider_wherobots.cosmos import WherobotsProfileMapping
-from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStopOperator
+from airflow_provider_wherobots.operators.sql_session import (
+    WherobotsSqlSessionStartOperator,
+    WherobotsSqlSessionStopOperator,
+)
 
 # [START dag]
 PROJECT = Path(__file__).parent
@@ -29,7 +31,8 @@ profile = ProfileConfig(
 )
 
 with DAG("weather", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), max_active_runs=1):
-    start = WherobotsSqlOperator(task_id="start", sql="CREATE SCHEMA IF NOT EXISTS org_catalog.weather", **SESSION)
+    # dbt cannot send a key.
+    start = WherobotsSqlSessionStartOperator(task_id="start", session_key="", **SESSION)
     deliver = DbtRunOperationLocalOperator(
         task_id="deliver",
         macro_name="deliver",
@@ -44,10 +47,9 @@ with DAG("weather", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="
         profile_config=profile,
         execution_config=ExecutionConfig(dbt_executable_path=DBT),
         render_config=RenderConfig(test_behavior=TestBehavior.BUILD),
-        operator_args=AT_KILL,
+        # A test of two models runs with the later one.
+        operator_args={"indirect_selection": "buildable", **AT_KILL},
     )
-    stop = WherobotsSqlSessionStopOperator(
-        task_id="stop", session_id="{{ ti.xcom_pull('start', key='session_id') }}"
-    ).as_teardown(setups=start)
-    start >> deliver >> build >> stop
+    stop = WherobotsSqlSessionStopOperator(task_id="stop", session_id=start.output)
+    start >> deliver >> build >> stop.as_teardown(setups=start)
 # [END dag]
