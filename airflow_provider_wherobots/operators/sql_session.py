@@ -45,7 +45,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
     :param region: compute region; default the connection's, else the organization's. Templated.
     :param version: Wherobots version; default the connection's, else the latest. Templated.
     :param session_key: requests with the same key and the same other arguments share the session; default a key of this
-        task in this DAG run. Templated.
+        task in this DAG run; empty: no key, for clients that cannot send one, such as ``wherobots-dbt``. Templated.
     :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default the
         service's. It ends a session whose stop task never ran.
     :param session_wait_timeout: how long the session may take to become ready, in seconds; default 900.
@@ -187,9 +187,9 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         """Whether no other task can have the session."""
         return self.session_key is None
 
-    def _key(self, context: Context) -> str:
+    def _key(self, context: Context) -> str | None:
         if self.session_key is not None:
-            key: str = self.session_key
+            key: str | None = self.session_key or None
             return key
         return durable_run_name(default_run_name(context["ti"].dag_id, self.task_id), new_suffix(context))
 

@@ -72,7 +72,8 @@ def test_the_pages_show_example_dags_as_they_are_tested() -> None:
         for text in map(Path.read_text, (TREE / "README.md", *DOCS.glob("*.md")))
         for path, marker, block in COPIED.findall(text)
     ]
-    there = {key: part for path in (TREE / "example_dags").rglob("*.py") for key, part in regions(path).items()}
+    files = [*(TREE / "example_dags").rglob("*.py"), *(TREE / "local_server" / "examples").rglob("*.py")]
+    there = {key: part for path in files for key, part in regions(path).items()}
 
     assert len(shown) > 5
     for key, block in shown:

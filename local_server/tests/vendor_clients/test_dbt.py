@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,12 +13,9 @@ import pytest
 
 from local_server.tests.started import Started
 from local_server.tests.support import KEY
-from tests.support.places import TREE
+from tests.support.dbt import EXAMPLE, PAGE, install_dbt
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1500)]
-
-EXAMPLE = TREE / "local_server" / "examples" / "dbt"
-PAGE = (TREE / "docs" / "local-spark-sql.md").read_text()
 
 
 def block(heading: str, kind: str) -> str:
@@ -32,11 +27,7 @@ def block(heading: str, kind: str) -> str:
 @pytest.fixture(scope="module")
 def programs(tmp_path_factory: pytest.TempPathFactory, uv: Callable[..., str]) -> Path:
     """What the page installs, in an environment of its own."""
-    environment = tmp_path_factory.mktemp("dbt") / "environment"
-    (install,) = re.findall(r"^pip --quiet install (.*)$", PAGE, re.MULTILINE)
-    uv("venv", "--quiet", "--python", sys.executable, environment)
-    uv("pip", "install", "--quiet", "--python", environment / "bin" / "python", *shlex.split(install))
-    return environment / "bin"
+    return install_dbt(uv, tmp_path_factory.mktemp("dbt") / "environment")
 
 
 def run_commands(server: Started, project: Path, programs: Path) -> str:

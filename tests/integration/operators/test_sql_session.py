@@ -22,6 +22,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.flows.sql import session as session_flows
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStartOperator,
@@ -101,6 +102,19 @@ def test_tasks_find_the_session_by_its_key(start: Start, control: ControlClient)
     assert used.xcoms["session_id"] == session_id
 
 
+def test_without_a_key_the_session_is_that_of_clients_that_cannot_send_one(
+    start: Start, control: ControlClient
+) -> None:
+    ti = TaskInstance(task_id="start")
+    session_id = start(session_key="", shutdown_after_inactive_seconds=901).execute(context(ti))
+    assert control.sql_session(session_id)["apiPayload"]["sessionKey"] is None
+    assert not ti.xcoms["session_key"]
+    other = WherobotsSqlHook(shutdown_after_inactive_seconds=901)
+    other.get_first("SELECT 1")
+    assert other.session is not None
+    assert other.session.id == session_id
+
+
 def test_both_operators_ask_for_how_long_a_session_lives_without_clients(start: Start, control: ControlClient) -> None:
     start(shutdown_after_inactive_seconds=600).execute(context(TaskInstance(task_id="start")))
     WherobotsSqlOperator(
@@ -141,7 +155,7 @@ def test_a_stop_with_something_else_sends_nothing(start: Start, control: Control
     assert control.requests() == []
 
 
-@pytest.mark.parametrize(("arguments", "stopped"), [({}, 1), ({"session_key": "shared"}, 0)])
+@pytest.mark.parametrize(("arguments", "stopped"), [({}, 1), ({"session_key": "shared"}, 0), ({"session_key": ""}, 0)])
 def test_a_session_that_is_not_ready_in_time_is_stopped_unless_others_may_use_it(
     start: Start, control: ControlClient, arguments: dict[str, Any], stopped: int
 ) -> None:
@@ -228,11 +242,14 @@ def test_a_named_session_that_is_unknown_is_told_at_once(
     assert len(control.requests("getSqlSession")) == (5 if deferrable else 2)
 
 
-def test_a_shared_session_of_a_full_organization_is_not_taken(start: Start, control: ControlClient) -> None:
+@pytest.mark.parametrize("arguments", [{}, {"session_key": ""}])
+def test_a_shared_session_of_a_full_organization_is_not_taken(
+    start: Start, control: ControlClient, arguments: dict[str, Any]
+) -> None:
     other = start(session_key="other").execute(context(TaskInstance()))
     control.behaviour(sql_max_sessions=1, sql_quota="fallback")
     with pytest.raises(WherobotsQuotaException, match="which others use"):
-        start().execute(context(TaskInstance(task_id="start")))
+        start(**arguments).execute(context(TaskInstance(task_id="start")))
     assert is_alive(control, other)
 
 
