@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferralError, TaskDeferred
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.exceptions import (
@@ -99,7 +99,7 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context(ti))
     if seconds:
-        with pytest.raises(Exception, match="Trigger"):
+        with pytest.raises(TaskDeferralError, match="Trigger failure"):
             task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
         assert control.counts()["cancels_effective"] == 1
     else:

@@ -18,7 +18,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferralError, TaskDeferred
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
 from airflow_provider_wherobots.compat import (
@@ -29,6 +29,7 @@ from airflow_provider_wherobots.compat import (
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsExecutionTimeoutException,
+    WherobotsRequestException,
     WherobotsSqlException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlSessionException,
@@ -862,7 +863,7 @@ def test_a_failed_trigger_of_a_session_fails_as_airflow_has_it(make: Make, contr
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = make(deferrable=True), TaskInstance()
     deferral_of(task, ti)
-    with pytest.raises(Exception, match="Trigger"):
+    with pytest.raises(TaskDeferralError, match="Trigger failure"):
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert written(ti) == [], "nothing was sent"
 
@@ -1214,7 +1215,7 @@ def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(
     )
     if deferrable:
         deferral_of(task, ti)
-        with pytest.raises(Exception, match="Trigger"):
+        with pytest.raises(TaskDeferralError, match="Trigger failure"):
             task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     else:
         with pytest.raises(WherobotsSqlSessionException):
@@ -1359,7 +1360,7 @@ def test_a_doubt_outlives_a_try_that_gets_no_session(make: Make, control: Contro
     first = leave_behind(make, control, INSERT)
     control.add_fault("createSqlSession", {"type": "status", "status": 400}, times=1)
     ti = next_try(first)
-    with pytest.raises(Exception, match="There is no SQL session"):
+    with pytest.raises(WherobotsRequestException, match="There is no SQL session"):
         make(INSERT, retries=1).execute(context(ti))
     assert written(ti) == ["sent by 1"]
 

@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from airflow.exceptions import AirflowException
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -376,7 +377,7 @@ def test_a_failed_trigger_stops_the_session(start: Start, control: ControlClient
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = start(deferrable=True), TaskInstance()
     deferral_of(task, ti)
-    with pytest.raises(Exception, match="Trigger"):
+    with pytest.raises(AirflowException, match="Trigger timeout"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert deletes(control) == 1
 

@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferralError, TaskDeferred
 
 from airflow_provider_wherobots.compat import (
     AIRFLOW,
@@ -392,7 +392,7 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
         task.execute(context(ti))
     with pytest.raises(AirflowSensorTimeout, match=f"timeout was reached: Airflow ended the wait for run {run_id}"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
-    with pytest.raises(Exception, match="Trigger failure") as failed:
+    with pytest.raises(TaskDeferralError, match="Trigger failure") as failed:
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert not is_final(failed.value)
     end(control, run_id)
