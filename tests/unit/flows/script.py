@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -85,7 +86,7 @@ class Script(SyncDriver):
         super().__init__(
             transport,
             Outlets(
-                note=lambda level, text: self.notes.append(Note(level, text)),
+                note=self._note,
                 write=self.records.append,
                 reload=self._reload,
                 publish=lambda key, value: self.published.append((key, value)),
@@ -139,6 +140,11 @@ class Script(SyncDriver):
         finally:
             self.now += self._latency
         return answer
+
+    def _note(self, level: int, text: str) -> None:
+        assert level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR), text
+        assert text
+        self.notes.append(Note(level, text))
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds

@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
+    KeyLimitedError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
@@ -584,6 +585,15 @@ def test_a_service_that_takes_long_to_answer_does_not_keep_the_log_from_being_re
     script = Script(service, latency=CATCH_UP_SECONDS + 1)
     script.run(follow_run(FollowOptions(run_id="run0", started_at=START)))
     assert script.operations[:4] == ["getJobRun", "getJobRunLogs", "getJobRun", "getJobRunLogs"]
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(59.0, 0), (60.0, 1)])
+def test_a_key_that_is_limited_for_long_is_logged_once_in_five_minutes(seconds: float, times: int) -> None:
+    limited = KeyLimitedError("getJobRun", seconds)
+    run = Run.from_json({"id": "run0", "status": "COMPLETED"})
+    polls = answers(limited, limited, run)
+    _, script = follow(by_operation(getJobRun=polls, getJobRunMetrics=always(NO_METRICS)), poll_logs=False)
+    assert len(script.said(str(limited))) == times
 
 
 def with_a_wrong_time(service: FakeService) -> Answer:
