@@ -6,10 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.exceptions import AirflowException, TaskDeferred
+from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots import exceptions
-from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException
+from airflow_provider_wherobots.compat import AIRFLOW, AirflowException, AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,

@@ -9,9 +9,9 @@ from typing import Any
 
 import pendulum
 import pytest
-from airflow.exceptions import AirflowException
 from airflow.serialization import serialized_objects
 
+from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
 )

@@ -19,9 +19,8 @@ from airflow_provider_wherobots.operators import submit_try, worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers import guarded
-from tests.integration.operators.sql_tasks import trigger_of
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context, follow, run_to_end
+from tests.integration.support import TaskInstance, context, follow, run_to_end, trigger_of
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
