@@ -236,6 +236,15 @@ def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_
         Script(service).run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
 
 
+def test_quota_that_the_run_of_a_lost_create_has_used_up_is_not_waited_for() -> None:
+    service = service_filled_by_a_lost_create(list_lag=10.5)
+    script = Script(service)
+    assert isinstance(script.run(submit_run(PAYLOAD)), Submission)
+    assert len(service.runs) == 1
+    assert script.operations[-2:] == ["createJobRun", "listJobRuns"]
+    assert not script.said("quota")
+
+
 def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
     service = service_filled_by_a_lost_create(list_lag=400.0)
     script = Script(service)
