@@ -173,6 +173,14 @@ def test_a_sign_of_life_begins_the_pauses_between_questions_anew(sign: ServerMes
     assert transitions.received(waiting, sign, 130.0).execution.due == 130.0 + 30.0
 
 
+def test_progress_alone_does_not_keep_the_state_from_being_requested() -> None:
+    reported = received(Running(), EVENT["running"]).execution
+    assert reported.contact.unreported_since == NOW
+    for moment in range(110, 400, 10):
+        reported = transitions.received(reported, PROGRESS, moment).execution
+    assert reported.due == NOW + 240.0
+
+
 @pytest.mark.parametrize(("message", "is_forgotten"), [(NOT_FOUND, True), (ERROR, False)])
 def test_a_result_that_the_session_no_longer_has_is_marked(message: ServerMessage, is_forgotten: bool) -> None:
     ended = received(FETCHING, message, questions=1).execution.state
