@@ -38,7 +38,6 @@ MANIFEST = "Manifest-Version: 1.0\r\n"
 def make_jar(path: Path, *, manifest: str = MANIFEST, has_class: bool = True) -> None:
     """Make a JAR. Its class ``Echo`` prints its first argument and exits with its second.
 
-    :param path: the file.
     :param manifest: the text of its manifest. Default: one that names no main class.
     :param has_class: whether the class is in it. Default: True.
     """

@@ -22,7 +22,6 @@ class Started:
     """A server process and the content of its ready file. A second one in the same folder has the same root.
 
     :param folder: where the root and what it prints are.
-    :param arguments: more options.
     :param key: the API key. Default: one that the server makes.
     :param descriptors: the soft and the hard limit of file descriptors. Default: those of the tests.
     :param output: where it prints. Default: a file.

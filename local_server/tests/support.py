@@ -71,11 +71,7 @@ def behaviour(**switches: Any) -> Behaviour:
 
 
 def require(found: object, missing: str) -> None:
-    """Leave a test out where something is missing. What CI lacks must fail there.
-
-    :param found: what must be true.
-    :param missing: what is missing, and how to get it.
-    """
+    """Leave a test out where something is missing. What CI lacks must fail there."""
     if not found:
         (pytest.fail if os.environ.get("CI") else pytest.skip)(missing)
 
@@ -154,9 +150,6 @@ class Client:
 
 
 def assert_answers(url: str) -> None:
-    """See that a server answers, although something keeps it busy for ever.
-
-    :param url: its address.
-    """
+    """See that a server answers, although something keeps it busy for ever."""
     for _ in range(10):
         assert requests.get(f"{url}/health", timeout=60).status_code == 200

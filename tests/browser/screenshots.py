@@ -42,7 +42,6 @@ class Screenshots:
     ) -> None:
         """Take a picture of what the window shows.
 
-        :param page: the page.
         :param what: the beginning of the file's name.
         :param height: height in pixels that the window has meanwhile. Default: its own.
         :param instead: texts that the picture does not show, and what it shows in their place. Default: none.
@@ -61,10 +60,7 @@ class Screenshots:
 
 
 def replace_in_responses(page: Page, addresses: str, old: str, new: str) -> None:
-    """Let a page read another text in the responses of some addresses.
-
-    :param addresses: a regular expression.
-    """
+    """Let a page read another text in the responses of some addresses."""
 
     def fulfill(route: Route) -> None:
         response = route.fetch()

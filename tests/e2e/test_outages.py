@@ -19,14 +19,6 @@ def test_a_storm_of_429_is_waited_out_as_asked(world: World) -> None:
     assert throttled.counts() == (1, 0)
 
 
-def test_a_run_cancelled_on_the_service_is_not_retried(world: World) -> None:
-    cancelled = world.case("deferred_retry").begin().wait_until_followed("deferred")
-    cancelled.cancel()
-    log = cancelled.end("failed", try_number=1)
-    assert "was cancelled on the service's side" in log
-    assert len(cancelled.runs()) == 1
-
-
 def test_a_lost_create_answer_makes_one_run(world: World) -> None:
     lost = world.case("deferred").fault("createJobRun", "lose_answer", times=1).begin("talk.py", 3)
     lost.end("success")

@@ -18,12 +18,7 @@ from airflow_provider_wherobots.flows.effects import Connect, Flow, Receive, Rel
 
 
 class Driven:
-    """A driver of either kind, and what it noted.
-
-    :param kind: ``sync`` or ``async``.
-    :param endpoint: host and key.
-    :param limits: the limits of WebSockets; default those of the driver.
-    """
+    """A driver of either kind, and what it noted."""
 
     def __init__(self, kind: str, endpoint: Endpoint, limits: SocketLimits | None = None) -> None:
         self.kind = kind

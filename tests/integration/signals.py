@@ -11,11 +11,7 @@ from tests.support.waiting import wait_for
 
 
 class signal_when:
-    """Sends SIGUSR1 to the main thread once something is true: the time limit of tests uses SIGALRM.
-
-    :param probe: what is to be true.
-    :param handler: what the main thread does.
-    """
+    """Sends SIGUSR1 to the main thread once something is true: the time limit of tests uses SIGALRM."""
 
     def __init__(self, probe: Callable[[], Any], handler: Callable[..., Any]) -> None:
         self._probe, self._handler = probe, handler

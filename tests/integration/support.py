@@ -1,6 +1,7 @@
 """What tests of the operator share: a task instance, and a way through a deferral, without an Airflow around them."""
 
 import asyncio
+import importlib
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 dag_run_start = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
 """Another one in each test, so that none finds the runs of another."""
@@ -46,7 +47,7 @@ def context(ti: TaskInstance) -> Any:
     return {"ti": ti, "dag": dag, "dag_run": SimpleNamespace(start_date=dag_run_start)}
 
 
-def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
+def run_to_end(task: WherobotsRunOperator | WherobotsRunSensor, ti: TaskInstance) -> Any:
     """Run the task as Airflow would, through a deferral where there is one."""
     try:
         return task.execute(context(ti))
@@ -54,11 +55,20 @@ def run_to_end(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
         return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
 
 
-def follow(deferred: TaskDeferred) -> dict[str, Any]:
-    """Run the trigger as the triggerer would: made anew from what it serialises to."""
+def trigger_of(deferred: TaskDeferred) -> Any:
+    """The trigger as the triggerer makes it: from what it serialises to."""
     path, kwargs = deferred.trigger.serialize()
-    assert path == "airflow_provider_wherobots.triggers.run.WherobotsRunTrigger"
-    return events_of(WherobotsRunTrigger(**kwargs))
+    module, _, name = path.rpartition(".")
+    trigger = getattr(importlib.import_module(module), name)(**kwargs)
+    trigger.trigger_id = 1
+    ti: Any = TaskInstance()
+    trigger.task_instance = ti
+    return trigger
+
+
+def follow(deferred: TaskDeferred) -> dict[str, Any]:
+    """Run the trigger as the triggerer would."""
+    return events_of(trigger_of(deferred))
 
 
 def events_of(trigger: Any) -> dict[str, Any]:

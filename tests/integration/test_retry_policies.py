@@ -9,7 +9,7 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots import exceptions
-from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException
+from airflow_provider_wherobots.compat import AIRFLOW, AirflowException, AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -217,6 +217,6 @@ def test_a_run_that_its_own_timeout_cancelled_is_not_taken_for_one_that_somebody
         task.execute(context(ti))
     task.hook.cancel_run(ti.xcoms["run_id"])
     follow(caught.value)
-    with pytest.raises(Exception, match="Trigger timeout") as failed:
+    with pytest.raises(AirflowException, match="Trigger timeout") as failed:
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert not isinstance(failed.value, AirflowFailException)

@@ -19,9 +19,7 @@ FOLDERS = {"airflow_provider_wherobots": CHECKOUT, "wherobots_local": CHECKOUT /
 class Distribution:
     """A package, and its wheel and source distribution.
 
-    :param package: the name of the package.
     :param wheel: the wheel that is installed in the environments of the tests.
-    :param sdist: the source distribution.
     :param wheel_from_sdist: the wheel that the unpacked source distribution builds.
     """
 

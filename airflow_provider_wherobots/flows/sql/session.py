@@ -153,7 +153,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     clock = SteadyClock()
     moment = yield from clock.read()
     wait = options.begun(moment)
-    waited = 0.0 if wait.since is None else max(0.0, moment - wait.since)
+    waited = 0.0 if options.since is None else max(0.0, moment - options.since)
     outage, notes = Outage(wait.max_outage_seconds), _StatusNotes(session_id, waited)
     delay = FIRST_DELAY_SECONDS
     while True:

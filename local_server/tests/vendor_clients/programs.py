@@ -17,13 +17,7 @@ _OFFICIAL = CHECKOUT / ".tox" / "official-airflow3.3" / "bin" / "python"
 
 
 def official_provider(program: str, host: str, folder: Path, certificate: Path) -> Any:
-    """Run a program where the official provider is installed, and return what it prints.
-
-    :param program: a file of this folder.
-    :param host: host and port of the server.
-    :param folder: where Airflow may write.
-    :param certificate: what to trust.
-    """
+    """Run a program where the official provider is installed, and return what it prints."""
     require(_OFFICIAL.exists(), f"no official provider at {_OFFICIAL}: run 'tox run -e official-airflow3.3'")
     connection = {"conn_type": "generic", "host": host, "password": KEY}
     return _printed(
@@ -35,12 +29,7 @@ def official_provider(program: str, host: str, folder: Path, certificate: Path) 
 
 
 def vendor_client(program: str, host: str, certificate: Path) -> Any:
-    """Run a program with the vendor's client, and return what it prints.
-
-    :param program: a file of this folder.
-    :param host: host and port of the server.
-    :param certificate: what to trust.
-    """
+    """Run a program with the vendor's client, and return what it prints."""
     require(find_spec("wherobots"), "no wherobots-python-dbapi in this environment")
     return _printed([sys.executable, "-W", "ignore", Path(__file__).with_name(program), host, KEY], certificate)
 

@@ -11,11 +11,8 @@ import pytest
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
-    ForeignResponseError,
     NotFoundError,
     NotSentError,
-    PermissionDeniedError,
-    UnreadableResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
@@ -83,61 +80,6 @@ def test_unknown_runs_are_not_found(hook: WherobotsHook) -> None:
     for call in (hook.get_run, hook.cancel_run, hook.get_run_logs, hook.get_run_metrics):
         with pytest.raises(NotFoundError, match=r"404 NOT_FOUND_ERROR"):
             call("nosuchrun12345")
-
-
-@pytest.mark.parametrize(
-    ("answer", "kind", "words"),
-    [
-        (
-            {
-                "type": "status",
-                "status": 403,
-                "body": {
-                    "errors": [
-                        {
-                            "code": "INSUFFICIENT_PERMISSIONS_ERROR",
-                            "message": "Forbidden",
-                            "details": "your plan has no runs",
-                            "path": "/runs",
-                            "suggestion": "Upgrade.",
-                        }
-                    ],
-                    "requestId": "req-42",
-                },
-            },
-            PermissionDeniedError,
-            r"403 INSUFFICIENT_PERMISSIONS_ERROR: Forbidden: your plan has no runs. Upgrade. \[request id: req-42\]",
-        ),
-        (
-            {"type": "status", "status": 409, "body": None},
-            ForeignResponseError,
-            r"409: no body .*; this response did not come from the Runs API; http://127\.0\.0\.1:\d+ "
-            r"\(connection 'wherobots_default'\) may be wrong or behind a proxy",
-        ),
-        (
-            {"type": "status", "status": 405, "body": {"detail": "Method Not Allowed"}},
-            BadRequestError,
-            r"405: Method Not Allowed .*; http://\S+ \(connection 'wherobots_default'\) may be wrong or behind a proxy",
-        ),
-        (
-            {"type": "status", "status": 302, "headers": {"Location": "http://127.0.0.1:1/"}},
-            ForeignResponseError,
-            "redirect",
-        ),
-        (
-            {"type": "status", "status": 200, "body": "<html>login</html>", "content_type": "text/html"},
-            UnreadableResponseError,
-            "<html>login</html>",
-        ),
-    ],
-)
-def test_refusals_are_typed_and_say_what_the_service_said(
-    hook: WherobotsHook, control: ControlClient, answer: dict[str, Any], kind: type[WherobotsApiError], words: str
-) -> None:
-    control.add_fault("createJobRun", answer)
-    with pytest.raises(kind, match=words):
-        hook.create_run(PAYLOAD)
-    assert control.counts()["creates_effective"] == 0
 
 
 def test_the_422_of_a_bad_request_names_the_field(hook: WherobotsHook, control: ControlClient) -> None:

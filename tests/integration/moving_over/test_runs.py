@@ -41,7 +41,6 @@ class Moved:
     """What became of the DAGs.
 
     :param told: the report of ``run.py``.
-    :param output: everything Airflow wrote.
     :param runs: what the service knows of their runs, by the beginning of the name.
     :param with_log: ids of the runs whose log was asked for.
     """

@@ -50,8 +50,6 @@ class Moved:
     """What became of the DAG.
 
     :param told: the report of ``run.py``.
-    :param output: everything Airflow wrote.
-    :param statements: the statements that were executed.
     :param sessions: the bodies and addresses of the requests for a session.
     """
 

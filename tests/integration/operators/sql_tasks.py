@@ -2,35 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import importlib
 from typing import Any
 
 from airflow.exceptions import TaskDeferred
 
-from tests.integration.support import TaskInstance, context
-
-
-def trigger_of(deferred: TaskDeferred) -> Any:
-    """The trigger as the triggerer makes it: anew from what it serialises to."""
-    path, kwargs = deferred.trigger.serialize()
-    module, _, name = path.rpartition(".")
-    trigger = getattr(importlib.import_module(module), name)(**kwargs)
-    trigger.trigger_id = 1
-    ti: Any = TaskInstance()
-    trigger.task_instance = ti
-    return trigger
-
-
-def event_of(trigger: Any) -> dict[str, Any]:
-    """The payload of a trigger's one event."""
-
-    async def all_events() -> Any:
-        return [event async for event in trigger.run()]
-
-    (event,) = asyncio.run(all_events())
-    payload: dict[str, Any] = event.payload
-    return payload
+from tests.integration.support import TaskInstance, context, events_of, trigger_of
 
 
 def deferral_of(task: Any, ti: TaskInstance, *resumed: Any) -> TaskDeferred:
@@ -46,7 +22,7 @@ def statement_deferral_of(task: Any, ti: TaskInstance) -> TaskDeferred:
     """Run a task until it defers a statement: before, it may have deferred the wait for its session."""
     deferred = deferral_of(task, ti)
     while deferred.method_name == "execute_in_session":
-        deferred = deferral_of(task, ti, deferred, event_of(trigger_of(deferred)))
+        deferred = deferral_of(task, ti, deferred, events_of(trigger_of(deferred)))
     return deferred
 
 
@@ -65,4 +41,4 @@ def run_to_end(task: Any, ti: TaskInstance) -> tuple[Any, list[str]]:
             return (task.execute(context(ti)) if last is None else resume(task, ti, *last)), triggers
         except TaskDeferred as deferred:
             triggers.append(type(deferred.trigger).__name__)
-            last = deferred, event_of(trigger_of(deferred))
+            last = deferred, events_of(trigger_of(deferred))

@@ -7,7 +7,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferralError, TaskDeferred
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.exceptions import (
@@ -19,9 +19,8 @@ from airflow_provider_wherobots.operators import submit_try, worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers import guarded
-from tests.integration.operators.sql_tasks import trigger_of
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context, follow, run_to_end
+from tests.integration.support import TaskInstance, context, follow, run_to_end, trigger_of
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -99,7 +98,7 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context(ti))
     if seconds:
-        with pytest.raises(Exception, match="Trigger"):
+        with pytest.raises(TaskDeferralError, match="Trigger failure"):
             task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
         assert control.counts()["cancels_effective"] == 1
     else:

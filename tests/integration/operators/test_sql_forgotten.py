@@ -12,9 +12,9 @@ from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators import sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from tests.integration import sql_support
-from tests.integration.operators.sql_tasks import event_of, resume, statement_deferral_of, trigger_of
+from tests.integration.operators.sql_tasks import resume, statement_deferral_of
 from tests.integration.sql_support import executed
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import TaskInstance, context, events_of, trigger_of
 from wherobots_local import ControlClient, LocalServer
 
 Execute = Callable[[str], Any]
@@ -70,7 +70,7 @@ def test_a_result_that_is_forgotten_while_the_task_is_deferred(
     control.answer_sql("slow", {"one": [1]}, seconds=1.0)
     task, ti = WherobotsSqlOperator(task_id="task", sql="SELECT slow", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
-    event = event_of(trigger_of(deferred))
+    event = events_of(trigger_of(deferred))
     monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 30.0)
     control.evict_sql_execution(ti.xcoms["session_id"], event["execution_id"])
     assert len(resume(task, ti, deferred, event)) == 1

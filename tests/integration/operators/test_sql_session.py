@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsExecutionTimeoutException,
@@ -30,10 +31,10 @@ from airflow_provider_wherobots.operators.sql_session import (
 )
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
-from tests.integration.operators.sql_tasks import deferral_of, event_of, resume, run_to_end, trigger_of
+from tests.integration.operators.sql_tasks import deferral_of, resume, run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import TaskInstance, context, events_of, trigger_of
 from wherobots_local import ControlClient, LocalServer
 
 try:
@@ -393,7 +394,7 @@ def test_a_failed_trigger_stops_the_session(start: Start, control: ControlClient
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = start(deferrable=True), TaskInstance()
     deferral_of(task, ti)
-    with pytest.raises(Exception, match="Trigger"):
+    with pytest.raises(AirflowException, match="Trigger timeout"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert deletes(control) == 1
 
@@ -404,7 +405,7 @@ def test_a_session_that_fails_while_the_task_is_deferred_is_told(start: Start, c
     deferred = deferral_of(task, ti)
     control.end_sql_session(ti.xcoms["session_id"], status="INIT_FAILED", message="bad preset")
     with pytest.raises(WherobotsSqlSessionException, match=r"INIT_FAILED.*bad preset"):
-        resume(task, ti, deferred, event_of(trigger_of(deferred)))
+        resume(task, ti, deferred, events_of(trigger_of(deferred)))
 
 
 def test_they_are_a_setup_and_its_teardown() -> None:

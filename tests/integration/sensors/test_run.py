@@ -11,7 +11,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferralError, TaskDeferred
 
 from airflow_provider_wherobots.compat import (
     AIRFLOW,
@@ -37,13 +37,11 @@ from airflow_provider_wherobots.sensors import sensor_try
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sensors.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
-from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY
 from tests.integration import support
 from tests.integration.conftest import set_connection
-from tests.integration.operators.sql_tasks import trigger_of
-from tests.integration.support import TaskInstance, context, events_of
+from tests.integration.support import TaskInstance, context, events_of, follow, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -79,22 +77,6 @@ def times_said(caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[st
         return [max(place.count(text) for place in places) for text in texts]
 
     return count
-
-
-def follow(deferred: TaskDeferred) -> dict[str, Any]:
-    """Run the trigger as the triggerer would: made anew from what the database stores."""
-    path, kwargs = json.loads(json.dumps(deferred.trigger.serialize()))
-    kinds: dict[str, Any] = {
-        f"{kind.__module__}.{kind.__qualname__}": kind for kind in (WherobotsRunTrigger, WherobotsNamedRunTrigger)
-    }
-    return events_of(kinds[path](**kwargs))
-
-
-def run_to_end(task: WherobotsRunSensor, ti: TaskInstance) -> Any:
-    try:
-        return task.execute(context(ti))
-    except TaskDeferred as deferred:
-        return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
 
 
 def started_run(control: ControlClient, name: str = DURABLE) -> str:
@@ -392,7 +374,7 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
         task.execute(context(ti))
     with pytest.raises(AirflowSensorTimeout, match=f"timeout was reached: Airflow ended the wait for run {run_id}"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
-    with pytest.raises(Exception, match="Trigger failure") as failed:
+    with pytest.raises(TaskDeferralError, match="Trigger failure") as failed:
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert not is_final(failed.value)
     end(control, run_id)

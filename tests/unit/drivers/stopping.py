@@ -8,11 +8,7 @@ from typing import Any
 
 
 async def stop_from(turn: int, work: Coroutine[Any, Any, Any]) -> None:
-    """Run work, and cancel it at each turn of the event loop from a given one on.
-
-    :param turn: how many turns it has before.
-    :param work: what must end as cancelled.
-    """
+    """Run work, and cancel it at each turn of the event loop from a given one on."""
     task = asyncio.create_task(work)
     for _ in range(turn):
         await asyncio.sleep(0)

@@ -88,7 +88,6 @@ class Driven:
     """A driver of either kind over a fake transport, and what came out of it.
 
     :param kind: ``sync`` or ``async``; the latter runs on a virtual clock.
-    :param answers: what the transport answers.
     :param monotonic: the clock that does not jump, of the latter.
     """
 

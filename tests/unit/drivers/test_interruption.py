@@ -32,7 +32,6 @@ class ActiveRun:
     """A transport to a run that never ends and whose log grows.
 
     :param lines: how many lines there are after the n-th call for the log, n times.
-    :param cap: the most lines on a page.
     """
 
     def __init__(self, lines: int, cap: int) -> None:
@@ -57,8 +56,6 @@ class ActiveRun:
 async def stopped_after(turns: int, run: ActiveRun) -> list[str]:
     """Follow a run, and stop that again and again from a turn of the event loop on.
 
-    :param turns: which turn.
-    :param run: the run.
     :returns: the lines in the task log.
     """
     written: list[str] = []

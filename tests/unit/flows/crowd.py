@@ -61,10 +61,7 @@ class Allowance:
 class Sent:
     """A call as it arrived.
 
-    :param number: number of the flow.
-    :param call: the call.
     :param at: when, in seconds since the start.
-    :param refused: whether it was refused.
     """
 
     number: int
@@ -74,12 +71,7 @@ class Sent:
 
 
 class Crowd:
-    """Runs many flows.
-
-    :param answer: the service.
-    :param allowance: what it allows.
-    :param latency: seconds of an answer.
-    """
+    """Runs many flows."""
 
     def __init__(self, answer: Answer, allowance: Allowance, latency: float = 0.05) -> None:
         self._answer, self._allowance, self._latency = answer, allowance, latency
@@ -93,10 +85,7 @@ class Crowd:
     def add(self, number: int, flow: Flow[Any], at: float, limits: RateLimits) -> None:
         """Let a flow begin.
 
-        :param number: its number.
-        :param flow: the flow.
         :param at: when, in seconds since the start.
-        :param limits: the limits of its process.
         """
         heappush(self._waiting, (at, next(self._order), self._walk(number, flow, limits)))
 

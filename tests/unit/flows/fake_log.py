@@ -36,8 +36,6 @@ class FakeLine:
     """A line.
 
     :param arrives: seconds after the run's creation from which on it can be read.
-    :param timestamp: its time in epoch nanoseconds; lines are served in this order.
-    :param text: its text.
     """
 
     arrives: float
@@ -49,8 +47,6 @@ class FakeLine:
 class FakeLog:
     """A log.
 
-    :param lines: its lines, in any order.
-    :param mode: what a cursor is.
     :param caught_up: what ``next_page`` is when there are no more lines.
     :param cap: the most lines on a page, whatever is asked for.
     :param max_chars: the most characters on a page that has more than one line; 0 for no limit.
@@ -74,7 +70,6 @@ class FakeLog:
     def answer(self, params: Mapping[str, str], age: float) -> Response:
         """Answer Get Run Logs.
 
-        :param params: query parameters.
         :param age: seconds since the run's creation.
         """
         cursor, size = params["cursor"], int(params.get("size", "100"))

@@ -48,11 +48,7 @@ class Fault(Enum):
         return self.value[1]
 
     def answer(self, call: Call[Any], retry_after: str | None) -> None:
-        """Fail the call.
-
-        :param call: the call.
-        :param retry_after: the header, or None.
-        """
+        """Fail the call."""
         headers = {} if retry_after is None else {"Retry-After": retry_after}
         match self.manner:
             case "refused connection":
@@ -72,16 +68,10 @@ class Fault(Enum):
 class FakeRun:
     """A run.
 
-    :param id: its id.
-    :param payload: the create body.
-    :param created_at: when it was created, in epoch seconds.
     :param visible_at: from when on List Runs shows it, in epoch seconds.
     :param gettable_at: from when on Get Run knows it, in epoch seconds.
     :param plan: its statuses and the seconds after its creation at which each begins.
-    :param log: its log.
     :param cancel_seconds: how long a cancel takes to show.
-    :param app_status: ``kubeApp.status``.
-    :param app_message: ``kubeApp.message``.
     :param spark_ui: addresses of its Spark UI and the seconds after its creation from which each holds.
     :param metrics: its instant metrics.
     """
@@ -101,10 +91,7 @@ class FakeRun:
     cancelled_at: float | None = None
 
     def status(self, now: float) -> str:
-        """Its status.
-
-        :param now: the moment, in epoch seconds.
-        """
+        """Its status."""
         return self._history(now)[-1][1]
 
     def _history(self, now: float) -> list[tuple[float, str]]:
@@ -115,10 +102,7 @@ class FakeRun:
         return [*steps, (until, "CANCELLED")] if is_cancelled and steps[-1][1] not in TERMINAL else steps
 
     def view(self, now: float) -> dict[str, Any]:
-        """Its ``RunView``.
-
-        :param now: the moment, in epoch seconds.
-        """
+        """Its ``RunView``."""
         created, history = _time(self.created_at), self._history(now)
         return {
             "id": self.id,
@@ -146,7 +130,6 @@ class FakeService:
 
     :param list_lag: seconds until List Runs shows a new run; default 0.
     :param get_lag: seconds until Get Run knows it; default 0.
-    :param plan: statuses of new runs, see :class:`FakeRun`.
     :param page_size: the most runs on a page of List Runs.
 
     ``quota`` is how many runs may be active at once, ``quota_status`` the HTTP status of a create refused for that.
@@ -173,12 +156,7 @@ class FakeService:
         self.cancels: list[tuple[str, float]] = []
 
     def fault(self, operation: str, *faults: Fault | None, retry_after: str | None = None) -> None:
-        """Let faults befall the next calls of an operation, one each; None lets one call through.
-
-        :param operation: operation id.
-        :param faults: the faults, in order.
-        :param retry_after: ``Retry-After`` header of these.
-        """
+        """Let faults befall the next calls of an operation, one each; None lets one call through."""
         queue = self._faults.setdefault(operation, deque())
         queue.extend((fault, retry_after) if fault is not None else _NO_FAULT for fault in faults)
 
@@ -187,12 +165,7 @@ class FakeService:
         self._faults.clear()
 
     def add_run(self, name: str, created_at: float, **details: Any) -> FakeRun:
-        """Put a run there.
-
-        :param name: its name.
-        :param created_at: when it was created, in epoch seconds.
-        :param details: see :class:`FakeRun`.
-        """
+        """Put a run there."""
         defaults: dict[str, Any] = {
             "id": f"run{len(self.runs)}",
             "payload": {"name": name},
@@ -206,10 +179,7 @@ class FakeService:
         return run
 
     def kept(self, now: float) -> list[FakeRun]:
-        """The runs that nobody has cancelled and that have not ended.
-
-        :param now: the moment, in epoch seconds.
-        """
+        """The runs that nobody has cancelled and that have not ended."""
         return [run for run in self.runs if run.cancelled_at is None and run.status(now) not in TERMINAL]
 
     def __call__(self, call: Call[Any], now: float) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -37,7 +38,6 @@ class Hang(Exception):
 class Sent:
     """A call as it went out.
 
-    :param call: what was sent.
     :param at: when, in epoch seconds.
     :param timeout: seconds it was allowed, or None for the driver's own.
     """
@@ -50,7 +50,6 @@ class Sent:
 class Script(SyncDriver):
     """Runs flows, records their effects, and takes the models of answers from a function instead of a transport.
 
-    :param answer: the service.
     :param jitter: which share of a sleep's jitter is drawn, 0 to 1; default 0.
     :param latency: seconds each answer takes; default 0.05.
     :param reload: whether the connection has changed when it is read again; default never.
@@ -85,7 +84,7 @@ class Script(SyncDriver):
         super().__init__(
             transport,
             Outlets(
-                note=lambda level, text: self.notes.append(Note(level, text)),
+                note=self._note,
                 write=self.records.append,
                 reload=self._reload,
                 publish=lambda key, value: self.published.append((key, value)),
@@ -105,17 +104,11 @@ class Script(SyncDriver):
         return [sent.call.operation for sent in self.sent]
 
     def sent_of(self, operation: str) -> list[Sent]:
-        """What was sent of one operation, in order.
-
-        :param operation: operation id.
-        """
+        """What was sent of one operation, in order."""
         return [sent for sent in self.sent if sent.call.operation == operation]
 
     def said(self, words: str) -> list[Note]:
-        """The notes that contain some words.
-
-        :param words: the words.
-        """
+        """The notes that contain some words."""
         return [note for note in self.notes if words in note.text]
 
     def _perform(self, effect: Effect[Any]) -> Any:
@@ -140,6 +133,11 @@ class Script(SyncDriver):
             self.now += self._latency
         return answer
 
+    def _note(self, level: int, text: str) -> None:
+        assert level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR), text
+        assert text
+        self.notes.append(Note(level, text))
+
     def _pass(self, seconds: float) -> None:
         self.now += seconds
 
@@ -149,10 +147,7 @@ class Script(SyncDriver):
 
 
 def answers(*given: Any) -> Answer:
-    """A service that answers call after call from a list, and fails the test when asked once more.
-
-    :param given: models to return, errors to raise, or services to ask.
-    """
+    """A service that answers call after call from a list, and fails the test when asked once more."""
     left = list(given)
 
     def answer(call: Call[Any], moment: float) -> Any:
@@ -166,10 +161,7 @@ def answers(*given: Any) -> Answer:
 
 
 def always(given: Any) -> Answer:
-    """A service that always answers the same.
-
-    :param given: a model to return or an error to raise.
-    """
+    """A service that always answers the same."""
 
     def answer(call: Call[Any], moment: float) -> Any:
         if isinstance(given, Exception):
@@ -181,10 +173,7 @@ def always(given: Any) -> Answer:
 
 
 def by_operation(**services: Answer) -> Answer:
-    """A service put together from one per operation; any other operation fails the test.
-
-    :param services: by operation id.
-    """
+    """A service put together from one per operation; any other operation fails the test."""
 
     def answer(call: Call[Any], moment: float) -> Any:
         assert call.operation in services, f"{call.operation} was not to be called"
@@ -194,8 +183,5 @@ def by_operation(**services: Answer) -> Answer:
 
 
 def texts(records: Sequence[LogRecord]) -> list[str]:
-    """The records' texts.
-
-    :param records: the records.
-    """
+    """The records' texts."""
     return [record.text for record in records]

@@ -301,3 +301,11 @@ def test_beside_a_run_that_was_cancelled_a_second_one_is_looked_for_and_none_is_
     service.add_run(NAME, START, visible_at=script.now + 1.0)
     assert script.run(cancel_run_and_twin(run.id, SUFFIX, 3.8))
     assert service.kept(script.now) == []
+
+
+def test_both_cancels_together_keep_to_the_time() -> None:
+    service = FakeService()
+    run = service.add_run(NAME, START)
+    script = Script(service, latency=1.0)
+    assert script.run(cancel_run_and_twin(run.id, SUFFIX, 3.8))
+    assert [sent.timeout for sent in script.sent_of("listJobRuns")][:1] == [pytest.approx(2.8)]

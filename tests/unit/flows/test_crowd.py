@@ -33,13 +33,8 @@ STEADY_FROM, ENDS_FROM, ENDS_UNTIL, UNTIL = 300.0, 600.0, 900.0, 1_800.0
 class World:
     """Runs that end at random moments, and what came of following them.
 
-    :param allowance: what the service allows.
-    :param runs: how many runs there are.
-    :param logs: whether logs are forwarded.
-    :param processes: how many triggerers there are.
     :param starts_within: seconds in which all begin to be followed.
     :param creates: create calls from as many workers meanwhile, one after the other.
-    :param latency: seconds of an answer.
     :param max_outage_seconds: how long failures of a run's calls are tolerated.
     """
 

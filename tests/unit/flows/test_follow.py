@@ -12,6 +12,7 @@ import pytest
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
+    KeyLimitedError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
@@ -84,6 +85,15 @@ def test_without_poll_logs_a_failed_one_is_read_for_its_tail_only() -> None:
     assert outcome.log_tail.splitlines()[-1] == "line 19"
     assert script.records == []
     assert script.sent_of("getJobRunLogs")[0].at >= START + 30
+
+
+@pytest.mark.parametrize(("poll_logs", "seconds"), [(True, 350), (False, 30)])
+def test_a_long_log_that_nobody_asked_for_is_read_for_half_a_minute(poll_logs: bool, seconds: float) -> None:
+    service, run = serve((0, "FAILED"))
+    run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(300)], cap=2)
+    script = Script(service, latency=1.0)
+    script.run(follow_run(FollowOptions("run0", START, poll_logs=poll_logs)))
+    assert seconds <= script.elapsed < seconds + 20
 
 
 def test_a_traceback_that_comes_late_explains_the_failure_all_the_same() -> None:
@@ -323,7 +333,7 @@ def test_after_the_cancel_the_deadline_tells_the_limit_the_end_of_the_log_and_wh
 
 
 def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
-    service, run = serve((0, "RUNNING"))
+    service, run = serve((0, "RUNNING"), spark_ui=((0.0, "https://spark/1"),))
 
     def hangs(call: Any, moment: float) -> Any:
         if run.cancelled_at is not None and call.operation != "cancelJobRun":
@@ -334,7 +344,7 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "the run was cancelled")
     assert run.cancelled_at == pytest.approx(START + 10, abs=1)
     assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
-    assert outcome.summary == RunSummary("run0", "", "RUNNING").to_json()
+    assert outcome.summary == RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1").to_json()
     assert script.notes[-3:] == [
         Note(logging.WARNING, "The end of the log of run run0 could not be read (getJobRunLogs: timed out)"),
         Note(logging.WARNING, "getJobRun: timed out; the run's summary is incomplete"),
@@ -348,6 +358,7 @@ def test_a_run_that_had_ended_before_the_cancel_arrived_ended_as_it_did(status: 
     outcome, script = follow(service, deadline=START + 9.99, poll_logs=False)
     assert script.operations[-3:] == ["getJobRunLogs", "getJobRun", "getJobRunMetrics"]
     assert (outcome.ending, outcome.status) == (Ending(status.lower()), status)
+    assert outcome.ended_at == pytest.approx(START + 10, abs=1)
     assert outcome.summary is not None
     assert outcome.summary["status"] == status
 
@@ -584,6 +595,15 @@ def test_a_service_that_takes_long_to_answer_does_not_keep_the_log_from_being_re
     script = Script(service, latency=CATCH_UP_SECONDS + 1)
     script.run(follow_run(FollowOptions(run_id="run0", started_at=START)))
     assert script.operations[:4] == ["getJobRun", "getJobRunLogs", "getJobRun", "getJobRunLogs"]
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(59.0, 0), (60.0, 1)])
+def test_a_key_that_is_limited_for_long_is_logged_once_in_five_minutes(seconds: float, times: int) -> None:
+    limited = KeyLimitedError("getJobRun", seconds)
+    run = Run.from_json({"id": "run0", "status": "COMPLETED"})
+    polls = answers(limited, limited, run)
+    _, script = follow(by_operation(getJobRun=polls, getJobRunMetrics=always(NO_METRICS)), poll_logs=False)
+    assert len(script.said(str(limited))) == times
 
 
 def with_a_wrong_time(service: FakeService) -> Answer:

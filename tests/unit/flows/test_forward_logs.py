@@ -420,6 +420,18 @@ def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
     assert [note.level for note in script.said("was not read to its end within the time limit")] == [logging.WARNING]
 
 
+def test_the_last_reading_before_the_runs_end_reads_pages_that_were_left_a_moment_ago() -> None:
+    log = log_of(*[0.0] * 250, cap=100)
+    log.lines.insert(50, FakeLine(3.0, T0 + 49, "late"))
+    _, run, script = serve(log)
+    forwarder = LogForwarder(run.id)
+    while script.run(forwarder.catch_up(script.now + 10)):
+        pass
+    script.now += 5.0
+    script.run(forwarder.read_last(script.now + 5, 5.0))
+    assert "late" in texts(script.records)
+
+
 def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
     script.run(LogForwarder(run.id).read_last(script.now + 5, 5.0))

@@ -25,14 +25,21 @@ def service_with(number: int, *, page_size: int = 3) -> FakeService:
 
 
 @pytest.mark.parametrize(
-    ("limit", "listed", "is_cut"), [(None, 7, False), (7, 7, False), (6, 6, True), (1, 1, True), (100, 7, False)]
+    ("limit", "listed", "is_cut", "pages"),
+    [(None, 7, False, 3), (7, 7, False, 3), (6, 6, True, 3), (1, 1, True, 1), (100, 7, False, 3)],
 )
-def test_all_pages_up_to_the_limit_newest_first(limit: int | None, listed: int, is_cut: bool) -> None:
+def test_all_pages_up_to_the_limit_newest_first(limit: int | None, listed: int, is_cut: bool, pages: int) -> None:
     script = Script(service_with(7))
     runs, cut = script.run(list_runs(limit=limit, max_outage_seconds=10))
     assert len({run.id for run in runs}) == listed
     assert [run.id for run in runs] == sorted(run.id for run in runs)
     assert cut is is_cut
+    assert len(script.sent) == pages
+
+
+def test_a_list_may_have_more_pages_than_the_runs_of_a_name() -> None:
+    runs, _ = Script(service_with(MAX_PAGES + 2, page_size=1)).run(list_runs(max_outage_seconds=10))
+    assert len(runs) == MAX_PAGES + 2
 
 
 def test_what_is_asked_for_is_sent() -> None:

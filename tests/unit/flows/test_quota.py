@@ -180,8 +180,8 @@ def test_jitter_does_not_carry_an_attempt_past_the_limit(limit: float, pause: Sl
     assert QuotaWait(limit).refused(START).next_attempt(DISK, START) == pause
 
 
-def test_a_wait_that_goes_on_elsewhere_says_so_at_once() -> None:
-    script = Script(full_until(START + 20, FakeService()))
+def test_a_wait_that_goes_on_elsewhere_says_so_at_once_and_not_each_time() -> None:
+    script = Script(full_until(START + 60, FakeService()))
     script.run(submit_run(PAYLOAD, quota=QuotaWait(since=START - 100, refusals=3)))
     assert [note.text for note in script.notes] == [
         "Still waiting for quota after 1 minute 40 seconds; next create call in 40 seconds"
@@ -234,6 +234,15 @@ def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_
     service = service_filled_by_a_lost_create(list_lag=600.0)
     with pytest.raises(UnclearCreateError, match="it is unclear whether the run was created"):
         Script(service).run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
+
+
+def test_quota_that_the_run_of_a_lost_create_has_used_up_is_not_waited_for() -> None:
+    service = service_filled_by_a_lost_create(list_lag=10.5)
+    script = Script(service)
+    assert isinstance(script.run(submit_run(PAYLOAD)), Submission)
+    assert len(service.runs) == 1
+    assert script.operations[-2:] == ["createJobRun", "listJobRuns"]
+    assert not script.said("quota")
 
 
 def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:

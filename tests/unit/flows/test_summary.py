@@ -76,20 +76,6 @@ def test_a_run_that_never_ran_has_no_durations() -> None:
 
 
 @pytest.mark.parametrize(
-    ("end", "words"),
-    [
-        ("08:03:59", "59 seconds"),
-        ("08:05:07", "2 minutes 7 seconds"),
-        ("11:04:00", "3 hours 1 minute"),
-        ("08:00:00", "less than a second"),
-    ],
-)
-def test_durations_are_said_in_the_units_that_matter(end: str, words: str) -> None:
-    document = deepcopy(shapes.RUN_2026) | {"completeTime": f"2026-07-21T{end}Z"}
-    assert f"ran for {words}," in RunSummary.of_run(Run.from_json(document)).describe()
-
-
-@pytest.mark.parametrize(
     ("amount", "words"), [(0, "0"), (0.0042, "0.0042"), (0.25, "0.25"), (1, "1.00"), (1234.567, "1234.57")]
 )
 def test_small_amounts_are_not_rounded_away(amount: float, words: str) -> None:

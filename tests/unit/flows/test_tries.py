@@ -6,6 +6,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.tries import (
     first_since_clear,
     is_first_since_clear,
+    is_last,
     was_cancelled_for_earlier_try,
 )
 
@@ -16,6 +17,10 @@ from airflow_provider_wherobots.flows.tries import (
 )
 def test_a_clear_is_told_by_airflows_arithmetic(try_number: int, max_tries: int, retries: int, first: bool) -> None:
     assert is_first_since_clear(try_number, max_tries, retries) is first
+
+
+def test_the_last_try_comes_after_all_retries() -> None:
+    assert [is_last(try_number, 2) for try_number in (1, 2, 3)] == [False, False, True]
 
 
 @pytest.mark.parametrize(

@@ -186,11 +186,12 @@ def test_a_transient_failure_is_repeated_with_a_new_url(source: FileSource, erro
 
 
 def test_an_outage_has_an_end(source: FileSource) -> None:
-    script = UploadScript(Storage(*[down()] * 1000))
-    with pytest.raises(UploadFailedError, match="503: SlowDown") as caught:
-        script.run(upload(source, PREFIX, 100))
-    assert caught.value.transient
-    assert 100 <= script.elapsed < 110
+    for flow in (upload(source, PREFIX, 100), FileUploads({URI: source}, PREFIX, 100).upload({})):
+        script = UploadScript(Storage(*[down()] * 1000))
+        with pytest.raises(UploadFailedError, match="503: SlowDown") as caught:
+            script.run(flow)
+        assert caught.value.transient
+        assert 100 <= script.elapsed < 110
 
 
 def test_successful_urls_do_not_prolong_an_outage(source: FileSource) -> None:

@@ -49,9 +49,6 @@ class Plan:
     """What becomes of a statement.
 
     :param seconds: how long it runs.
-    :param final: its final state.
-    :param results: its result.
-    :param result_uri: address of its stored result.
     :param progress_every: seconds between messages about progress; 0 for none.
     :param is_final_event_lost: whether its final event never comes.
     :param forgotten_after: seconds after which the session no longer answers questions about it.
@@ -165,7 +162,6 @@ class FakeSession:
     ) -> None:
         """Let a message come at a moment.
 
-        :param message: the message.
         :param moment: when, in epoch seconds.
         :param to: the connection; default the execution's of then.
         :param is_planned: whether it only comes if the execution has not ended otherwise by then.
@@ -278,8 +274,6 @@ class FakeSession:
 class SqlScript(Script):
     """The worker's driver for tests, with a WebSocket to a fake session.
 
-    :param session: the session.
-    :param answer: the service; default none.
     :param jumps: changes of the wall clock: when each comes, in seconds from the start, and by how many seconds.
     """
 

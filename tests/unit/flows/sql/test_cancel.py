@@ -86,6 +86,13 @@ def test_what_only_reads_is_cancelled_and_its_result_is_not_downloaded() -> None
     assert script.truth("e1") == "cancelled"
 
 
+def test_what_only_reads_is_cancelled_on_a_connection_that_is_opened_in_time() -> None:
+    script = SqlScript(session_with("e1"), is_connected=False)
+    assert script.run(end_earlier(["e1"], URL, 5.0, reads=["e1"])) == ""
+    assert script.dialled == [(URL, 3.0)]
+    assert cancelled(script) == ["e1"]
+
+
 @pytest.mark.parametrize("can_attach", [True, False])
 def test_a_cancel_that_takes_a_while_is_awaited(can_attach: bool) -> None:
     session = session_with("e1", cancel_seconds=5.0)

@@ -86,6 +86,11 @@ def outcomes(found: Found) -> list[StatementOutcome]:
     return [found.outcomes[index][1] for index in sorted(found.outcomes)]
 
 
+def executed(found: Found) -> dict[int, tuple[int, str]]:
+    """By the place of a statement, the try that executed it and the id of that execution."""
+    return {index: (number, outcome.execution_id) for index, (number, outcome) in found.outcomes.items()}
+
+
 @pytest.mark.parametrize(
     ("statements", "states", "kept", "in_doubt"),
     [
@@ -115,6 +120,7 @@ def test_no_write_is_executed_twice(
     found = asked(statements, *states, can_attach=can_attach)
     assert (sorted(found.outcomes), found.in_doubt) == (kept, in_doubt)
     assert all(outcome.state is StatementState.SUCCEEDED for outcome in outcomes(found))
+    assert executed(found) == {index: (1, IDS.of(1, mark_of(statements[index]))) for index in kept}
 
 
 @pytest.mark.parametrize(
@@ -133,6 +139,7 @@ def test_what_the_record_knows_is_asked_of_nobody(
 ) -> None:
     found = asked(statements, record=record_of(statements, *words), questions=0)
     assert (sorted(found.outcomes), found.in_doubt) == (kept, None)
+    assert executed(found) == {index: (1, IDS.of(1, mark_of(statements[index]))) for index in kept}
 
 
 def test_an_execution_is_asked_about_once() -> None:

@@ -152,7 +152,9 @@ def test_no_try_forgets_what_an_earlier_one_knew(tries: Sequence[tuple[Word | No
 def test_ids_are_the_same_in_every_version() -> None:
     assert mark_of("SELECT 1") == "bbcf3e9b6d1f"
     assert mark_of("SELECT 1", Store("parquet")) == "a670c5de14a0"
-    assert ExecutionIds("task").of(1, mark_of("SELECT 1")) == "d02ec9bc-7d37-5ca6-a937-944203e5874c"
+    execution_id = ExecutionIds("task").of(1, mark_of("SELECT 1"))
+    assert execution_id == "d02ec9bc-7d37-5ca6-a937-944203e5874c"
+    assert ExecutionIds.of_second(execution_id) == "eb9948b1-6a84-50f4-82d1-dcd99d059122"
 
 
 def test_an_id_is_that_of_one_task_try_and_statement() -> None:

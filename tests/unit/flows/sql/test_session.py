@@ -25,8 +25,9 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.retry import JITTER
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
     SessionAddressError,
@@ -35,6 +36,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     SessionWait,
     SessionWaitTimeoutError,
     await_session,
+    obtain_session,
     request_session,
     request_session_with_quota,
     stop_requested_session,
@@ -76,6 +78,7 @@ def test_a_session_is_asked_for_once(looked_at: Any) -> None:
     script = Script(by_operation(createSqlSession=always(RequestedSession("s1")), getSqlSession=always(looked_at)))
     assert script.run(request_session(SessionRequest())) == RequestedSession("s1")
     assert script.operations == ["createSqlSession", "getSqlSession"]
+    assert script.sent[1].timeout == 30.0
     assert script.notes == [Note(logging.INFO, "Statements are executed in SQL session s1")]
 
 
@@ -92,7 +95,7 @@ def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> No
     looks = answers(in_stage(status), in_stage("DESTROYED"), SqlSession("s2", "PENDING"))
     script = Script(by_operation(createSqlSession=asks, getSqlSession=looks))
     assert script.run(request_session(SessionRequest())) == RequestedSession("s2")
-    assert script.sleeps == [5.0, 5.0]
+    assert script.pauses == [Sleep(5.0, JITTER)] * 2
     told = "SQL session s1 is being stopped. Requesting a new one in 5 s"
     assert [note.text for note in script.notes] == [told, told, "Statements are executed in SQL session s2"]
 
@@ -118,10 +121,54 @@ def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lo
 def test_what_was_not_sent_is_sent_again_whatever_is_asked_for() -> None:
     script = Script(answers(NotSentError("createSqlSession", "refused"), RequestedSession("s1")))
     assert script.run(request_session(SessionRequest(force_new=True))).id == "s1"
-    script = Script(always(NotSentError("createSqlSession", "refused")))
-    with pytest.raises(NotSentError):
-        script.run(request_session(SessionRequest(), 60.0))
-    assert 60 <= script.elapsed < 62
+    for flow in (
+        request_session(SessionRequest(), 60.0),
+        request_session_with_quota(SessionRequest(), QuotaWait(), 60.0),
+        obtain_session(SessionRequest(), SessionWait(max_outage_seconds=60.0)),
+    ):
+        script = Script(always(NotSentError("createSqlSession", "refused")))
+        with pytest.raises(NotSentError):
+            script.run(flow)
+        assert 60 <= script.elapsed < 62
+
+
+@pytest.mark.parametrize(
+    ("request_", "asked", "owned"),
+    [
+        (SessionRequest(), RequestedSession("s1"), []),
+        (SessionRequest(force_new=True), RequestedSession("s1"), ["s1"]),
+        (SessionRequest(force_new=True), RequestedSession("s1", "quota"), []),
+    ],
+    ids=["shared", "own", "shared for want of quota"],
+)
+def test_a_session_that_nobody_else_can_have_is_told_before_the_wait_for_it(
+    request_: SessionRequest, asked: RequestedSession, owned: list[str]
+) -> None:
+    told: list[str] = []
+
+    def answer(call: Call[Any], moment: float) -> SqlSession:
+        assert told == (owned if moment > START + 1 else told)
+        return READY if moment > START + 10 else in_stage("PENDING")
+
+    script = Script(by_operation(createSqlSession=always(asked), getSqlSession=answer))
+    assert script.run(obtain_session(request_, SessionWait(), own=told.append)) == READY
+    assert told == owned
+
+
+@pytest.mark.parametrize("kept", [in_stage("DESTROYED"), None])
+def test_a_session_of_an_earlier_request_is_used_as_long_as_it_lives(kept: SqlSession | None) -> None:
+    script = Script(by_operation(getSqlSession=always(READY)))
+    assert script.run(obtain_session(SessionRequest(), SessionWait(), "s1")) == READY
+    script = Script(
+        by_operation(
+            createSqlSession=always(RequestedSession("s2")),
+            getSqlSession=lambda call, moment: kept if call.path.endswith("s1") else READY,
+        )
+    )
+    assert script.run(obtain_session(SessionRequest(), SessionWait(), "s1")) == READY
+    assert script.said("SQL session s1 has ended. Requesting a new one")
+    assert script.sent[-1].call.path.endswith("s2")
+    assert script.elapsed < 2
 
 
 # Quota
@@ -400,6 +447,14 @@ def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
     assert not script.run(stop_requested_session(SessionRequest(session_key="ours"), 3.8))
     assert script.notes[-1].text.startswith("A SQL session may have been started, and could not be stopped (")
     assert script.elapsed < 3.8
+
+
+def test_the_request_and_the_stop_together_keep_to_the_time() -> None:
+    stops = always(ServerError("deleteSqlSession", 503))
+    requested = by_operation(createSqlSession=always(RequestedSession("s1")), deleteSqlSession=stops)
+    script = Script(requested, latency=2.0)
+    assert not script.run(stop_requested_session(SessionRequest(session_key="ours"), 9.0))
+    assert [sent.timeout for sent in script.sent[:2]] == [4.5, 7.0]
 
 
 COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client has disconnected"

@@ -32,13 +32,15 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows.effects import Note, Sleep
+from airflow_provider_wherobots.flows.retry import JITTER
 from airflow_provider_wherobots.flows.sql.cancel import cancel
-from airflow_provider_wherobots.flows.sql.connection import connect
+from airflow_provider_wherobots.flows.sql.connection import Connector, connect
 from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionAddressError, SessionFailedError
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
+from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import (
     FAILURE,
@@ -1046,6 +1048,15 @@ def test_a_pause_may_be_longer_than_it_says_and_the_clock_may_jump(
     with pytest.raises(RateLimitedError):
         script.run(connect(READY, budget))
     assert [round(seconds, 2) for seconds in script.sleeps] == sleeps
+
+
+def test_neither_the_pause_nor_the_attempt_to_connect_outlasts_the_deadline() -> None:
+    script = SqlScript(is_connected=False)
+    clock, connector = SteadyClock(), Connector(URL, 600.0)
+    assert script.run(connector.attempt(clock, None, 7.5)) is None
+    assert script.run(connector.attempt(clock, NotSentError("connectSqlSession", "refused"), 4.0)) is None
+    assert script.pauses == [Sleep(1.0, JITTER)]
+    assert script.dialled == [(URL, 7.5), (URL, 3.0)]
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])

@@ -41,6 +41,13 @@ def test_what_became_of_it_is_unknown_if_its_session_is_not_there(found: object,
     assert seconds <= script.elapsed < seconds + 6
 
 
+def test_the_deadline_ends_the_wait_for_its_session() -> None:
+    script = SqlScript(answer=by_operation(getSqlSession=always(SqlSession("s1", "PENDING"))), is_connected=False)
+    outcome = script.run(follow_in_session("s1", "e1", StatementOptions(deadline=START + 20)))
+    assert outcome.state is StatementState.DEADLINE
+    assert 20 <= script.elapsed < 21
+
+
 def test_it_is_followed_to_its_end_in_a_session_that_is_there() -> None:
     session = FakeSession()
     session.executions["e1"] = Running(Plan(), START - 9, START + 60, "succeeded", None, False)

@@ -66,7 +66,9 @@ def received(state: State, message: ServerMessage, attachment: Attachment = SEND
 
 def verdict(step: Step) -> tuple[StatementState, str]:
     assert isinstance(step.execution.state, Ended)
-    return step.execution.state.outcome.state, step.execution.state.outcome.message
+    outcome = step.execution.state.outcome
+    assert outcome.execution_id == "e1"
+    return outcome.state, outcome.message
 
 
 @pytest.mark.parametrize(
@@ -156,6 +158,36 @@ def test_each_of_two_questions_has_a_response_of_its_own() -> None:
     assert isinstance(step.execution.state, Forgotten)
 
 
+@pytest.mark.parametrize("response", [answer("running"), PROGRESS])
+def test_an_error_is_the_response_only_while_a_response_is_due(response: ServerMessage) -> None:
+    step = transitions.received(transitions.written(execution(Running()), NOW).execution, response, NOW + 1)
+    step = transitions.received(step.execution, ERROR, NOW + 2)
+    assert isinstance(step.execution.state, Forgotten if response is PROGRESS else ErrorSeen)
+
+
+@pytest.mark.parametrize("sign", [EVENT["running"], PROGRESS])
+def test_a_sign_of_life_begins_the_pauses_between_questions_anew(sign: ServerMessage) -> None:
+    asked = transitions.due(execution(Running()), 120.0)
+    waiting = transitions.written(asked.execution, 120.0).execution
+    assert waiting.due == 120.0 + 60.0
+    assert transitions.received(waiting, sign, 130.0).execution.due == 130.0 + 30.0
+
+
+def test_progress_alone_does_not_keep_the_state_from_being_requested() -> None:
+    reported = received(Running(), EVENT["running"]).execution
+    assert reported.contact.unreported_since == NOW
+    for moment in range(110, 400, 10):
+        reported = transitions.received(reported, PROGRESS, moment).execution
+    assert reported.due == NOW + 240.0
+
+
+@pytest.mark.parametrize(("message", "is_forgotten"), [(NOT_FOUND, True), (ERROR, False)])
+def test_a_result_that_the_session_no_longer_has_is_marked(message: ServerMessage, is_forgotten: bool) -> None:
+    ended = received(FETCHING, message, questions=1).execution.state
+    assert isinstance(ended, Ended)
+    assert ended.outcome.is_result_forgotten is is_forgotten
+
+
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("message", [StateUpdated("e2", "succeeded"), ExecutionError("e2", "boom")])
 def test_what_concerns_another_execution_changes_nothing(state: State, message: ServerMessage) -> None:
@@ -167,12 +199,15 @@ def test_a_loss_is_followed_by_a_question_and_a_failure_needs_none(state: State)
     step = transitions.lost(execution(state), LOST, NOW)
     if isinstance(state, Failing):
         assert verdict(step) == (StatementState.FAILED, "the session sent no error message")
+        assert verdict(transitions.lost(execution(Failing(104.0, "boom")), LOST, NOW))[1] == "boom"
         return
     assert (step.do, step.loss) == (Do.REPLACE, LOST)
     step = transitions.replaced(step.execution, "reset", NOW)
     assert step.do is Do.REQUEST
-    assert step.execution.attaches
-    assert not isinstance(step.execution.state, Forgotten), "another connection may learn more"
+    assert step.execution.contact == Contact(ATTACHING, NOW, NOW)
+    # What was forgotten runs: another connection may learn more.
+    expected = {FORGOTTEN: Running(), REFUSED: Running(120.0), FETCHING: Fetching(90.0, 1, 2)}
+    assert step.execution.state == expected.get(state, state)
 
 
 @pytest.mark.parametrize(("was_written", "expected"), [(True, Running(120.0)), (False, Sending(120.0))])
