@@ -58,6 +58,7 @@ def test_at_the_deadline_it_is_looked_for_too() -> None:
     _, ending, script = submit_and_follow(service, deadline=START + 25.0)
     assert ending is Ending.DEADLINE
     assert service.kept(script.now) == []
+    assert script.elapsed < 27.0, "the task has no time to wait for a second look"
 
 
 def test_after_a_create_that_was_answered_nothing_is_looked_for() -> None:

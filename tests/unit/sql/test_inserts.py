@@ -37,11 +37,11 @@ def test_a_statement_has_at_most_so_many_rows(max_rows: int, sizes: list[int]) -
 
 def test_a_statement_has_at_most_so_many_characters_unless_one_row_has_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(inserts, "MAX_CHARS", 120)
-    rows = [("a" * 40,), ("b" * 40,), ("c" * 200,), ("d",)]
+    rows = [("a" * 40,), ("b" * 40,), ("e" * 40,), ("c" * 200,), ("d",)]
     made = list(insert_statements("t", rows))
-    assert [count for _, count in made] == [2, 1, 1]
-    assert all(len(text) <= 120 for text, _ in (made[0], made[2]))
-    assert sum(text.count("(") for text, _ in made) == 4
+    assert [count for _, count in made] == [2, 1, 1, 1]
+    assert [len(text) <= 120 for text, _ in made] == [True, True, False, True]
+    assert sum(text.count("(") for text, _ in made) == 5
 
 
 def test_rows_are_read_as_they_are_needed() -> None:
