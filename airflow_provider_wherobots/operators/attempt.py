@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from contextvars import copy_context
+from threading import Thread
 from typing import TypeVar
 
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
@@ -13,6 +15,8 @@ from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 T = TypeVar("T")
+WRITE_SECONDS = 1.0
+"""How long a kill waits until its lines are in the log. If the log is held, they are written once it is not."""
 
 
 class Attempt:
@@ -37,7 +41,7 @@ class Attempt:
     @contextmanager
     def driving(self, publish: Callable[[str, str], None] | None = None) -> Iterator[SyncDriver]:
         """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
-        with self._hook.driver(self._note, publish=publish) as driver:
+        with self._hook.driver(self.note, publish=publish) as driver:
             driver.stopped = self._killed
             self._driver = driver
             try:
@@ -65,11 +69,12 @@ class Attempt:
         try:
             self._end_all(was_uploading=was_uploading)
         finally:
-            # Log last, and ignore failure: the interrupted thread may be in the middle of writing to the same log.
             notes, self._notes = self._notes, None
-            with suppress(RuntimeError):
-                for level, text in notes:
-                    self._hook.log.log(level, text)
+            if notes:
+                # This thread may have been interrupted while it held the log's lock, and would wait for itself.
+                writer = Thread(target=copy_context().run, args=(self._write, notes), daemon=True)
+                writer.start()
+                writer.join(WRITE_SECONDS)
 
     @abstractmethod
     def _end_all(self, *, was_uploading: bool) -> None:
@@ -77,11 +82,16 @@ class Attempt:
 
     def _run_on_new_session(self, flow: Flow[T]) -> T:
         """Run a flow, but not on the driver's own HTTP session: it may hold half a response."""
-        with self._hook.driver(self._note, may_reload=False) as driver:
+        with self._hook.driver(self.note, may_reload=False) as driver:
             return driver.run(flow)
 
-    def _note(self, level: int, text: str) -> None:
+    def note(self, level: int, text: str) -> None:
+        """Write a line to the log. In a kill, it is written at the end."""
         if self._notes is None:
             self._hook.log.log(level, text)
         else:
             self._notes.append((level, text))
+
+    def _write(self, notes: Iterable[tuple[int, str]]) -> None:
+        for level, text in notes:
+            self._hook.log.log(level, text)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -116,15 +116,13 @@ class SubmitTry(RunTry[CreatesRun]):
         try:
             state = state_at_kill(self.context["ti"])
         except Exception as error:
-            self.log.warning(
-                "The run is cancelled, as it is unknown whether a user has ended the task: %s", reason_of(error)
-            )
+            unknown = "The run is cancelled, as it is unknown whether a user has ended the task"
+            self.attempt.note(logging.WARNING, f"{unknown}: {reason_of(error)}")
             return False
         if state not in ("running", "up_for_retry"):
             return False
-        # The interrupted code may be in the middle of writing to the same log.
-        with suppress(RuntimeError):
-            self.log.info("The run is left active for the retry: no user has ended the task (state: %s)", state)
+        left = f"The run is left active for the retry: no user has ended the task (state: {state})"
+        self.attempt.note(logging.INFO, left)
         return True
 
     def _end_run_without_follower(self, run_id: str) -> str:

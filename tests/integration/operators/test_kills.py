@@ -1,9 +1,11 @@
 """Kills, timeouts and crashed triggers: what becomes of the run."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partialmethod
 from typing import Any
 
 import pytest
@@ -21,6 +23,7 @@ from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.signals import signal_when
 from tests.integration.support import TaskInstance, context, follow, run_to_end, trigger_of
+from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -263,6 +266,62 @@ def test_where_it_can_be_told_that_no_user_has_ended_the_task_its_run_is_left_fo
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert control.counts()["cancels_effective"] == cancels
+    if not cancels:
+        task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+class LogWithLock:
+    """Writes as structlog does: a thread that is interrupted within it would wait for itself."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.lines: list[str] = []
+
+    def log(self, level: int, text: str, *values: object) -> None:
+        with self.lock:
+            self.lines.append(text % values if values else text)
+
+    info = warning = partialmethod(log, 0)
+
+
+@pytest.mark.parametrize(
+    ("state", "line"),
+    [
+        ("running", "The run is left active for the retry: no user has ended the task (state: running)"),
+        (RuntimeError("away"), "The run is cancelled, as it is unknown whether a user has ended the task: RuntimeError: away"),
+    ],
+)
+def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    state: str | Exception,
+    line: str,
+) -> None:
+    def state_at_kill(ti: Any) -> str:
+        if isinstance(state, Exception):
+            raise state
+        return state
+
+    monkeypatch.setattr(submit_try, "state_at_kill", state_at_kill)
+    task = operator(run_python=WAIT, deferrable=False, retries=1, poll_logs=False)
+    log, cancels = LogWithLock(), state != "running"
+    for logs in (task, task.hook):
+        monkeypatch.setattr(logs, "_log", log, raising=False)
+        monkeypatch.setattr(logs, "_cached_logger", log, raising=False)
+
+    def kill_in_a_line(*_: Any) -> None:
+        # The interrupted line may hold the lock already.
+        is_new = log.lock.acquire(blocking=False)
+        task.on_kill()
+        assert control.counts()["cancels_effective"] == cancels
+        if is_new:
+            log.lock.release()
+
+    kill, ti = signal_when(lambda: control.requests("getJobRun"), kill_in_a_line), TaskInstance()
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    wait_for(lambda: line in log.lines, what="the line of the kill")
     if not cancels:
         task.hook.cancel_run(ti.xcoms["run_id"])
 
