@@ -31,6 +31,21 @@ def test_a_retry_re_attaches_to_the_active_run(
     operator().hook.cancel_run(first.xcoms["run_id"])
 
 
+def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    """Airflow resumes it as a new try, without an event."""
+    first, restored = TaskInstance(), TaskInstance(try_number=2)
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(first))
+    with pytest.raises(TaskDeferred):
+        task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+    assert restored.xcoms["run_id"] == first.xcoms["run_id"]
+    assert control.counts()["creates_received"] == 1
+    task.hook.cancel_run(first.xcoms["run_id"])
+
+
 def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
