@@ -918,7 +918,7 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_follows_its_write(
     deferred = statement_deferral_of(make(INSERT, deferrable=True), ti)
     ti.try_number = 2
     control.release_sql()
-    again = make(INSERT, deferrable=False, retries=1)
+    again = make(INSERT, deferrable=True, retries=1)
     assert again.resume_execution(deferred.method_name, deferred.kwargs, context(ti)) is None
     assert executed(control) == [INSERT]
 
