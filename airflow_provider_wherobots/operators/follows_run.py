@@ -22,7 +22,6 @@ class FollowsRun(WherobotsTask):
     poll_logs: bool
     polling_interval: float
     wait_post_run_logs_timeout_seconds: float
-    deferrable: bool
     cancel_on_kill: bool
     max_outage_seconds: float
     copy_log_on_resume: str

@@ -231,7 +231,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.
 
-        On Airflow 3.0 and 3.1.0 a retry of a deferred task comes here too, and starts over.
+        Without an event the task starts over. On Airflow 3.0 and 3.1.0 a retry of a deferred task does so too.
 
         :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
         :param next_kwargs: its arguments.
@@ -239,7 +239,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         """
         with self._apply_retry_rules():
             this_try = self._new_try(context)
-            if this_try.starts_over():
+            if this_try.starts_over(next_method, next_kwargs):
                 return this_try.begin()
             if next_method == FAILED_TRIGGER:
                 outcome = this_try.outcome_after_trigger_failure(next_kwargs)

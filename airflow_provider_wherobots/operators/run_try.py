@@ -57,9 +57,9 @@ EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
 class RunTry(TaskTry[T, WorkerAttempt]):
     """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end."""
 
-    def starts_over(self) -> bool:
-        """Whether Airflow 3.0 or 3.1.0 resumes a retry that should start over, without the XComs of the try before."""
-        starts_over = super().starts_over()
+    def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
+        """Whether Airflow resumes a try that should start over, without the XComs of the try before."""
+        starts_over = super().starts_over(next_method, next_kwargs)
         if starts_over:
             forget_earlier_try(self._push)
         return starts_over

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Self
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.session_request import MULTI
-from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlOutcomeUnknownException
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
@@ -225,21 +225,20 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the statement's outcome, or cancel it.
 
-        On Airflow 3.0 and 3.1.0 a retry of a deferred task comes here too, and starts over.
+        Without an event the task starts over. On Airflow 3.0 and 3.1.0 a retry of a deferred task does so too.
 
         :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
         with self._apply_retry_rules():
-            if RETRY_RESUMES_DEFERRAL or next_method == FAILED_TRIGGER:
-                this_try = self._new_try(context)
-                if this_try.starts_over():
-                    return this_try.begin(is_resumed=True)
-                if next_method == FAILED_TRIGGER:
-                    is_settled, value = this_try.settle_after_trigger_failure((next_kwargs or {}).get("error"))
-                    if is_settled:
-                        return value
+            this_try = self._new_try(context, (next_kwargs or {}).get("suffix", ""))
+            if this_try.starts_over(next_method, next_kwargs):
+                return this_try.begin(is_resumed=True)
+            if next_method == FAILED_TRIGGER:
+                is_settled, value = this_try.settle_after_trigger_failure((next_kwargs or {}).get("error"))
+                if is_settled:
+                    return value
             return super().resume_execution(next_method, next_kwargs, context)
 
     def get_db_hook(self) -> WherobotsSqlHook:

@@ -162,7 +162,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
-        if SqlSessionTry(self, context, self._attempt).starts_over():
+        if SqlSessionTry(self, context, self._attempt).starts_over(next_method, next_kwargs):
             return self.execute(context)
         if next_method == FAILED_TRIGGER and (session_id := pull(self, context, SQL_SESSION_ID_KEY)):
             with self._attempt.open():

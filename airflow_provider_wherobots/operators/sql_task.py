@@ -25,7 +25,6 @@ class SqlTask(WherobotsTask):
     session_key: Any
     shutdown_after_inactive_seconds: int | None
     session_wait_timeout: float
-    deferrable: bool
     max_outage_seconds: float
     max_quota_wait_seconds: float
     session_id: Any = None

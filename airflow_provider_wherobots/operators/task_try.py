@@ -20,7 +20,13 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedE
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import StoredAddressLink
 from airflow_provider_wherobots.operators.airflow_3_0 import is_resumed_retry, remember_deferral
-from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_margin, pull, push
+from airflow_provider_wherobots.operators.wherobots_task import (
+    DEFER_MARGIN_SECONDS,
+    FAILED_TRIGGER,
+    deadline_margin,
+    pull,
+    push,
+)
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 
 if TYPE_CHECKING:
@@ -47,9 +53,16 @@ class TaskTry(Generic[T, A]):
         self._began_at: float | None = None
         self._is_deferring = False
 
-    def starts_over(self) -> bool:
-        """Whether Airflow 3.0 or 3.1.0 resumes a retry that should start over. The try then begins now."""
-        if not is_resumed_retry(self._pull, self.context["ti"].try_number):
+    def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
+        """Whether Airflow resumes a try that should start over. The try then begins now.
+
+        That is a retry on 3.0 or 3.1.0. On every version it is a task that its DAG did not have for a time: Airflow
+        removes a deferred task that was renamed, and when it is back, resumes it without an event.
+        """
+        if next_method != FAILED_TRIGGER and "event" not in (next_kwargs or {}):
+            # On 3.3 such a task must not defer again, as that ends every triggerer (apache/airflow issue 69841).
+            self.task.deferrable = False
+        elif not is_resumed_retry(self._pull, self.context["ti"].try_number):
             return False
         self._began_at = time.time()
         return True

@@ -39,6 +39,8 @@ TRIGGER_TIMEOUT = "Trigger timeout"
 class WherobotsTask(Base):
     """What ``WherobotsRunOperator``, ``WherobotsRunSensor`` and the operators of SQL share."""
 
+    deferrable: bool
+
     _made_attempt: Any = None
     _was_killed: bool = False
 

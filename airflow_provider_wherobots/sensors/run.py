@@ -187,7 +187,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         """
         with self._apply_sensor_rules():
             this_try = self._new_try(context)
-            if this_try.starts_over():
+            if this_try.starts_over(next_method, next_kwargs):
                 return self._begin_try(this_try)
             if next_method == FAILED_TRIGGER:
                 timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT

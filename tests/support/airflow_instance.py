@@ -188,18 +188,19 @@ class AirflowInstance:
         """Return the names and numbers of the components that :meth:`start` starts."""
         return [(name, n) for name in self._names() for n in range(1, self._counts.get(name, 1) + 1)]
 
-    def start_component(self, name: str, n: int = 1) -> None:
+    def start_component(self, name: str, n: int = 1, env: Mapping[str, str] | None = None) -> None:
         """Start a component, or start it again after it ended.
 
         :param name: ``scheduler`` or ``triggerer``; on Airflow 3 also ``dag-processor`` or ``api-server``, on 2.11
             also ``webserver``, and with Celery ``celery-worker``.
+        :param env: more environment variables for this start. Default None: there are none.
         """
         if name not in self._names():
             raise AirflowInstanceError(f"Airflow {self.version} has no component {name!r}, only {self._names()}.")
         if self.is_running(name, n):
             raise AirflowInstanceError(f"{name} {n} is running already.")
         command: list[str | Path] = [self.python, "-m", "airflow", *self._arguments(name, n)]
-        environment = {**self._env, **self._component_env(name, n)}
+        environment = {**self._env, **self._component_env(name, n), **(env or {})}
         process = self._family.spawn(command, env=environment, cwd=self.home, output=self.output(name, n))
         # Another process may join this Airflow and kill the component.
         self._pid_file(name, n).write_text(str(process.pid))
@@ -271,10 +272,14 @@ class AirflowInstance:
     def _pid_file(self, name: str, n: int) -> Path:
         return self.output(name, n).with_suffix(".pid")
 
-    def cli(self, *arguments: str, timeout: float = 120.0) -> str:
+    def cli(self, *arguments: str) -> str:
         """Run an ``airflow`` command on this instance and return its standard output."""
+        return self.run_python("-m", "airflow", *arguments)
+
+    def run_python(self, *arguments: str, timeout: float = 240.0) -> str:
+        """Run Python with these arguments as on a machine of this instance, and return its standard output."""
         done = subprocess.run(
-            [self.python, "-m", "airflow", *arguments],
+            [self.python, *arguments],
             env=self._env,
             cwd=self.home,
             stdin=subprocess.DEVNULL,
@@ -284,7 +289,7 @@ class AirflowInstance:
             check=False,
         )
         if done.returncode != 0:
-            raise AirflowInstanceError(f"airflow {arguments[0]} ended with {done.returncode}:\n{done.stderr}")
+            raise AirflowInstanceError(f"python {arguments} ended with {done.returncode}:\n{done.stderr}")
         return done.stdout
 
     def _names(self) -> list[str]:

@@ -7,7 +7,10 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
+from airflow_provider_wherobots.flows.follow import FollowOptions
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.submit_try import SubmitTry
 from tests.integration.support import TaskInstance, context, follow
 from wherobots_local.control.client import ControlClient
 
@@ -29,6 +32,27 @@ def test_a_retry_re_attaches_to_the_active_run(
     assert second.xcoms["spark_ui_url"] == "https://spark.example.com/"
     assert control.counts()["creates_received"] == 1
     operator().hook.cancel_run(first.xcoms["run_id"])
+
+
+def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_worker(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow resumes it as a new try, without an event."""
+    followed = []
+
+    def follow_here(this_try: SubmitTry, options: FollowOptions) -> Outcome:
+        followed.append(options.run_id)
+        return Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
+
+    monkeypatch.setattr(SubmitTry, "_follow_here", follow_here)
+    first, restored = TaskInstance(), TaskInstance(try_number=2)
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(first))
+    task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+    assert followed == [first.xcoms["run_id"]]
+    assert control.counts()["creates_received"] == 1
+    task.hook.cancel_run(first.xcoms["run_id"])
 
 
 def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(

@@ -908,6 +908,20 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: Contro
     assert executed(control) == [INSERT]
 
 
+def test_a_task_that_was_missing_in_its_dag_while_deferred_follows_its_write(
+    make: Make, control: ControlClient
+) -> None:
+    """Airflow resumes it as a new try, without an event."""
+    control.answer_sql(INSERT, held=True)
+    ti = TaskInstance()
+    deferred = statement_deferral_of(make(INSERT, deferrable=True), ti)
+    ti.try_number = 2
+    control.release_sql()
+    again = make(INSERT, deferrable=True, retries=1)
+    assert again.resume_execution(deferred.method_name, deferred.kwargs, context(ti)) is None
+    assert executed(control) == [INSERT]
+
+
 @EACH_WAY
 def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     make: Make, control: ControlClient, follow: Follow, said: Callable[[], str]

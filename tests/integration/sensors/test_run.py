@@ -421,6 +421,13 @@ def test_a_retry_that_is_resumed_starts_over(sensor: Make, control: ControlClien
     assert ti.xcoms["run_id"] == run_id
 
 
+def test_a_sensor_that_was_missing_in_its_dag_while_deferred_starts_over(sensor: Make, control: ControlClient) -> None:
+    run_id = started_run(control)
+    end(control, run_id)
+    ti = TaskInstance(try_number=2)
+    assert sensor(run_id=run_id).resume_execution("execute_complete", {}, context(ti)) == run_id
+
+
 def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
