@@ -103,6 +103,8 @@ EVERY_MODULE = """
 import importlib, pkgutil
 import airflow_provider_wherobots as package
 told = [module.name for module in pkgutil.walk_packages(package.__path__, package.__name__ + ".")]
+# Users without Cosmos cannot import its module.
+told.remove("airflow_provider_wherobots.cosmos")
 for name in told:
     importlib.import_module(name)
 """
