@@ -288,7 +288,10 @@ class LogWithLock:
     ("state", "line"),
     [
         ("running", "The run is left active for the retry: no user has ended the task (state: running)"),
-        (RuntimeError("away"), "The run is cancelled, as it is unknown whether a user has ended the task: RuntimeError: away"),
+        (
+            RuntimeError("away"),
+            "The run is cancelled, as it is unknown whether a user has ended the task: RuntimeError: away",
+        ),
     ],
 )
 def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
