@@ -59,11 +59,11 @@ class TaskTry(Generic[T, A]):
         That is a retry on 3.0 or 3.1.0. On every version it is a task that its DAG did not have for a time: Airflow
         removes a deferred task that was renamed, and when it is back, resumes it without an event.
         """
-        if next_method != FAILED_TRIGGER and "event" not in (next_kwargs or {}):
+        if not is_resumed_retry(self._pull, self.context["ti"].try_number):
+            if next_method == FAILED_TRIGGER or "event" in (next_kwargs or {}):
+                return False
             # On 3.3 such a task must not defer again, as that ends every triggerer (apache/airflow issue 69841).
             self.task.deferrable = False
-        elif not is_resumed_retry(self._pull, self.context["ti"].try_number):
-            return False
         self._began_at = time.time()
         return True
 
