@@ -17,6 +17,7 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import pandas  # noqa: F401 - the server's first result would import it, for longer than some limits here
 import pytest
 from airflow.exceptions import TaskDeferralError, TaskDeferred
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
@@ -95,7 +96,6 @@ def make(conn_id: str) -> Make:
 @pytest.fixture
 def hand_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.2)
-    monkeypatch.setattr(sql_try, "SETTLE_SECONDS", 0.5)
 
 
 def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[str]]:
@@ -757,7 +757,7 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize("seconds", [1, 60])
 def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_cancelled(
-    make: Make, control: ControlClient, seconds: int
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
     task, ti = make(f"SLEEP {seconds}", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
@@ -767,6 +767,7 @@ def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_c
         assert frame.to_dict("list") == {"slept": [1.0]}
         assert control.requests("cancelExecution") == []
     else:
+        monkeypatch.setattr(sql_try, "SETTLE_SECONDS", 0.5)
         with pytest.raises(WherobotsExecutionTimeoutException):
             task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
         assert cancels(control) == 1
