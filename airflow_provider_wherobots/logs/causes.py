@@ -17,6 +17,8 @@ from airflow_provider_wherobots.logs.records import make_plain
 SECTION = "Probable causes"
 """The section of docs/troubleshooting.md that has a row for each cause."""
 MAX_ERRORS = 20
+MAX_LINES_AFTER = 100
+"""With more lines after it, an exception did not end the program. Spark logs about 20 lines while it ends."""
 MAX_ERROR_CHARS = 500
 MAX_QUOTED_CHARS = 150
 
@@ -115,6 +117,8 @@ ONLY_OF_RUNS = (
 )
 CAUSES = (*OF_RUNS_AND_STATEMENTS, *ONLY_OF_RUNS)
 
+# The query of a presigned URL is a secret.
+_QUERY = re.compile(r"(?<=[^\s?])\?[^\s?]*=\S*")
 _CLASS = r"(?:[\w.$]*(?:Error|Exception)|botocore\.errorfactory\.\w+)(?=:|\s*\Z)"
 _LOST_TASK = r"org\.apache\.spark\.SparkException: Job aborted due to stage failure: [^:]*: Lost task [^:]*: "
 _DIRECT_CAUSE = "The above exception was the direct cause"
@@ -136,25 +140,31 @@ _ALSO_THEN = _one_of(r"py4j\.protocol\.Py4JJavaError\b", r"Connection(?:Reset|Re
 class LastErrors:
     """The last lines of a log that name an exception, or link two."""
 
-    __slots__ = ("_lines",)
+    __slots__ = ("_lines", "_lines_after")
 
     def __init__(self) -> None:
         self._lines: list[str] = []
+        self._lines_after = 0
 
     def add(self, lines: Sequence[Line]) -> None:
-        self._lines += _errors_among("\n".join([raw for _, raw in lines]))
+        text = "\n".join([raw for _, raw in lines])
+        count = text.count("\n") + 1
+        errors = _errors_among(text)
+        self._lines_after = count - 1 - max(errors) if errors else self._lines_after + count
+        self._lines += errors.values()
         del self._lines[:-MAX_ERRORS]
 
     def probable_cause(self, reason: str) -> str:
         """One sentence: the cause that the service's reason shows, or else these lines, and what to do. Empty if it is
         not known.
         """
-        return _describe(_from_reason(reason) or _from_errors(self._lines))
+        lines = self._lines if self._lines_after <= MAX_LINES_AFTER else []
+        return _describe(_from_reason(reason) or _from_errors(lines))
 
 
 def cause_in(message: str) -> str:
     """The same for an engine's message about a statement. Only exceptions count, as it may quote the user's SQL."""
-    return _describe(_from_errors(_errors_among(message), OF_RUNS_AND_STATEMENTS))
+    return _describe(_from_errors([*_errors_among(message).values()], OF_RUNS_AND_STATEMENTS))
 
 
 def _from_reason(reason: str) -> tuple[Cause, str] | None:
@@ -163,15 +173,16 @@ def _from_reason(reason: str) -> tuple[Cause, str] | None:
     for cause in CAUSES:
         if cause.reasons and (found := cause.reasons.search(before)):
             return cause, found[0]
-    return None if first is None else _from_errors(_errors_among(reason[first.start() :]))
+    return None if first is None else _from_errors([*_errors_among(reason[first.start() :]).values()])
 
 
-def _errors_among(text: str) -> list[str]:
+def _errors_among(text: str) -> dict[int, str]:
+    """The last lines that name or link exceptions, by their numbers."""
     # Few slices of a log have an error. These words are found faster than the pattern.
     if "rror" not in text and "xception" not in text:
-        return []
-    lines = (line for line in text.split("\n") if _ERROR.match(line, 0, MAX_ERROR_CHARS))
-    return [make_plain(line[:MAX_ERROR_CHARS]) for line in lines]
+        return {}
+    found = [(number, line) for number, line in enumerate(text.split("\n")) if _ERROR.match(line, 0, MAX_ERROR_CHARS)]
+    return {number: make_plain(line[:MAX_ERROR_CHARS]) for number, line in found[-MAX_ERRORS:]}
 
 
 def _from_errors(lines: Sequence[str], causes: Sequence[Cause] = CAUSES) -> tuple[Cause, str] | None:
@@ -196,6 +207,6 @@ def _from_errors(lines: Sequence[str], causes: Sequence[Cause] = CAUSES) -> tupl
 def _describe(found: tuple[Cause, str] | None) -> str:
     if found is None:
         return ""
-    cause, words = found
+    cause, words = found[0], _QUERY.sub("?…", found[1])
     seen = words if len(words) <= MAX_QUOTED_CHARS else f"{words[:MAX_QUOTED_CHARS]}…"
     return f'Probable cause: {cause.name} ({seen}). {cause.advice}; see "{SECTION}" in the documentation'

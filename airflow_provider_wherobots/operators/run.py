@@ -240,7 +240,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         with self._apply_retry_rules():
             this_try = self._new_try(context)
             if this_try.starts_over(next_method, next_kwargs):
-                return this_try.begin()
+                return this_try.begin((next_kwargs or {}).get("suffix", ""))
             if next_method == FAILED_TRIGGER:
                 outcome = this_try.outcome_after_trigger_failure(next_kwargs)
                 if outcome is not None:

@@ -42,6 +42,8 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="FollowsRun")
 
+MAX_COPIES_BYTES = 1_000_000
+"""How much of results the events of one asset may hold together: they are sent in the request that ends the task."""
 FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
 
 EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
@@ -57,10 +59,14 @@ EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
 class RunTry(TaskTry[T, WorkerAttempt]):
     """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end."""
 
+    _had_run = False
+    """Whether the try before a try that starts over had a run."""
+
     def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
         """Whether Airflow resumes a try that should start over, without the XComs of the try before."""
         starts_over = super().starts_over(next_method, next_kwargs)
         if starts_over:
+            self._had_run = bool(self._pull(RUN_ID_KEY))
             forget_earlier_try(self._push)
         return starts_over
 
@@ -83,6 +89,9 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         if part == "all":
             deadline = self.deadline
             seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
+            if seconds <= 0:
+                self.log.warning("The log of run %s is not copied: execution_timeout has passed", run_id)
+                return
             self.attempt.run(copy_log(run_id, seconds, failed=outcome.has_failed))
         elif part == "tail" and outcome.ending is Ending.COMPLETED and outcome.log_tail:
             self.log.info("%s\n%s\n%s", begin_of_copy(run_id, part), outcome.log_tail, end_of_copy(run_id))
@@ -142,6 +151,14 @@ class RunTry(TaskTry[T, WorkerAttempt]):
             result = {key: value for key, value in result.items() if key != PARTITIONS}
         summary = outcome.summary or {}
         measured = {key: summary.get(key) for key in ("cost_usd", "queued_seconds", "ran_seconds")}
+        if len(partitions) * len(json.dumps(result)) > MAX_COPIES_BYTES:
+            self.log.warning(
+                "The events have no result, as the copies for %d partitions would exceed %s. It is in the XCom %r",
+                len(partitions),
+                words.size(MAX_COPIES_BYTES),
+                RESULT_KEY,
+            )
+            result = None
         extra = {"run_id": outcome.run_id, "run_url": self._run_url(outcome.run_id), **measured, "result": result}
         for outlet in outlets:
             try:

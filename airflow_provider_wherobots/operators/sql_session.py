@@ -77,6 +77,8 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
     ) -> None:
         super().__init__(**kwargs)
         self.wherobots_conn_id = wherobots_conn_id
+        # Not a template that renders to nothing: its session would be shared with others by mistake.
+        self._has_no_key = session_key == ""
         self._set_session_arguments(
             runtime=runtime,
             region=region,
@@ -189,6 +191,8 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
 
     def _key(self, context: Context) -> str | None:
         if self.session_key is not None:
+            if not self.session_key and not self._has_no_key:
+                raise self._wrong(f"session_key={self.session_key!r}: must not be empty once it is rendered")
             key: str | None = self.session_key or None
             return key
         return durable_run_name(default_run_name(context["ti"].dag_id, self.task_id), new_suffix(context))

@@ -46,19 +46,24 @@ class SubmitTry(RunTry[CreatesRun]):
     _suffix = ""
     """The suffix of the names of the task's runs; empty until it is known."""
 
-    def begin(self) -> Any:
-        """Create the run, or re-attach to the run of an earlier try. Wait for its end, and return its id or result."""
+    def begin(self, suffix: str = "") -> Any:
+        """Create the run, or re-attach to the run of an earlier try. Wait for its end, and return its id or result.
+
+        ``suffix`` is empty if it is not known.
+        """
         ti, task = self.context["ti"], self.task
         self.attempt.is_left_for_retry = self._is_left_for_retry
         cleared = is_first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
         if task.durable:
-            self._suffix = suffix_of_task(self.context)
+            self._suffix = suffix or suffix_of_task(self.context)
             pass_on_suffix(self._push, self.context, self._suffix)
         return self._work(
             self._new_quota_wait(),
             look_first=ti.try_number > 1,
             replace=cleared and task.cancel_on_kill,
-            reuse_completed=task.reuse_completed and not cleared and earlier_try_had_run(self.context),
+            reuse_completed=task.reuse_completed
+            and not cleared
+            and (self._had_run or earlier_try_had_run(self.context)),
         )
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:

@@ -268,6 +268,9 @@ class LogPage:
         return tuple(map(LogLine._make, self.lines))
 
 
+MAX_POINTS = 5_000
+
+
 @dataclass(frozen=True, slots=True)
 class RunMetrics:
     """A ``RunMetricsResponse``.
@@ -290,12 +293,14 @@ class RunMetrics:
         return cls(values, data)
 
     def series(self, key: str) -> list[tuple[float, float]]:
-        """Return the known points of a series: epoch seconds and value, oldest first.
+        """Return the known points of a series: epoch seconds and value, oldest first. None of more than 5,000 points.
 
         :param key: metric key, such as ``CPU_UTILIZATION_PERCENT``.
         """
         details = _mapping(_mapping(self.raw.get("series_metrics")).get(key))
-        points = map(_mapping, _list(_mapping(details.get("metric")).get("data")))
+        data = _list(_mapping(details.get("metric")).get("data"))
+        # Sorting more would hold up a triggerer.
+        points = map(_mapping, data if len(data) <= MAX_POINTS else ())
         pairs = [(number(point.get("timestamp")), number(point.get("value"))) for point in points]
         return sorted((moment, value) for moment, value in pairs if moment is not None and value is not None)
 

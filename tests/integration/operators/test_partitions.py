@@ -9,6 +9,7 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import HAS_PARTITIONS
 from airflow_provider_wherobots.logs.result import read_partitions
+from airflow_provider_wherobots.operators import run_try
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.decorators import decorated_functions as functions
 from tests.integration.decorators.test_wherobots import given, new_dag, operator_of
@@ -57,6 +58,19 @@ def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
         assert event.extra["result"] == ({"rows": 3} if HAS_PARTITIONS else WRITTEN)
     assert len(events) == 2, "the alias is left alone"
     assert ("Each asset of the task has one event per partition (2)" in said()) == HAS_PARTITIONS
+
+
+def test_events_do_not_multiply_a_large_result(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow sends all events of a task in the request that ends it, and a request too large fails the task."""
+    monkeypatch.setattr(run_try, "MAX_COPIES_BYTES", 2 * len('{"rows": 3}') - 1)
+    one = asset("one")
+    ti, events = run_to_end(operator(run_python=prints(json.dumps(WRITTEN)), deferrable=False, outlets=[one]))
+    assert ti.xcoms["result"] == WRITTEN
+    assert partitions_of(events[one]) == ({"h3=85", "h3=86"} if HAS_PARTITIONS else set())
+    assert events[one].extra["result"] == (None if HAS_PARTITIONS else WRITTEN)
+    assert ("The events have no result, as the copies for 2 partitions would exceed" in said()) == HAS_PARTITIONS
 
 
 def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:

@@ -1,6 +1,7 @@
 """What a try of a task does with the run of the try before."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.submit_try import SubmitTry
+from tests.integration import support
 from tests.integration.support import TaskInstance, context, follow
 from wherobots_local.control.client import ControlClient
 
@@ -53,6 +55,42 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
     assert followed == [first.xcoms["run_id"]]
     assert control.counts()["creates_received"] == 1
     task.hook.cancel_run(first.xcoms["run_id"])
+
+
+def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    first = TaskInstance()
+    task = operator(run_python=TALK, retries=1)
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(first))
+    follow(caught.value)
+    completed = first.xcoms["run_id"]
+    # Airflow has deleted no XCom, as it would for a retry.
+    restored = TaskInstance(2, xcoms=first.xcoms)
+    task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+    assert restored.xcoms["run_id"] == completed
+    assert control.counts()["creates_received"] == 1
+
+
+def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_dag_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        SubmitTry, "_follow_here", lambda this_try, options: Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
+    )
+    first = TaskInstance()
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
+    with pytest.raises(TaskDeferred) as caught:
+        task.execute(context(first))
+    active = first.xcoms["run_id"]
+    # The clear gives the DAG run another start, of which a new suffix would be made.
+    monkeypatch.setattr(support, "dag_run_start", support.dag_run_start + timedelta(hours=1))
+    restored = TaskInstance(2, xcoms=first.xcoms)
+    task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+    assert restored.xcoms["run_id"] == active
+    assert control.counts()["creates_received"] == 1
+    task.hook.cancel_run(active)
 
 
 def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(

@@ -116,6 +116,14 @@ def test_without_a_key_the_session_is_that_of_clients_that_cannot_send_one(
     assert other.session.id == session_id
 
 
+def test_a_key_that_renders_to_nothing_shares_no_session(start: Start, control: ControlClient) -> None:
+    task = start(session_key="{{ key }}")
+    task.render_template_fields(context(TaskInstance()) | {"key": ""})
+    with pytest.raises(WherobotsArgumentException, match="session_key='': must not be empty once it is rendered"):
+        task.execute(context(TaskInstance(task_id="start")))
+    assert control.requests("createSqlSession") == []
+
+
 def test_both_operators_ask_for_how_long_a_session_lives_without_clients(start: Start, control: ControlClient) -> None:
     start(shutdown_after_inactive_seconds=600).execute(context(TaskInstance(task_id="start")))
     WherobotsSqlOperator(

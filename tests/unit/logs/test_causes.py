@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.flows.words import MAX_CHARS
-from airflow_provider_wherobots.logs.causes import CAUSES, MAX_ERROR_CHARS, MAX_ERRORS, LastErrors, cause_in
+from airflow_provider_wherobots.logs.causes import (
+    CAUSES,
+    MAX_ERROR_CHARS,
+    MAX_ERRORS,
+    MAX_LINES_AFTER,
+    LastErrors,
+    cause_in,
+)
 from airflow_provider_wherobots.logs.records import make_safe
 from tests.unit.flows.fake_log import T0
 
@@ -144,7 +151,23 @@ def test_the_causes_that_an_exception_names_count() -> None:
 
 @pytest.mark.parametrize("end", ["", "26/11/28 22:50:04 INFO ShutdownHookManager: Shutdown hook called", "bye"])
 def test_lines_after_the_exception_do_not_hide_it(end: str) -> None:
-    assert cause(TRACEBACK, "MemoryError", *[end] * 300) == "out of memory"
+    assert cause(TRACEBACK, "MemoryError", *[end] * MAX_LINES_AFTER) == "out of memory"
+
+
+@pytest.mark.parametrize("before", [0, 150, 199])
+def test_an_exception_long_before_the_end_was_handled(before: int) -> None:
+    lines = ["ready"] * before
+    assert cause(*lines, "MemoryError", *["row"] * (MAX_LINES_AFTER + 1)) is None
+    assert cause(*lines, "MemoryError", *["row"] * 20_000, reason="the node was preempted") is None
+    assert cause(*lines, "MemoryError", *["row"] * MAX_LINES_AFTER) == "out of memory"
+
+
+def test_the_query_of_a_presigned_url_is_not_shown() -> None:
+    denied = "java.nio.file.AccessDeniedException: s3a://b/k?X-Amz-Signature=abc&token=SECRET: getFileStatus"
+    found = sentence(TRACEBACK, denied)
+    assert "s3a://b/k?…" in found
+    assert "abc" not in found
+    assert "SECRET" not in found
 
 
 def test_if_the_jvm_has_ended_what_can_end_one_counts() -> None:
