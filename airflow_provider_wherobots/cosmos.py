@@ -63,8 +63,8 @@ class WherobotsProfileMapping(BaseProfileMapping):  # type: ignore[misc]
         address = settings.endpoint.base_url
         if not address.startswith(HTTPS):
             raise WherobotsArgumentException(
-                f"connection {self.conn_id!r}: host={address!r}: must be https, because wherobots-dbt speaks nothing "
-                "else"
+                f"connection {self.conn_id!r}: host={address!r}: must be https, because wherobots-dbt "
+                "supports nothing else"
             )
         if settings.version:
             raise WherobotsArgumentException(

@@ -54,7 +54,7 @@ def _list(arguments: argparse.Namespace) -> int:
 def _advise(arguments: argparse.Namespace) -> int:
     with driver_of(read_settings(arguments.conn)) as driver:
         runs, is_cut = _find(driver, arguments, [COMPLETED])
-        print_message(f"Reading the metrics of {len(runs)} completed runs")
+        print_message(f"Reading the metrics of completed runs ({len(runs)})")
         rows = advise(driver.run(read_summaries(reversed(runs), MAX_OUTAGE_SECONDS)))
     if arguments.output in ("table", "plain"):
         rows = [

@@ -71,19 +71,24 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         return starts_over
 
     def finish_resumed(self, outcome: Outcome) -> Any:
-        """Finish a task that a trigger has waited for. First copy the run's log, as ``[wherobots]`` configures it."""
+        """Finish a task that a trigger has waited for, and copy the run's log, as ``[wherobots]`` configures it.
+
+        The copy takes up to 15 minutes, so it comes after the XComs.
+        """
         try:
-            self._copy_log(outcome)
-        except WherobotsTaskKilledException:
-            raise
-        except Exception as error:
-            self.log.warning("The log of run %s could not be copied: %s", outcome.run_id, reason_of(error))
-        return self.finish(outcome)
+            return self.finish(outcome)
+        finally:
+            try:
+                self._copy_log(outcome)
+            except WherobotsTaskKilledException:
+                raise
+            except Exception as error:
+                self.log.warning("The log of run %s could not be copied: %s", outcome.run_id, reason_of(error))
 
     def _copy_log(self, outcome: Outcome) -> None:
         """Copy the log, or its end, which the exception of a run that did not complete has anyway."""
         run_id, part = outcome.run_id, self.task.copy_log_on_resume
-        # A run that was given up may be active, and must be ended first.
+        # When a run is given up, the service has not answered for a long time.
         if not self.task.poll_logs or not run_id or outcome.ending is Ending.GAVE_UP:
             return
         if part == "all":

@@ -106,8 +106,8 @@ def test_a_dag_file_is_parsed_without_the_connection() -> None:
     [
         (
             {"host": "http://127.0.0.1:8765"},
-            "connection 'wherobots_default': host='http://127.0.0.1:8765': must be https, because wherobots-dbt speaks "
-            "nothing else",
+            "connection 'wherobots_default': host='http://127.0.0.1:8765': must be https, because wherobots-dbt "
+            "supports nothing else",
         ),
         (
             {"extra": {"version": "latest"}},

@@ -293,7 +293,9 @@ class RunMetrics:
         return cls(values, data)
 
     def series(self, key: str) -> list[tuple[float, float]]:
-        """Return the known points of a series: epoch seconds and value, oldest first. None of more than 5,000 points.
+        """Return the known points of a series: epoch seconds and value, oldest first.
+
+        A series of more than 5,000 points is not read.
 
         :param key: metric key, such as ``CPU_UTILIZATION_PERCENT``.
         """

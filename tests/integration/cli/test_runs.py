@@ -179,7 +179,7 @@ def test_advise_compares_the_runs_of_each_task(command: Command, hook: Wherobots
     assert rows[0]["advice"] == "all 5 runs stayed below 33%: try tiny"
     # One run is no reason for advice.
     assert (rows[1]["usage"]["memory"]["peak"], rows[1]["advice"]) == (95.0, None)
-    assert printed.err.splitlines() == ["Reading the metrics of 6 completed runs", *EXPLANATION]
+    assert printed.err.splitlines() == ["Reading the metrics of completed runs (6)", *EXPLANATION]
     (listed,) = control.requests("listJobRuns")
     assert "status=COMPLETED" in str(listed)
     assert len(control.requests("getJobRunMetrics")) == 6

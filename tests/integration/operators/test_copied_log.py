@@ -1,6 +1,7 @@
 """A handler drops what the trigger writes; ``[wherobots] copy_log_on_resume`` brings the run's log back."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -138,6 +139,19 @@ def test_the_log_is_copied_after_the_trigger_has_failed_too(
     assert (begin_of_copy(ti.xcoms["run_id"], part) in said()) is (part == "tail")
 
 
+def test_no_log_is_copied_once_the_execution_timeout_has_passed(
+    operator: Operator, configure: Configure, written: list[LogRecord], said: Callable[[], str]
+) -> None:
+    configure("all")
+    task, ti = operator(), TaskInstance()
+    deferred = deferred_by(task, ti)
+    task.execution_timeout = timedelta(seconds=1)
+    ti.start_date -= timedelta(seconds=1)
+    assert resume_task(task, ti, deferred) == ti.xcoms["run_id"]
+    assert f"The log of run {ti.xcoms['run_id']} is not copied: execution_timeout has passed" in said()
+    assert written == []
+
+
 def test_a_run_that_was_given_up_is_ended_before_anything_else(
     operator: Operator, configure: Configure, control: ControlClient
 ) -> None:
@@ -180,6 +194,8 @@ def test_an_unforeseen_error_is_a_warning_and_a_kill_ends_the_task(
     if isinstance(error, WherobotsTaskKilledException):
         with pytest.raises(WherobotsTaskKilledException):
             resume_task(task, ti, deferred)
+        # The copy takes long: what is known of the run is stored before it.
+        assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
     else:
         assert resume_task(task, ti, deferred) == ti.xcoms["run_id"]
         assert f"The log of run {ti.xcoms['run_id']} could not be copied: " in said()

@@ -17,7 +17,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.operators import submit_try, worker_attempt
+from airflow_provider_wherobots.operators import attempt, submit_try, worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers import guarded
@@ -327,6 +327,21 @@ def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
     wait_for(lambda: line in log.lines, what="the line of the kill")
     if not cancels:
         task.hook.cancel_run(ti.xcoms["run_id"])
+
+
+def test_a_kill_where_no_thread_can_start_cancels_the_run_without_its_lines(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class NoThread(threading.Thread):
+        def start(self) -> None:
+            raise RuntimeError("can't start new thread")
+
+    monkeypatch.setattr(attempt, "Thread", NoThread)
+    task = operator(run_python=WAIT, deferrable=False)
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["cancels_effective"] == 1
 
 
 def test_on_2_11_the_database_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:

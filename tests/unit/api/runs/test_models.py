@@ -208,6 +208,13 @@ def test_a_series_has_its_known_points_in_order_of_time() -> None:
     assert RunMetrics({}).series("CPU") == []
 
 
+@pytest.mark.parametrize("length", [models.MAX_POINTS, models.MAX_POINTS + 1])
+def test_a_series_that_would_take_long_to_sort_is_not_read(length: int) -> None:
+    data = [{"timestamp": moment, "value": 1} for moment in range(length)]
+    series = RunMetrics.from_json({"series_metrics": {"CPU": {"metric": {"data": data}}}}).series("CPU")
+    assert len(series) == (length if length <= models.MAX_POINTS else 0)
+
+
 def test_metrics_that_are_not_there_yet_read_as_none() -> None:
     assert RunMetrics.from_json({"instant_metrics": {"COST_USD": None}}).instant_metrics == {"COST_USD": None}
     assert RunMetrics.from_json({"instant_metrics": None}).instant_metrics == {}
