@@ -14,7 +14,7 @@ import requests
 
 from tests.support.airflow_api import AirflowApiError, Json
 from tests.support.airflow_instance import AirflowInstance
-from tests.support.airflow_settings import as_environment, celery, logs_in_s3
+from tests.support.airflow_settings import as_environment, celery, logs_in_s3, lost_tasks_noticed_soon
 from tests.support.local_server import LocalServerProcess
 from tests.support.processes import ProcessFamily
 from tests.support.services import S3, Redis
@@ -117,7 +117,7 @@ def running_stack(folder: Path, report: Report, *, concurrency: int, own_disks: 
         storage = folder / "storage"
         shutil.copytree(HERE / "jobs", storage / "jobs")
         server = LocalServerProcess(family, storage, output / "server.log", "--max-parallel-runs", "10000")
-        settings = [celery(redis.url, concurrency=concurrency)]
+        settings = [celery(redis.url, concurrency=concurrency), lost_tasks_noticed_soon()]
         more = {"PYTHONPATH": str(HERE / "modules")}
         disks = folder / "disks" if own_disks else None
         if disks is not None:

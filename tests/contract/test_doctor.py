@@ -122,15 +122,12 @@ READINGS: Cases = {
             "log_cursor": "opaque",
             "log_delay_seconds": 2,
             "list_delay_seconds": 3,
-            "start_delay_seconds": 3,
-            "timeout_counts_pending": True,
         },
-        {"timeout_seconds": 5},
+        {},
         {
             CURSOR: "a token without a visible meaning, as text; the next page begins after it",
             LATE: rf"the last line was there {SECONDS}",
             LISTED: rf"after {SECONDS}",
-            LEAVES_OUT_PENDING: "no: ",
         },
     ),
     "coarse times": (

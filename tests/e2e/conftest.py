@@ -23,6 +23,8 @@ from wherobots_local import LocalServer
 HERE = Path(__file__).parent
 GRACE_SECONDS = 600
 """Longer than the service's two minutes, in which a triggerer may not be back on a busy machine."""
+TEST_SECONDS = 1_800
+"""How long a test may take: it waits for many things, and on a busy machine each may take minutes."""
 TELLING = ("scheduler", "triggerer")
 """The components that tell OpenLineage of runs."""
 SHARED = pytest.StashKey[dict[str, Any]]()
@@ -30,6 +32,8 @@ SHARED = pytest.StashKey[dict[str, Any]]()
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=is_alone)
+    for item in items:
+        item.add_marker(pytest.mark.timeout(TEST_SECONDS))
 
 
 def is_alone(item: pytest.Item) -> bool:
@@ -110,6 +114,6 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         world.control.behaviour(sql_synthetic=True, sql_orphan_grace_seconds=GRACE_SECONDS)
         world.connect()
         for dag_id in ("deferred", "sql_deferred", "sensors"):
-            airflow.api.wait_for_dag(dag_id, timeout=240)
+            airflow.api.wait_for_dag(dag_id)
         yield world
         world.control.release_sql()

@@ -67,9 +67,9 @@ class SqlCase(DagCase):
             "somebody to follow the statement",
         )
 
-    def wait_for_states(self, *states: str, timeout: float = 90) -> Self:
+    def wait_for_states(self, *states: str) -> Self:
         """Wait until its executions have these states, oldest first."""
-        return self._wait(lambda: self.states() == list(states), f"the executions to be {states}", timeout)
+        return self._wait(lambda: self.states() == list(states), f"the executions to be {states}")
 
     def sent(self) -> list[Json]:
         """The messages with its statement, oldest first."""
@@ -151,10 +151,9 @@ class SqlCase(DagCase):
         # In quotes, so that no other case's has it in it.
         return f"'{self.dag_run}'"
 
-    def _wait(self, look: Any, what: str, timeout: float = 120) -> Self:
+    def _wait(self, look: Any, what: str) -> Self:
         wait_for(
             look,
-            timeout=timeout,
             interval=0.3,
             what=f"{self.dag_run}: {what}",
             detail=lambda: f"executions {self.states()}, messages {len(self.sent())}, task {self.task()['state']}",

@@ -39,7 +39,7 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
         # The task stays "restarting" there, until it is cleared once more.
         case.wait_for_statuses("CANCELLED")
         case.clear()
-    case.wait_for_statuses("CANCELLED", "RUNNING", timeout=180)
+    case.wait_for_statuses("CANCELLED", "RUNNING")
     case.release()
     case.end("success", try_number=2)
     assert case.statuses() == ["CANCELLED", "COMPLETED"]
@@ -54,7 +54,7 @@ def test_a_workers_process_gets_a_sigterm_though_no_user_has_ended_the_task(worl
         case.wait_for_task("running", task_id=TASK)
         case.follow_on(state="running", try_number=2)
         return
-    case.wait_for_statuses("CANCELLED", "RUNNING", timeout=180)
+    case.wait_for_statuses("CANCELLED", "RUNNING")
     case.release()
     case.end("success", try_number=2)
     assert case.statuses() == ["CANCELLED", "COMPLETED"]

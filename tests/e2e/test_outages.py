@@ -49,7 +49,7 @@ def test_the_api_is_down_for_a_while(world: World) -> None:
     down = world.case("deferred").begin().wait_until_followed("deferred")
     down.fault("*", "reset", seconds=OUTAGE_SECONDS)
     down.release()
-    log = down.end("success", timeout=240)
+    log = down.end("success")
     times = [moment(entry["time"]) for entry in down.requests("getJobRun") if entry["fault"] == "reset"]
     assert times[-1] - times[0] > OUTAGE_SECONDS / 2
     assert down.counts() == (1, 0)
@@ -75,7 +75,7 @@ def test_a_run_that_shows_only_after_its_create_was_repeated_is_cancelled(world:
     wait_for(lambda: len(case.requests("createJobRun")) == 2, what="the second create")
     case.wait_until_deferred()
     world.control.clear_faults()
-    case.wait_for_statuses("CANCELLED", "RUNNING", timeout=120)
+    case.wait_for_statuses("CANCELLED", "RUNNING")
     case.release()
     log = case.end("success")
     assert case.counts() == (2, 1)

@@ -38,7 +38,7 @@ def test_a_kill_during_the_deferred_wait_ends_it_and_no_run_is_ever_created(worl
     killed.end("failed")
     # Its wait would be over before that of one that was refused later.
     wait_until_waiting(after)
-    log = after.end("success", timeout=240)
+    log = after.end("success")
     assert "quota is used up" in log
     assert len(after.requests("createJobRun")) == 2
     assert after.counts() == (1, 0)

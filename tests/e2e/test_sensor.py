@@ -27,11 +27,11 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
         return dict(api.task_instance(DAG, dag_run, task_id))
 
     for task_id, state in WAITING.items():
-        api.wait_for_task(DAG, dag_run, task_id, state, timeout=180)
+        api.wait_for_task(DAG, dag_run, task_id, state)
 
     # There is no run: a timeout fails the task without a retry, or skips it.
     for task_id, state in (("late", "failed"), ("late_from_trigger", "failed"), ("skipped", "skipped")):
-        assert api.wait_for_task(DAG, dag_run, task_id, state, timeout=180)["try_number"] == 1
+        assert api.wait_for_task(DAG, dag_run, task_id, state)["try_number"] == 1
         log = api.task_log(DAG, dag_run, task_id).text
         assert "was found before the task's timeout (20 seconds) was reached" in log, log
         assert f"No run named '{NAME}' created since " in log
@@ -48,14 +48,14 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
         assert task(task_id)["state"] == "deferred"
 
     api.set_task_state(DAG, dag_run, "marked", "failed")
-    api.wait_for_task(DAG, dag_run, "marked", "failed", timeout=60)
+    api.wait_for_task(DAG, dag_run, "marked", "failed")
 
     deferring = {"deferred"} if world.airflow.is_series("3.3") else {"deferred", "from_trigger"}
     control.insert_logs(run["id"], [{"raw": "the one line of the run"}])
     control.patch_run(run["id"], status="COMPLETED", completed=True)
     end, logs = f"Run {run['id']} COMPLETED: ", []
     for task_id in WAITING.keys() - {"marked"}:
-        ended = api.wait_for_task(DAG, dag_run, task_id, "success", timeout=180)
+        ended = api.wait_for_task(DAG, dag_run, task_id, "success")
         assert api.xcom(DAG, dag_run, task_id) == run["id"]
         assert api.links(DAG, dag_run, task_id)["Wherobots run"] == url
         log = api.task_log(DAG, dag_run, task_id, ended["try_number"]).text
@@ -75,11 +75,11 @@ def test_a_sensor_takes_its_run_from_another_task_wherever_it_is_to_start(world:
     run = control.create_run("of-another-task")
     world.connect("wherobots_sensor_by_id")
     dag_run = api.trigger_dag("sensor_by_id", {"run_id": run["id"]})
-    api.wait_for_task("sensor_by_id", dag_run, "by_id", "deferred", timeout=180)
+    api.wait_for_task("sensor_by_id", dag_run, "by_id", "deferred")
     url = f"{world.server.url}/runs/{run['id']}"
     wait_for(lambda: api.links("sensor_by_id", dag_run, "by_id")["Wherobots run"] == url, what="the link")
     control.patch_run(run["id"], status="FAILED", completed=True, kubeApp={"message": "no more nodes"})
-    api.wait_for_task("sensor_by_id", dag_run, "by_id", "failed", timeout=180)
+    api.wait_for_task("sensor_by_id", dag_run, "by_id", "failed")
     log = api.task_log("sensor_by_id", dag_run, "by_id").text
     assert f"Run {run['id']} failed (FAILED): no more nodes" in log
     assert ON_A_WORKER in log, log

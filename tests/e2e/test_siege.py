@@ -9,7 +9,7 @@ import pytest
 from tests.e2e.world import TASK, Case, World
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.alone
 
 CLEAN_UP = "from airflow.models.trigger import Trigger; Trigger.clean_unused()"
 """The command of ``docs/production.md``."""
@@ -19,7 +19,7 @@ def test_a_clear_starts_the_next_try_before_the_old_trigger_is_cancelled(world: 
     case = world.case("deferred").begin().wait_until_followed("deferred")
     with world.airflow.frozen("triggerer"):
         case.clear()
-        world.airflow.api.wait_for_task(case.way, case.dag_run, TASK, "deferred", try_number=2, timeout=240)
+        world.airflow.api.wait_for_task(case.way, case.dag_run, TASK, "deferred", try_number=2)
         case.wait_for_statuses("CANCELLED", "RUNNING")
     # The old trigger has ended before the third poll.
     polls = len(case.requests("getJobRun"))
@@ -41,7 +41,7 @@ def test_a_task_is_renamed_while_it_is_deferred_and_no_triggerer_is_alive(world:
     airflow.kill_component("triggerer")
     rename(renamed, to="renamed")
     # By now the scheduler has removed the task with the old name.
-    renamed.wait_for_statuses("RUNNING", "RUNNING", timeout=180)
+    renamed.wait_for_statuses("RUNNING", "RUNNING")
     polls = len(other.requests("getJobRun"))
     airflow.start_component("triggerer")
     wait_for(
@@ -60,7 +60,7 @@ def test_a_task_is_renamed_while_it_is_deferred_and_no_triggerer_is_alive(world:
 
     rename(renamed, to=TASK)
     # Now a triggerer is alive, and cancels. The task that is back follows its run again, on a worker.
-    renamed.wait_for_statuses("RUNNING", "CANCELLED", timeout=180)
+    renamed.wait_for_statuses("RUNNING", "CANCELLED")
     renamed.release()
     renamed.end("success", try_number=2)
     assert renamed.counts() == (2, 1)
@@ -99,7 +99,6 @@ def rename(case: Case, to: str) -> None:
     airflow.api.request("PUT", f"parseDagFile/{token}")
     wait_for(
         lambda: airflow.api.request("GET", f"dags/{case.way}/tasks")["tasks"][0]["task_id"] == to,
-        timeout=120,
         what=f"the task to be named {to}",
     )
 

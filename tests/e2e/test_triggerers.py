@@ -9,7 +9,7 @@ from tests.e2e.world import Case, World, numbered_lines
 from tests.support.log_account import account, clean
 from tests.support.waiting import wait_for
 
-pytestmark = [pytest.mark.alone, pytest.mark.timeout(600)]
+pytestmark = pytest.mark.alone
 
 RESULT = {"rows": 3, "text": "xü" * 20_000}
 """What ``jobs/returns.py`` prints."""

@@ -11,7 +11,7 @@ import requests
 from tests.support.airflow_api import Json
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.log_account import numbered
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -109,7 +109,7 @@ class DagCase:
         self.world.airflow.api.trigger_dag(self.way, {**conf, "conn_id": self.world.conn_id}, self.dag_run)
         return self
 
-    def wait_for_task(self, *states: str, task_id: str = TASK, timeout: float = 180) -> Json:
+    def wait_for_task(self, *states: str, task_id: str = TASK, timeout: float = PATIENCE_SECONDS) -> Json:
         """Wait until a task is in one of some states."""
         return self.world.airflow.api.wait_for_task(self.way, self.dag_run, task_id, *states, timeout=timeout)
 
@@ -134,7 +134,7 @@ class DagCase:
 
         wait_for(has_gone_on, what="the scheduler's heartbeat")
 
-    def end(self, state: str, *, try_number: int | None = None, timeout: float = 180) -> str:
+    def end(self, state: str, *, try_number: int | None = None, timeout: float = PATIENCE_SECONDS) -> str:
         """Wait for the task's end in a state, and return the task's log."""
         api = self.world.airflow.api
         ended = api.wait_for_task(self.way, self.dag_run, TASK, state, try_number=try_number, timeout=timeout)
@@ -264,11 +264,10 @@ class Case(DagCase):
         """Their statuses."""
         return [run["status"] for run in self.runs()]
 
-    def wait_for_statuses(self, *statuses: str, timeout: float = 60) -> None:
+    def wait_for_statuses(self, *statuses: str) -> None:
         """Wait until the service's runs have these statuses."""
         wait_for(
             lambda: self.statuses() == list(statuses),
-            timeout=timeout,
             what=f"the runs to be {statuses}",
             detail=lambda: f"They are {self.statuses()}.",
         )

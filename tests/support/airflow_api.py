@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import requests
 
-from tests.support.waiting import WaitTimeout, wait_for
+from tests.support.waiting import PATIENCE_SECONDS, WaitTimeout, wait_for
 
 Json = dict[str, Any]
 RESPONSE_SECONDS = 180.0
@@ -119,7 +119,7 @@ class AirflowApi(abc.ABC):
         errors: list[Json] = self.request("GET", "importErrors")["import_errors"]
         return errors
 
-    def wait_for_dag(self, dag_id: str, *, timeout: float = 90.0) -> Json:
+    def wait_for_dag(self, dag_id: str, *, timeout: float = PATIENCE_SECONDS) -> Json:
         """Wait until Airflow has parsed the DAG, and return it."""
         return wait_for(
             lambda: self.dag(dag_id),
@@ -251,7 +251,7 @@ class AirflowApi(abc.ABC):
         *states: str,
         map_index: int = -1,
         try_number: int | None = None,
-        timeout: float = 120.0,
+        timeout: float = PATIENCE_SECONDS,
     ) -> Json:
         """Wait until a task instance is in one of ``states`` (default: any finished one), and return it.
 
@@ -275,7 +275,7 @@ class AirflowApi(abc.ABC):
         what = f"task {task_id!r} of {dag_id!r} to be {' or '.join(sorted(wanted))}"
         return wait_for(poll, timeout=timeout, what=what, detail=where)
 
-    def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float = 180.0) -> str:
+    def wait_for_run(self, dag_id: str, run_id: str, *, timeout: float = PATIENCE_SECONDS) -> str:
         """Wait until the DAG run has ended, and return its state."""
 
         def poll() -> str | None:

@@ -24,6 +24,7 @@ from tests.support.airflow_settings import (
     airflow_3,
     as_environment,
     common,
+    lost_tasks_noticed_soon,
 )
 from tests.support.places import TREE
 from tests.support.ports import HeldPort
@@ -322,6 +323,8 @@ class AirflowInstance:
             settings = airflow_3(self.home, port, self.credentials)
         else:
             settings = airflow_2(port, self.credentials)
+        # There kill_task kills supervisors.
+        of_series = lost_tasks_noticed_soon() if self.is_series("3.0") else {}
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("AIRFLOW")}
         extra = {**inherited, **self._extra_env}.get("PYTHONPATH")
         return {
@@ -332,7 +335,7 @@ class AirflowInstance:
             "no_proxy": "127.0.0.1,localhost",
             "PYTHONUNBUFFERED": "1",
             "AIRFLOW_HOME": str(self.home),
-            **as_environment(common(database, self.dags_folder, self.credentials), settings),
+            **as_environment(common(database, self.dags_folder, self.credentials), settings, of_series),
             **self._extra_env,
             "PYTHONPATH": os.pathsep.join([str(TREE), *([extra] if extra else [])]),
         }

@@ -6,6 +6,8 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
+PATIENCE_SECONDS = 240.0
+"""How long to wait for something: a busy machine may take minutes to start a program."""
 _FIRST_PAUSE_SECONDS = 0.02
 
 
@@ -16,7 +18,7 @@ class WaitTimeout(AssertionError):
 def wait_for(
     probe: Callable[[], T | None],
     *,
-    timeout: float = 240.0,
+    timeout: float = PATIENCE_SECONDS,
     interval: float = 0.5,
     what: str = "the condition",
     detail: Callable[[], str] | None = None,
@@ -24,7 +26,7 @@ def wait_for(
     """Call ``probe`` until it returns a true value, and return that value.
 
     :param probe: called repeatedly, at least once; exceptions are not caught.
-    :param timeout: seconds after which to give up; default 240, as a busy machine may take minutes to start a program.
+    :param timeout: seconds after which to give up; default ``PATIENCE_SECONDS``.
     :param interval: the longest pause between two calls, in seconds; default 0.5. The first pauses are shorter.
     :param what: the condition, for the error; default "the condition".
     :param detail: returns more text for the error, and is called only then; default None.
