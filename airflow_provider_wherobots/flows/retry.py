@@ -52,8 +52,6 @@ class Outage:
             self.is_first_failure = False
             return pause_of(error)
         max_seconds = self._max_seconds if error.transient else min(self.refused_seconds, self._max_seconds)
-        if not error.transient and max_seconds == 0:
-            raise error
         if self._since is None:
             self._since = moment
         if isinstance(error, RateLimitedError):

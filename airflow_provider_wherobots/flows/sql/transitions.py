@@ -106,7 +106,7 @@ def stopped(execution: Execution) -> Step | None:
     return None
 
 
-def stopped_after_cancel(execution: Execution, last: LastWord | None, *, has_contact: bool = True) -> Step:
+def stopped_after_cancel(execution: Execution, last: LastWord | None, *, has_contact: bool) -> Step:
     """The deadline is reached, and the execution was cancelled. ``last`` is None if the session has not reported its
     state. ``has_contact``: the session had not cancelled it before, as one whose connection is lost.
     """

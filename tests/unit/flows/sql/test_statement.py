@@ -81,6 +81,7 @@ def test_a_select_is_sent_once_and_its_result_fetched_once() -> None:
     assert outcome.started_at == START
     assert outcome.seconds == 2.032
     assert script.notes == [Note(logging.INFO, "Statement e1 is running")]
+    assert script.open is not None, "the next statement needs another connection"
     assert [message for message, _ in script.session.arrived] == [
         ExecuteSql("e1", "SELECT 7 AS n"),
         RetrieveResults("e1", "ewkt"),
@@ -362,6 +363,12 @@ def test_a_cancel_that_comes_too_late_learns_it_too() -> None:
     script.session._events.clear()
     assert script.run(cancel("e1", 3.8))
     assert script.said("needs no cancelling: it has already succeeded")
+
+
+def test_a_result_too_large_that_was_not_asked_for_is_no_word_about_the_cancel() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
+    script.session.say(TooLarge(LIMIT), script.now + 0.5, script._opened())
+    assert not script.run(cancel("e1", 1.0))
 
 
 def test_a_late_response_about_one_statement_cannot_reach_the_next() -> None:

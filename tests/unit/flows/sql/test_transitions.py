@@ -40,6 +40,8 @@ NOW = 100.0
 LOST = ConnectionLostError("sqlSession", "reset")
 FORGOTTEN = Forgotten(90.0, "why", 600.0, "", Running())
 REFUSED = Forgotten(90.0, "why", 600.0, "boom", Running(120.0))
+UNREPORTED = "the session does not report its state (boom)"
+UNKNOWN = "the session no longer knows it (Execution not found)"
 ERROR_SEEN = ErrorSeen("words", 104.0, Running())
 FETCHING = Fetching(90.0, 1, 1)
 STATES: Sequence[State] = (Running(), HandingOver(), FORGOTTEN, REFUSED, ERROR_SEEN, Failing(104.0), FETCHING)
@@ -83,6 +85,9 @@ def verdict(step: Step) -> tuple[StatementState, str]:
         (Running(), NOT_FOUND, 0, Running()),
         (HandingOver(), answer("running"), 1, Running()),
         (HandingOver(), EVENT["running"], 1, HandingOver()),
+        (Running(120.0), ERROR, 1, Forgotten(NOW, UNREPORTED, 600.0, "boom", Running(120.0))),
+        (HandingOver(), ERROR, 1, Forgotten(NOW, UNREPORTED, 600.0, "boom", Running())),
+        (HandingOver(), NOT_FOUND, 1, Forgotten(NOW, UNKNOWN, 600.0, "", Running())),
         (FORGOTTEN, PROGRESS, 0, Forgotten(NOW, "why", 600.0, "", Running())),
         (FORGOTTEN, EVENT["running"], 0, Forgotten(NOW, "why", 600.0, "", Running())),
         (FORGOTTEN, NOT_FOUND, 1, Forgotten(NOW, "why", 600.0, "", Running())),
@@ -92,6 +97,7 @@ def verdict(step: Step) -> tuple[StatementState, str]:
         (ERROR_SEEN, EVENT["running"], 0, Running()),
         (ERROR_SEEN, ERROR, 0, ErrorSeen("words", 105.0, Running())),
         (ErrorSeen("words", 104.0, FORGOTTEN), PROGRESS, 0, Forgotten(NOW, "why", 600.0, "", Running())),
+        (ErrorSeen("words", 104.0, FORGOTTEN), EVENT["running"], 0, Forgotten(NOW, "why", 600.0, "", Running())),
         (ErrorSeen("words", 104.0, REFUSED), EVENT["running"], 0, Running(120.0)),
         (Failing(104.0), EVENT["running"], 0, Failing(104.0)),
         (Failing(104.0), NOT_FOUND, 1, Failing(104.0)),
@@ -214,6 +220,7 @@ def test_a_loss_is_followed_by_a_question_and_a_failure_needs_none(state: State)
 def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_written: bool, expected: State) -> None:
     step = transitions.lost(execution(Sending(120.0)), LOST, NOW, was_written=was_written)
     assert step.execution.state == expected
+    assert step.execution.contact == Contact(SENDER, *((NOW, NOW) if was_written else (90.0, 90.0)))
     again = transitions.replaced(step.execution, "reset", NOW)
     assert again.do is (Do.REQUEST if was_written else Do.SEND)
     outcome = transitions.given_up(step.execution, "reset").execution.state
@@ -224,7 +231,10 @@ def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_writte
 @pytest.mark.parametrize("state", STATES)
 def test_without_another_connection_nothing_is_known_but_a_success(state: State) -> None:
     expected = StatementState.GAVE_UP if isinstance(state, Fetching) else StatementState.UNKNOWN
-    assert verdict(transitions.given_up(execution(state), "reset"))[0] is expected
+    step = transitions.given_up(execution(state), "reset")
+    assert verdict(step)[0] is expected
+    assert isinstance(step.execution.state, Ended)
+    assert not step.execution.state.outcome.is_cancelled
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -235,6 +245,12 @@ def test_at_the_deadline_what_may_run_is_cancelled_first(state: State) -> None:
         assert isinstance(step.execution.state, Ended)
     else:
         assert step is None
+
+
+def test_at_the_deadline_a_failure_keeps_its_message() -> None:
+    step = transitions.stopped(execution(Failing(104.0, "boom")))
+    assert step is not None
+    assert verdict(step) == (StatementState.FAILED, "boom")
 
 
 def test_silence_is_followed_by_four_questions_and_then_by_another_connection() -> None:
