@@ -17,7 +17,7 @@ def insert_statements(
     table: str,
     rows: Iterable[Any],
     fields: Sequence[str] | None = None,
-    max_rows: int = 1000,
+    max_rows: int = 0,
 ) -> Iterator[tuple[str, int]]:
     """Make the statements, each with its number of rows. ``max_rows`` 0 sets no limit."""
     names = [identifier(f"target_fields[{index}]", field) for index, field in enumerate(fields or ())]

@@ -318,6 +318,15 @@ def test_a_very_long_line_is_split_not_lost() -> None:
     assert {record.level for record in records} == {E}
 
 
+def test_no_colour_of_a_very_long_line_is_cut_in_two() -> None:
+    line = "\x1b[31m" + "x" * (MAX_RECORD_CHARS - 7) + "\x1b[0m" + "y" * MAX_RECORD_CHARS
+    assert "".join(record.text for record in read(line)) == line
+
+
+def test_equal_lines_without_a_time_are_counted_too() -> None:
+    assert [record.repeats for record in read("a", "a", "b", timestamp="soon")] == [0, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("text", "safe"),
     [

@@ -44,6 +44,12 @@ def test_a_statement_has_at_most_so_many_characters_unless_one_row_has_more(monk
     assert sum(text.count("(") for text, _ in made) == 5
 
 
+def test_a_statement_has_as_many_rows_as_its_characters_allow(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(inserts, "MAX_CHARS", 60)
+    made = list(insert_statements("t", [(n,) for n in range(10)]))
+    assert [(count, len(text)) for text, count in made] == [(8, 59), (2, 29)]
+
+
 def test_rows_are_read_as_they_are_needed() -> None:
     def rows() -> Any:
         yield (1,)
@@ -69,6 +75,7 @@ def test_a_row_may_be_a_mapping() -> None:
         ([7], None, "rows[0]: must be a list or tuple of values, but is of type int"),
         ([{"a": 1}], ["a", "b"], "rows[0]: is a mapping without b"),
         ([{"a": 1}], None, "rows[0]: is a mapping, so target_fields must name the columns"),
+        ([(1,)], [5], "target_fields[0]: is of type int"),
         ([(1, object())], None, "rows[0][1]: is of type object"),
     ],
 )

@@ -97,6 +97,7 @@ def test_without_parameters_a_statement_is_sent_as_it_is(statement: str, paramet
         ("a = %s", VALUES, "has the placeholder %s, but parameters is a mapping: write %(name)s, or %%"),
         ("a = %(n)d", VALUES, "%(n)d: write %(n)s for a value, %(n)i for a name"),
         ("a = 'x AND b = %(n)s", VALUES, "its last ' is never closed"),
+        ("a = %(n)s AND b = 'x", VALUES, "its last ' is never closed"),
         ("a /* s3://b/*.csv */ = %(n)s", VALUES, "its last /* is never closed"),
         ("a = %(x)s AND b = %s", ["x"], "has the placeholder %(x)s, but parameters is a sequence: write %s"),
         ("FROM %s.t", ["x"], "%s stands next to a dot, where a name is expected, but becomes a literal: write %i"),
