@@ -109,12 +109,20 @@ def test_a_create_that_left_no_run_is_repeated_after_ten_seconds_of_looking(faul
     assert sum(LOOK_UP_DELAYS) == 10
 
 
+def test_each_create_without_a_response_may_have_left_a_run_that_is_not_listed_yet() -> None:
+    service = FakeService()
+    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT, Fault.LOST_AFTER_EFFECT)
+    submission, _ = submit(service)
+    assert (submission.run.id, submission.may_have_twin) == ("run0", True)
+
+
 def test_of_two_active_runs_the_older_is_kept_and_the_newer_cancelled_with_a_warning() -> None:
     service = FakeService(list_lag=11.0)
     service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
     submission, script = submit(service)
     assert submission.run.id == "run0"
     assert [run_id for run_id, _ in service.cancels] == ["run1"]
+    assert not submission.may_have_twin
     assert [note.level for note in script.said("both belong to this task; the newer one is cancelled")] == [
         logging.WARNING
     ]

@@ -66,6 +66,10 @@ def test_what_was_told_is_handed_on() -> None:
     assert (third.is_complete, third.in_doubt(A), third.in_doubt(B)) == (True, [1], [2])
 
 
+def test_what_has_taken_effect_in_one_try_is_in_doubt_in_no_other() -> None:
+    assert told(3, f"sql_succeeded-1-{A}", f"sql_sent-2-{A}", "sql_since-1").in_doubt(A) == []
+
+
 def test_a_try_that_did_not_hand_on_what_it_was_told_leaves_all_in_doubt() -> None:
     record = told(3, f"sql_no_effect-2-{A}")
     assert (record.is_complete, record.in_doubt(A), record.in_doubt(B)) == (False, [1], [2, 1])
