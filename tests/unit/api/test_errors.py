@@ -17,6 +17,7 @@ from airflow_provider_wherobots.api.errors import (
     KeyLimitedError,
     NotFoundError,
     PermissionDeniedError,
+    PlainHttpError,
     QuotaError,
     RateLimitedError,
     ResponseError,
@@ -306,3 +307,12 @@ def test_used_up_quota_is_told_by_its_code_whatever_the_status_and_the_key(statu
     )
     assert type(error) is QuotaError
     assert (error.transient, error.arrival, error.retry_after) == (False, Arrival.REFUSED, 7.0)
+
+
+def test_the_error_of_a_port_without_tls_says_how_to_correct_the_address() -> None:
+    error = PlainHttpError("getJobRun", "https://local:8080: wrong version number")
+    assert str(error) == (
+        "getJobRun: https://local:8080: wrong version number; this port speaks plain http where https was expected; "
+        "correct the port, or put http:// before the host of a local server or a proxy"
+    )
+    assert error.operation == "getJobRun"

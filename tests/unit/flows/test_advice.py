@@ -59,6 +59,13 @@ def test_a_row_sums_up_the_runs_of_a_task() -> None:
     }
 
 
+def test_medians_are_rounded_and_unknown_times_are_left_out() -> None:
+    (row,) = advise(runs(usage(20.52, 30.0), queued_seconds=60.26, ran_seconds=600.26))
+    assert (row["queued_seconds"], row["ran_seconds"], row["usage"]["cpu"]["median"]) == (60.3, 600.3, 10.3)
+    (row,) = advise(runs(HALF, queued_seconds=None, ran_seconds=None))
+    assert (row["queued_seconds"], row["ran_seconds"]) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("usages", "advice"),
     [
@@ -94,11 +101,19 @@ def test_a_queue_needs_no_metrics() -> None:
     (row,) = advise([*short, *runs(*[None] * 3)])
     assert row["advice"] == "3 of 6 runs were queued for longer than they ran"
     assert advise([*short, *runs(None)])[0]["advice"] is None
+    assert advise([*short, *runs(*[None] * 2)])[0]["advice"] == "3 of 5 runs were queued for longer than they ran"
+    assert advise([*short, *runs(*[None] * 4)])[0]["advice"] is None
+
+
+def test_there_may_be_two_reasons() -> None:
+    (row,) = advise(runs(*[FULL] * 5, queued_seconds=900.0))
+    assert row["advice"] == "5 of 5 runs reached 90%: try medium; 5 of 5 runs were queued for longer than they ran"
 
 
 def test_drift_compares_the_halves_of_ten_runs() -> None:
     growing = [replace(run, ran_seconds=600.0 + 10.0 * day) for day, run in enumerate(runs(*[HALF] * 11))]
     assert advise(growing)[0]["drift_percent"] == 9.7
+    assert advise(growing[:10])[0]["drift_percent"] == 8.1
     assert advise(growing[:9])[0]["drift_percent"] is None
     assert advise(runs(*[HALF] * 10, ran_seconds=0.0))[0]["drift_percent"] is None
 
