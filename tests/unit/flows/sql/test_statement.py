@@ -914,6 +914,15 @@ def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> Non
     assert script.run(fetch("e1", OPTIONS)).message == says
 
 
+def test_a_result_is_requested_twice_from_a_silent_session_and_four_times_in_all() -> None:
+    script = SqlScript(FakeSession(answers=False))
+    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
+    assert [at for _, at in script.written(RetrieveResults)] == pytest.approx([0, 120], abs=1)
+    script = SqlScript(FakeSession(connections=[Connection(0.005) for _ in range(99)]))
+    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
+    assert len(script.written(RetrieveResults)) == 4
+
+
 @pytest.mark.parametrize("can_attach", [True, False])
 @pytest.mark.parametrize(("seconds", "was_running"), [(99.0, True), (-0.5, False)])
 @pytest.mark.parametrize("final", ["succeeded", "failed", "cancelled"])
