@@ -27,6 +27,7 @@ def test_the_whole_log_is_copied_between_marks_that_stay_next_to_it_when_airflow
     assert texts(script.records) == [BEGIN, *lines, END]
     assert [record.time_ns for record in script.records[:2]] == [T0, T0]
     assert script.records[-1].time_ns == script.records[-2].time_ns
+    assert {record.level for record in script.records} == {logging.INFO}
     assert BEGIN == "Log of run run0, copied when the task resumed (copy_log_on_resume = all):"
     assert (script.sleeps, script.notes) == ([], [])
 

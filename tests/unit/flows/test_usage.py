@@ -86,6 +86,21 @@ def test_between_the_thresholds_nothing_is_said(cpu: Any, memory: Any) -> None:
     assert observed(cpu, memory) is None
 
 
+@pytest.mark.parametrize(
+    ("cpu", "memory", "is_read"),
+    [
+        ((0.0, 20.0), LITTLE, True),
+        ((95.0, 100.0), LITTLE, True),
+        ((95.0, 100.5), LITTLE, False),
+        ((-0.5, 20.0), LITTLE, False),
+        (LITTLE, (0.5, 1.5), True),
+        (LITTLE, (0.5, 1.0), False),
+    ],
+)
+def test_only_percentages_are_read(cpu: Any, memory: Any, is_read: bool) -> None:
+    assert (observed(cpu, memory) is not None) is is_read
+
+
 def test_what_a_failed_run_did_not_use_is_no_news() -> None:
     assert observed(LITTLE, LITTLE, status="FAILED") is None
 

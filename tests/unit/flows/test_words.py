@@ -19,6 +19,8 @@ from airflow_provider_wherobots.logs.records import make_safe
         (59.6, "1 minute"),
         (127, "2 minutes 7 seconds"),
         (3599.9, "1 hour"),
+        (3600, "1 hour"),
+        (3610, "1 hour"),
         (7505, "2 hours 5 minutes"),
         (90_000, "1 day 1 hour"),
     ],
@@ -54,6 +56,11 @@ def test_words_are_english_whatever_the_process_speaks() -> None:
         assert words.moment(1_750_000_000.9) == "2025-06-15 15:06:40 UTC"
     finally:
         pendulum.set_locale(before)
+
+
+def test_a_text_is_cut_only_if_it_is_longer() -> None:
+    assert words.quoted("x" * 20, 20) == "x" * 20
+    assert words.quoted("x" * 21, 20) == "x" * 19 + "…"
 
 
 @given(st.text(), st.integers(min_value=1, max_value=50))

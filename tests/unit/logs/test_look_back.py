@@ -75,6 +75,15 @@ def test_a_late_line_makes_its_own_page_due_again_and_no_other() -> None:
     assert look_back.begin(1e9, Place("head")) is None
 
 
+def test_lines_that_were_pushed_off_several_pages_are_known_on_the_next() -> None:
+    look_back = LookBack()
+    for number, line in enumerate((A, B)):
+        place = Place(f"page {number}")
+        place.take_new([line])
+        look_back.remember(place, [], float(number))
+    assert look_back.leave_out_known([A, LATE, B]) == [LATE]
+
+
 def test_expected_lines_that_do_not_come_are_given_up_after_many_others() -> None:
     look_back = LookBack()
     for number in range(2):
