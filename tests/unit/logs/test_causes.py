@@ -255,3 +255,9 @@ def test_a_hostile_log_takes_no_long_time(piece: str) -> None:
     cause_in(line)
     # It takes milliseconds. A pattern that backtracks without limit would take hours.
     assert time.process_time() - started < 10
+
+
+def test_a_long_exception_is_cut() -> None:
+    said = sentence("java.lang.OutOfMemoryError: Java heap space" + "!" * 200)
+    quoted = said[said.index("(") + 1 : said.index(")")]
+    assert (quoted[:27], quoted[-2:], len(quoted)) == ("java.lang.OutOfMemoryError:", "!…", 151)
