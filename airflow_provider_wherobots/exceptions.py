@@ -99,7 +99,6 @@ NOT_RETRIED = (
     WherobotsRequestException,
     WherobotsRunCancelledException,
     WherobotsSqlStatementCancelledException,
-    WherobotsSqlOutcomeUnknownException,
 )
 """Kinds that are not retried, regardless of the task's ``retries``, unless the task allows it."""
 

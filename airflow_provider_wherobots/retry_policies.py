@@ -9,7 +9,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsRequestException,
     WherobotsRunCancelledException,
-    WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementCancelledException,
     WherobotsUnavailableException,
 )
@@ -25,7 +24,6 @@ FAILS = {
     WherobotsRequestException: "The same request would be refused again",
     WherobotsRunCancelledException: "The run was cancelled on the service's side",
     WherobotsSqlStatementCancelledException: "The statement was cancelled on the service's side",
-    WherobotsSqlOutcomeUnknownException: "The statement may have written, and would write twice",
 }
 """Why a retry cannot help."""
 
@@ -33,7 +31,8 @@ FAILS = {
 def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
     """Make a policy of your rules, followed by the operator's rules without a policy.
 
-    One thing differs from having no policy: a ``WherobotsUnavailableException`` is retried after one minute.
+    Two things differ from having no policy: a ``WherobotsUnavailableException`` is retried after one minute, and
+    ``retry_cancelled`` has no effect.
 
     Source: "Retry policies" in Airflow's documentation.
 

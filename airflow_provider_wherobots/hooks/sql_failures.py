@@ -129,12 +129,7 @@ def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
             made, is_final = kind_of_call(cause)(str(cause)), False
         case _:
             return error
-    return without_retry(made) if is_final or _is_never_retried(made) else made
-
-
-def _is_never_retried(error: WherobotsException) -> bool:
-    # Whether an unknown outcome is retried depends on the statement.
-    return isinstance(error, NOT_RETRIED) and not isinstance(error, WherobotsSqlOutcomeUnknownException)
+    return without_retry(made) if is_final or isinstance(made, NOT_RETRIED) else made
 
 
 def _of_outcome(

@@ -10,7 +10,6 @@ from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
-from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlOutcomeUnknownException
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
 from airflow_provider_wherobots.operators.removed_arguments import SQL_WORDS, refuse_other_words
@@ -253,10 +252,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         makes_frames = self.handler is None and self.store is None and self.fetches_results
         if absent := missing(frames=makes_frames):
             raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
-
-    def _may_retry(self, error: WherobotsException) -> bool:
-        # A retry queries the session again, and does not execute a write whose outcome is unknown.
-        return isinstance(error, WherobotsSqlOutcomeUnknownException) or super()._may_retry(error)
 
     def _new_try(self, context: Context, suffix: str = "") -> SqlTry:
         from airflow_provider_wherobots.operators.sql_try import SqlTry

@@ -171,9 +171,7 @@ def test_the_operators_guide_names_every_exception_and_whether_it_is_retried() -
     assert on_sql.keys() >= there.keys() - told.keys()
     for retries in (told, on_sql):
         for name, retried in retries.items():
-            # The operator retries an unknown outcome, so that the retry asks for it; the hook does not.
-            kinds = set(exceptions.NOT_RETRIED) - {exceptions.WherobotsSqlOutcomeUnknownException}
-            assert retried.startswith("no") == issubclass(there[name], tuple(kinds)), name
+            assert retried.startswith("no") == issubclass(there[name], exceptions.NOT_RETRIED), name
 
 
 def arguments_of(operator: Any) -> dict[str, Any]:

@@ -18,6 +18,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsSqlOutcomeUnknownException,
+    WherobotsSqlStatementCancelledException,
     WherobotsUnavailableException,
     without_retry,
 )
@@ -117,10 +119,12 @@ def test_the_ready_policy_does_what_the_operator_does_without_one() -> None:
         (WherobotsArgumentException, RetryAction.FAIL),
         (WherobotsRequestException, RetryAction.FAIL),
         (WherobotsRunCancelledException, RetryAction.FAIL),
+        (WherobotsSqlStatementCancelledException, RetryAction.FAIL),
         (WherobotsUnavailableException, RetryAction.RETRY),
         (WherobotsRunFailedException, RetryAction.DEFAULT),
         (WherobotsRunNotStartedException, RetryAction.DEFAULT),
         (WherobotsQuotaException, RetryAction.DEFAULT),
+        (WherobotsSqlOutcomeUnknownException, RetryAction.DEFAULT),
         (ValueError, RetryAction.DEFAULT),
     ]:
         assert policy.evaluate(kind("why"), 1, 3).action is action, kind
