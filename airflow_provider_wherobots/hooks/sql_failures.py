@@ -136,6 +136,8 @@ def _of_outcome(
     outcome: StatementOutcome, what: str, session_id: str, limit_seconds: float | None, advice: str
 ) -> WherobotsException:
     kind = EXCEPTIONS.get(outcome.state, WherobotsSqlOutcomeUnknownException)
+    if outcome.is_too_large:
+        kind = WherobotsSqlException
     said = _said(outcome, what, limit_seconds, advice)
     return kind(f"{said}\nExecution {outcome.execution_id} in SQL session {session_id}")
 

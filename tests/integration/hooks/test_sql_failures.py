@@ -169,8 +169,9 @@ def test_a_result_that_is_too_large_is_not_computed_again_by_a_retry() -> None:
     ended = StatementOutcome(StatementState.GAVE_UP, "e1", "its result is too large", is_too_large=True)
     of_operator = failure(ended, "Statement", "s1", None, may_repeat=True, is_last=False)
     of_hook = failure_of_hook(errors.StatementError(ended, "s1"), may_repeat=True)
-    assert isinstance(of_operator, AirflowFailException)
-    assert isinstance(of_hook, AirflowFailException)
+    for made in (of_operator, of_hook):
+        assert isinstance(made, AirflowFailException)
+        assert type(made).__name__ == "WherobotsSqlException"
 
 
 def test_the_operator_and_the_hook_have_one_table() -> None:
