@@ -43,7 +43,7 @@ class FollowOptions(Kept):
     """What to follow and how; JSON-able, so that a trigger can carry it.
 
     :param run_id: the run's id.
-    :param started_at: when this attempt got the run, in epoch seconds; the delay between polls grows from there.
+    :param started_at: when this try got the run, in epoch seconds; the delay between polls grows from there.
     :param deadline: when to give up, in epoch seconds; default None, never.
     :param polling_interval: the longest delay between polls in seconds; default 30.
     :param poll_logs: whether the run's log is forwarded; default True.
@@ -56,7 +56,7 @@ class FollowOptions(Kept):
         be is worth a warning, even if it is not forwarded; default False.
     :param limit_name: the argument that sets the deadline, for the same message; default ``execution_timeout``. If it
         is another one, its seconds are in the field ``execution_timeout`` all the same.
-    :param is_new: whether the run was created for this attempt, and was active at ``started_at``. Then the first poll
+    :param is_new: whether the run was created for this try, and was active at ``started_at``. Then the first poll
         comes a delay after that. Default False: at once.
     :param twin_suffix: the suffix of the names of the task's runs, if a create call whose response was lost may have
         started a second one; default empty.

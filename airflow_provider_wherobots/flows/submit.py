@@ -45,7 +45,7 @@ class NotReplacedError(WherobotsApiError):
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
             cause.operation,
-            f"the task was cleared, but run {run.id} of its previous attempt could not be cancelled ({cause}); "
+            f"the task was cleared, but run {run.id} of its previous try could not be cancelled ({cause}); "
             "no new run was created",
         )
         self.transient = cause.transient or isinstance(cause, ConflictError | NotFoundError)
@@ -92,7 +92,7 @@ def submit_run(
             return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
         if reuse_completed and not active and runs and runs[-1].status == COMPLETED:
-            yield Note(logging.INFO, f"Run {runs[-1].id} of the previous attempt has completed; it is not repeated")
+            yield Note(logging.INFO, f"Run {runs[-1].id} of the previous try has completed; it is not repeated")
             return Submission(runs[-1], reattached=True)
         if active and not replace:
             run = yield from _keep_oldest(active)
@@ -240,12 +240,12 @@ def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
 
 
 def _note_reattached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
-    yield Note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier attempt of this task")
+    yield Note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
     differing = differing_fields(payload, {"name": run.name, **run.payload})
     if differing:
         yield Note(
             logging.WARNING,
-            f"Run {run.id} differs from what this attempt would create ({', '.join(differing)}); the task keeps it",
+            f"Run {run.id} differs from what this try would create ({', '.join(differing)}); the task keeps it",
         )
 
 

@@ -356,8 +356,8 @@ class WherobotsSqlHook(DbApiHook):
     ) -> None:
         """Insert rows, with one ``INSERT`` for many of them.
 
-        Each statement takes effect by itself: if one fails, the rows of those before it stay. The task is not retried
-        then, because a retry would insert them again.
+        Each statement takes effect by itself: if one fails, the rows of those before it stay. If there are any, the
+        task is not retried, because a retry would insert them again.
 
         :param table: the table as a statement names it, such as ``catalog.schema.table``.
         :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. They become literals.

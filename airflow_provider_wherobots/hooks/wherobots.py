@@ -372,7 +372,7 @@ def _masked_key_message(base_url: str) -> str:
     port = parts.port or (443 if parts.scheme == "https" else 80)
     host = f"{parts.scheme}://{parts.netloc.removesuffix(f':{parts.port}')}".removeprefix("https://")
     if AIRFLOW < (3, 3):
-        why = f"Airflow {airflow_version} always does this; 3.1.7 and later do not"
+        why = f"Airflow {airflow_version} always does this; 3.1.7 and 3.2 do not"
     else:
         why = (
             "Airflow 3.3.1 does this if the API host or the API port is empty. Store API host "

@@ -62,7 +62,10 @@ class SensorTry(RunTry[AwaitsRun]):
         try:
             keep_failing_since(ti, since)
         except Exception as error:
-            self.log.warning("The next poke will not know when pokes began to fail: %s", reason_of(error))
+            self.log.warning(
+                "The start of the outage could not be stored, so max_outage_seconds may count from a later poke: %s",
+                reason_of(error),
+            )
         if run is None:
             return False, None
         self._announce(run)

@@ -86,7 +86,7 @@ def _is_number_of_numpy(value: Any) -> bool:
 
 def _whole(name: str, value: int) -> str:
     if abs(value) >= 10**MAX_PRECISION:
-        raise InvalidArgumentError(f"{name}: has more than {MAX_PRECISION} digits, the most of a number of Spark's")
+        raise InvalidArgumentError(f"{name}: has more than {MAX_PRECISION} digits, the maximum in Spark")
     return int.__repr__(value)
 
 
@@ -95,7 +95,7 @@ def _checked_text(name: str, value: str) -> str:
     try:
         text.encode()
     except UnicodeEncodeError:
-        raise InvalidArgumentError(f"{name}: contains half of a surrogate pair, which is no character") from None
+        raise InvalidArgumentError(f"{name}: contains a lone surrogate, which is not valid Unicode") from None
     return text
 
 
@@ -123,7 +123,7 @@ def _decimal(name: str, value: Decimal) -> str:
 def _moment(name: str, value: datetime) -> str:
     if value != value:
         # pandas' NaT, which is a datetime too.
-        raise InvalidArgumentError(f"{name}: is not a point in time; pass None for NULL")
+        raise InvalidArgumentError(f"{name}: is NaT; pass None for NULL")
     offset = ""
     if value.utcoffset() is not None:
         offset = "+00:00"

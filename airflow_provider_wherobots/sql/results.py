@@ -45,7 +45,7 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
         # Invalid text or offsets would end the process, or fail later without a reason.
         table.validate(full=True)
     except (pyarrow.ArrowException, OSError) as error:
-        raise UnreadableResultError(f"the result is not a valid stream of Arrow's: {error}") from error
+        raise UnreadableResultError(f"the result is not a valid Arrow stream: {error}") from error
     return table if table.num_columns else None
 
 

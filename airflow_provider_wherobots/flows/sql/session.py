@@ -254,8 +254,8 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
     except WherobotsApiError as error:
         yield Note(
             logging.WARNING,
-            f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one; "
-            "else it ends by itself some time after its start",
+            f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one. "
+            "Without a retry it ends by itself some time after its start",
         )
         return False
     yield from clock.read(budget_seconds / 2)

@@ -131,7 +131,7 @@ def due(execution: Execution, now: float) -> Step:
             return _failed(execution, text)
         case Forgotten(why=why, patience=patience):
             quiet = words.duration(patience)
-            return _unknown(execution, f"{why}, and {quiet} have passed since its last sign of life")
+            return _unknown(execution, f"{why}, and {quiet} have passed since its last message")
         case Fetching() as state:
             return _fetch(execution, state, "the session does not respond")
         case Running(hand_over_at) if hand_over_at is not None and now >= hand_over_at:
@@ -202,8 +202,8 @@ def _refused(execution: Execution, text: str, is_not_found: bool, now: float) ->
     patience = FORGOTTEN_SECONDS if contact.gets_events else ERROR_SECONDS
     note = Note(
         logging.WARNING,
-        f"{execution.name}: {why}, but may still report its end. Waiting for that for up to "
-        f"{words.duration(patience)} after its last sign of life",
+        f"{execution.name}: {why}, but may still report how it ended. Waiting for that up to "
+        f"{words.duration(patience)} after its last message",
     )
     forgotten = Forgotten(now, why, patience, "" if is_not_found else text, before)
     return Step(execution.moved(forgotten), notes=(note,))

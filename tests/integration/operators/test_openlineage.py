@@ -148,7 +148,7 @@ def test_a_retry_re_attaches_without_a_word_about_its_parent(create: Any, said: 
     assert create.shown["sparkConfigs"] == parents(2) != parents(1)
     text = said()
     assert "Re-attached to run" in text
-    assert "differs from what this attempt would create" not in text
+    assert "differs from what this try would create" not in text
 
 
 @pytest.mark.usefixtures("http_transport")

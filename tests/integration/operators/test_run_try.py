@@ -196,5 +196,5 @@ def test_a_retry_re_attaches_to_its_run_although_the_users_part_of_the_name_chan
             task.execute(context(ti))
     assert tries[0].xcoms["run_id"] == tries[1].xcoms["run_id"]
     assert control.counts()["creates_received"] == 1
-    assert "differs from what this attempt would create (name);" in said()
+    assert "differs from what this try would create (name);" in said()
     operator().hook.cancel_run(tries[0].xcoms["run_id"])

@@ -126,7 +126,7 @@ def test_a_retry_re_attaches_without_storage(
         script.unlink()
     assert task.execute(in_dag(dags, TaskInstance(try_number=2))) == run_id
     assert operations(control) == ["listJobRuns"]
-    differs = f"Run {run_id} differs from what this attempt would create (runPython.uri)"
+    differs = f"Run {run_id} differs from what this try would create (runPython.uri)"
     log = said()
     assert (differs in log) == (change != "none")
     assert ("there is no file" in log) == (change == "removed")

@@ -214,10 +214,10 @@ def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names
     submission, script = submit(service, look_first=True, payload=PAYLOAD | {"version": "latest"})
     assert submission.reattached
     assert script.notes == [
-        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier attempt of this task"),
+        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier try of this task"),
         Note(
             logging.WARNING,
-            "Run run0 differs from what this attempt would create (runPython.uri, version); the task keeps it",
+            "Run run0 differs from what this try would create (runPython.uri, version); the task keeps it",
         ),
     ]
 
@@ -358,7 +358,7 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     with pytest.raises(NotReplacedError) as caught:
         script.run(submit_run(PAYLOAD, look_first=True, replace=True, max_outage_seconds=60))
     assert str(caught.value) == (
-        f"cancelJobRun: the task was cleared, but run run0 of its previous attempt could not be cancelled ({error}); "
+        f"cancelJobRun: the task was cleared, but run run0 of its previous try could not be cancelled ({error}); "
         "no new run was created"
     )
     assert caught.value.transient is transient

@@ -190,8 +190,8 @@ def test_a_decimal_keeps_its_digits(value: Decimal) -> None:
         (numpy.array([1, 2]), "is of type ndarray"),
         (numpy.datetime64("2026-01-02"), "is of type datetime64"),
         (Decimal("1E+40"), "has 41 digits, but a DECIMAL has 38 at most"),
-        (NotATime(2026, 1, 1), "is not a point in time; pass None for NULL"),
-        ("\ud800", "half of a surrogate pair"),
+        (NotATime(2026, 1, 1), "is NaT; pass None for NULL"),
+        ("\ud800", "lone surrogate"),
         (datetime.min.replace(tzinfo=timezone(timedelta(hours=1))), "outside of the years 1 to 9999"),
     ],
 )

@@ -69,8 +69,8 @@ def test_an_empty_result_set_has_columns_and_no_rows() -> None:
 @pytest.mark.parametrize(
     ("results", "says"),
     [
-        (Results(b"nonsense", compression="none"), "not a valid stream of Arrow's"),
-        (Results(b"nonsense", compression="zstd"), "not a valid stream of Arrow's"),
+        (Results(b"nonsense", compression="none"), "not a valid Arrow stream"),
+        (Results(b"nonsense", compression="zstd"), "not a valid Arrow stream"),
         (Results(b"x", compression="snappy"), "compressed as 'snappy', which cannot be read here"),
         (Results(b"x", compression="new"), "compressed as 'new', which cannot be read here"),
         (Results(b"{}", format="json"), "in the format 'json', but arrow was requested"),

@@ -410,8 +410,8 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
     assert script.notes[2:] == [
         Note(
             logging.WARNING,
-            "Statement e1: the session does not report its state (cannot encode the result), but may still report its "
-            "end. Waiting for that for up to 10 minutes after its last sign of life",
+            "Statement e1: the session does not report its state (cannot encode the result), but may still report how "
+            "it ended. Waiting for that up to 10 minutes after its last message",
         )
     ]
 
@@ -451,7 +451,7 @@ def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
     outcome = script.run(attach("e1", OPTIONS))
     assert (outcome.state, outcome.message) == (
         StatementState.UNKNOWN,
-        "the session does not report its state (cannot attach), and 5 seconds have passed since its last sign of life",
+        "the session does not report its state (cannot attach), and 5 seconds have passed since its last message",
     )
     # Its success may be told within these seconds, and its result later.
     script = begun(FakeSession([Plan(seconds=3.0)], answers=False))
@@ -498,7 +498,7 @@ def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time(
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.was_sent
     assert outcome.message == (
-        "the session no longer knows it (Execution not found), and 10 minutes have passed since its last sign of life"
+        "the session no longer knows it (Execution not found), and 10 minutes have passed since its last message"
     )
     assert FORGOTTEN_SECONDS + 30 <= script.elapsed < FORGOTTEN_SECONDS + 60
     assert len(script.arrived(RetrieveResults)) == 1
