@@ -15,7 +15,7 @@ from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogF
 from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, Outage, within
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, REFUSED_SECONDS, Outage, within
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
@@ -30,8 +30,6 @@ DRAIN_SECONDS = 900.0
 """How long reading the log to its end may take after the run has ended, unless the deadline comes first."""
 TAIL_SECONDS = 30.0
 """How long the log of a run that did not complete may be read, if the task asks for neither log nor result."""
-REFUSED_SECONDS = 60.0
-"""How long polls of a run that was seen before may be refused (401, 403, 404) until that is believed."""
 LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 LAST_LOOK_SECONDS = 5.0
@@ -103,7 +101,7 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     Only a passed deadline cancels the run.
     """
     log = LogForwarder(options.run_id, forward=options.poll_logs)
-    outage = Outage(options.max_outage_seconds)
+    outage = Outage(options.max_outage_seconds, REFUSED_SECONDS)
     try:
         outcome = yield from _follow(options, log, outage)
     except GeneratorExit:
@@ -122,7 +120,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
     get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
     if options.is_new:
-        seen_active_at, outage.refused_seconds = options.started_at, REFUSED_SECONDS
+        seen_active_at = options.started_at
         moment = yield from now()
         # The trigger may start later, and its clock may be behind.
         left = options.poll_delay(options.started_at) - max(0.0, moment - options.started_at)
@@ -151,7 +149,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
                 yield from twins.check_last(may_wait=True)
                 return outcome
-            seen_active_at, outage.refused_seconds = moment, REFUSED_SECONDS
+            seen_active_at = moment
             yield from twins.check_if_due()
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.

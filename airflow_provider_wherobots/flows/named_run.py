@@ -24,7 +24,7 @@ from airflow_provider_wherobots.flows.follow import (
 from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_pages
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
-from airflow_provider_wherobots.flows.retry import JITTER, Outage, wait_out, within
+from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS, Outage, wait_out, within
 from airflow_provider_wherobots.flows.run_name import HASH_CHARS, MAX_NAME_CHARS, SUFFIX_CHARS
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
@@ -79,7 +79,7 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
     Returns an outcome without a ``run_id``, with the ``reason``, if there was no run until the deadline, or looking for
     it was given up.
     """
-    outage, noted_at = Outage(options.max_outage_seconds), options.started_at
+    outage, noted_at = Outage(options.max_outage_seconds, REFUSED_SECONDS), options.started_at
     while True:
         moment = yield from now()
         try:
@@ -114,7 +114,7 @@ def poll_once(
 
     Returns the run, None if there is none yet or the call failed; and when the first of the consecutive failed polls
     was, in epoch seconds, None if this one succeeded. A run that is given by its id may be unknown for a minute, if it
-    was created a moment ago. Raises a failure that is permanent, or no longer tolerated.
+    was created a moment ago. Raises a failure that is no longer tolerated.
     """
     moment = yield from now()
     try:
@@ -125,7 +125,9 @@ def poll_once(
         yield Note(logging.INFO, str(error))
         return None, failing_since
     except WherobotsApiError as error:
-        tolerated = options.max_outage_seconds if error.transient else 0.0
+        tolerated = options.max_outage_seconds
+        if not error.transient:
+            tolerated = min(REFUSED_SECONDS, tolerated)
         if isinstance(error, NotFoundError) and not isinstance(which, NamedRun):
             tolerated = APPEARANCE_SECONDS
         since = moment if failing_since is None else failing_since
@@ -177,7 +179,8 @@ def get_created_run(options: FollowOptions) -> Flow[Run]:
     """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet."""
     began_at = yield from now()
     left = math.inf if options.deadline is None else max(0.0, options.deadline - began_at)
-    outage, known_by = Outage(min(options.max_outage_seconds, left)), began_at + min(APPEARANCE_SECONDS, left)
+    outage = Outage(min(options.max_outage_seconds, left), REFUSED_SECONDS)
+    known_by = began_at + min(APPEARANCE_SECONDS, left)
     while True:
         try:
             return (yield from attempt(calls.get_run(options.run_id)))

@@ -19,6 +19,8 @@ T = TypeVar("T")
 
 DEFAULT_MAX_OUTAGE_SECONDS = 600.0
 """How long an outage is tolerated unless the user sets another limit."""
+REFUSED_SECONDS = 60.0
+"""How long polls may be refused (401, 403, 404) until that is believed. A gateway may be wrong once."""
 FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 30.0
 JITTER = 0.2
@@ -29,12 +31,15 @@ WORKER_CANCEL_BUDGET_SECONDS = 3.8
 
 
 class Outage:
-    """A streak of consecutive failures."""
+    """A streak of consecutive failures.
 
-    def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> None:
+    :param max_seconds: how long it can last, in seconds.
+    :param refused_seconds: the same if its last failure is permanent; default 0, which ends it at once.
+    """
+
+    def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, refused_seconds: float = 0.0) -> None:
         self._max_seconds = max_seconds
-        self.refused_seconds = 0.0
-        """How long a streak can last if its last failure is permanent, in seconds. 0 ends it at once."""
+        self._refused_seconds = min(refused_seconds, max_seconds)
         self._since: float | None = None
         self._failures = 0
         self._earlier_seconds = 0.0
@@ -51,7 +56,7 @@ class Outage:
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
             return pause_of(error)
-        max_seconds = self._max_seconds if error.transient else min(self.refused_seconds, self._max_seconds)
+        max_seconds = self._max_seconds if error.transient else self._refused_seconds
         if self._since is None:
             self._since = moment
         if isinstance(error, RateLimitedError):

@@ -540,6 +540,7 @@ def test_a_run_that_is_not_there_fails_without_a_retry(sensor: Make, monkeypatch
 
 
 def test_a_refused_key_names_its_connection(sensor: Make, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.flows.named_run.REFUSED_SECONDS", 0.0)
     words = "connection 'wherobots_default': the API key is refused"
     by_id, by_name = sensor(run_id="r1"), sensor(run_name=NAME)
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")

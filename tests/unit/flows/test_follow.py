@@ -31,6 +31,7 @@ from airflow_provider_wherobots.flows.follow import (
 )
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
@@ -486,43 +487,46 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
     assert run.cancelled_at is None
 
 
-@pytest.mark.parametrize(
+REFUSALS = pytest.mark.parametrize(
     "error",
     [AuthenticationError("getJobRun", 401), PermissionDeniedError("getJobRun", 403), NotFoundError("getJobRun", 404)],
 )
-def test_a_refusal_loses_sight_at_once_and_leaves_the_run_alone(error: WherobotsApiError) -> None:
-    outcome, script = follow(always(error), started_at=START - 1_000)
+
+
+@REFUSALS
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_minute_of_refusals_loses_sight_of_the_run_and_leaves_it_alone(
+    error: WherobotsApiError, is_new: bool
+) -> None:
+    outcome, script = follow(always(error), started_at=START - 1_000, is_new=is_new)
     assert outcome.ending is Ending.GAVE_UP
     assert outcome.run_id == "run0"
     assert str(error) in outcome.reason
     assert "max_outage_seconds" not in outcome.reason
-    assert outcome.outage_seconds == 0.0
-    assert script.operations == ["getJobRun"]
+    assert outcome.outage_seconds == pytest.approx(60, abs=1)
+    assert set(script.operations) == {"getJobRun"}
 
 
-@pytest.mark.parametrize(
-    "error",
-    [AuthenticationError("getJobRun", 401), PermissionDeniedError("getJobRun", 403), NotFoundError("getJobRun", 404)],
-)
-@pytest.mark.parametrize("refusals", [1, 4, 30])
-def test_a_run_that_was_seen_is_not_lost_from_sight_by_a_few_refusals(error: WherobotsApiError, refusals: int) -> None:
-    """A gateway may be wrong once. The log says so once."""
+@REFUSALS
+@pytest.mark.parametrize("seen_before", [True, False], ids=["seen before", "first poll"])
+@pytest.mark.parametrize("refusals", [1, 4])
+def test_a_run_is_not_lost_from_sight_by_a_few_refusals(
+    error: WherobotsApiError, refusals: int, seen_before: bool
+) -> None:
+    """The log says so once. A triggerer that has just taken over may be refused at its first poll."""
     service, _ = serve((0, "RUNNING"), (400, "COMPLETED"))
     left = refusals
 
     def gateway(call: Any, moment: float) -> Any:
         nonlocal left
-        if call.operation == "getJobRun" and moment > START + 200 and left > 0:
+        if call.operation == "getJobRun" and moment > START + 200 * seen_before and left > 0:
             left -= 1
             raise error
         return service(call, moment)
 
-    outcome, script = follow(gateway)
-    if refusals == 30:
-        assert outcome.ending is Ending.GAVE_UP
-        assert script.now - START < 200 + 60 + 40
-        return
+    outcome, script = follow(gateway, started_at=START - 1_000)
     assert outcome.ending is Ending.COMPLETED
+    assert left == 0
     assert len(script.said("the run is not affected; polling continues")) == 1
 
 
@@ -547,8 +551,9 @@ def test_a_run_that_stays_unknown_is_lost_from_sight() -> None:
     service, _ = serve((0, "RUNNING"), gettable_at=START + 10_000)
     outcome, script = follow(service)
     assert outcome.ending is Ending.GAVE_UP
-    assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 3
-    assert set(script.pauses) == {Sleep(2.0, 0.2)}
+    expected = APPEARANCE_SECONDS + REFUSED_SECONDS
+    assert expected <= script.elapsed < expected + 3
+    assert len(script.said("404")) == 1
 
 
 def test_a_rotated_key_is_picked_up_mid_run() -> None:

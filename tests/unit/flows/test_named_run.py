@@ -14,6 +14,7 @@ from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     KeyLimitedError,
     NotFoundError,
+    PermissionDeniedError,
     RateLimitedError,
     ServerError,
     WherobotsApiError,
@@ -225,13 +226,29 @@ def test_an_outage_does_not_outlast_the_deadline() -> None:
     assert 50 <= script.elapsed < 52
 
 
-def test_a_refused_key_ends_the_wait_at_once() -> None:
+def test_a_key_that_is_refused_for_a_minute_ends_the_wait() -> None:
     script = Script(always(AuthenticationError("listJobRuns", 401)))
     outcome = script.run(await_run(NAMED, options()))
     assert isinstance(outcome, Outcome)
     assert outcome.ending is Ending.GAVE_UP
     assert outcome.reason.endswith("was found: connection 'script': the API key is refused (listJobRuns: 401: no body)")
-    assert script.reloads == 1
+    assert 60 <= script.elapsed < 62
+
+
+def test_one_refusal_ends_no_wait() -> None:
+    service = FakeService()
+    service.add_run(NAME, START, id="it")
+    for which in (NAMED, "it"):
+        refused = iter([PermissionDeniedError("listJobRuns", 403)])
+
+        def gateway(call: Any, moment: float, refused: Any = refused) -> Any:
+            for error in refused:
+                raise error
+            return service(call, moment)
+
+        script = Script(gateway)
+        flow: Any = await_run(NAMED, options()) if which is NAMED else get_created_run(options(run_id="it"))
+        assert script.run(flow).id == "it"
 
 
 @given(
@@ -325,15 +342,22 @@ def test_a_look_sends_one_call_and_a_failure_of_it_is_told_once_and_tolerated(wh
 
 
 @pytest.mark.parametrize("which", LOOKS)
+def test_a_look_tolerates_refusals_for_a_minute(which: str | NamedRun) -> None:
+    script = Script(always(AuthenticationError("getJobRun", 401)))
+    assert script.run(poll_once(which, options(), None)) == (None, START)
+    assert script.run(poll_once(which, options(), START - 59)) == (None, START - 59)
+    assert "retrying for 1 minute" in script.notes[0].text
+
+
+@pytest.mark.parametrize("which", LOOKS)
 @pytest.mark.parametrize(
     ("error", "failing_since", "words"),
     [
         (AWAY, START - 600, "503: no body; given up after 10 minutes of failures (max_outage_seconds=600)"),
-        (AuthenticationError("getJobRun", 401), None, "the API key is refused"),
-        (AuthenticationError("getJobRun", 401), START - 5, "the API key is refused"),
+        (AuthenticationError("getJobRun", 401), START - 60, "the API key is refused"),
     ],
 )
-def test_a_look_fails_once_failures_have_lasted_too_long_or_at_once_if_one_is_permanent(
+def test_a_look_fails_once_failures_have_lasted_too_long(
     which: str | NamedRun, error: WherobotsApiError, failing_since: float | None, words: str
 ) -> None:
     script = Script(always(error))
@@ -343,13 +367,13 @@ def test_a_look_fails_once_failures_have_lasted_too_long_or_at_once_if_one_is_pe
     assert script.notes == []
 
 
-def test_a_run_of_an_id_may_be_unknown_to_looks_for_a_minute_and_a_name_never() -> None:
+def test_a_run_of_an_id_may_be_unknown_to_looks_for_a_minute_whatever_else_is_tolerated() -> None:
     for since in (None, START - 59):
         look = Script(always(UNKNOWN)).run(poll_once("r1", options(max_outage_seconds=0), since))
         assert look == (None, START if since is None else since)
-    for which, since in (("r1", START - 60), (NAMED, None)):
+    for which, since in (("r1", START - 60), (NAMED, START - 60)):
         with pytest.raises(NotFoundError, match=r"^getJobRun: 404: no body$"):
-            Script(always(UNKNOWN)).run(poll_once(which, options(), since))
+            Script(always(UNKNOWN)).run(poll_once(which, options(max_outage_seconds=60), since))
 
 
 def test_a_look_that_is_answered_ends_the_failures_whether_there_is_a_run_or_not() -> None:
