@@ -14,11 +14,13 @@ from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Forward, now
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS
-from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, LogForwarder
 from airflow_provider_wherobots.logs.records import LogRecord, read_time_ns
 
 COPY_SECONDS = DRAIN_SECONDS
 """How long the log may be read, unless the task's deadline comes first."""
+UNREADABLE_SECONDS = 60.0
+"""How long it may be unreadable meanwhile."""
 
 
 def begin_of_copy(run_id: str, part: str) -> str:
@@ -45,10 +47,12 @@ def copy_log(run_id: str, seconds: float, *, failed: bool) -> Flow[None]:
     """Forward the whole log with its own times, as far as it can be read within ``seconds``."""
     log = _MarkedLog(run_id)
     until = (yield from now()) + seconds
-    yield from log.drain(0.0, until)
+    is_read = yield from log.drain(UNREADABLE_SECONDS, until, QUIET_LOOKS[-1])
     yield from log.release(failed=failed)
     if log.last is not None:
-        cut = f": cut off after {words.duration(seconds)}" if (yield from now()) >= until else ""
+        cut = "" if is_read else ": incomplete"
+        if (yield from now()) >= until:
+            cut = f": cut off after {words.duration(seconds)}"
         yield Forward([_mark(log.last, end_of_copy(run_id) + cut)])
 
 

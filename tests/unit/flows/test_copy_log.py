@@ -1,8 +1,11 @@
 """A run's log, copied when the task resumes: whole, marked, bounded, and never a failure of the task."""
 
 import logging
+from typing import Any
 
-from airflow_provider_wherobots.api.errors import PermissionDeniedError
+import pytest
+
+from airflow_provider_wherobots.api.errors import PermissionDeniedError, ServerError
 from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, begin_of_copy, copy_log, end_of_copy
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
@@ -12,12 +15,16 @@ from tests.unit.flows.script import START, Script, always, texts
 BEGIN, END = begin_of_copy("run0", "all"), end_of_copy("run0")
 
 
-def script_of(*lines: str, cap: int = 1000, latency: float = 0.05) -> Script:
+def service_of(*lines: str, cap: int = 1000) -> FakeService:
     """A service with one run, whose log has these lines."""
     service = FakeService()
     log = FakeLog([FakeLine(0.0, T0 + n * 10**6, text) for n, text in enumerate(lines)], cap=cap)
     service.add_run("some_name", START, log=log, plan=((0.0, "RUNNING"), (10.0, "COMPLETED")))
-    return Script(service, latency=latency)
+    return service
+
+
+def script_of(*lines: str, cap: int = 1000, latency: float = 0.05) -> Script:
+    return Script(service_of(*lines, cap=cap), latency=latency)
 
 
 def test_the_whole_log_is_copied_between_marks_that_stay_next_to_it_when_airflow_sorts_by_time() -> None:
@@ -29,7 +36,8 @@ def test_the_whole_log_is_copied_between_marks_that_stay_next_to_it_when_airflow
     assert script.records[-1].time_ns == script.records[-2].time_ns
     assert {record.level for record in script.records} == {logging.INFO}
     assert BEGIN == "Log of run run0, copied when the task resumed (copy_log_on_resume = all):"
-    assert (script.sleeps, script.notes) == ([], [])
+    assert script.notes == []
+    assert sum(script.sleeps) <= 1
 
 
 def test_a_log_that_is_too_long_for_the_time_ends_with_the_limit() -> None:
@@ -60,6 +68,28 @@ def test_a_log_that_cannot_be_read_is_a_warning() -> None:
         (logging.WARNING, "The log of run run0 could not be read (getJobRunLogs: 403: no body)")
     ]
     assert script.records == []
+
+
+@pytest.mark.parametrize(("failures", "ends"), [(1, END), (10, END), (30, f"{END}: incomplete")])
+def test_pages_that_fail_for_a_while_are_read_again(failures: int, ends: str) -> None:
+    lines = [f"line {n}" for n in range(2500)]
+    service, answered = service_of(*lines), 0
+
+    def gateway(call: Any, moment: float) -> Any:
+        nonlocal answered, failures
+        if answered == 2 and failures:
+            failures -= 1
+            raise ServerError("getJobRunLogs", 502)
+        answered += 1
+        return service(call, moment)
+
+    script = Script(gateway)
+    script.run(copy_log("run0", COPY_SECONDS, failed=False))
+    copied = texts(script.records)
+    assert (copied[0], copied[-1]) == (BEGIN, ends)
+    assert copied[1:-1] == lines[: len(copied) - 2]
+    assert (len(copied) == 2502) is (ends == END)
+    assert script.elapsed < 70
 
 
 def test_the_stack_trace_that_ended_a_failed_run_is_an_error_in_the_copy_too() -> None:
