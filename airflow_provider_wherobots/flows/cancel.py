@@ -42,18 +42,21 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
         raise error
 
 
-def cancel_run_and_twin(run_id: str, suffix: str, budget_seconds: float) -> Flow[bool]:
+def cancel_run_and_twin(
+    run_id: str, suffix: str, budget_seconds: float, *, created_until: float = math.inf
+) -> Flow[bool]:
     """Cancel a run, and another one that a create whose response was lost may have started. Never raises.
 
-    ``suffix`` is empty if there can be no second run. One that is created after this begins belongs to the next try,
-    after a clear: it is left alone. Returns whether the cancel of the run was accepted, or was not needed.
+    ``suffix`` is empty if there can be no second run. One that is created after ``created_until``, in epoch seconds, or
+    after this begins belongs to the next try, after a clear: it is left alone. Returns whether the cancel of the run
+    was accepted, or was not needed.
     """
     began_at = yield from now()
     deadline = began_at + budget_seconds
     is_cancelled = (yield from _cancel_until(run_id, deadline)) is None
     if suffix:
         left = deadline - (yield from now())
-        yield from cancel_runs_by_suffix(suffix, left, cancelled_run=run_id, created_until=began_at)
+        yield from cancel_runs_by_suffix(suffix, left, cancelled_run=run_id, created_until=min(began_at, created_until))
     return is_cancelled
 
 

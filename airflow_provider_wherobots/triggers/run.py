@@ -11,6 +11,7 @@ from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.flows.twins import LATEST_SECONDS
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
@@ -104,4 +105,7 @@ class WherobotsRunTrigger(GuardedTrigger):
         # The hook keeps the connection it has read: reading it again takes time that a kill may not have.
         until, options = time.monotonic() + CANCEL_BUDGET_SECONDS, self.options
         async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
-            await driver.run(cancel_run_and_twin(options.run_id, options.twin_suffix, until - time.monotonic()))
+            left = until - time.monotonic()
+            # After a clear the next try may have created its run before this trigger is stopped.
+            latest = options.started_at + LATEST_SECONDS
+            await driver.run(cancel_run_and_twin(options.run_id, options.twin_suffix, left, created_until=latest))

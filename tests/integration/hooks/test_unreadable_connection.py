@@ -185,7 +185,7 @@ def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cance
 ) -> None:
     it, left = away(until=7.0), []
 
-    def cancel_run(run_id: str, twin_suffix: str, budget_seconds: float) -> Any:
+    def cancel_run(run_id: str, twin_suffix: str, budget_seconds: float, **limits: float) -> Any:
         left.append(budget_seconds)
         yield from ()
 

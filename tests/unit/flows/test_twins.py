@@ -10,7 +10,7 @@ from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin, cancel_
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.submit import Submission, submit_run
-from airflow_provider_wherobots.flows.twins import CHECKS
+from airflow_provider_wherobots.flows.twins import CHECKS, LATEST_SECONDS
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script
 
@@ -112,3 +112,12 @@ def test_a_kill_leaves_the_run_alone_that_the_next_try_creates_meanwhile(kill: A
     Script(service).run(flow)
     assert run.cancelled_at is not None
     assert later.cancelled_at is None
+
+
+def test_a_kill_leaves_the_run_alone_that_the_next_try_has_created_before_the_trigger_is_stopped() -> None:
+    service = FakeService()
+    run, twin = (service.add_run(f"hail_stats{SUFFIX}", START - ago) for ago in (1_000, 950))
+    of_next_try = service.add_run(f"hail_stats{SUFFIX}", START - 10)
+    Script(service).run(cancel_run_and_twin(run.id, SUFFIX, 13.0, created_until=START - 1_000 + LATEST_SECONDS))
+    assert None not in (run.cancelled_at, twin.cancelled_at)
+    assert of_next_try.cancelled_at is None
