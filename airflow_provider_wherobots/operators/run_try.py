@@ -19,7 +19,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
     WherobotsRunTimedOutException,
-    WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import words
@@ -80,8 +79,7 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         finally:
             try:
                 self._copy_log(outcome)
-            except WherobotsTaskKilledException:
-                raise
+            # A kill too: the run has ended, and how it ended is how the task ends.
             except Exception as error:
                 self.log.warning("The log of run %s could not be copied: %s", outcome.run_id, reason_of(error))
 

@@ -13,6 +13,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
+    WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.measurements import Kind, Measurement
@@ -98,6 +99,9 @@ class TaskTry(Generic[T, A]):
         timeout: timedelta | None = None,
     ) -> NoReturn:
         remember_deferral(self._push, self.context["ti"].try_number)
+        if self.attempt.was_killed:
+            # What the kill has ended must not be followed.
+            raise WherobotsTaskKilledException("The task was killed before it was deferred")
         self._is_deferring = True
         self.task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
         raise AssertionError("a deferral returns")

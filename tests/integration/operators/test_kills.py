@@ -144,6 +144,24 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
     assert control.counts()["cancels_effective"] == 1
 
 
+@pytest.mark.parametrize("arguments", [{}, {"wait_for_completion": False}], ids=["deferred", "not awaited"])
+def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, arguments: dict[str, Any]
+) -> None:
+    """On Airflow 3 a signal calls on_kill, and the interrupted code goes on."""
+    task, ti = operator(run_python=WAIT, **arguments), TaskInstance()
+
+    def push(key: str, value: Any) -> None:
+        ti.xcoms[key] = value
+        if key == "run_id":
+            task.on_kill()
+
+    ti.xcom_push = push
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert control.counts()["cancels_effective"] == 1
+
+
 def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
