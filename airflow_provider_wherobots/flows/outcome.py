@@ -143,14 +143,20 @@ class Outcome:
         return text
 
 
+LOOK_UP = "listJobRuns"
+"""The call with which a try looks for the runs of earlier tries. If it fails, they may exist and be active."""
+
+
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
     """Why a try has no run, and whether one may exist anyway. ``again`` is a sentence about the run that may exist."""
-    text = words.quoted(str(error))
-    if not error.transient:
+    text, tolerated = words.quoted(str(error)), given_up(max_outage_seconds) if error.transient else ""
+    if error.operation == LOOK_UP:
+        return f"{text}; {tolerated}. {again}" if tolerated else f"{text}. {again}"
+    if not tolerated:
         return text
     if error.operation == "createJobRun" and error.arrival is Arrival.UNCLEAR:
         return f"{text}. {again}"
-    return f"{text}. No run was created: {given_up(max_outage_seconds)}"
+    return f"{text}. No run was created: {tolerated}"
 
 
 def why_given_up(error: WherobotsApiError, max_outage_seconds: float) -> str:

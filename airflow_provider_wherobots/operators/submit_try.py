@@ -11,13 +11,14 @@ from typing import Any
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
-from airflow_provider_wherobots.exceptions import kind_of_call
+from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
     LEFT_AT_LAST,
+    LOOK_UP,
     NOT_FOUND_AGAIN,
     REATTACHED,
     Ending,
@@ -151,7 +152,7 @@ class SubmitTry(RunTry[CreatesRun]):
         if not self._is_last:
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
-        is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == "listJobRuns"
+        is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
         if task.durable and task.cancel_on_kill and is_unclear:
             found = self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS))
             if found:
@@ -187,6 +188,7 @@ class SubmitTry(RunTry[CreatesRun]):
                 self._push(RUN_LEFT_ACTIVE_KEY, True)
                 twins = TwinWatch(submission.run.id, twin_suffix, time.time())
                 self.attempt.run(twins.check_last(may_wait=True))
+                self.attempt.adopt(submission.run.id)
                 return submission.run.id
             reattached, started_at = submission.reattached and not is_fresh, time.time()
             outcome = self._follow(submission.run, quota.deadline, reattached, started_at, twin_suffix)
@@ -222,7 +224,9 @@ class SubmitTry(RunTry[CreatesRun]):
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
             again = self._end_possible_run(error)
-            raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, again=again)) from error
+            # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
+            kind = WherobotsUnavailableException if error.operation == LOOK_UP else kind_of_call(error)
+            raise kind(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
             suffix = self._suffix if submission.wait.unclear and task.cancel_on_kill else ""
             self._defer_for_quota(submission, {"suffix": self._suffix}, suffix)

@@ -167,6 +167,23 @@ def test_a_refused_create_fails_without_retry(
     assert control.counts()["creates_effective"] == 0
 
 
+@pytest.mark.parametrize(
+    ("fault", "says"),
+    [
+        ({"status": 401}, r"listJobRuns: 401.*\. The run may exist and be active; a retry of the task looks it up"),
+        ({"status": 503}, r"listJobRuns: 503.*\(max_outage_seconds=1\)\. The run may exist and be active; a retry"),
+    ],
+)
+def test_a_look_up_that_fails_may_retry_as_an_earlier_try_may_have_left_a_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, fault: dict[str, Any], says: str
+) -> None:
+    control.add_fault("listJobRuns", {"type": "status", **fault})
+    with pytest.raises(WherobotsUnavailableException, match=says) as caught:
+        operator(max_outage_seconds=1).execute(context(TaskInstance(try_number=2, max_tries=5)))
+    assert not isinstance(caught.value, AirflowFailException)
+    assert control.counts()["creates_received"] == 0
+
+
 def test_an_outage_beyond_the_limit_may_retry(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.errors import BadRequestError, NotSentError, ServerError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    BadRequestError,
+    NotSentError,
+    ServerError,
+    WherobotsApiError,
+)
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError
@@ -209,7 +215,12 @@ UNCLEAR = UnclearCreateError("createJobRun", "it is unclear whether the run was 
             "createJobRun: Connection refused. No run was created: given up after 10 minutes of failures "
             "(max_outage_seconds=600)",
         ),
-        (ServerError("listJobRuns", 503), "listJobRuns: 503: no body. No run was created: given up after 10 min"),
+        (
+            ServerError("listJobRuns", 503),
+            "listJobRuns: 503: no body; given up after 10 minutes of failures (max_outage_seconds=600). "
+            "The run may exist",
+        ),
+        (AuthenticationError("listJobRuns", 401), "listJobRuns: 401: no body. The run may exist"),
         (UNCLEAR, "createJobRun: it is unclear whether the run was created. The run may exist"),
     ],
 )
