@@ -68,7 +68,7 @@ def test_no_run_is_lost_doubled_or_orphaned_and_no_memory_grows(stack: Stack, si
     stack.result("runs repeated after a worker was killed at their end", len(ledger.repeated))
     stack.result("requests", stack.control.counts()["operations"])
     growths = watch.growths()
-    stack.result("memory", [str(one) for one in growths])
+    stack.result("memory", [str(one) for one in growths] or "not judged: the soak was too short")
 
     assert {state.partition(" ")[0] for state in states} == {"success"}
     # A run that ended while its task could not take over the result is run again: see "One run per task" in

@@ -1,4 +1,4 @@
-"""What is left behind when all other tests have ended: no secret in a file of Airflow, and no error of ours."""
+"""What the tests before have left behind: no secret in a file of Airflow, and no error of ours."""
 
 import pytest
 from sqlalchemy import MetaData, create_engine

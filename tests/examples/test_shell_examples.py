@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from tests.support.places import TREE
-from tests.support.ports import free_ports
+from tests.support.ports import HeldPort
 from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None and not os.environ.get("CI"), reason="no curl")
@@ -33,8 +33,10 @@ def blocks(page: str, heading: str, kind: str = "bash") -> list[str]:
 
 
 @pytest.fixture
-def port() -> int:
-    return free_ports(1)[0]
+def port() -> Iterator[int]:
+    held = HeldPort()
+    yield held.number
+    held.release()
 
 
 @pytest.fixture
@@ -69,6 +71,7 @@ def shell(tmp_path: Path, port: int) -> Iterator[Shell]:
             )
         ready = tmp_path / "ready.json"
         wait_for(lambda: ready.exists() or servers[-1].poll() is not None, what="the server to be ready")
+        assert servers[-1].poll() is None, output.read_text()
         return output.read_text()
 
     yield run

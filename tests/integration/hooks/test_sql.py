@@ -727,7 +727,15 @@ def test_wrong_arguments_are_refused_at_once(arguments: dict[str, Any], says: st
 
 
 def test_unknown_arguments_have_no_effect(hook: WherobotsSqlHook) -> None:
-    WherobotsSqlHook(console_url_template="x", upload_to="s3://a", extra__wherobots__region="r", anything=1)
+    conn_id = hook.wherobots_conn_id
+    given = WherobotsSqlHook(
+        wherobots_conn_id=conn_id,
+        console_url_template="x",
+        upload_to="s3://a",
+        extra__wherobots__region="r",
+        anything=1,
+    )
+    assert given.session_request == WherobotsSqlHook(wherobots_conn_id=conn_id).session_request
 
 
 def test_a_current_database_is_refused(hook: WherobotsSqlHook) -> None:

@@ -16,7 +16,6 @@ from airflow.providers.common.sql.operators.sql import (
     SQLCheckOperator,
     SQLColumnCheckOperator,
     SQLExecuteQueryOperator,
-    SQLIntervalCheckOperator,
     SQLTableCheckOperator,
     SQLThresholdCheckOperator,
     SQLValueCheckOperator,
@@ -199,16 +198,8 @@ def test_the_other_checks() -> None:
         SQLCheckOperator(task_id="check", conn_id=CONN_ID, sql="SELECT 0").execute({})
     threshold = {"task_id": "threshold", "conn_id": CONN_ID, "sql": "SELECT MAX(size) FROM hail"}
     SQLThresholdCheckOperator(min_threshold=1, max_threshold="SELECT 2.5", **threshold).execute({})
-    with pytest.raises(AirflowException):
+    with pytest.raises(AirflowException, match="is not within thresholds"):
         SQLThresholdCheckOperator(min_threshold=3, max_threshold=4, **threshold).execute({})
-    SQLIntervalCheckOperator(
-        task_id="interval",
-        conn_id=CONN_ID,
-        table="hail",
-        metrics_thresholds={"COUNT(*)": 3},
-        date_filter_column="ds",
-        days_back=-1,
-    ).get_db_hook()
 
 
 @pytest.mark.parametrize(

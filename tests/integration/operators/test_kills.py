@@ -146,7 +146,10 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
 
 @pytest.mark.parametrize("arguments", [{}, {"wait_for_completion": False}], ids=["deferred", "not awaited"])
 def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, arguments: dict[str, Any]
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: dict[str, Any],
 ) -> None:
     """On Airflow 3 a signal calls on_kill, and the interrupted code goes on."""
     task, ti = operator(run_python=WAIT, **arguments), TaskInstance()
@@ -156,7 +159,7 @@ def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
         if key == "run_id":
             task.on_kill()
 
-    ti.xcom_push = push
+    monkeypatch.setattr(ti, "xcom_push", push)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert control.counts()["cancels_effective"] == 1

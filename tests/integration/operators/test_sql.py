@@ -512,8 +512,8 @@ def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: Contr
 
 def test_the_execution_timeout_cancels_the_statement(make: Make, control: ControlClient) -> None:
     ti = TaskInstance()
-    with pytest.raises(WherobotsExecutionTimeoutException, match=r"execution_timeout \(4 seconds\).*cancelled"):
-        make("INSERT INTO t HOLD", execution_timeout=timedelta(seconds=4)).execute(
+    with pytest.raises(WherobotsExecutionTimeoutException, match=r"execution_timeout \(15 seconds\).*cancelled"):
+        make("INSERT INTO t HOLD", execution_timeout=timedelta(seconds=15)).execute(
             hold(control, context(ti), "INSERT INTO t HOLD")
         )
     assert cancels(control) == 1
@@ -527,7 +527,7 @@ def hold(control: ControlClient, given: Any, statement: str) -> Any:
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_the_execution_timeout_holds_while_the_task_is_deferred(make: Make, control: ControlClient) -> None:
-    task, ti = make("HOLD", deferrable=True, execution_timeout=timedelta(seconds=5)), TaskInstance()
+    task, ti = make("HOLD", deferrable=True, execution_timeout=timedelta(seconds=15)), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     assert deferred.timeout is not None
     event = events_of(trigger_of(deferred))

@@ -302,7 +302,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     async def get_task_state(task_instance: Any) -> str | None:
         return "failed"
 
-    def cancel_run(*_: Any) -> Any:
+    def cancel_run(*_: Any, **__: Any) -> Any:
         raise RuntimeError("http://user:secret@proxy/ is away")
 
     monkeypatch.setattr(guarded, "get_task_state", get_task_state)

@@ -20,7 +20,6 @@ from airflow_provider_wherobots.files.local_file import FileChangedError, FileSo
 
 LIMIT = 10_000_000
 NAMES = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=6)
-PATHS = st.tuples(NAMES, NAMES).map(lambda pair: f"d_{pair[0]}/{pair[1]}.py")
 
 
 def source(path: Path, root: Path | None = None, *, given: str = "given", is_dependency: bool = True) -> FileSource:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
@@ -249,12 +248,10 @@ def test_whatever_is_logged_there_is_at_most_one_safe_short_line(lines: list[str
     ],
 )
 def test_a_hostile_log_takes_no_long_time(piece: str) -> None:
+    # It takes milliseconds. A pattern that backtracks without limit would take hours, which pytest's timeout ends.
     line = piece * (100_000 // len(piece))
-    started = time.process_time()
     sentence(*[line] * 20, reason=line[:MAX_CHARS])
     cause_in(line)
-    # It takes milliseconds. A pattern that backtracks without limit would take hours.
-    assert time.process_time() - started < 10
 
 
 def test_a_long_exception_is_cut() -> None:

@@ -680,8 +680,9 @@ def test_a_thread_that_hangs_is_a_lost_connection(monkeypatch: pytest.MonkeyPatc
         driven = started(server)
         assert driven.sync._socket is not None
         assert driven.sync._socket._loop is not None
-        driven.sync._socket._loop.call_soon_threadsafe(time.sleep, 1.0)
+        goes_on = threading.Event()
+        driven.sync._socket._loop.call_soon_threadsafe(goes_on.wait)
         with pytest.raises(ConnectionLostError, match="does not respond"):
             driven.transmit(CancelExecution("e1"))
-        time.sleep(1.0)
+        goes_on.set()
         driven.close()
