@@ -25,7 +25,7 @@ GROUPS = {
         ["tests/integration/triggers", "tests/integration/operators", "tests/integration/sensors"],
     ),
 }
-PARTS = ("airflow_provider_wherobots", "tests", "docs", "example_dags", "README.md", "pyproject.toml")
+PARTS = ("airflow_provider_wherobots", "tests", "local_server", "docs", "example_dags", "README.md", "pyproject.toml")
 
 
 def main(group: str, *names: str) -> None:
