@@ -29,8 +29,8 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
     """The operator behind ``@task.wherobots``: runs a function as a script, and returns what the function returns.
 
     :param python_callable: the function.
-    :param dependencies: what goes into ``environment["dependencies"]``.
-    :param environment: see the run operator.
+    :param dependencies: what goes into ``environment["dependencies"]``; default None.
+    :param environment: see the run operator; default None.
     :param wait_for_completion: whether to wait for the run's end; default True. False returns the run's id.
     :param kwargs: the arguments of the run operator, but for ``run_python``, ``run_jar`` and ``return_result``, and
         those of Airflow's decorators: ``op_args``, ``op_kwargs``, ``multiple_outputs``.

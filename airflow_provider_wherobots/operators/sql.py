@@ -75,6 +75,8 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         returns otherwise.
     :param handler: takes a cursor as PEP 249 describes it, and returns what the task returns; default a pandas
         DataFrame, or None for a statement without a result set.
+    :param output_processor: takes the results and descriptions of the statements, and returns what the task returns, as
+        in Airflow's ``SQLExecuteQueryOperator``; default None.
     :param parameters: values for ``%(name)s`` and ``%s``, and names for ``%(name)i`` and ``%i``, see
         :func:`~airflow_provider_wherobots.sql.parameters.bind`. Templated.
     :param split_statements: whether a ``sql`` that is one string is split at its semicolons; default False.
