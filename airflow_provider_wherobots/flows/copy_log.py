@@ -10,17 +10,19 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Forward, now
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS
-from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.flows.retry import Outage, within
 from airflow_provider_wherobots.logs.records import LogRecord, read_time_ns
 
 COPY_SECONDS = DRAIN_SECONDS
 """How long the log may be read, unless the task's deadline comes first."""
 UNREADABLE_SECONDS = 60.0
-"""How long it may be unreadable meanwhile."""
+"""How long pages may fail in a row."""
 
 
 def begin_of_copy(run_id: str, part: str) -> str:
@@ -42,12 +44,36 @@ class _MarkedLog(LogForwarder):
         self.last = lines[-1] if lines else self.last
         yield from super()._take(lines)
 
+    def read_all(self, until: float) -> Flow[bool]:
+        """Read the log to its end, and pages that fail again for a minute. Returns whether it is complete."""
+        self._is_ending = True
+        outage, behind, moment = Outage(UNREADABLE_SECONDS), True, (yield from now())
+        while moment < until:
+            before, left = self._fresh, until - moment
+            behind = yield from self._read_on(
+                until, look_back=True, timeout=left if left < UNREADABLE_SECONDS else None
+            )
+            moment = yield from now()
+            if self._fresh > before:
+                outage.over(moment)
+            if behind or self._failure is None:
+                break
+            try:
+                pause = yield from outage.pause(self._failure, moment, "it is read again")
+            except WherobotsApiError:
+                break
+            yield within(until, moment, pause)
+            moment = yield from now()
+        behind = behind or self._held_up
+        yield from self._note_unread_rest(behind)
+        return not (behind or self._failure or self._too_large)
+
 
 def copy_log(run_id: str, seconds: float, *, failed: bool) -> Flow[None]:
     """Forward the whole log with its own times, as far as it can be read within ``seconds``."""
     log = _MarkedLog(run_id)
     until = (yield from now()) + seconds
-    is_read = yield from log.drain(UNREADABLE_SECONDS, until, QUIET_LOOKS[-1])
+    is_read = yield from log.read_all(until)
     yield from log.release(failed=failed)
     if log.last is not None:
         cut = "" if is_read else ": incomplete"

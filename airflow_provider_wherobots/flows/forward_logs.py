@@ -72,6 +72,11 @@ class LogForwarder:
         self.errors = LastErrors()
         self.result = ResultReader()
 
+    @property
+    def is_read(self) -> bool:
+        """Whether the last call succeeded."""
+        return self._failure is None
+
     def keep_up(self, until: float, longest_pause: float) -> Flow[bool]:
         """Catch up, unless the log has no new lines and was read recently.
 
@@ -146,15 +151,13 @@ class LogForwarder:
                 return False
         return True
 
-    def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[bool]:
+    def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
         """Read the log of a run that has ended, until it has been quiet long enough, or until a limit: of
-        ``max_wait_seconds`` of waiting in all, or of ``until``, in epoch seconds. Returns whether it was read to its
-        end.
+        ``max_wait_seconds`` of waiting in all, or of ``until``, in epoch seconds.
         """
         self._is_ending = True
         behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
         yield from self._note_unread_rest(behind)
-        return not behind and self._failure is None
 
     def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
@@ -247,9 +250,9 @@ class LogForwarder:
 def print_log(run_id: str) -> Flow[bool]:
     """Forward a run's log as far as it exists. Returns whether it could be read."""
     log = LogForwarder(run_id)
-    is_read = yield from log.drain(0.0, math.inf)
+    yield from log.drain(0.0, math.inf)
     yield from log.release()
-    return is_read
+    return log.is_read
 
 
 def _slices(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:

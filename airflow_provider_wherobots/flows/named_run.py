@@ -160,7 +160,7 @@ def follow_created_run(options: FollowOptions) -> Flow[Outcome]:
     The outcome has no ``run_id`` if there is no such run.
     """
     try:
-        run = yield from get_created_run(options)
+        run = yield from get_created_run(options, REFUSED_SECONDS)
     except WherobotsApiError as error:
         moment = yield from now()
         return Outcome(Ending.GAVE_UP, "", "", f"Run {words.short(options.run_id)}: {error}", ended_at=moment)
@@ -175,11 +175,13 @@ def _announce(run: Run) -> Flow[str]:
     return run.id
 
 
-def get_created_run(options: FollowOptions) -> Flow[Run]:
-    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet."""
+def get_created_run(options: FollowOptions, refused_seconds: float = 0.0) -> Flow[Run]:
+    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet. ``refused_seconds``
+    is how long other refusals are tolerated.
+    """
     began_at = yield from now()
     left = math.inf if options.deadline is None else max(0.0, options.deadline - began_at)
-    outage = Outage(min(options.max_outage_seconds, left), REFUSED_SECONDS)
+    outage = Outage(min(options.max_outage_seconds, left), refused_seconds)
     known_by = began_at + min(APPEARANCE_SECONDS, left)
     while True:
         try:

@@ -34,13 +34,14 @@ class Outage:
     """A streak of consecutive failures.
 
     :param max_seconds: how long it can last, in seconds.
-    :param refused_seconds: the same if its last failure is permanent; default 0, which ends it at once.
+    :param refused_seconds: how long permanent failures in a row can last; default 0, so that the first ends it.
     """
 
     def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, refused_seconds: float = 0.0) -> None:
         self._max_seconds = max_seconds
-        self._refused_seconds = min(refused_seconds, max_seconds)
+        self._refused_seconds = refused_seconds
         self._since: float | None = None
+        self._refused_since: float | None = None
         self._failures = 0
         self._earlier_seconds = 0.0
         self.is_first_failure = False
@@ -56,12 +57,16 @@ class Outage:
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
             return pause_of(error)
-        max_seconds = self._max_seconds if error.transient else self._refused_seconds
         if self._since is None:
             self._since = moment
         if isinstance(error, RateLimitedError):
             self._since = max(self._since, moment - error.succeeded_ago)
-        left = self._since + max_seconds - moment
+        left = self._since + self._max_seconds - moment
+        if error.transient:
+            self._refused_since = None
+        else:
+            self._refused_since = moment if self._refused_since is None else self._refused_since
+            left = min(left, self._refused_since + self._refused_seconds - moment)
         if left <= 0:
             raise error
         self._failures += 1
@@ -75,7 +80,7 @@ class Outage:
     def over(self, moment: float) -> int:
         """End the streak. Returns how many failures it had."""
         self._earlier_seconds = self.seconds(moment)
-        failures, self._failures, self._since = self._failures, 0, None
+        failures, self._failures, self._since, self._refused_since = self._failures, 0, None, None
         return failures
 
     def pause(self, error: WherobotsApiError, moment: float, again: str) -> Flow[Sleep]:

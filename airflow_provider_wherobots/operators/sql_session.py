@@ -129,10 +129,9 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
                 push(self, context, SQL_SESSION_KEY_KEY, request.session_key)
                 if not self.deferrable:
                     return this_try.get_ready(session.id, wait).id
-                is_ready = this_try.is_ready(session.id, wait)
-        if is_ready:
+                if not this_try.is_ready(session.id, wait):
+                    this_try.defer_until_ready(session.id, wait, {}, stop_on_kill=self._is_own)
             return session.id
-        this_try.defer_until_ready(session.id, wait, {}, stop_on_kill=self._is_own)
 
     def execute_in_session(
         self,

@@ -42,7 +42,8 @@ class WorkerAttempt(Attempt):
         self._older_may_exist = older_may_exist
         submission = self.run(submission_flow)
         if isinstance(submission, AwaitingQuota):
-            self._suffix_in_flight = ""
+            if not submission.wait.unclear:
+                self._suffix_in_flight = ""
             if self._killed:
                 raise WherobotsTaskKilledException("The task was killed while it waited for quota")
             return submission

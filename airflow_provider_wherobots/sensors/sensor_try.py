@@ -40,6 +40,7 @@ class SensorTry(RunTry[AwaitsRun]):
             options = replace(options, run_id=run.id)
             if task.deferrable and run.is_active:
                 self.log.info("%s", options.describe(deferred=True))
+                self.attempt.adopt(run.id)
                 self._defer_to(WherobotsRunTrigger, options)
             return self.finish(self._follow_here(options))
         if task.deferrable and run.ending is Ending.DEADLINE:

@@ -18,7 +18,6 @@ from airflow_provider_wherobots.flows.retry import (
     CANCEL_BUDGET_SECONDS,
     DEFAULT_MAX_OUTAGE_SECONDS,
     JITTER,
-    REFUSED_SECONDS,
     Outage,
     at_most,
     send,
@@ -155,7 +154,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     moment = yield from clock.read()
     wait = options.begun(moment)
     waited = 0.0 if options.since is None else max(0.0, moment - options.since)
-    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS), _StatusNotes(session_id, waited)
+    outage, notes = Outage(wait.max_outage_seconds), _StatusNotes(session_id, waited)
     delay = FIRST_DELAY_SECONDS
     while True:
         left = wait.left(waited + clock.seconds, moment)
@@ -255,8 +254,8 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
     except WherobotsApiError as error:
         yield Note(
             logging.WARNING,
-            f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one. "
-            "Without a retry it ends by itself some time after its start",
+            f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one; "
+            "else it ends by itself some time after its start",
         )
         return False
     yield from clock.read(budget_seconds / 2)

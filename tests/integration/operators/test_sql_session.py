@@ -29,6 +29,7 @@ from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStartOperator,
     WherobotsSqlSessionStopOperator,
 )
+from airflow_provider_wherobots.operators.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import deferral_of, resume, run_to_end
@@ -178,6 +179,22 @@ def test_a_session_that_cannot_be_looked_at_is_stopped(start: Start, control: Co
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     with pytest.raises(WherobotsRequestException):
         start(deferrable=True).execute(context(TaskInstance()))
+    assert len(control.requests("deleteSqlSession")) == 1
+
+
+def test_a_kill_before_the_deferral_stops_the_session(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task, defer = start(deferrable=True), SqlSessionTry.defer_until_ready
+
+    def killed(*which: Any, **options: Any) -> None:
+        task.on_kill()
+        defer(*which, **options)
+
+    monkeypatch.setattr(SqlSessionTry, "defer_until_ready", killed)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
     assert len(control.requests("deleteSqlSession")) == 1
 
 

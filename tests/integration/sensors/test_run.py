@@ -532,6 +532,17 @@ def test_no_xcom_is_asked_for_before_there_is_one(sensor: Make, control: Control
     assert sensor(run_id=run_id, deferrable=False).execute(context(Silent())) == run_id
 
 
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_kill_before_the_deferral_cancels_the_run_only_if_asked(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
+) -> None:
+    task, ti = sensor(run_id=started_run(control), cancel_on_kill=cancels), TaskInstance()
+    monkeypatch.setattr(ti, "xcom_push", lambda key, value: task.on_kill())
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert control.counts()["cancels_effective"] == cancels
+
+
 def test_a_run_that_is_not_there_fails_without_a_retry(sensor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_wherobots.flows.named_run.APPEARANCE_SECONDS", 1.0)
     with pytest.raises(WherobotsRequestException, match=r"Run no-such-run: .*404") as failed:

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import PermissionDeniedError, ServerError
+from airflow_provider_wherobots.api.errors import PermissionDeniedError, ResponseTooLargeError, ServerError
 from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, begin_of_copy, copy_log, end_of_copy
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
-from tests.unit.flows.script import START, Script, always, texts
+from tests.unit.flows.script import START, Hang, Script, always, texts
 
 BEGIN, END = begin_of_copy("run0", "all"), end_of_copy("run0")
 
@@ -36,8 +36,7 @@ def test_the_whole_log_is_copied_between_marks_that_stay_next_to_it_when_airflow
     assert script.records[-1].time_ns == script.records[-2].time_ns
     assert {record.level for record in script.records} == {logging.INFO}
     assert BEGIN == "Log of run run0, copied when the task resumed (copy_log_on_resume = all):"
-    assert script.notes == []
-    assert sum(script.sleeps) <= 1
+    assert (script.sleeps, script.notes) == ([], [])
 
 
 def test_a_log_that_is_too_long_for_the_time_ends_with_the_limit() -> None:
@@ -70,7 +69,7 @@ def test_a_log_that_cannot_be_read_is_a_warning() -> None:
     assert script.records == []
 
 
-@pytest.mark.parametrize(("failures", "ends"), [(1, END), (10, END), (30, f"{END}: incomplete")])
+@pytest.mark.parametrize(("failures", "ends"), [(1, END), (5, END), (30, f"{END}: incomplete")])
 def test_pages_that_fail_for_a_while_are_read_again(failures: int, ends: str) -> None:
     lines = [f"line {n}" for n in range(2500)]
     service, answered = service_of(*lines), 0
@@ -90,6 +89,26 @@ def test_pages_that_fail_for_a_while_are_read_again(failures: int, ends: str) ->
     assert copied[1:-1] == lines[: len(copied) - 2]
     assert (len(copied) == 2502) is (ends == END)
     assert script.elapsed < 70
+
+
+def test_a_log_that_does_not_respond_holds_the_worker_for_a_minute_or_two() -> None:
+    for seconds, longest in ((COPY_SECONDS, 150), (100.0, 101)):
+        script = Script(always(Hang()))
+        script.run(copy_log("run0", seconds, failed=False))
+        assert script.elapsed < longest
+        assert script.records == []
+
+
+def test_a_line_that_is_too_long_makes_the_copy_incomplete() -> None:
+    def too_large(call: Any, moment: float) -> Any:
+        if script.records:
+            raise ResponseTooLargeError("getJobRunLogs", 16_000_000)
+        return service(call, moment)
+
+    service = service_of(*(f"line {n}" for n in range(2500)))
+    script = Script(too_large)
+    script.run(copy_log("run0", COPY_SECONDS, failed=False))
+    assert texts(script.records)[-1] == f"{END}: incomplete"
 
 
 def test_the_stack_trace_that_ended_a_failed_run_is_an_error_in_the_copy_too() -> None:

@@ -530,6 +530,21 @@ def test_a_run_is_not_lost_from_sight_by_a_few_refusals(
     assert len(script.said("the run is not affected; polling continues")) == 1
 
 
+def test_a_refusal_at_the_end_of_an_outage_ends_nothing() -> None:
+    service, _ = serve((0, "RUNNING"), (400, "COMPLETED"), faults=(Fault.ERROR_500,) * 9)
+    refused = iter([NotFoundError("getJobRun", 404)])
+
+    def gateway(call: Any, moment: float) -> Any:
+        if moment > START + 130:
+            for error in refused:
+                raise error
+        return service(call, moment)
+
+    outcome, script = follow(gateway, started_at=START - 1_000)
+    assert outcome.ending is Ending.COMPLETED
+    assert script.said("responds again, after 10 failed attempts")
+
+
 def test_a_deadline_within_an_outage_is_kept() -> None:
     service, run = serve((0, "RUNNING"), faults=(Fault.ERROR_500,) * 50)
     outcome, script = follow(service, deadline=START + 100)

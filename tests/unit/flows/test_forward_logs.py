@@ -606,7 +606,7 @@ def test_a_first_line_over_the_limit_is_said_once() -> None:
     for _ in range(3):
         assert script.run(forwarder.catch_up(script.now + 100)) is False
     assert len(script.notes) == 1
-    assert script.run(forwarder.drain(60.0, script.now + 900))
+    assert script.run(forwarder.drain(60.0, script.now + 900)) is None
     assert len(script.notes) == 1
 
 

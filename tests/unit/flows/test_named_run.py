@@ -247,7 +247,7 @@ def test_one_refusal_ends_no_wait() -> None:
             return service(call, moment)
 
         script = Script(gateway)
-        flow: Any = await_run(NAMED, options()) if which is NAMED else get_created_run(options(run_id="it"))
+        flow: Any = await_run(NAMED, options()) if which is NAMED else get_created_run(options(run_id="it"), 60.0)
         assert script.run(flow).id == "it"
 
 
