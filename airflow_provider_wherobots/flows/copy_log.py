@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterator, Sequence
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.runs.models import Line
+from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Forward, now
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS
@@ -22,7 +22,7 @@ from airflow_provider_wherobots.logs.records import LogRecord, read_time_ns
 COPY_SECONDS = DRAIN_SECONDS
 """How long the log may be read, unless the task's deadline comes first."""
 UNREADABLE_SECONDS = 60.0
-"""How long pages may fail in a row."""
+"""How long a page may take, and how long pages may fail in a row."""
 
 
 def begin_of_copy(run_id: str, part: str) -> str:
@@ -34,32 +34,24 @@ def end_of_copy(run_id: str) -> str:
 
 
 class _MarkedLog(LogForwarder):
-    """Forwards a mark before the first line, and remembers the last line."""
+    """Forwards a mark before the first line, remembers the last line, and reads pages that fail again."""
 
-    last: Line | None = None
-
-    def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
-        if lines and self.last is None:
-            yield [_mark(lines[0], begin_of_copy(self._run_id, "all"))]
-        self.last = lines[-1] if lines else self.last
-        yield from super()._take(lines)
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.last: Line | None = None
+        self._outage = Outage(UNREADABLE_SECONDS)
 
     def read_all(self, until: float) -> Flow[bool]:
-        """Read the log to its end, and pages that fail again for a minute. Returns whether it is complete."""
+        """Read the log to its end, within the time. Returns whether it is complete."""
         self._is_ending = True
-        outage, behind, moment = Outage(UNREADABLE_SECONDS), True, (yield from now())
+        behind, moment = True, (yield from now())
         while moment < until:
-            before, left = self._fresh, until - moment
-            behind = yield from self._read_on(
-                until, look_back=True, timeout=left if left < UNREADABLE_SECONDS else None
-            )
+            behind = yield from self._read_on(until, look_back=True)
             moment = yield from now()
-            if self._fresh > before:
-                outage.over(moment)
             if behind or self._failure is None:
                 break
             try:
-                pause = yield from outage.pause(self._failure, moment, "it is read again")
+                pause = yield from self._outage.pause(self._failure, moment, "it is read again")
             except WherobotsApiError:
                 break
             yield within(until, moment, pause)
@@ -67,6 +59,19 @@ class _MarkedLog(LogForwarder):
         behind = behind or self._held_up
         yield from self._note_unread_rest(behind)
         return not (behind or self._failure or self._too_large)
+
+    def _fetch(self, timeout: float | None, until: float) -> Flow[LogPage | None]:
+        left = until - (yield from now())
+        page = yield from super()._fetch(max(1.0, min(left, UNREADABLE_SECONDS)), until)
+        if page is not None:
+            self._outage.over((yield from now()))
+        return page
+
+    def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
+        if lines and self.last is None:
+            yield [_mark(lines[0], begin_of_copy(self._run_id, "all"))]
+        self.last = lines[-1] if lines else self.last
+        yield from super()._take(lines)
 
 
 def copy_log(run_id: str, seconds: float, *, failed: bool) -> Flow[None]:

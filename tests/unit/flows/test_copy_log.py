@@ -92,11 +92,40 @@ def test_pages_that_fail_for_a_while_are_read_again(failures: int, ends: str) ->
 
 
 def test_a_log_that_does_not_respond_holds_the_worker_for_a_minute_or_two() -> None:
-    for seconds, longest in ((COPY_SECONDS, 150), (100.0, 101)):
+    for seconds, longest in ((COPY_SECONDS, 150), (100.0, 102)):
         script = Script(always(Hang()))
         script.run(copy_log("run0", seconds, failed=False))
         assert script.elapsed < longest
         assert script.records == []
+
+
+def test_a_page_that_hangs_shortly_before_the_deadline_delays_it_by_a_second() -> None:
+    service = service_of(*(f"line {n}" for n in range(2500)), cap=10)
+
+    def hanging(call: Any, moment: float) -> Any:
+        if moment > START + 118:
+            raise Hang
+        return service(call, moment)
+
+    script = Script(hanging, latency=1.0)
+    script.run(copy_log("run0", 120.0, failed=False))
+    assert script.elapsed < 122
+    assert texts(script.records)[-1] == f"{END}: cut off after 2 minutes"
+
+
+def test_failures_with_good_pages_between_them_are_not_in_a_row() -> None:
+    service, calls = service_of(*(f"line {n}" for n in range(60_000))), 0
+
+    def gateway(call: Any, moment: float) -> Any:
+        nonlocal calls
+        calls += 1
+        if calls in (20, 40):
+            raise ServerError("getJobRunLogs", 502)
+        return service(call, moment)
+
+    script = Script(gateway, latency=3.0)
+    script.run(copy_log("run0", COPY_SECONDS, failed=False))
+    assert texts(script.records)[-1] == END
 
 
 def test_a_line_that_is_too_long_makes_the_copy_incomplete() -> None:
