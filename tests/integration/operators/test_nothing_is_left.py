@@ -14,6 +14,7 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
+    WherobotsRequestException,
     WherobotsRunFailedException,
     WherobotsUnavailableException,
 )
@@ -52,10 +53,11 @@ def start(task: WherobotsRunOperator, ti: TaskInstance) -> TaskDeferred:
     ("try_number", "arguments", "cancels", "words"),
     [
         (1, {}, 0, "It stays active; a retry of the task re-attaches to it"),
+        (1, {"durable": False}, 0, r"It stays active; a retry will not find it \(durable=False\)"),
         (2, {}, 1, "It was cancelled, because no retry follows"),
         (2, {"cancel_on_kill": False}, 0, "cancel_on_kill=False leaves it alone"),
     ],
-    ids=["a retry follows", "the last try", "left alone"],
+    ids=["a retry follows", "a retry without a look-up", "the last try", "left alone"],
 )
 def test_a_run_that_the_last_try_gives_up_is_cancelled(
     operator: Operator, control: ControlClient, try_number: int, arguments: dict[str, Any], cancels: int, words: str
@@ -103,6 +105,39 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     assert control.counts()["creates_effective"] - control.counts()["cancels_effective"] == left
     for run_id in active:
         task.hook.cancel_run(run_id)
+
+
+@pytest.mark.parametrize(
+    ("retries", "arguments", "says"),
+    [
+        (1, {}, r"\. The run may exist and be active; a retry of the task looks it up by its name first$"),
+        (
+            1,
+            {"durable": False},
+            r"The run may exist and be active; a retry .* creates a new one \(durable=False\)$",
+        ),
+        (0, {"durable": False}, "The run may exist and be active, and no retry will look it up$"),
+        (0, {"cancel_on_kill": False}, "The run may exist and be active, and no retry will look it up$"),
+    ],
+)
+def test_what_becomes_of_a_run_that_may_exist_is_said(
+    operator: Operator, control: ControlClient, retries: int, arguments: dict[str, Any], says: str
+) -> None:
+    control.add_fault("createJobRun", "lose_answer")
+    control.add_fault("listJobRuns", {"type": "status", "status": 503})
+    task = operator(run_python=WAIT, retries=retries, max_outage_seconds=0, **arguments)
+    with pytest.raises(WherobotsUnavailableException, match=says):
+        task.execute(context(TaskInstance(max_tries=retries)))
+    assert control.counts()["cancels_received"] == 0
+    for run in control.runs():
+        if run["status"] in ("PENDING", "RUNNING"):
+            task.hook.cancel_run(run["id"])
+
+
+def test_after_a_create_that_was_refused_nothing_is_looked_for(operator: Operator, control: ControlClient) -> None:
+    with pytest.raises(WherobotsRequestException, match="no-such-runtime"):
+        operator(runtime="no-such-runtime").execute(context(TaskInstance(max_tries=0)))
+    assert control.requests("listJobRuns") == []
 
 
 def test_a_task_that_does_not_wait_looks_for_a_second_run_before_it_ends(

@@ -126,6 +126,22 @@ def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
     operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
+def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    fill(control, times=1)
+    ti = TaskInstance()
+    with pytest.raises(TaskDeferred) as deferral:
+        operator().execute(context(ti))
+    (asked,) = control.requests("createJobRun")
+    run = control.create_run(asked["name"])
+    with pytest.raises(TaskDeferred):
+        operator().execute_after_quota_wait(context(ti), {}, **(deferral.value.kwargs or {}))
+    assert ti.xcoms["run_id"] == run["id"]
+    assert len(control.requests("createJobRun")) == 1
+
+
 async def events(trigger: WherobotsQuotaTrigger) -> list[Any]:
     return [event.payload async for event in trigger.run()]
 
