@@ -269,8 +269,13 @@ class Case(DagCase):
         wait_for(
             lambda: self.statuses() == list(statuses),
             what=f"the runs to be {statuses}",
-            detail=lambda: f"They are {self.statuses()}.",
+            detail=lambda: f"They are {self.statuses()}. {self._describe_task()}",
         )
+
+    def _describe_task(self) -> str:
+        task = self.task()
+        state = f"The task is {task['state']} in try {task['try_number']}, and was queued at {task.get('queued_when')}"
+        return f"{state}. The end of its log:\n{self.log(max(1, task['try_number']))[-3_000:]}"
 
     @property
     def _names(self) -> str:
