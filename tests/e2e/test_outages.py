@@ -19,8 +19,8 @@ def test_a_storm_of_429_is_waited_out_as_asked(world: World) -> None:
 
 
 def test_a_lost_create_answer_makes_one_run(world: World) -> None:
-    lost = world.case("deferred").fault("createJobRun", "lose_answer", times=1).begin("talk.py", 3)
-    lost.end("success")
+    lost = world.case("deferred").fault("createJobRun", "lose_answer", times=1)
+    lost.talk(3, "success")
     assert [entry["fault"] for entry in lost.requests("createJobRun")] == ["lose_answer"]
     assert lost.counts() == (1, 0)
     assert lost.statuses() == ["COMPLETED"]
@@ -28,6 +28,8 @@ def test_a_lost_create_answer_makes_one_run(world: World) -> None:
 
 def test_a_failed_run_is_retried_with_a_second_one(world: World) -> None:
     failing = world.case("deferred_retry").begin("talk.py", 1, code=1)
+    failing.wait_until_deferred()
+    failing.release()
     failing.end("failed", try_number=2)
     assert failing.statuses() == ["FAILED", "FAILED"]
     assert failing.counts() == (2, 0)

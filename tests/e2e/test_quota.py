@@ -22,8 +22,8 @@ def wait_until_waiting(case: Case) -> None:
 
 
 def test_a_full_organization_is_waited_for_on_the_worker(world: World) -> None:
-    soon = world.case("full").fault("createJobRun", FULL, times=2).begin("talk.py", 3)
-    log = soon.end("success")
+    soon = world.case("full").fault("createJobRun", FULL, times=2)
+    log = soon.talk(3, "success")
     assert "quota is used up" in log
     assert "RUNS is 2" in log
     assert len(soon.requests("createJobRun")) == 3
@@ -38,6 +38,7 @@ def test_a_kill_during_the_deferred_wait_ends_it_and_no_run_is_ever_created(worl
     killed.end("failed")
     # Its wait would be over before that of one that was refused later.
     wait_until_waiting(after)
+    after.wait_until_followed("deferred").release()
     log = after.end("success")
     assert "quota is used up" in log
     assert len(after.requests("createJobRun")) == 2

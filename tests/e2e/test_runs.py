@@ -12,8 +12,8 @@ SPARK_UI = "https://spark.example.com/app-1"
 @pytest.mark.short
 @pytest.mark.parametrize("way", WAYS)
 def test_a_run_succeeds_with_each_line_once_in_the_task_log(world: World, way: str) -> None:
-    case = world.case(way).begin("talk.py", 50)
-    log = case.end("success")
+    case = world.case(way)
+    log = case.talk(50, "success")
     (run,) = case.runs()
     assert [log.count(f"line {number:05d} of the run") for number in range(50)] == [1] * 50, log
     assert case.xcom("run_id") == run["id"]
@@ -46,8 +46,8 @@ def test_the_links_and_the_payload_are_there_while_the_task_is_deferred(world: W
 
 @pytest.mark.parametrize("way", WAYS)
 def test_a_failed_run_fails_the_task_with_its_reason(world: World, way: str) -> None:
-    case = world.case(way).begin("talk.py", 2, code=3)
-    log = case.end("failed")
+    case = world.case(way)
+    log = case.talk(2, "failed", code=3)
     (run,) = case.runs()
     assert f"Run {run['id']} failed (FAILED)" in log
     assert "ValueError: the job ends with code 3 on purpose" in log

@@ -21,6 +21,8 @@ def database(world: World) -> bytes:
 @pytest.mark.alone
 def test_no_file_of_airflow_has_a_secret(world: World) -> None:
     run = world.case("deferred").begin("talk.py", 1)
+    run.wait_until_deferred()
+    run.release()
     statements = [SqlCase.of(world, "sql_worker", kind).begin(held=False) for kind in ("write", "store")]
     for case in (run, *statements):
         case.end("success")

@@ -190,7 +190,18 @@ class Case(DagCase):
         :param arg: given to the script. Default: the file whose appearance :meth:`release` brings about.
         """
         conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code)}
-        return self.trigger(conf)
+        return self.trigger({**conf, "release": str(self._release)})
+
+    def talk(self, lines: int, state: str, *, code: int = 0) -> str:
+        """Run a job that says some lines, wait for the task's end in a state, and return the task's log.
+
+        The job ends only once Airflow has dealt with the deferral. If a trigger fires before, Airflow fails the task.
+        """
+        self.begin("talk.py", lines, code)
+        if not self.way.startswith("worker"):
+            self.wait_until_deferred()
+        self.release()
+        return self.end(state)
 
     def wait_until_followed(self, state: str, *, requests: int = 1) -> Self:
         """Wait until the task is in a state, its job is running, and the run was asked for that often."""

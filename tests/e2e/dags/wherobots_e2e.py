@@ -53,7 +53,11 @@ for way, given in WAYS.items():
             task_id="run",
             run_python={
                 "uri": "s3://jobs/{{ dag_run.conf['script'] }}",
-                "args": ["{{ dag_run.conf.get('arg', '') }}", "{{ dag_run.conf.get('code', '0') }}"],
+                "args": [
+                    "{{ dag_run.conf.get('arg', '') }}",
+                    "{{ dag_run.conf.get('code', '0') }}",
+                    "{{ dag_run.conf.get('release', '') }}",
+                ],
             },
             # The DAG run's id tells at the service whose run it is.
             name="e2e-{{ run_id }}",
