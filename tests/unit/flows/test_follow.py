@@ -519,7 +519,7 @@ def test_a_run_is_not_lost_from_sight_by_a_few_refusals(
 
     def gateway(call: Any, moment: float) -> Any:
         nonlocal left
-        if call.operation == "getJobRun" and moment > START + 200 * seen_before and left > 0:
+        if call.operation == "getJobRun" and moment >= START + 200 * seen_before and left > 0:
             left -= 1
             raise error
         return service(call, moment)
