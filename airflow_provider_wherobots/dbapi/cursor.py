@@ -34,9 +34,9 @@ if TYPE_CHECKING:
 
     from airflow_provider_wherobots.dbapi.connection import Connection
 
-CUT_WARNING = (
-    f"the result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be cut. Store the result in "
-    "a file to get all rows, or select fewer"
+TRUNCATED_WARNING = (
+    f"the result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be truncated. Store the "
+    "result in a file to get all rows, or select fewer"
 )
 
 
@@ -229,8 +229,8 @@ class Cursor:
         if table.num_rows == MAX_ROWS:
             if self.connection.fails_if_cut:
                 self._table = self._description = None
-                raise DataError(f"the statement succeeded, but on_truncated='fail': {CUT_WARNING}")
-            self._note(logging.WARNING, f"{CUT_WARNING[0].upper()}{CUT_WARNING[1:]}")
+                raise DataError(f"the statement succeeded, but on_truncated='fail': {TRUNCATED_WARNING}")
+            self._note(logging.WARNING, f"{TRUNCATED_WARNING[0].upper()}{TRUNCATED_WARNING[1:]}")
 
     def _remaining(self) -> list[Row]:
         self._check_open()

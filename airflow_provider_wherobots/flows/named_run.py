@@ -137,7 +137,8 @@ def poll_once(
             raise
         yield Note(
             logging.WARNING,
-            f"{error}; lookups have failed since {words.moment(since)}; retrying for {words.duration(tolerated)}",
+            f"{error}; lookups have failed since {words.moment(since)}; retrying until "
+            f"{words.moment(since + tolerated)}",
         )
         return None, since
 

@@ -77,10 +77,10 @@ class Outcome:
             ending = _ENDINGS.get(name) or _ENDINGS_BY_STATUS.get(status, Ending.GAVE_UP)
             outcome = cls(**{**given, "ending": ending})
         except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"not an event of a followed run: {error!r}") from None
+            raise ValueError(f"the trigger's event cannot be read: {error!r}") from None
         if name in _ENDINGS or ending is Ending.COMPLETED:
             return outcome
-        unknown = f"the triggerer runs a later version, which reports {name!r}"
+        unknown = f"the triggerer has a later version of this provider, which reports {name!r}"
         return replace(outcome, reason=f"{unknown}: {outcome.reason}" if outcome.reason else unknown)
 
     @classmethod

@@ -44,13 +44,13 @@ WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementStat
 """The ends of a statement that has written nothing. A hook's statement has no deadline."""
 
 _REPEATABLE = "A retry of the task may execute it again"
-_LOOK = "It may have written. Check its target"
-_ASKS = "It may have written. A retry of the task finds out its outcome, and does not execute it again by itself"
+_LOOK = "It may have taken effect. Check the table"
+_ASKS = "It may have taken effect. A retry of the task finds out, and executes it again only if it certainly has not"
 _OPERATORS_ADVICE = (
-    f"{_LOOK}. If it has not written, clear the task; if it has, mark the task as successful. retry_unknown=True lets "
-    "retries of the task execute it again"
+    f"{_LOOK}. If it has taken effect, mark the task as success; if not, clear it. retry_unknown=True lets retries of "
+    "the task execute it again"
 )
-_HOOKS_ADVICE = f"{_LOOK} before you execute it again: the task is not retried, because a retry would"
+_HOOKS_ADVICE = f"{_LOOK} before you execute it again. The task is not retried, because a retry would execute it"
 
 
 def failure(

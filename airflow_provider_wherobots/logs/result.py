@@ -110,7 +110,7 @@ class ResultReader:
     def _read(self, timestamp: str | int, marked: str, text: str, check: str | None = None) -> None:
         try:
             if check is not None and check != _check_of(text):
-                raise NoResultError("is one of the parts of a result that do not fit together")
+                raise NoResultError("is a part of a result whose parts do not fit together")
             read_result(text)
         except NoResultError as error:
             self.refused = Refused(str(error), marked[:MAX_EXCERPT_CHARS])

@@ -153,7 +153,7 @@ class SqlHistory:
         if running:
             raise WherobotsUnavailableException(
                 f"The task was cleared, but its statement {running} could not be cancelled, and may still run in SQL "
-                f"session {session_id}. Nothing was executed"
+                f"session {session_id}. This try has executed nothing: clear the task again"
             )
 
     def look_back(self, options: StatementOptions) -> tuple[Found, str]:

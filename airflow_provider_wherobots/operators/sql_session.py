@@ -121,8 +121,8 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
             if session.fallback:
                 # The stop task would stop a session that others use.
                 raise WherobotsQuotaException(
-                    f"The organization's quota ({words.short(session.fallback)}) allows no session of this DAG run's "
-                    f"own: the service offers SQL session {words.short(session.id)}, which others use"
+                    f"The organization's quota allows no new SQL session ({words.short(session.fallback)}). The "
+                    f"service offers session {words.short(session.id)}, which others use, so it is not taken"
                 )
             with self._stopping_on_failure(session.id):
                 this_try.announce(session.id)
@@ -240,6 +240,6 @@ class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
             with attempt.open():
                 if not attempt.run(stop_session(self.session_id)):
                     raise WherobotsUnavailableException(
-                        f"SQL session {words.short(self.session_id)} could not be stopped. It ends by itself some time "
-                        "after its last client, and costs until then"
+                        f"SQL session {words.short(self.session_id)} could not be stopped. It ends some time after its "
+                        "last client has disconnected, and costs money until then"
                     )

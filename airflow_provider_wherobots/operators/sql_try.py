@@ -488,9 +488,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if index is not None and index < now and count in (None, now) and found in (None, index):
             return index
         raise WherobotsArgumentException(
-            f"{self.task.task_id}: sql has other statements now ({now}) than when the task was deferred: it is not "
-            "clear which statements are left, so nothing more is executed. See the task's log for what was executed, "
-            "then clear the task, or mark it as successful"
+            f"{self.task.task_id}: sql has changed since the task was deferred ({now} statements now): it is "
+            "unknown which ones are left, so nothing more is executed. See the task log for what was executed, then "
+            "clear the task, or mark it as success"
         )
 
     def _name(self, limit: int | None = SHOWN_CHARS) -> str:

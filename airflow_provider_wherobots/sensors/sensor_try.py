@@ -102,7 +102,7 @@ class SensorTry(RunTry[AwaitsRun]):
         if not timed_out:
             return None
         what = f"run {run_id}" if run_id else self._named_run().describe()
-        reason = f"Airflow ended the wait for {what}, because the triggerer did not"
+        reason = f"the triggerer did not end the wait for {what} in time, so Airflow did"
         return Outcome(
             Ending.DEADLINE, "", "", f"The task's {task.limit[0]} was reached: {reason}", ended_at=time.time()
         )

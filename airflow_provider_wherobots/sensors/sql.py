@@ -181,7 +181,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
             return False
         value = self.selector(rows[0])
         if self.failure is not None and self.failure(value):
-            raise WherobotsSqlException(f"The failure function is true for the value {value!r}")
+            raise WherobotsSqlException(f"failure(value) is true for {value!r}")
         return bool(value if self.success is None else self.success(value))
 
     def on_kill(self) -> None:

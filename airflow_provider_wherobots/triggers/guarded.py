@@ -100,7 +100,7 @@ class GuardedTrigger(BaseTrigger):
             return await self._wait()
         except Exception as error:
             reason = reason_of(error)
-            self.log.error("%s cannot be followed: %s\n%s", self._what, reason, places_of(error))
+            self.log.error("%s: the trigger failed: %s\n%s", self._what, reason, places_of(error))
             return self._gave_up(reason)
 
     async def _cancel_if_killed(self) -> None:
@@ -110,7 +110,9 @@ class GuardedTrigger(BaseTrigger):
             state = await self._get_state()
         except Exception as error:
             # Do not cancel on a guess: another triggerer may follow it, and it ends by itself anyway.
-            self.log.warning("%s is not cancelled: the task's state is unknown (%s)", self._target, reason_of(error))
+            self.log.warning(
+                "%s is not cancelled: Airflow did not report the task's state (%s)", self._target, reason_of(error)
+            )
             return
         if state == DEFERRED:
             self.log.info("%s is not cancelled: the task is still deferred", self._target)

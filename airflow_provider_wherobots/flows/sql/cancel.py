@@ -87,11 +87,11 @@ def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -
     what = f"Statement {words.short(execution_id)}"
     last = yield from _end(execution_id, budget_seconds, url)
     if isinstance(last, ExecutionError):
-        yield Note(logging.INFO, f"{what} needs no cancelling: {words.quoted(last.message)}")
+        yield Note(logging.INFO, f"{what} need not be cancelled: {words.quoted(last.message)}")
     elif last is not None and last.state == CANCELLED:
         yield Note(logging.INFO, f"{what} was cancelled")
     elif last is not None:
-        yield Note(logging.INFO, f"{what} needs no cancelling: it has already {last.state}")
+        yield Note(logging.INFO, f"{what} need not be cancelled: it has already {last.state}")
     return last
 
 

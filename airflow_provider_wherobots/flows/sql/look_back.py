@@ -141,7 +141,7 @@ class SqlLookBack:
             found = yield from self._query(statement, number)
             if found.state in SUCCESSES:
                 return number, found
-        why = "it succeeded, as a later one was sent, but the session no longer knows it, so its result"
+        why = "it must have succeeded, because a later one was sent, but the session no longer knows it, so its result"
         return number, replace(outcome, state=StatementState.GAVE_UP, message=f"{why} cannot be fetched")
 
     def _find_running(self) -> Flow[None]:

@@ -209,7 +209,7 @@ def obtain_session(
 
 
 def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
-    """Stop a session, with everything that is executed in it. True if it is being stopped, or needs no stopping. Never
+    """Stop a session, with everything that is executed in it. True if it is being stopped, or need not be. Never
     raises a ``WherobotsApiError``.
     """
     session = f"SQL session {words.short(session_id)}"
@@ -220,7 +220,7 @@ def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS)
         try:
             yield from attempt(calls.delete_session(session_id), longest)
         except (NotFoundError, ConflictError) as error:
-            yield Note(logging.INFO, f"{session} needs no stopping: {error}")
+            yield Note(logging.INFO, f"{session} need not be stopped: {error}")
             return True
         except WherobotsApiError as error:
             yield from clock.read(longest)
@@ -244,7 +244,7 @@ def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS)
 
 
 def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Flow[bool]:
-    """Stop the session of a request whose response was lost. True if it is being stopped, or needs no stopping. Never
+    """Stop the session of a request whose response was lost. True if it is being stopped, or need not be. Never
     raises a ``WherobotsApiError``.
     """
     clock = SteadyClock()
@@ -254,8 +254,8 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
     except WherobotsApiError as error:
         yield Note(
             logging.WARNING,
-            f"A SQL session may have been started, and could not be stopped ({error}). A retry gets the same one; "
-            "else it ends by itself some time after its start",
+            f"A SQL session may have been started, and could not be stopped ({error}). A retry uses it; "
+            "without one it ends some time after its start",
         )
         return False
     yield from clock.read(budget_seconds / 2)

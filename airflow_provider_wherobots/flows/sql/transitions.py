@@ -194,7 +194,7 @@ def _refused(execution: Execution, text: str, is_not_found: bool, now: float) ->
     """An error is the response to a request. It does not show how the statement ends."""
     contact = execution.contact
     if is_not_found and not contact.gets_events:
-        return _unknown(execution, f"the connection to it was replaced, and the session responds: {text}")
+        return _unknown(execution, f"the connection to the session was lost, and over a new one it responds: {text}")
     if isinstance(execution.state, ErrorSeen | Forgotten):
         return Step(execution)
     before = execution.state if isinstance(execution.state, Running) else Running()
@@ -242,7 +242,7 @@ def _runs(execution: Execution, message: StateUpdated | ExecutionResult, now: fl
         if message.attached:
             return _ended(execution, StatementState.RUNNING)
         state = Running()
-        text = "the session lets no other connection take over; following it here"
+        text = "the session does not let the triggerer take over, so this worker follows it"
         notes.append(Note(logging.INFO, f"{execution.name}: {text}"))
     return Step(execution.moved(state), notes=tuple(notes))
 
@@ -270,7 +270,7 @@ def _too_large(execution: Execution, message: TooLarge) -> Step:
     if not execution.wants_result:
         return _succeeded(execution, StateUpdated(execution.id, SUCCEEDED))
     text = (
-        f"it succeeded, but its result is larger than {words.size(message.limit_bytes)}, the most that is fetched. "
+        f"it succeeded, but its result is larger than {message.limit_bytes / 2**20:g} MiB, the most that is fetched. "
         "Select less, or store it in a file: WherobotsSqlOperator(store=...)"
     )
     return _ended(execution, StatementState.GAVE_UP, text, is_too_large=True)
@@ -301,7 +301,7 @@ def _cancelled(execution: Execution) -> Step:
         return _ended(execution, StatementState.CANCELLED, "it was cancelled")
     return _unknown(
         execution,
-        "it was cancelled after its connection was replaced. The session cancels the statements of a lost "
+        "it was cancelled after the connection to the session was lost. The session cancels the statements of a lost "
         "connection, and a part of this one may have taken effect before",
         is_cancelled=True,
     )

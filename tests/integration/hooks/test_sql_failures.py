@@ -50,7 +50,7 @@ def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
             outcome(StatementState.UNKNOWN),
             exceptions.WherobotsSqlOutcomeUnknownException,
             False,
-            "It may have written. Check its target before you execute it again",
+            "It may have taken effect. Check the table before you execute it again",
         ),
         (
             outcome(StatementState.RUNNING),

@@ -99,7 +99,7 @@ def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
     asyncio.run(trigger.on_kill())
     assert asked == [TI] * 3
     assert len(control.requests("cancelJobRun")) == cancels
-    unknown = f"warning: Run {created['id']} is not cancelled: the task's state is unknown (TimeoutError)"
+    unknown = f"warning: Run {created['id']} is not cancelled: Airflow did not report the task's state (TimeoutError)"
     assert (written == [unknown]) == (cancels == 0)
 
 
@@ -288,7 +288,7 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
     assert event.payload["reason"].startswith("RuntimeError: http://***@proxy/\\x00xxx")
     assert len(event.payload["reason"]) == MAX_CHARS
     told = "\n".join(written)
-    assert "error: Run r1 cannot be followed: RuntimeError: http://***@proxy/" in told
+    assert "error: Run r1: the trigger failed: RuntimeError: http://***@proxy/" in told
     assert "in follow_run" in told
     assert "test_guarded.py" in told
     assert "OSError\nled to\n" in told

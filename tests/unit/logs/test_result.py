@@ -137,7 +137,7 @@ def test_a_part_that_is_missing_torn_or_of_another_result_makes_no_result() -> N
         reader = result_of(*in_order(*lines))
         assert (reader.text, reader.refused) == (None, None)
     torn = result_of(*in_order(*whole[:2], whole[2].replace("|ef", "|ex")))
-    reason = "is one of the parts of a result that do not fit together"
+    reason = "is a part of a result whose parts do not fit together"
     assert (torn.text, torn.refused) == (None, Refused(reason, whole[2].replace("|ef", "|ex")))
 
 

@@ -178,7 +178,8 @@ def test_a_forgotten_result_before_a_write_is_lost_and_not_read_again() -> None:
     lost, written = outcomes(asked([SELECT, INSERT], FORGOTTEN, SUCCEEDED, wants_result=True))
     assert (lost.state, written.state) == (StatementState.GAVE_UP, StatementState.SUCCEEDED)
     assert lost.message == (
-        "it succeeded, as a later one was sent, but the session no longer knows it, so its result cannot be fetched"
+        "it must have succeeded, because a later one was sent, but the session no longer knows it, so its result "
+        "cannot be fetched"
     )
 
 

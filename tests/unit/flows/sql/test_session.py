@@ -464,8 +464,8 @@ COULD_NOT = "could not be stopped ({}). It ends by itself some time after its la
     ("answer", "expected", "level", "told"),
     [
         (None, True, logging.INFO, "is being stopped"),
-        (NotFoundError("deleteSqlSession", 404), True, logging.INFO, "needs no stopping: {}"),
-        (ConflictError("deleteSqlSession", 409), True, logging.INFO, "needs no stopping: {}"),
+        (NotFoundError("deleteSqlSession", 404), True, logging.INFO, "need not be stopped: {}"),
+        (ConflictError("deleteSqlSession", 409), True, logging.INFO, "need not be stopped: {}"),
         (PermissionDeniedError("deleteSqlSession", 403), False, logging.WARNING, COULD_NOT.format("{}")),
         (
             AuthenticationError("deleteSqlSession", 401),

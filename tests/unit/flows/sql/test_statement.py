@@ -339,7 +339,7 @@ def test_a_result_that_is_too_large_is_asked_for_once_and_the_way_out_is_named()
     outcome = run(script)
     assert (outcome.state, outcome.was_sent, outcome.is_too_large) == (StatementState.GAVE_UP, True, True)
     assert outcome.message == (
-        "it succeeded, but its result is larger than 1.0 MB, the most that is fetched. Select less, or store it in a "
+        "it succeeded, but its result is larger than 1 MiB, the most that is fetched. Select less, or store it in a "
         "file: WherobotsSqlOperator(store=...)"
     )
     assert len(script.written(RetrieveResults)) == 1
@@ -362,7 +362,7 @@ def test_a_cancel_that_comes_too_late_learns_it_too() -> None:
     script.now += 5.0
     script.session._events.clear()
     assert script.run(cancel("e1", 3.8))
-    assert script.said("needs no cancelling: it has already succeeded")
+    assert script.said("need not be cancelled: it has already succeeded")
 
 
 def test_a_result_too_large_that_was_not_asked_for_is_no_word_about_the_cancel() -> None:
@@ -682,7 +682,7 @@ def test_an_execution_that_its_session_cancelled_as_an_orphan_is_unknown() -> No
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.message == (
-        "it was cancelled after its connection was replaced. The session cancels the statements of a lost "
+        "it was cancelled after the connection to the session was lost. The session cancels the statements of a lost "
         "connection, and a part of this one may have taken effect before"
     )
     assert script.truth("e1") == "cancelled"
@@ -877,8 +877,8 @@ def test_an_older_session_keeps_a_long_statement_on_its_connection() -> None:
     script = SqlScript(FakeSession([Plan(seconds=300.0, result_uri="s3://b/r")], can_attach=False))
     outcome = run(script, STORED, hand_over_after=20.0)
     assert (outcome.state, outcome.result_uri) == (StatementState.SUCCEEDED, "s3://b/r")
-    told = "Statement e1: the session lets no other connection take over; following it here"
-    assert script.said("connection") == [Note(logging.INFO, told)]
+    told = "Statement e1: the session does not let the triggerer take over, so this worker follows it"
+    assert script.said("take over") == [Note(logging.INFO, told)]
     assert 300 <= script.elapsed < 301
     script = SqlScript(FakeSession([Plan(seconds=40.0)], can_attach=False))
     assert run(script, hand_over_after=20.0).results == RESULT
@@ -979,7 +979,7 @@ def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
     script.now += 1.0
     assert script.run(cancel("e1", 3.8))
     why = "it has already succeeded" if plan.seconds == 0.0 else "Execution not found"
-    assert script.notes == [Note(logging.INFO, f"Statement e1 needs no cancelling: {why}")]
+    assert script.notes == [Note(logging.INFO, f"Statement e1 need not be cancelled: {why}")]
 
 
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
