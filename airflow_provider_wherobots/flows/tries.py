@@ -8,21 +8,16 @@ EARLIER_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time was cancelled by the previous try."""
 
 
-def is_first_since_clear(try_number: int, max_tries: int, retries: int) -> bool:
-    """Whether a try is the first one since its task was cleared, or the first of all.
-
-    A clear raises ``max_tries`` so that all retries are left again; nothing else distinguishes it from a retry.
-    """
-    return try_number == max_tries - retries + 1
-
-
 def is_last(try_number: int, max_tries: int) -> bool:
     """Whether Airflow makes no other try after this one fails."""
     return try_number > max_tries
 
 
 def first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
-    """The number of the first try since the task was cleared last."""
+    """The number of the first try since the task was cleared last.
+
+    A clear raises ``max_tries`` so that all retries are left again; nothing else distinguishes it from a retry.
+    """
     first = max_tries - retries + 1
     # Otherwise ``retries`` was changed while the task ran. Then nothing is known of a clear.
     return first if 1 <= first <= try_number else 1

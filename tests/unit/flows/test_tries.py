@@ -3,20 +3,7 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.tries import (
-    first_since_clear,
-    is_first_since_clear,
-    is_last,
-    was_cancelled_for_earlier_try,
-)
-
-
-@pytest.mark.parametrize(
-    ("try_number", "max_tries", "retries", "first"),
-    [(1, 1, 1, True), (2, 1, 1, False), (2, 2, 1, True), (3, 2, 1, False), (1, 0, 0, True), (2, 1, 0, True)],
-)
-def test_a_clear_is_told_by_airflows_arithmetic(try_number: int, max_tries: int, retries: int, first: bool) -> None:
-    assert is_first_since_clear(try_number, max_tries, retries) is first
+from airflow_provider_wherobots.flows.tries import first_since_clear, is_last, was_cancelled_for_earlier_try
 
 
 def test_the_last_try_comes_after_all_retries() -> None:
@@ -31,6 +18,8 @@ def test_the_last_try_comes_after_all_retries() -> None:
         (2, 2, 1, 2),
         (3, 2, 1, 2),
         (9, 8, 0, 9),
+        (1, 0, 0, 1),
+        (2, 1, 0, 2),
         # ``retries`` was raised, or lowered by more than one, between the tries: that is no clear.
         (2, 1, 5, 1),
         (2, 5, 1, 1),
