@@ -13,10 +13,11 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
 from airflow_provider_wherobots.flows.effects import Send, Sleep
 from airflow_provider_wherobots.flows.rate_limit import Places, RateLimits
+from airflow_provider_wherobots.flows.retry import CALL_SECONDS
 from airflow_provider_wherobots.logs.records import LogRecord
 
 CONNECT_TIMEOUT_SECONDS = 10.0
-READ_TIMEOUT_SECONDS = 60.0
+READ_TIMEOUT_SECONDS = CALL_SECONDS - CONNECT_TIMEOUT_SECONDS
 SOCKET_TIMEOUT_SECONDS = 20.0
 """How long opening a WebSocket may take."""
 

@@ -11,7 +11,13 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
-from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS, Outage, send
+from airflow_provider_wherobots.flows.retry import (
+    CANCEL_BUDGET_SECONDS,
+    REFUSED_SECONDS,
+    WORKER_CANCEL_BUDGET_SECONDS,
+    Outage,
+    send,
+)
 
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
@@ -95,7 +101,8 @@ def cancel_runs_by_suffix(
     if not found:
         yield Note(
             logging.WARNING,
-            f"No active run named *{suffix} was found{why}; if one appears later, only a retry of the task finds it",
+            f"No active run whose name ends with {suffix} was found{why}. If one appears later, only a retry of the "
+            "task finds it",
         )
     return cancelled
 
@@ -127,7 +134,7 @@ def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
 
 def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None]:
     appears_by = (yield from now()) + APPEARANCE_SECONDS
-    outage = Outage(math.inf)  # the deadline bounds it
+    outage = Outage(math.inf, REFUSED_SECONDS)  # the deadline bounds it
     while True:
         moment = yield from now()
         left = deadline - moment
@@ -140,7 +147,7 @@ def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None
             may_appear = is_unknown and moment < appears_by and left > LOOK_UP_INTERVAL_SECONDS
             is_gone = False if may_appear else (yield from _is_gone(run_id, left))
             if is_gone or (is_gone is None and is_unknown):
-                yield Note(logging.INFO, f"Run {run_id} needs no cancelling: {error}")
+                yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
                 return None
             delay = LOOK_UP_INTERVAL_SECONDS if moment < appears_by else CONFLICT_INTERVAL_SECONDS
             if delay >= deadline - (yield from now()):

@@ -15,7 +15,14 @@ from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogF
 from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, JITTER, REFUSED_SECONDS, Outage, within
+from airflow_provider_wherobots.flows.retry import (
+    DEFAULT_MAX_OUTAGE_SECONDS,
+    JITTER,
+    REFUSED_SECONDS,
+    Outage,
+    time_left,
+    within,
+)
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
@@ -100,7 +107,7 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
 
     Only a passed deadline cancels the run.
     """
-    log = LogForwarder(options.run_id, forward=options.poll_logs)
+    log = LogForwarder(options.run_id, forward=options.poll_logs, deadline=options.deadline)
     outage = Outage(options.max_outage_seconds, REFUSED_SECONDS)
     try:
         outcome = yield from _follow(options, log, outage)
@@ -130,7 +137,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         moment = yield from now()
         behind = False
         try:
-            run = yield from attempt(get_run)
+            run = yield from attempt(get_run, time_left(options.deadline, moment))
         except WherobotsApiError as error:
             pause = yield from _after_failed_poll(error, options, outage, status, moment)
             if pause is None:

@@ -22,7 +22,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
-from airflow_provider_wherobots.flows.retry import pause_of
+from airflow_provider_wherobots.flows.retry import pause_of, time_left
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader, split_lines
@@ -42,11 +42,15 @@ SLICE_LINES, SLICE_CHARS = 200, 100_000
 
 
 class LogForwarder:
-    """Forwards one run's log and keeps its position. Without ``forward``, it keeps only what other parts need of it."""
+    """Forwards one run's log and keeps its position. Without ``forward``, it keeps only what other parts need of it.
 
-    def __init__(self, run_id: str, *, forward: bool = True) -> None:
+    No call lasts longer than until the deadline, in epoch seconds.
+    """
+
+    def __init__(self, run_id: str, *, forward: bool = True, deadline: float | None = None) -> None:
         self._run_id = run_id
         self._forward = forward
+        self._deadline = deadline
         self._cursor = LogCursor()
         self._reader = RecordReader()
         # What is not forwarded yet of the last page. Something remains only if forwarding is interrupted.
@@ -129,7 +133,8 @@ class LogForwarder:
         self._held_up = False
         self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
-            page = yield from self._fetch(timeout, until)
+            longest = time_left(self._deadline, moment) if timeout is None else timeout
+            page = yield from self._fetch(longest, until)
             if page is None:
                 return False
             moment = yield from now()
@@ -138,7 +143,7 @@ class LogForwarder:
             # Before any effect that may be interrupted.
             self._untaken = chain(self._untaken, self._take(lines))
             if lines and more and moment < until:
-                yield Prefetch(self._next_call(), timeout)
+                yield Prefetch(self._next_call(), longest)
             if self._has_warned:
                 self._has_warned = False
                 yield Note(logging.INFO, "The run's log can be read again")

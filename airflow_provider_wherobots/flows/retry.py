@@ -20,7 +20,9 @@ T = TypeVar("T")
 DEFAULT_MAX_OUTAGE_SECONDS = 600.0
 """How long an outage is tolerated unless the user sets another limit."""
 REFUSED_SECONDS = 60.0
-"""How long polls may be refused (401, 403, 404) until that is believed. A gateway may be wrong once."""
+"""How long polls and look-ups may be refused (401, 403, 404) until that is believed. A gateway may be wrong once."""
+CALL_SECONDS = 70.0
+"""How long a call may take, unless a flow allows it less."""
 FIRST_DELAY_SECONDS = 1.0
 MAX_DELAY_SECONDS = 30.0
 JITTER = 0.2
@@ -119,6 +121,11 @@ def within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
     return pause if deadline is None else at_most(max(0.0, deadline - moment), pause)
 
 
+def time_left(deadline: float | None, moment: float) -> float | None:
+    """The timeout of a call that must end by the deadline, a second at least; None if it does anyway."""
+    return None if deadline is None or moment + CALL_SECONDS <= deadline else max(1.0, deadline - moment)
+
+
 def pause_of(error: KeyLimitedError) -> float:
     """Seconds until a call that was not sent is retried: half of a long wait, because its turn may come earlier."""
     return error.seconds if error.seconds <= FIRST_DELAY_SECONDS else max(FIRST_DELAY_SECONDS, error.seconds / 2)
@@ -137,9 +144,11 @@ def repeat(
     flow: Callable[[], Flow[T]],
     max_outage_seconds: float,
     is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
+    *,
+    refused_seconds: float = 0.0,
 ) -> Flow[T]:
-    """Run a flow, and run it again while it fails transiently and repeating is safe."""
-    outage = Outage(max_outage_seconds)
+    """Run a flow, and run it again while it fails transiently and repeating is safe. It can be refused for a while."""
+    outage = Outage(max_outage_seconds, refused_seconds)
     while True:
         try:
             return (yield from flow())

@@ -22,7 +22,13 @@ from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_ra
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, repeat, wait_out
+from airflow_provider_wherobots.flows.retry import (
+    DEFAULT_MAX_OUTAGE_SECONDS,
+    REFUSED_SECONDS,
+    Outage,
+    repeat,
+    wait_out,
+)
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 
@@ -69,26 +75,37 @@ def submit_run(
     *,
     durable: bool = True,
     look_first: bool = False,
+    expects_run: bool = False,
     replace: bool = False,
     reuse_completed: bool = False,
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
 ) -> Flow[Submission | AwaitingQuota]:
-    """Create the run, or attach to the one that this task instance already has. With ``durable`` the suffix of its name
-    must be unique to this task instance. ``look_first``: there may be a run of an earlier try or create; False saves a
-    call. ``replace`` cancels such a run first, as after a clear; ``reuse_completed`` also takes the newest run if it
-    has completed. Only after an ``UnclearCreateError`` may there be a run. Returns the wait instead, if ``quota`` hands
-    it over.
+    """Create the run, or attach to the one that this task instance already has.
+
+    With ``durable`` the suffix of its name must be unique to this task instance. ``look_first``: there may be a run of
+    an earlier try or create; False saves a call. ``expects_run``: an earlier try has had one, so it is looked for as
+    long as that of a lost response. ``replace`` cancels such a run first, as after a clear; ``reuse_completed`` also
+    takes the newest run if it has completed. Only after an ``UnclearCreateError`` may there be a run. Returns the wait
+    instead, if ``quota`` hands it over.
     """
     wait = quota or QuotaWait()
     began_at = None if look_first else (yield from now())
     create = _Create(payload["name"], durable, max_outage_seconds, set(wait.passed_over), began_at)
+    may_be_unseen = False
     if durable and look_first:
         runs = yield from create.find_new()
+        for delay in LOOK_UP_DELAYS if expects_run else ():
+            if runs:
+                break
+            yield Sleep(delay)
+            runs = yield from create.find_new()
+        # After a wait for quota, List Runs has had its time.
+        may_be_unseen = not runs and wait.since is None
         if wait.unclear and runs:
             # A create of this try, whose response was lost, has created it. It counts even if it has ended since.
-            yield Note(logging.INFO, f"The create call did arrive: it created run {runs[0].id}")
+            yield Note(logging.INFO, f"The create call whose response was lost has created run {runs[0].id}")
             return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
         if reuse_completed and not active and runs and runs[-1].status == COMPLETED:
@@ -109,7 +126,7 @@ def submit_run(
     created = yield from create.once(calls.create_run(to_send, region), wait)
     if isinstance(created, AwaitingQuota):
         return created
-    return Submission(created, reattached=False, may_have_twin=create.may_have_twin)
+    return Submission(created, reattached=False, may_have_twin=create.may_have_twin or may_be_unseen)
 
 
 class _Create:
@@ -170,9 +187,11 @@ class _Create:
         """Whether a create whose response was lost may have created a run that was not found."""
         return self._unclear > 0
 
-    def find_new(self) -> Flow[list[Run]]:
+    def find_new(self, refused_seconds: float = REFUSED_SECONDS) -> Flow[list[Run]]:
         """The task's runs, without those that existed before, oldest first."""
-        runs = yield from repeat(lambda: find_runs(self._suffix), self._max_outage_seconds)
+        runs = yield from repeat(
+            lambda: find_runs(self._suffix), self._max_outage_seconds, refused_seconds=refused_seconds
+        )
         return [run for run in runs if run.id not in self.before and not self._is_older(run)]
 
     def _is_older(self, run: Run) -> bool:
@@ -199,7 +218,7 @@ class _Create:
             except WherobotsApiError as error:
                 raise _unclear(cause, f"looking it up failed too ({error})") from error
             if found:
-                yield Note(logging.INFO, f"The create call did arrive: it created run {found[0].id}")
+                yield Note(logging.INFO, f"The create call whose response was lost has created run {found[0].id}")
                 return found
         return []
 
@@ -217,7 +236,7 @@ class _Create:
     def _settle(self, run: Run) -> Flow[Run]:
         """Keep one run: the create was repeated because no run was found, but there may be one after all."""
         try:
-            runs = yield from self.find_new()
+            runs = yield from self.find_new(refused_seconds=0.0)
         except WherobotsApiError as error:
             yield Note(logging.WARNING, f"Could not check that {run.id} is the only run named *{self._suffix}: {error}")
             return run

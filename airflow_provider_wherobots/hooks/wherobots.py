@@ -114,7 +114,10 @@ class WherobotsHook(BaseHook):
                 return Reloaded(False, self._source)
             before = transport.endpoint
             # The old settings stay until the new ones are read: a kill can need them at any time.
-            self._settings = self._read(self.get_connection(self.wherobots_conn_id))
+            try:
+                self._settings = self._read(self.get_connection(self.wherobots_conn_id))
+            except Exception as error:
+                raise self._unreadable(error) from error
             transport.endpoint = self._settings.endpoint
             return Reloaded(transport.endpoint != before, self._source)
 
@@ -137,7 +140,7 @@ class WherobotsHook(BaseHook):
         urgent: bool = False,
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
     ) -> AsyncIterator[AsyncDriver]:
-        """Make a driver for flows in the triggerer's event loop, on the session that all runs of the host share.
+        """Make a driver for flows in the triggerer's event loop, on the sessions that all runs of the host share.
         ``urgent`` is for a kill: other drivers that start at the same time wait for their turn, and their messages and
         lines wait until Airflow reads the task log, which may take seconds. ``max_outage_seconds`` bounds how long the
         connection is read again if that fails; with ``urgent``, how long all its reads may take.
@@ -145,19 +148,21 @@ class WherobotsHook(BaseHook):
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop(in_turn=not urgent)
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-        from airflow_provider_wherobots.api.transports.session_pool import shared_session
+        from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 
         logger = logger or self.log
         until = asyncio.get_running_loop().time() + max_outage_seconds if urgent else None
         endpoint = (await self._async_settings(logger, max_outage_seconds, until)).endpoint
-        async with shared_session(endpoint.base_url) as session:
-            transport = AiohttpTransport(endpoint, session)
+        async with shared_sessions(endpoint.base_url) as sessions:
+            transport = AiohttpTransport(endpoint, sessions)
 
             async def reload() -> Reloaded:
                 before = transport.endpoint
-                # If it cannot be read, the flow counts that as a failed call, and makes the call again.
-                self._settings = await self._read_async(until, since=time.monotonic())
+                try:
+                    self._settings = await self._read_async(until, since=time.monotonic())
+                except WherobotsArgumentException as error:
+                    raise self._unreadable(error) from error
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
@@ -331,8 +336,12 @@ class WherobotsHook(BaseHook):
             async with asyncio.timeout_at(until):
                 connection = await recent_connection(self.wherobots_conn_id, since=since, in_turn=until is None)
         except Exception as error:
-            raise NotSentError(self._source, f"cannot be read: {reason_of(error)}") from error
+            raise self._unreadable(error) from error
         return self._read(connection)
+
+    def _unreadable(self, error: Exception) -> NotSentError:
+        """A failure to read the connection. The flow counts it as a failed call, and makes the call again."""
+        return NotSentError(self._source, f"cannot be read: {reason_of(error)}")
 
     def _read(self, connection: Connection) -> Settings:
         try:

@@ -42,8 +42,9 @@ class Attempt:
     def driving(self, publish: Callable[[str, str], None] | None = None) -> Iterator[SyncDriver]:
         """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
         with self._hook.driver(self.note, publish=publish) as driver:
-            driver.stopped = self._killed
+            # In this order: a kill may come between the two.
             self._driver = driver
+            driver.stopped = self._killed
             try:
                 yield driver
             finally:

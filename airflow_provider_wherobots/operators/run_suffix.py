@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import note_for_retry, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.flows.run_name import HASH_CHARS, make_suffix, task_identity
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUFFIX_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUFFIX_KEY, TO_REPLACE_KEY
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -41,9 +41,23 @@ def earlier_try_had_run(context: Context) -> bool:
     return RUN_ID_KEY in _keys_of_earlier_try(context)
 
 
+def earlier_try_has_not_replaced(context: Context) -> bool:
+    """Whether the try before this one was to replace a run, after a clear, and has not got a run of its own."""
+    keys = _keys_of_earlier_try(context)
+    return TO_REPLACE_KEY in keys and RUN_ID_KEY not in keys
+
+
 def pass_on_suffix(push: Callable[[str, Any], None], context: Context, suffix: str) -> None:
     """Write the suffix where the next try finds it."""
-    key = f"{RUN_SUFFIX_KEY}{suffix}"
+    _pass_on(push, context, f"{RUN_SUFFIX_KEY}{suffix}")
+
+
+def pass_on_clear(push: Callable[[str, Any], None], context: Context) -> None:
+    """Let the next try replace the run of an earlier one too, unless this try gets a run of its own."""
+    _pass_on(push, context, TO_REPLACE_KEY)
+
+
+def _pass_on(push: Callable[[str, Any], None], context: Context, key: str) -> None:
     push(key, True)
     note_for_retry(context["ti"], key)
 

@@ -29,12 +29,18 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedE
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError, submit_run
-from airflow_provider_wherobots.flows.tries import is_first_since_clear, is_last, was_cancelled_for_earlier_try
+from airflow_provider_wherobots.flows.tries import first_since_clear, is_last, was_cancelled_for_earlier_try
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
-from airflow_provider_wherobots.operators.run_suffix import earlier_try_had_run, pass_on_suffix, suffix_of_task
+from airflow_provider_wherobots.operators.run_suffix import (
+    earlier_try_had_run,
+    earlier_try_has_not_replaced,
+    pass_on_clear,
+    pass_on_suffix,
+    suffix_of_task,
+)
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
@@ -54,17 +60,20 @@ class SubmitTry(RunTry[CreatesRun]):
         """
         ti, task = self.context["ti"], self.task
         self.attempt.is_left_for_retry = self._is_left_for_retry
-        cleared = is_first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
+        cleared = ti.try_number == first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
+        cleared = cleared or earlier_try_has_not_replaced(self.context)
         if task.durable:
             self._suffix = suffix or suffix_of_task(self.context)
             pass_on_suffix(self._push, self.context, self._suffix)
+            if cleared and ti.try_number > 1:
+                pass_on_clear(self._push, self.context)
+        expects_run = self._had_run or earlier_try_had_run(self.context)
         return self._work(
             self._new_quota_wait(),
             look_first=ti.try_number > 1,
+            expects_run=expects_run,
             replace=cleared and task.cancel_on_kill,
-            reuse_completed=task.reuse_completed
-            and not cleared
-            and (self._had_run or earlier_try_had_run(self.context)),
+            reuse_completed=task.reuse_completed and not cleared and expects_run,
         )
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:
@@ -167,18 +176,26 @@ class SubmitTry(RunTry[CreatesRun]):
         quota: QuotaWait,
         *,
         look_first: bool,
+        expects_run: bool = False,
         replace: bool = False,
         reuse_completed: bool = False,
         is_fresh: bool = False,
     ) -> Any:
         """Get a run and follow it to its end, on this worker or by deferring.
 
-        ``look_first``: an earlier try may have left a run. With ``replace`` that run is cancelled and replaced, and
-        with ``reuse_completed`` it counts as this try's run if it has completed. A run that the previous try cancelled
-        is replaced once. ``is_fresh``: it has already been replaced.
+        ``look_first``: an earlier try may have left a run; ``expects_run``: it has had one. With ``replace`` that run
+        is cancelled and replaced, and with ``reuse_completed`` it counts as this try's run if it has completed. A run
+        that the previous try cancelled is replaced once. ``is_fresh``: it has already been replaced.
         """
         while True:
-            submission = self._get_run(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
+            with self.task.script_of_this_try(self.context):
+                submission = self._submit(
+                    quota,
+                    look_first=look_first,
+                    expects_run=expects_run,
+                    replace=replace,
+                    reuse_completed=reuse_completed,
+                )
             self._announce(submission.run)
             note_for_retry(self.context["ti"], RUN_ID_KEY)
             if submission.reattached:
@@ -195,11 +212,7 @@ class SubmitTry(RunTry[CreatesRun]):
             if not self._is_to_be_repeated(outcome, reattached, started_at):
                 return self.finish(outcome)
             quota, look_first, replace, is_fresh = self._new_quota_wait(), True, False, True
-            reuse_completed = False
-
-    def _get_run(self, quota: QuotaWait, *, look_first: bool, replace: bool, reuse_completed: bool) -> Submission:
-        with self.task.script_of_this_try(self.context):
-            return self._submit(quota, look_first=look_first, replace=replace, reuse_completed=reuse_completed)
+            expects_run = reuse_completed = False
 
     def _submit(self, quota: QuotaWait, *, look_first: bool, **if_found: bool) -> Submission:
         task = self.task

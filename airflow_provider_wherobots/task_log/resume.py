@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -30,9 +31,13 @@ from airflow_provider_wherobots.task_log.entries import (
 if TYPE_CHECKING:
     from jinja2 import Template
 
+T = TypeVar("T")
+
 MAX_FILE_BYTES = 32 * 1024 * 1024
 """A larger file is not read; the whole log is forwarded again."""
 SLICE_ENTRIES = 100
+READERS = ThreadPoolExecutor(2, "log-of-earlier-trigger")
+"""Threads of their own: a kill needs one of the event loop's, and must not wait until many large files are read."""
 MASK = "***"
 """Airflow's replacement of a secret."""
 
@@ -56,10 +61,10 @@ class ResumedLog:
             await wait_for_room()
         self._logger.info(first)
         try:
-            found = await asyncio.to_thread(self._find, first)
+            found = await _read(self._find, first)
             for entries, is_own in found:
                 present = self._known.copy()
-                while some := await asyncio.to_thread(list, islice(entries, SLICE_ENTRIES)):
+                while some := await _read(_slice, entries):
                     for entry in some:
                         if wait_for_room is not None:
                             await wait_for_room()
@@ -120,6 +125,14 @@ class ResumedLog:
         if fullest is not None:
             found.append((islice(_entries_after(fullest, first), most), False))
         return found
+
+
+async def _read(work: Callable[..., T], *arguments: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(READERS, work, *arguments)
+
+
+def _slice(entries: Iterator[Entry]) -> list[Entry]:
+    return list(islice(entries, SLICE_ENTRIES))
 
 
 def could_be(text: str, masked: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
@@ -36,8 +36,8 @@ class Driven:
                 socket_limits=limits or ON_WORKER,
             )
         else:
-            session = self.loop.run_until_complete(self._open.enter_async_context(shared_session(endpoint.base_url)))
-            self.transport = AiohttpTransport(endpoint, session)
+            sessions = self.loop.run_until_complete(self._open.enter_async_context(shared_sessions(endpoint.base_url)))
+            self.transport = AiohttpTransport(endpoint, sessions)
             self.asynchronous = AsyncDriver(
                 self.transport,
                 Outlets(self._note, self._write, self._reload_async),

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from local_server.tests.started import Started
 from local_server.tests.support import KEY
@@ -66,8 +66,8 @@ def test_the_triggerer_reaches_the_server(url: str, bundle: Path, monkeypatch: p
     call: Call[Any] = calls.create_run({"name": "from_docker", "runPython": {"uri": "s3://jobs/none.py"}})
 
     async def create() -> str:
-        async with shared_session(url) as session:
-            response = await AiohttpTransport(Endpoint(url, KEY), session).send(call, 10.0, 10.0)
+        async with shared_sessions(url) as sessions:
+            response = await AiohttpTransport(Endpoint(url, KEY), sessions).send(call, 10.0, 10.0)
             return str(read_response(call, response).name)
 
     assert asyncio.run(create()) == "from_docker"

@@ -1,4 +1,4 @@
-"""The triggerer's transport, on an ``aiohttp.ClientSession`` that many runs share. Only the worker uploads files."""
+"""The triggerer's transport, on sessions that many runs share. Only the worker uploads files."""
 
 from __future__ import annotations
 
@@ -29,26 +29,24 @@ from airflow_provider_wherobots.api.transports.environment import (
     is_plain_http,
     proxy_for,
 )
-from airflow_provider_wherobots.api.transports.session_pool import Progress
+from airflow_provider_wherobots.api.transports.session_pool import Progress, Sessions
 
 
 class AiohttpTransport:
-    """Sends calls over a session that the caller owns and closes. Its endpoint can be replaced between calls."""
+    """Sends calls over sessions that the caller owns and closes. Its endpoint can be replaced between calls."""
 
-    def __init__(self, endpoint: Endpoint, session: aiohttp.ClientSession) -> None:
+    def __init__(self, endpoint: Endpoint, sessions: Sessions) -> None:
         self.endpoint = endpoint
-        self._session = session
+        self._sessions = sessions
         self._proxy: tuple[str, Proxy | None] | None = None
 
     async def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
-        """Send a call once, within the sum of both timeouts. The time to connect counts once a place in the pool is
-        free.
-        """
+        """Send a call once, within the sum of both timeouts. The time to connect counts once a connection is free."""
         endpoint = self.endpoint
         proxy = self._proxy_for(call.operation, endpoint.base_url)
         with Progress() as progress:
             try:
-                async with self._session.request(
+                async with self._sessions.session_for(call).request(
                     call.method,
                     _url(endpoint.base_url, call.path),
                     params=call.params,

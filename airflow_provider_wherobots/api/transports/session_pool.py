@@ -1,4 +1,8 @@
-"""One pooled ``aiohttp.ClientSession`` per host, shared by all runs in one event loop."""
+"""The pooled ``aiohttp.ClientSession`` objects of a host, shared by all runs in one event loop.
+
+A call waits for a free connection. If log calls hang, polls and cancels must not wait for them. If polls hang, cancels
+must not wait. So each of the three has its own session.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +17,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.transports.environment import UnusableCaBundleError, ssl_context
 
 if TYPE_CHECKING:
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
 MakeProtocol: TypeAlias = Callable[[asyncio.AbstractEventLoop], ResponseHandler]
 
 MAX_CONNECTIONS = 64
+"""Of each session of a host."""
 KEEP_ALIVE_SECONDS = 90.0
 """Longer than the usual longest delay between two polls, so that a poll needs no new TLS connection."""
 
@@ -78,32 +84,53 @@ class _Connector(aiohttp.TCPConnector):
         return connection
 
 
+class Sessions:
+    """The sessions of a host. None opens a connection before its first call.
+
+    :param open_session: makes one.
+    """
+
+    def __init__(self, open_session: Callable[[], aiohttp.ClientSession]) -> None:
+        self._urgent, self._hanging, self._other = open_session(), open_session(), open_session()
+
+    def session_for(self, call: Call[Any]) -> aiohttp.ClientSession:
+        """The session that sends a call."""
+        if call.urgent:
+            return self._urgent
+        return self._hanging if call.may_hang else self._other
+
+    async def close(self) -> None:
+        """Close all connections."""
+        for session in (self._urgent, self._hanging, self._other):
+            await session.close()
+
+
 @dataclass(slots=True)
 class _Shared:
-    session: aiohttp.ClientSession
+    sessions: Sessions
     users: int = 0
 
 
-_sessions: dict[tuple[int, str], _Shared] = {}
+_shared: dict[tuple[int, str], _Shared] = {}
 
 
 @asynccontextmanager
-async def shared_session(base_url: str) -> AsyncIterator[aiohttp.ClientSession]:
-    """Borrow the session of a host; it is closed when the last borrower returns it."""
+async def shared_sessions(base_url: str) -> AsyncIterator[Sessions]:
+    """Borrow the sessions of a host; they are closed when the last borrower returns them."""
     key = (id(asyncio.get_running_loop()), base_url)
-    # Reading the context from disk blocks, so it runs in a thread. Another task may open the session in that time.
-    trust = await asyncio.to_thread(_trust) if key not in _sessions and base_url.startswith("https") else None
-    shared = _sessions.get(key)
+    # Reading the context from disk blocks, so it runs in a thread. Another task may open the sessions in that time.
+    trust = await asyncio.to_thread(_trust) if key not in _shared and base_url.startswith("https") else None
+    shared = _shared.get(key)
     if shared is None:
-        shared = _sessions[key] = _Shared(_open_session(trust))
+        shared = _shared[key] = _Shared(Sessions(partial(_open_session, trust)))
     shared.users += 1
     try:
-        yield shared.session
+        yield shared.sessions
     finally:
         shared.users -= 1
         if shared.users == 0:
-            del _sessions[key]
-            await shared.session.close()
+            del _shared[key]
+            await shared.sessions.close()
 
 
 @asynccontextmanager

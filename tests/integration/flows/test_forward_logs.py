@@ -12,7 +12,7 @@ import pytest
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Reloaded, attempt
@@ -72,9 +72,9 @@ async def follow(
     async def reload() -> Reloaded:
         return Reloaded(False, "")
 
-    async with shared_session(server.url) as session:
+    async with shared_sessions(server.url) as sessions:
         driver = AsyncDriver(
-            AiohttpTransport(Endpoint(server.url, KEY), session),
+            AiohttpTransport(Endpoint(server.url, KEY), sessions),
             Outlets(lambda level, text: notes.append(text), records.append, reload),
         )
         body = {"name": "a_logged_run", "runPython": {"uri": "s3://jobs/late.py", "args": [str(burst)]}}

@@ -14,6 +14,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.compat import Connection
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.effects import attempt
+from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.hooks import recent_connections
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
@@ -259,3 +260,38 @@ def test_a_connection_that_cannot_be_read_after_a_refusal_is_an_outage_of_the_fl
     follow = {"run_id": run_id, "started_at": time.time(), "poll_logs": False}
     assert events_of(WherobotsRunTrigger("wherobots_default", follow))["ending"] == "completed"
     assert len(reads) == 3
+
+
+@pytest.mark.parametrize("meanwhile", [LookupError("the secrets backend is away"), ""])
+@pytest.mark.parametrize("kind", ["worker", "triggerer"])
+def test_a_connection_that_is_being_changed_is_an_outage_of_the_flow_too(
+    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch, kind: str, meanwhile: str | Exception
+) -> None:
+    """While a key is replaced, the connection may be deleted, or have no key."""
+    run_id = control.create_run("refused-meanwhile")["id"]
+    keys: list[Any] = ["old-key", meanwhile, API_KEY]
+
+    def read(conn_id: str) -> Any:
+        key = keys.pop(0)
+        if isinstance(key, Exception):
+            raise key
+        return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password=key)
+
+    async def read_async(conn_id: str) -> Any:
+        return read(conn_id)
+
+    monkeypatch.setattr(WherobotsHook, "get_connection", staticmethod(read))
+    monkeypatch.setattr(recent_connections, "get_async_connection", read_async)
+    monkeypatch.setattr(recent_connections, "SHARED_SECONDS", 0.0)
+    hook, flow = WherobotsHook(), send(calls.get_run(run_id), 60.0)
+
+    async def run_in_event_loop() -> Any:
+        async with hook.async_driver(logging.getLogger("trigger")) as driver:
+            return await driver.run(flow)
+
+    if kind == "triggerer":
+        assert asyncio.run(run_in_event_loop()).id == run_id
+    else:
+        with hook.driver() as driver:
+            assert driver.run(flow).id == run_id
+    assert keys == []

@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 from airflow.exceptions import TaskDeferred
 
-from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
+from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException, WherobotsUnavailableException
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.submit_try import SubmitTry
 from tests.integration import support
-from tests.integration.support import TaskInstance, context, follow
+from tests.integration.support import TaskInstance, context, follow, next_try
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -118,6 +118,28 @@ def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
     operator().hook.cancel_run(cleared.xcoms["run_id"])
+
+
+def test_after_a_clear_whose_first_try_failed_the_next_one_replaces_the_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    first = TaskInstance()
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, max_outage_seconds=0)
+    with pytest.raises(TaskDeferred):
+        task.execute(context(first))
+    control.add_fault("listJobRuns", {"type": "status", "status": 503}, times=1)
+    cleared = next_try(first, max_tries=2)
+    with pytest.raises(WherobotsUnavailableException):
+        task.execute(context(cleared))
+    second = next_try(cleared, max_tries=2)
+    with pytest.raises(TaskDeferred):
+        task.execute(context(second))
+    assert second.xcoms["run_id"] != first.xcoms["run_id"]
+    assert control.counts()["cancels_effective"] == 1
+    with pytest.raises(TaskDeferred):
+        task.execute(context(third := next_try(second, max_tries=3)))
+    assert third.xcoms["run_id"] == second.xcoms["run_id"]
+    task.hook.cancel_run(second.xcoms["run_id"])
 
 
 def test_after_a_clear_with_cancel_on_kill_false_the_run_of_the_try_before_is_left_alone_and_followed(

@@ -5,8 +5,10 @@ import json
 import logging
 import select
 import socket
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import FileIO
 from itertools import pairwise
@@ -190,6 +192,27 @@ def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place
         *(f"note {n}" for n in range(3)),
         *(record.text for record in records(0, 30)),
     ]
+
+
+def test_the_log_is_resumed_without_the_threads_of_the_event_loop(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    written_by_an_earlier_trigger(tmp_path / "task/attempt=1.log.trigger.1.log", log_to, "one", "two")
+    path = tmp_path / "task/attempt=1.log.trigger.2.log"
+
+    async def resume_while_they_are_busy() -> None:
+        loop, may_end = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, may_end.wait)
+        try:
+            await asyncio.wait_for(ResumedLog(log_to(path), ti).resume(FIRST), 60)
+        finally:
+            may_end.set()
+            await busy
+
+    asyncio.run(resume_while_they_are_busy())
+    assert [entry.text for entry in entries(path)] == [FIRST, "one", "two"]
 
 
 def test_a_first_trigger_has_nothing_to_resume(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:

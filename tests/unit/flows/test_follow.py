@@ -834,3 +834,19 @@ def test_what_is_held_back_is_written_however_following_ends(end: str) -> None:
         assert script.run(flow).ending is (Ending.DEADLINE if end == "deadline" else Ending.GAVE_UP)
     assert texts(script.records) == FATAL
     assert {record.level for record in script.records} == {logging.WARNING}
+
+
+@pytest.mark.parametrize("hanging", ["getJobRun", "getJobRunLogs"])
+def test_a_call_that_hangs_does_not_delay_the_cancel_at_the_deadline(hanging: str) -> None:
+    service = FakeService()
+    service.add_run("some_name", START, plan=((0, "RUNNING"),))
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if call.operation == hanging and moment > START + 50:
+            raise Hang
+        return service(call, moment)
+
+    script = Script(answer)
+    outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 90)))
+    assert outcome.ending is Ending.DEADLINE
+    assert [moment for _, moment in service.cancels] == [pytest.approx(START + 90, abs=1.1)]

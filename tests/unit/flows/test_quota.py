@@ -255,7 +255,7 @@ def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
         wait = QuotaWait.from_kwargs(result.wait.to_kwargs())
         result = script.run(submit_run(PAYLOAD, look_first=True, quota=wait))
     assert (result.run.id, result.reattached) == ("run0", False)
-    assert script.notes[-1] == Note(logging.INFO, "The create call did arrive: it created run run0")
+    assert script.notes[-1] == Note(logging.INFO, "The create call whose response was lost has created run run0")
     assert len(service.runs) == 1
 
 

@@ -1,15 +1,18 @@
 """Both transports against the local server."""
 
 import asyncio
+from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.transports.aiohttp import words_of
-from airflow_provider_wherobots.api.transports.session_pool import shared_session
-from tests.integration.api.transports.wire import Send
+from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, words_of
+from airflow_provider_wherobots.api.transports.session_pool import MAX_CONNECTIONS, shared_sessions
+from tests.integration.api.transports.wire import Send, send_by_aiohttp
+from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -38,12 +41,37 @@ def test_redirects_are_not_followed(send: Send, endpoint: Endpoint, control: Con
     assert control.counts()["creates_effective"] == 0
 
 
-def test_all_runs_of_a_host_share_one_session(endpoint: Endpoint) -> None:
+def test_all_runs_of_a_host_share_its_sessions(endpoint: Endpoint) -> None:
     async def borrow() -> tuple[bool, bool]:
-        async with shared_session(endpoint.base_url) as one:
-            async with shared_session(endpoint.base_url) as other:
+        async with shared_sessions(endpoint.base_url) as one:
+            async with shared_sessions(endpoint.base_url) as other:
                 same = one is other
-            still_open = not one.closed
-        return same, still_open and one.closed
+            session = one.session_for(CREATE)
+            still_open = not session.closed
+        return same, still_open and session.closed
 
     assert asyncio.run(borrow()) == (True, True)
+
+
+def test_calls_that_hang_do_not_hold_up_polls_and_cancels(endpoint: Endpoint, control: ControlClient) -> None:
+    run_id = read_response(CREATE, send_by_aiohttp(endpoint, CREATE, 30.0, 30.0)).id
+    logs, poll, cancel = calls.get_run_logs(run_id), calls.get_run(run_id), calls.cancel_run(run_id)
+
+    async def send_beside(hanging: list[Call[Any]], call: Call[Any]) -> int:
+        control.clear_requests()
+        async with shared_sessions(endpoint.base_url) as sessions:
+            transport = AiohttpTransport(endpoint, sessions)
+            others = [asyncio.create_task(transport.send(one, 60.0, 60.0)) for one in hanging * MAX_CONNECTIONS]
+            await asyncio.to_thread(wait_for, lambda: len(control.requests()) >= MAX_CONNECTIONS, what="the calls")
+            try:
+                return (await transport.send(call, 15.0, 15.0)).status
+            finally:
+                for other in others:
+                    other.cancel()
+                await asyncio.wait(others)
+
+    hang = {"type": "hang", "seconds": 3600}
+    control.add_fault("getJobRunLogs", hang)
+    assert asyncio.run(send_beside([logs], poll)) == 200
+    control.add_fault("getJobRun", hang)
+    assert asyncio.run(send_beside([logs, poll], cancel)) == 200

@@ -18,7 +18,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_session
+from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 
 Send: TypeAlias = Callable[[Endpoint, Call[Any], float, float], Response]
 Handler: TypeAlias = Callable[[socket.socket], None]
@@ -34,8 +34,8 @@ def send_by_requests(endpoint: Endpoint, call: Call[Any], connect: float = 2.0, 
 
 def send_by_aiohttp(endpoint: Endpoint, call: Call[Any], connect: float = 2.0, read: float = 2.0) -> Response:
     async def send() -> Response:
-        async with shared_session(endpoint.base_url) as session:
-            return await AiohttpTransport(endpoint, session).send(call, connect, read)
+        async with shared_sessions(endpoint.base_url) as sessions:
+            return await AiohttpTransport(endpoint, sessions).send(call, connect, read)
 
     return asyncio.run(send())
 
