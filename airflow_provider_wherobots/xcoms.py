@@ -7,7 +7,9 @@ RUN_ID_KEY = "run_id"
 RUN_SUFFIX_KEY = "run_suffix"
 """The beginning of a key, pushed before a run is created: the suffix of the names of the task's runs follows."""
 TO_REPLACE_KEY = "to_replace"
-"""True if the task was cleared, pushed before the run of an earlier try is looked up: this try replaces it."""
+"""True if the task was cleared, and the run of an earlier try could not be found or cancelled: the next try replaces
+it.
+"""
 RUN_URL_KEY = "run_url"
 """The run's address, pushed as soon as the run is created or re-attached to."""
 SPARK_UI_URL_KEY = "spark_ui_url"

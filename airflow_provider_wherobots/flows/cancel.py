@@ -31,13 +31,16 @@ MAX_END_WAIT_SECONDS = 75.0
 END_OUTAGE_SECONDS = 10.0
 
 
-def cancel_run(run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
+def cancel_run(
+    run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, refused_seconds: float = REFUSED_SECONDS
+) -> Flow[bool]:
     """Request the cancel of a run. Never raises: a cancel must not mask why it was needed.
 
-    Returns whether the cancel was accepted, or was not needed any more.
+    It is repeated within the budget, if it is refused for ``refused_seconds`` at most. Returns whether the cancel was
+    accepted, or was not needed any more.
     """
     deadline = (yield from now()) + budget_seconds
-    return (yield from _cancel_until(run_id, deadline)) is None
+    return (yield from _cancel_until(run_id, deadline, refused_seconds)) is None
 
 
 def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
@@ -132,9 +135,11 @@ def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
     return ended
 
 
-def _cancel_until(run_id: str, deadline: float) -> Flow[WherobotsApiError | None]:
+def _cancel_until(
+    run_id: str, deadline: float, refused_seconds: float = REFUSED_SECONDS
+) -> Flow[WherobotsApiError | None]:
     appears_by = (yield from now()) + APPEARANCE_SECONDS
-    outage = Outage(math.inf, REFUSED_SECONDS)  # the deadline bounds it
+    outage = Outage(math.inf, refused_seconds)  # the deadline bounds it
     while True:
         moment = yield from now()
         left = deadline - moment

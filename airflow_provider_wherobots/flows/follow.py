@@ -40,7 +40,7 @@ TAIL_SECONDS = 30.0
 LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 LAST_LOOK_SECONDS = 5.0
-"""How long the last read of the log may take after the deadline; the last poll of the run may take as long."""
+"""How long each of these takes at the deadline: a cancel that is refused, the last read of the log, the last poll."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +237,8 @@ def _stop_at_deadline(
     """
     yield Note(logging.WARNING, f"Run {options.run_id} has reached the task's {options.limit_name}")
     if options.cancel_at_deadline:
-        reason = "the run was cancelled" if (yield from cancel_run(options.run_id)) else "cancelling the run failed"
+        is_cancelled = yield from cancel_run(options.run_id, refused_seconds=LAST_LOOK_SECONDS)
+        reason = "the run was cancelled" if is_cancelled else "cancelling the run failed"
     else:
         reason = "the run was left alone (cancel_on_kill=False)"
     if (limit := options.execution_timeout) is not None:

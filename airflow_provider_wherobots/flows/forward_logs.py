@@ -133,8 +133,7 @@ class LogForwarder:
         self._held_up = False
         self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
         while moment < until:
-            longest = time_left(self._deadline, moment) if timeout is None else timeout
-            page = yield from self._fetch(longest, until)
+            page = yield from self._fetch(timeout, until)
             if page is None:
                 return False
             moment = yield from now()
@@ -143,7 +142,7 @@ class LogForwarder:
             # Before any effect that may be interrupted.
             self._untaken = chain(self._untaken, self._take(lines))
             if lines and more and moment < until:
-                yield Prefetch(self._next_call(), longest)
+                yield Prefetch(self._next_call(), self._time_for_call(timeout, moment))
             if self._has_warned:
                 self._has_warned = False
                 yield Note(logging.INFO, "The run's log can be read again")
@@ -208,10 +207,14 @@ class LogForwarder:
     def _next_call(self) -> Call[LogPage]:
         return calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
 
+    def _time_for_call(self, timeout: float | None, moment: float) -> float | None:
+        return time_left(self._deadline, moment) if timeout is None else timeout
+
     def _fetch(self, timeout: float | None, until: float) -> Flow[LogPage | None]:
         while True:
             try:
-                page = yield from attempt(self._next_call(), timeout)
+                allowed = self._time_for_call(timeout, (yield from now()))
+                page = yield from attempt(self._next_call(), allowed)
             except KeyLimitedError as error:
                 # It was not sent: this is no failure of the log.
                 if (yield from now()) + error.seconds >= until:

@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import Arrival, ConflictError, NotFoundError, QuotaError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
@@ -48,13 +48,14 @@ class UnclearCreateError(WherobotsApiError):
 class NotReplacedError(WherobotsApiError):
     """The run of the previous try could not be cancelled, so it stays active and no run was created."""
 
+    transient = True
+
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
             cause.operation,
             f"the task was cleared, but run {run.id} of its previous try could not be cancelled ({cause}); "
             "no new run was created",
         )
-        self.transient = cause.transient or isinstance(cause, ConflictError | NotFoundError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +94,6 @@ def submit_run(
     wait = quota or QuotaWait()
     began_at = None if look_first else (yield from now())
     create = _Create(payload["name"], durable, max_outage_seconds, set(wait.passed_over), began_at)
-    may_be_unseen = False
     if durable and look_first:
         runs = yield from create.find_new()
         for delay in LOOK_UP_DELAYS if expects_run else ():
@@ -101,8 +101,6 @@ def submit_run(
                 break
             yield Sleep(delay)
             runs = yield from create.find_new()
-        # After a wait for quota, List Runs has had its time.
-        may_be_unseen = not runs and wait.since is None
         if wait.unclear and runs:
             # A create of this try, whose response was lost, has created it. It counts even if it has ended since.
             yield Note(logging.INFO, f"The create call whose response was lost has created run {runs[0].id}")
@@ -126,7 +124,7 @@ def submit_run(
     created = yield from create.once(calls.create_run(to_send, region), wait)
     if isinstance(created, AwaitingQuota):
         return created
-    return Submission(created, reattached=False, may_have_twin=create.may_have_twin or may_be_unseen)
+    return Submission(created, reattached=False, may_have_twin=create.may_have_twin)
 
 
 class _Create:

@@ -1,4 +1,4 @@
-"""A second run of a task: the response to its create was lost, or its worker died, and the create was sent again.
+"""A second run of a try: the response to its create was lost, the create was sent again, and both have created a run.
 
 List Runs may lag by more than the time for which a try looks for such a run before it sends the create again. So it is
 looked for again while the run of the try is followed, and at its end, and every other active one is cancelled. A run
@@ -55,6 +55,6 @@ class TwinWatch:
             return
         for run in runs:
             if run.is_active and run.id != self._run_id and run.is_created_until(self._created_until):
-                text = f"Run {run.id} was started by another create call of this task. Cancelling it"
+                text = f"Run {run.id} was started by a create call of this task whose response was lost. Cancelling it"
                 yield Note(logging.WARNING, text)
                 yield from cancel_run(run.id)

@@ -341,6 +341,8 @@ class WherobotsHook(BaseHook):
 
     def _unreadable(self, error: Exception) -> NotSentError:
         """A failure to read the connection. The flow counts it as a failed call, and makes the call again."""
+        if isinstance(error, WherobotsArgumentException):
+            return NotSentError(self._source, str(error).removeprefix(f"{self._source}: "))
         return NotSentError(self._source, f"cannot be read: {reason_of(error)}")
 
     def _read(self, connection: Connection) -> Settings:

@@ -42,9 +42,8 @@ def earlier_try_had_run(context: Context) -> bool:
 
 
 def earlier_try_has_not_replaced(context: Context) -> bool:
-    """Whether the try before this one was to replace a run, after a clear, and has not got a run of its own."""
-    keys = _keys_of_earlier_try(context)
-    return TO_REPLACE_KEY in keys and RUN_ID_KEY not in keys
+    """Whether the try before this one was to replace a run, after a clear, and could not find or cancel it."""
+    return TO_REPLACE_KEY in _keys_of_earlier_try(context)
 
 
 def pass_on_suffix(push: Callable[[str, Any], None], context: Context, suffix: str) -> None:
@@ -53,7 +52,7 @@ def pass_on_suffix(push: Callable[[str, Any], None], context: Context, suffix: s
 
 
 def pass_on_clear(push: Callable[[str, Any], None], context: Context) -> None:
-    """Let the next try replace the run of an earlier one too, unless this try gets a run of its own."""
+    """Let the next try replace the run that this one could not."""
     _pass_on(push, context, TO_REPLACE_KEY)
 
 

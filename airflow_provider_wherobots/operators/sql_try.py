@@ -488,7 +488,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if index is not None and index < now and count in (None, now) and found in (None, index):
             return index
         raise WherobotsArgumentException(
-            f"{self.task.task_id}: sql has changed since the task was deferred ({now} statements now): it is "
+            f"{self.task.task_id}: sql has changed since the task was deferred (statements now: {now}): it is "
             "unknown which ones are left, so nothing more is executed. See the task log for what was executed, then "
             "clear the task, or mark it as success"
         )

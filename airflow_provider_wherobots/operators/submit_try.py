@@ -65,8 +65,6 @@ class SubmitTry(RunTry[CreatesRun]):
         if task.durable:
             self._suffix = suffix or suffix_of_task(self.context)
             pass_on_suffix(self._push, self.context, self._suffix)
-            if cleared and ti.try_number > 1:
-                pass_on_clear(self._push, self.context)
         expects_run = self._had_run or earlier_try_had_run(self.context)
         return self._work(
             self._new_quota_wait(),
@@ -236,6 +234,8 @@ class SubmitTry(RunTry[CreatesRun]):
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
+            if if_found.get("replace") and (isinstance(error, NotReplacedError) or error.operation == LOOK_UP):
+                pass_on_clear(self._push, self.context)
             again = self._end_possible_run(error)
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
             kind = WherobotsUnavailableException if error.operation == LOOK_UP else kind_of_call(error)

@@ -84,4 +84,4 @@ def test_a_run_that_shows_only_after_its_create_was_repeated_is_cancelled(world:
     case.release()
     log = case.end("success")
     assert case.counts() == (2, 1)
-    assert "was started by another create call of this task. Cancelling it" in log
+    assert "was started by a create call of this task whose response was lost. Cancelling it" in log

@@ -120,17 +120,24 @@ def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
     operator().hook.cancel_run(cleared.xcoms["run_id"])
 
 
-def test_after_a_clear_whose_first_try_failed_the_next_one_replaces_the_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+@pytest.mark.parametrize(("operation", "status"), [("listJobRuns", 503), ("cancelJobRun", 503), ("cancelJobRun", 403)])
+def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_does(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    operation: str,
+    status: int,
 ) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.flows.cancel.CANCEL_BUDGET_SECONDS", 0.5)
     first = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, max_outage_seconds=0)
     with pytest.raises(TaskDeferred):
         task.execute(context(first))
-    control.add_fault("listJobRuns", {"type": "status", "status": 503}, times=1)
+    control.add_fault(operation, {"type": "status", "status": status})
     cleared = next_try(first, max_tries=2)
     with pytest.raises(WherobotsUnavailableException):
         task.execute(context(cleared))
+    control.clear_faults()
     second = next_try(cleared, max_tries=2)
     with pytest.raises(TaskDeferred):
         task.execute(context(second))

@@ -825,7 +825,7 @@ def test_statements_that_were_edited_while_the_task_was_deferred_are_not_execute
     ti = TaskInstance()
     deferred = statement_deferral_of(make(["INSERT", "SELECT 1"], deferrable=True), ti)
     event = events_of(trigger_of(deferred))
-    with pytest.raises(WherobotsArgumentException, match="when the task was deferred") as caught:
+    with pytest.raises(WherobotsArgumentException, match="since the task was deferred") as caught:
         resume(make(edited, deferrable=True), ti, deferred, event)
     assert isinstance(caught.value, AirflowFailException)
     assert executed(control) == ["INSERT"]
@@ -971,7 +971,7 @@ def test_a_doubt_lasts_until_somebody_knows(make: Make, control: ControlClient) 
     second = next_try(first, max_tries=3)
     for tries in range(2):
         ti = second if tries == 0 else next_try(second, max_tries=3)
-        with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry of the task finds out its outcome"):
+        with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry of the task finds out, and"):
             make(INSERT, retries=3).execute(context(ti))
         assert written(ti) == ["sent by 1"]
     assert executed(control) == [INSERT]

@@ -372,7 +372,9 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
     task = sensor(run_id=run_id)
     with pytest.raises(TaskDeferred):
         task.execute(context(ti))
-    with pytest.raises(AirflowSensorTimeout, match=f"timeout was reached: Airflow ended the wait for run {run_id}"):
+    with pytest.raises(
+        AirflowSensorTimeout, match=f"timeout was reached: the triggerer did not end the wait for run {run_id}"
+    ):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     with pytest.raises(TaskDeferralError, match="Trigger failure") as failed:
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
@@ -386,7 +388,7 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
 def test_after_a_failed_trigger_that_had_not_begun(sensor: Make, control: ControlClient) -> None:
     run_id = started_run(control)
     task = sensor(run_id=run_id, start_from_trigger=True)
-    with pytest.raises(AirflowSensorTimeout, match=f"Airflow ended the wait for run {run_id}"):
+    with pytest.raises(AirflowSensorTimeout, match=f"the triggerer did not end the wait for run {run_id}"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance()))
     end(control, run_id)
     assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance())) == run_id
@@ -394,7 +396,7 @@ def test_after_a_failed_trigger_that_had_not_begun(sensor: Make, control: Contro
 
 def test_after_a_failed_trigger_that_had_found_no_run(sensor: Make) -> None:
     task = sensor(run_name="no-such-run")
-    with pytest.raises(AirflowSensorTimeout, match="ended the wait for run named 'no-such-run'"):
+    with pytest.raises(AirflowSensorTimeout, match="not end the wait for run named 'no-such-run'"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance()))
     soft = sensor(run_name="no-such-run", soft_fail=True)
     with pytest.raises(AirflowSkipException, match=r"soft_fail=True: .*Trigger failure"):

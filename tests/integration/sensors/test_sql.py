@@ -110,7 +110,7 @@ def test_the_first_row_decides(
 @pytest.mark.parametrize(
     ("arguments", "counts", "told"),
     [
-        ({"failure": lambda count: count > 9}, [10], "failure(value) is true for 10"),
+        ({"failure": lambda count: count > 9}, [10], r"failure\(value\) is true for 10"),
         ({"fail_on_empty": True}, [], "no row"),
     ],
 )

@@ -155,6 +155,12 @@ def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: Whe
     assert note.text.endswith("). It stays active until its timeoutSeconds pass")
 
 
+def test_a_refusal_can_end_it_at_once() -> None:
+    script = Script(always(PermissionDeniedError("cancelJobRun", 403)))
+    assert not script.run(cancel_run("r1", refused_seconds=0.0))
+    assert len(script.sent) == 1
+
+
 def test_a_rotated_key_is_picked_up() -> None:
     script = Script(answers(AuthenticationError("cancelJobRun", 401), None), reload=lambda: True)
     assert script.run(cancel_run("r1"))

@@ -836,6 +836,18 @@ def test_what_is_held_back_is_written_however_following_ends(end: str) -> None:
     assert {record.level for record in script.records} == {logging.WARNING}
 
 
+def test_a_cancel_that_is_refused_at_the_deadline_leaves_time_for_the_log() -> None:
+    service = FakeService()
+    service.add_run("some_name", START, plan=((0, "RUNNING"),))
+    refused = always(PermissionDeniedError("cancelJobRun", 403))
+    script = Script(
+        by_operation(cancelJobRun=refused, getJobRun=service, getJobRunLogs=service, getJobRunMetrics=service)
+    )
+    outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 90)))
+    assert "cancelling the run failed" in outcome.reason
+    assert script.elapsed < 100
+
+
 @pytest.mark.parametrize("hanging", ["getJobRun", "getJobRunLogs"])
 def test_a_call_that_hangs_does_not_delay_the_cancel_at_the_deadline(hanging: str) -> None:
     service = FakeService()

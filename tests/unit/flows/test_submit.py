@@ -19,7 +19,6 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note
-from airflow_provider_wherobots.flows.quota import QuotaWait
 from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
 from airflow_provider_wherobots.flows.submit import (
     LOOK_UP_DELAYS,
@@ -285,14 +284,7 @@ def test_the_run_that_an_earlier_try_has_had_is_looked_for_before_another_is_cre
     service = FakeService()
     service.add_run(NAME, START - 1, visible_at=START + visible_after)
     submission, _ = submit(service, look_first=True, expects_run=True)
-    assert (submission.reattached, submission.may_have_twin) == (reattached, not reattached)
-
-
-@pytest.mark.parametrize("wait", [QuotaWait(), QuotaWait(since=START - 300)])
-def test_a_run_that_an_earlier_try_may_have_had_is_looked_for_again_later(wait: QuotaWait) -> None:
-    submission, script = submit(FakeService(), look_first=True, quota=wait)
-    assert submission.may_have_twin is (wait.since is None)
-    assert script.operations == ["listJobRuns", "createJobRun"]
+    assert submission.reattached is reattached
 
 
 def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_an_effect() -> None:
@@ -369,17 +361,15 @@ def test_after_a_clear_a_cancel_that_fails_for_a_while_is_waited_out() -> None:
 
 
 @pytest.mark.parametrize(
-    ("error", "transient"),
+    "error",
     [
-        (ServerError("cancelJobRun", 503), True),
-        (ConflictError("cancelJobRun", 409), True),
-        (NotFoundError("cancelJobRun", 404), True),
-        (PermissionDeniedError("cancelJobRun", 403), False),
+        ServerError("cancelJobRun", 503),
+        ConflictError("cancelJobRun", 409),
+        NotFoundError("cancelJobRun", 404),
+        PermissionDeniedError("cancelJobRun", 403),
     ],
 )
-def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
-    error: WherobotsApiError, transient: bool
-) -> None:
+def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(error: WherobotsApiError) -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
     script = Script(by_operation(listJobRuns=service, getJobRun=service, cancelJobRun=always(error)))
@@ -389,7 +379,7 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
         f"cancelJobRun: the task was cleared, but run run0 of its previous try could not be cancelled ({error}); "
         "no new run was created"
     )
-    assert caught.value.transient is transient
+    assert caught.value.transient
     assert 30 <= script.elapsed <= 75
     assert "createJobRun" not in script.operations
 

@@ -41,7 +41,7 @@ def test_a_run_that_shows_late_is_cancelled_and_the_other_one_is_kept(lag: float
     assert (first.cancelled_at is not None) == is_active_when_seen
     if is_active_when_seen:
         assert service.cancels == [("run0", first.cancelled_at)]
-        assert script.said("was started by another create call of this task. Cancelling it")
+        assert script.said("was started by a create call of this task whose response was lost. Cancelling it")
 
 
 def test_a_run_that_ends_early_is_kept_waiting_until_the_other_one_may_show() -> None:
