@@ -40,7 +40,7 @@ TAIL_SECONDS = 30.0
 LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 LAST_LOOK_SECONDS = 5.0
-"""How long each of these takes at the deadline: a cancel that is refused, the last read of the log, the last poll."""
+"""How long each of these may take at the deadline: a refused cancel, the last read of the log, the last poll."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,14 @@ from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.run_name import HASH_CHARS, SUFFIX_CHARS, make_suffix, task_identity
+from airflow_provider_wherobots.flows.run_name import (
+    HASH_CHARS,
+    SUFFIX_CHARS,
+    default_run_name,
+    durable_run_name,
+    make_suffix,
+    task_identity,
+)
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
 SUCCESS, REMOVED = "success", "removed"
@@ -119,8 +126,15 @@ def judge_session(users: Iterable[SessionUser]) -> RunVerdict:
         return RunVerdict.OF_OTHERS
     if any(user.is_dag_run_active or user.owner.state not in ENDED_STATES for user in found):
         return RunVerdict.IN_USE
-    is_own = any(_SUFFIX.fullmatch(user.session_key[-SUFFIX_CHARS:]) for user in found)
+    is_own = any(_is_own_key(user.session_key, user.owner) for user in found)
     return RunVerdict.ORPHAN if is_own else RunVerdict.UNSURE
+
+
+def _is_own_key(session_key: str, owner: Owner) -> bool:
+    """Whether a session has the key of its start task, which is made like the name of a run. A UUID can end like it."""
+    suffix = session_key[-SUFFIX_CHARS:]
+    name = durable_run_name(default_run_name(owner.dag_id, owner.task_id), suffix)
+    return _SUFFIX.fullmatch(suffix) is not None and session_key == name
 
 
 def count(verdicts: Iterable[RunVerdict], noun: str = "active run") -> str:

@@ -23,9 +23,11 @@ from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
+    WherobotsSqlException,
     kind_of_call,
     without_retry,
 )
+from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
     ON_TRUNCATED,
@@ -383,11 +385,13 @@ class WherobotsSqlHook(DbApiHook):
                     self.log.info("Inserted %d rows into %s so far", done, table)
             except InvalidArgumentError as error:
                 raise _refused(f"{error}. The {done} rows before that batch are inserted") from None
-            except WherobotsException as error:
+            except Exception as error:
                 if not done or isinstance(error, AirflowFailException):
                     raise
-                text = f"{error}\nThe {done} rows before that batch are inserted: a retry would insert them again"
-                raise without_retry(type(error)(text)) from error
+                kind = type(error) if isinstance(error, WherobotsException) else WherobotsSqlException
+                why = str(error) if isinstance(error, WherobotsException) else reason_of(error)
+                text = f"{why}\nThe {done} rows before that batch are inserted: a retry would insert them again"
+                raise without_retry(kind(text)) from error
         self.log.info("Inserted %d rows into %s", done, table)
 
     def get_openlineage_database_specific_lineage(self, task_instance: Any) -> OperatorLineage | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.sql.messages import Store
@@ -31,6 +32,7 @@ class ExecutesSql(SqlTask):
         # Of SQLExecuteQueryOperator.
         handler: Any
         hook_params: Any
+        retry_delay: timedelta
 
         def _should_run_output_processing(self) -> bool: ...
         def _process_output(self, results: list[Any], descriptions: list[Any]) -> list[Any]: ...

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.config import (
     WAIT_POST_RUN_LOGS,
     configured,
 )
-from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsRunCancelledException
+from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, drop_removed_arguments, refuse_other_words
@@ -252,6 +252,6 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
 
         return SubmitTry(self, context, self._attempt)
 
-    def _may_retry(self, error: WherobotsException) -> bool:
+    def _may_retry(self, error: BaseException) -> bool:
         is_wanted = self.retry_cancelled and isinstance(error, WherobotsRunCancelledException)
         return is_wanted or super()._may_retry(error)

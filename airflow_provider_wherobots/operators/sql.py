@@ -13,6 +13,7 @@ from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureExce
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
 from airflow_provider_wherobots.operators.removed_arguments import SQL_WORDS, refuse_other_words
+from airflow_provider_wherobots.operators.sql_task import as_values
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
@@ -259,22 +260,3 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         from airflow_provider_wherobots.operators.sql_try import SqlTry
 
         return SqlTry(self, context, self._attempt, suffix)
-
-
-class _Value(str):
-    """A parameter that ends like a file name. Airflow would read that file."""
-
-    __slots__ = ()
-
-    def endswith(self, *suffix: Any) -> bool:
-        """Airflow calls this to find out whether a text is a file name."""
-        return False
-
-
-def as_values(parameters: Any) -> Any:
-    """Parameters that Airflow renders, but does not take for file names."""
-    if isinstance(parameters, str):
-        return _Value(parameters) if parameters.endswith(".sql") else parameters
-    if type(parameters) is dict:
-        return {name: as_values(value) for name, value in parameters.items()}
-    return type(parameters)(map(as_values, parameters)) if type(parameters) in (list, tuple) else parameters

@@ -79,8 +79,13 @@ class SqlAttempt(Attempt):
             for execution_id in execution_ids:
                 # The responses about several would take longer than Airflow waits.
                 self._run_at_kill(cancel(execution_id, share, url=url, listen=False))
-        if self.stop is not None:
-            self._run_on_new_session(self.stop(share))
+        self.stop_session(share)
+
+    def stop_session(self, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> None:
+        """Stop the session as a kill does, also one that became known only after the kill."""
+        stop, self.stop = self.stop, None
+        if stop is not None:
+            self._run_on_new_session(stop(budget_seconds))
 
     def _run_at_kill(self, flow: Flow[T]) -> T:
         return self._run_on_new_session(flow) if self._driver is None else self._driver.run(flow)

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.compat import Context, note_for_retry, state_at_kill, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsUnavailableException
-from airflow_provider_wherobots.flows.sql.cancel import cancel, end_earlier
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier, end_in_doubt
 from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLookBack
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.record import (
@@ -193,9 +193,9 @@ class SqlHistory:
         """Execute ``outcome_sql`` for a write in doubt, and record its result. Returns why there is no result."""
         query, tries, log = outcome_query(self._task), self.record.in_doubt(statement.mark), self._task.log
         # The table must not change any more when it is queried.
-        has_ended = [
-            self._attempt.run(cancel(self.ids.of(number, statement.mark), url=options.url)) for number in tries
-        ]
+        has_ended = self._attempt.run(
+            end_in_doubt([self.ids.of(number, statement.mark) for number in tries], options.url, self._unattended())
+        )
         execution_id = self.ids.of(self.try_number, mark_of(query))
         log.info("Executing outcome_sql (%s) as %s", masked(query), execution_id)
         with self._attempt.in_flight([execution_id], options.url):
@@ -206,12 +206,16 @@ class SqlHistory:
         if not isinstance(value, bool | int | float | Decimal):
             found = "NULL" if value is None else "not a boolean or number"
             return f"outcome_sql is inconclusive: its first value is {found}"
-        if not value and not all(has_ended):
+        if not value and not has_ended:
             return "outcome_sql is inconclusive: the cancel of the write is not confirmed, so it may still run"
         log.info("outcome_sql reports that the write %s taken effect", "has" if value else "has not")
         for number in tries[:1] if value else tries:
             self.record_key(self.record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))
         return ""
+
+    def _unattended(self) -> float:
+        """How many seconds ago, at least, the connection of the try before was lost."""
+        return float(self._task.retry_delay.total_seconds())
 
     def _must_record(self, key: str) -> None:
         why, cause = "Airflow's audit log cannot be written", None

@@ -176,13 +176,13 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             self._own(self._session_id)
         try:
             yield
-        except BaseException:
+        except BaseException as error:
             if self.attempt.was_killed:
                 self._history.record_kill()
             if not self._is_deferring:
-                self._stop_own_session()
+                self._stop_own_session(is_retried=self.task.may_retry(error) and not self._history.is_last)
             raise
-        self._stop_own_session()
+        self._stop_own_session(is_retried=False)
 
     # The session
 
@@ -224,10 +224,13 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         """Whether nobody else has the session."""
         return self.attempt.stop is not None
 
-    def _stop_own_session(self) -> None:
-        if not self._is_own or self.attempt.was_killed:
+    def _stop_own_session(self, *, is_retried: bool) -> None:
+        if not self._is_own:
             return
-        if self._history.is_in_doubt and not self._history.is_last:
+        if self.attempt.was_killed:
+            self.attempt.stop_session()
+            return
+        if self._history.is_in_doubt and is_retried:
             self.log.info(
                 "SQL session %s is not stopped: the retry queries it for the statement's outcome", self._session_id
             )

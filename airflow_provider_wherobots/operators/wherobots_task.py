@@ -96,12 +96,16 @@ class WherobotsTask(Base):
             self.on_kill()
             raise
         except WherobotsException as error:
-            has_policy = getattr(self, "retry_policy", None) is not None
-            if self._may_retry(error) or has_policy or isinstance(error, AirflowFailException):
+            if self.may_retry(error) or isinstance(error, AirflowFailException):
                 raise
             raise without_retry(error) from error.__cause__
 
-    def _may_retry(self, error: WherobotsException) -> bool:
+    def may_retry(self, error: BaseException) -> bool:
+        """Whether Airflow may retry the task after an exception, if it has retries left."""
+        has_policy = getattr(self, "retry_policy", None) is not None
+        return not isinstance(error, AirflowFailException) and (has_policy or self._may_retry(error))
+
+    def _may_retry(self, error: BaseException) -> bool:
         """Whether a retry may help."""
         return not isinstance(error, NOT_RETRIED)
 

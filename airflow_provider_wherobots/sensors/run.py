@@ -219,7 +219,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
 
         return SensorTry(self, context, self._attempt)
 
-    def _may_retry(self, error: WherobotsException) -> bool:
+    def _may_retry(self, error: BaseException) -> bool:
         # By name, a retry may find a newer run.
         return super()._may_retry(error) and (self.run_name is not None or not isinstance(error, _FINAL))
 

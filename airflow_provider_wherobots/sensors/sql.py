@@ -20,7 +20,7 @@ from airflow_provider_wherobots.exceptions import WherobotsSqlException, Wherobo
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.sql_task import SqlTask
+from airflow_provider_wherobots.operators.sql_task import SqlTask, as_values
 from airflow_provider_wherobots.operators.wherobots_task import push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
 from airflow_provider_wherobots.sql.repeatable import may_repeat
@@ -118,6 +118,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
     ) -> None:
         given: Any = {"sql": sql, "parameters": parameters, "success": success, "failure": failure, **kwargs}
         super().__init__(conn_id=wherobots_conn_id, selector=selector, fail_on_empty=fail_on_empty, **given)
+        self.parameters = as_values(self.parameters)
         self.wherobots_conn_id = wherobots_conn_id
         self.session_id = session_id
         self._set_session_arguments(

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.flows.retry import (
     CANCEL_BUDGET_SECONDS,
     DEFAULT_MAX_OUTAGE_SECONDS,
     JITTER,
+    REFUSED_SECONDS,
     Outage,
     at_most,
     send,
@@ -154,7 +155,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     moment = yield from clock.read()
     wait = options.begun(moment)
     waited = 0.0 if options.since is None else max(0.0, moment - options.since)
-    outage, notes = Outage(wait.max_outage_seconds), _StatusNotes(session_id, waited)
+    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS), _StatusNotes(session_id, waited)
     delay = FIRST_DELAY_SECONDS
     while True:
         left = wait.left(waited + clock.seconds, moment)

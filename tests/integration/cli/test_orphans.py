@@ -212,7 +212,8 @@ def start_session(hook: WherobotsHook, session_key: str) -> str:
 
 
 def test_sql_sessions(hook: WherobotsHook, orphans: Program, control: ControlClient) -> None:
-    keys = {name: f"nightly.start-{index:012x}" for index, name in enumerate(("orphan", "in use", "of others"))}
+    names = ("orphan", "in use", "of others")
+    keys = {name: f"nightly.start_{name.replace(' ', '_')}-{index:012x}" for index, name in enumerate(names)}
     keys["unsure"] = "a-key-of-the-user"
     ids = {name: start_session(hook, key) for name, key in keys.items()}
 
@@ -251,7 +252,7 @@ def test_sql_sessions(hook: WherobotsHook, orphans: Program, control: ControlCli
 def test_a_task_that_is_cleared_during_the_command_keeps_its_session(
     hook: WherobotsHook, orphans: Program, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key = f"nightly.start-{99:012x}"
+    key = f"nightly.start_cleared-{99:012x}"
     session_id = start_session(hook, key)
     row = {
         **task_instance("start_cleared", "success"),

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from enum import Enum
@@ -166,6 +166,16 @@ def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
         hook.insert_rows("t", [*[(1,)] * inserted, (99,)], commit_every=2)
     assert isinstance(caught.value, AirflowFailException) is bool(inserted)
     assert ("The 2 rows before that batch are inserted" in str(caught.value)) is bool(inserted)
+
+
+def test_rows_that_cannot_be_read_to_their_end_are_not_inserted_again(hook: WherobotsSqlHook) -> None:
+    def rows() -> Iterator[tuple[int]]:
+        yield from [(1,), (2,), (3,)]
+        raise ConnectionError("the other database is away")
+
+    with pytest.raises(WherobotsSqlException, match=r"(?s)the other database is away.*The 2 rows before") as caught:
+        hook.insert_rows("t", rows(), commit_every=2)
+    assert isinstance(caught.value, AirflowFailException)
 
 
 @pytest.mark.parametrize(

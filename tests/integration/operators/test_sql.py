@@ -7,8 +7,8 @@ import copy
 import re
 import threading
 import time
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
@@ -491,8 +491,9 @@ def test_a_failed_statement_says_why(make: Make) -> None:
     assert written(ti) == ["sent by 1", "no_effect by 1"]
 
 
-def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: ControlClient, server: LocalServer) -> None:
-    task, ti = make("HOLD"), TaskInstance()
+@contextmanager
+def cancelled_elsewhere(control: ControlClient) -> Iterator[None]:
+    """Cancel the statement that is executed here as somebody else would."""
 
     def cancel_elsewhere() -> None:
         wait_until_it_runs(control)
@@ -504,9 +505,13 @@ def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: Contr
 
     elsewhere = threading.Thread(target=cancel_elsewhere)
     elsewhere.start()
-    with pytest.raises(WherobotsSqlStatementCancelledException) as caught:
-        task.execute(context(ti))
+    yield
     elsewhere.join()
+
+
+def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: ControlClient) -> None:
+    with cancelled_elsewhere(control), pytest.raises(WherobotsSqlStatementCancelledException) as caught:
+        make("HOLD").execute(context(TaskInstance()))
     assert isinstance(caught.value, AirflowFailException)
 
 
@@ -1015,11 +1020,11 @@ def test_a_query_that_cannot_tell_leaves_the_write_in_doubt(
 def test_a_query_cannot_tell_that_a_write_which_may_still_run_has_no_effect(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unconfirmed(execution_id: str, *, url: str) -> Any:
+    def unconfirmed(execution_ids: list[str], url: str, unattended_seconds: float) -> Any:
         yield from ()
         return False
 
-    monkeypatch.setattr(sql_history, "cancel", unconfirmed)
+    monkeypatch.setattr(sql_history, "end_in_doubt", unconfirmed)
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     control.end_sql_session(ti.xcoms["session_id"])
@@ -1253,6 +1258,39 @@ def test_a_session_of_its_own_lives_while_it_may_still_tell_what_an_earlier_try_
         make(INSERT, retries=2, force_new=True).execute(context(third))
     assert third.xcoms["session_id"] == first.xcoms["session_id"]
     assert is_stopped(control, third), "no retry follows"
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_session_of_its_own_ends_with_a_retry_that_has_deferred_and_succeeded(
+    make: Make, control: ControlClient
+) -> None:
+    control.answer_sql(INSERT, error="no such table")
+    first, task = TaskInstance(), make([INSERT, "SLEEP 1"], deferrable=True, force_new=True, retries=2)
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        run_to_end(task, first)
+    control.clear_sql_answers()
+    second = next_try(first, max_tries=2)
+    assert run_warm(task, second)[1] == ["WherobotsSqlStatementTrigger"]
+    assert is_stopped(control, second)
+
+
+def test_a_session_of_its_own_ends_with_a_failure_that_is_not_retried(make: Make, control: ControlClient) -> None:
+    control.answer_sql(INSERT, held=True)
+    ti = TaskInstance(max_tries=2)
+    with cancelled_elsewhere(control), pytest.raises(WherobotsSqlStatementCancelledException):
+        make(INSERT, retries=2, force_new=True).execute(context(ti))
+    assert is_stopped(control, ti)
+
+
+def test_a_kill_while_a_session_of_its_own_is_requested_stops_the_session(make: Make, control: ControlClient) -> None:
+    """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
+    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1})
+    task, ti = make(INSERT, force_new=True), TaskInstance()
+    kill = signal_when(lambda: bool(control.requests("createSqlSession")), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert executed(control) == []
+    assert [one["status"][:7] for one in control.sql_sessions()] == ["DESTROY"]
 
 
 def test_a_retry_after_a_session_of_its_own_has_ended_goes_on_where_the_try_before_failed(

@@ -175,7 +175,10 @@ def test_a_session_that_is_not_ready_in_time_is_stopped_unless_others_may_use_it
     assert deletes(control) == stopped
 
 
-def test_a_session_that_cannot_be_looked_at_is_stopped(start: Start, control: ControlClient) -> None:
+def test_a_session_that_cannot_be_looked_at_is_stopped(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("airflow_provider_wherobots.flows.sql.session.REFUSED_SECONDS", 0.0)
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     with pytest.raises(WherobotsRequestException):
         start(deferrable=True).execute(context(TaskInstance()))

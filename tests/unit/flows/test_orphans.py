@@ -170,7 +170,7 @@ def user(state: str | None, key: str = "", *, active: bool = False) -> SessionUs
     return SessionUser(replace(OWNER, state=state), active, key)
 
 
-OWN_KEY = durable_run_name("hail.start", OWNER.suffix)
+OWN_KEY = durable_run_name("hail.stats", OWNER.suffix)
 
 
 @pytest.mark.parametrize(
@@ -185,6 +185,7 @@ OWN_KEY = durable_run_name("hail.start", OWNER.suffix)
         # Anybody with the same arguments, or the same key, may share it.
         ([user("success"), user("failed")], RunVerdict.UNSURE),
         ([user("success", "nightly")], RunVerdict.UNSURE),
+        ([user("success", "550e8400-e29b-41d4-a716-446655440000")], RunVerdict.UNSURE),
     ],
 )
 def test_a_session_is_an_orphan_only_if_it_is_a_tasks_own_and_its_dag_runs_have_ended(

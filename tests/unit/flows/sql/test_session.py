@@ -27,7 +27,7 @@ from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSessi
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import JITTER
+from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
     SessionAddressError,
@@ -364,7 +364,7 @@ def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() ->
         script = Script(stages((0, permanent)))
         with pytest.raises(type(permanent)):
             script.run(await_session("s1", SessionWait()))
-        assert script.elapsed < 1
+        assert REFUSED_SECONDS - 1 < script.elapsed < REFUSED_SECONDS + 1
 
 
 def test_a_long_start_is_told_every_five_minutes() -> None:

@@ -23,7 +23,7 @@ READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/s1/ws", v
         (
             PermissionDeniedError("getSqlSession", 403),
             "its session cannot be reached (getSqlSession: 403: no body)",
-            0,
+            60,
         ),
         (
             ServerError("getSqlSession", 503),
