@@ -33,6 +33,7 @@ if TYPE_CHECKING:
         AirflowOptionalProviderFeatureException,
         AirflowSensorTimeout,
         AirflowSkipException,
+        AirflowTaskTimeout,
         TaskDeferralError,
     )
     from airflow.sdk.execution_time.xcom import XCom
@@ -58,6 +59,7 @@ else:
             AirflowOptionalProviderFeatureException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
             TaskDeferralError,
         )
     else:
@@ -68,6 +70,7 @@ else:
             AirflowOptionalProviderFeatureException,
             AirflowSensorTimeout,
             AirflowSkipException,
+            AirflowTaskTimeout,
             TaskDeferralError,
         )
 
@@ -92,6 +95,7 @@ __all__ = [
     "AirflowOptionalProviderFeatureException",
     "AirflowSensorTimeout",
     "AirflowSkipException",
+    "AirflowTaskTimeout",
     "BaseHook",
     "BaseOperator",
     "BaseOperatorLink",

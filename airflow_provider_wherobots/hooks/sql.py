@@ -18,7 +18,12 @@ from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.compat import AirflowFailException, AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.compat import (
+    AirflowFailException,
+    AirflowOptionalProviderFeatureException,
+    AirflowSkipException,
+    AirflowTaskTimeout,
+)
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -385,8 +390,8 @@ class WherobotsSqlHook(DbApiHook):
                     self.log.info("Inserted %d rows into %s so far", done, table)
             except InvalidArgumentError as error:
                 raise _refused(f"{error}. The {done} rows before that batch are inserted") from None
-            except Exception as error:
-                if not done or isinstance(error, AirflowFailException):
+            except (Exception, AirflowTaskTimeout) as error:
+                if not done or isinstance(error, AirflowFailException | AirflowSkipException):
                     raise
                 kind = type(error) if isinstance(error, WherobotsException) else WherobotsSqlException
                 why = str(error) if isinstance(error, WherobotsException) else reason_of(error)

@@ -33,6 +33,7 @@ class ExecutesSql(SqlTask):
         handler: Any
         hook_params: Any
         retry_delay: timedelta
+        retry_exponential_backoff: bool | float
 
         def _should_run_output_processing(self) -> bool: ...
         def _process_output(self, results: list[Any], descriptions: list[Any]) -> list[Any]: ...

@@ -193,9 +193,8 @@ class SqlHistory:
         """Execute ``outcome_sql`` for a write in doubt, and record its result. Returns why there is no result."""
         query, tries, log = outcome_query(self._task), self.record.in_doubt(statement.mark), self._task.log
         # The table must not change any more when it is queried.
-        has_ended = self._attempt.run(
-            end_in_doubt([self.ids.of(number, statement.mark) for number in tries], options.url, self._unattended())
-        )
+        ids = [self.ids.of(number, statement.mark) for number in tries]
+        has_ended = self._attempt.run(end_in_doubt(ids, options.url, self._unattended(), options.deadline))
         execution_id = self.ids.of(self.try_number, mark_of(query))
         log.info("Executing outcome_sql (%s) as %s", masked(query), execution_id)
         with self._attempt.in_flight([execution_id], options.url):
@@ -215,7 +214,9 @@ class SqlHistory:
 
     def _unattended(self) -> float:
         """How many seconds ago, at least, the connection of the try before was lost."""
-        return float(self._task.retry_delay.total_seconds())
+        task = self._task
+        may_be_less = task.retry_exponential_backoff or getattr(task, "retry_policy", None) is not None
+        return 0.0 if may_be_less else task.retry_delay.total_seconds()
 
     def _must_record(self, key: str) -> None:
         why, cause = "Airflow's audit log cannot be written", None

@@ -19,7 +19,17 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
 )
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Connect, Flow, Note, Receive, Sleep, Transmit, attempt, perform
+from airflow_provider_wherobots.flows.effects import (
+    Connect,
+    Flow,
+    Note,
+    Receive,
+    Sleep,
+    Transmit,
+    attempt,
+    now,
+    perform,
+)
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
@@ -82,18 +92,22 @@ def end_earlier(
     return ""
 
 
-def end_in_doubt(execution_ids: Sequence[str], url: str, unattended_seconds: float) -> Flow[bool]:
+def end_in_doubt(
+    execution_ids: Sequence[str], url: str, unattended_seconds: float, deadline: float | None = None
+) -> Flow[bool]:
     """Cancel executions of earlier tries, and return whether they have ended. None has had a connection for
     ``unattended_seconds``.
 
     A session may have forgotten one that still runs. It cancels that by itself, some time after the connection was
-    lost. So that time is waited for.
+    lost. So that time is waited for, unless the deadline, in epoch seconds, comes before.
     """
     lasts = []
     for execution_id in execution_ids:
         lasts.append((yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, url)))
     pause = GRACE_SECONDS - unattended_seconds
     if pause > 0 and any(isinstance(last, ExecutionError) for last in lasts):
+        if deadline is not None and (yield from now()) + pause > deadline:
+            return False
         yield Note(
             logging.INFO,
             f"Waiting {words.duration(pause)}: a session may still execute a statement that it has forgotten",

@@ -156,7 +156,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     wait = options.begun(moment)
     waited = 0.0 if options.since is None else max(0.0, moment - options.since)
     outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS), _StatusNotes(session_id, waited)
-    delay = FIRST_DELAY_SECONDS
+    delay, refusal = FIRST_DELAY_SECONDS, None
     while True:
         left = wait.left(waited + clock.seconds, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
@@ -168,7 +168,9 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         except WherobotsApiError as error:
             has_succeeded = False
             pause = yield from outage.pause(error, clock.seconds, "the session is not affected; polling continues")
+            refusal = None if error.transient else error
         if has_succeeded:
+            refusal = None
             yield from outage.succeeded(clock.seconds, "The service")
         if session is not None:
             yield from notes.seen(session, clock.seconds)
@@ -183,7 +185,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)
         if left <= 0:
-            raise _not_in_time(session_id, wait, notes)
+            raise refusal or _not_in_time(session_id, wait, notes)
         pause = at_most(left, pause)
         yield pause
         moment = yield from clock.read(pause.seconds * (1 + pause.jitter))

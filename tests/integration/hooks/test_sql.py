@@ -23,7 +23,12 @@ from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.api.transports import download
-from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException, AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.compat import (
+    AIRFLOW,
+    AirflowFailException,
+    AirflowOptionalProviderFeatureException,
+    AirflowTaskTimeout,
+)
 from airflow_provider_wherobots.dbapi import connection as connection_module
 from airflow_provider_wherobots.dbapi import errors
 from airflow_provider_wherobots.dbapi.cursor import STORED
@@ -168,10 +173,13 @@ def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
     assert ("The 2 rows before that batch are inserted" in str(caught.value)) is bool(inserted)
 
 
-def test_rows_that_cannot_be_read_to_their_end_are_not_inserted_again(hook: WherobotsSqlHook) -> None:
+@pytest.mark.parametrize("kind", [ConnectionError, AirflowTaskTimeout])
+def test_rows_that_cannot_be_read_to_their_end_are_not_inserted_again(
+    hook: WherobotsSqlHook, kind: type[BaseException]
+) -> None:
     def rows() -> Iterator[tuple[int]]:
         yield from [(1,), (2,), (3,)]
-        raise ConnectionError("the other database is away")
+        raise kind("the other database is away")
 
     with pytest.raises(WherobotsSqlException, match=r"(?s)the other database is away.*The 2 rows before") as caught:
         hook.insert_rows("t", rows(), commit_every=2)

@@ -1020,7 +1020,7 @@ def test_a_query_that_cannot_tell_leaves_the_write_in_doubt(
 def test_a_query_cannot_tell_that_a_write_which_may_still_run_has_no_effect(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def unconfirmed(execution_ids: list[str], url: str, unattended_seconds: float) -> Any:
+    def unconfirmed(execution_ids: list[str], url: str, unattended_seconds: float, deadline: float | None) -> Any:
         yield from ()
         return False
 

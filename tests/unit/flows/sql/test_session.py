@@ -365,6 +365,10 @@ def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() ->
         with pytest.raises(type(permanent)):
             script.run(await_session("s1", SessionWait()))
         assert REFUSED_SECONDS - 1 < script.elapsed < REFUSED_SECONDS + 1
+        script = Script(stages((0, permanent)))
+        with pytest.raises(type(permanent)):
+            script.run(await_session("s1", SessionWait(timeout=15.0)))
+        assert 15 <= script.elapsed < 20
 
 
 def test_a_long_start_is_told_every_five_minutes() -> None:

@@ -1000,6 +1000,11 @@ def test_a_write_that_the_session_has_forgotten_may_run_as_long_as_a_lost_connec
     began = script.now
     assert script.run(end_in_doubt(["e1"], "", unattended))
     assert waits <= script.now - began < waits + 3
+    script = begun(FakeSession([plan], cancel_seconds=cancel_seconds))
+    script.now += 1.0
+    began = script.now
+    assert script.run(end_in_doubt(["e1"], "", unattended, began + 20)) is (waits == 0)
+    assert script.now - began < 3
 
 
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
