@@ -39,7 +39,7 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
         # The task stays "restarting" there, until it is cleared once more.
         case.wait_for_statuses("CANCELLED")
         case.clear()
-    case.wait_for_statuses("CANCELLED", "RUNNING")
+    case.wait_for_new_run(STATES[way])
     case.release()
     case.end("success", try_number=2)
     assert case.statuses() == ["CANCELLED", "COMPLETED"]

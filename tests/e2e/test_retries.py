@@ -13,7 +13,7 @@ HAS_POLICIES = tuple(map(int, version("apache-airflow").split(".")[:2])) >= (3, 
 def test_a_run_cancelled_in_the_console_is_retried_where_the_user_says_so(world: World, way: str) -> None:
     case = world.case(way).begin().wait_until_followed("deferred")
     case.cancel()
-    case.wait_for_statuses("CANCELLED", "RUNNING")
+    case.wait_for_new_run("deferred")
     case.release()
     case.end("success", try_number=2)
     assert case.statuses() == ["CANCELLED", "COMPLETED"]

@@ -24,6 +24,7 @@ def test_a_clear_starts_the_next_try_before_the_old_trigger_is_cancelled(world: 
     # The old trigger has ended before the third poll.
     polls = len(case.requests("getJobRun"))
     wait_for(lambda: len(case.requests("getJobRun")) >= polls + 3, what="the new run to be followed")
+    case.wait_until_deferred()
     case.release()
     case.end("success", try_number=2)
     assert case.statuses() == ["CANCELLED", "COMPLETED"]

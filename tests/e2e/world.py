@@ -213,6 +213,12 @@ class Case(DagCase):
         wait_for(lambda: len(self.requests("getJobRun")) >= requests, what="the run to be followed")
         return self
 
+    def wait_for_new_run(self, state: str) -> None:
+        """Wait until the run is cancelled, and the next try of the task is in a state and has a run of its own."""
+        self.wait_for_statuses("CANCELLED", "RUNNING")
+        if state == "deferred":
+            self.wait_until_deferred()
+
     def release(self) -> None:
         """Let the job come to its end."""
         self._release.touch()
