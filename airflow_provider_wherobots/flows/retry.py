@@ -20,7 +20,7 @@ T = TypeVar("T")
 DEFAULT_MAX_OUTAGE_SECONDS = 600.0
 """How long an outage is tolerated unless the user sets another limit."""
 REFUSED_SECONDS = 60.0
-"""How long polls and look-ups may be refused (401, 403, 404) until that is believed. A gateway may be wrong once."""
+"""How long polls, look-ups and cancels may be refused until that is believed. A gateway may be wrong once."""
 CALL_SECONDS = 70.0
 """How long a call may take, unless a flow allows it less."""
 FIRST_DELAY_SECONDS = 1.0
@@ -147,7 +147,7 @@ def repeat(
     *,
     refused_seconds: float = 0.0,
 ) -> Flow[T]:
-    """Run a flow, and run it again while it fails transiently and repeating is safe. It can be refused for a while."""
+    """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long."""
     outage = Outage(max_outage_seconds, refused_seconds)
     while True:
         try:

@@ -150,7 +150,10 @@ def request_session_with_quota(
 
 
 def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
-    """Poll a session until statements can be executed in it. Retries transient failures for ``max_outage_seconds``."""
+    """Poll a session until statements can be executed in it.
+
+    Tolerates transient failures for ``max_outage_seconds``, and refusals for a minute.
+    """
     clock = SteadyClock()
     moment = yield from clock.read()
     wait = options.begun(moment)
