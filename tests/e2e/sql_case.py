@@ -121,7 +121,8 @@ class SqlCase(DagCase):
 
     def check_executed_again(self) -> None:
         """After it was cleared, its new try has executed the statement after the old execution was cancelled."""
-        self.wait_until_executed(2).release()
+        self.wait_until_executed(2).wait_until_deferred()
+        self.release()
         self.check_result(self.end("success", try_number=2))
         assert self.states() == ["cancelled", "succeeded"]
         assert self.counts() == (2, 1)

@@ -3,6 +3,7 @@
 import pytest
 
 from tests.e2e.world import TASK, World
+from tests.support.waiting import wait_for
 
 
 @pytest.mark.short
@@ -21,11 +22,12 @@ def test_a_clear_after_the_dag_runs_end_replaces_the_run_that_it_has_left_active
 @pytest.mark.short
 def test_a_worker_is_killed_between_the_runs_end_and_the_tasks_and_the_retry_takes_the_run_over(world: World) -> None:
     case = world.case("worker_retry").begin().wait_until_followed("running")
+    # The worker asks for them when the run has ended and its log is read.
+    case.fault("getJobRunMetrics", {"type": "hang", "seconds": 600}, times=1)
     case.release()
-    # The worker polls the run, and waits for late lines, for longer than this takes.
-    case.wait_for_statuses("COMPLETED")
+    wait_for(lambda: case.requests("getJobRunMetrics"), what="the worker to ask for the metrics")
     world.airflow.kill_task(case.way, case.dag_run, TASK)
-    log = case.end("success", try_number=2, timeout=400)
+    log = case.end("success", try_number=2)
     assert case.counts() == (1, 0)
     assert "has completed; it is not repeated" in log
     assert log.count("the run is done") == 1

@@ -33,7 +33,9 @@ def test_a_task_is_marked_failed_while_deferred_and_the_service_is_in_trouble(wo
 @pytest.mark.short
 @pytest.mark.parametrize("way", STATES)
 def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(world: World, way: str) -> None:
-    case = world.case(way).begin().wait_until_followed(STATES[way])
+    # The process of the next try may end at once on 2.11: it stores the id of a trigger that was deleted meanwhile.
+    has_retry = way == "deferred" and world.airflow.is_series("2.11")
+    case = world.case("deferred_retry" if has_retry else way).begin().wait_until_followed(STATES[way])
     case.clear()
     if world.airflow.is_series("3.0") and way == "worker":
         # The task stays "restarting" there, until it is cleared once more.
@@ -41,7 +43,7 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
         case.clear()
     case.wait_for_new_run(STATES[way])
     case.release()
-    case.end("success", try_number=2)
+    case.end("success")
     assert case.statuses() == ["CANCELLED", "COMPLETED"]
     assert case.counts() == (2, 1)
 
@@ -74,7 +76,7 @@ def test_a_crashed_trigger(world: World) -> None:
 def test_a_run_that_the_last_try_can_no_longer_follow(world: World) -> None:
     case = world.case("deferred").begin().wait_until_followed("deferred")
     refused = {"type": "status", "status": 403, "body": {"errors": [{"message": "no longer yours"}]}}
-    case.fault("getJobRun", refused, seconds=150)
+    case.fault("getJobRun", refused)
     log = case.end("failed")
     case.wait_for_statuses("CANCELLED")
     assert case.counts() == (1, 1)

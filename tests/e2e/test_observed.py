@@ -15,9 +15,11 @@ DAG = "observed"
 
 def test_a_runs_metrics_and_its_place_in_the_lineage_are_told_outside(world: World) -> None:
     case = world.case(DAG)
-    case.trigger({})
+    case.begin()
+    case.wait_until_deferred(task_id="deferred")
+    case.release()
     for way in ("deferred", "worker"):
-        case.wait_for_task("success", task_id=way, timeout=300)
+        case.wait_for_task("success", task_id=way)
         (run,) = [found for found in case.runs() if f"-{way}-" in found["name"]]
         its_end_is_measured_once(case, way)
         it_hangs_below_its_task(case, way, run)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.e2e.world import Case, World
+from tests.e2e.world import World
 
 FULL: dict[str, Any] = {
     "type": "status",
@@ -14,11 +14,6 @@ FULL: dict[str, Any] = {
 }
 FULL_FOR_LONG = {**FULL, "headers": {"Retry-After": "35"}}
 """Longer than a worker waits itself; the DAG's file says how long that is."""
-
-
-def wait_until_waiting(case: Case) -> None:
-    case.wait_for_task("deferred")
-    assert case.counts() == (0, 0)
 
 
 def test_a_full_organization_is_waited_for_on_the_worker(world: World) -> None:
@@ -33,12 +28,12 @@ def test_a_full_organization_is_waited_for_on_the_worker(world: World) -> None:
 def test_a_kill_during_the_deferred_wait_ends_it_and_no_run_is_ever_created(world: World) -> None:
     killed = world.case("full").fault("createJobRun", FULL_FOR_LONG).begin("talk.py", 3)
     after = world.case("full").fault("createJobRun", FULL_FOR_LONG, times=1).begin("talk.py", 3)
-    wait_until_waiting(killed)
+    killed.wait_for_task("deferred")
     killed.mark("failed")
     killed.end("failed")
     # Its wait would be over before that of one that was refused later.
-    wait_until_waiting(after)
-    after.wait_until_followed("deferred").release()
+    after.wait_until_deferred(times=2)
+    after.release()
     log = after.end("success")
     assert "quota is used up" in log
     assert len(after.requests("createJobRun")) == 2

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.e2e.world import World
+from tests.e2e.world import DagCase, World
 from tests.support.waiting import wait_for
 
 DAG = "sensors"
@@ -33,7 +33,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
     for task_id, state in (("late", "failed"), ("late_from_trigger", "failed"), ("skipped", "skipped")):
         assert api.wait_for_task(DAG, dag_run, task_id, state)["try_number"] == 1
         log = api.task_log(DAG, dag_run, task_id).text
-        assert "was found before the task's timeout (20 seconds) was reached" in log, log
+        assert "was found before the task's timeout (40 seconds) was reached" in log, log
         assert f"No run named '{NAME}' created since " in log
 
     run = control.create_run(f"{NAME}-0123456789ab")
@@ -75,7 +75,7 @@ def test_a_sensor_takes_its_run_from_another_task_wherever_it_is_to_start(world:
     run = control.create_run("of-another-task")
     world.connect("wherobots_sensor_by_id")
     dag_run = api.trigger_dag("sensor_by_id", {"run_id": run["id"]})
-    api.wait_for_task("sensor_by_id", dag_run, "by_id", "deferred")
+    DagCase(world, "sensor_by_id", dag_run).wait_until_deferred(task_id="by_id")
     url = f"{world.server.url}/runs/{run['id']}"
     wait_for(lambda: api.links("sensor_by_id", dag_run, "by_id")["Wherobots run"] == url, what="the link")
     control.patch_run(run["id"], status="FAILED", completed=True, kubeApp={"message": "no more nodes"})

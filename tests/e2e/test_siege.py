@@ -47,7 +47,6 @@ def test_a_task_is_renamed_while_it_is_deferred_and_no_triggerer_is_alive(world:
     airflow.start_component("triggerer")
     wait_for(
         lambda: len(other.requests("getJobRun")) > polls or not airflow.is_running("triggerer"),
-        timeout=300,
         what="the triggerer to follow the runs, or to end",
     )
     if not airflow.is_running("triggerer"):

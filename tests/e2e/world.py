@@ -113,19 +113,21 @@ class DagCase:
         """Wait until a task is in one of some states."""
         return self.world.airflow.api.wait_for_task(self.way, self.dag_run, task_id, *states, timeout=timeout)
 
-    def wait_until_deferred(self) -> None:
-        """Wait until the task is deferred, and the scheduler has dealt with the executor's report of that.
+    def wait_until_deferred(self, times: int = 1, *, task_id: str = TASK) -> None:
+        """Wait until a task is deferred, and the scheduler has dealt with the executor's report of that.
 
         If a trigger fires before, Airflow takes the report for one of the task that is queued again, and ends it. The
         scheduler's log names a report when it arrives. Its next heartbeat comes after it has dealt with that.
+
+        :param times: how often its try is deferred by then. Default 1.
         """
-        number = self.wait_for_task("deferred")["try_number"]
-        report = f"TaskInstanceKey(dag_id='{self.way}', task_id='{TASK}', run_id='{self.dag_run}', try_number={number},"
+        number = self.wait_for_task("deferred", task_id=task_id)["try_number"]
+        key = f"TaskInstanceKey(dag_id='{self.way}', task_id='{task_id}', run_id='{self.dag_run}', try_number={number},"
         airflow = self.world.airflow
         output = airflow.output("scheduler")
         wait_for(
-            lambda: f"state success for task instance {report}" in output.read_text(errors="replace"),
-            what="the executor's report",
+            lambda: output.read_text(errors="replace").count(f"state success for task instance {key}") >= times,
+            what=f"{times} of the executor's reports",
         )
         reported = datetime.now(UTC)
 

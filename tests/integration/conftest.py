@@ -31,10 +31,11 @@ print("about to fail", flush=True)
 raise ValueError("no such country: Atlantis")
 """,
     "result.py": """
-import sys, time
+import pathlib, sys, time
 print("before", flush=True)
 print("airflow-result:", sys.argv[1], flush=True)
-time.sleep(float(sys.argv[3]) if len(sys.argv) > 3 else 0)
+while len(sys.argv) > 3 and not pathlib.Path(sys.argv[3]).exists():
+    time.sleep(0.1)
 print("after", flush=True)
 sys.exit(int(sys.argv[2]))
 """,

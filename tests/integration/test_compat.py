@@ -41,7 +41,7 @@ def test_a_name_that_is_gone_is_told_instead_of_taking_the_way_of_2_11() -> None
     # The Task SDK has a configuration since 3.2.
     names += ["airflow.sdk.configuration"] if compat.AIRFLOW >= (3, 2) else []
     program = [sys.executable, "-c", GONE, *names]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(program, capture_output=True, text=True, timeout=240, check=False)
     errors = [line for line in done.stderr.splitlines() if line.startswith(("ImportError", "ModuleNotFoundError"))]
     assert len(errors) == len(names), done.stderr
     assert all(name in error for name, error in zip(names, errors, strict=True)), errors

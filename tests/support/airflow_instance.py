@@ -30,7 +30,7 @@ from tests.support.places import TREE
 from tests.support.ports import HeldPort
 from tests.support.processes import ProcessFamily, freeze, is_alive
 from tests.support.services import PostgreSQL
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 ComponentKey = tuple[str, int]
 
@@ -140,10 +140,10 @@ class AirflowInstance:
     ) -> None:
         self.stop()
 
-    def start(self, *, timeout: float = 240.0) -> None:
+    def start(self, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Prepare the database, start every component and wait until all are healthy.
 
-        :param timeout: seconds that the components have to become healthy. Default 240.
+        :param timeout: seconds that the components have to become healthy. Default ``PATIENCE_SECONDS``.
         """
         if self._family.members():
             raise AirflowInstanceError(f"An Airflow runs in {self.home} already.")
@@ -277,7 +277,7 @@ class AirflowInstance:
         """Run an ``airflow`` command on this instance and return its standard output."""
         return self.run_python("-m", "airflow", *arguments)
 
-    def run_python(self, *arguments: str, timeout: float = 240.0) -> str:
+    def run_python(self, *arguments: str, timeout: float = PATIENCE_SECONDS) -> str:
         """Run Python with these arguments as on a machine of this instance, and return its standard output."""
         done = subprocess.run(
             [self.python, *arguments],
@@ -358,7 +358,7 @@ class AirflowInstance:
         process = self._family.spawn(
             [self.python, "-m", "airflow", *arguments], env=self._env, cwd=self.home, output=output
         )
-        if process.wait(timeout=180) != 0:
+        if process.wait(timeout=PATIENCE_SECONDS) != 0:
             raise AirflowInstanceError(f"airflow {arguments[0]} failed:\n{_tail(output)}")
 
     def _wait_until_healthy(self, timeout: float) -> None:

@@ -51,6 +51,8 @@ def common(database: str, dags_folder: Path, credentials: Credentials) -> Settin
             # A changed DAG file is noticed at once, not after half a minute.
             "min_serialized_dag_update_interval": "1",
             "hostname_callable": "loopback_host.hostname",
+            # By default a DAG file fails if it takes 30 s to import.
+            "dagbag_import_timeout": "600",
         },
         "database": {
             "sql_alchemy_conn": database,
@@ -106,6 +108,7 @@ def airflow_3(home: Path, port: int, credentials: Credentials) -> Settings:
             "refresh_interval": "5",
             "bundle_refresh_check_interval": "2",
             "parsing_processes": "1",
+            "dag_file_processor_timeout": "600",
         },
         "workers": {
             # A running task notices within 2 s that it was marked or cleared.
@@ -167,6 +170,7 @@ def airflow_2(port: int, credentials: Credentials) -> Settings:
             "internal_api_secret_key": credentials.secret_key,
             # From SIGTERM to SIGKILL of a task: 60 s by default.
             "killed_task_cleanup_time": "15",
+            "dag_file_processor_timeout": "600",
         },
         "api": {"auth_backends": "airflow.providers.fab.auth_manager.api.auth.backend.basic_auth"},
         "fab": {"auth_rate_limited": "False"},
@@ -185,6 +189,8 @@ def airflow_2(port: int, credentials: Credentials) -> Settings:
         "scheduler": {
             "dag_dir_list_interval": "5",
             "parsing_processes": "1",
+            # A task whose worker is lost is failed at each look, also if it has begun again since the look before.
+            "zombie_detection_interval": "20",
         },
     }
 

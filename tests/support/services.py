@@ -16,7 +16,7 @@ import requests
 from tests.support.places import TREE
 from tests.support.ports import HeldPort
 from tests.support.processes import ProcessFamily
-from tests.support.waiting import wait_for
+from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
 ANYBODY = "nobody"
 """PostgreSQL does not start as root. If this process runs as root, PostgreSQL runs as this user."""
@@ -65,7 +65,12 @@ class PostgreSQL:
             "full_page_writes": "off",
         }
         settings = [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
-        if family.spawn(initdb, env=_clean(), cwd=self._folder, output=output, user=user).wait(timeout=120) != 0:
+        if (
+            family.spawn(initdb, env=_clean(), cwd=self._folder, output=output, user=user).wait(
+                timeout=PATIENCE_SECONDS
+            )
+            != 0
+        ):
             raise ServiceError(f"initdb failed:\n{output.read_text()}")
         command: list[str | Path] = [programs / "postgres", "-D", data, *settings]
         self._process = family.spawn(command, env=_clean(), cwd=self._folder, output=output, user=user)

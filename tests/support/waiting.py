@@ -6,7 +6,7 @@ from typing import TypeVar
 
 T = TypeVar("T")
 
-PATIENCE_SECONDS = 240.0
+PATIENCE_SECONDS = 600.0
 """How long to wait for something: a busy machine may take minutes to start a program."""
 _FIRST_PAUSE_SECONDS = 0.02
 

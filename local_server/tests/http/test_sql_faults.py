@@ -51,12 +51,13 @@ def test_the_connection_is_lost_after_the_statement(
 ) -> None:
     control.add_fault("executeSql", "lose_answer")
     socket = sql.open(session)
-    socket.send("execute_sql", "e1", statement="SLEEP 1")
+    socket.send("execute_sql", "e1", statement="HOLD")
     with pytest.raises(ConnectionClosed):
         socket.receive()
     assert effects(control) == [("executeSql", "lose_answer", True)]
     with sql.open(session) as second:
         assert second.retrieve("e1", attach=True)["attached"] is True
+        control.release_sql()
         assert second.receive()["state"] == "succeeded"
 
 
@@ -141,7 +142,7 @@ def test_news_are_late(sql: SqlClient, session: dict[str, Any], control: Control
 
 
 def test_a_message_is_handled_late(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    control.add_fault("executeSql", {"type": "slow", "seconds": 2}, times=1)
+    control.add_fault("executeSql", {"type": "slow", "seconds": 5}, times=1)
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement="SELECT 1")
         assert socket.retrieve("e1")["message"] == "Execution not found"
@@ -160,14 +161,15 @@ def test_a_late_message_arrives_although_the_connection_has_ended(
 
 
 def test_a_running_execution_is_forgotten(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    control.add_fault("executeSql", "evict", statement="sleep")
+    control.add_fault("executeSql", "evict", statement="hold")
     with sql.open(session) as socket:
-        execution_id = socket.begin("SLEEP 1")
+        execution_id = socket.begin("HOLD")
         assert socket.retrieve(execution_id) == {
             "kind": "error",
             "execution_id": execution_id,
             "message": "Execution not found",
         }
+        control.release_sql()
         assert socket.receive()["state"] == "succeeded"
 
 

@@ -273,7 +273,7 @@ def test_another_connection_cancels_it(sql: SqlClient, session: dict[str, Any]) 
 
 
 def test_a_cancel_takes_its_time(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    control.behaviour(sql_cancel_delay_seconds=2)
+    control.behaviour(sql_cancel_delay_seconds=5)
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
         socket.send("cancel", execution_id)
@@ -393,9 +393,9 @@ def test_orphans_are_cancelled(sql: SqlClient, session: dict[str, Any], control:
 
 
 def test_an_attach_in_time_saves_it(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    control.behaviour(sql_orphan_grace_seconds=4)
+    control.behaviour(sql_orphan_grace_seconds=9)
     socket = sql.open(session)
-    execution_id = socket.begin("SLEEP 5")
+    execution_id = socket.begin("SLEEP 10")
     control.drop_sql_connections(session["id"])
     with sql.open(session) as second:
         second.retrieve(execution_id, attach=True)
@@ -582,9 +582,9 @@ def test_its_address_is_none_for_http(sql: SqlClient, session: dict[str, Any]) -
 def test_a_connection_outlives_the_deadline_for_requests(
     sql: SqlClient, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(protocol, "HEAD_SECONDS", 2.0)
     with sql.open(session) as socket:
-        assert socket.silence(1.5)
+        assert socket.silence(3.0)
         assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
 
 

@@ -27,7 +27,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "left_active": {"wait_for_completion": False},
     "worker_retry": {"deferrable": False, "retries": 1},
     # Without a limit of its own, the run has the task's, and on a busy machine the service may be first.
-    "deferred_deadline": {"execution_timeout": timedelta(seconds=30), "timeout_seconds": 3600},
+    "deferred_deadline": {"execution_timeout": timedelta(seconds=60), "timeout_seconds": 3600},
     "crashing": {"operator": CrashingOperator},
     "full": {"max_quota_wait_seconds": 120},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
@@ -72,7 +72,7 @@ with DAG(dag_id="observed", start_date=datetime(2026, 1, 1), schedule=None, catc
         TenantOperator(
             task_id=way,
             name="e2e-{{ run_id }}-{{ task.task_id }}",
-            run_python={"uri": "s3://jobs/talk.py", "args": ["2", "0"]},
+            run_python={"uri": "s3://jobs/talk.py", "args": ["2", "0", "{{ dag_run.conf['release'] }}"]},
             runtime="tiny",
             region="aws-us-west-2",
             deferrable=deferrable,

@@ -24,9 +24,9 @@ with DAG(dag_id="sensors", start_date=datetime(2026, 1, 1), schedule=None, catch
     WherobotsRunSensor(task_id="marked", **common)
     WherobotsRunSensor(task_id="rescheduled", deferrable=False, mode="reschedule", **common)
     WherobotsRunSensor(task_id="worker", deferrable=False, **common)
-    WherobotsRunSensor(task_id="late", timeout=20, **common)
-    WherobotsRunSensor(task_id="late_from_trigger", timeout=20, start_from_trigger=True, **common)
-    WherobotsRunSensor(task_id="skipped", timeout=20, soft_fail=True, **common)
+    WherobotsRunSensor(task_id="late", timeout=40, **common)
+    WherobotsRunSensor(task_id="late_from_trigger", timeout=40, start_from_trigger=True, **common)
+    WherobotsRunSensor(task_id="skipped", timeout=40, soft_fail=True, **common)
 
 with DAG(dag_id="sensor_by_id", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
 

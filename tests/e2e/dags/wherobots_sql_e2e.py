@@ -29,7 +29,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "sql_deferred": {},
     "sql_worker": {"deferrable": False},
     "sql_worker_retry": {"deferrable": False, "retries": 1},
-    "sql_deadline": {"execution_timeout": timedelta(seconds=40)},
+    "sql_deadline": {"execution_timeout": timedelta(seconds=60)},
 }
 ENDINGS: dict[str, dict[str, Any]] = {
     "": {"handler": rows},

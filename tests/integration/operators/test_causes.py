@@ -69,7 +69,11 @@ def test_a_failure_with_a_known_cause_names_it_once_and_before_the_log(
         ("mentions", WherobotsRunFailedException, {}),
         ("mentions", WherobotsRunNotStartedException, {"environment": {"dependencies": [NO_FILE]}}),
         ("timeout", WherobotsRunTimedOutException, {"timeout_seconds": 2}),
-        ("timeout", WherobotsExecutionTimeoutException, {"execution_timeout": timedelta(seconds=3)}),
+        (
+            "timeout",
+            WherobotsExecutionTimeoutException,
+            {"execution_timeout": timedelta(seconds=3), "timeout_seconds": 600},
+        ),
     ],
 )
 def test_a_failure_without_a_known_cause_or_by_a_timeout_names_none(

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -196,19 +197,17 @@ def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
 
 
 def test_a_sensor_copies_the_log_of_the_run_it_waits_for(
-    operator: Operator, conn_id: str, configure: Configure, written: list[LogRecord]
+    operator: Operator, conn_id: str, configure: Configure, written: list[LogRecord], tmp_path: Path
 ) -> None:
     configure("all")
-    wait = {"uri": "s3://jobs/steady.py", "args": ["2"]}
-    run_id = operator(run_python=wait, wait_for_completion=False).execute(context(TaskInstance()))
+    over, ti = tmp_path / "over", TaskInstance(task_id="sensor")
+    job = {"uri": "s3://jobs/until.py", "args": [str(over)]}
+    run_id = operator(run_python=job, wait_for_completion=False).execute(context(TaskInstance()))
     sensor = WherobotsRunSensor(task_id="sensor", run_id=run_id, wherobots_conn_id=conn_id, poll_logs=True)
-    assert run(sensor, TaskInstance(task_id="sensor")) == run_id
-    assert [record.text for record in written] == [
-        begin_of_copy(run_id, "all"),
-        "line 00000",
-        "line 00001",
-        end_of_copy(run_id),
-    ]
+    deferred = deferred_by(sensor, ti)
+    over.touch()
+    assert resume_task(sensor, ti, deferred) == run_id
+    assert [record.text for record in written] == [begin_of_copy(run_id, "all"), "started", end_of_copy(run_id)]
 
 
 @pytest.mark.parametrize("make", [WherobotsRunOperator, WherobotsRunSensor])

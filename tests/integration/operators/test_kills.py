@@ -38,7 +38,7 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3))
+    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), timeout_seconds=600)
     with pytest.raises(TaskDeferred) as caught:
         task.execute(context(ti))
     assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
@@ -48,14 +48,13 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
     assert "reached: the limit is 3 seconds (3 s); the run was cancelled\nRun: http" in str(timed_out.value)
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
-    assert task.hook.get_run(ti.xcoms["run_id"]).payload["timeoutSeconds"] == 3
 
 
 def test_the_deadline_on_a_worker_cancels_and_fails_as_timed_out(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), deferrable=False)
+    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), timeout_seconds=600, deferrable=False)
     with pytest.raises(WherobotsExecutionTimeoutException, match="the run was cancelled"):
         task.execute(context(ti))
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
@@ -66,10 +65,10 @@ def test_the_deadline_on_a_worker_cancels_and_fails_as_timed_out(
 def test_cancel_on_kill_false_leaves_the_run_alone_at_the_deadline(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, deferrable: bool
 ) -> None:
-    arguments = {"execution_timeout": timedelta(seconds=3), "deferrable": deferrable, "cancel_on_kill": False}
+    limits = {"execution_timeout": timedelta(seconds=3), "timeout_seconds": 600}
     ti = TaskInstance()
     with pytest.raises(WherobotsExecutionTimeoutException, match="the run was left alone"):
-        run_to_end(operator(run_python=WAIT, **arguments), ti)
+        run_to_end(operator(run_python=WAIT, deferrable=deferrable, cancel_on_kill=False, **limits), ti)
     assert control.counts()["cancels_received"] == 0
     operator().hook.cancel_run(ti.xcoms["run_id"])
 
@@ -177,6 +176,7 @@ def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
     assert (counts["creates_received"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
 
 
+@pytest.mark.usefixtures("prompt_kills")
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_answered(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

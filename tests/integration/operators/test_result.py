@@ -3,6 +3,7 @@
 import json
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -82,13 +83,16 @@ def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
     assert (ti.xcoms["result"], ti.pushed.count("result")) == (RESULT, 1)
 
 
-def test_a_re_attached_run_has_its_result(operator: Callable[..., WherobotsRunOperator]) -> None:
-    script = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0, 2]}
-    arguments = {"run_python": script, "name": "result-test", "retries": 1, "return_result": True}
+def test_a_re_attached_run_has_its_result(operator: Callable[..., WherobotsRunOperator], tmp_path: Path) -> None:
+    over = tmp_path / "over"
+    script = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0, str(over)]}
+    task = operator(run_python=script, name="result-test", retries=1, return_result=True)
     first, second = Counting(), Counting(try_number=2)
-    with pytest.raises(TaskDeferred):
-        operator(**arguments).execute(context(first))
-    assert run_to_end(operator(**arguments), second) == RESULT
+    for ti in (first, second):
+        with pytest.raises(TaskDeferred) as caught:
+            task.execute(context(ti))
+    over.touch()
+    assert task.execute_complete(context(second), follow(caught.value), **(caught.value.kwargs or {})) == RESULT
     assert first.xcoms["run_id"] == second.xcoms["run_id"]
     assert (first.pushed.count("result"), second.pushed.count("result")) == (0, 1)
 

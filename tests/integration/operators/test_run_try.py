@@ -1,5 +1,6 @@
 """What a try of a task does with the run of the try before."""
 
+import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -14,6 +15,7 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.submit_try import SubmitTry
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, follow, next_try
+from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -94,14 +96,22 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
 
 
 def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.add_fault("createJobRun", "lose_answer", times=1)
-    control.add_fault("listJobRuns", {"type": "status", "status": 503}, times=2)
-    ti = TaskInstance()
+    control.add_fault("listJobRuns", {"type": "status", "status": 503})
+    ti, sleep = TaskInstance(), time.sleep
+
+    def wait_for_its_end(seconds: float) -> None:
+        monkeypatch.setattr(time, "sleep", sleep)
+        (created,) = control.requests("createJobRun")
+        hook = operator().hook
+        wait_for(lambda: hook.get_run(created["run_id"]).status == "COMPLETED", what="the run to complete")
+        control.clear_faults()
+
+    monkeypatch.setattr(time, "sleep", wait_for_its_end)
     with pytest.raises(TaskDeferred) as caught:
         operator(run_python=TALK).execute(context(ti))
-    assert operator().hook.get_run(ti.xcoms["run_id"]).status == "COMPLETED"
     assert not caught.value.trigger.options.is_new
 
 
@@ -128,15 +138,16 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
     operation: str,
     status: int,
 ) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.flows.cancel.CANCEL_BUDGET_SECONDS", 0.5)
     first = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, max_outage_seconds=0)
     with pytest.raises(TaskDeferred):
         task.execute(context(first))
     control.add_fault(operation, {"type": "status", "status": status})
     cleared = next_try(first, max_tries=2)
-    with pytest.raises(WherobotsUnavailableException):
-        task.execute(context(cleared))
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_wherobots.flows.cancel.CANCEL_BUDGET_SECONDS", 0.5)
+        with pytest.raises(WherobotsUnavailableException):
+            task.execute(context(cleared))
     control.clear_faults()
     second = next_try(cleared, max_tries=2)
     with pytest.raises(TaskDeferred):

@@ -620,7 +620,7 @@ def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
     with pytest.raises(
         WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task may"
     ) as caught:
-        make(statement, max_outage_seconds=1, **arguments).execute(context(TaskInstance()))
+        make(statement, max_outage_seconds=3, **arguments).execute(context(TaskInstance()))
     elsewhere.join()
     assert "may have taken effect" not in str(caught.value)
     assert not isinstance(caught.value, AirflowFailException)
@@ -640,6 +640,7 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
     assert written(ti) == ["sent by 1", "no_effect by 1"], "the session has confirmed the cancel"
 
 
+@pytest.mark.usefixtures("prompt_kills")
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

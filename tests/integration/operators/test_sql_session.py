@@ -373,6 +373,7 @@ def test_a_kill_stops_no_session_that_others_may_use(
     assert deletes(control) == 0
 
 
+@pytest.mark.usefixtures("prompt_kills")
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answered(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -247,9 +247,9 @@ def test_its_timeout_is_the_one_of_a_sensor_and_cancels_nothing(
 ) -> None:
     run_id, ti = started_run(control), TaskInstance()
     arguments = {"run_id": run_id} if "run_id" in argument else argument
-    words = f"Run {run_id} was still RUNNING when the task's timeout was reached: the limit is 1 second"
+    words = f"Run {run_id} was still RUNNING when the task's timeout was reached: the limit is 3 seconds"
     with pytest.raises(AirflowSensorTimeout, match=words) as timed_out:
-        run_to_end(sensor(**arguments, deferrable=deferrable, timeout=1), ti)
+        run_to_end(sensor(**arguments, deferrable=deferrable, timeout=3), ti)
     assert "the run was left alone (cancel_on_kill=False)" in str(timed_out.value)
     assert control.counts()["cancels_received"] == 0
     assert ti.xcoms["run_summary"]["status"] == "RUNNING"
@@ -263,12 +263,12 @@ def test_its_timeout_holds_while_no_run_is_there(sensor: Make) -> None:
 
 
 def test_the_shorter_limit_counts_and_an_execution_timeout_may_retry(sensor: Make, control: ControlClient) -> None:
-    arguments = {"run_id": started_run(control), "execution_timeout": timedelta(seconds=3)}
+    arguments = {"run_id": started_run(control), "execution_timeout": timedelta(seconds=5)}
     with pytest.raises(WherobotsExecutionTimeoutException, match="task's execution_timeout was reached") as failed:
         run_to_end(sensor(**arguments), TaskInstance())
     assert not is_final(failed.value)
     with pytest.raises(AirflowSensorTimeout, match="task's timeout was reached"):
-        run_to_end(sensor(**arguments, timeout=1), TaskInstance())
+        run_to_end(sensor(**arguments, timeout=3), TaskInstance())
     assert control.counts()["cancels_received"] == 0
 
 
@@ -279,7 +279,7 @@ def test_where_it_would_fail_it_is_skipped_if_asked(
 ) -> None:
     run_id = started_run(control)
     with pytest.raises(AirflowSkipException, match=f"{flag}=True: Run {run_id} was still RUNNING"):
-        run_to_end(sensor(run_id=run_id, deferrable=deferrable, timeout=1, **{flag: True}), TaskInstance())
+        run_to_end(sensor(run_id=run_id, deferrable=deferrable, timeout=3, **{flag: True}), TaskInstance())
     end(control, run_id, "FAILED")
     with pytest.raises(AirflowSkipException, match=f"{flag}=True: Run {run_id} failed .FAILED."):
         run_to_end(sensor(run_id=run_id, deferrable=deferrable, **{flag: True}), TaskInstance())
@@ -749,17 +749,17 @@ def test_the_triggerer_renders_what_it_has_at_hand(sensor: Make, text: str) -> N
 
 
 @NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize("seconds", [1, None])
+@pytest.mark.parametrize("seconds", [3, None])
 def test_a_start_in_the_triggerer_keeps_to_the_shorter_limit(
     sensor: Make, control: ControlClient, seconds: int | None
 ) -> None:
     run_id = started_run(control)
-    limit: dict[str, Any] = {"timeout": 1} if seconds else {"execution_timeout": timedelta(seconds=3)}
+    limit: dict[str, Any] = {"timeout": seconds} if seconds else {"execution_timeout": timedelta(seconds=5)}
     task = sensor(run_id=run_id, start_from_trigger=True, **limit)
     trigger = start_of(task)
     if not seconds:
         # Airflow shortens it.
-        trigger.timeout_after = datetime.now(UTC) + timedelta(seconds=3)
+        trigger.timeout_after = datetime.now(UTC) + timedelta(seconds=5)
     kind = AirflowSensorTimeout if seconds else WherobotsExecutionTimeoutException
     event = events_of(trigger)
     with pytest.raises(kind, match=f"Run {run_id} was still RUNNING when the task's {next(iter(limit))} was reached"):

@@ -79,7 +79,6 @@ def state(map_index: int) -> Any:
     return compat.get_task_state(task_instance(map_index))
 
 
-@pytest.mark.timeout(60)
 def test_many_triggers_ask_at_once_and_some_are_killed_meanwhile(triggerer_end: socket.socket) -> None:
     chance = random.Random(7)  # noqa: S311 - anything but a secret
 
@@ -100,7 +99,6 @@ def test_many_triggers_ask_at_once_and_some_are_killed_meanwhile(triggerer_end: 
     asyncio.run(ask_all())
 
 
-@pytest.mark.timeout(60)
 def test_a_question_that_is_waited_for_no_longer_harms_nobody(triggerer_end: socket.socket) -> None:
     async def ask() -> None:
         async with connected(triggerer_end):
@@ -111,7 +109,6 @@ def test_a_question_that_is_waited_for_no_longer_harms_nobody(triggerer_end: soc
     asyncio.run(ask())
 
 
-@pytest.mark.timeout(60)
 def test_hundreds_of_triggers_are_killed_at_once(triggerer_end: socket.socket) -> None:
     async def ask() -> None:
         async with connected(triggerer_end):
@@ -121,7 +118,6 @@ def test_hundreds_of_triggers_are_killed_at_once(triggerer_end: socket.socket) -
     asyncio.run(ask())
 
 
-@pytest.mark.timeout(60)
 def test_an_xcom_is_pushed_from_a_trigger(triggerer_end: socket.socket) -> None:
     async def push() -> None:
         async with connected(triggerer_end):

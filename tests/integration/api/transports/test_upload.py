@@ -49,7 +49,7 @@ STORED = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
 def put(url: str, file: LocalFile, read: float) -> None:
     transport = RequestsTransport(Endpoint("https://api.example.com", KEY))
     try:
-        transport.put(PresignedUrl(url), file, 2.0, read)
+        transport.put(PresignedUrl(url), file, LONG, read)
     finally:
         transport.close()
 
@@ -232,7 +232,7 @@ def test_an_upload_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     certificate = make_certificate(tmp_path, x509.DNSName("localhost"))
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
     with Wire(speaking_tls(server_context(certificate), answering(STORED, requests=requests))) as wire:
-        put(f"https://localhost:{wire.port}{PATH}?{QUERY}", local_file(tmp_path, b"x" * 1_000_000), 5.0)
+        put(f"https://localhost:{wire.port}{PATH}?{QUERY}", local_file(tmp_path, b"x" * 1_000_000), LONG)
     assert requests[0].endswith(b"x" * 1_000_000)
 
 

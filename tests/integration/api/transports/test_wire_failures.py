@@ -61,6 +61,8 @@ LONG = 30.0
 """Seconds: what ends earlier ends for another reason."""
 SHORT = 0.5
 """Where nothing but this limit ends a call."""
+TO_CONNECT = 3.0
+"""Where a call is ended after it has been sent."""
 
 
 def whole(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
@@ -77,14 +79,14 @@ def trusted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return make_certificate(tmp_path_factory.mktemp("trusted"), x509.DNSName(HOST))
 
 
-def failure_of(send: Send, url: str, seconds: float = LONG) -> WherobotsApiError:
+def failure_of(send: Send, url: str, connect: float = LONG, read: float = LONG) -> WherobotsApiError:
     with pytest.raises(WherobotsApiError) as caught:
-        read_response(CREATE, send(Endpoint(url, KEY), CREATE, seconds, seconds))
+        read_response(CREATE, send(Endpoint(url, KEY), CREATE, connect, read))
     return caught.value
 
 
-def limit_of(name: str) -> float:
-    return SHORT if name in ENDLESS else LONG
+def limits_of(name: str) -> tuple[float, float]:
+    return (TO_CONNECT, SHORT) if name in ENDLESS else (LONG, LONG)
 
 
 ENDLESS = ("no answer", "silent", "headers that trickle", "a body that trickles")
@@ -136,7 +138,7 @@ ANSWERS: list[tuple[str, Handler, type[WherobotsApiError]]] = [
 @pytest.mark.parametrize(("name", "handler", "kind"), ANSWERS, ids=[row[0] for row in ANSWERS])
 def test_what_becomes_of_an_answer(send: Send, name: str, handler: Handler, kind: type[WherobotsApiError]) -> None:
     with Wire(handler) as wire:
-        error = failure_of(send, wire.url, limit_of(name))
+        error = failure_of(send, wire.url, *limits_of(name))
     assert not wire.has_waited_in_vain
     # Where the libraries differ in the words, what a flow decides by is the same all the same.
     assert type(error) is kind or (kind is WherobotsApiError and error.transient)
@@ -219,7 +221,7 @@ def test_a_ca_bundle_that_cannot_be_used_does_not_matter_without_tls(
 
 def test_a_connection_that_nobody_takes_was_not_sent(send: Send) -> None:
     with full_listener() as port:
-        assert type(failure_of(send, f"http://127.0.0.1:{port}", SHORT)) is NotSentError
+        assert type(failure_of(send, f"http://127.0.0.1:{port}", SHORT, SHORT)) is NotSentError
 
 
 HANDSHAKES: list[tuple[str, Handler]] = [
@@ -234,7 +236,7 @@ HANDSHAKES: list[tuple[str, Handler]] = [
 def test_without_a_tls_handshake_nothing_was_sent(send: Send, handler: Handler) -> None:
     """It is tried again until the limit."""
     with Wire(handler) as wire:
-        assert type(failure_of(send, f"https://127.0.0.1:{wire.port}", SHORT)) is NotSentError
+        assert type(failure_of(send, f"https://127.0.0.1:{wire.port}", SHORT, SHORT)) is NotSentError
     assert not wire.has_waited_in_vain
 
 
@@ -309,7 +311,7 @@ def test_a_proxy_without_a_tunnel_sends_nothing(
 ) -> None:
     with Wire(handler) as wire:
         monkeypatch.setenv("HTTPS_PROXY", f"http://proxy-user:proxy-pass@127.0.0.1:{wire.port}")
-        error = failure_of(send, f"https://{HOST}", limit_of(name))
+        error = failure_of(send, f"https://{HOST}", *limits_of(name))
     assert not wire.has_waited_in_vain
     assert type(error) is NotSentError
     assert f"through the proxy http://127.0.0.1:{wire.port}: " in str(error)
@@ -435,7 +437,7 @@ def test_an_answer_without_end_does_not_fill_the_memory(send: Send) -> None:
     with Wire(forever(OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1" * 100_000)) as wire:
         tracemalloc.start()
         try:
-            failure_of(send, wire.url, SHORT)
+            failure_of(send, wire.url, SHORT, SHORT)
             peak = tracemalloc.get_traced_memory()[1]
         finally:
             tracemalloc.stop()

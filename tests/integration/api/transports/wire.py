@@ -24,7 +24,7 @@ Send: TypeAlias = Callable[[Endpoint, Call[Any], float, float], Response]
 Handler: TypeAlias = Callable[[socket.socket], None]
 
 
-def send_by_requests(endpoint: Endpoint, call: Call[Any], connect: float = 2.0, read: float = 2.0) -> Response:
+def send_by_requests(endpoint: Endpoint, call: Call[Any], connect: float, read: float) -> Response:
     transport = RequestsTransport(endpoint)
     try:
         return transport.send(call, connect, read)
@@ -32,7 +32,7 @@ def send_by_requests(endpoint: Endpoint, call: Call[Any], connect: float = 2.0, 
         transport.close()
 
 
-def send_by_aiohttp(endpoint: Endpoint, call: Call[Any], connect: float = 2.0, read: float = 2.0) -> Response:
+def send_by_aiohttp(endpoint: Endpoint, call: Call[Any], connect: float, read: float) -> Response:
     async def send() -> Response:
         async with shared_sessions(endpoint.base_url) as sessions:
             return await AiohttpTransport(endpoint, sessions).send(call, connect, read)
