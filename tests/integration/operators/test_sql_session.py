@@ -35,7 +35,7 @@ from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import deferral_of, resume, run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
-from tests.integration.support import TaskInstance, context, events_of, trigger_of
+from tests.integration.support import TaskInstance, context, events_of, next_try, trigger_of
 from wherobots_local import ControlClient, LocalServer
 
 try:
@@ -224,6 +224,35 @@ def test_a_statement_waits_for_quota_too(start: Start, control: ControlClient, m
     control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM}, times=1)
     rows, triggers = run_to_end(WherobotsSqlOperator(task_id="task", sql="SELECT 1", deferrable=True), TaskInstance())
     assert (len(rows), triggers[0]) == (1, "WherobotsQuotaTrigger")
+
+
+def test_a_retry_still_knows_after_its_wait_that_the_try_before_has_sent_nothing(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM}, times=2)
+    tasks, ti = [], TaskInstance()
+    for limit in ("0", "60"):
+        monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_QUOTA_WAIT_SECONDS", limit)
+        tasks.append(WherobotsSqlOperator(task_id="task", sql="INSERT", deferrable=True, retries=1))
+    with pytest.raises(WherobotsQuotaException):
+        tasks[0].execute(context(ti))
+    _, triggers = run_to_end(tasks[1], next_try(ti))
+    assert triggers[0] == "WherobotsQuotaTrigger"
+    assert sql_support.executed(control) == ["INSERT"]
+
+
+def test_a_wait_for_quota_has_one_limit_for_all_its_deferrals(
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_QUOTA_WAIT_SECONDS", "1")
+    control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM})
+    with pytest.raises(WherobotsQuotaException):
+        run_to_end(WherobotsSqlOperator(task_id="task", sql="SELECT 1", deferrable=True), TaskInstance())
+    assert len(control.requests("createSqlSession")) > 1
 
 
 def test_an_organization_that_stays_full_fails_the_try(

@@ -125,6 +125,25 @@ def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
     operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answered(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    cancels: bool,
+) -> None:
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    control.add_fault("createJobRun", "reset", times=1)
+    fill(control)
+    with pytest.raises(TaskDeferred) as deferral:
+        operator(cancel_on_kill=cancels).execute(context(TaskInstance()))
+    _, arguments = deferral.value.trigger.serialize()
+    suffix = (deferral.value.kwargs or {})["suffix"]
+    assert suffix
+    assert control.requests("createJobRun")[0]["name"].endswith(suffix)
+    assert arguments["suffix"] == (suffix if cancels else "")
+
+
 def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
