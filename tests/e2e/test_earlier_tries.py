@@ -22,10 +22,11 @@ def test_a_clear_after_the_dag_runs_end_replaces_the_run_that_it_has_left_active
 @pytest.mark.short
 def test_a_worker_is_killed_between_the_runs_end_and_the_tasks_and_the_retry_takes_the_run_over(world: World) -> None:
     case = world.case("worker_retry").begin().wait_until_followed("running")
-    # The worker asks for them when the run has ended and its log is read.
-    case.fault("getJobRunMetrics", {"type": "hang", "seconds": 600}, times=1)
+    # The worker waits more than a minute for the response.
+    case.fault("getJobRunLogs", {"type": "hang", "seconds": 600}, times=1)
+    wait_for(lambda: case.requests("getJobRunLogs")[-1]["fault"], what="the worker to read the log")
     case.release()
-    wait_for(lambda: case.requests("getJobRunMetrics"), what="the worker to ask for the metrics")
+    case.wait_for_statuses("COMPLETED")
     world.airflow.kill_task(case.way, case.dag_run, TASK)
     log = case.end("success", try_number=2)
     assert case.counts() == (1, 0)
