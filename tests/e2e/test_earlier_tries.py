@@ -24,7 +24,7 @@ def test_a_worker_is_killed_between_the_runs_end_and_the_tasks_and_the_retry_tak
     case = world.case("worker_retry").begin().wait_until_followed("running")
     # The worker waits more than a minute for the response.
     case.fault("getJobRunLogs", {"type": "hang", "seconds": 600}, times=1)
-    wait_for(lambda: case.requests("getJobRunLogs")[-1]["fault"], what="the worker to read the log")
+    wait_for(lambda: any(call["fault"] for call in case.requests("getJobRunLogs")), what="the worker to read the log")
     case.release()
     case.wait_for_statuses("COMPLETED")
     world.airflow.kill_task(case.way, case.dag_run, TASK)
