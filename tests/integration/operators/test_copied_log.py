@@ -15,6 +15,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.flows import copy_log
 from airflow_provider_wherobots.flows.copy_log import begin_of_copy, end_of_copy
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -164,9 +165,14 @@ def test_a_run_that_was_given_up_is_ended_before_anything_else(
 
 
 def test_a_log_that_cannot_be_read_does_not_fail_the_task(
-    operator: Operator, configure: Configure, control: ControlClient, said: Callable[[], str]
+    operator: Operator,
+    configure: Configure,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    said: Callable[[], str],
 ) -> None:
     configure("all")
+    monkeypatch.setattr(copy_log, "UNREADABLE_SECONDS", 1.0)
     task, ti = operator(), TaskInstance()
     deferred = deferred_by(task, ti)
     event = follow(deferred)

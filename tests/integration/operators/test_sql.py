@@ -915,6 +915,7 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: Contro
     assert executed(control) == [INSERT]
 
 
+@pytest.mark.usefixtures("hand_over_at_once")
 def test_a_task_that_was_missing_in_its_dag_while_deferred_follows_its_write(
     make: Make, control: ControlClient
 ) -> None:
