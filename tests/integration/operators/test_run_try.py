@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from typing import Any
 
@@ -62,6 +63,7 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
 def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
+    """On 3.0 and 3.1.0 it looks like a retry, and defers."""
     first = TaskInstance()
     task = operator(run_python=TALK, retries=1)
     with pytest.raises(TaskDeferred) as caught:
@@ -70,7 +72,8 @@ def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
     completed = first.xcoms["run_id"]
     # Airflow has deleted no XCom, as it would for a retry.
     restored = TaskInstance(2, xcoms=first.xcoms)
-    task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+    with suppress(TaskDeferred):
+        task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
     assert restored.xcoms["run_id"] == completed
     assert control.counts()["creates_received"] == 1
 
@@ -89,7 +92,8 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     # The clear gives the DAG run another start, of which a new suffix would be made.
     monkeypatch.setattr(support, "dag_run_start", support.dag_run_start + timedelta(hours=1))
     restored = TaskInstance(2, xcoms=first.xcoms)
-    task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+    with suppress(TaskDeferred):
+        task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
     assert restored.xcoms["run_id"] == active
     assert control.counts()["creates_received"] == 1
     task.hook.cancel_run(active)
