@@ -15,7 +15,8 @@ CONSTRAINTS = TREE / "requirements" / "constraints"
 FILES = [CONSTRAINTS / f"airflow-{version}.txt" for version in ("2.11.0", "2.11.2", "3.0.6", "3.2.1", "3.3.1")]
 """Those that Airflow publishes."""
 
-NEED_AN_EXTRA = ("api.transports.websocket", "api.transports.socket_thread")
+NEED_MORE = ("api.transports.websocket", "api.transports.socket_thread", "cosmos")
+"""Modules that need packages which the provider does not require."""
 IMPORT_ALL = """
 import importlib, pkgutil, sys
 import airflow_provider_wherobots as package
@@ -101,12 +102,14 @@ def test_without_the_extras_there_is_no_server_and_no_sql_and_the_rest_works(
             check=False,
         )
 
-    done = run(IMPORT_ALL, *(f"airflow_provider_wherobots.{name}" for name in NEED_AN_EXTRA))
+    done = run(IMPORT_ALL, *(f"airflow_provider_wherobots.{name}" for name in NEED_MORE))
     sql = run("from airflow_provider_wherobots.hooks.sql import check_installed; check_installed()")
+    dbt = run("import airflow_provider_wherobots.cosmos")
 
     assert installed["apache-airflow"] == "2.11.0"
     assert not {"starlette", "uvicorn", "cbor2", "pyarrow"} & set(installed)
     assert sql.stderr.endswith("SQL needs pyarrow and cbor2: pip install 'airflow-provider-wherobots[sql]'\n")
+    assert dbt.stderr.endswith("dbt needs Cosmos (No module named 'cosmos'): pip install astronomer-cosmos\n")
     assert done.returncode == 0, done.stderr
     assert {
         f"airflow_provider_wherobots.{kind}" for kind in ("hooks.wherobots", "operators.run", "triggers.run")
