@@ -14,6 +14,7 @@ from enum import Enum
 from types import SimpleNamespace
 from typing import Any
 
+import pandas
 import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
@@ -805,12 +806,17 @@ def test_a_frame_of_any_result_goes_through_xcom(
         frame = cursor.fetch_pandas()
         assert cursor.fetchone() == (617700169958293503, 617700169958293503, [("a", 1)])
         assert [column[0] for column in cursor.description or ()] == ["n", "n", "tags"]
+    assert times_said("renamed in the data frame: n_2") == 1
     # The name is that of every Airflow; the newest have it as an alias.
     xcom = importlib.import_module("airflow.serialization.serde")
+    if AIRFLOW[:2] == (3, 1) and not pandas.__version__.startswith("2."):
+        # docs/sql.md says so.
+        with pytest.raises(TypeError, match=r"pandas\.DataFrame"):
+            xcom.serialize(frame)
+        return
     pulled = xcom.deserialize(xcom.serialize(frame))
     assert pulled["n_2"].iloc[0] == 617700169958293503
     assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 1}]
-    assert times_said("renamed in the data frame: n_2") == 1
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has polars")
