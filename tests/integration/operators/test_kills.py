@@ -5,7 +5,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partialmethod
+from functools import partial, partialmethod
 from typing import Any
 
 import pytest
@@ -17,6 +17,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
+from airflow_provider_wherobots.flows.cancel import cancel_runs_by_suffix
 from airflow_provider_wherobots.operators import attempt, submit_try, worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
@@ -227,6 +228,37 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     assert counts["cancels_effective"] == cancels
     if not cancels:
         task.hook.cancel_run(control.runs()[-1]["id"])
+
+
+class BothCancelled(BaseException):
+    """Ends a look-up that would go on for its whole budget."""
+
+
+def test_a_kill_during_the_create_call_of_a_retry_looks_on_after_it_has_found_a_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It may be the run of an earlier try, and the new one not listed yet."""
+    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
+    task = operator(run_python=WAIT, deferrable=False)
+    send, cancelled = RequestsTransport.send, []
+
+    def send_and_be_killed(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
+        answer = send(self, call, *timeouts)
+        if call.operation == "createJobRun" and not cancelled:
+            task.on_kill()
+        elif call.operation == "cancelJobRun":
+            cancelled.append(call)
+            if len(cancelled) == 2:
+                raise BothCancelled
+            task.hook.create_run({"name": control.requests("createJobRun")[0]["name"], "runPython": WAIT})
+        return answer
+
+    monkeypatch.setattr(RequestsTransport, "send", send_and_be_killed)
+    monkeypatch.setattr(worker_attempt, "cancel_runs_by_suffix", partial(cancel_runs_by_suffix, budget_seconds=60))
+    with pytest.raises(BothCancelled):
+        task.execute(context(TaskInstance(try_number=2)))
+    assert control.counts()["cancels_effective"] == 2
 
 
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])
