@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import requests
 
 from local_server.tests.made_up_files import make_jar, make_wheel
 from local_server.tests.sql_support import SqlClient
@@ -188,58 +187,3 @@ def test_a_statement_is_executed(server: Running) -> None:
         _, state = socket.run("CREATE TABLE kept AS SELECT 7 AS n")
         assert state["state"] == "succeeded"
         assert socket.rows("SELECT n FROM kept") == [{"n": 7}]
-
-
-def test_an_uploaded_script_runs(server: Running) -> None:
-    storage = "/storage/user_files%3A%3Aaws-us-west-2"
-    target = server.client.request("POST", f"{storage}/file-upload-url/hello.py").json()
-    put = requests.put(target["uploadUrl"], data=b"print('uploaded')", timeout=30, verify=str(server.bundle))
-    assert put.status_code == 200, put.text
-    run = server.client.create(runPython={"uri": target["destination"], "args": []})
-    server.client.wait(run["id"], "COMPLETED")
-
-    assert server.client.lines(run["id"]) == ["uploaded"]
-
-
-def test_its_page_is_there(server: Running) -> None:
-    page = server.client.request("GET", "/", headers={"Accept": "text/html"})
-
-    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-    assert "<script>" in page.text
-
-
-def test_it_works_where_pip_installs_for_one_user(place: Path, uv: Callable[..., str]) -> None:
-    """Runs and sessions have another ``HOME``, and find the packages all the same."""
-    home = place / "home"
-    packages = home / ".local" / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
-    wheel = f"wherobots-local[sql] @ {built_wheel('wherobots_local').as_uri()}"
-    uv("pip", "install", "--quiet", "--python", sys.executable, "--target", packages, wheel)
-    base = Path(os.path.realpath(sys.executable))
-    server = Running(Bare(base, None, (base, "-m", "wherobots_local")), place / "server-of-one-user", HOME=str(home))
-    try:
-        with server.client.open(server.client.ready(), tls=ssl.create_default_context(cafile=server.bundle)) as socket:
-            assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
-        uri = server.put("job.py", b"import cbor2, duckdb\nprint('both are there')\n")
-        run = server.client.create(runPython={"uri": uri, "args": []})
-        server.client.wait(run["id"], "COMPLETED")
-        assert server.client.lines(run["id"])[-1] == "both are there"
-    finally:
-        server.stop()
-
-
-def test_without_the_extras_a_session_and_a_spark_job_say_what_to_install(place: Path, uv: Callable[..., str]) -> None:
-    bare = bare_environment(place / "no-extras", "", uv)
-    server = Running(bare, place / "server-without")
-    try:
-        session = server.client.wait_for_session(server.client.ask(), "INIT_FAILED")
-        uri = server.put("spark.py", b"import pyspark\n")
-        run = server.client.create(runPython={"uri": uri, "args": []})
-        failed = server.client.wait(run["id"], "FAILED")
-    finally:
-        server.stop()
-
-    assert session["message"] == (
-        "SQL needs packages that the local server does not have (duckdb, duckdb_extension_spatial, pyarrow, sqlglot):"
-        f" pip install 'wherobots-local[sql]' in the server's environment, {bare.python.parents[1]}"
-    )
-    assert "pip install 'wherobots-local[spark]'" in failed["kubeApp"]["message"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import datetime
-import ipaddress
 import os
 import shutil
 import ssl
@@ -148,9 +147,3 @@ def test_a_certificate_that_was_made_only_in_part_is_made_again(
         made_certificate(tmp_path, [NAME])
     monkeypatch.undo()
     assert NAME in names_of(made_certificate(tmp_path, [NAME]))
-
-
-def test_addresses_are_addresses(tmp_path: Path) -> None:
-    loaded = x509.load_pem_x509_certificate(made_certificate(tmp_path, ["10.1.2.3"]).certfile.read_bytes())
-    names = loaded.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    assert ipaddress.ip_address("10.1.2.3") in names.get_values_for_type(x509.IPAddress)

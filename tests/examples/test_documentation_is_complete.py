@@ -7,15 +7,13 @@ import json
 import re
 import textwrap
 from dataclasses import fields
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from airflow_provider_wherobots import exceptions, xcoms
-from airflow_provider_wherobots.api.endpoint import console_url
 from airflow_provider_wherobots.config import OPTIONS
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.sql.record import Word
@@ -28,9 +26,8 @@ from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
-from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY, RUN_LEFT_ACTIVE_KEY, SPARK_UI_URL_KEY, TO_REPLACE_KEY
 from tests.support.places import CHECKOUT, TREE
-from wherobots_local import ControlClient, LocalServer
+from wherobots_local import ControlClient
 from wherobots_local.api.vocabulary import SQL_EVENTS, SQL_MESSAGES
 from wherobots_local.control.behaviour import Behaviour
 
@@ -80,15 +77,6 @@ def test_the_pages_show_example_dags_as_they_are_tested() -> None:
         assert block == there[key], f"{key} differs from what a page shows: copy it into the page again"
 
 
-def test_the_pages_show_the_console_address_that_a_run_has() -> None:
-    text = "".join(map(Path.read_text, DOCS.glob("*.md")))
-    shown = re.findall(r"https://cloud\.wherobots\.com/\S+/(\w+)", text)
-    assert shown
-    assert [console_url("https://api.cloud.wherobots.com", run_id) for run_id in shown] == re.findall(
-        r"https://cloud\.wherobots\.com/\S+/\w+", text
-    )
-
-
 def test_the_operators_guide_names_every_argument_with_its_default() -> None:
     told = {
         name: default
@@ -118,39 +106,10 @@ def test_the_operators_guide_names_what_is_templated() -> None:
     assert set(names(sentence)) == set(WherobotsRunOperator.template_fields) - {"payload"}
 
 
-def test_the_operators_guide_names_every_xcom(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pushed = {"return_value"}
-    identity = {
-        "dag_id": "dag",
-        "task_id": "task",
-        "run_id": "manual",
-        "map_index": -1,
-        "try_number": 1,
-        "max_tries": 0,
-    }
-    ti = SimpleNamespace(
-        **identity, start_date=datetime.now(UTC), xcom_push=lambda key, value: pushed.add(key.split("-")[0])
-    )
-    (tmp_path / "jobs").mkdir()
-    (tmp_path / "jobs" / "job.py").write_text("print('airflow-result: 1')")
-    context: Any = {"ti": ti, "dag_run": SimpleNamespace(start_date=datetime.now(UTC))}
-
-    with LocalServer(tmp_path, api_key="local-key") as server:
-        connection = {"conn_type": "wherobots", "host": server.url, "password": "local-key"}
-        monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(connection))
-        WherobotsRunOperator(
-            task_id="task",
-            run_python={"uri": "s3://jobs/job.py"},
-            deferrable=False,
-            wait_post_run_logs_timeout_seconds=0,
-        ).execute(context)
-
-    listed = table(page("run-a-script.md"), "## XComs and links")
-    told = {name.removesuffix("-…") for keys, *_ in listed for name in names(keys)}
-    # The local server has no Spark UI, nothing is deferred here or was cleared, and the run is waited for. Airflow 3
-    # finds a link by a key of Airflow's.
-    elsewhere = {SPARK_UI_URL_KEY, DEFERRED_TRY_KEY, RUN_LEFT_ACTIVE_KEY, TO_REPLACE_KEY}
-    assert {key for key in pushed if not key.startswith("_link_")} | elsewhere == told
+def test_the_operators_guide_names_every_xcom() -> None:
+    told = {name for keys, *_ in table(page("run-a-script.md"), "## XComs and links") for name in names(keys)}
+    there = {key for name, key in vars(xcoms).items() if name.endswith("_KEY") and not name.startswith("SQL_")}
+    assert {name.removesuffix("-…") for name in told} == there | {"return_value"}
 
 
 def test_the_operators_guide_names_every_key_of_the_summary() -> None:

@@ -55,6 +55,21 @@ def run_to_end(task: WherobotsRunOperator | WherobotsRunSensor, ti: TaskInstance
         return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
 
 
+def deferral_of(task: Any, ti: TaskInstance, *resumed: Any) -> TaskDeferred:
+    """Run a task up to its deferral; ``resumed`` are a deferral and its event."""
+    try:
+        result = resume(task, ti, *resumed) if resumed else task.execute(context(ti))
+    except TaskDeferred as deferred:
+        return deferred
+    raise AssertionError(f"the task did not defer, but returned {result!r}")
+
+
+def resume(task: Any, ti: TaskInstance, deferred: TaskDeferred, event: Any) -> Any:
+    """Resume a task as Airflow does."""
+    kwargs = {"event": event, **(deferred.kwargs or {})}
+    return task.resume_execution(deferred.method_name, kwargs, context(ti))
+
+
 def trigger_of(deferred: TaskDeferred) -> Any:
     """The trigger as the triggerer makes it: from what it serialises to."""
     path, kwargs = deferred.trigger.serialize()

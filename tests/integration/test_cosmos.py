@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-import airflow_provider_wherobots
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 
 pytest.importorskip("cosmos")
@@ -122,12 +119,6 @@ def test_a_connection_that_dbt_cannot_use_is_refused(connect: Any, fields: dict[
     with pytest.raises(WherobotsArgumentException) as caught:
         profile_of()
     assert str(caught.value) == message
-
-
-def test_nothing_else_imports_cosmos() -> None:
-    imported = re.compile(r"^\s*(from|import) (airflow_provider_wherobots\.)?cosmos\b", re.MULTILINE)
-    files = Path(airflow_provider_wherobots.__file__).parent.rglob("*.py")
-    assert [path.name for path in files if imported.search(path.read_text())] == ["cosmos.py"]
 
 
 def test_without_cosmos_the_import_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

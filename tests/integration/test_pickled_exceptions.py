@@ -83,13 +83,5 @@ def test_an_exception_survives_pickle_and_copy_with_all_it_carries(kind: type[Ex
     assert vars(found) == vars(error)
 
 
-@pytest.mark.parametrize("kind", [kind for kind in KINDS if issubclass(kind, exceptions.WherobotsException)])
-def test_so_does_one_that_is_not_retried(kind: type[exceptions.WherobotsException]) -> None:
-    error = exceptions.without_retry(kind("text"))
-    found = pickle.loads(pickle.dumps(error))  # noqa: S301 - its own
-    assert type(found) is type(error)
-    assert str(found) == "text"
-
-
 def test_all_kinds_are_found() -> None:
     assert len(KINDS) > 50

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowException, AirflowFailException
@@ -27,7 +26,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, follow, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
 from wherobots_local.control.client import ControlClient
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
@@ -38,11 +37,10 @@ ANY_POLICY: Any = object()
 
 def failure_of_a_cancelled_run(task: WherobotsRunOperator) -> BaseException:
     ti = TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     task.hook.cancel_run(ti.xcoms["run_id"])
     with pytest.raises(WherobotsRunCancelledException) as cancelled:
-        task.execute_complete(context(ti), follow(caught.value), **(caught.value.kwargs or {}))
+        task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
     return cancelled.value
 
 
@@ -202,12 +200,11 @@ def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
 ) -> None:
     monkeypatch.setattr("airflow_provider_wherobots.flows.follow.REFUSED_SECONDS", 0.0)
     task, ti, words = operator(), TaskInstance(), "connection 'wherobots_default': the API key is refused"
-    with pytest.raises(TaskDeferred) as deferred:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
-    event = follow(deferred.value)
+    event = follow(deferred)
     with pytest.raises(WherobotsUnavailableException, match=words) as in_the_trigger:
-        task.execute_complete(context(ti), event, **(deferred.value.kwargs or {}))
+        task.execute_complete(context(ti), event, **(deferred.kwargs or {}))
     with pytest.raises(WherobotsRequestException, match=words) as on_the_worker:
         operator().execute(context(TaskInstance()))
     for caught in (in_the_trigger, on_the_worker):
@@ -220,12 +217,11 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
 ) -> None:
     job = {"uri": "s3://jobs/wait.py", "args": ["60"]}
     task, ti = operator(run_python=job, max_outage_seconds=0), TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
-    event = follow(caught.value)
+    event = follow(deferred)
     with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It stays active"):
-        task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+        task.execute_complete(context(ti), event, **(deferred.kwargs or {}))
     assert control.counts()["cancels_received"] == 0
     task.hook.cancel_run(ti.xcoms["run_id"])
 
@@ -234,10 +230,9 @@ def test_a_run_that_its_own_timeout_cancelled_is_not_taken_for_one_that_somebody
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     task.hook.cancel_run(ti.xcoms["run_id"])
-    follow(caught.value)
+    follow(deferred)
     with pytest.raises(AirflowException, match="Trigger timeout") as failed:
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert not isinstance(failed.value, AirflowFailException)

@@ -42,7 +42,7 @@ from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigg
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import TaskInstance, context, deferral_of
 from wherobots_local.control.client import ControlClient
 
 FOLDER = Path(__file__).parent.parent / "compatibility"
@@ -183,9 +183,8 @@ def test_a_trigger_without_what_a_later_version_added_takes_the_defaults() -> No
 
 
 def stored_by_this_version(conn_id: str) -> dict[str, Any]:
-    with pytest.raises(TaskDeferred) as caught:
-        task(wherobots_conn_id=conn_id, execution_timeout=timedelta(hours=1)).execute(context(TaskInstance()))
-    classpath, kwargs = caught.value.trigger.serialize()
+    deferred = deferral_of(task(wherobots_conn_id=conn_id, execution_timeout=timedelta(hours=1)), TaskInstance())
+    classpath, kwargs = deferred.trigger.serialize()
     run = Run.from_json({"id": "r1", "status": "COMPLETED", "name": "dag.task"})
     summary = RunSummary.of_run(run).to_json()
     ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
@@ -210,7 +209,7 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
         ],
         "sql": stored_of_sql(),
         "trigger": {"classpath": classpath, "kwargs": kwargs},
-        "resume": {"method": caught.value.method_name, "kwargs": caught.value.kwargs},
+        "resume": {"method": deferred.method_name, "kwargs": deferred.kwargs},
         "events": {
             ending.value: Outcome(
                 ending, "r1", status, "a reason", "the end\nof its log", 5.0, summary if ending in ended else None

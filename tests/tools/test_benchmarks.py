@@ -13,7 +13,6 @@ from benchmarks.measuring import Sample, Side, measure, service
 from benchmarks.report import PAGE_FILES, Report, write_page_files
 from benchmarks.rows import Number, Reach, Row
 from benchmarks.scale import QUICK, Load
-from benchmarks.tasks.running import calls_by_run, check_lines
 from tests.support.places import TREE
 
 TINY = replace(QUICK, name="tiny", lines=2_000, latencies=(0.0, 0.03))
@@ -66,19 +65,3 @@ def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {
         path.name: path.read_text() for path in PAGE_FILES.iterdir()
     }
-
-
-def test_calls_are_counted_by_run_and_one_about_none_is_an_error() -> None:
-    journal = [{"run_id": "a"}, {"run_id": "b"}, {"run_id": "a"}]
-    assert calls_by_run(journal) == {"a": 2, "b": 1}
-    with pytest.raises(RuntimeError, match="about no run"):
-        calls_by_run([*journal, {"run_id": None}])
-
-
-@pytest.mark.parametrize(
-    ("log", "said"), [("bench line 0;", "1 are missing"), ("bench line 0; bench line 1;bench line 0;", "1 doubled")]
-)
-def test_a_log_that_misses_a_line_or_has_one_twice_is_an_error(log: str, said: str) -> None:
-    check_lines("run", "bench line 0;\nbench line 1;", 2)
-    with pytest.raises(RuntimeError, match=said):
-        check_lines("run", log, 2)

@@ -44,7 +44,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.sql import connection
 from airflow_provider_wherobots.flows.sql.cancel import cancel
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.hooks import sql as hook_module
@@ -410,28 +409,6 @@ def test_a_session_that_ends_while_it_starts(hook: WherobotsSqlHook, control: Co
     with pytest.raises(WherobotsSqlSessionException):
         hook.run("SELECT 1 AS n")
     thread.join()
-
-
-def test_a_session_that_is_not_ready_in_time(
-    server: LocalServer, control: ControlClient, hook: WherobotsSqlHook
-) -> None:
-    control.behaviour(sql_start_delay_seconds=60)
-    with pytest.raises(WherobotsSqlSessionException, match=r"session_wait_timeout=1\b"):
-        WherobotsSqlHook(session_wait_timeout=1).run("SELECT 1 AS n")
-    assert executed(control) == []
-
-
-def test_a_session_that_refuses_the_connection_is_asked_for_again_by_a_retry(
-    hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It has ended after its last poll."""
-    monkeypatch.setattr(connection, "REFUSED_SECONDS", 0.5)
-    control.add_fault("openSqlSocket", {"type": "status", "status": 404})
-    with pytest.raises(WherobotsSqlSessionException, match="404") as caught:
-        hook.run("SELECT 1 AS n")
-    assert not isinstance(caught.value, AirflowFailException)
-    control.clear_faults()
-    assert hook.get_first("SELECT 7 AS n") == (7,)
 
 
 def test_a_key_that_the_session_refuses_is_not_retried(hook: WherobotsSqlHook, control: ControlClient) -> None:

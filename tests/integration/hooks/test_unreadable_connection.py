@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -141,10 +142,7 @@ def test_a_run_is_followed_once_its_connection_can_be_read(away: Callable[..., A
 def killed(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Tell a trigger that never began that its task has failed."""
 
-    async def get_task_state(task_instance: Any) -> str:
-        return "failed"
-
-    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     trigger.task_instance = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=-1)
     asyncio.run(trigger.on_kill())
 

@@ -15,13 +15,13 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.exceptions import AirflowProviderDeprecationWarning, TaskDeferred
+from airflow.exceptions import AirflowProviderDeprecationWarning
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from local_server.tests.made_up_files import make_jar, make_wheel
 from tests.integration.moving_over.moved import AIRFLOW_SECONDS, run_dags, source_of
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import TaskInstance, deferral_of
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -191,8 +191,7 @@ def test_who_listens_to_xcom_pushes_learns_the_run_before_it_ends(conn_id: str, 
         created = control.requests("createJobRun")[0]["run_id"]
         pushed.append((key, value, value == created and task.hook.get_run(created).is_terminal))
 
-    with pytest.raises(TaskDeferred):
-        task.execute(context(TaskInstance(xcom_push=xcom_push)))
+    deferral_of(task, TaskInstance(xcom_push=xcom_push))
     run_id = control.requests("createJobRun")[0]["run_id"]
     task.hook.cancel_run(run_id)
     assert pushed[0] == ("run_id", run_id, False)

@@ -6,16 +6,7 @@ from typing import Any
 
 from airflow.exceptions import TaskDeferred
 
-from tests.integration.support import TaskInstance, context, events_of, trigger_of
-
-
-def deferral_of(task: Any, ti: TaskInstance, *resumed: Any) -> TaskDeferred:
-    """Run a task up to its deferral; ``resumed`` are a deferral and its event."""
-    try:
-        result = resume(task, ti, *resumed) if resumed else task.execute(context(ti))
-    except TaskDeferred as deferred:
-        return deferred
-    raise AssertionError(f"the task did not defer, but returned {result!r}")
+from tests.integration.support import TaskInstance, context, deferral_of, events_of, resume, trigger_of
 
 
 def statement_deferral_of(task: Any, ti: TaskInstance) -> TaskDeferred:
@@ -24,12 +15,6 @@ def statement_deferral_of(task: Any, ti: TaskInstance) -> TaskDeferred:
     while deferred.method_name == "execute_in_session":
         deferred = deferral_of(task, ti, deferred, events_of(trigger_of(deferred)))
     return deferred
-
-
-def resume(task: Any, ti: TaskInstance, deferred: TaskDeferred, event: Any) -> Any:
-    """Resume a task as Airflow does."""
-    kwargs = {"event": event, **(deferred.kwargs or {})}
-    return task.resume_execution(deferred.method_name, kwargs, context(ti))
 
 
 def run_to_end(task: Any, ti: TaskInstance) -> tuple[Any, list[str]]:

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
@@ -20,7 +19,7 @@ from airflow_provider_wherobots.operators.sql_session import (
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from tests.integration.conftest import API_KEY
-from tests.integration.support import TaskInstance, context, events_of
+from tests.integration.support import TaskInstance, context, deferral_of, events_of
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -99,9 +98,8 @@ def test_a_template_that_renders_to_no_id_fails_without_a_retry(tenants: None) -
 def test_the_payload_and_the_trigger_have_the_rendered_connection(tenants: None, control: ControlClient) -> None:
     made = rendered(KINDS["operator"])
     assert made.payload["runtime"] == "small"
-    with pytest.raises(TaskDeferred) as deferred:
-        made.execute(context(TaskInstance()))
-    assert deferred.value.trigger.serialize()[1]["wherobots_conn_id"] == "tenant_blue"
+    deferred = deferral_of(made, TaskInstance())
+    assert deferred.trigger.serialize()[1]["wherobots_conn_id"] == "tenant_blue"
     (created,) = control.requests("createJobRun")
     assert made.hook.get_run(created["run_id"]).payload["runtime"] == "small"
     made.hook.cancel_run(created["run_id"])

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.task_log import resume
-from tests.integration.support import TaskInstance, context, follow
+from tests.integration.support import TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 LINES = [f"line {number:05d}" for number in range(3)]
@@ -52,12 +52,6 @@ def configure(monkeypatch: pytest.MonkeyPatch) -> Configure:
     return lambda value: monkeypatch.setenv("AIRFLOW__WHEROBOTS__COPY_LOG_ON_RESUME", value)
 
 
-def deferred_by(task: Any, ti: TaskInstance) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
-    return caught.value
-
-
 def resume_task(task: Any, ti: TaskInstance, deferred: TaskDeferred) -> Any:
     return task.resume_execution(
         "execute_complete", {**(deferred.kwargs or {}), "event": follow(deferred)}, context(ti)
@@ -65,7 +59,7 @@ def resume_task(task: Any, ti: TaskInstance, deferred: TaskDeferred) -> Any:
 
 
 def run(task: Any, ti: TaskInstance) -> Any:
-    return resume_task(task, ti, deferred_by(task, ti))
+    return resume_task(task, ti, deferral_of(task, ti))
 
 
 def test_off_by_default_the_log_is_lost(operator: Operator, written: list[LogRecord], dropped: list[LogRecord]) -> None:
@@ -97,7 +91,7 @@ def test_tail_copies_the_last_lines_without_another_call(
 ) -> None:
     configure("tail")
     task, ti = operator(), TaskInstance()
-    deferred = deferred_by(task, ti)
+    deferred = deferral_of(task, ti)
     event = follow(deferred)
     assert event["log_tail"] == "\n".join(LINES)
     control.clear_requests()
@@ -135,7 +129,7 @@ def test_the_log_is_copied_after_the_trigger_has_failed_too(
 ) -> None:
     configure(part)
     task, ti = operator(), TaskInstance()
-    follow(deferred_by(task, ti))
+    follow(deferral_of(task, ti))
     assert task.resume_execution("__fail__", {"error": "Trigger failed"}, context(ti)) == ti.xcoms["run_id"]
     assert [record.text for record in written[1:-1]] == (LINES if part == "all" else [])
     assert (begin_of_copy(ti.xcoms["run_id"], part) in said()) is (part == "tail")
@@ -146,7 +140,7 @@ def test_no_log_is_copied_once_the_execution_timeout_has_passed(
 ) -> None:
     configure("all")
     task, ti = operator(), TaskInstance()
-    deferred = deferred_by(task, ti)
+    deferred = deferral_of(task, ti)
     task.execution_timeout = timedelta(seconds=1)
     ti.start_date -= timedelta(seconds=1)
     assert resume_task(task, ti, deferred) == ti.xcoms["run_id"]
@@ -174,7 +168,7 @@ def test_a_log_that_cannot_be_read_does_not_fail_the_task(
     configure("all")
     monkeypatch.setattr(copy_log, "UNREADABLE_SECONDS", 1.0)
     task, ti = operator(), TaskInstance()
-    deferred = deferred_by(task, ti)
+    deferred = deferral_of(task, ti)
     event = follow(deferred)
     control.add_fault("getJobRunLogs", {"type": "status", "status": 500})
     kwargs = {**(deferred.kwargs or {}), "event": event}
@@ -192,7 +186,7 @@ def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
 ) -> None:
     configure("all")
     task, ti = operator(), TaskInstance()
-    deferred = deferred_by(task, ti)
+    deferred = deferral_of(task, ti)
 
     def fail(flow: Any) -> None:
         raise error
@@ -210,7 +204,7 @@ def test_a_sensor_copies_the_log_of_the_run_it_waits_for(
     job = {"uri": "s3://jobs/until.py", "args": [str(over)]}
     run_id = operator(run_python=job, wait_for_completion=False).execute(context(TaskInstance()))
     sensor = WherobotsRunSensor(task_id="sensor", run_id=run_id, wherobots_conn_id=conn_id, poll_logs=True)
-    deferred = deferred_by(sensor, ti)
+    deferred = deferral_of(sensor, ti)
     over.touch()
     assert resume_task(sensor, ti, deferred) == run_id
     assert [record.text for record in written] == [begin_of_copy(run_id, "all"), "started", end_of_copy(run_id)]

@@ -6,12 +6,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration import support
-from tests.integration.support import TaskInstance, context, next_try, run_to_end
+from tests.integration.support import TaskInstance, deferral_of, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
@@ -19,8 +18,7 @@ RESULT = {"uri": "s3://jobs/result.py", "args": ["1", "0"]}
 
 
 def start(task: WherobotsRunOperator, ti: TaskInstance) -> str:
-    with pytest.raises(TaskDeferred):
-        task.execute(context(ti))
+    deferral_of(task, ti)
     run_id: str = ti.xcoms["run_id"]
     return run_id
 

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partial, partialmethod
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
-from airflow.exceptions import TaskDeferralError, TaskDeferred
+from airflow.exceptions import TaskDeferralError
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.exceptions import (
@@ -23,7 +24,7 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context, follow, run_to_end, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -40,12 +41,11 @@ def test_the_deadline_cancels_and_fails_as_timed_out(
 ) -> None:
     ti = TaskInstance()
     task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), timeout_seconds=600)
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
-    event = follow(caught.value)
+    event = follow(deferred)
     with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout") as timed_out:
-        task.execute_complete(context(ti), event, **(caught.value.kwargs or {}))
+        task.execute_complete(context(ti), event, **(deferred.kwargs or {}))
     assert "reached: the limit is 3 seconds (3 s); the run was cancelled\nRun: http" in str(timed_out.value)
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
@@ -81,14 +81,10 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
     monkeypatch: pytest.MonkeyPatch,
     cancels: bool,
 ) -> None:
-    async def get_task_state(task_instance: Any) -> str:
-        return "failed"
-
-    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     ti = TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        operator(run_python=WAIT, cancel_on_kill=cancels).execute(context(ti))
-    asyncio.run(trigger_of(caught.value).on_kill())
+    deferred = deferral_of(operator(run_python=WAIT, cancel_on_kill=cancels), ti)
+    asyncio.run(trigger_of(deferred).on_kill())
     assert control.counts()["cancels_effective"] == cancels
     operator().hook.cancel_run(ti.xcoms["run_id"])
 
@@ -98,14 +94,13 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, seconds: int
 ) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": [seconds]}), TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     if seconds:
         with pytest.raises(TaskDeferralError, match="Trigger failure"):
             task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
         assert control.counts()["cancels_effective"] == 1
     else:
-        follow(caught.value)
+        follow(deferred)
         assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == ti.xcoms["run_id"]
         assert control.counts()["cancels_received"] == 0
 
@@ -114,9 +109,8 @@ def test_after_a_failed_trigger_a_failed_run_fails_the_task_as_it_does_otherwise
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
-    follow(caught.value)
+    deferred = deferral_of(task, ti)
+    follow(deferred)
     with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis"):
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert ti.xcoms["run_summary"]["status"] == "FAILED"
@@ -127,8 +121,7 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, ti = operator(run_python=WAIT), TaskInstance()
-    with pytest.raises(TaskDeferred):
-        first.execute(context(ti))
+    deferral_of(first, ti)
     task = operator(run_python=WAIT)
     get_connection, reads = task.hook.get_connection, []
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import AIRFLOW, get_stats
 from airflow_provider_wherobots.exceptions import (
@@ -16,7 +15,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context, follow, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
 from tests.support.statsd_server import StatsdServer, parsed
 from wherobots_local.control.client import ControlClient
 
@@ -79,18 +78,16 @@ def test_a_retry_that_re_attaches_counts_and_measures_the_end(
 ) -> None:
     over = tmp_path / "over"
     run_python = {"uri": "s3://jobs/until.py", "args": [str(over)]}
-    with pytest.raises(TaskDeferred):
-        task(run_python=run_python).execute(context(TaskInstance()))
+    deferral_of(task(run_python=run_python), TaskInstance())
     assert statsd.received() == []
     again = TaskInstance(try_number=2, max_tries=2)
     retry = task(run_python=run_python, retries=2)
-    with pytest.raises(TaskDeferred) as caught:
-        retry.execute(context(again))
+    deferred = deferral_of(retry, again)
     over.touch()
     tags, value, kind = parsed(statsd.received())["reattached"]
     assert (value, kind) == (1, "c")
     assert tags.startswith(f"{WHERE},status=")
-    retry.execute_complete(context(again), follow(caught.value), **(caught.value.kwargs or {}))
+    retry.execute_complete(context(again), follow(deferred), **(deferred.kwargs or {}))
     assert parsed(statsd.received()).keys() == {"queued", "ran", "cost_usd"}
 
 

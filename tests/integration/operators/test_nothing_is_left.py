@@ -8,9 +8,9 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
-from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -24,7 +24,7 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context, follow
+from tests.integration.support import TaskInstance, context, deferral_of, follow
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -36,17 +36,7 @@ TALK = {"uri": "s3://jobs/talk.py", "args": ["1"]}
 @pytest.fixture
 def failed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A user has marked the task."""
-
-    async def state(task_instance: Any) -> str:
-        return "failed"
-
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", state)
-
-
-def start(task: WherobotsRunOperator, ti: TaskInstance) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
-    return caught.value
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="failed"))
 
 
 @pytest.mark.parametrize(
@@ -63,7 +53,7 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
     operator: Operator, control: ControlClient, try_number: int, arguments: dict[str, Any], cancels: int, words: str
 ) -> None:
     task, ti = operator(run_python=WAIT, retries=1, **arguments), TaskInstance(try_number)
-    start(task, ti)
+    deferral_of(task, ti)
     run_id = ti.xcoms["run_id"]
     event = Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time()).to_event()
     with pytest.raises(WherobotsUnavailableException, match=words):
@@ -77,7 +67,7 @@ def test_that_it_could_not_be_cancelled_is_said(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance(2)
-    start(task, ti)
+    deferral_of(task, ti)
     run_id = ti.xcoms["run_id"]
     broken = operator(run_python=WAIT)
     monkeypatch.setattr(broken.hook, "get_connection", unreadable)
@@ -178,7 +168,7 @@ def test_a_run_whose_id_cannot_be_pushed_is_followed_all_the_same(
         raise ConnectionError("the database is away")
 
     monkeypatch.setattr(ti, "xcom_push", fail)
-    event = follow(start(task, ti))
+    event = follow(deferral_of(task, ti))
     assert task.execute_complete(context(ti), event) == event["run_id"]
     assert control.counts()["creates_received"] == 1
 
@@ -196,7 +186,7 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
     operator: Operator, control: ControlClient, cancels: bool
 ) -> None:
     task, ti = operator(run_python=WAIT, cancel_on_kill=cancels), TaskInstance()
-    trigger = start(task, ti).trigger
+    trigger = deferral_of(task, ti).trigger
 
     def interrupt() -> None:
         wait_for(lambda: control.requests("getJobRun"), what="the first poll")
@@ -207,7 +197,7 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     pressing = threading.Thread(target=interrupt)
-    pressing.start()
+    pressing.defer()
     try:
         with pytest.raises(KeyboardInterrupt):
             asyncio.run(first_event())
@@ -237,7 +227,7 @@ def test_a_kill_cancels_the_second_run_of_an_unanswered_create_too(
     operator: Operator, control: ControlClient, failed: None
 ) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance()
-    trigger = start(task, ti).trigger
+    trigger = deferral_of(task, ti).trigger
     name = task.hook.get_run(ti.xcoms["run_id"]).name
     task.hook.create_run({"name": name, "runPython": WAIT})
     trigger.options = replace(trigger.options, twin_suffix=name[-13:])

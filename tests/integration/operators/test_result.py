@@ -18,7 +18,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
-from tests.integration.support import TaskInstance, context, follow, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
 
 RESULT = {"rows": 3, "paths": ["s3://bucket/été.parquet"], "none": None}
 PRINTS = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0]}
@@ -71,12 +71,11 @@ def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
     operator: Callable[..., WherobotsRunOperator], way: str
 ) -> None:
     task, ti = operator(run_python=PRINTS, return_result=True), Counting()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     while not task.hook.get_run(ti.xcoms["run_id"]).is_terminal:
         time.sleep(0.1)
     if way == "completed":
-        returned = task.execute_complete(context(ti), follow(caught.value), **(caught.value.kwargs or {}))
+        returned = task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
     else:
         returned = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert returned == RESULT
@@ -89,10 +88,9 @@ def test_a_re_attached_run_has_its_result(operator: Callable[..., WherobotsRunOp
     task = operator(run_python=script, name="result-test", retries=1, return_result=True)
     first, second = Counting(), Counting(try_number=2)
     for ti in (first, second):
-        with pytest.raises(TaskDeferred) as caught:
-            task.execute(context(ti))
+        deferred = deferral_of(task, ti)
     over.touch()
-    assert task.execute_complete(context(second), follow(caught.value), **(caught.value.kwargs or {})) == RESULT
+    assert task.execute_complete(context(second), follow(deferred), **(deferred.kwargs or {})) == RESULT
     assert first.xcoms["run_id"] == second.xcoms["run_id"]
     assert (first.pushed.count("result"), second.pushed.count("result")) == (0, 1)
 

@@ -5,12 +5,11 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context, follow
+from tests.integration.support import TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -20,12 +19,10 @@ def test_a_deferred_run_ends_with_its_id_and_its_lines(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     task, ti = operator(), TaskInstance()
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     run_id = ti.xcoms["run_id"]
     assert ti.xcoms["run_url"].endswith(f"/runs/{run_id}")
-    event = follow(caught.value)
-    deferred = caught.value
+    event = follow(deferred)
     assert task.execute_complete(context(ti), event, **(deferred.kwargs or {})) == run_id
     counts = control.counts()
     assert (counts["creates_received"], counts["creates_effective"], counts["cancels_received"]) == (1, 1, 0)
@@ -55,9 +52,8 @@ def test_a_task_that_waits_does_not_leave_its_run_active(operator: Callable[...,
 
 
 def test_a_trigger_carries_no_secret(operator: Callable[..., WherobotsRunOperator], server: Any) -> None:
-    with pytest.raises(TaskDeferred) as caught:
-        operator().execute(context(TaskInstance()))
-    assert server.api_key not in str(caught.value.trigger.serialize()) + str(caught.value.kwargs)
+    deferred = deferral_of(operator(), TaskInstance())
+    assert server.api_key not in str(deferred.trigger.serialize()) + str(deferred.kwargs)
 
 
 def test_each_line_is_written_once_in_order_under_its_own_time(
@@ -85,8 +81,7 @@ def test_the_deferral_says_which_run_it_follows_and_how(
     operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
 ) -> None:
     ti = TaskInstance()
-    with pytest.raises(TaskDeferred):
-        operator(polling_interval=20, execution_timeout=timedelta(hours=1)).execute(context(ti))
+    deferral_of(operator(polling_interval=20, execution_timeout=timedelta(hours=1)), ti)
     run_id = ti.xcoms["run_id"]
     text = said()
     assert f"The triggerer follows run {run_id} (the task is deferred): polling every 0.15 s" in text

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.submit_try import SubmitTry
 from tests.integration import support
-from tests.integration.support import TaskInstance, context, follow, next_try
+from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -29,9 +29,8 @@ def test_a_retry_re_attaches_to_the_active_run(
     first, second = TaskInstance(), TaskInstance(try_number=2)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test", "retries": 1}
     for ti in (first, second):
-        with pytest.raises(TaskDeferred) as caught:
-            operator(**arguments).execute(context(ti))
-        assert caught.value.trigger.options.is_new is (ti is first)
+        deferred = deferral_of(operator(**arguments), ti)
+        assert deferred.trigger.options.is_new is (ti is first)
         control.patch_run(ti.xcoms["run_id"], kubeApp={"spark_ui_url": "https://spark.example.com/"})
     assert first.xcoms["run_id"] == second.xcoms["run_id"]
     assert "spark_ui_url" not in first.xcoms
@@ -53,9 +52,8 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
     monkeypatch.setattr(SubmitTry, "_follow_here", follow_here)
     first, restored = TaskInstance(), TaskInstance(try_number=2)
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(first))
-    task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+    deferred = deferral_of(task, first)
+    task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert followed == [first.xcoms["run_id"]]
     assert control.counts()["creates_received"] == 1
     task.hook.cancel_run(first.xcoms["run_id"])
@@ -67,14 +65,13 @@ def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
     """On 3.0 and 3.1.0 it looks like a retry, and defers. On the others it must not."""
     first = TaskInstance()
     task = operator(run_python=TALK, retries=1)
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(first))
-    follow(caught.value)
+    deferred = deferral_of(task, first)
+    follow(deferred)
     completed = first.xcoms["run_id"]
     # Airflow has deleted no XCom, as it would for a retry.
     restored = TaskInstance(2, xcoms=first.xcoms)
     with pytest.raises(TaskDeferred) if RETRY_RESUMES_DEFERRAL else nullcontext():
-        task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+        task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert restored.xcoms["run_id"] == completed
     assert control.counts()["creates_received"] == 1
 
@@ -87,14 +84,13 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     )
     first = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(first))
+    deferred = deferral_of(task, first)
     active = first.xcoms["run_id"]
     # The clear gives the DAG run another start, of which a new suffix would be made.
     monkeypatch.setattr(support, "dag_run_start", support.dag_run_start + timedelta(hours=1))
     restored = TaskInstance(2, xcoms=first.xcoms)
     with pytest.raises(TaskDeferred) if RETRY_RESUMES_DEFERRAL else nullcontext():
-        task.resume_execution(caught.value.method_name, caught.value.kwargs, context(restored))
+        task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert restored.xcoms["run_id"] == active
     assert control.counts()["creates_received"] == 1
     task.hook.cancel_run(active)
@@ -115,9 +111,8 @@ def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(
         control.clear_faults()
 
     monkeypatch.setattr(time, "sleep", wait_for_its_end)
-    with pytest.raises(TaskDeferred) as caught:
-        operator(run_python=TALK).execute(context(ti))
-    assert not caught.value.trigger.options.is_new
+    deferred = deferral_of(operator(run_python=TALK), ti)
+    assert not deferred.trigger.options.is_new
 
 
 def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
@@ -127,8 +122,7 @@ def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
     first, cleared = TaskInstance(), TaskInstance(try_number=2, max_tries=2)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "clear-test", "retries": 1}
     for ti in (first, cleared):
-        with pytest.raises(TaskDeferred):
-            operator(**arguments).execute(context(ti))
+        deferral_of(operator(**arguments), ti)
     assert first.xcoms["run_id"] != cleared.xcoms["run_id"]
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
@@ -145,8 +139,7 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
 ) -> None:
     first = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, max_outage_seconds=0)
-    with pytest.raises(TaskDeferred):
-        task.execute(context(first))
+    deferral_of(task, first)
     control.add_fault(operation, {"type": "status", "status": status})
     cleared = next_try(first, max_tries=2)
     with monkeypatch.context() as patch:
@@ -155,8 +148,7 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
             task.execute(context(cleared))
     control.clear_faults()
     second = next_try(cleared, max_tries=2)
-    with pytest.raises(TaskDeferred):
-        task.execute(context(second))
+    deferral_of(task, second)
     assert second.xcoms["run_id"] != first.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
     with pytest.raises(TaskDeferred):
@@ -171,8 +163,7 @@ def test_after_a_clear_with_cancel_on_kill_false_the_run_of_the_try_before_is_le
     first, cleared = TaskInstance(), TaskInstance(try_number=2, max_tries=2)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "retries": 1, "cancel_on_kill": False}
     for ti in (first, cleared):
-        with pytest.raises(TaskDeferred):
-            operator(**arguments).execute(context(ti))
+        deferral_of(operator(**arguments), ti)
     assert first.xcoms["run_id"] == cleared.xcoms["run_id"]
     assert control.counts()["cancels_received"] == 0
     operator().hook.cancel_run(first.xcoms["run_id"])
@@ -237,8 +228,7 @@ def test_a_retry_re_attaches_to_its_run_although_the_users_part_of_the_name_chan
     for ti, name in zip(tries, rendered, strict=True):
         task = operator(**arguments)
         task.name = name
-        with pytest.raises(TaskDeferred):
-            task.execute(context(ti))
+        deferral_of(task, ti)
     assert tries[0].xcoms["run_id"] == tries[1].xcoms["run_id"]
     assert control.counts()["creates_received"] == 1
     assert "differs from what this try would create (name);" in said()

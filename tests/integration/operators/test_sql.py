@@ -16,6 +16,7 @@ from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pandas  # noqa: F401 - the server's first result would import it, for longer than some limits here
 import pytest
@@ -49,15 +50,10 @@ from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.sql import requirements
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support, support
-from tests.integration.operators.sql_tasks import (
-    deferral_of,
-    resume,
-    run_to_end,
-    statement_deferral_of,
-)
+from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, is_running, set_connection
-from tests.integration.support import TaskInstance, context, events_of, next_try, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
@@ -453,7 +449,7 @@ def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make,
     with pytest.MonkeyPatch.context() as patch:
         from airflow_provider_wherobots.triggers import guarded
 
-        patch.setattr(guarded, "get_task_state", deferred_state)
+        patch.setattr(guarded, "get_task_state", AsyncMock(return_value="deferred"))
         asyncio.run(die())
     frame = resume(task, ti, deferred, events_of(trigger_of(deferred)))
     assert frame.to_dict("list") == {"slept": [3.0]}
@@ -473,10 +469,6 @@ def test_a_trigger_that_comes_after_the_grace_does_not_know_what_became_of_the_s
         resume(task, ti, deferred, events_of(trigger_of(deferred)))
     assert executed(control) == ["HOLD"]
     assert written(ti) == ["sent by 1"]
-
-
-async def deferred_state(task_instance: Any) -> str:
-    return "deferred"
 
 
 # How it fails
@@ -665,10 +657,7 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
 def test_a_kill_while_its_session_starts_sends_nothing_and_leaves_the_session_to_others(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
-    async def get_task_state(task_instance: Any) -> str:
-        return "failed"
-
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", get_task_state)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="failed"))
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = make(deferrable=deferrable), TaskInstance()
     if deferrable:
@@ -741,10 +730,7 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 ) -> None:
     from airflow_provider_wherobots.triggers import guarded
 
-    async def get_task_state(task_instance: Any) -> str | None:
-        return state
-
-    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value=state))
     monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", way == "on_kill")
     trigger = trigger_of(statement_deferral_of(make("HOLD", deferrable=True), TaskInstance()))
 
@@ -1205,10 +1191,7 @@ def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlCl
 def test_a_kill_while_deferred_stops_a_session_of_its_own(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, is_ended: bool
 ) -> None:
-    async def get_task_state(task_instance: Any) -> str:
-        return state
-
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", get_task_state)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value=state))
     ti = TaskInstance()
     trigger = trigger_of(statement_deferral_of(make("HOLD", deferrable=True, force_new=True), ti))
     asyncio.run(trigger.on_kill())

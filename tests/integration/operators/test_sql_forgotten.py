@@ -12,9 +12,9 @@ from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators import sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from tests.integration import sql_support
-from tests.integration.operators.sql_tasks import resume, statement_deferral_of
+from tests.integration.operators.sql_tasks import statement_deferral_of
 from tests.integration.sql_support import executed
-from tests.integration.support import TaskInstance, context, events_of, trigger_of
+from tests.integration.support import TaskInstance, context, events_of, resume, trigger_of
 from wherobots_local import ControlClient, LocalServer
 
 Execute = Callable[[str], Any]

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -32,10 +33,10 @@ from airflow_provider_wherobots.operators.sql_session import (
 from airflow_provider_wherobots.operators.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
-from tests.integration.operators.sql_tasks import deferral_of, resume, run_to_end
+from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
-from tests.integration.support import TaskInstance, context, events_of, next_try, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
 from wherobots_local import ControlClient, LocalServer
 
 try:
@@ -438,10 +439,7 @@ def test_a_kill_while_deferred_stops_the_session(
     state: str,
     stopped: int,
 ) -> None:
-    async def get_task_state(task_instance: Any) -> str:
-        return state
-
-    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value=state))
     control.behaviour(sql_start_delay_seconds=60)
     trigger = trigger_of(deferral_of(start(deferrable=True, **arguments), TaskInstance()))
     asyncio.run(trigger.on_kill())

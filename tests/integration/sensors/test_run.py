@@ -9,9 +9,10 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
-from airflow.exceptions import TaskDeferralError, TaskDeferred
+from airflow.exceptions import TaskDeferralError
 
 from airflow_provider_wherobots.compat import (
     AIRFLOW,
@@ -41,7 +42,7 @@ from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY
 from tests.integration import support
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, events_of, follow, run_to_end, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, events_of, follow, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -138,11 +139,10 @@ def test_a_run_that_appears_later_is_found_by_the_trigger_and_announced_while_it
 
     monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push)
     ti, task = TaskInstance(), sensor(run_name=f"{NAME}-later")
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     assert "run_id" not in ti.xcoms
     run_id = started_run(control, f"{NAME}-later")
-    event = follow(caught.value)
+    event = follow(deferred)
     assert [key for key, _ in pushed if not key.startswith("_link_")] == ["run_id", "run_url"]
     assert pushed[0] == ("run_id", run_id)
     assert task.execute_complete(context(ti), event) == run_id
@@ -176,11 +176,10 @@ def test_a_run_that_has_ended_is_not_deferred_for(sensor: Make, control: Control
 
 def test_a_run_that_was_found_by_name_stays_the_one(sensor: Make, control: ControlClient) -> None:
     run_id = started_run(control)
-    with pytest.raises(TaskDeferred) as caught:
-        sensor(run_name=NAME).execute(context(TaskInstance()))
+    deferred = deferral_of(sensor(run_name=NAME), TaskInstance())
     end(control, run_id)
     end(control, started_run(control), "FAILED")
-    assert follow(caught.value)["run_id"] == run_id
+    assert follow(deferred)["run_id"] == run_id
 
 
 def test_runs_of_before_the_dag_run_was_due_do_not_count_unless_asked(
@@ -219,10 +218,9 @@ def test_a_run_that_does_not_complete_fails_the_task_as_the_operator_fails(
     run_id, ti = started_run(control), TaskInstance()
     task = sensor(run_id=run_id, deferrable=deferrable)
     if deferrable:
-        with pytest.raises(TaskDeferred) as caught:
-            task.execute(context(ti))
+        deferred = deferral_of(task, ti)
     end(control, run_id, status, kubeApp={"message": "no more nodes"})
-    finish = partial(task.execute_complete, event=follow(caught.value)) if deferrable else task.execute
+    finish = partial(task.execute_complete, event=follow(deferred)) if deferrable else task.execute
     with pytest.raises(kind, match=rf"Run {run_id} .*: no more nodes\nRun: http") as failed:
         finish(context(ti))
     assert is_final(failed.value), "the status of a run is final, so a retry cannot help"
@@ -322,13 +320,10 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
     starts_in_trigger: bool,
     cancels: bool,
 ) -> None:
-    async def get_task_state(task_instance: Any) -> str:
-        return "failed"
-
     async def push_xcom(task_instance: Any, key: str, value: str) -> None:
         pass
 
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", get_task_state)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="failed"))
     monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push_xcom)
     name = f"{NAME}-killed-{is_named}-{starts_in_trigger}-{cancels}"
     which = {"run_name": name} if is_named else {"run_id": started_run(control, name)}
@@ -337,9 +332,8 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
         trigger = start_of(task)
         trigger.trigger_id = 1
     else:
-        with pytest.raises(TaskDeferred) as caught:
-            task.execute(context(TaskInstance()))
-        trigger = trigger_of(caught.value)
+        deferred = deferral_of(task, TaskInstance())
+        trigger = trigger_of(deferred)
     run_id = started_run(control, name) if is_named else which["run_id"]
     if starts_in_trigger and is_named:
         # Airflow renders it.
@@ -370,8 +364,7 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
 ) -> None:
     run_id, ti = started_run(control), TaskInstance()
     task = sensor(run_id=run_id)
-    with pytest.raises(TaskDeferred):
-        task.execute(context(ti))
+    deferral_of(task, ti)
     with pytest.raises(
         AirflowSensorTimeout, match=f"timeout was reached: the triggerer did not end the wait for run {run_id}"
     ):
@@ -406,11 +399,10 @@ def test_after_a_failed_trigger_that_had_found_no_run(sensor: Make) -> None:
 def test_airflow_resumes_it_with_the_outcome(sensor: Make, control: ControlClient) -> None:
     run_id, ti = started_run(control), TaskInstance()
     task = sensor(run_id=run_id)
-    with pytest.raises(TaskDeferred) as caught:
-        task.execute(context(ti))
+    deferred = deferral_of(task, ti)
     end(control, run_id)
-    arguments = {**(caught.value.kwargs or {}), "event": follow(caught.value), "of_a_later_version": 1}
-    assert task.resume_execution(caught.value.method_name, arguments, context(ti)) == run_id
+    arguments = {**(deferred.kwargs or {}), "event": follow(deferred), "of_a_later_version": 1}
+    assert task.resume_execution(deferred.method_name, arguments, context(ti)) == run_id
 
 
 @pytest.mark.skipif(not RETRY_RESUMES_DEFERRAL, reason="this Airflow starts a retry over")
@@ -527,8 +519,7 @@ def test_no_xcom_is_asked_for_before_there_is_one(sensor: Make, control: Control
 
     run_id = started_run(control)
     for arguments in ({"run_id": run_id}, {"run_name": NAME}):
-        with pytest.raises(TaskDeferred):
-            sensor(**arguments).execute(context(Silent()))
+        deferral_of(sensor(**arguments), Silent())
         assert not sensor(**arguments, deferrable=False, mode="reschedule").poke(context(Silent())).is_done
     end(control, run_id)
     assert sensor(run_id=run_id, deferrable=False).execute(context(Silent())) == run_id
@@ -565,8 +556,7 @@ def test_a_refused_key_names_its_connection(sensor: Make, server: Any, monkeypat
 
 def test_an_outage_when_it_starts_is_left_to_the_trigger(sensor: Make, control: ControlClient) -> None:
     control.add_fault("listJobRuns", {"type": "status", "status": 503}, times=1)
-    with pytest.raises(TaskDeferred):
-        sensor(run_name=NAME).execute(context(TaskInstance()))
+    deferral_of(sensor(run_name=NAME), TaskInstance())
 
 
 @pytest.mark.parametrize(
@@ -622,14 +612,13 @@ def test_the_interval_has_the_name_of_the_operators_and_that_of_sensors(
 
 
 def test_a_trigger_carries_names_and_numbers_and_ignores_what_later_versions_add(sensor: Make, server: Any) -> None:
-    with pytest.raises(TaskDeferred) as caught:
-        sensor(run_name="no-such-run", timeout=60).execute(context(TaskInstance()))
-    path, kwargs = caught.value.trigger.serialize()
+    deferred = deferral_of(sensor(run_name="no-such-run", timeout=60), TaskInstance())
+    path, kwargs = deferred.trigger.serialize()
     assert path == "airflow_provider_wherobots.triggers.named_run.WherobotsNamedRunTrigger"
     assert server.api_key not in str(kwargs)
     again = WherobotsNamedRunTrigger(**json.loads(json.dumps(kwargs)), of_a_later_version=1)
     assert again.serialize() == (path, kwargs)
-    assert timedelta(seconds=170) < caught.value.timeout <= timedelta(seconds=180)
+    assert timedelta(seconds=170) < deferred.timeout <= timedelta(seconds=180)
     assert again.named.created_after == support.dag_run_start.timestamp() - 60
 
 

@@ -5,11 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
-from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import (
     AirflowFailException,
@@ -28,7 +26,7 @@ from airflow_provider_wherobots.sensors.sql import WherobotsSqlSensor
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import executed, is_running, set_connection
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import TaskInstance, context, deferral_of, resume
 from wherobots_local import ControlClient, LocalServer
 
 try:
@@ -58,12 +56,6 @@ def arrive(control: ControlClient, *counts: Any) -> None:
     control.answer_sql("arrivals", {"count": list(counts)})
 
 
-def deferral_of(look: Callable[[], Any]) -> TaskDeferred:
-    with pytest.raises(TaskDeferred) as caught:
-        look()
-    return caught.value
-
-
 def connections(control: ControlClient) -> int:
     return sum(session["connections"] for session in control.sql_sessions())
 
@@ -72,15 +64,14 @@ def test_it_is_deferred_between_two_looks_and_holds_no_connection(make: Make, co
     arrive(control, 0)
     ti, task = TaskInstance(task_id="wait"), make(poke_interval=600)
     before = datetime.now(UTC)
-    deferred = deferral_of(lambda: task.execute(context(ti)))
+    deferred = deferral_of(task, ti)
     path, kwargs = deferred.trigger.serialize()
     assert path.endswith(".temporal.DateTimeTrigger")
     assert timedelta(seconds=600) <= kwargs["moment"] - before < timedelta(seconds=660)
     assert connections(control) == 0
-    again = {"event": kwargs["moment"], **(deferred.kwargs or {})}
-    deferral_of(lambda: make(poke_interval=600).resume_execution(deferred.method_name, again, context(ti)))
+    deferral_of(make(poke_interval=600), ti, deferred, kwargs["moment"])
     arrive(control, 3)
-    assert make(poke_interval=600).resume_execution(deferred.method_name, again, context(ti)) is None
+    assert resume(make(poke_interval=600), ti, deferred, kwargs["moment"]) is None
     assert executed(control) == [QUERY] * 3
     assert len(control.requests("createSqlSession")) == 3
 
@@ -88,7 +79,7 @@ def test_it_is_deferred_between_two_looks_and_holds_no_connection(make: Make, co
 def test_its_session_is_an_xcom_and_has_a_link(make: Make, control: ControlClient) -> None:
     arrive(control, 0)
     ti = TaskInstance(task_id="wait")
-    deferral_of(lambda: make(runtime="tiny").execute(context(ti)))
+    deferral_of(make(runtime="tiny"), ti)
     assert control.sql_session(ti.xcoms["session_id"])["apiPayload"]["runtimeId"] == "tiny"
     assert ti.xcoms["session_url"].endswith("/workloads")
 
@@ -169,7 +160,7 @@ def test_a_session_that_starts_holds_no_worker(
     monkeypatch.setattr(sensor_module, "READY_SECONDS", 0.1)
     control.behaviour(sql_start_delay_seconds=60)
     before = datetime.now(UTC)
-    deferred = deferral_of(lambda: make(poke_interval=3_600).execute(context(TaskInstance())))
+    deferred = deferral_of(make(poke_interval=3_600), TaskInstance())
     # Not after an hour: it would have ended by then.
     assert deferred.trigger.serialize()[1]["moment"] - before < timedelta(seconds=90)
     assert executed(control) == []
@@ -189,7 +180,7 @@ def test_a_query_that_fails_fails_the_task(make: Make, control: ControlClient) -
     control.answer_sql("arrivals", error="[TABLE_OR_VIEW_NOT_FOUND] arrivals")
     with pytest.raises(WherobotsSqlStatementFailedException, match="TABLE_OR_VIEW_NOT_FOUND"):
         make().execute(context(TaskInstance()))
-    deferral_of(lambda: make(silent_fail=True).execute(context(TaskInstance())))
+    deferral_of(make(silent_fail=True), TaskInstance())
 
 
 @pytest.mark.parametrize(("soft_fail", "kind"), [(False, AirflowSensorTimeout), (True, AirflowSkipException)])
@@ -199,7 +190,7 @@ def test_its_timeout_counts_from_the_start_of_the_try(
     arrive(control, 0)
     ti = TaskInstance(task_id="wait")
     task = make(timeout=3_600, soft_fail=soft_fail)
-    deferred = deferral_of(lambda: task.execute(context(ti)))
+    deferred = deferral_of(task, ti)
     ti.start_date -= timedelta(seconds=3_601)
     with pytest.raises(kind):
         task.resume_execution(deferred.method_name, {"event": None}, context(ti))
@@ -209,10 +200,9 @@ def test_the_pause_grows_with_exponential_backoff(make: Make, control: ControlCl
     arrive(control, 0)
     ti, before = TaskInstance(task_id="wait"), datetime.now(UTC)
     task = make(poke_interval=10, exponential_backoff=True, timeout=100_000)
-    deferred = deferral_of(lambda: task.execute(context(ti)))
+    deferred = deferral_of(task, ti)
     for _ in range(5):
-        again = {"event": None, **(deferred.kwargs or {})}
-        deferred = deferral_of(partial(task.resume_execution, deferred.method_name, again, context(ti)))
+        deferred = deferral_of(task, ti, deferred, None)
     assert deferred.trigger.serialize()[1]["moment"] - before > timedelta(seconds=100)
 
 

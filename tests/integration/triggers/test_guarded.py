@@ -8,6 +8,7 @@ from collections.abc import Callable, Coroutine
 from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
 
@@ -299,13 +300,10 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
 def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     conn_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def get_task_state(task_instance: Any) -> str | None:
-        return "failed"
-
     def cancel_run(*_: Any, **__: Any) -> Any:
         raise RuntimeError("http://user:secret@proxy/ is away")
 
-    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     monkeypatch.setattr(run, "cancel_run_and_twin", cancel_run)
     trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
     trigger.trigger_id = 1
@@ -320,10 +318,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
 def test_the_connection_is_not_read_again_for_a_kill(
     conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def get_task_state(task_instance: Any) -> str | None:
-        return "failed"
-
-    monkeypatch.setattr(guarded, "get_task_state", get_task_state)
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", True)
     created = control.create_run("killed-run")
     trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})

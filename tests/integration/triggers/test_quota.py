@@ -20,7 +20,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
-from tests.integration.support import TaskInstance, context, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, run_to_end
 from wherobots_local.control.client import ControlClient
 
 NO_DISK = {"code": "INSUFFICIENT_QUOTA_ERROR", "message": "Insufficient quota", "details": "DISK_PER_NODE_GB is 500"}
@@ -135,10 +135,9 @@ def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answe
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     control.add_fault("createJobRun", "reset", times=1)
     fill(control)
-    with pytest.raises(TaskDeferred) as deferral:
-        operator(cancel_on_kill=cancels).execute(context(TaskInstance()))
-    _, arguments = deferral.value.trigger.serialize()
-    suffix = (deferral.value.kwargs or {})["suffix"]
+    deferred = deferral_of(operator(cancel_on_kill=cancels), TaskInstance())
+    _, arguments = deferred.trigger.serialize()
+    suffix = (deferred.kwargs or {})["suffix"]
     assert suffix
     assert control.requests("createJobRun")[0]["name"].endswith(suffix)
     assert arguments["suffix"] == (suffix if cancels else "")
@@ -150,12 +149,11 @@ def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     fill(control, times=1)
     ti = TaskInstance()
-    with pytest.raises(TaskDeferred) as deferral:
-        operator().execute(context(ti))
+    deferred = deferral_of(operator(), ti)
     (asked,) = control.requests("createJobRun")
     run = control.create_run(asked["name"])
     with pytest.raises(TaskDeferred):
-        operator().execute_after_quota_wait(context(ti), {}, **(deferral.value.kwargs or {}))
+        operator().execute_after_quota_wait(context(ti), {}, **(deferred.kwargs or {}))
     assert ti.xcoms["run_id"] == run["id"]
     assert len(control.requests("createJobRun")) == 1
 

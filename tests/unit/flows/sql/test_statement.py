@@ -394,13 +394,6 @@ def test_an_error_instead_of_the_result_is_told() -> None:
     assert run(script) == replace(outcome, seconds=3.01)
 
 
-def test_a_success_whose_result_the_session_has_forgotten_is_no_unknown_outcome() -> None:
-    outcome = run(SqlScript(FakeSession([Plan(forgotten_after=0.5)])))
-    assert outcome.state is StatementState.GAVE_UP
-    assert outcome.was_sent
-    assert "it succeeded" in outcome.message
-
-
 def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> None:
     """It runs, or has even succeeded: a retry of a statement that is said to have failed would execute it twice."""
     script = SqlScript(FakeSession([Plan(seconds=50.0)], answers=False))
@@ -915,9 +908,6 @@ def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> Non
 
 
 def test_a_result_is_requested_twice_from_a_silent_session_and_four_times_in_all() -> None:
-    script = SqlScript(FakeSession(answers=False))
-    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
-    assert [at for _, at in script.written(RetrieveResults)] == pytest.approx([0, 120], abs=1)
     script = SqlScript(FakeSession(connections=[Connection(0.005) for _ in range(99)]))
     assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
     assert len(script.written(RetrieveResults)) == 4
