@@ -6,6 +6,7 @@ Airflow imports this module at each start of its command line. So it imports not
 from __future__ import annotations
 
 import argparse
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypeAlias
@@ -147,7 +148,7 @@ def _add_doctor(commands: Subparsers) -> None:
         action="store_true",
         help="start a SQL session, which costs some minutes of compute, and execute SELECT 1",
     )
-    add("--runtime", default="tiny", help="runtime of the runs and the session (default: %(default)s)")
+    add("--runtime", type=_given, default="tiny", help="runtime of the runs and the session (default: %(default)s)")
     add("--region", help="region of runs and session (default: the connection's, else the organization's)")
     add(
         "--script-uri",
@@ -173,8 +174,14 @@ def _name_pattern(text: str) -> str:
 
 def _identifier(text: str) -> str:
     # An id becomes a part of a path.
-    if not text or text in (".", ".."):
+    if not text.isprintable() or not text.strip() or text in (".", "..", "None"):
         raise argparse.ArgumentTypeError(f"{text!r}: must be the id of a run or a SQL session")
+    return text
+
+
+def _given(text: str) -> str:
+    if not text.strip():
+        raise argparse.ArgumentTypeError(f"{text!r}: must not be empty")
     return text
 
 
@@ -193,6 +200,6 @@ def _moment(text: str) -> datetime:
 
 
 def _s3_address(text: str) -> str:
-    if not text.startswith("s3://"):
+    if not re.match(r"s3://[^/\s]+/\S", text):
         raise argparse.ArgumentTypeError(f"{text!r}: must be an S3 address, such as s3://bucket/key")
     return text

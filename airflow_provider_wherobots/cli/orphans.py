@@ -9,13 +9,13 @@ from datetime import UTC, datetime
 from itertools import chain
 from typing import Any
 
-from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import NotFoundError, PermissionDeniedError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.api.sql.calls import get_session, list_sessions
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.deployment import read_again, read_noted, read_session_users, read_task_instances
-from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result, print_rows
+from airflow_provider_wherobots.cli.output import FAILED, CommandFailedError, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.list_runs import list_active_runs
@@ -37,6 +37,8 @@ from airflow_provider_wherobots.flows.words import quoted
 COLUMNS = ("id", "kind", "verdict", "created", "task_instance", "state", "name")
 RUN, SESSION = "run", "SQL session"
 STOPPED = "stopped"
+WITHOUT_SQL = (NotFoundError, PermissionDeniedError)
+"""How the list of sessions may be refused to an organization without SQL."""
 
 
 def find_orphans(arguments: argparse.Namespace) -> int:
@@ -49,7 +51,7 @@ def find_orphans(arguments: argparse.Namespace) -> int:
             print_rows(ended, arguments.output, ("id", "result"))
             report(cancelling.count(ended, SESSION))
             return cancelling.exit_code(ended)
-        runs, sessions = _find_runs(driver), _find_sessions(driver)
+        runs, (sessions, unlisted) = _find_runs(driver), _find_sessions(driver)
         rows = [_run_row(*found) for found in runs] + [_session_row(*found) for found in sessions]
         orphans = {row["id"]: row["kind"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
         ended_runs, ended_sessions = [], []
@@ -76,7 +78,10 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     for rows_of_kind, kind in ((ended_runs, RUN), (ended_sessions, SESSION)):
         if rows_of_kind:
             report(cancelling.count(rows_of_kind, kind))
-    return cancelling.exit_code(ended)
+    if unlisted is not None:
+        print_message(f"SQL sessions cannot be listed: {quoted(str(unlisted))}")
+    has_failed = unlisted is not None and not isinstance(unlisted, WITHOUT_SQL)
+    return FAILED if has_failed else cancelling.exit_code(ended)
 
 
 def _find_runs(driver: SyncDriver) -> list[tuple[Run, Owner | None]]:
@@ -96,17 +101,20 @@ def _find_runs(driver: SyncDriver) -> list[tuple[Run, Owner | None]]:
     return [(active[run.id], owners.get(suffix_of(run) or "")) for run in reversed(runs) if run.id in active]
 
 
-def _find_sessions(driver: SyncDriver) -> list[tuple[SqlSession, Sequence[SessionUser]]]:
-    """The caller's SQL sessions that have not ended, oldest first, each with the task instances that name it."""
+def _find_sessions(
+    driver: SyncDriver,
+) -> tuple[list[tuple[SqlSession, Sequence[SessionUser]]], WherobotsApiError | None]:
+    """The caller's SQL sessions that have not ended, oldest first, each with the task instances that name it.
+
+    The second is why they could not be listed.
+    """
     try:
         listed = driver.run(send(list_sessions(), MAX_OUTAGE_SECONDS))
     except WherobotsApiError as error:
-        # An organization may have no SQL.
-        print_message(f"SQL sessions cannot be listed: {quoted(str(error))}")
-        return []
+        return [], error
     sessions = sorted((session for session in listed if not session.has_ended), key=lambda session: session.created)
     users = read_session_users([session.id for session in sessions]) if sessions else {}
-    return [(session, users[session.id]) for session in sessions]
+    return [(session, users[session.id]) for session in sessions], None
 
 
 def _run_row(run: Run, owner: Owner | None) -> dict[str, Any]:
@@ -167,6 +175,9 @@ def _stop_named(driver: SyncDriver, session_id: str) -> str:
         session = driver.run(send(get_session(session_id), MAX_OUTAGE_SECONDS))
     except NotFoundError:
         session = None
+    except WherobotsApiError as error:
+        # Raised, it would hide the results of the sessions before this one.
+        return f"{cancelling.NOT_CANCELLED}: {error}"
     if session is None:
         return f"{cancelling.NOT_CANCELLED}: the service does not know it"
     return cancelling.HAD_ENDED if session.has_ended else _stop(driver, session_id)

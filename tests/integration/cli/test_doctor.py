@@ -306,10 +306,23 @@ def test_arguments(capsys: pytest.CaptureFixture[str]) -> None:
     printed = capsys.readouterr().out
     assert printed == Path(job.__file__).read_text()
     compile(printed, "job.py", "exec")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (["--script-uri", "job.py"], "'job.py': must be an S3 address"),
+        (["--script-uri", "s3://bucket"], "'s3://bucket': must be an S3 address"),
+        (["--runtime", ""], "'': must not be empty"),
+    ],
+)
+def test_wrong_arguments_are_told_before_anything_is_sent(
+    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     with pytest.raises(SystemExit) as ended:
-        main(["doctor", "--run", "--script-uri", "job.py"])
+        main(["doctor", "--run", *arguments])
     assert ended.value.code == 2
-    assert "must be an S3 address" in capsys.readouterr().err
+    assert says in capsys.readouterr().err
 
 
 def test_a_report_that_cannot_be_written_is_said_before_anything_is_sent(

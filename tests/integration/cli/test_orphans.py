@@ -282,6 +282,31 @@ def test_an_organization_without_sql(orphans: Program, control: ControlClient) -
     assert "0 active runs" in printed.stdout
 
 
+def test_sessions_that_an_outage_hides_fail_the_command(
+    orphans: Program, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans_command, "MAX_OUTAGE_SECONDS", 0.0)
+    control.add_fault("listSqlSessions", {"type": "status", "status": 500})
+    printed = orphans("--cancel")
+    control.clear_faults()
+    assert printed.returncode == 1
+    assert "SQL sessions cannot be listed: listSqlSessions: 500" in printed.stderr.splitlines()[-1]
+    assert "0 active runs" in printed.stdout
+
+
+def test_a_session_that_cannot_be_read_hides_no_result_of_another(
+    hook: WherobotsHook, orphans: Program, control: ControlClient
+) -> None:
+    session_id = start_session(hook, f"nightly.start-{98:012x}")
+    control.add_fault("getSqlSession", {"type": "status", "status": 422}, session_id="another")
+    printed = orphans("--stop-session", session_id, "--stop-session", "another", "-o", "json")
+    control.clear_faults()
+    assert printed.returncode == 1
+    first, second = json.loads(printed.stdout)
+    assert first == {"id": session_id, "result": "stopped"}
+    assert second["result"].startswith("not cancelled: getSqlSession: 422")
+
+
 def cancels(control: ControlClient) -> list[str]:
     return [entry["path"].split("/")[-2] for entry in control.requests() if entry["path"].endswith("/cancel")]
 
