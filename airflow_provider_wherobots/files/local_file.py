@@ -62,12 +62,13 @@ class LocalFile:
         """
         digest, size, held = hashlib.sha256(), 0, b""
         for piece in _pieces_of(self.source, self.archive):
-            if held:
-                yield held
             digest.update(piece)
-            size, held = size + len(piece), piece
+            size += len(piece)
             if size > self.size:
                 break
+            if held:
+                yield held
+            held = piece
         if size != self.size or digest.hexdigest() != self.sha256:
             raise FileChangedError(f"{self.source.given} has changed while it was uploaded")
         if held:

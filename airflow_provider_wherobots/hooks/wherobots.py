@@ -260,6 +260,8 @@ class WherobotsHook(BaseHook):
         :raises WherobotsArgumentException: if the file cannot be uploaded as it is; nothing was sent.
         :raises WherobotsApiError: how a call ended.
         """
+        if not isinstance(path, str | Path) or path == "":
+            raise WherobotsArgumentException(f"path={path!r}: must be the path of a file or a folder")
         given = os.fspath(path)
         try:
             folder = self.settings.upload_to if upload_to is None else checked_upload_to("upload_to", upload_to)

@@ -53,7 +53,7 @@ class WherobotsTask(Base):
     def wherobots_conn_id(self, value: str) -> None:
         # The output of another task has references.
         if value in ("", "None") or not (isinstance(value, str) or hasattr(value, "iter_references")):
-            raise without_retry(self._wrong(f"wherobots_conn_id={value!r}: must be the id of a connection"))
+            raise self._wrong(f"wherobots_conn_id={value!r}: must be the id of a connection")
         self._wherobots_conn_id = value
 
     @cached_property
@@ -127,8 +127,8 @@ class WherobotsTask(Base):
             if not isinstance(value := getattr(self, argument), bool):
                 raise self._wrong(f"{argument}={value!r}: must be True or False")
 
-    def _wrong(self, what: str) -> WherobotsArgumentException:
-        return WherobotsArgumentException(f"{self.task_id}: {what}")
+    def _wrong(self, what: str) -> WherobotsException:
+        return _wrong_argument(f"{self.task_id}: {what}")
 
 
 @contextmanager
@@ -137,7 +137,12 @@ def naming(task_id: str) -> Iterator[None]:
     try:
         yield
     except InvalidArgumentError as error:
-        raise WherobotsArgumentException(f"{task_id}: {error}") from None
+        raise _wrong_argument(f"{task_id}: {error}") from None
+
+
+def _wrong_argument(text: str) -> WherobotsException:
+    # Not by the retry rules: a worker makes a mapped task outside of them.
+    return without_retry(WherobotsArgumentException(text))
 
 
 def is_unrendered(value: Any) -> bool:

@@ -56,6 +56,8 @@ MIN_RESCHEDULE_SECONDS = 10.0
 Until the scheduler has handled the executor's report of one poke, it takes that report for the end of the next one, and
 fails the task (apache/airflow issue 67287).
 """
+NEVER_SKIPPED = (WherobotsArgumentException, WherobotsTaskKilledException)
+"""What fails a task with ``soft_fail`` or ``never_fail`` too."""
 _FINAL = (WherobotsRunFailedException, WherobotsRunTimedOutException)
 
 
@@ -67,8 +69,8 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
     and follows it. It starts no run, and cancels none unless ``cancel_on_kill=True``. Returns the run's id.
 
     XComs and links are the same as for ``WherobotsRunOperator``: ``run_id`` and ``run_url`` as soon as the run is
-    found, ``spark_ui_url`` as soon as it is known, ``run_summary`` at the end, and ``result``, if the script printed
-    one.
+    found, ``spark_ui_url`` as soon as it is known, ``run_summary`` at the end, and with ``poll_logs`` ``result``, if
+    the script printed one.
 
     Airflow's own arguments mean what they mean in other sensors. ``timeout`` (seconds; default
     ``[sensors] default_timeout``, 7 days) limits each try, from its start to the run's end. With ``soft_fail=True`` or
@@ -210,8 +212,13 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         if not self.deferrable and self.mode == "reschedule":
             self._this_try = this_try
             # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
-            run_id: str = unwrap(BaseSensorOperator.execute)(self, this_try.context)
-            return run_id
+            try:
+                return unwrap(BaseSensorOperator.execute)(self, this_try.context)
+            except AirflowSkipException as skipped:
+                # Airflow's sensor skips for any error that poke raises.
+                if isinstance(cause := skipped.__cause__, NEVER_SKIPPED):
+                    raise cause from cause.__cause__
+                raise
         return this_try.begin()
 
     def _new_try(self, context: Context) -> SensorTry:
@@ -229,7 +236,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         try:
             with self._apply_retry_rules():
                 yield
-        except (WherobotsArgumentException, WherobotsTaskKilledException):
+        except NEVER_SKIPPED:
             raise
         except (WherobotsException, AirflowSensorTimeout, TaskDeferralError) as error:
             flag = "soft_fail" if self.soft_fail else "never_fail"

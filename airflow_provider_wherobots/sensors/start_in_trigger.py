@@ -50,15 +50,13 @@ def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
     """The arguments of the trigger for Airflow; None if a worker must start the task, to render its templates."""
     if not _is_at_hand(task.wherobots_conn_id, task.run_id, task.run_name, task.created_after):
         return None
-    limit_name, seconds = task.limit
     return StartTriggerArgs(
         trigger_cls=f"{WherobotsSensorTrigger.__module__}.{WherobotsSensorTrigger.__qualname__}",
         trigger_kwargs={
             "wherobots_conn_id": task.wherobots_conn_id,
             "follow": sensor_options(task, 0.0, None).to_kwargs(),
             "cancel_on_kill": task.cancel_on_kill,
-            # Airflow shortens its own timeout to `execution_timeout`.
-            "margin": deadline_margin(seconds) if limit_name == "execution_timeout" else DEFER_MARGIN_SECONDS,
+            "margin": _margin(task),
             "run_id": task.run_id,
             "run_name": task.run_name,
             "created_after": None if task.run_name is None else str(task.created_after or DUE),
@@ -67,6 +65,15 @@ def start_trigger_args(task: AwaitsRun) -> StartTriggerArgs | None:
         next_kwargs=None,
         timeout=timedelta(seconds=task.timeout + DEFER_MARGIN_SECONDS),
     )
+
+
+def _margin(task: AwaitsRun) -> float:
+    """How long before Airflow's own timeout of the trigger the wait ends, in seconds."""
+    if task.execution_timeout is None:
+        return DEFER_MARGIN_SECONDS
+    # Airflow shortens its own timeout to `execution_timeout`.
+    limit = task.execution_timeout.total_seconds()
+    return min(DEFER_MARGIN_SECONDS, max(limit - task.limit[1], deadline_margin(limit)))
 
 
 def _is_at_hand(*values: object) -> bool:

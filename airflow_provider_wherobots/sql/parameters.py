@@ -19,6 +19,8 @@ Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
 WRITERS: dict[str, Callable[[str, Any], str]] = {"s": literal, "i": identifier}
 _KEYED = re.compile(r"%\(([^()]*)\)[a-zA-Z]")
+_TYPED = ("DATE '", "TIMESTAMP '")
+_TYPE_BEFORE = re.compile(r"\b(?:DATE|TIMESTAMP)\s+\Z", re.IGNORECASE)
 _UNKEYED = re.compile(r"%[si](?!\w)")
 
 
@@ -112,6 +114,9 @@ def _written(found: list[Token], index: int, values: Callable[[Token], tuple[str
     before, after = _around(found, index)
     _check_alone(token, before[-1:], after[:1])
     text = WRITERS[token.form](name, value)
+    if text.startswith(_TYPED) and _TYPE_BEFORE.search(before):
+        # DATE %(day)s: the type stands in the statement already.
+        return text.partition(" ")[2]
     if text.startswith("(") and (before.rstrip()[-1:], after.lstrip()[:1]) == ("(", ")"):
         # A list whose parentheses stand in the statement already.
         return text[1:-1]

@@ -105,7 +105,10 @@ def check_run_name(argument: str, name: Any) -> None:
 
 def whole_seconds(value: Any) -> Any:
     """Convert a duration to whole seconds, rounded up: neither the API nor a serialized DAG takes a timedelta."""
-    return ceil(value.total_seconds()) if isinstance(value, timedelta) else value
+    if isinstance(value, timedelta):
+        return ceil(value.total_seconds())
+    # As of `timedelta.total_seconds()`.
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 class _Checker:

@@ -28,7 +28,8 @@ def checked_upload_to(argument: str, value: object) -> str:
     is_short = len(address) <= MAX_KEY_BYTES / 2
     if not (address.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and is_folder and is_short):
         raise InvalidArgumentError(
-            f"{argument}={value!r}: must be the S3 address of a folder, such as s3://bucket/folder"
+            f"{argument}={value!r}: must be the S3 address of a folder, such as s3://bucket/folder: a bucket's name, "
+            f"then names of letters, digits and !_.*'()=+@-, at most {MAX_KEY_BYTES // 2} characters in all"
         )
     return address
 

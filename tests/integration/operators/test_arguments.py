@@ -11,7 +11,7 @@ import pendulum
 import pytest
 from airflow.serialization import serialized_objects
 
-from airflow_provider_wherobots.compat import AirflowException
+from airflow_provider_wherobots.compat import AirflowException, AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
 )
@@ -158,6 +158,18 @@ def test_a_duration_as_timeout_survives_the_serialized_dag() -> None:
     assert partial.unmap({"run_python": TALK}).timeout_seconds == 120
     expand: Any = dag.get_task("expand")
     assert [expand.unmap({"timeout_seconds": value}).timeout_seconds for value in each] == [180, 240, 300]
+
+
+@pytest.mark.parametrize(
+    "arguments", [{"name": "ab"}, {"run_python": {"uri": ""}}, {"polling_interval": -1}, {"durable": "no"}]
+)
+def test_a_wrong_argument_of_a_mapped_task_is_not_retried(arguments: dict[str, Any]) -> None:
+    """Its worker makes it, outside of what applies the retry rules."""
+    given = {"run_python": TALK, **arguments}
+    mapped: Any = WherobotsRunOperator.partial(task_id="task").expand(**{name: [given[name]] for name in given})
+    with pytest.raises(WherobotsArgumentException, match=r"^task: ") as wrong:
+        mapped.unmap(given)
+    assert isinstance(wrong.value, AirflowFailException)
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,13 @@ def test_a_folder_is_zipped_once_for_a_task(
     assert zipped == [dags / "team" / "geo"]
 
 
+@pytest.mark.parametrize("path", ["", None, b"stats.py"])
+def test_the_hook_uploads_no_file_without_a_path(path: Any, conn_id: str, control: ControlClient) -> None:
+    with pytest.raises(WherobotsArgumentException, match=r"^path=.*: must be the path of a file or a folder"):
+        WherobotsHook(conn_id).upload_file(path)
+    assert control.requests() == []
+
+
 @pytest.mark.parametrize(
     "value", ["jobs", "s3://", "s3://B", "s3://bucket//x", "s3://bucket/../x", "s3://b u/x", 5, ""]
 )

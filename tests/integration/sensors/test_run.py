@@ -284,6 +284,21 @@ def test_where_it_would_fail_it_is_skipped_if_asked(
     assert times_said(f"The task is skipped ({flag}=True): Run {run_id}") == [2]
 
 
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("way", [{}, {"deferrable": False}, {"deferrable": False, "mode": "reschedule"}])
+def test_a_wrong_connection_and_a_kill_fail_it_nevertheless(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any], flag: str
+) -> None:
+    killed = sensor(run_id=started_run(control), **way, **{flag: True})
+    killed.on_kill()
+    with pytest.raises(WherobotsTaskKilledException):
+        killed.execute(context(TaskInstance()))
+    connection = {"conn_type": "wherobots", "host": "http://example.com", "password": "a-key"}
+    monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(connection))
+    with pytest.raises(WherobotsArgumentException, match=r"host='http://example\.com'"):
+        sensor(run_id="r1", **way, **{flag: True}).execute(context(TaskInstance()))
+
+
 @pytest.mark.parametrize("cancels", [True, False])
 def test_a_kill_stops_the_wait_and_cancels_only_if_asked(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
@@ -754,6 +769,22 @@ def test_a_start_in_the_triggerer_keeps_to_the_shorter_limit(
     with pytest.raises(kind, match=f"Run {run_id} was still RUNNING when the task's {next(iter(limit))} was reached"):
         task.execute_complete(context(TaskInstance()), event)
     assert control.counts()["cancels_received"] == 0
+
+
+@NEEDS_START_FROM_TRIGGER
+@pytest.mark.parametrize(
+    ("timeout", "execution_timeout", "seconds"),
+    [(60, 90, 60), (3600, 3660, 3600), (3600, 3601, 3586), (3600, 3600, 3585), (3600, 7200, 3600), (3600, None, 3600)],
+)
+def test_a_start_in_the_triggerer_has_the_time_of_its_limits(
+    sensor: Make, timeout: float, execution_timeout: float | None, seconds: float
+) -> None:
+    limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
+    task = sensor(run_id="r1", start_from_trigger=True, timeout=timeout, execution_timeout=limit)
+    args: Any = task.start_trigger_args
+    # Airflow shortens its timeout to `execution_timeout`.
+    shortened = min(args.timeout, limit) if limit else args.timeout
+    assert shortened.total_seconds() - args.trigger_kwargs["margin"] == seconds
 
 
 @NEEDS_START_FROM_TRIGGER

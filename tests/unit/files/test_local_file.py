@@ -15,7 +15,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.files.archive import ArchiveError, write_archive
+from airflow_provider_wherobots.files.archive import PIECE_BYTES, ArchiveError, write_archive
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, absolute, open_file
 
 LIMIT = 10_000_000
@@ -212,6 +212,15 @@ def test_a_dependency_that_is_a_file_has_an_ending(tmp_path: Path) -> None:
     (tmp_path / "geo").touch()
     with pytest.raises(InvalidArgumentError, match=r"must be a folder, or end in one of \.whl, \.zip"):
         open_file(source(tmp_path / "geo"))
+
+
+def test_the_last_piece_does_not_come_if_the_file_has_grown_by_another_one(tmp_path: Path) -> None:
+    path = tmp_path / "x.zip"
+    path.write_bytes(b"a" * PIECE_BYTES)
+    file = open_file(source(path))
+    path.write_bytes(b"b" * PIECE_BYTES + b"c")
+    with pytest.raises(FileChangedError):
+        next(file.pieces())
 
 
 def test_the_last_piece_waits_for_the_hash(tmp_path: Path) -> None:

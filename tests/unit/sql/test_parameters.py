@@ -1,6 +1,7 @@
 """Placeholders: where they are found, what they become, and which are refused."""
 
 import re
+from datetime import date
 from typing import Any
 
 import pytest
@@ -66,6 +67,10 @@ def test_a_mapping(statement: str, bound: str) -> None:
         ("a LIKE '%s' AND b = %s", [1], "a LIKE '%s' AND b = 1"),
         ("a LIKE '%a' AND b %% 2 = %s", [1], "a LIKE '%a' AND b % 2 = 1"),
         ("VALUES (%s,%s)", [None, True], "VALUES (NULL,TRUE)"),
+        ("a = DATE %s", [date(2026, 5, 1)], "a = DATE '2026-05-01'"),
+        ("a = timestamp\n%s", [date(2026, 5, 1)], "a = timestamp\n'2026-05-01'"),
+        ("a = DATE %s", ["2026-05-01"], "a = DATE '2026-05-01'"),
+        ("update %s", [date(2026, 5, 1)], "update DATE '2026-05-01'"),
     ],
 )
 def test_a_sequence(statement: str, parameters: Any, bound: str) -> None:

@@ -145,9 +145,10 @@ def test_the_input_is_left_as_it_was() -> None:
         (timedelta(seconds=1.2), 2),
         (timedelta(microseconds=1), 1),
         (pendulum.duration(minutes=5), 300),
+        (timedelta(hours=1).total_seconds(), 3600),
     ],
 )
-def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timedelta, seconds: int) -> None:
+def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timedelta | float, seconds: int) -> None:
     assert build(timeout_seconds=duration)["timeoutSeconds"] == seconds
 
 
