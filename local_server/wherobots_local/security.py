@@ -64,14 +64,17 @@ class HostCheck:
     def __init__(self, bound_host: str, port: int, *, remote: bool = False, names: Iterable[str] = ()) -> None:
         own = {socket.gethostname().lower()} if remote else set()
         self._names = frozenset({bound_host.lower(), *own, *(name.lower() for name in names)}) | _LOOPBACK_NAMES
-        self._port = port
+        self.port = port
         self._remote = remote
 
     def admits(self, header: str | None, *, default_port: int) -> bool:
         """Return whether a ``Host`` header names this server."""
-        host, port = _split_host(header or "")
-        if (default_port if port is None else port) != self._port:
-            return False
+        _, port = _split_host(header or "")
+        return self.names_server(header) and (default_port if port is None else port) == self.port
+
+    def names_server(self, header: str | None) -> bool:
+        """Return whether a ``Host`` header names this server, on whatever port."""
+        host, _ = _split_host(header or "")
         return host in self._names or (self._remote and _is_address(host))
 
 

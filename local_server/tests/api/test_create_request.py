@@ -109,7 +109,8 @@ def test_numbers_are_read_as_pydantic_reads_them(given: object, read: int) -> No
 
 
 def test_unknown_keys_are_ignored() -> None:
-    assert parse_create_request({**GOOD, "region": "x", "more": [1]}).as_json() == parse_create_request(GOOD).as_json()
+    more = {"region": "x", "more": [1], "timeout_seconds": 5, "run_jar": {}}
+    assert parse_create_request({**GOOD, **more}).as_json() == parse_create_request(GOOD).as_json()
 
 
 @pytest.mark.parametrize(

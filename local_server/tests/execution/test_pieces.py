@@ -172,7 +172,7 @@ def test_jars_join_those_of_the_settings() -> None:
 
 def test_the_environment_of_a_run_is_minimal(tmp_path: Path) -> None:
     own = {"PATH": "/usr/bin", "WHEROBOTS_API_KEY": "k", "AIRFLOW_HOME": "/a", "AWS_SECRET_ACCESS_KEY": "s", "X": "1"}
-    workspace = Workspace(root=tmp_path, folder=tmp_path / "r", home=tmp_path / "h")
+    workspace = Workspace(root=tmp_path, folder=tmp_path / "r", home=tmp_path / "h", temporary=tmp_path / "t")
     passed = ["X", "WHEROBOTS_API_KEY", "MISSING"]
     environment = run_environment(own, workspace, "r", Path("/v/bin/python"), passed)
     assert environment["X"] == "1"

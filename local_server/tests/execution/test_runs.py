@@ -185,6 +185,21 @@ def test_a_guard_that_is_killed_takes_its_script_with_it(client: Client) -> None
     wait_for(lambda: not psutil.pid_exists(pid), what="the process to end")
 
 
+def test_a_script_can_share_memory_between_processes(client: Client, server: LocalServer) -> None:
+    """Python puts a socket into the temporary folder for that, and a socket's path is short."""
+    source = """
+import multiprocessing, tempfile
+if __name__ == "__main__":
+    print(tempfile.gettempdir())
+    with multiprocessing.Manager() as manager:
+        print(manager.list([1]))
+"""
+    _, lines = client.run(source)
+    assert lines[-1] == "[1]"
+    assert len(lines[-2]) < len(str(server.root))
+    assert not Path(lines[-2]).parent.exists()
+
+
 def test_file_dependencies(client: Client, server: LocalServer) -> None:
     bucket = server.root / "bucket"
     bucket.mkdir(exist_ok=True)
@@ -193,7 +208,8 @@ def test_file_dependencies(client: Client, server: LocalServer) -> None:
     with zipfile.ZipFile(bucket / "wheeled-1.0-py3-none-any.whl", "w") as archive:
         archive.writestr("from_wheel/__init__.py", "from pathlib import Path\nVALUE = Path(__file__).with_name('data')")
         archive.writestr("from_wheel/data", "wheel")
-    (bucket / "settings.json").write_text('{"value": "json"}')
+    (bucket / "settings.prod.json").write_text('{"value": "json"}')
+    (bucket / "settings.json").symlink_to("settings.prod.json")
     (bucket / "extra.jar").touch()
     source = """
 import json, os, from_zip, from_wheel

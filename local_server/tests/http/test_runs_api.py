@@ -86,6 +86,10 @@ def test_other_hosts_are_refused(server: LocalServer) -> None:
     answer = requests.get(f"{server.url}/health", headers={"Host": f"evil.example:{server.port}"}, timeout=30)
     assert_error(answer, 403, "INSUFFICIENT_PERMISSIONS_ERROR")
     assert "Access-Control-Allow-Origin" not in answer.headers
+    assert "--host-name" in answer.text
+    answer = requests.get(f"{server.url}/health", headers={"Host": "localhost:1"}, timeout=30)
+    assert_error(answer, 403, "INSUFFICIENT_PERMISSIONS_ERROR")
+    assert f"The port must be {server.port}" in answer.text
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import ListQuery, LogsQuery, name_matches, parse_query
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.runs.log import RunLog
+from wherobots_local.runs.log_blocks import LogLines
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.views.log_pages import log_page
 from wherobots_local.views.run_pages import run_page
@@ -266,6 +267,17 @@ def test_lines_can_become_visible_late_and_pages_can_be_capped() -> None:
     assert log_page(log.lines, LogsQuery(), late, read_at + 9)["items"] == []
     assert len(log_page(log.lines, LogsQuery(), late, read_at + 10)["items"]) == 3
     assert len(log_page(log.lines, LogsQuery(size=100), behaviour(log_max_size=2), read_at)["items"]) == 2
+
+
+def test_lines_that_are_not_visible_yet_are_skipped_by_the_block(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = RunLog()
+    log.append(b"\n".join([b"x"] * 10_000))
+    log.insert(log.lines[-1].timestamp + 1, "visible")
+    read, locate = [], LogLines.locate
+    monkeypatch.setattr(LogLines, "locate", lambda lines, position: read.append(position) or locate(lines, position))
+    page = log_page(log.lines, LogsQuery(), behaviour(log_delay_seconds=10), time.monotonic())
+    assert [item["raw"] for item in page["items"]] == ["visible"]
+    assert len(read) < 100
 
 
 @pytest.mark.parametrize("style", CURSORS)

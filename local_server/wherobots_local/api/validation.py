@@ -18,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 class PublishedModel(BaseModel):
     """An object of the published API: camel case keys, unknown keys ignored, lax conversions."""
 
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, frozen=True)
 
     def as_json(self) -> dict[str, Any]:
         return self.model_dump(mode="json", by_alias=True)

@@ -33,7 +33,7 @@ def run_environment(
     environment |= {
         "PATH": os.pathsep.join([str(python.parent), environment.get("PATH", _DEFAULT_PATH)]),
         "HOME": str(workspace.home),
-        "TMPDIR": str(workspace.folder / "tmp"),
+        "TMPDIR": str(workspace.temporary),
         "LANG": "C.UTF-8",
         "PYTHONUNBUFFERED": "1",
         "PYTHONUTF8": "1",

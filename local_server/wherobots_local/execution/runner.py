@@ -180,6 +180,7 @@ class Runner:
     async def _prepare(self, run: LocalRun, leases: contextlib.AsyncExitStack) -> tuple[Workspace, Path]:
         wanted = run.request.environment
         workspace = await asyncio.to_thread(make_workspace, self._root, run.id)
+        leases.push_async_callback(asyncio.to_thread, remove_temporary, workspace)
         if wanted.dependencies:
             self._progress(run, "PREPARING")
         await asyncio.to_thread(add_files, workspace, wanted.files)
@@ -213,8 +214,6 @@ class Runner:
         timeout = run.request.timeout_seconds
         start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
         async with contextlib.AsyncExitStack() as parts:
-            # They end in reverse order: files are removed when no process uses them.
-            parts.push_async_callback(asyncio.to_thread, remove_temporary, workspace)
             process = await parts.enter_async_context(await start)
             await parts.enter_async_context(_sampling(run, process))
             await parts.enter_async_context(watching_ui(process.pid, workspace.spark_ui_port, run.set_spark_ui))

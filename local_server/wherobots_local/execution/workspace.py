@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import shutil
+import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from wherobots_local.api.create_request import FileDependency
 from wherobots_local.execution.spark_settings import server_settings, user_conf_folder, with_jars, write_conf_folder
@@ -18,11 +19,13 @@ from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local
 @dataclass
 class Workspace:
     """The folders of a run and its dependencies. ``home`` is shared by all runs, and is not the user's.
-    ``spark_ui_port`` is 0 if it is unknown."""
+    ``temporary`` leads to its ``tmp`` by a short path: a socket's may have 107 characters, and Python's
+    ``multiprocessing`` puts sockets there. ``spark_ui_port`` is 0 if it is unknown."""
 
     root: Path
     folder: Path
     home: Path
+    temporary: Path
     python_path: list[Path] = field(default_factory=list)
     class_path: list[Path] = field(default_factory=list)
     spark_ui_port: int = 0
@@ -49,17 +52,20 @@ def own_folder(root: Path) -> Path:
 
 def make_workspace(root: Path, run_id: str) -> Workspace:
     own = own_folder(root)
-    workspace = Workspace(root=root, folder=own / RUNS_FOLDER / run_id, home=own / "home")
-    for folder in (workspace.home, workspace.folder / "tmp", workspace.folder / "files"):
-        folder.mkdir(parents=True, exist_ok=True)
-    return workspace
+    home, folder = own / "home", own / RUNS_FOLDER / run_id
+    for made in (home, folder / "tmp", folder / "files"):
+        made.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix="wl-"), "tmp")
+    temporary.symlink_to(folder / "tmp")
+    return Workspace(root=root, folder=folder, home=home, temporary=temporary)
 
 
 def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:
     """Add the FILE dependencies of a run. Raises ``PrepareError`` if one cannot be read."""
     for dependency in files:
         try:
-            _add_file(workspace, local_path(workspace.root, dependency.file_path))
+            name = PurePosixPath(dependency.file_path.strip()).name
+            _add_file(workspace, local_path(workspace.root, dependency.file_path), name)
         except StorageError as error:
             raise PrepareError(f"The file dependency {error}") from None
         except (OSError, zipfile.BadZipFile) as error:
@@ -79,10 +85,12 @@ def add_spark_settings(workspace: Workspace, settings: Mapping[str, str], own: M
 
 def remove_temporary(workspace: Workspace) -> None:
     shutil.rmtree(workspace.jvm_temporary, ignore_errors=True)
+    shutil.rmtree(workspace.temporary.parent, ignore_errors=True)
 
 
-def _add_file(workspace: Workspace, path: Path) -> None:
-    ending = path.suffix.lower()
+def _add_file(workspace: Workspace, path: Path, name: str) -> None:
+    """Add a file by its name in storage, which can be that of a link."""
+    ending = PurePosixPath(name).suffix.lower()
     if ending == ".jar":
         workspace.class_path.append(path)
     elif ending == ".zip":
@@ -94,4 +102,4 @@ def _add_file(workspace: Workspace, path: Path) -> None:
             wheel.extractall(target)
         workspace.python_path.append(target)
     else:
-        shutil.copy(path, workspace.folder / "files" / path.name)
+        shutil.copy(path, workspace.folder / "files" / name)

@@ -22,7 +22,9 @@ class HostGate:
             host = Headers(scope=scope).get("host")
             if not self._hosts.admits(host, default_port=443 if scope["scheme"] in ("https", "wss") else 80):
                 suggestion = (
-                    "Use the address that the server printed when it started, or allow the name with --host-name."
+                    f"The port must be {self._hosts.port}, where the server listens: publish or forward it as itself."
+                    if self._hosts.names_server(host)
+                    else "Use the address that the server printed when it started, or allow the name with --host-name."
                 )
                 error = ApiError(403, f"the Host header is {host!r}, which does not name this server", suggestion)
                 await error_response(error, scope)(scope, receive, send)

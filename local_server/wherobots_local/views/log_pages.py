@@ -90,9 +90,16 @@ def _fitting(lines: list[StoredLine]) -> list[StoredLine]:
 
 
 def _visible(lines: Sequence[StoredLine], start: int, behaviour: Behaviour, now: float) -> Iterator[StoredLine]:
-    latest = now - behaviour.log_delay_seconds
+    latest, index = now - behaviour.log_delay_seconds, start
     # By index: slicing would copy the whole rest of a long log, and islice would walk over its beginning.
-    return (lines[index] for index in range(start, len(lines)) if lines[index].read_at <= latest)
+    while index < len(lines):
+        line = lines[index]
+        if line.read_at <= latest:
+            yield line
+            index += 1
+        else:
+            # All lines of a block were read at once.
+            index = line.block.first + line.block.lines
 
 
 def _floored(timestamp: int, behaviour: Behaviour) -> int:
