@@ -51,7 +51,7 @@ def find_orphans(arguments: argparse.Namespace) -> int:
             print_rows(ended, arguments.output, ("id", "result"))
             report(cancelling.count(ended, SESSION))
             return cancelling.exit_code(ended)
-        runs, (sessions, unlisted) = _find_runs(driver), _find_sessions(driver)
+        runs, (sessions, error) = _find_runs(driver), _find_sessions(driver)
         rows = [_run_row(*found) for found in runs] + [_session_row(*found) for found in sessions]
         orphans = {row["id"]: row["kind"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
         ended_runs, ended_sessions = [], []
@@ -78,9 +78,9 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     for rows_of_kind, kind in ((ended_runs, RUN), (ended_sessions, SESSION)):
         if rows_of_kind:
             report(cancelling.count(rows_of_kind, kind))
-    if unlisted is not None:
-        print_message(f"SQL sessions cannot be listed: {quoted(str(unlisted))}")
-    has_failed = unlisted is not None and not isinstance(unlisted, WITHOUT_SQL)
+    if error is not None:
+        print_message(f"SQL sessions cannot be listed: {quoted(str(error))}")
+    has_failed = error is not None and not isinstance(error, WITHOUT_SQL)
     return FAILED if has_failed else cancelling.exit_code(ended)
 
 

@@ -285,18 +285,29 @@ def test_where_it_would_fail_it_is_skipped_if_asked(
 
 
 @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
-@pytest.mark.parametrize("way", [{}, {"deferrable": False}, {"deferrable": False, "mode": "reschedule"}])
+@pytest.mark.parametrize(
+    "way",
+    [
+        {},
+        {"deferrable": False},
+        pytest.param(
+            {"deferrable": False, "mode": "reschedule"},
+            marks=pytest.mark.skipif(AIRFLOW < (3, 0), reason="this Airflow reads the first poke from its database"),
+        ),
+    ],
+)
 def test_a_wrong_connection_and_a_kill_fail_it_nevertheless(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, way: dict[str, Any], flag: str
 ) -> None:
     killed = sensor(run_id=started_run(control), **way, **{flag: True})
     killed.on_kill()
+    ti = TaskInstance(get_first_reschedule_date=lambda context: None)
     with pytest.raises(WherobotsTaskKilledException):
-        killed.execute(context(TaskInstance()))
+        killed.execute(context(ti))
     connection = {"conn_type": "wherobots", "host": "http://example.com", "password": "a-key"}
     monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(connection))
     with pytest.raises(WherobotsArgumentException, match=r"host='http://example\.com'"):
-        sensor(run_id="r1", **way, **{flag: True}).execute(context(TaskInstance()))
+        sensor(run_id="r1", **way, **{flag: True}).execute(context(ti))
 
 
 @pytest.mark.parametrize("cancels", [True, False])
