@@ -24,7 +24,7 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context, deferral_of, follow
+from tests.integration.support import TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -63,8 +63,18 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
         task.hook.cancel_run(run_id)
 
 
+def test_so_is_the_second_run_of_an_unanswered_create(operator: Operator, control: ControlClient) -> None:
+    task, ti = operator(run_python=WAIT), TaskInstance(2)
+    deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
+    task.hook.create_run({"name": task.hook.get_run(run_id).name, "runPython": WAIT})
+    with pytest.raises(WherobotsUnavailableException, match="was cancelled, because no retry follows"):
+        resume(task, ti, deferred, Outcome(Ending.GAVE_UP, run_id, "RUNNING", ended_at=time.time()).to_event())
+    counts = control.counts()
+    assert (counts["cancels_received"], counts["cancels_effective"]) == (2, 2)
+
+
 def test_that_it_could_not_be_cancelled_is_said(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
 ) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance(2)
     deferral_of(task, ti)
@@ -73,6 +83,7 @@ def test_that_it_could_not_be_cancelled_is_said(
     monkeypatch.setattr(broken.hook, "get_connection", unreadable)
     with pytest.raises(WherobotsUnavailableException, match="no retry follows, and it could not be cancelled"):
         broken.execute_complete(context(ti), Outcome(Ending.GAVE_UP, run_id, "RUNNING").to_event())
+    assert f"Run {run_id} could not be cancelled: ConnectionError: the secrets backend is away" in said()
     task.hook.cancel_run(run_id)
 
 

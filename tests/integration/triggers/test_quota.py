@@ -4,7 +4,7 @@ import asyncio
 import json
 import time
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any
 
@@ -20,6 +20,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, run_to_end
 from wherobots_local.control.client import ControlClient
 
@@ -152,6 +153,8 @@ def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(
     deferred = deferral_of(operator(), ti)
     (asked,) = control.requests("createJobRun")
     run = control.create_run(asked["name"])
+    # A clear after the DAG run's end changes what the suffix would be now.
+    monkeypatch.setattr(support, "dag_run_start", datetime.now(UTC))
     with pytest.raises(TaskDeferred):
         operator().execute_after_quota_wait(context(ti), {}, **(deferred.kwargs or {}))
     assert ti.xcoms["run_id"] == run["id"]
