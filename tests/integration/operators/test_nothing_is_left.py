@@ -208,7 +208,7 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
 
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     pressing = threading.Thread(target=interrupt)
-    pressing.defer()
+    pressing.start()
     try:
         with pytest.raises(KeyboardInterrupt):
             asyncio.run(first_event())
