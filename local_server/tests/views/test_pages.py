@@ -273,8 +273,13 @@ def test_lines_that_are_not_visible_yet_are_skipped_by_the_block(monkeypatch: py
     log = RunLog()
     log.append(b"\n".join([b"x"] * 10_000))
     log.insert(log.lines[-1].timestamp + 1, "visible")
-    read, locate = [], LogLines.locate
-    monkeypatch.setattr(LogLines, "locate", lambda lines, position: read.append(position) or locate(lines, position))
+    read, locate = list[int](), LogLines.locate
+
+    def counted(lines: LogLines, position: int) -> Any:
+        read.append(position)
+        return locate(lines, position)
+
+    monkeypatch.setattr(LogLines, "locate", counted)
     page = log_page(log.lines, LogsQuery(), behaviour(log_delay_seconds=10), time.monotonic())
     assert [item["raw"] for item in page["items"]] == ["visible"]
     assert len(read) < 100

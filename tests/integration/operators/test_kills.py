@@ -234,7 +234,7 @@ def test_a_kill_during_the_create_call_of_a_retry_looks_on_after_it_has_found_a_
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 
     task = operator(run_python=WAIT, deferrable=False)
-    send, cancelled = RequestsTransport.send, []
+    send, cancelled = RequestsTransport.send, list[Any]()
 
     def send_and_be_killed(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
         answer = send(self, call, *timeouts)
