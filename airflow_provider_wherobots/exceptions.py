@@ -120,6 +120,8 @@ def without_retry(error: WherobotsException) -> WherobotsException:
     :returns: an exception whose class has the same name, and derives from the original class and from
         ``AirflowFailException``.
     """
+    if isinstance(error, AirflowFailException):
+        return error
     return _failing(type(error), str(error)).with_traceback(error.__traceback__)
 
 

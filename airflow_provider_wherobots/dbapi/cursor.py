@@ -16,7 +16,6 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.sql.frames import for_frames, to_pandas, to_polars
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
-from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
     Column,
@@ -204,9 +203,12 @@ class Cursor:
                 raise ProgrammingError(str(error)) from error
             if log_sql:
                 self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
-        self.may_repeat = may_repeat(statement)
+        repeatability = self.connection.repeatability
+        self.may_repeat = repeatability.may_repeat(statement)
         with self.connection.translated(self.may_repeat):
             outcome = self.connection.execute(statement, store)
+            if outcome.state is StatementState.SUCCEEDED and not self.may_repeat:
+                repeatability.has_written = True
             self._take(outcome)
         return outcome
 

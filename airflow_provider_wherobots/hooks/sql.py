@@ -6,6 +6,7 @@ from collections.abc import Callable, Generator, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from importlib.util import find_spec
 from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
@@ -46,6 +47,7 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements
+from airflow_provider_wherobots.sql.repeatable import Repeatability
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
 try:
@@ -149,6 +151,7 @@ class WherobotsSqlHook(DbApiHook):
         except InvalidArgumentError as error:
             raise _refused(str(error)) from None
         self._connections: list[Connection] = []
+        self._repeatability = Repeatability()
         self._own: _OwnSession | None = None
         self.session: SqlSession | None = None
         """The session of the last connection; None before the first."""
@@ -207,7 +210,8 @@ class WherobotsSqlHook(DbApiHook):
             self._rest.driver(),
             self.log.log,
             geometry=self._geometry,
-            failure=failure_of_hook,
+            failure=partial(failure_of_hook, repeatability=self._repeatability),
+            repeatability=self._repeatability,
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
             fails_if_cut=self._fails_if_cut,
@@ -367,7 +371,8 @@ class WherobotsSqlHook(DbApiHook):
         task is not retried, because a retry would insert them again.
 
         :param table: the table as a statement names it, such as ``catalog.schema.table``.
-        :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. They become literals.
+        :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. Values become literals,
+            and lists arrays.
         :param target_fields: names of the columns; default all, in the table's order.
         :param commit_every: the most rows of a statement; default 1000, 0 for no limit. A statement with more than
             one row has a million characters at most.
@@ -391,7 +396,8 @@ class WherobotsSqlHook(DbApiHook):
             except InvalidArgumentError as error:
                 raise _refused(f"{error}. The {done} rows before that batch are inserted") from None
             except (Exception, AirflowTaskTimeout) as error:
-                if not done or isinstance(error, AirflowFailException | AirflowSkipException):
+                is_of_rows = isinstance(error, AirflowFailException | AirflowSkipException)
+                if not done or (is_of_rows and not isinstance(error, WherobotsException)):
                     raise
                 kind = type(error) if isinstance(error, WherobotsException) else WherobotsSqlException
                 why = str(error) if isinstance(error, WherobotsException) else reason_of(error)

@@ -32,6 +32,7 @@ from airflow_provider_wherobots.logs.causes import cause_in
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.errors import Error
+    from airflow_provider_wherobots.sql.repeatable import Repeatability
 
 EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.FAILED: WherobotsSqlStatementFailedException,
@@ -50,6 +51,7 @@ _OPERATORS_ADVICE = (
     f"{_LOOK}. If it has taken effect, mark the task as success; if not, clear the task. retry_unknown=True lets "
     "retries of the task execute it again"
 )
+_WRITTEN = "The task is not retried: an earlier statement of it has written, and a retry would execute that again"
 _HOOKS_ADVICE = f"{_LOOK} before you execute it again. The task is not retried, because a retry would execute it"
 
 
@@ -95,8 +97,20 @@ def not_connected(error: WherobotsApiError) -> WherobotsException:
     return WherobotsSqlSessionException(str(error))
 
 
-def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
+def failure_of_hook(error: Error, may_repeat: bool, repeatability: Repeatability | None = None) -> Exception:
     """Make the exception of a task that uses the hook. An error in the use of the cursor is not changed."""
+    made, is_final = _made(error, may_repeat)
+    if not isinstance(made, WherobotsException):
+        return made
+    if is_final or isinstance(made, NOT_RETRIED):
+        return without_retry(made)
+    if repeatability is not None and repeatability.has_written:
+        return without_retry(type(made)(f"{made}\n{_WRITTEN}"))
+    return made
+
+
+def _made(error: Error, may_repeat: bool) -> tuple[Exception, bool]:
+    """The exception, and whether a retry cannot help or must not follow."""
     # Imported here: a DAG file that uses the operator needs none.
     from airflow_provider_wherobots.dbapi.errors import (
         DataError,
@@ -128,8 +142,8 @@ def failure_of_hook(error: Error, may_repeat: bool) -> Exception:
         case OperationalError(__cause__=WherobotsApiError() as cause):
             made, is_final = kind_of_call(cause)(str(cause)), False
         case _:
-            return error
-    return without_retry(made) if is_final or isinstance(made, NOT_RETRIED) else made
+            return error, False
+    return made, is_final
 
 
 def _of_outcome(

@@ -195,7 +195,8 @@ class SqlHistory:
         # The table must not change any more when it is queried.
         ids = [self.ids.of(number, statement.mark) for number in tries]
         has_ended = self._attempt.run(end_in_doubt(ids, options.url, self._unattended(), options.deadline))
-        execution_id = self.ids.of(self.try_number, mark_of(query))
+        # No statement of the task has this id, not even an equal one.
+        execution_id = self.ids.of(self.try_number, mark_of(query, occurrence=-1))
         log.info("Executing outcome_sql (%s) as %s", masked(query), execution_id)
         with self._attempt.in_flight([execution_id], options.url):
             outcome = self._attempt.run(execute(Statement(execution_id, query), options))

@@ -11,7 +11,7 @@ from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.operators.wherobots_task import naming
 from airflow_provider_wherobots.sql.parameters import read_statements
-from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_session, only_reads
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
@@ -45,12 +45,22 @@ def _read(task: ExecutesSql) -> list[Planned]:
     if task.outcome_sql is not None:
         outcome_query(task)
     store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
-    planned = []
+    planned, repeatability = [], Repeatability()
     for index, text in enumerate(texts):
         # A result that is stored, or is not returned, is not fetched.
         wants_result = store is None and task.fetches_results and (index == last or not task.returns_one)
         at = store if index == last else None
-        planned.append(Planned(text, may_repeat(text), wants_result, at, before[text]))
+        planned.append(
+            Planned(
+                text,
+                repeatability.may_repeat(text),
+                wants_result,
+                at,
+                before[text],
+                only_reads(text),
+                changes_session(text),
+            )
+        )
         before[text] += 1
     return planned
 

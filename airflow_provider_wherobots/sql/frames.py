@@ -44,6 +44,8 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
     for name, column in zip(table.column_names, table.columns, strict=True):
         if column.type == pyarrow.int64() and column.null_count:
             frame[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get)
+        elif pyarrow.types.is_nested(column.type):
+            frame[name] = column.to_pandas(integer_object_nulls=True)
     return frame
 
 

@@ -29,7 +29,7 @@ def insert_statements(
         width = len(values) if width is None else width
         if len(values) != width or not values:
             raise InvalidArgumentError(f"rows[{index}]: has {len(values)} values, but must have {width or 'some'}")
-        text = f"({', '.join(literal(f'rows[{index}][{place}]', value) for place, value in enumerate(values))})"
+        text = f"({', '.join(_value(f'rows[{index}][{place}]', value) for place, value in enumerate(values))})"
         if batch and (len(batch) == max_rows or chars + len(text) > MAX_CHARS):
             yield beginning + ", ".join(batch), len(batch)
             batch, chars = [], len(beginning)
@@ -37,6 +37,12 @@ def insert_statements(
         chars += len(text) + 2
     if batch:
         yield beginning + ", ".join(batch), len(batch)
+
+
+def _value(name: str, value: Any) -> str:
+    if isinstance(value, list | tuple):
+        return f"array({', '.join(_value(f'{name}[{index}]', item) for index, item in enumerate(value))})"
+    return literal(name, value)
 
 
 def _values(index: int, row: Any, fields: Sequence[str] | None) -> Sequence[Any]:

@@ -12,6 +12,8 @@ MASK = "?"
 
 _NUMBER = re.compile(r"(?<![\w.])(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?(?:[a-zA-Z]{1,2})?(?!\w)")
 _BINARY = re.compile(r"(?<!\w)[xX]\s*$")
+_SETTING = re.compile(r"^(SET [^=]*= ?).*", re.IGNORECASE)
+"""A setting may hold a key, and needs no quotes."""
 _SPACES = re.compile(r"\s+")
 
 
@@ -37,5 +39,5 @@ def masked(statement: str, limit: int = MAX_CHARACTERS) -> str:
         size += len(piece)
         if size > 2 * limit:
             break
-    line = _SPACES.sub(" ", "".join(pieces)).strip()
+    line = _SETTING.sub(rf"\1{MASK}", _SPACES.sub(" ", "".join(pieces)).strip())
     return line if len(line) <= limit else f"{line[:limit]}… ({len(statement):,} characters)"

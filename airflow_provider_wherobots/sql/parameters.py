@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -20,7 +21,7 @@ Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 WRITERS: dict[str, Callable[[str, Any], str]] = {"s": literal, "i": identifier}
 _KEYED = re.compile(r"%\(([^()]*)\)[a-zA-Z]")
 _TYPED = ("DATE '", "TIMESTAMP '")
-_TYPE_BEFORE = re.compile(r"\b(?:DATE|TIMESTAMP)\s+\Z", re.IGNORECASE)
+_TYPE_BEFORE = re.compile(r"\b(DATE|TIMESTAMP(?:_NTZ|_LTZ)?)\s+\Z", re.IGNORECASE)
 _UNKEYED = re.compile(r"%[si](?!\w)")
 
 
@@ -113,8 +114,11 @@ def _written(found: list[Token], index: int, values: Callable[[Token], tuple[str
         )
     before, after = _around(found, index)
     _check_alone(token, before[-1:], after[:1])
+    type_before = _TYPE_BEFORE.search(before)
+    if type_before and type_before[1].upper() == "DATE" and isinstance(value, datetime):
+        value = value.date()
     text = WRITERS[token.form](name, value)
-    if text.startswith(_TYPED) and _TYPE_BEFORE.search(before):
+    if type_before and text.startswith(_TYPED):
         # DATE %(day)s: the type stands in the statement already.
         return text.partition(" ")[2]
     if text.startswith("(") and (before.rstrip()[-1:], after.lstrip()[:1]) == ("(", ")"):

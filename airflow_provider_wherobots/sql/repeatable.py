@@ -10,14 +10,54 @@ _WORD = re.compile(r"[A-Za-z_]\w*")
 _PART = r"(?:\w+|`(?:[^`]|``)*`)"
 _NAME = re.compile(rf"{_PART}(?:\s*\.\s*{_PART})*")
 _REPLACED = re.compile(
-    r"\s*(?:DELETE\s+FROM|INSERT\s+OVERWRITE(?:\s+TABLE)?|CREATE\s+OR\s+REPLACE\s+(?:\w+\s+){0,2}?(?:TABLE|VIEW))\s+"
-    rf"(?P<name>{_NAME.pattern})",
+    r"\s*(?:DELETE\s+FROM|INSERT\s+OVERWRITE(?:\s+TABLE)?|CREATE\s+OR\s+REPLACE\s+(?:\w+\s+){0,2}?(?:TABLE|VIEW)|"
+    rf"TRUNCATE\s+TABLE|DROP\s+(?:TABLE|VIEW)\s+IF\s+EXISTS)\s+(?P<name>{_NAME.pattern})",
     re.IGNORECASE,
 )
+_QUERY = re.compile(r"\b(?:AS|SELECT|FROM)\b", re.IGNORECASE)
+_HINT = re.compile(r"/\*\+.*?\*/", re.DOTALL)
+_OF_SESSION = re.compile(
+    r"\s*(?:(?:USE|SET|RESET)\b|CREATE\s+(?:OR\s+REPLACE\s+)?(?:GLOBAL\s+)?TEMP(?:ORARY)?\s+(?:VIEW|FUNCTION)\b)",
+    re.IGNORECASE,
+)
+_ANY_NAME = ["IDENTIFIER"]
+"""``IDENTIFIER('t')`` may be the name of any table."""
 _READ = frozenset(
     {"SELECT", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "USE", "SET", "RESET", "REFRESH", "ANALYZE"}
 )
+_QUOTED = re.compile(r"`(?:[^`]|``)*`")
 _WRITE = frozenset({"INSERT", "MERGE", "UPDATE", "DELETE"})
+
+
+class Repeatability:
+    """Which statements of a task may be executed again, in the order of their execution.
+
+    One that deletes or replaces what a statement before it has read must not be, if that one would be executed again
+    too, and writes: ``CREATE OR REPLACE TABLE u AS SELECT n + 1 FROM t``, and then ``INSERT OVERWRITE t SELECT * FROM
+    u``, or ``TRUNCATE TABLE t``.
+    """
+
+    def __init__(self) -> None:
+        self.has_written = False
+        """Whether a statement that must not be executed again has succeeded."""
+        self._read: list[list[str]] = []
+
+    def may_repeat(self, statement: str) -> bool:
+        """Whether the next statement may be executed again."""
+        code = _code(statement)
+        if not _may_repeat(code) or self._replaces_what_was_read(code):
+            # Once it has succeeded, those before it are not executed again.
+            self._read = []
+            return False
+        if not _only_reads(code):
+            self._read += _read_by(code)
+        return True
+
+    def _replaces_what_was_read(self, code: str) -> bool:
+        if not self._read or (found := _REPLACED.match(code)) is None:
+            return False
+        target = _parts(found["name"])
+        return any(_may_be_same(target, name) for name in self._read)
 
 
 def may_repeat(statement: str) -> bool:
@@ -27,10 +67,13 @@ def may_repeat(statement: str) -> bool:
     ``DELETE``, ``TRUNCATE``, ``INSERT OVERWRITE``, ``CREATE OR REPLACE``, ``CREATE … IF NOT EXISTS``, ``DROP … IF
     EXISTS``. No other may, nor one that reads what it deletes or replaces.
     """
-    code = _code(statement)
+    return _may_repeat(_code(statement))
+
+
+def _may_repeat(code: str) -> bool:
     words = _words(code)
     first, second = (*words, "", "")[:2]
-    if _only_reads(words):
+    if _only_reads(code):
         return True
     if first == "INSERT":
         return second == "OVERWRITE" and not _reads_its_target(code)
@@ -43,12 +86,19 @@ def may_repeat(statement: str) -> bool:
 
 def only_reads(statement: str) -> bool:
     """Whether a statement changes no table."""
-    return _only_reads(_words(_code(statement)))
+    return _only_reads(_code(statement))
 
 
-def _only_reads(words: list[str]) -> bool:
+def changes_session(statement: str) -> bool:
+    """Whether a statement changes nothing but its session: ``USE``, ``SET``, ``CREATE TEMPORARY VIEW``."""
+    return _OF_SESSION.match(_code(statement)) is not None
+
+
+def _only_reads(code: str) -> bool:
+    words = _words(code)
     if words[:1] == ["WITH"]:
-        return "SELECT" in words and not _WRITE.intersection(words)
+        unquoted = set(_words(_HINT.sub(" ", _QUOTED.sub(" ", code))))
+        return "SELECT" in unquoted and not _WRITE & unquoted
     return bool(_READ.intersection(words[:1]))
 
 
@@ -72,7 +122,18 @@ def _reads_its_target(code: str) -> bool:
     if (found := _REPLACED.match(code)) is None:
         return False
     target = _parts(found["name"])
-    return any(_may_be_same(target, _parts(name)) for name in _NAME.findall(code, found.end()))
+    return target == _ANY_NAME or any(_may_be_same(target, name) for name in _names(code, found.end()))
+
+
+def _read_by(code: str) -> list[list[str]]:
+    """The names in the query of a statement that writes."""
+    target = _REPLACED.match(code)
+    query = _QUERY.search(code, target.end() if target else 0)
+    return _names(code, query.end()) if query else []
+
+
+def _names(code: str, start: int) -> list[list[str]]:
+    return [_parts(name) for name in _NAME.findall(code, start)]
 
 
 def _parts(name: str) -> list[str]:
@@ -82,7 +143,7 @@ def _parts(name: str) -> list[str]:
 def _may_be_same(one: list[str], other: list[str]) -> bool:
     """Whether two names may be those of one table: either may leave out the catalog and the schema."""
     shared = min(len(one), len(other))
-    return one[-shared:] == other[-shared:]
+    return _ANY_NAME in (one, other) or one[-shared:] == other[-shared:]
 
 
 def _follows(words: list[str], *phrase: str) -> bool:

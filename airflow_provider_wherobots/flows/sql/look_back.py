@@ -13,7 +13,8 @@ was sent, and its outcome cannot be known                in doubt: nothing is ex
 =======================================================  ===============================================================
 
 A statement that can be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
-or it still runs: a task that fails because of what it has read reads again.
+or it still runs: a task that fails because of what it has read reads again. One that only changes its session, such as
+``USE``, is always executed again, as the session of the retry may be a new one.
 """
 
 from __future__ import annotations
@@ -33,13 +34,17 @@ SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """A statement of a task. ``occurrence`` is how many equal statements precede it in the task."""
+    """A statement of a task. ``occurrence`` is how many equal statements precede it in the task. ``only_reads``: it
+    changes no table; ``changes_session``: it changes nothing but its session.
+    """
 
     text: str = field(repr=False)
     may_repeat: bool
     wants_result: bool = True
     store: Store | None = None
     occurrence: int = 0
+    only_reads: bool = True
+    changes_session: bool = False
 
     @property
     def mark(self) -> str:
@@ -129,13 +134,13 @@ class SqlLookBack:
         outcomes = self._found.outcomes
         for index in range(max(outcomes, default=0)):
             statement = self.statements[index]
-            if statement.may_repeat and index not in outcomes:
+            if statement.may_repeat and not statement.changes_session and index not in outcomes:
                 outcomes[index] = yield from self._presumed(statement)
 
     def _presumed(self, statement: Planned) -> Flow[tuple[int, StatementOutcome]]:
         number = self.record.try_number - 1
         outcome = StatementOutcome(StatementState.SUCCEEDED, self.ids.of(number, statement.mark))
-        if not statement.wants_result:
+        if not (statement.wants_result and statement.only_reads):
             return number, outcome
         for number in self.record.earlier_tries:
             found = yield from self._query(statement, number)

@@ -173,6 +173,26 @@ def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
     assert ("The 2 rows before that batch are inserted" in str(caught.value)) is bool(inserted)
 
 
+@pytest.mark.parametrize(
+    ("before", "is_retried"),
+    [
+        ("INSERT INTO t VALUES (1)", False),
+        ("INSERT OVERWRITE t SELECT 1 AS n", True),
+        ("SELECT 1 AS n", True),
+    ],
+)
+def test_a_task_that_has_written_is_not_retried(hook: WherobotsSqlHook, before: str, is_retried: bool) -> None:
+    """A retry would execute all its statements again."""
+    with pytest.raises(WherobotsSqlStatementFailedException, match="gone") as caught:
+        hook.run([before, "FAIL gone"])
+    assert isinstance(caught.value, AirflowFailException) is not is_retried
+    assert ("an earlier statement of it has written" in str(caught.value)) is not is_retried
+    hook.run(before)
+    with pytest.raises(WherobotsSqlStatementFailedException) as caught:
+        hook.run("FAIL gone")
+    assert isinstance(caught.value, AirflowFailException) is not is_retried
+
+
 @pytest.mark.parametrize("kind", [ConnectionError, AirflowTaskTimeout])
 def test_rows_that_cannot_be_read_to_their_end_are_not_inserted_again(
     hook: WherobotsSqlHook, kind: type[BaseException]

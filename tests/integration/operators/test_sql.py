@@ -931,6 +931,29 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     assert "was sent by an earlier try, and is not executed again" in said()
 
 
+def test_a_retry_in_a_new_session_executes_again_what_changes_only_the_session(
+    make: Make, control: ControlClient
+) -> None:
+    task, ti = make(["USE a.b", "DELETE FROM c", INSERT, "INSERT INTO b"], force_new=True, retries=1), TaskInstance()
+    control.answer_sql("INSERT INTO b", error="once")
+    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
+        task.execute(context(ti))
+    control.clear_sql_answers()
+    make(task.sql, force_new=True, retries=1).execute(context(next_try(ti)))
+    assert executed(control)[4:] == ["USE a.b", "INSERT INTO b"]
+
+
+def test_a_retry_does_not_repeat_a_copy_once_its_source_is_replaced(make: Make, control: ControlClient) -> None:
+    statements = ["CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM t", "INSERT OVERWRITE t SELECT n FROM u", "LAST"]
+    ti = TaskInstance()
+    control.answer_sql("LAST", error="once")
+    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
+        make(statements, retries=1).execute(context(ti))
+    control.clear_sql_answers()
+    make(statements, retries=1).execute(context(next_try(ti)))
+    assert executed(control) == [*statements, "LAST"]
+
+
 @EACH_WAY
 @pytest.mark.parametrize("what", ["cancelled", "evicted", "session gone"])
 def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(

@@ -22,6 +22,13 @@ def test_a_bigint_with_null_is_exact() -> None:
     assert str(CELL) in frame.T.to_string()
 
 
+def test_a_bigint_beside_null_is_exact_in_lists_and_structs_too() -> None:
+    struct = pa.array([{"cell": CELL}, {"cell": None}], pa.struct({"cell": pa.int64()}))
+    frame = to_pandas(pa.table({"cells": [[CELL, None], None], "struct": struct}))
+    assert list(frame["cells"].iloc[0]) == [CELL, None]
+    assert frame["struct"].iloc[0] == {"cell": CELL}
+
+
 def test_what_a_frame_gets_goes_through_parquet_as_xcom_sends_it() -> None:
     tags = pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64()))
     table, _ = for_frames(pa.Table.from_arrays([tags, pa.array([CELL, None]), pa.array([1, 2])], names=["t", "n", "n"]))

@@ -22,6 +22,14 @@ def test_rows_become_literals_and_columns_names() -> None:
     ]
 
 
+def test_a_list_is_an_array() -> None:
+    ((statement, _),) = insert_statements("t", [(1, ["a"]), (2, ("b", None)), (3, []), (4, [[1]])])
+    assert (
+        statement.partition("VALUES ")[2]
+        == "(1, array('a')), (2, array('b', NULL)), (3, array()), (4, array(array(1)))"
+    )
+
+
 def test_without_fields_all_columns_are_written() -> None:
     assert list(insert_statements("t", [(1,)])) == [("INSERT INTO t VALUES (1)", 1)]
 

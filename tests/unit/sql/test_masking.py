@@ -31,6 +31,9 @@ from tests.unit.sql.test_literals import TEXTS
         ("SELECT /*+ BROADCAST(t) */ a", "SELECT /*+ BROADCAST(t) */ a"),
         ("a = %(x)s AND b = %s AND c %% 2", "a = %(x)s AND b = %s AND c %% ?"),
         ("a = 'never closed", "a = ?"),
+        ("-- key\nset spark.hadoop.fs.s3a.secret.key=wJalr/K7", "set spark.hadoop.fs.s3a.secret.key=?"),
+        ("SET x = a b", "SET x = ?"),
+        ("SET x", "SET x"),
     ],
 )
 def test_literals_are_masked_and_names_are_shown(statement: str, line: str) -> None:

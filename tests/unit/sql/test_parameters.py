@@ -1,7 +1,7 @@
 """Placeholders: where they are found, what they become, and which are refused."""
 
 import re
-from datetime import date
+from datetime import date, datetime, timedelta, timezone
 from typing import Any
 
 import pytest
@@ -70,6 +70,8 @@ def test_a_mapping(statement: str, bound: str) -> None:
         ("a = DATE %s", [date(2026, 5, 1)], "a = DATE '2026-05-01'"),
         ("a = timestamp\n%s", [date(2026, 5, 1)], "a = timestamp\n'2026-05-01'"),
         ("a = DATE %s", ["2026-05-01"], "a = DATE '2026-05-01'"),
+        ("a = DATE %s", [datetime(2026, 5, 1, tzinfo=timezone(timedelta(hours=2)))], "a = DATE '2026-05-01'"),
+        ("a = TIMESTAMP_NTZ %s", [datetime(2026, 5, 1, 8)], "a = TIMESTAMP_NTZ '2026-05-01 08:00:00'"),
         ("update %s", [date(2026, 5, 1)], "update DATE '2026-05-01'"),
     ],
 )

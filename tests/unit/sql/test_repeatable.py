@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.sql.repeatable import may_repeat, only_reads
+from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_session, may_repeat, only_reads
 
 
 @pytest.mark.parametrize(
@@ -63,6 +63,8 @@ def test_a_statement_that_changes_nothing_the_second_time(statement: str) -> Non
         "CREATE OR REPLACE TEMPORARY VIEW t AS SELECT * FROM t",
         "DELETE FROM t WHERE id = (SELECT MAX(id) FROM t)",
         "CALL system.rewrite_data_files('t')",
+        "INSERT OVERWRITE IDENTIFIER('t') SELECT n + 1 FROM t",
+        "CREATE OR REPLACE TABLE t AS SELECT n + 1 FROM IDENTIFIER('t')",
         "",
     ],
 )
@@ -75,6 +77,7 @@ def test_a_statement_that_may_write_twice(statement: str) -> None:
     [
         ("-- rows\nSELECT 1", True),
         ("WITH t AS (SELECT 1) SELECT * FROM t", True),
+        ("WITH t AS (SELECT 1 AS `update`) SELECT /*+ MERGE(t) */ `update` FROM t", True),
         ("SHOW TABLES", True),
         ("WITH t AS (SELECT 1) INSERT INTO u SELECT * FROM t", False),
         ("DELETE FROM t", False),
@@ -84,3 +87,56 @@ def test_a_statement_that_may_write_twice(statement: str) -> None:
 )
 def test_what_only_reads_changes_no_table(statement: str, expected: bool) -> None:
     assert only_reads(statement) is expected
+
+
+COPY, BACK = "CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM a.t", "INSERT OVERWRITE t SELECT n FROM u"
+
+
+@pytest.mark.parametrize(
+    ("statements", "repeated"),
+    [
+        ([COPY, BACK], [True, False]),
+        (["INSERT OVERWRITE kept SELECT * FROM t", "TRUNCATE TABLE t"], [True, False]),
+        (["INSERT OVERWRITE kept SELECT * FROM t", "DELETE FROM t"], [True, False]),
+        (
+            ["CREATE OR REPLACE TEMPORARY VIEW v AS SELECT * FROM t", "INSERT OVERWRITE t SELECT * FROM v"],
+            [True, False],
+        ),
+        (["DELETE FROM u WHERE id IN (SELECT id FROM t)", "DROP TABLE IF EXISTS t"], [True, False]),
+        (["CREATE TABLE IF NOT EXISTS u AS SELECT n + 1 AS n FROM t", BACK], [True, False]),
+        # The first is repeated, but changes nothing.
+        (["SELECT * FROM t", "TRUNCATE TABLE t"], [True, True]),
+        # What is read is not what is replaced.
+        (["CREATE OR REPLACE TABLE u AS SELECT * FROM b.t", "INSERT OVERWRITE a.t SELECT * FROM u"], [True, True]),
+        (["CREATE TABLE IF NOT EXISTS t (n INT)", "INSERT OVERWRITE t SELECT n FROM u"], [True, True]),
+        (["DELETE FROM t WHERE n = 1", "INSERT OVERWRITE t SELECT n FROM u"], [True, True]),
+        (["DROP TABLE IF EXISTS t", "CREATE OR REPLACE TABLE t AS SELECT n FROM u"], [True, True]),
+        # Once a write has succeeded, what was before it is not repeated.
+        ([COPY, "INSERT INTO v SELECT * FROM u", BACK], [True, False, True]),
+        ([COPY, BACK, BACK], [True, False, True]),
+    ],
+)
+def test_a_statement_that_replaces_what_one_before_it_has_read_is_not_repeated(
+    statements: list[str], repeated: list[bool]
+) -> None:
+    repeatability = Repeatability()
+    assert [repeatability.may_repeat(statement) for statement in statements] == repeated
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        ("-- where\nUSE org_catalog.hail", True),
+        ("set x = 1", True),
+        ("RESET", True),
+        ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", True),
+        ("CREATE GLOBAL TEMP VIEW v AS SELECT 1", True),
+        ("CREATE TEMPORARY FUNCTION f AS 'a.F'", True),
+        ("CREATE OR REPLACE TABLE temp AS SELECT 1", False),
+        ("CREATE OR REPLACE VIEW temp AS SELECT 1", False),
+        ("SELECT 1", False),
+        ("USER", False),
+    ],
+)
+def test_what_changes_only_the_session(statement: str, expected: bool) -> None:
+    assert changes_session(statement) is expected

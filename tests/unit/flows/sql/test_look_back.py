@@ -12,7 +12,7 @@ from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLo
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.record import ExecutionIds, SqlRecord, Word, key_of, mark_of
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions
-from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.sql.repeatable import changes_session, may_repeat, only_reads
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import (
     NEVER,
@@ -69,7 +69,17 @@ def asked(
             session.executions[execution_id] = Running(Plan(), START - 9, ends_at, final, None, False)
             if state == RUNNING:
                 session._end(session.executions[execution_id], execution_id, ends_at, final)
-    planned = [Planned(text, may_repeat(text), wants_result, store) for text in statements]
+    planned = [
+        Planned(
+            text,
+            may_repeat(text),
+            wants_result,
+            store,
+            only_reads=only_reads(text),
+            changes_session=changes_session(text),
+        )
+        for text in statements
+    ]
     if record is None:
         sent = [None if may_repeat(text) else SENT for text in statements]
         record = record_of(statements, *sent, store=store)
@@ -181,6 +191,17 @@ def test_a_forgotten_result_before_a_write_is_lost_and_not_read_again() -> None:
         "it must have succeeded, because a later one was sent, but the session no longer knows it, so its result "
         "cannot be fetched"
     )
+
+
+def test_a_statement_before_a_write_that_has_no_result_has_lost_none() -> None:
+    found = asked(["DELETE FROM t", INSERT], FORGOTTEN, SUCCEEDED, wants_result=True)
+    assert [each.state for each in outcomes(found)] == [StatementState.SUCCEEDED] * 2
+
+
+@pytest.mark.parametrize("statement", ["USE a.b", "SET x = 1", "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1"])
+def test_what_changes_only_the_session_is_executed_again(statement: str) -> None:
+    found = asked([statement, INSERT, statement, UPDATE], SUCCEEDED, SUCCEEDED, SUCCEEDED, SUCCEEDED)
+    assert sorted(found.outcomes) == [1, 3]
 
 
 @pytest.mark.parametrize("options", [{}, {"geometry": "geojson"}])
