@@ -16,6 +16,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.sql.frames import for_frames, to_pandas, to_polars
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
+from airflow_provider_wherobots.sql.repeatable import creates_view
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
     Column,
@@ -207,7 +208,7 @@ class Cursor:
         self.may_repeat = repeatability.may_repeat(statement)
         with self.connection.translated(self.may_repeat):
             outcome = self.connection.execute(statement, store)
-            if outcome.state is StatementState.SUCCEEDED and not self.may_repeat:
+            if outcome.state is StatementState.SUCCEEDED and not (self.may_repeat or creates_view(statement)):
                 repeatability.has_written = True
             self._take(outcome)
         return outcome

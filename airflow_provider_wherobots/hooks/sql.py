@@ -309,7 +309,8 @@ class WherobotsSqlHook(DbApiHook):
             return self.read_stored(address, df_type=df_type)
         except WherobotsException as error:
             # The statement has succeeded: a retry would execute it again.
-            raise (error if may_repeat else without_retry(error)) from error.__cause__
+            is_final = not may_repeat or self._repeatability.has_written
+            raise (without_retry(error) if is_final else error) from error.__cause__
 
     def read_stored(self, address: str | None, *, df_type: str = "pandas") -> Any:
         """Read what ``WherobotsSqlOperator`` has stored in one Parquet file, and returned the presigned URL of.

@@ -3,61 +3,101 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable, Iterator
+from typing import TypeAlias
 
 from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token, tokens
 
 _WORD = re.compile(r"[A-Za-z_]\w*")
 _PART = r"(?:\w+|`(?:[^`]|``)*`)"
 _NAME = re.compile(rf"{_PART}(?:\s*\.\s*{_PART})*")
-_REPLACED = re.compile(
-    r"\s*(?:DELETE\s+FROM|INSERT\s+OVERWRITE(?:\s+TABLE)?|CREATE\s+OR\s+REPLACE\s+(?:\w+\s+){0,2}?(?:TABLE|VIEW)|"
-    rf"TRUNCATE\s+TABLE|DROP\s+(?:TABLE|VIEW)\s+IF\s+EXISTS)\s+(?P<name>{_NAME.pattern})",
+_TARGET = re.compile(
+    r"\s*(?:DELETE\s+FROM|INSERT\s+OVERWRITE(?:\s+TABLE)?|TRUNCATE\s+TABLE|(?P<rebuilds>CREATE\s+OR\s+REPLACE\s+"
+    r"(?:\w+\s+){0,2}?(?:TABLE|VIEW)|DROP\s+(?:TABLE|VIEW)\s+IF\s+EXISTS))\s+"
+    rf"(?P<name>{_NAME.pattern})",
+    re.IGNORECASE,
+)
+_VIEW = re.compile(
+    r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:\w+\s+){0,2}?VIEW\s+(?:IF\s+NOT\s+EXISTS\s+)?" rf"(?P<name>{_NAME.pattern})",
     re.IGNORECASE,
 )
 _QUERY = re.compile(r"\b(?:AS|SELECT|FROM)\b", re.IGNORECASE)
+_QUERY_AFTER_TARGET = re.compile(r"\b(?:AS|SELECT|FROM|TABLE)\b", re.IGNORECASE)
 _HINT = re.compile(r"/\*\+.*?\*/", re.DOTALL)
-_OF_SESSION = re.compile(
-    r"\s*(?:(?:USE|SET|RESET)\b|CREATE\s+(?:OR\s+REPLACE\s+)?(?:GLOBAL\s+)?TEMP(?:ORARY)?\s+(?:VIEW|FUNCTION)\b)",
-    re.IGNORECASE,
-)
-_ANY_NAME = ["IDENTIFIER"]
-"""``IDENTIFIER('t')`` may be the name of any table."""
+_QUOTED = re.compile(r"`(?:[^`]|``)*`")
+_ANY_TABLE = re.compile(r"\bIDENTIFIER\s*\(", re.IGNORECASE)
+_ANY = "__ANY__"
+"""Stands for what ``IDENTIFIER('t')`` names, which may be any table."""
 _READ = frozenset(
     {"SELECT", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "USE", "SET", "RESET", "REFRESH", "ANALYZE"}
 )
-_QUOTED = re.compile(r"`(?:[^`]|``)*`")
+_OF_SESSION = frozenset({"USE", "SET", "RESET"})
 _WRITE = frozenset({"INSERT", "MERGE", "UPDATE", "DELETE"})
+
+Name: TypeAlias = tuple[str, ...]
 
 
 class Repeatability:
     """Which statements of a task may be executed again, in the order of their execution.
 
-    One that deletes or replaces what a statement before it has read must not be, if that one would be executed again
-    too, and writes: ``CREATE OR REPLACE TABLE u AS SELECT n + 1 FROM t``, and then ``INSERT OVERWRITE t SELECT * FROM
-    u``, or ``TRUNCATE TABLE t``.
+    A retry executes again what follows the last write. In that, a statement must not replace, or delete from, a table
+    that one before it copies from: ``CREATE OR REPLACE TABLE u AS SELECT n + 1 FROM t``, and then ``INSERT OVERWRITE t
+    SELECT * FROM u``, or ``TRUNCATE TABLE t``. It may if the first of them rebuilds that table anyway. What is read
+    through a view is read from the view's tables.
     """
 
     def __init__(self) -> None:
         self.has_written = False
         """Whether a statement that must not be executed again has succeeded."""
-        self._read: list[list[str]] = []
+        self._views: list[tuple[Name, _Names]] = []
+        self._copied, self._rebuilt = _Names(), _Names()
 
     def may_repeat(self, statement: str) -> bool:
         """Whether the next statement may be executed again."""
         code = _code(statement)
-        if not _may_repeat(code) or self._replaces_what_was_read(code):
-            # Once it has succeeded, those before it are not executed again.
-            self._read = []
+        names, found = self._through_views(_read_by(code)), _TARGET.match(code)
+        target = _parts(found["name"]) if found else None
+        view = _VIEW.match(code)
+        if view is not None:
+            self._views.append((_parts(view["name"]), names))
+        replaces_what_is_read = target in self._copied or (view is None and target in names)
+        if replaces_what_is_read or not _may_repeat(code):
+            # Once it has succeeded, what is before it is not executed again.
+            self._copied, self._rebuilt = _Names(), _Names()
             return False
-        if not _only_reads(code):
-            self._read += _read_by(code)
+        if view is None and not _only_reads(code):
+            self._copied.add(name for name in names if name not in self._rebuilt)
+        if found and found["rebuilds"]:
+            self._rebuilt.add([_parts(found["name"])])
         return True
 
-    def _replaces_what_was_read(self, code: str) -> bool:
-        if not self._read or (found := _REPLACED.match(code)) is None:
+    def _through_views(self, names: _Names) -> _Names:
+        for view, read in self._views:
+            if view in names:
+                names.add(read)
+        return names
+
+
+class _Names:
+    """Names of tables. One may be the same as another that leaves out the catalog and the schema."""
+
+    def __init__(self, names: Iterable[Name] = ()) -> None:
+        self._by_last: dict[str, set[Name]] = {}
+        self.add(names)
+
+    def add(self, names: Iterable[Name]) -> None:
+        for name in list(names):
+            self._by_last.setdefault(name[-1], set()).add(name)
+
+    def __iter__(self) -> Iterator[Name]:
+        return (name for names in self._by_last.values() for name in names)
+
+    def __contains__(self, name: Name | None) -> bool:
+        if name is None:
             return False
-        target = _parts(found["name"])
-        return any(_may_be_same(target, name) for name in self._read)
+        if name == (_ANY,) or _ANY in self._by_last:
+            return bool(self._by_last)
+        return any(_may_be_same(name, other) for other in self._by_last.get(name[-1], ()))
 
 
 def may_repeat(statement: str) -> bool:
@@ -90,8 +130,13 @@ def only_reads(statement: str) -> bool:
 
 
 def changes_session(statement: str) -> bool:
-    """Whether a statement changes nothing but its session: ``USE``, ``SET``, ``CREATE TEMPORARY VIEW``."""
-    return _OF_SESSION.match(_code(statement)) is not None
+    """Whether a statement changes how those after it are executed, and nothing else: ``USE``, ``SET``, ``RESET``."""
+    return bool(_OF_SESSION.intersection(_words(_code(statement))[:1]))
+
+
+def creates_view(statement: str) -> bool:
+    """Whether a statement creates a view, which changes no row."""
+    return _VIEW.match(_code(statement)) is not None
 
 
 def _only_reads(code: str) -> bool:
@@ -114,36 +159,31 @@ def _code(statement: str) -> str:
             return " "
         return token.text if token.kind in (SqlTokenKind.CODE, SqlTokenKind.NAME) else " ? "
 
-    return "".join(map(shown, tokens(statement)))
+    return _ANY_TABLE.sub(f"{_ANY} (", "".join(map(shown, tokens(statement))))
 
 
 def _reads_its_target(code: str) -> bool:
     """Whether the name of what it deletes from or replaces comes again: ``INSERT OVERWRITE t SELECT n + 1 FROM t``."""
-    if (found := _REPLACED.match(code)) is None:
+    if (found := _TARGET.match(code)) is None:
         return False
     target = _parts(found["name"])
-    return target == _ANY_NAME or any(_may_be_same(target, name) for name in _names(code, found.end()))
+    return target == (_ANY,) or target in _Names(map(_parts, _NAME.findall(code, found.end())))
 
 
-def _read_by(code: str) -> list[list[str]]:
-    """The names in the query of a statement that writes."""
-    target = _REPLACED.match(code)
-    query = _QUERY.search(code, target.end() if target else 0)
-    return _names(code, query.end()) if query else []
+def _read_by(code: str) -> _Names:
+    """The names in the query of a statement."""
+    target = _TARGET.match(code)
+    query = _QUERY_AFTER_TARGET.search(code, target.end()) if target else _QUERY.search(code)
+    return _Names(map(_parts, _NAME.findall(code, query.end()))) if query else _Names()
 
 
-def _names(code: str, start: int) -> list[list[str]]:
-    return [_parts(name) for name in _NAME.findall(code, start)]
+def _parts(name: str) -> Name:
+    return tuple(part.strip("`").upper() for part in re.findall(_PART, name))
 
 
-def _parts(name: str) -> list[str]:
-    return [part.strip("`").upper() for part in re.findall(_PART, name)]
-
-
-def _may_be_same(one: list[str], other: list[str]) -> bool:
-    """Whether two names may be those of one table: either may leave out the catalog and the schema."""
+def _may_be_same(one: Name, other: Name) -> bool:
     shared = min(len(one), len(other))
-    return _ANY_NAME in (one, other) or one[-shared:] == other[-shared:]
+    return one[-shared:] == other[-shared:]
 
 
 def _follows(words: list[str], *phrase: str) -> bool:

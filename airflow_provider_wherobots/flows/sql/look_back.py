@@ -13,8 +13,8 @@ was sent, and its outcome cannot be known                in doubt: nothing is ex
 =======================================================  ===============================================================
 
 A statement that can be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
-or it still runs: a task that fails because of what it has read reads again. One that only changes its session, such as
-``USE``, is always executed again, as the session of the retry may be a new one.
+or it still runs: a task that fails because of what it has read reads again. ``USE`` and ``SET`` are always executed
+again, as the session of the retry may be a new one.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A statement of a task. ``occurrence`` is how many equal statements precede it in the task. ``only_reads``: it
-    changes no table; ``changes_session``: it changes nothing but its session.
+    changes no table; ``changes_session``: it changes how those after it are executed.
     """
 
     text: str = field(repr=False)

@@ -33,6 +33,8 @@ from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_ses
         "INSERT OVERWRITE silver.reports SELECT * FROM bronze.reports",
         "CREATE OR REPLACE TABLE c.silver.t AS SELECT 't' AS name FROM c.bronze.t -- not t",
         "CREATE OR REPLACE FUNCTION f AS 'a.F'",
+        "DELETE FROM t WHERE identifier = 5",
+        "INSERT OVERWRITE t SELECT identifier FROM u",
     ],
 )
 def test_a_statement_that_changes_nothing_the_second_time(statement: str) -> None:
@@ -90,6 +92,7 @@ def test_what_only_reads_changes_no_table(statement: str, expected: bool) -> Non
 
 
 COPY, BACK = "CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM a.t", "INSERT OVERWRITE t SELECT n FROM u"
+VIEW = "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT *"
 
 
 @pytest.mark.parametrize(
@@ -104,6 +107,15 @@ COPY, BACK = "CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM a.t", "INSERT 
         ),
         (["DELETE FROM u WHERE id IN (SELECT id FROM t)", "DROP TABLE IF EXISTS t"], [True, False]),
         (["CREATE TABLE IF NOT EXISTS u AS SELECT n + 1 AS n FROM t", BACK], [True, False]),
+        (["INSERT OVERWRITE kept TABLE t", "TRUNCATE TABLE t"], [True, False]),
+        # The view reads the table each time that it is read.
+        (["CREATE TEMPORARY VIEW v AS SELECT * FROM t", "INSERT OVERWRITE t SELECT n + 1 FROM v"], [False, False]),
+        (
+            [f"{VIEW} FROM t", "INSERT INTO log SELECT 1", "INSERT OVERWRITE t SELECT n + 1 FROM v"],
+            [True, False, False],
+        ),
+        ([f"{VIEW} FROM t", "CREATE OR REPLACE TABLE u AS SELECT * FROM v", "TRUNCATE TABLE t"], [True, True, False]),
+        ([f"{VIEW} FROM t", "INSERT OVERWRITE u SELECT * FROM v", f"{VIEW} FROM u"], [True, True, True]),
         # The first is repeated, but changes nothing.
         (["SELECT * FROM t", "TRUNCATE TABLE t"], [True, True]),
         # What is read is not what is replaced.
@@ -111,6 +123,18 @@ COPY, BACK = "CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM a.t", "INSERT 
         (["CREATE TABLE IF NOT EXISTS t (n INT)", "INSERT OVERWRITE t SELECT n FROM u"], [True, True]),
         (["DELETE FROM t WHERE n = 1", "INSERT OVERWRITE t SELECT n FROM u"], [True, True]),
         (["DROP TABLE IF EXISTS t", "CREATE OR REPLACE TABLE t AS SELECT n FROM u"], [True, True]),
+        # The copy is rebuilt before it is read.
+        ([COPY, "INSERT OVERWRITE v SELECT n FROM u", "DROP TABLE IF EXISTS u"], [True, True, True]),
+        ([COPY, "INSERT OVERWRITE v SELECT n FROM u", COPY], [True, True, True]),
+        (
+            [
+                "DROP TABLE IF EXISTS u",
+                "CREATE TABLE IF NOT EXISTS u AS TABLE t",
+                "DELETE FROM v WHERE n IN (SELECT n FROM u)",
+                "DROP TABLE IF EXISTS u",
+            ],
+            [True, True, True, True],
+        ),
         # Once a write has succeeded, what was before it is not repeated.
         ([COPY, "INSERT INTO v SELECT * FROM u", BACK], [True, False, True]),
         ([COPY, BACK, BACK], [True, False, True]),
@@ -129,11 +153,7 @@ def test_a_statement_that_replaces_what_one_before_it_has_read_is_not_repeated(
         ("-- where\nUSE org_catalog.hail", True),
         ("set x = 1", True),
         ("RESET", True),
-        ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", True),
-        ("CREATE GLOBAL TEMP VIEW v AS SELECT 1", True),
-        ("CREATE TEMPORARY FUNCTION f AS 'a.F'", True),
-        ("CREATE OR REPLACE TABLE temp AS SELECT 1", False),
-        ("CREATE OR REPLACE VIEW temp AS SELECT 1", False),
+        ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", False),
         ("SELECT 1", False),
         ("USER", False),
     ],
