@@ -46,7 +46,6 @@ class Connection:
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
     :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
-    :param repeatability: knows what was executed before, on other connections too; default nothing.
     :param max_outage_seconds: how long the WebSocket may take to be opened, or replaced, in seconds; default 600.
     """
 
@@ -63,7 +62,6 @@ class Connection:
         before_statement: Callable[[str], None] | None = None,
         log_sql: bool = True,
         fails_if_cut: bool = False,
-        repeatability: Repeatability | None = None,
         max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     ) -> None:
         self._exit = ExitStack()
@@ -74,7 +72,7 @@ class Connection:
         self._before_statement = before_statement
         self._log_sql = log_sql
         self.fails_if_cut = fails_if_cut
-        self.repeatability = repeatability or Repeatability()
+        self.repeatability = Repeatability()
         self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None

@@ -211,12 +211,12 @@ class WherobotsSqlHook(DbApiHook):
             self.log.log,
             geometry=self._geometry,
             failure=partial(failure_of_hook, repeatability=self._repeatability),
-            repeatability=self._repeatability,
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
             fails_if_cut=self._fails_if_cut,
             max_outage_seconds=outage_seconds,
         )
+        connection.repeatability = self._repeatability
         # Each in one step, so that no other thread can undo it: a kill must find every connection.
         self._connections.append(connection)
         for closed in [one for one in self._connections if one.is_closed]:
