@@ -42,8 +42,8 @@ class Repeatability:
 
     A retry executes again what follows the last write. In that, a statement must not replace, or delete from, a table
     that one before it copies from: ``CREATE OR REPLACE TABLE u AS SELECT n + 1 FROM t``, and then ``INSERT OVERWRITE t
-    SELECT * FROM u``, or ``TRUNCATE TABLE t``. It may if the first of them rebuilds that table anyway. What is read
-    through a view is read from the view's tables.
+    SELECT * FROM u``, or ``TRUNCATE TABLE t``. It may if a statement before both rebuilds ``t``. What is read through a
+    view is read from the view's tables.
     """
 
     def __init__(self) -> None:
@@ -67,8 +67,8 @@ class Repeatability:
             return False
         if view is None and not _only_reads(code):
             self._copied.add(name for name in names if name not in self._rebuilt)
-        if found and found["rebuilds"]:
-            self._rebuilt.add([_parts(found["name"])])
+        if target and found and found["rebuilds"]:
+            self._rebuilt.add([target])
         return True
 
     def _through_views(self, names: _Names) -> _Names:
