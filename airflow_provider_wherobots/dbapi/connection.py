@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import Store
+from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, ExecutionResult, StateUpdated, Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.dbapi.errors import (
@@ -26,7 +26,7 @@ from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.cancel import LastWord, last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
@@ -166,13 +166,18 @@ class Connection:
         :returns: whether none runs any more.
         """
         with self._ending:
-            running, self._running = self._running, None
-            if running is None or self._session is None:
+            return self._running is None or self._cancel(self._running, budget_seconds) is not None
+
+    def undo_running(self) -> bool:
+        """Cancel the statement that runs, if one does. Never raises a ``WherobotsApiError``.
+
+        :returns: whether it certainly has no effect.
+        """
+        with self._ending:
+            if self._running is None:
                 return True
-            try:
-                return self._driver.run(cancel(running, budget_seconds, url=self._session.socket_url))
-            except FlowStoppedError:
-                return False
+            last = self._cancel(self._running, CANCEL_BUDGET_SECONDS)
+            return isinstance(last, StateUpdated | ExecutionResult) and last.state in (CANCELLED, FAILED)
 
     def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
         """Let no statement begin any more, and cancel the running one. A signal handler can call this.
@@ -218,6 +223,13 @@ class Connection:
             if self._failure is None:
                 raise
             raise self._failure(error, may_repeat) from error.__cause__
+
+    def _cancel(self, execution_id: str, budget_seconds: float) -> LastWord | None:
+        self._running = None
+        try:
+            return self._driver.run(last_word_after_cancel(execution_id, budget_seconds, self.session.socket_url))
+        except FlowStoppedError:
+            return None
 
     def _run(self, flow: Flow[T], kind: type[OperationalError] = OperationalError) -> T:
         try:

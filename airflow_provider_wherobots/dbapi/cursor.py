@@ -206,10 +206,17 @@ class Cursor:
                 self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
         repeatability = self.connection.repeatability
         self.may_repeat = repeatability.may_repeat(statement)
+        writes = not (self.may_repeat or creates_view(statement))
         with self.connection.translated(self.may_repeat):
-            outcome = self.connection.execute(statement, store)
-            if outcome.state is StatementState.SUCCEEDED and not (self.may_repeat or creates_view(statement)):
-                repeatability.has_written = True
+            try:
+                outcome = self.connection.execute(statement, store)
+            except Exception:
+                raise
+            except BaseException:
+                # A time limit of the task: the statement may end before its cancel.
+                repeatability.has_written |= not self.connection.undo_running() and writes
+                raise
+            repeatability.has_written |= outcome.state is StatementState.SUCCEEDED and writes
             self._take(outcome)
         return outcome
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterable, Mapping
-from contextlib import closing, suppress
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from enum import Enum
 from functools import partial
@@ -29,6 +29,7 @@ from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
+    WherobotsExecutionTimeoutException,
     WherobotsSqlException,
     kind_of_call,
     without_retry,
@@ -64,6 +65,10 @@ if TYPE_CHECKING:
 
 OWN_INACTIVE_SECONDS = 300
 """How long a hook's own session lives after its last connection, if nothing stops it."""
+MAY_HAVE_WRITTEN = (
+    "The task is not retried: a statement of it has written, or may have, and a retry would execute it again. Check "
+    "the table"
+)
 STOP_SECONDS = 5.0
 """How long the hook tries to stop its own session when nothing uses it any more."""
 
@@ -273,6 +278,29 @@ class WherobotsSqlHook(DbApiHook):
         """The address of the API, without the key."""
         return f"{self.conn_type}://{urlsplit(self.settings.endpoint.base_url).netloc}"
 
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Execute SQL, as in every SQL hook of Airflow.
+
+        :param args: ``sql``, a statement or a list of them, ``autocommit``, which has no effect, ``parameters``,
+            ``handler``, ``split_statements`` and ``return_last``.
+        :param kwargs: the same.
+        :returns: what the handler makes of the results; None without one.
+        :raises WherobotsException: if a statement fails, and when a timeout of the task comes after a write. It is not
+            retried if a statement has written, or may have.
+        """
+        with self._no_retry_after_write():
+            return super().run(*args, **kwargs)
+
+    @contextmanager
+    def _no_retry_after_write(self) -> Iterator[None]:
+        try:
+            yield
+        except AirflowTaskTimeout as error:
+            if not self._repeatability.has_written:
+                raise
+            text = f"{reason_of(error)}\n{MAY_HAVE_WRITTEN}"
+            raise without_retry(WherobotsExecutionTimeoutException(text)) from error
+
     def get_df(
         self,
         sql: str | list[str],
@@ -388,7 +416,11 @@ class WherobotsSqlHook(DbApiHook):
                 "from there; or delete the replaced rows first"
             )
         fields, done = list(target_fields or ()), 0
-        with closing(self.get_conn()) as connection, closing(connection.cursor(log_sql=False)) as cursor:
+        with (
+            self._no_retry_after_write(),
+            closing(self.get_conn()) as connection,
+            closing(connection.cursor(log_sql=False)) as cursor,
+        ):
             try:
                 for statement, count in insert_statements(table, rows, fields, commit_every):
                     cursor.execute(statement)

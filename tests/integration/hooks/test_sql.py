@@ -35,6 +35,7 @@ from airflow_provider_wherobots.dbapi import errors
 from airflow_provider_wherobots.dbapi.cursor import STORED
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
+    WherobotsExecutionTimeoutException,
     WherobotsRequestException,
     WherobotsSqlException,
     WherobotsSqlOutcomeUnknownException,
@@ -44,7 +45,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.cancel import cancel, last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.hooks import sql as hook_module
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -463,6 +464,43 @@ def test_an_interruption_cancels_the_statement_that_runs(hook: WherobotsSqlHook,
     wait_for(lambda: states(control) == ["cancelled"], what="the cancel")
 
 
+@pytest.mark.parametrize(
+    ("sql", "ends_before", "is_retried"),
+    [
+        ("HOLD", False, True),
+        ("HOLD", True, False),
+        (["INSERT INTO t VALUES (1)", "HOLD"], False, False),
+        (["INSERT OVERWRITE t SELECT 1", "HOLD"], False, True),
+        (["INSERT OVERWRITE t SELECT 1", "SELECT held"], True, True),
+    ],
+)
+def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
+    hook: WherobotsSqlHook, control: ControlClient, sql: str | list[str], ends_before: bool, is_retried: bool
+) -> None:
+    """A retry would write twice. The statement may end before its cancel."""
+    control.answer_sql("SELECT held", {"held": [True]}, held=True)
+
+    def pass_the_limit(*_: Any) -> None:
+        if ends_before:
+            control.release_sql()
+            wait_for(lambda: states(control)[-1] == "succeeded", what="the end")
+        raise AirflowTaskTimeout("Timeout, PID: 7")
+
+    with (
+        signal_when_executed(control, pass_the_limit),
+        pytest.raises((AirflowTaskTimeout, WherobotsExecutionTimeoutException)) as caught,
+    ):
+        hook.run(sql)
+    if is_retried:
+        assert isinstance(caught.value, AirflowTaskTimeout)
+    else:
+        assert isinstance(caught.value, AirflowFailException)
+        assert str(caught.value) == (
+            "AirflowTaskTimeout: Timeout, PID: 7\nThe task is not retried: a statement of it has written, or may have, "
+            "and a retry would execute it again. Check the table"
+        )
+
+
 def test_a_kill_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control: ControlClient) -> None:
     """As an operator's ``on_kill`` does in a signal handler, while the main thread waits."""
     told = []
@@ -579,9 +617,9 @@ def test_a_hook_serves_many_threads_and_a_kill_finds_all_of_them(
 
     def late_cancel(*given: Any, **more: Any) -> Any:
         time.sleep(pause)
-        return cancel(*given, **more)
+        return last_word_after_cancel(*given, **more)
 
-    monkeypatch.setattr(connection_module, "cancel", late_cancel)
+    monkeypatch.setattr(connection_module, "last_word_after_cancel", late_cancel)
     killed: list[BaseException] = []
 
     def hold() -> None:
