@@ -337,11 +337,12 @@ def _state_name(state: Any) -> str | None:
 
 
 def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
-    """The keys of the XComs that a task instance had before its current try, which has deleted them. On 2.11 the keys
-    that the try before has noted, newest first. None if they are unknown.
+    """The keys of the XComs that were there when the current try was started, which has deleted them: those of the try
+    before, or of this one if Airflow has started it before. On 2.11 the keys that the try before has noted, newest
+    first. None if they are unknown.
     """
     keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
-    if keys is None and AIRFLOW < (3, 0):
+    if keys is None and AIRFLOW < (3, 0) and task_instance.try_number > 1:
         noted = _notes(task_instance, task_instance.try_number - 1)
         return None if noted is None else tuple(event.removeprefix(_NOTED) for event, _ in noted)
     return None if keys is None else tuple(keys)

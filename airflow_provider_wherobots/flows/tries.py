@@ -23,6 +23,13 @@ def first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
     return first if 1 <= first <= try_number else 1
 
 
+def begins_after_clear(try_number: int, first: int, last_begun: int | None) -> bool:
+    """Whether no try has begun since the task was cleared last. ``first`` is the first try since then, ``last_begun``
+    the last one that has begun; None if that is not known.
+    """
+    return try_number == first if last_begun is None else last_begun < first
+
+
 def was_cancelled_for_earlier_try(outcome: Outcome, reattached: bool, started_at: float) -> bool:
     """Whether a run ended because the previous try cancelled it: that takes up to a minute to show. ``started_at`` is
     when this try got the run, in epoch seconds.

@@ -62,5 +62,4 @@ def _pass_on(push: Callable[[str, Any], None], context: Context, key: str) -> No
 
 
 def _keys_of_earlier_try(context: Context) -> tuple[str, ...]:
-    ti = context["ti"]
-    return (xcom_keys_of_earlier_try(ti) or ()) if ti.try_number > 1 else ()
+    return xcom_keys_of_earlier_try(context["ti"]) or ()

@@ -31,7 +31,7 @@ from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
-from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
+from airflow_provider_wherobots.operators.begun_tries import forget_earlier_try
 from airflow_provider_wherobots.operators.task_try import TaskTry
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY

@@ -82,7 +82,7 @@ class SqlHistory:
         keys: Collection[str] | None = ()
         if is_resumed:
             keys = [key for key in self._possible_keys() if pull(self._task, self._context, key)]
-        elif self.try_number > 1:
+        else:
             keys = xcom_keys_of_earlier_try(self._ti)
         self.record = SqlRecord.begin(keys, self.try_number, self._first)
         for key in self.record.to_keys():

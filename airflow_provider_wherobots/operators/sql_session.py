@@ -97,6 +97,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :returns: its id.
         """
         with self._apply_retry_rules():
+            SqlSessionTry(self, context, self._attempt).note_begun()
             return self._start(context, None)
 
     def execute_after_quota_wait(self, context: Context, event: Any, quota: Any, **of_later_versions: Any) -> str:

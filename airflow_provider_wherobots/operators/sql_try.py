@@ -34,7 +34,7 @@ from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_sessi
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
-from airflow_provider_wherobots.operators.airflow_3_0 import forget_earlier_try
+from airflow_provider_wherobots.operators.begun_tries import forget_earlier_try
 from airflow_provider_wherobots.operators.sql_history import SqlHistory
 from airflow_provider_wherobots.operators.sql_plan import plan
 from airflow_provider_wherobots.operators.sql_results import SqlResults
@@ -82,6 +82,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def begin(self, *, is_resumed: bool = False) -> Any:
         """Get a session, and execute the statements in it."""
+        self.note_begun()
         with self._ending():
             keys = self._history.begin(is_resumed=is_resumed)
             if is_resumed:

@@ -29,9 +29,15 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedE
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError, submit_run
-from airflow_provider_wherobots.flows.tries import first_since_clear, is_last, was_cancelled_for_earlier_try
+from airflow_provider_wherobots.flows.tries import (
+    begins_after_clear,
+    first_since_clear,
+    is_last,
+    was_cancelled_for_earlier_try,
+)
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.operators.begun_tries import last_begun
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.local_files import find_uploads
 from airflow_provider_wherobots.operators.run_suffix import (
@@ -60,18 +66,22 @@ class SubmitTry(RunTry[CreatesRun]):
         """
         ti, task = self.context["ti"], self.task
         self.attempt.is_left_for_retry = self._is_left_for_retry
-        cleared = ti.try_number == first_since_clear(ti.try_number, ti.max_tries, task.retries or 0)
-        cleared = cleared or earlier_try_has_not_replaced(self.context)
+        first, begun = first_since_clear(ti.try_number, ti.max_tries, task.retries or 0), last_begun(ti)
+        cleared = begins_after_clear(ti.try_number, first, begun) or earlier_try_has_not_replaced(self.context)
+        is_restarted = begun == ti.try_number
+        if is_restarted:
+            self.log.info("Airflow has started this try before: its run is looked up")
+        self.note_begun()
         if task.durable:
             self._suffix = suffix or suffix_of_task(self.context)
             pass_on_suffix(self._push, self.context, self._suffix)
         expects_run = self._had_run or earlier_try_had_run(self.context)
         return self._work(
             self._new_quota_wait(),
-            look_first=ti.try_number > 1,
+            look_first=ti.try_number > 1 or is_restarted,
             expects_run=expects_run,
             replace=cleared and task.cancel_on_kill,
-            reuse_completed=task.reuse_completed and not cleared and expects_run,
+            reuse_completed=expects_run and not cleared and (task.reuse_completed or is_restarted),
         )
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from airflow_provider_wherobots.compat import Context, get_stats
+from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, Context, get_stats
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -20,7 +20,7 @@ from airflow_provider_wherobots.flows.measurements import Kind, Measurement
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import StoredAddressLink
-from airflow_provider_wherobots.operators.airflow_3_0 import is_resumed_retry, remember_deferral
+from airflow_provider_wherobots.operators.begun_tries import is_resumed_for_earlier_try, note_begun
 from airflow_provider_wherobots.operators.wherobots_task import (
     DEFER_MARGIN_SECONDS,
     FAILED_TRIGGER,
@@ -57,16 +57,21 @@ class TaskTry(Generic[T, A]):
     def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
         """Whether Airflow resumes a try that should start over. The try then begins now.
 
-        That is a retry on 3.0 or 3.1.0. On every version it is a task that its DAG did not have for a time: Airflow
+        That is a try that gets the event of the try before. Or its DAG did not have the task for a time: Airflow
         removes a deferred task that was renamed, and when it is back, resumes it without an event.
         """
-        if not is_resumed_retry(self._pull, self.context["ti"].try_number):
-            if next_method == FAILED_TRIGGER or "event" in (next_kwargs or {}):
-                return False
+        has_event = next_method == FAILED_TRIGGER or "event" in (next_kwargs or {})
+        if has_event and not is_resumed_for_earlier_try(self._pull, self.context["ti"].try_number):
+            return False
+        if not (has_event or RETRY_RESUMES_DEFERRAL):
             # On 3.3 such a task must not defer again, as that ends every triggerer (apache/airflow issue 69841).
             self.task.deferrable = False
         self._began_at = time.time()
         return True
+
+    def note_begun(self) -> None:
+        """Store that this try has begun."""
+        note_begun(self._push, self.context["ti"].try_number)
 
     @property
     def deadline(self) -> float | None:
@@ -98,7 +103,6 @@ class TaskTry(Generic[T, A]):
         kwargs: dict[str, Any] | None = None,
         timeout: timedelta | None = None,
     ) -> NoReturn:
-        remember_deferral(self._push, self.context["ti"].try_number)
         if self.attempt.was_killed:
             # What the kill has ended must not be followed.
             raise WherobotsTaskKilledException("The task was killed before it was deferred")

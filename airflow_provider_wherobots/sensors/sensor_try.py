@@ -35,6 +35,9 @@ class SensorTry(RunTry[AwaitsRun]):
     def begin(self) -> Any:
         """Find the run and wait for its end."""
         task, options = self.task, self._options()
+        # A try that starts in the triggerer never begins here.
+        if not task.start_from_trigger:
+            self.note_begun()
         run = self._find(options)
         if isinstance(run, Run):
             options = replace(options, run_id=run.id)

@@ -115,7 +115,8 @@ class SqlLookBack:
             return number, (yield from self._success(statement, number))
         for number in self.record.in_doubt(mark):
             outcome = yield from self._query(statement, number)
-            if outcome.state in SUCCESSES or outcome.was_running:
+            has_failed_now = outcome.state is StatementState.FAILED and number == self.record.try_number
+            if outcome.state in SUCCESSES or outcome.was_running or has_failed_now:
                 return number, outcome
             if outcome.state is StatementState.FAILED and (key := self.record.write(Word.NO_EFFECT, mark, number)):
                 self._found.learned.append(key)
@@ -138,7 +139,7 @@ class SqlLookBack:
                 outcomes[index] = yield from self._presumed(statement)
 
     def _presumed(self, statement: Planned) -> Flow[tuple[int, StatementOutcome]]:
-        number = self.record.try_number - 1
+        number = self.record.earlier_tries[0]
         outcome = StatementOutcome(StatementState.SUCCEEDED, self.ids.of(number, statement.mark))
         if not (statement.wants_result and statement.only_reads):
             return number, outcome

@@ -79,17 +79,24 @@ def key_of(word: Word, try_number: int, mark: str) -> str:
 @dataclass
 class SqlRecord:
     """The record as one try has it. ``first`` is the first try since the last clear; ``is_complete`` means that nothing
-    was sent that it does not mention.
+    was sent that it does not mention; ``was_started_before`` that this try has sent a write, and was started again
+    since (``operators/begun_tries.py``).
     """
 
     try_number: int
     first: int
     is_complete: bool = True
+    was_started_before: bool = False
     _words: dict[tuple[str, int], Word] = field(default_factory=dict)
 
     @classmethod
     def begin(cls, keys: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
-        """The record of a new try. ``keys`` are the XCom keys of the try before; None if they are not known."""
+        """The record of a try that begins. ``keys`` are the XCom keys of the try before, or of this one if Airflow has
+        started it before; None if they are not known.
+        """
+        again = cls._read(keys or (), try_number, first, is_complete=False)
+        if again.was_started_before:
+            return again
         if first == try_number or CLEARED_KEY in (keys or ()):
             return cls(try_number, try_number)
         if keys is None or (_UNSETTLED_KEY in keys and _SETTLED_KEY not in keys):
@@ -109,6 +116,7 @@ class SqlRecord:
         since = [int(found[1]) for found in map(_SINCE.fullmatch, keys) if found]
         record = cls(try_number, max([first, *since]), is_complete or bool(since))
         record.add(keys)
+        record.was_started_before = any(number == try_number for _, number in record._words)
         return record
 
     def add(self, keys: Iterable[str]) -> None:
@@ -137,8 +145,11 @@ class SqlRecord:
 
     @property
     def earlier_tries(self) -> list[int]:
-        """The numbers of the tries since the last clear, newest first, without this one; at most five."""
-        return list(range(self.try_number - 1, self.first - 1, -1))[:MAX_EARLIER_TRIES]
+        """The numbers of the tries since the last clear, newest first, with this one if it was started before; at most
+        five.
+        """
+        newest = self.try_number if self.was_started_before else self.try_number - 1
+        return list(range(newest, self.first - 1, -1))[:MAX_EARLIER_TRIES]
 
     @property
     def tries_before_clear(self) -> list[int]:
@@ -166,7 +177,7 @@ class SqlRecord:
     def knows_others(self, marks: Collection[str]) -> bool:
         """Whether an earlier try has executed, or may have executed, a statement that the task no longer has."""
         return any(
-            mark not in marks and number < self.try_number and word is not Word.NO_EFFECT
+            mark not in marks and number in self.earlier_tries and word is not Word.NO_EFFECT
             for (mark, number), word in self._words.items()
         )
 

@@ -24,6 +24,7 @@ from airflow.exceptions import TaskDeferralError, TaskDeferred
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
 from airflow_provider_wherobots.compat import (
+    AIRFLOW,
     AirflowException,
     AirflowFailException,
     AirflowOptionalProviderFeatureException,
@@ -914,6 +915,36 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_follows_its_write(
     again = make(INSERT, deferrable=True, retries=1)
     assert again.resume_execution(deferred.method_name, deferred.kwargs, context(ti)) is None
     assert executed(control) == [INSERT]
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 starts each try once")
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, control: ControlClient) -> None:
+    """Its DAG file was missing when a worker resumed it."""
+    control.answer_sql(INSERT, held=True)
+    ti = TaskInstance()
+    deferred = statement_deferral_of(make(INSERT, deferrable=True, retries=1), ti)
+    control.release_sql()
+    events_of(trigger_of(deferred))
+    again = TaskInstance(_ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms)))
+    run_to_end(make(INSERT, deferrable=True, retries=1), again)
+    assert executed(control) == [INSERT]
+
+
+@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement_again(
+    make: Make, control: ControlClient
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    ti = TaskInstance()
+    deferred = statement_deferral_of(make(INSERT, deferrable=True, retries=1), ti)
+    control.release_sql()
+    event = events_of(trigger_of(deferred))
+    cleared = TaskInstance(2, max_tries=2, xcoms=ti.xcoms)
+    control.answer_sql(INSERT)
+    resume(make(INSERT, deferrable=True, retries=1), cleared, deferred, event)
+    assert executed(control) == [INSERT, INSERT]
 
 
 @EACH_WAY

@@ -16,7 +16,6 @@ from airflow.exceptions import TaskDeferralError
 
 from airflow_provider_wherobots.compat import (
     AIRFLOW,
-    RETRY_RESUMES_DEFERRAL,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -32,14 +31,12 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.operators import airflow_3_0
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors import sensor_try
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sensors.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
-from airflow_provider_wherobots.xcoms import DEFERRED_TRY_KEY
 from tests.integration import support
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, deferral_of, events_of, follow, run_to_end, trigger_of
@@ -431,12 +428,12 @@ def test_airflow_resumes_it_with_the_outcome(sensor: Make, control: ControlClien
     assert task.resume_execution(deferred.method_name, arguments, context(ti)) == run_id
 
 
-@pytest.mark.skipif(not RETRY_RESUMES_DEFERRAL, reason="this Airflow starts a retry over")
+@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
 def test_a_retry_that_is_resumed_starts_over(sensor: Make, control: ControlClient) -> None:
     run_id = started_run(control)
     end(control, run_id)
     ti = TaskInstance(try_number=2)
-    ti.xcoms = {DEFERRED_TRY_KEY: 1, "run_id": "of the first try"}
+    ti.xcoms = {"begun_try-1": True, "run_id": "of the first try"}
     assert sensor(run_id=run_id).resume_execution("execute_complete", {"event": {}}, context(ti)) == run_id
     assert ti.xcoms["run_id"] == run_id
 
@@ -448,14 +445,14 @@ def test_a_sensor_that_was_missing_in_its_dag_while_deferred_starts_over(sensor:
     assert sensor(run_id=run_id).resume_execution("execute_complete", {}, context(ti)) == run_id
 
 
+@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
 def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(airflow_3_0, "RETRY_RESUMES_DEFERRAL", True)
     monkeypatch.setattr(BaseSensorOperator, "execute", lambda task, context: task.poke(context))
     run_id = started_run(control)
     ti = TaskInstance(try_number=2)
-    ti.start_date, ti.xcoms = datetime.now(UTC) - timedelta(hours=1), {DEFERRED_TRY_KEY: 1}
+    ti.start_date, ti.xcoms = datetime.now(UTC) - timedelta(hours=1), {"begun_try-1": True}
     task = sensor(run_id=run_id, deferrable=False, mode="reschedule", execution_timeout=timedelta(minutes=5))
     deadlines = []
 
@@ -556,7 +553,7 @@ def test_a_kill_before_the_deferral_cancels_the_run_only_if_asked(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
     task, ti = sensor(run_id=started_run(control), cancel_on_kill=cancels), TaskInstance()
-    monkeypatch.setattr(ti, "xcom_push", lambda key, value: task.on_kill())
+    monkeypatch.setattr(ti, "xcom_push", lambda key, value: task.on_kill() if key == "run_id" else None)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert control.counts()["cancels_effective"] == cancels

@@ -157,6 +157,26 @@ def test_an_execution_is_asked_about_once() -> None:
     asked([INSERT, SELECT], SUCCEEDED, SUCCEEDED, wants_result=True, questions=2)
 
 
+@pytest.mark.parametrize(
+    ("state", "ended"),
+    [
+        (SUCCEEDED, StatementState.SUCCEEDED),
+        (RUNNING, StatementState.SUCCEEDED),
+        (FAILED, StatementState.FAILED),
+        (CANCELLED, None),
+        (FORGOTTEN, None),
+    ],
+)
+def test_a_try_that_is_started_again_finds_its_own_write(state: str | None, ended: StatementState | None) -> None:
+    """It has failed for this try if it has failed: it is not executed again under the same id."""
+    record = SqlRecord.begin([key_of(SENT, 1, mark_of(INSERT)), "sql_since-1"], 1, 1)
+    found = asked([SELECT, INSERT, SELECT], SUCCEEDED, state, record=record)
+    assert found.in_doubt == (1 if ended is None else None)
+    assert [one.state for one in outcomes(found)][1:] == ([] if ended is None else [ended])
+    edited = asked([UPDATE], record=SqlRecord.begin([key_of(SENT, 1, mark_of(INSERT)), "sql_since-1"], 1, 1))
+    assert (edited.in_doubt, edited.is_edited) == (0, True)
+
+
 def test_what_the_session_says_is_learned() -> None:
     assert asked([INSERT], FAILED).learned == [key_of(NOTHING, 1, mark_of(INSERT))]
 

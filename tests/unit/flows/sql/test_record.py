@@ -10,7 +10,15 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.record import CLEARED_KEY, ExecutionIds, SqlRecord, Word, mark_of, word_of
+from airflow_provider_wherobots.flows.sql.record import (
+    CLEARED_KEY,
+    ExecutionIds,
+    SqlRecord,
+    Word,
+    key_of,
+    mark_of,
+    word_of,
+)
 
 A, B = mark_of("INSERT INTO t VALUES (1)"), mark_of("INSERT INTO t VALUES (2)")
 
@@ -91,6 +99,15 @@ def test_a_clear_begins_anew(record: SqlRecord) -> None:
     assert record.to_keys() == ["sql_since-3"]
     after = told(4, *record.to_keys(), f"sql_succeeded-2-{A}")
     assert (after.succeeded_in(A), after.earlier_tries) == (None, [3]), "not even by a key that 3.0 could not delete"
+
+
+def test_a_try_that_is_started_again_keeps_what_it_has_sent() -> None:
+    """Also in the first try after a clear, and through a deferral."""
+    keys = [key_of(Word.SENT, 2, A), "sql_since-2"]
+    again = SqlRecord.begin(keys, 2, 2)
+    for record in (again, SqlRecord.resume(again.to_keys(), 2, 2)):
+        assert (record.earlier_tries, record.in_doubt(A), record.is_complete) == ([2], [2], True)
+        assert record.sent_now() == A
 
 
 def test_a_deferral_keeps_it() -> None:

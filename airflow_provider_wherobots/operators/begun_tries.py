@@ -1,0 +1,52 @@
+"""Which tries of a task have begun.
+
+Airflow 3 does not always start each try once, with what belongs to it:
+
+* A worker resumes a deferred task, and its DAG file is missing or broken at that moment. Airflow 3.1.7 and later forget
+  the deferral, and start the same try again (``[workers] missing_dag_retries``).
+* A task is cleared while a worker resumes it. The next try resumes with the event of the try before. On 3.0 and 3.1.0
+  every retry of a deferred task does so (#56704).
+* A try after a clear ends before its process runs, such as in a pod that cannot start. The try after it still gets the
+  XCom keys of the try before the clear.
+
+So each try pushes its number in the key of an XCom.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from airflow_provider_wherobots.compat import AIRFLOW, xcom_keys_of_earlier_try
+from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
+from airflow_provider_wherobots.xcoms import BEGUN_TRY_KEY, RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY
+
+_BEGUN = re.compile(rf"{BEGUN_TRY_KEY}(\d+)")
+
+
+def note_begun(push: Callable[[str, Any], None], try_number: int) -> None:
+    """Store that a try has begun."""
+    if AIRFLOW >= (3, 0):
+        push(f"{BEGUN_TRY_KEY}{try_number}", True)
+
+
+def last_begun(task_instance: Any) -> int | None:
+    """The number of the last try that has begun: this one, if Airflow starts it again. None if that is not known."""
+    keys = xcom_keys_of_earlier_try(task_instance) or ()
+    return max((int(found[1]) for found in map(_BEGUN.fullmatch, keys) if found), default=None)
+
+
+def is_resumed_for_earlier_try(pull: Callable[[str], Any], try_number: int) -> bool:
+    """Whether a try is resumed although it has not begun, with the event of the try before."""
+    if AIRFLOW < (3, 0) or try_number == 1 or pull(f"{BEGUN_TRY_KEY}{try_number}"):
+        return False
+    return bool(pull(f"{BEGUN_TRY_KEY}{try_number - 1}"))
+
+
+def forget_earlier_try(push: Callable[[str, Any], None], keys: Iterable[str] | None = None) -> None:
+    """Clear the XComs of the previous try. Without ``keys``: those of a run."""
+    links = (*WherobotsRunLink().address_keys, *WherobotsSparkUiLink().address_keys)
+    for key in (RUN_ID_KEY, RUN_SUMMARY_KEY, RESULT_KEY, *links) if keys is None else keys:
+        # 3.0 accepts no None, and cannot delete the XComs of a mapped task.
+        push(key, "")
