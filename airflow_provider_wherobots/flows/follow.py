@@ -236,16 +236,17 @@ def _stop_at_deadline(
     The status becomes CANCELLED up to a minute after the cancel. That is not awaited.
     """
     yield Note(logging.WARNING, f"Run {options.run_id} has reached the task's {options.limit_name}")
+    cancel_failed = False
     if options.cancel_at_deadline:
-        is_cancelled = yield from cancel_run(options.run_id, refused_seconds=LAST_LOOK_SECONDS)
-        reason = "the run was cancelled" if is_cancelled else "cancelling the run failed"
+        cancel_failed = not (yield from cancel_run(options.run_id, refused_seconds=LAST_LOOK_SECONDS))
+        reason = "cancelling the run failed" if cancel_failed else "the run was cancelled"
     else:
         reason = "the run was left alone (cancel_on_kill=False)"
     if (limit := options.execution_timeout) is not None:
         reason = f"the limit is {words.duration(limit)} ({limit:g} s); {reason}"
     moment = yield from now()
     yield from log.read_last(moment + LAST_LOOK_SECONDS, LAST_LOOK_SECONDS)
-    outcome = Outcome(Ending.DEADLINE, options.run_id, status, reason, ended_at=moment)
+    outcome = Outcome(Ending.DEADLINE, options.run_id, status, reason, ended_at=moment, cancel_failed=cancel_failed)
     summary = RunSummary(options.run_id, "", status, spark_ui_url=seen_spark_ui_url)
     try:
         run = yield from attempt(calls.get_run(options.run_id).at_once(), LAST_LOOK_SECONDS)

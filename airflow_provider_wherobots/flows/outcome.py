@@ -46,6 +46,7 @@ class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up, and in
     events of versions that had no summary. ``outage_seconds`` counts all outages. ``probable_cause`` is a sentence.
+    ``cancel_failed``: the run should have been cancelled at the deadline, and was not.
     """
 
     ending: Ending
@@ -58,6 +59,7 @@ class Outcome:
     result: str | None = None
     outage_seconds: float = 0.0
     probable_cause: str = ""
+    cancel_failed: bool = False
 
     def to_event(self) -> dict[str, Any]:
         return {**asdict(self), "ending": self.ending.value}

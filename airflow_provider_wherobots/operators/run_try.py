@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import HAS_PARTITIONS, is_asset
@@ -24,7 +24,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, begin_of_copy, copy_log, end_of_copy
-from airflow_provider_wherobots.flows.follow import FollowOptions, settle_run
+from airflow_provider_wherobots.flows.follow import LAST_LOOK_SECONDS, FollowOptions, settle_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import spark_ui_url
@@ -102,6 +102,8 @@ class RunTry(TaskTry[T, WorkerAttempt]):
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
         task = self.task
+        if outcome.cancel_failed and self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS)):
+            outcome = replace(outcome, reason=f"{outcome.reason} at first, and succeeded when it was repeated")
         if outcome.summary is not None:
             self._push(RUN_SUMMARY_KEY, outcome.summary)
             if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
@@ -188,16 +190,21 @@ class RunTry(TaskTry[T, WorkerAttempt]):
 
     def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
         """Return the outcome of a run that has ended. Otherwise cancel the run if ``cancel_on_kill``; return None."""
-        self.attempt.adopt(run_id)
+        outcome = self._outcome_if_ended(run_id)
+        if outcome is None and self.task.cancel_on_kill:
+            self.attempt.run(cancel_run(run_id))
+        return outcome
+
+    def _outcome_if_ended(self, run_id: str) -> Outcome | None:
+        """The outcome of a run that ended while nothing followed it; None if it is active, or its status is unknown."""
         try:
+            self.attempt.adopt(run_id)
             run = self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
-        except WherobotsApiError as error:
-            self.log.warning("The status of run %s is unknown: %s", run_id, error)
+        except Exception as error:
+            self.log.warning("The status of run %s is unknown: %s", run_id, reason_of(error))
         else:
             if run.is_terminal:
                 return self.attempt.run(settle_run(run, self.task.return_result or self.task.poll_logs))
-        if self.task.cancel_on_kill:
-            self.attempt.run(cancel_run(run_id))
         return None
 
     def _follow_here(self, options: FollowOptions) -> Outcome:

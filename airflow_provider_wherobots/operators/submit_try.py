@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
-from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
+from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
@@ -50,7 +50,7 @@ from airflow_provider_wherobots.operators.run_suffix import (
 from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, TO_REPLACE_KEY
 
 
 class SubmitTry(RunTry[CreatesRun]):
@@ -118,40 +118,60 @@ class SubmitTry(RunTry[CreatesRun]):
         return None if outcome is not None and timed_out and outcome.ending is Ending.CANCELLED else outcome
 
     def finish(self, outcome: Outcome) -> Any:
-        """Send the metrics of the run's end, and finish like every task that follows a run."""
+        """Send the metrics of the run's end, and finish like every task that follows a run.
+
+        A run that was given up is polled once more if no retry follows: it may have ended during the outage.
+        """
+        if outcome.ending is Ending.GAVE_UP and outcome.run_id and self._ends_with(EXCEPTIONS[outcome.ending]()):
+            outcome = self._outcome_if_ended(outcome.run_id) or outcome
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
     def _failure(self, outcome: Outcome) -> Exception:
-        left = self._end_run_without_follower(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
-        return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), left=left))
+        kind, left = EXCEPTIONS[outcome.ending], ""
+        if outcome.ending is Ending.GAVE_UP:
+            left = self._end_run_without_follower(outcome.run_id, is_last=self._ends_with(kind()))
+        return kind(outcome.describe(self._run_url(outcome.run_id), left=left))
 
-    @property
-    def _is_last(self) -> bool:
-        ti = self.context["ti"]
-        return is_last(ti.try_number, ti.max_tries)
+    def _ends_with(self, error: WherobotsException) -> bool:
+        """Whether Airflow makes no other try after an exception."""
+        ti, policy = self.context["ti"], getattr(self.task, "retry_policy", None)
+        if is_last(ti.try_number, ti.max_tries) or not self.task.may_retry(error):
+            return True
+        if policy is None:
+            return False
+        try:
+            decision = policy.evaluate(error, ti.try_number, ti.max_tries, self.context)
+        except Exception:
+            # Airflow logs it, and makes the next try.
+            return False
+        return bool(decision.action.value == "fail")
 
     def _is_left_for_retry(self) -> bool:
         """Whether not a user but something else, such as an eviction, ends the worker, and a retry follows."""
-        is_late = self.deadline is not None and time.time() >= self.deadline
-        if self._is_last or is_late or not self.task.durable:
+        if not self.task.durable:
             return False
+        ti = self.context["ti"]
         try:
-            state = state_at_kill(self.context["ti"])
+            state = state_at_kill(ti)
         except Exception as error:
             unknown = "The run is cancelled, as it is unknown whether a user has ended the task"
             self.attempt.note(logging.WARNING, f"{unknown}: {reason_of(error)}")
             return False
-        if state not in ("running", "up_for_retry"):
+        if state == "restarting":
+            # On 2.11 nothing else distinguishes the next try from a retry.
+            note_for_retry(ti, TO_REPLACE_KEY)
+        is_late = self.deadline is not None and time.time() >= self.deadline
+        if is_late or is_last(ti.try_number, ti.max_tries) or state not in ("running", "up_for_retry"):
             return False
         left = f"The run is left active for the retry: no user has ended the task (state: {state})"
         self.attempt.note(logging.INFO, left)
         return True
 
-    def _end_run_without_follower(self, run_id: str) -> str:
+    def _end_run_without_follower(self, run_id: str, *, is_last: bool) -> str:
         """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
         task = self.task
-        if not self._is_last:
+        if not is_last:
             return REATTACHED if task.durable else NOT_FOUND_AGAIN
         if not task.cancel_on_kill:
             return LEFT_ALONE
@@ -163,10 +183,10 @@ class SubmitTry(RunTry[CreatesRun]):
             is_cancelled = False
         return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
 
-    def _end_possible_run(self, error: WherobotsApiError) -> str:
+    def _end_possible_run(self, error: WherobotsApiError, *, is_last: bool) -> str:
         """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
         task, may_exist = self.task, "The run may exist and be active"
-        if not self._is_last:
+        if not is_last:
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
         is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
@@ -246,9 +266,9 @@ class SubmitTry(RunTry[CreatesRun]):
         except WherobotsApiError as error:
             if if_found.get("replace") and (isinstance(error, NotReplacedError) or error.operation == LOOK_UP):
                 pass_on_clear(self._push, self.context)
-            again = self._end_possible_run(error)
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
             kind = WherobotsUnavailableException if error.operation == LOOK_UP else kind_of_call(error)
+            again = self._end_possible_run(error, is_last=self._ends_with(kind()))
             raise kind(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
             suffix = self._suffix if submission.wait.unclear and task.cancel_on_kill else ""

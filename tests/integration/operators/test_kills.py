@@ -306,12 +306,15 @@ def test_where_it_can_be_told_that_no_user_has_ended_the_task_its_run_is_left_fo
     try_number: int,
     cancels: int,
 ) -> None:
+    notes: list[str] = []
     monkeypatch.setattr(submit_try, "state_at_kill", lambda ti: state)
+    monkeypatch.setattr(submit_try, "note_for_retry", lambda ti, key: notes.append(key))
     task, ti = operator(run_python=WAIT, deferrable=False, retries=1), TaskInstance(try_number)
     kill = signal_when(lambda: control.requests("getJobRun"), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert control.counts()["cancels_effective"] == cancels
+    assert ("to_replace" in notes) == (state == "restarting")
     if not cancels:
         task.hook.cancel_run(ti.xcoms["run_id"])
 

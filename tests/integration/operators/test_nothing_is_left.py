@@ -6,7 +6,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
+from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -14,6 +17,7 @@ import pytest
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
+    WherobotsExecutionTimeoutException,
     WherobotsRequestException,
     WherobotsRunFailedException,
     WherobotsUnavailableException,
@@ -61,6 +65,59 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
     assert control.counts()["cancels_effective"] == cancels
     if not cancels:
         task.hook.cancel_run(run_id)
+
+
+@pytest.mark.parametrize("retries", [0, 1])
+def test_a_run_that_has_completed_during_an_outage_is_the_tasks(
+    operator: Operator, control: ControlClient, retries: int
+) -> None:
+    task, ti = operator(run_python=TALK, retries=retries), TaskInstance(max_tries=retries)
+    deferred = deferral_of(task, ti)
+    run_id = follow(deferred)["run_id"]
+    given_up = Outcome(Ending.GAVE_UP, run_id, "RUNNING", "503", ended_at=time.time()).to_event()
+    with pytest.raises(WherobotsUnavailableException, match="re-attaches") if retries else nullcontext():
+        assert resume(task, ti, deferred, given_up) == run_id
+    assert control.counts()["cancels_received"] == 0
+
+
+def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(
+    operator: Operator, control: ControlClient
+) -> None:
+    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), timeout_seconds=600)
+    ti = TaskInstance()
+    deferred = deferral_of(task, ti)
+    control.add_fault("cancelJobRun", {"type": "status", "status": 401})
+    event = follow(deferred)
+    control.clear_faults()
+    says = "cancelling the run failed at first, and succeeded when it was repeated"
+    with pytest.raises(WherobotsExecutionTimeoutException, match=says):
+        resume(task, ti, deferred, event)
+    assert control.counts()["cancels_effective"] == 1
+
+
+class Policy:
+    """Stands for a ``RetryPolicy`` of Airflow 3.3."""
+
+    def __init__(self, action: str) -> None:
+        self._action = action
+
+    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> Any:
+        if self._action == "broken":
+            raise LookupError
+        return SimpleNamespace(action=SimpleNamespace(value=self._action))
+
+
+@pytest.mark.parametrize(("action", "cancels"), [("fail", 1), ("retry", 0), ("broken", 0)])
+def test_a_run_that_is_given_up_is_cancelled_if_the_retry_policy_makes_no_retry(
+    operator: Operator, control: ControlClient, action: str, cancels: int
+) -> None:
+    task, ti = operator(run_python=WAIT, retries=3), TaskInstance(max_tries=3)
+    deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
+    task.retry_policy = Policy(action)  # type: ignore[attr-defined, unused-ignore]
+    with pytest.raises(WherobotsUnavailableException):
+        resume(task, ti, deferred, Outcome(Ending.GAVE_UP, run_id, "RUNNING", ended_at=time.time()).to_event())
+    assert control.counts()["cancels_effective"] == cancels
+    task.hook.cancel_run(run_id)
 
 
 def test_so_is_the_second_run_of_an_unanswered_create(operator: Operator, control: ControlClient) -> None:
