@@ -104,6 +104,7 @@ class Cursor:
         for index, parameters in enumerate(seq_of_parameters):
             self._execute(operation, parameters, self._log_sql and index == 0)
         self._clear()
+        self._rows = []
 
     def take(self, outcome: StatementOutcome) -> None:
         """Hold the result of a statement that another flow has executed."""
@@ -115,7 +116,7 @@ class Cursor:
     def fetchone(self) -> Row | None:
         """The next row; None if there is none left.
 
-        :raises ProgrammingError: without a result set, as after DDL.
+        :raises ProgrammingError: as :meth:`fetchall` does.
         """
         rows = self.fetchmany(1)
         return rows[0] if rows else None
@@ -124,7 +125,7 @@ class Cursor:
         """The next rows.
 
         :param size: how many at most; default :attr:`arraysize`.
-        :raises ProgrammingError: without a result set, as after DDL.
+        :raises ProgrammingError: as :meth:`fetchall` does.
         """
         rows = self._remaining()
         wanted = self.arraysize if size is None else size
@@ -132,9 +133,9 @@ class Cursor:
         return rows[:wanted]
 
     def fetchall(self) -> list[Row]:
-        """All rows that are left.
+        """All rows that are left; none after a statement without a result set, such as DDL.
 
-        :raises ProgrammingError: without a result set, as after DDL.
+        :raises ProgrammingError: if nothing was executed, or the last execution failed or stored its result.
         """
         rows, self._rows = self._remaining(), []
         return rows
@@ -183,6 +184,7 @@ class Cursor:
         :raises Error: as :meth:`execute` does.
         """
         outcome = self._execute(operation, parameters, self._log_sql, STORED)
+        self._rows = None
         if outcome.is_location_lost:
             with self.connection.translated(self.may_repeat):
                 raise DataError("the statement succeeded, but the session no longer knows where its result is stored")
@@ -233,6 +235,7 @@ class Cursor:
         except UnreadableResultError as error:
             raise DataError(f"the statement succeeded, but {error}") from error
         if table is None:
+            self._rows = []
             return
         self._table = table
         self._description = columns_of(table, outcome.results.geo_columns if outcome.results else ())
@@ -244,13 +247,13 @@ class Cursor:
 
     def _remaining(self) -> list[Row]:
         self._check_open()
-        if self._table is None:
-            with self.connection.translated():
-                raise ProgrammingError(
-                    "there is no result set to fetch: the last statement has none, such as DDL, or none was executed. "
-                    "Check the cursor's description first: it is None then"
-                )
         if self._rows is None:
+            if self._table is None:
+                with self.connection.translated():
+                    raise ProgrammingError(
+                        "there are no rows to fetch: nothing was executed, or the last execution failed or stored its "
+                        "result in a file"
+                    )
             with self._reading():
                 self._rows = rows_of(self._table)
         return self._rows

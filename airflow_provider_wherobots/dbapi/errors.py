@@ -49,7 +49,7 @@ class StoppedError(OperationalError):
 
 
 class ProgrammingError(DatabaseError):
-    """Parameters do not fit the statement, and nothing was sent; or rows are fetched without a result set."""
+    """Parameters do not fit the statement, and nothing was sent; or there is no result to fetch rows from."""
 
 
 class NotSupportedError(DatabaseError):

@@ -110,16 +110,34 @@ def test_a_statement_without_a_result_set(hook: WherobotsSqlHook, control: Contr
     assert hook.get_first("DROP TABLE t") is None
 
 
-@pytest.mark.parametrize("fetch", ["fetchone", "fetchmany", "fetchall", "__next__"])
-def test_rows_without_a_result_set_are_a_mistake(hook: WherobotsSqlHook, fetch: str) -> None:
-    """As PEP 249 has it. The statement has taken effect, so the task is not retried."""
+@pytest.mark.parametrize("ddl", ["columnless", "null"])
+def test_a_statement_without_a_result_set_has_no_rows(hook: WherobotsSqlHook, control: ControlClient, ddl: str) -> None:
+    """The official package's users call ``fetchall()`` after a write, to wait for its end."""
+    control.behaviour(sql_results_of_ddl=ddl)
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
-        with pytest.raises(WherobotsArgumentException, match="no result set"):
-            cursor.fetchall()
+        cursor.execute("INSERT INTO t VALUES (1)")
+        assert (cursor.fetchall(), cursor.fetchmany(2), cursor.fetchone(), list(cursor)) == ([], [], None, [])
+        cursor.executemany("INSERT INTO t VALUES (%s)", [(1,), (2,)])
+        assert cursor.fetchall() == []
+    assert hook.run("INSERT INTO t VALUES (1)", handler=lambda cursor: cursor.fetchall()) == []
+
+
+@pytest.mark.parametrize("fetch", ["fetchone", "fetchmany", "fetchall", "__next__"])
+def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook, fetch: str) -> None:
+    with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
+
+        def check_refusal() -> None:
+            with pytest.raises(WherobotsArgumentException, match="no rows to fetch") as caught:
+                next(iter(cursor)) if fetch == "__next__" else getattr(cursor, fetch)()
+            assert isinstance(caught.value, AirflowFailException)
+
+        check_refusal()
         cursor.execute("DROP TABLE t")
-        with pytest.raises(WherobotsArgumentException, match=r"no result set .* Check the cursor's") as caught:
-            next(iter(cursor)) if fetch == "__next__" else getattr(cursor, fetch)()
-        assert isinstance(caught.value, AirflowFailException)
+        with pytest.raises(WherobotsSqlStatementFailedException):
+            cursor.execute("FAIL gone")
+        check_refusal()
+        cursor.execute_stored("ROWS 7")
+        check_refusal()
 
 
 def test_an_empty_result_set_has_columns(hook: WherobotsSqlHook, control: ControlClient) -> None:
