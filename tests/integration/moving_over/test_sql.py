@@ -1,6 +1,6 @@
 """A DAG with the official provider's SQL operator and hook runs here once its imports and its parameters are changed.
 
-Its source is in ``sql.py``. What is changed is what docs/moving.md says.
+Its source, for an old ``wherobots-python-dbapi``, is in ``sql.py``. What is changed is what docs/moving.md says.
 """
 
 import re
