@@ -471,12 +471,6 @@ class WherobotsSqlHook(DbApiHook):
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
 
-    def _get_pandas_df(self, sql: Any, parameters: Any = None, **unknown: Any) -> Any:
-        return self._frame("pandas", sql, parameters, **unknown)
-
-    def _get_polars_df(self, sql: Any, parameters: Any = None, **unknown: Any) -> Any:
-        return self._frame("polars", sql, parameters, **unknown)
-
     def _get_pandas_df_by_chunks(
         self, sql: Any, parameters: Any = None, *, chunksize: int, **unknown: Any
     ) -> Generator[Any, None, None]:
