@@ -340,6 +340,13 @@ class WherobotsSqlHook(DbApiHook):
             is_final = not may_repeat or self._repeatability.has_written
             raise (without_retry(error) if is_final else error) from error.__cause__
 
+    def get_df_by_chunks(
+        self, sql: str | list[str], parameters: Any = None, *, chunksize: int, df_type: str = "pandas", **unknown: Any
+    ) -> Generator[Any, None, None]:
+        """The same data frame in parts of ``chunksize`` rows."""
+        frame = self.get_df(sql, parameters, df_type=df_type, **unknown)
+        yield from (frame[start : start + chunksize] for start in range(0, len(frame), chunksize))
+
     def read_stored(self, address: str | None, *, df_type: str = "pandas") -> Any:
         """Read what ``WherobotsSqlOperator`` has stored in one Parquet file, and returned the presigned URL of.
 
@@ -471,20 +478,7 @@ class WherobotsSqlHook(DbApiHook):
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
 
-    def _get_pandas_df_by_chunks(
-        self, sql: Any, parameters: Any = None, *, chunksize: int, **unknown: Any
-    ) -> Generator[Any, None, None]:
-        frame = self._frame("pandas", sql, parameters, **unknown)
-        yield from (frame.iloc[start : start + chunksize] for start in range(0, len(frame), chunksize))
-
-    def _get_polars_df_by_chunks(
-        self, sql: Any, parameters: Any = None, *, chunksize: int, **unknown: Any
-    ) -> Generator[Any, None, None]:
-        frame = self._frame("polars", sql, parameters, **unknown)
-        yield from (frame.slice(start, chunksize) for start in range(0, len(frame), chunksize))
-
-    def _frame(self, kind: str, sql: Any, parameters: Any, **unknown: Any) -> Any:
-        check_no_arguments(unknown)
+    def _frame(self, kind: str, sql: Any, parameters: Any) -> Any:
         _check_makes(kind)
 
         def fetch(cursor: Cursor) -> Any:
