@@ -5,14 +5,17 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import abstractmethod
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import suppress
+from functools import cached_property
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_state, warm_up_supervisor
+from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.shared import take_turn
 from airflow_provider_wherobots.task_log.entries import wait_until_read
 
@@ -37,9 +40,15 @@ class GuardedTrigger(BaseTrigger):
     If the trigger restarts or moves to another triggerer, the task is still deferred, and nothing is cancelled.
     """
 
-    def __init__(self, cancel_on_kill: bool) -> None:
+    def __init__(self, wherobots_conn_id: str, cancel_on_kill: bool) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self.wherobots_conn_id = wherobots_conn_id
         self.cancel_on_kill = cancel_on_kill
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments: ids and numbers only, no secret and no SQL."""
+        path = f"{type(self).__module__}.{type(self).__qualname__}"
+        return path, {"wherobots_conn_id": self.wherobots_conn_id, **self._arguments()}
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; yields exactly one event."""
@@ -66,6 +75,10 @@ class GuardedTrigger(BaseTrigger):
         await _run_to_completion(self._cancel_if_killed())
 
     @abstractmethod
+    def _arguments(self) -> dict[str, Any]:
+        """The arguments of this trigger, without the connection."""
+
+    @abstractmethod
     async def _wait(self) -> dict[str, Any]:
         """Wait for what the task waits for, and return the event's payload."""
 
@@ -74,8 +87,8 @@ class GuardedTrigger(BaseTrigger):
         """The payload of a wait that failed for an unforeseen reason: if a trigger raises, the operator cancels."""
 
     @abstractmethod
-    async def _cancel(self) -> None:
-        """Cancel what the task waits for."""
+    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
+        """Cancel what the task waits for. ``left`` returns the seconds that are left of those since ``began_at``."""
 
     @property
     @abstractmethod
@@ -86,6 +99,13 @@ class GuardedTrigger(BaseTrigger):
     def _target(self) -> str:
         """What a kill of the task cancels, as the beginning of a sentence."""
         return self._what
+
+    @cached_property
+    def _hook(self) -> WherobotsHook:
+        """The hook, made when the id of the connection is rendered. It keeps the connection that it has read: reading
+        it again takes time that a kill may not have.
+        """
+        return WherobotsHook(self.wherobots_conn_id)
 
     @property
     def _is_in_triggerer(self) -> bool:
@@ -123,8 +143,12 @@ class GuardedTrigger(BaseTrigger):
     async def _cancel_and_say(self) -> None:
         if not self.cancel_on_kill:
             return
+        began_at, until = time.time(), time.monotonic() + CANCEL_BUDGET_SECONDS
         try:
-            await self._cancel()
+            async with self._hook.async_driver(
+                self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS
+            ) as driver:
+                await driver.run(self._cancelling(began_at, lambda: until - time.monotonic()))
         except Exception as error:
             self.log.error("%s could not be cancelled: %s\n%s", self._target, reason_of(error), places_of(error))
 

@@ -39,17 +39,11 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
         super().__init__(wherobots_conn_id, follow, cancel_on_kill)
         self.named = NamedRun(run_name, created_after)
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments: names and numbers only, no secret."""
-        path, arguments = super().serialize()
+    def _arguments(self) -> dict[str, Any]:
         # Also called once a run is found, which must not be stored.
-        follow = {**arguments["follow"], "run_id": ""}
-        return path, {
-            **arguments,
-            "follow": follow,
-            "run_name": self.named.name,
-            "created_after": self.named.created_after,
-        }
+        follow = replace(self.options, run_id="").to_kwargs()
+        named = {"run_name": self.named.name, "created_after": self.named.created_after}
+        return {**super()._arguments(), "follow": follow, **named}
 
     def _flow(self) -> Flow[Outcome]:
         return follow_named_run(self.named, self.options)

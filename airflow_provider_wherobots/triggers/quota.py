@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_runs_by_suffix
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
+from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
 
 class WherobotsQuotaTrigger(GuardedTrigger):
@@ -25,17 +26,12 @@ class WherobotsQuotaTrigger(GuardedTrigger):
     """
 
     def __init__(self, until: float, wherobots_conn_id: str = "", suffix: str = "", **of_later_versions: Any) -> None:
-        super().__init__(cancel_on_kill=bool(suffix))
+        super().__init__(wherobots_conn_id, cancel_on_kill=bool(suffix))
         self.until = until
-        self.wherobots_conn_id = wherobots_conn_id
         self.suffix = suffix
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {"until": self.until, "wherobots_conn_id": self.wherobots_conn_id, "suffix": self.suffix},
-        )
+    def _arguments(self) -> dict[str, Any]:
+        return {"until": self.until, "suffix": self.suffix}
 
     async def _wait(self) -> dict[str, Any]:
         self.log.info("Waiting for quota; the create call is repeated at %s", words.moment(self.until))
@@ -53,10 +49,6 @@ class WherobotsQuotaTrigger(GuardedTrigger):
     def _target(self) -> str:
         return f"A run named *{self.suffix}"
 
-    async def _cancel(self) -> None:
-        began_at, until = time.time(), time.monotonic() + CANCEL_BUDGET_SECONDS
-        hook = WherobotsHook(self.wherobots_conn_id)
-        async with hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
-            left = until - time.monotonic()
-            # A later run belongs to the next try, after a clear.
-            await driver.run(cancel_runs_by_suffix(self.suffix, left, created_until=began_at))
+    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
+        # A later run belongs to the next try, after a clear.
+        return cancel_runs_by_suffix(self.suffix, left(), created_until=began_at)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.compat import push_xcom
@@ -13,10 +14,9 @@ from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.twins import LATEST_SECONDS
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from airflow_provider_wherobots.task_log.resume import ResumedLog
-from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
+from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
 PUSH_TIMEOUT_SECONDS = 5.0
 """How long pushing an XCom may take."""
@@ -41,21 +41,11 @@ class WherobotsRunTrigger(GuardedTrigger):
         cancel_on_kill: bool = True,
         **of_later_versions: Any,
     ) -> None:
-        super().__init__(cancel_on_kill)
-        self.wherobots_conn_id = wherobots_conn_id
+        super().__init__(wherobots_conn_id, cancel_on_kill)
         self.options = FollowOptions.from_kwargs(follow)
-        self._hook = WherobotsHook(wherobots_conn_id)
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments: ids and numbers only, no secret."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "wherobots_conn_id": self.wherobots_conn_id,
-                "follow": self.options.to_kwargs(),
-                "cancel_on_kill": self.cancel_on_kill,
-            },
-        )
+    def _arguments(self) -> dict[str, Any]:
+        return {"follow": self.options.to_kwargs(), "cancel_on_kill": self.cancel_on_kill}
 
     async def _wait(self) -> dict[str, Any]:
         log = ResumedLog(self.log, self.task_instance)
@@ -101,11 +91,8 @@ class WherobotsRunTrigger(GuardedTrigger):
                 reason_of(error),
             )
 
-    async def _cancel(self) -> None:
-        # The hook keeps the connection it has read: reading it again takes time that a kill may not have.
-        until, options = time.monotonic() + CANCEL_BUDGET_SECONDS, self.options
-        async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
-            left = until - time.monotonic()
-            # After a clear the next try may have created its run before this trigger is stopped.
-            latest = options.started_at + LATEST_SECONDS
-            await driver.run(cancel_run_and_twin(options.run_id, options.twin_suffix, left, created_until=latest))
+    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
+        options = self.options
+        # After a clear the next try may have created its run before this trigger is stopped.
+        latest = options.started_at + LATEST_SECONDS
+        return cancel_run_and_twin(options.run_id, options.twin_suffix, left(), created_until=latest)

@@ -11,7 +11,6 @@ from airflow_provider_wherobots.api.runs.payload import check_run_name
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.named_run import NamedRun, follow_created_run, follow_named_run
 from airflow_provider_wherobots.flows.outcome import Outcome
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
@@ -50,17 +49,11 @@ class WherobotsSensorTrigger(WherobotsNamedRunTrigger):
         self.run_name = run_name
         self.created_after = created_after
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments."""
-        path, arguments = WherobotsRunTrigger.serialize(self)
+    def _arguments(self) -> dict[str, Any]:
+        arguments = WherobotsRunTrigger._arguments(self)
         arguments["follow"]["run_id"] = ""
         rendered = {"run_id": self.run_id, "run_name": self.run_name, "created_after": self.created_after}
-        return path, {**arguments, "margin": self.margin, **rendered}
-
-    async def _wait(self) -> dict[str, Any]:
-        # The id has been rendered since this trigger was made.
-        self._hook = WherobotsHook(self.wherobots_conn_id)
-        return await super()._wait()
+        return {**arguments, "margin": self.margin, **rendered}
 
     def _flow(self) -> Flow[Outcome]:
         # Airflow keeps the end of the wait when the trigger restarts.

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
+from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
 
 class WherobotsSqlSessionTrigger(GuardedTrigger):
@@ -32,23 +32,12 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
         stop_on_kill: bool = False,
         **of_later_versions: Any,
     ) -> None:
-        super().__init__(cancel_on_kill=stop_on_kill)
-        self.wherobots_conn_id = wherobots_conn_id
+        super().__init__(wherobots_conn_id, cancel_on_kill=stop_on_kill)
         self.session_id = session_id
         self.wait = SessionWait.from_kwargs(wait)
-        self._hook = WherobotsHook(wherobots_conn_id)
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments: ids and numbers only, no secret."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "wherobots_conn_id": self.wherobots_conn_id,
-                "session_id": self.session_id,
-                "wait": self.wait.to_kwargs(),
-                "stop_on_kill": self.cancel_on_kill,
-            },
-        )
+    def _arguments(self) -> dict[str, Any]:
+        return {"session_id": self.session_id, "wait": self.wait.to_kwargs(), "stop_on_kill": self.cancel_on_kill}
 
     async def _wait(self) -> dict[str, Any]:
         async with self._hook.async_driver(self.log, max_outage_seconds=self.wait.max_outage_seconds) as driver:
@@ -61,10 +50,8 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
     def _gave_up(self, reason: str) -> dict[str, Any]:
         return {"session_id": self.session_id, "reason": reason}
 
-    async def _cancel(self) -> None:
-        until = time.monotonic() + CANCEL_BUDGET_SECONDS
-        async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
-            await driver.run(stop_session(self.session_id, until - time.monotonic()))
+    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
+        return stop_session(self.session_id, left())
 
     @property
     def _what(self) -> str:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import time
+from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, follow_in_session
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.triggers.guarded import CANCEL_BUDGET_SECONDS, GuardedTrigger
+from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
 
 class WherobotsSqlStatementTrigger(GuardedTrigger):
@@ -43,29 +43,22 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         stops_session: bool = False,
         **of_later_versions: Any,
     ) -> None:
-        super().__init__(cancel_on_kill)
-        self.wherobots_conn_id = wherobots_conn_id
+        super().__init__(wherobots_conn_id, cancel_on_kill)
         self.session_id = session_id
         self.execution_id = execution_id
         self.options = StatementOptions.from_kwargs(follow)
         self.tells_address = tells_address
         self.stops_session = stops_session
-        self._hook = WherobotsHook(wherobots_conn_id)
 
-    def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Class path and arguments: ids and numbers only, no secret and no SQL."""
-        return (
-            f"{type(self).__module__}.{type(self).__qualname__}",
-            {
-                "wherobots_conn_id": self.wherobots_conn_id,
-                "session_id": self.session_id,
-                "execution_id": self.execution_id,
-                "follow": self.options.to_kwargs(),
-                "tells_address": self.tells_address,
-                "cancel_on_kill": self.cancel_on_kill,
-                "stops_session": self.stops_session,
-            },
-        )
+    def _arguments(self) -> dict[str, Any]:
+        return {
+            "session_id": self.session_id,
+            "execution_id": self.execution_id,
+            "follow": self.options.to_kwargs(),
+            "tells_address": self.tells_address,
+            "cancel_on_kill": self.cancel_on_kill,
+            "stops_session": self.stops_session,
+        }
 
     async def _wait(self) -> dict[str, Any]:
         async with self._hook.async_driver(self.log, max_outage_seconds=self.options.max_outage_seconds) as driver:
@@ -78,12 +71,10 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         # The worker attaches in the trigger's place.
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
-    async def _cancel(self) -> None:
-        until = time.monotonic() + CANCEL_BUDGET_SECONDS
-        async with self._hook.async_driver(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as driver:
-            await driver.run(cancel_in_session(self.session_id, self.execution_id, until - time.monotonic()))
-            if self.stops_session:
-                await driver.run(stop_session(self.session_id, max(1.0, until - time.monotonic())))
+    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
+        yield from cancel_in_session(self.session_id, self.execution_id, left())
+        if self.stops_session:
+            yield from stop_session(self.session_id, max(1.0, left()))
 
     @property
     def _what(self) -> str:
