@@ -11,7 +11,7 @@ from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import cancel, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, write_cancel
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.attempt import Attempt
 
@@ -78,7 +78,7 @@ class SqlAttempt(Attempt):
         else:
             for execution_id in execution_ids:
                 # The responses about several would take longer than Airflow waits.
-                self._run_at_kill(cancel(execution_id, share, url=url, listen=False))
+                self._run_at_kill(write_cancel(execution_id, share, url))
         self.stop_session(share)
 
     def stop_session(self, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> None:

@@ -44,15 +44,10 @@ LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
 """The final state of an execution, or that the session does not know it."""
 
 
-def cancel(
-    execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, url: str = "", listen: bool = True
-) -> Flow[bool]:
+def cancel(execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, url: str = "") -> Flow[bool]:
     """Cancel an execution on the open WebSocket, and return whether it has ended. With ``url``, a WebSocket is opened
-    if none is open. ``listen=False`` only writes the cancel, and returns whether it was written: it is for a thread
-    that cancels what another one follows on the same WebSocket.
+    if none is open.
     """
-    if not listen:
-        return (yield from _written(execution_id, budget_seconds, url))
     return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
 
 
@@ -66,13 +61,7 @@ def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float)
     return (yield from cancel(execution_id, budget_seconds - LOOK_UP_SECONDS, url=url))
 
 
-def end_earlier(
-    execution_ids: Sequence[str],
-    url: str,
-    budget_seconds: float = CANCEL_BUDGET_SECONDS,
-    *,
-    reads: Collection[str] = (),
-) -> Flow[str]:
+def end_earlier(execution_ids: Sequence[str], url: str, *, reads: Collection[str] = ()) -> Flow[str]:
     """After a clear: cancel the executions of earlier tries that still run. Returns the id of one that may still run;
     empty if none does. ``reads`` only read: their state is not requested, as the response would carry their result, and
     it does not matter if they continue to run.
@@ -82,9 +71,9 @@ def end_earlier(
     """
     for execution_id in execution_ids:
         if execution_id in reads:
-            yield from cancel(execution_id, budget_seconds, url=url, listen=False)
+            yield from write_cancel(execution_id, CANCEL_BUDGET_SECONDS, url)
             continue
-        last = yield from _end(execution_id, budget_seconds, url, request_after=0.0)
+        last = yield from _end(execution_id, CANCEL_BUDGET_SECONDS, url, request_after=0.0)
         if last is None:
             return execution_id
         if not isinstance(last, ExecutionError) and last.state == CANCELLED:
@@ -139,7 +128,7 @@ def _end(
     """
     clock = SteadyClock()
     yield from clock.read()
-    if not (yield from _written(execution_id, budget_seconds, url)):
+    if not (yield from write_cancel(execution_id, budget_seconds, url)):
         return None
     try:
         last = yield from _last_word(execution_id, budget_seconds, clock, request_after)
@@ -151,7 +140,10 @@ def _end(
     return last
 
 
-def _written(execution_id: str, budget_seconds: float, url: str) -> Flow[bool]:
+def write_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[bool]:
+    """Write the cancel of an execution, and return whether that was possible. Nothing is read: another thread may
+    follow the execution on the same WebSocket.
+    """
     try:
         try:
             yield from perform(Transmit(CancelExecution(execution_id)))

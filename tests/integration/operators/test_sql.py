@@ -12,7 +12,6 @@ from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
-from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -41,8 +40,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.sql import connection
-from airflow_provider_wherobots.flows.sql.cancel import end_earlier, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql import cancel, connection
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 from airflow_provider_wherobots.operators import sql_attempt, sql_history, sql_results, sql_try
@@ -1417,7 +1416,7 @@ def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_can
     leave_behind(make, control, INSERT)
     control.answer_sql(INSERT)
     control.add_fault("cancelExecution", "lose_message")
-    monkeypatch.setattr(sql_history, "end_earlier", partial(end_earlier, budget_seconds=3))
+    monkeypatch.setattr(cancel, "CANCEL_BUDGET_SECONDS", 3)
     for cleared in (TaskInstance(try_number=2, max_tries=2), TaskInstance(try_number=3, max_tries=2)):
         with pytest.raises(WherobotsUnavailableException, match="could not be cancelled, and may still run"):
             make(INSERT, retries=1).execute(context(cleared))

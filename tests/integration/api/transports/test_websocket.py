@@ -55,7 +55,7 @@ from airflow_provider_wherobots.flows.effects import (
     attempt_to_connect,
     perform,
 )
-from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.cancel import cancel, write_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
 from tests.integration.api.transports.session_server import SessionServer, result, state
@@ -563,7 +563,7 @@ def test_another_thread_cancels_what_this_one_waits_for() -> None:
 
         def cancel_it() -> None:
             wait_for(lambda: server.kinds() != [])
-            written.append(driven.sync.run(cancel("e1", listen=False)))
+            written.append(driven.sync.run(write_cancel("e1", 1.0, "")))
 
         other = threading.Thread(target=cancel_it)
         other.start()

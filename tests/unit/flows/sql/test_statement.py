@@ -34,7 +34,7 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
-from airflow_provider_wherobots.flows.sql.cancel import GRACE_SECONDS, cancel, end_in_doubt
+from airflow_provider_wherobots.flows.sql.cancel import GRACE_SECONDS, cancel, end_in_doubt, write_cancel
 from airflow_provider_wherobots.flows.sql.connection import Connector, connect
 from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
@@ -1019,7 +1019,7 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
     assert script.run(cancel("e1", 3.8, url=URL))
     for budget in (0.1, 25.0):
         script._close()
-        assert script.run(cancel("e1", budget, url=URL, listen=False))
+        assert script.run(write_cancel("e1", budget, URL))
     assert script.dialled == [(URL, 2.28), (URL, 0.5), (URL, 10.0)]
 
 
@@ -1043,7 +1043,7 @@ def test_a_cancel_never_raises_and_never_takes_longer_than_it_may() -> None:
 
 def test_a_cancel_that_does_not_listen_leaves_the_word_to_who_follows() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
-    assert script.run(cancel("e1", 3.8, listen=False))
+    assert script.run(write_cancel("e1", 3.8, ""))
     assert script.elapsed == 0
     assert script.arrived(CancelExecution) == [CancelExecution("e1")]
 
