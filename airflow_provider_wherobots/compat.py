@@ -148,6 +148,7 @@ async def get_async_connection(conn_id: str) -> Connection:
 async def _get_connection(conn_id: str) -> Connection:
     if hasattr(BaseHook, "aget_connection"):
         return await BaseHook.aget_connection(conn_id)
+    # On 3.0 its request goes back to the event loop, which only asgiref's threads know.
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(BaseHook.get_connection, thread_sensitive=False)(conn_id)
@@ -156,10 +157,7 @@ async def _get_connection(conn_id: str) -> Connection:
 async def get_task_state(task_instance: Any) -> str | None:
     """Get the name of a task instance's state, from within a trigger. None without one, such as after a clear."""
     if AIRFLOW < (3, 0):
-        from asgiref.sync import sync_to_async
-
-        # Not in the one thread that all "thread-sensitive" calls of a process share: another call may be slow.
-        return await sync_to_async(_get_task_state_from_database, thread_sensitive=False)(task_instance)
+        return await asyncio.to_thread(_get_task_state_from_database, task_instance)
     map_index = task_instance.map_index
     query = {
         "dag_id": task_instance.dag_id,
@@ -276,9 +274,7 @@ async def push_xcom(task_instance: Any, key: str, value: str) -> None:
         "map_index": -1 if task_instance.map_index is None else task_instance.map_index,
     }
     if AIRFLOW < (3, 0):
-        from asgiref.sync import sync_to_async
-
-        await sync_to_async(XCom.set, thread_sensitive=False)(**what)
+        await asyncio.to_thread(XCom.set, **what)
     elif AIRFLOW < (3, 3):
         from airflow.sdk.execution_time import task_runner
         from airflow.sdk.execution_time.comms import SetXCom
