@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.runs.files import value_at
 from airflow_provider_wherobots.api.runs.models import (
     ACTIVE_STATUSES,
     CANCELLED,
@@ -69,20 +70,15 @@ def created(trial: Trial) -> Reading | None:
         return None
     sent, run = create.call.json or {}, polls[-1][1]
     changed = [
-        f"{name}: {_at(sent, name)!r} became {_at(run.payload, name)!r}"
+        f"{name}: {value_at(sent, keys)!r} became {value_at(run.payload, keys)!r}"
         for name in differing_fields(sent, {"name": run.name, **run.payload})
+        if (keys := tuple(name.split(".")))
     ]
     app, region = run.kube_app, trial.plan.region
     if region is not None and app.region not in (None, region):
         changed.append(f"region: {region} became {app.region}")
     where = f"region {app.region}, version {app.resolved_version}, runtime {run.payload.get('runtime')}"
     return (f"{'; '.join(changed)} ({where})", State.HANDLED) if changed else (f"yes ({where})", State.ASSUMED)
-
-
-def _at(document: object, name: str) -> object:
-    for key in name.split("."):
-        document = document.get(key) if isinstance(document, Mapping) else None
-    return document
 
 
 def completed(trial: Trial) -> Reading | None:
