@@ -224,8 +224,6 @@ def _ms(time_ns: int | None) -> int | None:
 
 def find_level(head: str) -> int | None:
     """The level that a logging framework wrote into a line; None if the word is absent or part of a sentence."""
-    if (usual := _USUAL_HEAD.match(head)) is not None:
-        return _LEVELS[usual[1]]
     found = _LEVEL.search(head)
     if found is None:
         return None
