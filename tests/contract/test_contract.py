@@ -158,7 +158,7 @@ def seen(model: object) -> object:
             texts = (model.name, model.status, model.reason, model.kube_app.spark_ui_url)
             return texts, states, [time is not None for time in times], echoed
         case RunPage():
-            return [run.name for run in model.items], model.total, model.next_page is not None
+            return [run.name for run in model.items], model.next_page is not None
         case LogPage():
             return [(line.timestamp, line.raw) for line in model.items], model.current_page, model.next_page
         case RunMetrics():

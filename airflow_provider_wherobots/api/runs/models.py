@@ -202,18 +202,12 @@ class RunPage:
     """One page of List Runs, in the service's order (undocumented: sort where it matters)."""
 
     items: tuple[Run, ...]
-    total: int | None = None
     next_page: str | None = None
 
     @classmethod
     def from_json(cls, data: Any) -> RunPage:
         """Read a ``CursorPage`` of runs."""
-        total = data.get("total")
-        return cls(
-            items=tuple(Run.from_json(item) for item in data["items"]),
-            total=total if isinstance(total, int) else None,
-            next_page=_text(data.get("next_page")),
-        )
+        return cls(tuple(map(Run.from_json, data["items"])), _text(data.get("next_page")))
 
 
 class LogLine(NamedTuple):

@@ -12,7 +12,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
-RUNNING = frozenset({"pending", "running"})
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 CANCELLED = "cancelled"
