@@ -23,6 +23,7 @@ from airflow_provider_wherobots.operators import attempt, submit_try, worker_att
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
 from airflow_provider_wherobots.triggers import guarded
+from tests.integration.calls import once_answered, timeouts_of
 from tests.integration.signals import signal_when
 from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
 from tests.support.waiting import wait_for
@@ -174,18 +175,9 @@ def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_answered(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-
     control.add_fault("cancelJobRun", {"type": "hang", "seconds": 3_600})
     ti, task = TaskInstance(), operator(run_python=WAIT, deferrable=False)
-    send, allowed = RequestsTransport.send, []
-
-    def note_and_send(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
-        if call.operation == "cancelJobRun":
-            allowed.append(sum(timeouts))
-        return send(self, call, *timeouts)
-
-    monkeypatch.setattr(RequestsTransport, "send", note_and_send)
+    allowed = timeouts_of("cancelJobRun", monkeypatch)
     kill = signal_when(lambda: control.requests("getJobRun"), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
@@ -202,18 +194,8 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     monkeypatch: pytest.MonkeyPatch,
     cancels: bool,
 ) -> None:
-    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-
     task = operator(run_python=WAIT, deferrable=False, name="kill-in-post", cancel_on_kill=cancels)
-    send = RequestsTransport.send
-
-    def send_and_be_killed(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
-        answer = send(self, call, *timeouts)
-        if call.operation == "createJobRun":
-            task.on_kill()
-        return answer
-
-    monkeypatch.setattr(RequestsTransport, "send", send_and_be_killed)
+    once_answered(lambda operation: task.on_kill() if operation == "createJobRun" else None, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     counts = control.counts()
@@ -231,23 +213,19 @@ def test_a_kill_during_the_create_call_of_a_retry_looks_on_after_it_has_found_a_
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It may be the run of an earlier try, and the new one not listed yet."""
-    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-
     task = operator(run_python=WAIT, deferrable=False)
-    send, cancelled = RequestsTransport.send, list[Any]()
+    cancelled = list[str]()
 
-    def send_and_be_killed(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
-        answer = send(self, call, *timeouts)
-        if call.operation == "createJobRun" and not cancelled:
+    def kill_and_hide(operation: str) -> None:
+        if operation == "createJobRun" and not cancelled:
             task.on_kill()
-        elif call.operation == "cancelJobRun":
-            cancelled.append(call)
+        elif operation == "cancelJobRun":
+            cancelled.append(operation)
             if len(cancelled) == 2:
                 raise BothCancelled
             task.hook.create_run({"name": control.requests("createJobRun")[0]["name"], "runPython": WAIT})
-        return answer
 
-    monkeypatch.setattr(RequestsTransport, "send", send_and_be_killed)
+    once_answered(kill_and_hide, monkeypatch)
     monkeypatch.setattr(worker_attempt, "cancel_runs_by_suffix", partial(cancel_runs_by_suffix, budget_seconds=60))
     with pytest.raises(BothCancelled):
         task.execute(context(TaskInstance(try_number=2)))

@@ -33,6 +33,7 @@ from airflow_provider_wherobots.operators.sql_session import (
 from airflow_provider_wherobots.operators.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
+from tests.integration.calls import once_answered, timeouts_of
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
@@ -327,37 +328,25 @@ def test_a_kill_on_the_worker_stops_the_session(
     assert deletes(control) == 1
 
 
-@pytest.fixture
-def kill_before_the_response(monkeypatch: pytest.MonkeyPatch) -> Callable[[WherobotsSqlSessionStartOperator], None]:
+def kill_before_the_response(task: WherobotsSqlSessionStartOperator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Kill a task once the service has handled its request for a session, and the worker knows nothing of it."""
-    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+    left = ["createSqlSession"]
 
-    send = RequestsTransport.send
+    def kill(operation: str) -> None:
+        if operation in left:
+            left.remove(operation)
+            task.on_kill()
 
-    def kill(task: WherobotsSqlSessionStartOperator) -> None:
-        left = ["createSqlSession"]
-
-        def send_and_kill(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
-            response = send(self, call, *timeouts)
-            if call.operation in left:
-                left.remove(call.operation)
-                task.on_kill()
-            return response
-
-        monkeypatch.setattr(RequestsTransport, "send", send_and_kill)
-
-    return kill
+    once_answered(kill, monkeypatch)
 
 
 def test_a_kill_before_the_response_stops_the_session(
-    start: Start,
-    control: ControlClient,
-    kill_before_the_response: Callable[[WherobotsSqlSessionStartOperator], None],
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """It has no id yet, but the same request gives the same session."""
     control.behaviour(sql_start_delay_seconds=60)
     task = start()
-    kill_before_the_response(task)
+    kill_before_the_response(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert [len(control.requests(name)) for name in ("createSqlSession", "deleteSqlSession")] == [2, 1]
@@ -392,12 +381,10 @@ def test_a_kill_while_an_xcom_is_pushed_stops_the_session(
 
 
 def test_a_kill_stops_no_session_that_others_may_use(
-    start: Start,
-    control: ControlClient,
-    kill_before_the_response: Callable[[WherobotsSqlSessionStartOperator], None],
+    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = start(session_key="shared")
-    kill_before_the_response(task)
+    kill_before_the_response(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert deletes(control) == 0
@@ -407,18 +394,9 @@ def test_a_kill_stops_no_session_that_others_may_use(
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answered(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-
     control.behaviour(sql_start_delay_seconds=60)
     control.add_fault("deleteSqlSession", {"type": "hang", "seconds": 3_600})
-    task, send, allowed = start(), RequestsTransport.send, []
-
-    def note_and_send(self: RequestsTransport, call: Any, *timeouts: float) -> Any:
-        if call.operation == "deleteSqlSession":
-            allowed.append(sum(timeouts))
-        return send(self, call, *timeouts)
-
-    monkeypatch.setattr(RequestsTransport, "send", note_and_send)
+    task, allowed = start(), timeouts_of("deleteSqlSession", monkeypatch)
     kill = signal_when(lambda: control.requests("getSqlSession"), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))

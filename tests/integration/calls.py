@@ -1,0 +1,36 @@
+"""What a test does when a task on a worker calls the API."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.transports.requests import RequestsTransport
+
+
+def timeouts_of(operation: str, monkeypatch: pytest.MonkeyPatch) -> list[float]:
+    """Return a list that gets how long each call of an operation may take, as it is sent."""
+    send, allowed = RequestsTransport.send, list[float]()
+
+    def note_and_send(self: RequestsTransport, call: Call[Any], *timeouts: float) -> Any:
+        if call.operation == operation:
+            allowed.append(sum(timeouts))
+        return send(self, call, *timeouts)
+
+    monkeypatch.setattr(RequestsTransport, "send", note_and_send)
+    return allowed
+
+
+def once_answered(then: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Do something with the operation of each call that is answered, before the task has the answer."""
+    send = RequestsTransport.send
+
+    def send_and_do(self: RequestsTransport, call: Call[Any], *timeouts: float) -> Any:
+        answer = send(self, call, *timeouts)
+        then(call.operation)
+        return answer
+
+    monkeypatch.setattr(RequestsTransport, "send", send_and_do)
