@@ -73,7 +73,10 @@ class SubmitTry(RunTry[CreatesRun]):
             self.log.info("Airflow has started this try before: its run is looked up")
         self.note_begun()
         if task.durable:
-            self._suffix = suffix or suffix_of_task(self.context)
+            # The task's function may execute several operators, also in a loop.
+            is_own = task.task_id == ti.task_id
+            job = "" if is_own else "\x1f".join((task.task_id, repr(task.run_python), repr(task.run_jar)))
+            self._suffix = suffix or suffix_of_task(self.context, job)
             pass_on_suffix(self._push, self.context, self._suffix)
         expects_run = self._had_run or earlier_try_had_run(self.context)
         return self._work(

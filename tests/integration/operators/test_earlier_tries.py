@@ -87,6 +87,24 @@ def test_a_retry_takes_over_the_completed_run_of_the_try_before(
     assert again.xcoms["run_summary"]["status"] == "COMPLETED"
 
 
+@pytest.mark.parametrize("task_ids", [("one", "other"), ("same", "same")])
+def test_operators_that_one_function_executes_do_not_take_over_each_others_runs(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, task_ids: tuple[str, str]
+) -> None:
+    """The second one fails. The retry repeats it, and not the first one."""
+    run_ids = []
+    ti = TaskInstance(task_id="of the function")
+    for _ in range(2):
+        for task_id, code in zip(task_ids, ("0", "1"), strict=True):
+            python = {"uri": "s3://jobs/result.py", "args": ["1", code]}
+            with suppress(WherobotsRunFailedException):
+                run_to_end(operator(task_id=task_id, run_python=python, retries=1, deferrable=False), ti)
+            run_ids.append(ti.xcoms["run_id"])
+        ti = next_try(ti, task_id="of the function")
+    assert run_ids[0] == run_ids[2]
+    assert len(set(run_ids)) == 3
+
+
 @pytest.mark.parametrize(
     ("arguments", "second"),
     [
