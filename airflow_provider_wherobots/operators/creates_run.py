@@ -43,6 +43,8 @@ class CreatesRun(FollowsRun):
     wait_for_completion: bool
     max_quota_wait_seconds: float
     reuse_completed: bool
+    run_id: str | None = None
+    """The run's id, once the task has one: for subclasses, and for code that calls ``execute``."""
 
     def check_arguments(self) -> None:
         """Check the arguments that are known when the DAG is parsed."""

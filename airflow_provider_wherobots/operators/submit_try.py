@@ -127,6 +127,7 @@ class SubmitTry(RunTry[CreatesRun]):
         """
         if outcome.ending is Ending.GAVE_UP and outcome.run_id and self._ends_with(EXCEPTIONS[outcome.ending]()):
             outcome = self._outcome_if_ended(outcome.run_id) or outcome
+        self.task.run_id = outcome.run_id
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
@@ -218,8 +219,9 @@ class SubmitTry(RunTry[CreatesRun]):
         is cancelled and replaced, and with ``reuse_completed`` it counts as this try's run if it has completed. A run
         that the previous try cancelled is replaced once. ``is_fresh``: it has already been replaced.
         """
+        task = self.task
         while True:
-            with self.task.script_of_this_try(self.context):
+            with task.script_of_this_try(self.context):
                 submission = self._submit(
                     quota,
                     look_first=look_first,
@@ -227,12 +229,13 @@ class SubmitTry(RunTry[CreatesRun]):
                     replace=replace,
                     reuse_completed=reuse_completed,
                 )
+            task.run_id = submission.run.id
             self._announce(submission.run)
             note_for_retry(self.context["ti"], RUN_ID_KEY)
             if submission.reattached:
                 self._emit(measurements.of_reattachment(submission.run, self._metric_tags))
             twin_suffix = self._suffix if submission.may_have_twin else ""
-            if not self.task.wait_for_completion:
+            if not task.wait_for_completion:
                 self._push(RUN_LEFT_ACTIVE_KEY, True)
                 twins = TwinWatch(submission.run.id, twin_suffix, time.time())
                 self.attempt.run(twins.check_last(may_wait=True))

@@ -109,11 +109,11 @@ class Policy:
 
 @pytest.mark.parametrize(("action", "cancels"), [("fail", 1), ("retry", 0), ("broken", 0)])
 def test_a_run_that_is_given_up_is_cancelled_if_the_retry_policy_makes_no_retry(
-    operator: Operator, control: ControlClient, action: str, cancels: int
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, action: str, cancels: int
 ) -> None:
     task, ti = operator(run_python=WAIT, retries=3), TaskInstance(max_tries=3)
     deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
-    task.retry_policy = Policy(action)  # type: ignore[attr-defined, unused-ignore]
+    monkeypatch.setattr(task, "retry_policy", Policy(action), raising=False)
     with pytest.raises(WherobotsUnavailableException):
         resume(task, ti, deferred, Outcome(Ending.GAVE_UP, run_id, "RUNNING", ended_at=time.time()).to_event())
     assert control.counts()["cancels_effective"] == cancels

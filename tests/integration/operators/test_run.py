@@ -23,7 +23,9 @@ def test_a_deferred_run_ends_with_its_id_and_its_lines(
     run_id = ti.xcoms["run_id"]
     assert ti.xcoms["run_url"].endswith(f"/runs/{run_id}")
     event = follow(deferred)
-    assert task.execute_complete(context(ti), event, **(deferred.kwargs or {})) == run_id
+    resumed = operator()
+    assert resumed.execute_complete(context(ti), event, **(deferred.kwargs or {})) == run_id
+    assert (task.run_id, resumed.run_id) == (run_id, run_id)
     counts = control.counts()
     assert (counts["creates_received"], counts["creates_effective"], counts["cancels_received"]) == (1, 1, 0)
     assert control.requests("listJobRuns") == [], "a first, undisturbed try makes no extra call"
@@ -32,8 +34,9 @@ def test_a_deferred_run_ends_with_its_id_and_its_lines(
 def test_a_worker_run_goes_through_the_same_flow(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    ti = TaskInstance()
-    assert operator(deferrable=False).execute(context(ti)) == ti.xcoms["run_id"]
+    task, ti = operator(deferrable=False), TaskInstance()
+    assert task.run_id is None
+    assert task.execute(context(ti)) == task.run_id == ti.xcoms["run_id"]
 
 
 def test_without_waiting_the_id_comes_at_once(operator: Callable[..., WherobotsRunOperator]) -> None:
