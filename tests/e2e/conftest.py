@@ -86,6 +86,7 @@ def start(config: pytest.Config) -> dict[str, Any]:
                 for section in ("DAG_PROCESSOR", "SCHEDULER")
                 for option in ("MIN_FILE_PROCESS_INTERVAL", "STALE_DAG_THRESHOLD")
             },
+            "AIRFLOW__WORKERS__MISSING_DAG_RETRY_DELAY": "10",
             **statsd.settings,
             "AIRFLOW__METRICS__METRICS_ALLOW_LIST": "wherobots",
             "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(lineage),
