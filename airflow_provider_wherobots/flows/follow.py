@@ -213,7 +213,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
     yield Note(logging.INFO, summary.describe())
     if summary.observation:
         yield Note(logging.INFO, summary.observation)
-    tail = log.tail.explain() if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
+    tail = log.tail.explain(log.errors.last) if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
     return outcome.closed(tail, summary, result, log.errors.probable_cause(outcome.reason))

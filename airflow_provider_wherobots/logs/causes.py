@@ -18,7 +18,7 @@ SECTION = "Probable causes"
 """The section of docs/troubleshooting.md that has a row for each cause."""
 MAX_ERRORS = 20
 MAX_LINES_AFTER = 100
-"""With more lines after it, an exception did not end the program. Spark logs about 20 lines while it ends."""
+"""With more lines after its stack trace, an exception did not end the program. Spark logs about 20 while it ends."""
 MAX_ERROR_CHARS = 500
 MAX_QUOTED_CHARS = 150
 
@@ -148,18 +148,24 @@ class LastErrors:
 
     def add(self, lines: Sequence[Line]) -> None:
         text = "\n".join([raw for _, raw in lines])
-        count = text.count("\n") + 1
         errors = _errors_among(text)
-        self._lines_after = count - 1 - max(errors) if errors else self._lines_after + count
+        if errors:
+            self._lines_after, text = -1, text.split("\n", max(errors))[-1]
+        # The stack trace of an exception may have hundreds of lines.
+        self._lines_after += text.count("\n") + 1 - text.count("\tat ")
         self._lines += errors.values()
         del self._lines[:-MAX_ERRORS]
+
+    @property
+    def last(self) -> str:
+        """The line that names the last exception, if that may have ended the program. Else empty."""
+        return self._lines[-1] if self._lines and self._lines_after <= MAX_LINES_AFTER else ""
 
     def probable_cause(self, reason: str) -> str:
         """One sentence: the cause that the service's reason shows, or else these lines, and what to do. Empty if it is
         not known.
         """
-        lines = self._lines if self._lines_after <= MAX_LINES_AFTER else []
-        return _describe(_from_reason(reason) or _from_errors(lines))
+        return _describe(_from_reason(reason) or _from_errors(self._lines if self.last else []))
 
 
 def cause_in(message: str) -> str:

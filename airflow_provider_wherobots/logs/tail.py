@@ -31,17 +31,24 @@ class LogTail:
                 self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
         del self._lines[:-MAX_LINES]
 
-    def explain(self) -> str:
+    def explain(self, error: str = "") -> str:
         """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 safe characters.
 
-        A traceback includes the tracebacks of its causes.
+        A traceback includes the tracebacks of its causes. If lines have to be left out, the first one stays.
+
+        :param error: the line that names the log's last exception; it is the first one if there is no other mark.
         """
         lines = [make_plain(text) for text in self._lines]
         start = max(0, len(lines) - UNMARKED_LINES)
+        first = error
         marks = [index for index, text in enumerate(lines) if any(mark in text for mark in _MARKS)]
         if marks:
             start = marks.pop()
-        while marks and any(chain in text for text in lines[max(0, start - 2) : start] for chain in _CHAINS):
-            start = marks.pop()
+            while marks and any(chain in text for text in lines[max(0, start - 2) : start] for chain in _CHAINS):
+                start = marks.pop()
+            first = lines[start]
+        elif named := [index for index, text in enumerate(lines) if error and text.startswith(error)]:
+            start = min(start, named[-1])
         text = "\n".join(lines[start:])
-        return text if len(text) <= MAX_TAIL_CHARS else f"…{text[-MAX_TAIL_CHARS:]}"
+        shown = text if len(text) <= MAX_TAIL_CHARS else f"…{text[-MAX_TAIL_CHARS:]}"
+        return shown if first in shown else f"{first}\n…\n{text[len(first) + 2 - MAX_TAIL_CHARS :]}"

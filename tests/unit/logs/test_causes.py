@@ -153,6 +153,12 @@ def test_lines_after_the_exception_do_not_hide_it(end: str) -> None:
     assert cause(TRACEBACK, "MemoryError", *[end] * MAX_LINES_AFTER) == "out of memory"
 
 
+@pytest.mark.parametrize("frame", ["\tat x", "\t\tat x"])
+def test_a_long_stack_trace_does_not_hide_its_exception(frame: str) -> None:
+    assert cause("java.nio.file.AccessDeniedException: s3a://b/k", *[frame] * 300, "bye") == "no permission on S3"
+    assert cause("MemoryError", *[frame] * 300, *["row"] * (MAX_LINES_AFTER + 1)) is None
+
+
 @pytest.mark.parametrize("before", [0, 150, 199])
 def test_an_exception_long_before_the_end_was_handled(before: int) -> None:
     lines = ["ready"] * before

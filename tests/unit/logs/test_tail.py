@@ -5,13 +5,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import LogLine
+from airflow_provider_wherobots.logs.causes import MAX_LINES_AFTER, LastErrors
 from airflow_provider_wherobots.logs.tail import MAX_LINE_CHARS, MAX_LINES, MAX_TAIL_CHARS, UNMARKED_LINES, LogTail
 
 
 def explain(*lines: str) -> str:
-    tail = LogTail()
-    tail.add([LogLine("1", line) for line in lines])
-    return tail.explain()
+    tail, errors = LogTail(), LastErrors()
+    for line in lines:
+        tail.add([LogLine("1", line)])
+        errors.add([LogLine("1", line)])
+    return tail.explain(errors.last)
 
 
 def test_nothing_explains_nothing() -> None:
@@ -69,6 +72,58 @@ def test_of_long_lines_the_end_is_kept() -> None:
     assert explain(*["x" * 499] * 15, "end") == "…" + ("\n".join(["x" * 499] * 8) + "\nend")[-MAX_TAIL_CHARS:]
     lines = ["x" * 500, *["x" * 499] * 7]
     assert explain(*lines) == "\n".join(lines)
+
+
+# Of Spark 4.1, shortened.
+ENDED = [
+    'Exception in thread "main" org.apache.spark.sql.AnalysisException: [PATH_NOT_FOUND] Path does not exist: file:/x'
+]
+FRAMES = [
+    "\tat org.apache.spark.sql.catalyst.plans.logical.AnalysisHelper.resolveOperatorsUp(AnalysisHelper.scala:112)"
+]
+SUPPRESSED = [
+    "\tSuppressed: org.apache.spark.util.Utils$OriginalTryStackTraceException: Full stacktrace",
+    *["\t\tat org.apache.spark.sql.execution.QueryExecution.$anonfun$lazyAnalyzed$1(QueryExecution.scala:139)"] * 60,
+    "\t\t... 27 more",
+]
+SHUTDOWN = [
+    f"26/11/29 17:15:51 INFO SparkContext: Successfully stopped SparkContext (Uptime: {n} ms)" for n in range(9)
+]
+CAUSED = ["Caused by: java.io.IOException: Mkdirs failed to create file:/proc/nope/_temporary/0 (exists=false)"]
+
+
+@pytest.mark.parametrize("trace", [FRAMES * 52, [*FRAMES * 86, *SUPPRESSED]])
+@pytest.mark.parametrize("head", [ENDED, [*ENDED, *FRAMES, *CAUSED]])
+def test_an_exception_whose_stack_trace_is_long_stands_before_the_last_fifteen_lines(
+    trace: list[str], head: list[str]
+) -> None:
+    lines = ["started", *head, *trace, *SHUTDOWN]
+    assert explain(*lines).splitlines() == [head[-1], "…", *lines[-UNMARKED_LINES:]]
+
+
+def test_an_exception_without_a_mark_begins_what_explains() -> None:
+    lines = [*ENDED, *FRAMES * 13, *SHUTDOWN]
+    assert explain("started", *lines).splitlines() == lines
+    lines = [*["noise"] * 20, "ValueError: the result is too long", *SHUTDOWN]
+    assert explain(*lines).splitlines() == lines[-UNMARKED_LINES:]
+
+
+def test_an_exception_long_before_the_end_does_not_explain() -> None:
+    lines = [f"line {n}" for n in range(MAX_LINES_AFTER + 1)]
+    assert explain("ValueError: handled", *lines).splitlines() == lines[-UNMARKED_LINES:]
+
+
+def test_a_traceback_explains_though_its_exception_has_an_unusual_name() -> None:
+    lines = ["Traceback (most recent call last):", '  File "job.py", line 5', "Boom: b"]
+    assert explain("ValueError: handled", *["noise"] * 20, *lines).splitlines() == lines
+
+
+def test_the_first_line_stays_if_lines_are_left_out() -> None:
+    lines = [*CAUSED, *FRAMES * 32, *SHUTDOWN * 2]
+    text = explain("noise", *lines)
+    assert text.startswith(f"{CAUSED[0]}\n…\n")
+    assert text.endswith("\n".join(lines[-20:]))
+    assert len(text) == MAX_TAIL_CHARS + 1
 
 
 def test_a_line_that_holds_line_breaks_is_several() -> None:
