@@ -21,6 +21,7 @@ from airflow.utils.log.file_task_handler import _interleave_logs
 
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.copy_log import begin_of_copy, copy_log, end_of_copy
+from airflow_provider_wherobots.hooks import recent_connections, wherobots
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
 from airflow_provider_wherobots.task_log.entries import (
@@ -337,6 +338,50 @@ def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_fil
     assert [entry.text for entry in entries(own)] == [FIRST, "a", "b", FIRST, "c", "d"]
 
 
+@pytest.mark.parametrize("unlucky", [1, 2])
+def test_no_line_is_shown_twice_though_a_trigger_could_not_read_the_connection_at_once(
+    conn_id: str, control: ControlClient, tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, unlucky: int
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    # Ten lines share a millisecond.
+    lines = [f"line {n}" for n in range(60)]
+    run_id = control.create_run("long-log")["id"]
+    control.patch_run(run_id, status="RUNNING")
+    control.insert_logs(
+        run_id, [{"timestamp": T0 + n // 10 * 10**6 + n % 10, "raw": line} for n, line in enumerate(lines)]
+    )
+
+    async def follow(number: int) -> Path:
+        path = tmp_path / f"task/attempt=1.log.trigger.{number}.log"
+        trigger = WherobotsRunTrigger(
+            conn_id, {"run_id": run_id, "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
+        )
+        trigger.task_instance = ti
+        failures = [OSError("the API server is starting")] * (number == unlucky)
+
+        async def recent_connection(*arguments: Any, **keywords: Any) -> Any:
+            if failures:
+                raise failures.pop()
+            return await recent_connections.recent_connection(*arguments, **keywords)
+
+        monkeypatch.setattr(type(trigger), "log", log_to(path))
+        monkeypatch.setattr(wherobots, "recent_connection", recent_connection)
+        following = asyncio.create_task(first_of(trigger.run()))
+        async with asyncio.timeout(60):
+            while number == 1 and lines[-1] not in path.read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        if number == 1:
+            following.cancel()
+        await asyncio.wait({following})
+        return path
+
+    one = asyncio.run(follow(1))
+    control.patch_run(run_id, status="COMPLETED")
+    two = asyncio.run(follow(2))
+    shown = [line for line in shown_of(one, two) if "line " in line]
+    assert all(line.endswith(text) for line, text in zip(shown, lines, strict=True)), shown
+
+
 @pytest.mark.skipif(not is_structured(), reason="a thread of Airflow 2.11 writes the log, not the event loop")
 def test_a_supervisor_that_does_not_read_the_log_does_not_block_the_event_loop(
     conn_id: str, control: ControlClient, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
@@ -421,6 +466,13 @@ def receive(reader: socket.socket, received: bytearray) -> None:
             received += some
 
 
+def shown_of(*paths: Path) -> list[str]:
+    """What Airflow's log view shows of log files."""
+    texts: list[Any] = [path.read_text() for path in paths]
+    shown = _interleave_logs(*(iter(text.splitlines()) if is_structured() else text for text in texts))
+    return [str(getattr(line, "event", line)) for line in shown]
+
+
 def test_airflow_shows_a_copied_log_between_its_marks(tmp_path: Path, log_to: LogTo) -> None:
     """The worker copies it long after its lines were written, and Airflow sorts by time."""
     path = tmp_path / "attempt=1.log"
@@ -431,9 +483,7 @@ def test_airflow_shows_a_copied_log_between_its_marks(tmp_path: Path, log_to: Lo
     write_entry(logger, Entry(T0 // 10**3 + 10**9, logging.INFO, "The task resumes"))
     for record in script.records:
         record_writer(logger)(record)
-    text: Any = path.read_text()
-    shown = _interleave_logs(iter(text.splitlines()) if is_structured() else text)
-    lines = [str(getattr(line, "event", line)) for line in shown]
+    lines = shown_of(path)
     texts = [
         "The triggerer follows run r1",
         begin_of_copy("r1", "all"),
