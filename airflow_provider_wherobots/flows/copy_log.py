@@ -56,9 +56,8 @@ class _MarkedLog(LogForwarder):
                 break
             yield within(until, moment, pause)
             moment = yield from now()
-        behind = behind or self._held_up
-        yield from self._note_unread_rest(behind)
-        return not (behind or self._failure or self._too_large)
+        yield from self._note_unread_rest(behind or self._held_up)
+        return not self.has_unread_rest
 
     def _fetch(self, timeout: float | None, until: float) -> Flow[LogPage | None]:
         left = until - (yield from now())

@@ -25,6 +25,7 @@ from airflow_provider_wherobots.flows.retry import (
 )
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.flows.twins import TwinWatch
+from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
@@ -213,10 +214,13 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
     yield Note(logging.INFO, summary.describe())
     if summary.observation:
         yield Note(logging.INFO, summary.observation)
-    tail = log.tail.explain(log.errors.last) if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
+    # An exception in the middle of a log is not what ended the run.
+    errors = LastErrors() if log.has_unread_rest else log.errors
+    tail = log.tail.explain(errors.last) if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
-    return outcome.closed(tail, summary, result, log.errors.probable_cause(outcome.reason))
+    cause = errors.probable_cause(outcome.reason)
+    return outcome.closed(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:

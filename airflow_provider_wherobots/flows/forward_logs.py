@@ -72,6 +72,8 @@ class LogForwarder:
         self._caught_up_at: float | None = None
         # When the log last had new lines; None if it has not been read yet.
         self._fresh_at: float | None = None
+        self.has_unread_rest = False
+        """Whether the last of the log is missing: it could not be read, or there was no time."""
         self.tail = LogTail()
         self.errors = LastErrors()
         self.result = ResultReader()
@@ -184,6 +186,7 @@ class LogForwarder:
             yield Sleep(delay)
 
     def _note_unread_rest(self, behind: bool) -> Flow[None]:
+        self.has_unread_rest = behind or self._failure is not None or self._too_large is not None
         if behind:
             yield Note(logging.WARNING, f"The log of run {self._run_id} was not read to its end within the time limit")
         elif self._failure is not None:

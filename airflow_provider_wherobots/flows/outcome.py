@@ -47,6 +47,7 @@ class Outcome:
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up, and in
     events of versions that had no summary. ``outage_seconds`` counts all outages. ``probable_cause`` is a sentence.
     ``cancel_failed``: the run should have been cancelled at the deadline, and was not.
+    ``log_is_cut``: the log was not read to its end.
     """
 
     ending: Ending
@@ -60,6 +61,7 @@ class Outcome:
     outage_seconds: float = 0.0
     probable_cause: str = ""
     cancel_failed: bool = False
+    log_is_cut: bool = False
 
     def to_event(self) -> dict[str, Any]:
         return {**asdict(self), "ending": self.ending.value}
@@ -108,7 +110,12 @@ class Outcome:
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
     def closed(
-        self, log_tail: str, summary: RunSummary | None, result: str | None = None, probable_cause: str = ""
+        self,
+        log_tail: str,
+        summary: RunSummary | None,
+        result: str | None = None,
+        probable_cause: str = "",
+        log_is_cut: bool = False,
     ) -> Outcome:
         """The outcome with its log's tail, summary and result, and with the probable cause if the run failed by itself
         and not by its timeout.
@@ -119,6 +126,7 @@ class Outcome:
             summary=None if summary is None else summary.to_json(),
             result=result,
             probable_cause=probable_cause if self.ending in (Ending.FAILED, Ending.NOT_STARTED) else "",
+            log_is_cut=log_is_cut,
         )
 
     def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
@@ -141,7 +149,8 @@ class Outcome:
         if run_url:
             text += f"\nRun: {run_url}"
         if self.log_tail:
-            text += f"\nThe end of its log:\n{self.log_tail}"
+            heading = "Its log, as far as it could be read:" if self.log_is_cut else "The end of its log:"
+            text += f"\n{heading}\n{self.log_tail}"
         return text
 
 

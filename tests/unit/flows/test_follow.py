@@ -17,6 +17,7 @@ from airflow_provider_wherobots.api.errors import (
     NotSentError,
     PermissionDeniedError,
     ResponseLostError,
+    ResponseTooLargeError,
     ServerError,
     WherobotsApiError,
 )
@@ -121,6 +122,43 @@ def test_the_probable_cause_is_read_from_the_whole_log_or_from_the_reason(poll_l
         run.log = FakeLog([FakeLine(0.0, T0 + number, text) for number, text in enumerate(texts_)])
         outcome, _ = follow(service, poll_logs=poll_logs)
         assert outcome.probable_cause.startswith("Probable cause: out of memory (")
+
+
+CUT = "Its log, as far as it could be read:"
+
+
+def test_a_log_that_could_not_be_read_to_its_end_shows_no_cause_and_not_its_end() -> None:
+    service, run = serve((0, "RUNNING"), (100, "FAILED"), app_message="exit code 1")
+    run.log.lines = [FakeLine(n, T0 + n, text) for n, text in enumerate(["MemoryError: tile 7 is halved", "line 1"])]
+    run.log.lines += [FakeLine(90, T0 + 90, "ValueError: the reason")]
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if call.operation == "getJobRunLogs" and moment > START + 60:
+            raise ServerError(call.operation, 503)
+        return service(call, moment)
+
+    outcome, _ = follow(answer)
+    assert outcome.describe() == f"Run run0 failed (FAILED): exit code 1\n{CUT}\nMemoryError: tile 7 is halved\nline 1"
+    run.app_message = "exit code 137"
+    assert follow(answer)[0].probable_cause.startswith("Probable cause: out of memory (exit code 137)")
+
+
+def test_a_log_for_whose_end_there_was_no_time_shows_not_its_end() -> None:
+    service, run = serve((0, "FAILED"))
+    run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(300)], cap=2)
+    outcome = Script(service, latency=1.0).run(follow_run(FollowOptions("run0", START, poll_logs=False)))
+    assert CUT in outcome.describe()
+
+
+def test_a_log_with_a_line_that_is_too_long_shows_not_its_end() -> None:
+    service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=2)
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if call.operation == "getJobRunLogs" and moment > START + 20:
+            raise ResponseTooLargeError(call.operation, 1_000_000)
+        return service(call, moment)
+
+    assert CUT in follow(answer)[0].describe()
 
 
 def test_while_pending_the_log_is_not_asked_for() -> None:

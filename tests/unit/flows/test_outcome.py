@@ -177,7 +177,10 @@ def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, 
     assert Outcome(ending, "r1", "FAILED").describe() == words
     full = Outcome(ending, "r1", "FAILED", "exit code 1", "last\nlines")
     why = ". Reason" if ending is Ending.GAVE_UP else ""
-    assert full.describe(URL) == f"{words}{why}: exit code 1\nRun: {URL}\nThe end of its log:\nlast\nlines"
+    said = f"{words}{why}: exit code 1\nRun: {URL}"
+    assert full.describe(URL) == f"{said}\nThe end of its log:\nlast\nlines"
+    cut = full.closed(full.log_tail, None, log_is_cut=True)
+    assert cut.describe(URL) == f"{said}\nIts log, as far as it could be read:\nlast\nlines"
 
 
 @pytest.mark.parametrize("ending", Ending)
