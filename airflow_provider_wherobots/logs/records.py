@@ -30,8 +30,9 @@ MAX_HELD_SECONDS = 45.0
 """How long a stack trace after a warning is held back while the run is active: a poll or two."""
 _HEAD_CHARS = 120
 _LEVELS = {
-    "TRACE": logging.DEBUG,
-    "DEBUG": logging.DEBUG,
+    # Airflow drops DEBUG by default.
+    "TRACE": logging.INFO,
+    "DEBUG": logging.INFO,
     "INFO": logging.INFO,
     "WARN": logging.WARNING,
     "WARNING": logging.WARNING,
@@ -203,11 +204,12 @@ class RecordReader:
             self._level, self._in_traceback = own, False
             part = _Part.LOGGED
         elif _THROWN.match(head):
-            self._level = max(self._level, logging.WARNING) if self._level > logging.INFO else logging.ERROR
+            if self._level == logging.INFO:
+                self._level = logging.ERROR
             self._in_traceback = head.startswith("Traceback")
             part = _Part.TRACE_HEAD
         elif _BELONGS.match(head):
-            if head.startswith("Caused by: ") and self._level <= logging.INFO:
+            if head.startswith("Caused by: ") and self._level == logging.INFO:
                 self._level = logging.ERROR
         elif self._in_traceback:
             # The line that names the exception closes a Python traceback, whatever the exception is called.

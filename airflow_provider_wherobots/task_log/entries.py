@@ -23,7 +23,6 @@ from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 _METHODS = {
-    logging.DEBUG: "debug",
     logging.INFO: "info",
     logging.WARNING: "warning",
     logging.ERROR: "error",

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.logs.records import (
     read_time_ns,
 )
 
-D, I, W, E, C = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL  # noqa: E741 - a table
+I, W, E, C = logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL  # noqa: E741 - a table
 TIME = "1721548800123456789"
 
 
@@ -52,8 +52,8 @@ def levels(*lines: str, failed: bool = False) -> list[int]:
         ("24/09/25 18:23:01 WARN TaskSetManager: Lost task 0.0", W),
         ("24/09/25 18:23:01 ERROR Executor: Exception in task 0.0 in stage 1.0 (TID 1)", E),
         ("24/09/25 18:23:01 FATAL Main: gone", C),
-        ("24/09/25 18:23:01 DEBUG Main: x", D),
-        ("24/09/25 18:23:01 TRACE Main: x", D),
+        ("24/09/25 18:23:01 DEBUG Main: x", I),
+        ("24/09/25 18:23:01 TRACE Main: x", I),
         # log4j2 and logback
         ("2024-09-25 18:23:01,538 [main] ERROR org.example.Main - broken", E),
         ("18:23:01.538 [main] WARN  org.example.Main - careful", W),
