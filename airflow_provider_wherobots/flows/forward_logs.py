@@ -35,6 +35,10 @@ ROUNDING_SECONDS = 0.01
 """Sums of these delays that differ by less are equal."""
 SECOND_LOOK_SECONDS = 10.0
 """Seconds until a page that was left for the next one is read again."""
+LOOK_FAILURES, LAST_LOOK_FAILURES = 5, 2
+"""After this many failed calls in a row a second look is given up, and its late lines are lost: it may be one of its
+pages that cannot be read, and the new lines wait for it. Fewer after the run's end, where there is less time.
+"""
 CATCH_UP_SECONDS = 10.0
 """How long pages are read before the run's status is polled again."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
@@ -57,8 +61,9 @@ class LogForwarder:
         self._untaken: Iterator[list[LogRecord]] = iter(())
         self._held: LogRecord | None = None
         self._held_since = 0.0
-        # The failure of the last call.
+        # The failure of the last call, and how many have failed in a row.
         self._failure: WherobotsApiError | None = None
+        self._failures = 0
         self._has_warned = False
         self._has_read = False
         self._is_ending = False
@@ -238,7 +243,9 @@ class LogForwarder:
                     self._failure = None
                     yield from self._note_too_large(error)
                     return None
-                if self._failure is not None or not error.transient:
+                self._failures += 1
+                most = LAST_LOOK_FAILURES if self._is_ending else LOOK_FAILURES
+                if self._failures >= most or not error.transient:
                     self._cursor.abandon()
                 self._cursor.request_fewer()
                 self._failure = error
@@ -249,7 +256,7 @@ class LogForwarder:
                         logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run"
                     )
                 return None
-            self._failure, self._has_read = None, True
+            self._failure, self._failures, self._has_read = None, 0, True
             return page
 
     def _note_too_large(self, error: ResponseTooLargeError) -> Flow[None]:

@@ -24,7 +24,13 @@ from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows import forward_logs
 from airflow_provider_wherobots.flows.effects import Effect, Forward, Note
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS, SLICE_LINES, LogForwarder, print_log
+from airflow_provider_wherobots.flows.forward_logs import (
+    LOOK_FAILURES,
+    QUIET_LOOKS,
+    SLICE_LINES,
+    LogForwarder,
+    print_log,
+)
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
 from tests.unit.flows.fake_log import T0, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
@@ -380,6 +386,58 @@ def test_a_second_look_that_finds_pages_cut_elsewhere_forgets_none_that_is_not_d
     assert len(script.sent) == before + 1
 
 
+@pytest.mark.parametrize("failures", range(1, LOOK_FAILURES))
+@pytest.mark.parametrize("begin", range(40, 80, 8))
+def test_a_short_outage_of_the_log_loses_no_late_lines(failures: int, begin: float) -> None:
+    # 50 lines a second, each fiftieth three seconds late.
+    lines = [FakeLine(n / 50 + (3.0 if n % 50 == 7 else 0.0), T0 + n * 20_000_000, f"line {n}") for n in range(6_000)]
+    service = FakeService(plan=((0.0, "RUNNING"), (125.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=FakeLog(lines, cap=100))
+    left = [ServerError("getJobRunLogs", 503)] * failures
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if call.operation == "getJobRunLogs" and moment >= START + begin and left:
+            raise left.pop()
+        return service(call, moment)
+
+    script = Script(answer)
+    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
+    assert Counter(texts(script.records)) == Counter(line.text for line in lines)
+
+
+@pytest.mark.parametrize(("failure", "seconds"), [(ServerError("getJobRunLogs", 503), 100), (Hang(), 450)])
+@pytest.mark.parametrize("begin", [1.0, 995.0, 1_001.0])
+def test_pages_that_can_never_be_read_again_delay_new_lines_and_the_end_by_some_calls_only(
+    failure: Exception, seconds: float, begin: float
+) -> None:
+    service = FakeService(plan=((0.0, "RUNNING"), (1_000.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log_of(*[n / 10 for n in range(10_000)], cap=100))
+    read: set[str] = set()
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        cursor = dict(call.params).get("cursor", "")
+        # Any page but the open one.
+        if moment > START + begin and cursor in read and int(cursor) < T0 + 10 * min(1_000, moment - START) - 200:
+            raise failure
+        page = service(call, moment)
+        if call.operation == "getJobRunLogs" and page.next_page:
+            read.add(cursor)
+        return page
+
+    script = Script(answer)
+    delays: list[float] = []
+
+    def write(record: LogRecord) -> None:
+        script.records.append(record)
+        delays.append(script.elapsed - ((record.time_ns or 0) - T0) / 10)
+
+    script._outlets = replace(script._outlets, write=write)
+    script.run(follow_run(FollowOptions(run.id, START)))
+    assert texts(script.records) == [f"line {n}" for n in range(10_000)]
+    assert max(delays) < seconds
+    assert script.elapsed < 1_000 + seconds
+
+
 @pytest.mark.parametrize("fault", [[Fault.ERROR_500], [Fault.ERROR_500] * 2, [Fault.LOST_BEFORE_EFFECT] * 5])
 def test_pages_that_cannot_be_read_again_do_not_hold_up_the_log(fault: list[Fault]) -> None:
     lines = [FakeLine(0.0 if n < 950 else 20.0, T0 + n, f"line {n}") for n in range(1_000)]
@@ -401,7 +459,7 @@ def test_late_lines_of_a_second_look_that_is_given_up_are_not_doubled() -> None:
     forwarder = LogForwarder(run.id)
     script.run(forwarder.catch_up(script.now + 10))
     script.now = START + 11
-    service.fault("getJobRunLogs", None, None, None, *[Fault.ERROR_500] * 2)
+    service.fault("getJobRunLogs", None, None, None, *[Fault.ERROR_500] * LOOK_FAILURES)
     poll_often(script, forwarder, 8)
     assert texts(script.records) == [line.text for line in (*lines, *late)]
 
