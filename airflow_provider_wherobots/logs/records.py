@@ -62,6 +62,8 @@ _MAX_ESCAPE_CHARS = 6
 _ESCAPES = {
     code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in range(0x2070) if _UNSAFE.match(chr(code))
 }
+# Airflow's log view folds the lines after "::group::", and on 2.11 after "##[]group]" too.
+_GROUP = re.compile(r"[:#](?=(?::|#\[\])(?:end)?group(?:::|\]))")
 
 
 class LogRecord(NamedTuple):
@@ -109,7 +111,7 @@ class RecordReader:
         for line in lines:
             timestamp, raw = line
             # A printable text has neither a line break nor a control character.
-            usual = len(raw) <= MAX_RECORD_CHARS and raw.isprintable() and not self._held
+            usual = len(raw) <= MAX_RECORD_CHARS and raw.isprintable() and "group" not in raw and not self._held
             head = _USUAL_HEAD.match(raw, 0, _HEAD_CHARS) if usual else None
             if head is None:
                 for some in self._read_in_steps(line):
@@ -282,9 +284,10 @@ def _long_safe_pieces(text: str) -> Iterator[str]:
         safe += make_safe(text[start:end])
         start = end
         while len(safe) > MAX_RECORD_CHARS:
-            yield safe[:MAX_RECORD_CHARS]
+            # The mark of a group may have been put together again.
+            yield _break_groups(safe[:MAX_RECORD_CHARS])
             safe = safe[MAX_RECORD_CHARS:]
-    yield safe
+    yield _break_groups(safe)
 
 
 def make_plain(text: str) -> str:
@@ -293,10 +296,12 @@ def make_plain(text: str) -> str:
 
 
 def make_safe(text: str) -> str:
-    """Make control characters and lone surrogates visible, so that a line cannot imitate another or hide a part.
+    """Make control characters and lone surrogates visible, and break the marks of groups, so that a line cannot imitate
+    another or hide a part.
 
     Line breaks stay, and colours (``ESC[…m``), which Airflow's log view shows.
     """
+    text = _break_groups(text)
     if text.isprintable():
         return text
     if not text.isascii():
@@ -309,3 +314,7 @@ def make_safe(text: str) -> str:
         parts += (text[kept : colour.start()].translate(_ESCAPES), colour[0])
         kept = colour.end()
     return "".join(parts) + text[kept:].translate(_ESCAPES)
+
+
+def _break_groups(text: str) -> str:
+    return _GROUP.sub(lambda found: f"\\x{ord(found[0]):02x}", text) if "group" in text else text

@@ -17,6 +17,7 @@ from airflow_provider_wherobots.logs.records import (
     LogRecord,
     RecordReader,
     find_level,
+    make_plain,
     make_safe,
     read_time_ns,
 )
@@ -356,10 +357,24 @@ def test_equal_lines_without_a_time_are_counted_too() -> None:
         ("\u2066isolated\u2069", "\\u2066isolated\\u2069"),
         ("half \ud83d pair", "half \\ud83d pair"),
         ("\x1b[1m\x00\x1b[0m\x01", "\x1b[1m\\x00\x1b[0m\\x01"),
+        ("::group::Install", "\\x3a:group::Install"),
+        ("in CI, :::endgroup::\x07", "in CI, :\\x3a:endgroup::\\x07"),
+        ("::group::group::", "\\x3a:group\\x3a:group::"),
+        ("::group] ##[]group] ##[]endgroup::", "\\x3a:group] \\x23#[]group] \\x23#[]endgroup::"),
+        ("ns::group::x std::group_by() [group] a:group::", "ns\\x3a:group::x std::group_by() [group] a:group::"),
     ],
 )
 def test_what_could_forge_or_hide_a_line_is_made_visible(text: str, safe: str) -> None:
     assert make_safe(text) == safe
+
+
+def test_no_mark_of_a_group_is_forwarded() -> None:
+    usual = "26/11/28 08:00:00 INFO Job: ::group::x"
+    assert read(usual)[0].text == r"26/11/28 08:00:00 INFO Job: \x3a:group::x"
+    for before in range(MAX_RECORD_CHARS - 12, MAX_RECORD_CHARS):
+        # The parts of the line are not the parts that are read.
+        assert not [r for r in read("\0" + "x" * before + "::endgroup::" + "x" * 100) if "::endgroup::" in r.text]
+    assert make_plain("::gr\x1b[0moup::") == r"\x3a:group::"
 
 
 @given(st.text(st.characters(), max_size=60) | st.text("\x1b[0123;m\x00\r\n\ud800a", max_size=40))
@@ -420,7 +435,7 @@ def test_equal_records_of_one_millisecond_are_counted() -> None:
 
 HEADS = ("26/01/01 00:00:05 ", "2026-01-01T00:00:05.123 ", "00:00 ", "12:00:00,5  ", "", "at ", "\x1b[31m")
 WORDS = ("INFO", "WARN", "ERROR", "INFORMATION", "INFO.x", "Traceback (most recent call last):", "ValueError: x")
-BODIES = ("", " Task: done", " a\nb", " é", " \x00", " " * 130 + "ERROR", " " + "x" * MAX_RECORD_CHARS)
+BODIES = ("", " Task: done", " ::group::", " a\nb", " é", " \x00", " " * 130 + "ERROR", " " + "x" * MAX_RECORD_CHARS)
 
 
 @given(
