@@ -59,13 +59,15 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
 
     def write(record: LogRecord) -> None:
         time_ns, level, text, repeats = record
+        if repeats % 2:
+            text = f"{text} "
         log = methods.get(level)
         if log is None:
             log = methods[level] = getattr(structured, _METHODS[level])
         if time_ns is None:
             log(text)
         else:
-            log(text, timestamp=_iso(time_ns // 1000 + repeats))
+            log(text, timestamp=_iso(time_ns // 1000))
 
     return write
 
@@ -98,14 +100,13 @@ def _socket_of(logger: Any) -> LogSocket | None:
 
 def entry_of(record: LogRecord) -> Entry:
     """Convert a line of the run's log to the entry that is written, and that is searched for when a log is resumed."""
-    if is_structured():
-        # Repeated records differ by a microsecond.
-        return Entry(
-            None if record.time_ns is None else record.time_ns // 1000 + record.repeats, record.level, record.text
-        )
-    # Times have only milliseconds on 2.11: repeated records differ by a trailing space.
+    # A repeated record differs from the one before by a space at its end.
     text = f"{record.text} " if record.repeats % 2 else record.text
-    return Entry(None if record.time_ns is None else record.time_ns // 10**6 * 1000, record.level, text)
+    if record.time_ns is None:
+        return Entry(None, record.level, text)
+    # Times have only milliseconds on 2.11.
+    time_us = record.time_ns // 1000
+    return Entry(time_us if is_structured() else time_us // 1000 * 1000, record.level, text)
 
 
 def write_entry(logger: Any, entry: Entry) -> None:

@@ -11,7 +11,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from io import FileIO
-from itertools import pairwise
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -156,13 +155,27 @@ def test_a_line_is_written_though_its_level_was_renamed(tmp_path: Path, log_to: 
     assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(logging.WARNING, "low on memory")]
 
 
-def test_equal_records_differ_from_their_neighbours(tmp_path: Path, log_to: LogTo) -> None:
-    logger = log_to(tmp_path / "log")
-    for repeats in range(4):
-        record_writer(logger)(LogRecord(T0, logging.INFO, "tick", repeats))
-    lines = (tmp_path / "log").read_text().splitlines()
-    assert len(lines) == 4
-    assert all(one != other for one, other in pairwise(lines))
+@pytest.mark.parametrize(
+    ("microseconds", "text"),
+    [
+        ([0, 0, 0, 0], "tick tick tick tick"),
+        ([999, 999, 1000], "tick tick tick"),
+        ([999, 999, 999], "tick tick end"),
+        ([900, 901, 902, 1900, 1901], "tick tick end tick tick"),
+        ([*range(0, 6_000, 3)], "tick " * 2_000),
+        ([*[0] * 2_000, 1000], "tick " * 2_000 + "end"),
+    ],
+)
+def test_airflow_shows_equal_lines_all_and_in_order(
+    tmp_path: Path, log_to: LogTo, microseconds: list[int], text: str
+) -> None:
+    write, texts = record_writer(log_to(tmp_path / "log")), text.split()
+    second = T0 // 10**9 * 10**9
+    lines = [(str(second + at * 1000), word) for at, word in zip(microseconds, texts, strict=True)]
+    for some in RecordReader().steps(lines):
+        for record in some:
+            write(record)
+    assert [shown.split()[-1] for shown in shown_of(tmp_path / "log")] == texts
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40])
