@@ -59,15 +59,17 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
 
     def write(record: LogRecord) -> None:
         time_ns, level, text, repeats = record
-        if repeats % 2:
-            text = f"{text} "
+        if repeats:
+            time_us, _, text, _ = entry_of(record)
+        else:
+            time_us = None if time_ns is None else time_ns // 1000
         log = methods.get(level)
         if log is None:
             log = methods[level] = getattr(structured, _METHODS[level])
-        if time_ns is None:
+        if time_us is None:
             log(text)
         else:
-            log(text, timestamp=_iso(time_ns // 1000))
+            log(text, timestamp=_iso(time_us))
 
     return write
 
@@ -100,13 +102,18 @@ def _socket_of(logger: Any) -> LogSocket | None:
 
 def entry_of(record: LogRecord) -> Entry:
     """Convert a line of the run's log to the entry that is written, and that is searched for when a log is resumed."""
-    # A repeated record differs from the one before by a space at its end.
-    text = f"{record.text} " if record.repeats % 2 else record.text
+    # A repeated record differs from the one before: by microseconds within its millisecond, else by a space at its end.
+    spaced = f"{record.text} " if record.repeats % 2 else record.text
     if record.time_ns is None:
-        return Entry(None, record.level, text)
-    # Times have only milliseconds on 2.11.
+        return Entry(None, record.level, spaced)
     time_us = record.time_ns // 1000
-    return Entry(time_us if is_structured() else time_us // 1000 * 1000, record.level, text)
+    if not is_structured():
+        # Times have only milliseconds on 2.11.
+        return Entry(time_us // 1000 * 1000, record.level, spaced)
+    if time_us % 1000 + record.repeats < 1000:
+        return Entry(time_us + record.repeats, record.level, record.text)
+    # In the next millisecond it would come after lines that follow it, or be equal to one.
+    return Entry(time_us, record.level, spaced)
 
 
 def write_entry(logger: Any, entry: Entry) -> None:
