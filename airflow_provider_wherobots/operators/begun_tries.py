@@ -22,13 +22,13 @@ from airflow_provider_wherobots.compat import AIRFLOW, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.xcoms import BEGUN_TRY_KEY, RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY
 
-_BEGUN = re.compile(rf"{BEGUN_TRY_KEY}(\d+)")
+_BEGUN = re.compile(rf"{BEGUN_TRY_KEY}-(\d+)")
 
 
 def note_begun(push: Callable[[str, Any], None], try_number: int) -> None:
     """Store that a try has begun."""
     if AIRFLOW >= (3, 0):
-        push(f"{BEGUN_TRY_KEY}{try_number}", True)
+        push(f"{BEGUN_TRY_KEY}-{try_number}", True)
 
 
 def last_begun(task_instance: Any) -> int | None:
@@ -39,9 +39,9 @@ def last_begun(task_instance: Any) -> int | None:
 
 def is_resumed_for_earlier_try(pull: Callable[[str], Any], try_number: int) -> bool:
     """Whether a try is resumed although it has not begun, with the event of the try before."""
-    if AIRFLOW < (3, 0) or try_number == 1 or pull(f"{BEGUN_TRY_KEY}{try_number}"):
+    if AIRFLOW < (3, 0) or try_number == 1 or pull(f"{BEGUN_TRY_KEY}-{try_number}"):
         return False
-    return bool(pull(f"{BEGUN_TRY_KEY}{try_number - 1}"))
+    return bool(pull(f"{BEGUN_TRY_KEY}-{try_number - 1}"))
 
 
 def forget_earlier_try(push: Callable[[str, Any], None], keys: Iterable[str] | None = None) -> None:

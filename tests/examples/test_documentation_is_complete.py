@@ -177,8 +177,8 @@ def test_the_sql_pages_name_every_xcom_and_key_of_the_summary() -> None:
     text = page("sql.md").partition("## XComs and links")[2]
     told = {name for keys, *_ in table(f"\n# x\n{text}", "# x") for name in names(keys)}
     there = {value for name, value in vars(xcoms).items() if name.startswith("SQL_")} - {xcoms.SQL_SESSION_KEY_KEY}
-    # Keys that something follows: what a try knows of its writes, its own session, and its suffix.
-    record = {f"sql_{word}-" for word in (*Word, "since")} | {f"{xcoms.RUN_SUFFIX_KEY}-"}
+    # Keys that something follows: what a try knows of its writes, its own session, its suffix, and its number.
+    record = {f"sql_{word}-" for word in (*Word, "since")} | {f"{xcoms.RUN_SUFFIX_KEY}-", f"{xcoms.BEGUN_TRY_KEY}-"}
     assert {name.rstrip("…") for name in told} == there | record | {"return_value"}
     assert f"`{xcoms.SQL_SESSION_KEY_KEY}`" in page("sql-sessions.md")
     summary = text.partition("`sql_summary` always has these keys")[2]
