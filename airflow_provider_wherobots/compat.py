@@ -338,8 +338,8 @@ def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
     first. None if they are unknown.
     """
     keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
-    if keys is None and AIRFLOW < (3, 0) and task_instance.try_number > 1:
-        noted = _notes(task_instance, task_instance.try_number - 1)
+    if keys is None and AIRFLOW < (3, 0):
+        noted = _notes(task_instance, task_instance.try_number - 1) if task_instance.try_number > 1 else []
         return None if noted is None else tuple(event.removeprefix(_NOTED) for event, _ in noted)
     return None if keys is None else tuple(keys)
 

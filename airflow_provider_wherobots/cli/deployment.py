@@ -2,7 +2,7 @@
 
 Only DAG runs that have started are read: a run's suffix needs the microsecond of the start. The history of task
 instances is not read: every try has the same suffix, and writes it into the key of an XCom. Deleted DAG runs are
-unknown.
+unknown, and so are the suffixes of operators that a function executes.
 """
 
 from __future__ import annotations

@@ -79,6 +79,7 @@ def submit_run(
     expects_run: bool = False,
     replace: bool = False,
     reuse_completed: bool = False,
+    reuse_ended: bool = False,
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
@@ -88,8 +89,8 @@ def submit_run(
     With ``durable`` the suffix of its name must be unique to this task instance. ``look_first``: there may be a run of
     an earlier try or create; False saves a call. ``expects_run``: an earlier try has had one, so it is looked for as
     long as that of a lost response. ``replace`` cancels such a run first, as after a clear; ``reuse_completed`` also
-    takes the newest run if it has completed. Only after an ``UnclearCreateError`` may there be a run. Returns the wait
-    instead, if ``quota`` hands it over.
+    takes the newest run if it has completed, and ``reuse_ended`` however it has ended. Only after an
+    ``UnclearCreateError`` may there be a run. Returns the wait instead, if ``quota`` hands it over.
     """
     wait = quota or QuotaWait()
     began_at = None if look_first else (yield from now())
@@ -106,8 +107,8 @@ def submit_run(
             yield Note(logging.INFO, f"The create call whose response was lost has created run {runs[0].id}")
             return Submission((yield from _keep_oldest(runs)), reattached=False)
         active = [run for run in runs if run.is_active]
-        if reuse_completed and not active and runs and runs[-1].status == COMPLETED:
-            yield Note(logging.INFO, f"Run {runs[-1].id} of the previous try has completed; it is not repeated")
+        if runs and not active and (reuse_ended or (reuse_completed and runs[-1].status == COMPLETED)):
+            yield Note(logging.INFO, f"Run {runs[-1].id} has already ended ({runs[-1].status}); it is not repeated")
             return Submission(runs[-1], reattached=True)
         if active and not replace:
             run = yield from _keep_oldest(active)

@@ -330,15 +330,16 @@ class WherobotsSqlHook(DbApiHook):
         if not stored:
             return self._frame(df_type, sql, parameters)
         _check_makes(df_type)
-        with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor:
-            address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
-            may_repeat = cursor.may_repeat
-        try:
-            return self.read_stored(address, df_type=df_type)
-        except WherobotsException as error:
-            # The statement has succeeded: a retry would execute it again.
-            is_final = not may_repeat or self._repeatability.has_written
-            raise (without_retry(error) if is_final else error) from error.__cause__
+        with self._no_retry_after_write():
+            with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor:
+                address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
+                may_repeat = cursor.may_repeat
+            try:
+                return self.read_stored(address, df_type=df_type)
+            except WherobotsException as error:
+                # The statement has succeeded: a retry would execute it again.
+                is_final = not may_repeat or self._repeatability.has_written
+                raise (without_retry(error) if is_final else error) from error.__cause__
 
     def get_df_by_chunks(
         self, sql: str | list[str], parameters: Any = None, *, chunksize: int, df_type: str = "pandas", **unknown: Any

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from airflow_provider_wherobots.compat import AIRFLOW, xcom_keys_of_earlier_try
@@ -32,16 +33,24 @@ def note_begun(push: Callable[[str, Any], None], try_number: int) -> None:
 
 
 def last_begun(task_instance: Any) -> int | None:
-    """The number of the last try that has begun: this one, if Airflow starts it again. None if that is not known."""
+    """The number of the last try that has begun: this one, if Airflow starts it again. None if that is not known.
+
+    ``airflow tasks test`` repeats a try on purpose.
+    """
+    told = getattr(task_instance, "_ti_context_from_server", None)
+    newest = task_instance.try_number - (0 if getattr(told, "task_reschedule_count", 0) else 1)
     keys = xcom_keys_of_earlier_try(task_instance) or ()
-    return max((int(found[1]) for found in map(_BEGUN.fullmatch, keys) if found), default=None)
+    numbers = (int(found[1]) for found in map(_BEGUN.fullmatch, keys) if found)
+    return max((number for number in numbers if number <= newest), default=None)
 
 
 def is_resumed_for_earlier_try(pull: Callable[[str], Any], try_number: int) -> bool:
-    """Whether a try is resumed although it has not begun, with the event of the try before."""
-    if AIRFLOW < (3, 0) or try_number == 1 or pull(f"{BEGUN_TRY_KEY}-{try_number}"):
+    """Whether a try is resumed although it has not begun, with the event of the try before. False if unknown."""
+    if AIRFLOW < (3, 0) or try_number == 1:
         return False
-    return bool(pull(f"{BEGUN_TRY_KEY}-{try_number - 1}"))
+    with suppress(Exception):
+        return not pull(f"{BEGUN_TRY_KEY}-{try_number}") and bool(pull(f"{BEGUN_TRY_KEY}-{try_number - 1}"))
+    return False
 
 
 def forget_earlier_try(push: Callable[[str, Any], None], keys: Iterable[str] | None = None) -> None:

@@ -21,14 +21,8 @@ if TYPE_CHECKING:
 _NOTED = re.compile(rf"{RUN_SUFFIX_KEY}(-[0-9a-f]{{{HASH_CHARS}}})")
 
 
-def suffix_of_task(context: Context, job: str = "") -> str:
-    """The suffix of the names of a task instance's runs: the suffix of the try before, else a new one.
-
-    ``job`` identifies an operator that the task's function executes, if it is not the task's own: the function may
-    execute several.
-    """
-    if job:
-        return new_suffix(context, job)
+def suffix_of_task(context: Context) -> str:
+    """The suffix of the names of a task instance's runs: the suffix of the try before, else a new one."""
     for key in _keys_of_earlier_try(context):
         if (noted := _NOTED.fullmatch(key)) is not None:
             return noted[1]
@@ -36,7 +30,10 @@ def suffix_of_task(context: Context, job: str = "") -> str:
 
 
 def new_suffix(context: Context, job: str = "") -> str:
-    """The suffix of a task instance that has none from an earlier try."""
+    """The suffix of a task instance that has none from an earlier try.
+
+    ``job`` identifies an operator that the task's function executes: it may execute several, also in a loop.
+    """
     ti = context["ti"]
     map_index = ti.map_index if ti.map_index is not None else -1
     identity = task_identity(ti.dag_id, ti.run_id, ti.task_id, map_index, context["dag_run"].start_date)

@@ -19,6 +19,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
     WherobotsRunTimedOutException,
+    WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import words
@@ -44,6 +45,7 @@ T = TypeVar("T", bound="FollowsRun")
 MAX_COPIES_BYTES = 1_000_000
 """How much of results the events of one asset may hold together: they are sent in the request that ends the task."""
 FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
+"""How long a run is polled once more that a trigger has failed to follow, or given up."""
 
 EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.FAILED: WherobotsRunFailedException,
@@ -102,13 +104,13 @@ class RunTry(TaskTry[T, WorkerAttempt]):
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
         task = self.task
-        if outcome.cancel_failed and self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS)):
-            outcome = replace(outcome, reason=f"{outcome.reason} at first, and succeeded when it was repeated")
         if outcome.summary is not None:
             self._push(RUN_SUMMARY_KEY, outcome.summary)
             if spark_ui := outcome.summary.get(SPARK_UI_URL_KEY):
                 self._push_address(WherobotsSparkUiLink(), spark_ui)
         result = self._take_result(outcome)
+        if outcome.cancel_failed:
+            outcome = self._cancelled_again(outcome)
         if outcome.ending is not Ending.COMPLETED:
             raise self._failure(outcome)
         if self._must_have_result and outcome.result is None:
@@ -118,6 +120,16 @@ class RunTry(TaskTry[T, WorkerAttempt]):
             )
         self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
+
+    def _cancelled_again(self, outcome: Outcome) -> Outcome:
+        """Repeat the cancel that has failed at the deadline."""
+        try:
+            is_cancelled = self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS))
+        except Exception as error:
+            self.log.error("Run %s could not be cancelled: %s", outcome.run_id, reason_of(error))
+            return outcome
+        then = " at first, and succeeded when it was repeated" if is_cancelled else ""
+        return replace(outcome, reason=outcome.reason + then)
 
     @property
     def _must_have_result(self) -> bool:
@@ -200,6 +212,8 @@ class RunTry(TaskTry[T, WorkerAttempt]):
         try:
             self.attempt.adopt(run_id)
             run = self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
+        except WherobotsTaskKilledException:
+            raise
         except Exception as error:
             self.log.warning("The status of run %s is unknown: %s", run_id, reason_of(error))
         else:

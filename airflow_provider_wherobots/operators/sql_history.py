@@ -28,6 +28,7 @@ from airflow_provider_wherobots.flows.sql.record import (
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
 from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.operators.begun_tries import last_begun
 from airflow_provider_wherobots.operators.run_suffix import pass_on_suffix, suffix_of_task
 from airflow_provider_wherobots.operators.sql_plan import outcome_query
 from airflow_provider_wherobots.operators.sql_results import first_value
@@ -76,15 +77,16 @@ class SqlHistory:
     def begin(self, *, is_resumed: bool = False) -> Collection[str]:
         """Read the record of the try before, pass it on, and return the keys of that try's XComs.
 
-        The XComs still exist if Airflow 3.0 or 3.1.0 resumes a retry (``is_resumed``). Otherwise Airflow has deleted
-        them.
+        The XComs still exist if Airflow resumes a try that has not begun (``is_resumed``). Otherwise Airflow has
+        deleted them.
         """
         keys: Collection[str] | None = ()
         if is_resumed:
             keys = [key for key in self._possible_keys() if pull(self._task, self._context, key)]
         else:
             keys = xcom_keys_of_earlier_try(self._ti)
-        self.record = SqlRecord.begin(keys, self.try_number, self._first)
+        is_restarted = last_begun(self._ti) == self.try_number
+        self.record = SqlRecord.begin(keys, self.try_number, self._first, is_restarted=is_restarted)
         for key in self.record.to_keys():
             self._must_record(key)
         pass_on_suffix(self._push, self._context, self.ids.identity)

@@ -292,7 +292,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _execute_rest(self) -> Any:
         while self._index < len(self._planned):
             if (earlier := self._found.pop(self._index, None)) is not None:
-                self.log.info("%s was sent by an earlier try, and is not executed again", self._name())
+                self.log.info("%s was sent before, and is not executed again", self._name())
                 self._take(earlier[1], earlier[0])
             else:
                 self._take(self._again_if_forgotten(self._execute(self._history.id_of(self._statement))))

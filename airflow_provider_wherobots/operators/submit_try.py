@@ -11,7 +11,7 @@ from typing import Any
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
-from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
+from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.outcome import (
@@ -43,6 +43,7 @@ from airflow_provider_wherobots.operators.local_files import find_uploads
 from airflow_provider_wherobots.operators.run_suffix import (
     earlier_try_had_run,
     earlier_try_has_not_replaced,
+    new_suffix,
     pass_on_clear,
     pass_on_suffix,
     suffix_of_task,
@@ -68,23 +69,24 @@ class SubmitTry(RunTry[CreatesRun]):
         self.attempt.is_left_for_retry = self._is_left_for_retry
         first, begun = first_since_clear(ti.try_number, ti.max_tries, task.retries or 0), last_begun(ti)
         cleared = begins_after_clear(ti.try_number, first, begun) or earlier_try_has_not_replaced(self.context)
-        is_restarted = begun == ti.try_number
-        if is_restarted:
+        if is_restarted := begun == ti.try_number:
             self.log.info("Airflow has started this try before: its run is looked up")
         self.note_begun()
         if task.durable:
-            # The task's function may execute several operators, also in a loop.
-            is_own = task.task_id == ti.task_id
-            job = "" if is_own else "\x1f".join((task.task_id, repr(task.run_python), repr(task.run_jar)))
-            self._suffix = suffix or suffix_of_task(self.context, job)
-            pass_on_suffix(self._push, self.context, self._suffix)
+            if task.task_id == ti.task_id:
+                self._suffix = suffix or suffix_of_task(self.context)
+                pass_on_suffix(self._push, self.context, self._suffix)
+            else:
+                job = "\x1f".join((task.task_id, repr(task.run_python), repr(task.run_jar)))
+                self._suffix = new_suffix(self.context, job)
         expects_run = self._had_run or earlier_try_had_run(self.context)
         return self._work(
             self._new_quota_wait(),
             look_first=ti.try_number > 1 or is_restarted,
             expects_run=expects_run,
             replace=cleared and task.cancel_on_kill,
-            reuse_completed=expects_run and not cleared and (task.reuse_completed or is_restarted),
+            reuse_completed=task.reuse_completed and not cleared and expects_run,
+            reuse_ended=is_restarted,
         )
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:
@@ -125,7 +127,7 @@ class SubmitTry(RunTry[CreatesRun]):
 
         A run that was given up is polled once more if no retry follows: it may have ended during the outage.
         """
-        if outcome.ending is Ending.GAVE_UP and outcome.run_id and self._ends_with(EXCEPTIONS[outcome.ending]()):
+        if outcome.ending is Ending.GAVE_UP and outcome.run_id and self._is_last:
             outcome = self._outcome_if_ended(outcome.run_id) or outcome
         self.task.run_id = outcome.run_id
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
@@ -134,22 +136,13 @@ class SubmitTry(RunTry[CreatesRun]):
     def _failure(self, outcome: Outcome) -> Exception:
         kind, left = EXCEPTIONS[outcome.ending], ""
         if outcome.ending is Ending.GAVE_UP:
-            left = self._end_run_without_follower(outcome.run_id, is_last=self._ends_with(kind()))
+            left = self._end_run_without_follower(outcome.run_id)
         return kind(outcome.describe(self._run_url(outcome.run_id), left=left))
 
-    def _ends_with(self, error: WherobotsException) -> bool:
-        """Whether Airflow makes no other try after an exception."""
-        ti, policy = self.context["ti"], getattr(self.task, "retry_policy", None)
-        if is_last(ti.try_number, ti.max_tries) or not self.task.may_retry(error):
-            return True
-        if policy is None:
-            return False
-        try:
-            decision = policy.evaluate(error, ti.try_number, ti.max_tries, self.context)
-        except Exception:
-            # Airflow logs it, and makes the next try.
-            return False
-        return bool(decision.action.value == "fail")
+    @property
+    def _is_last(self) -> bool:
+        ti = self.context["ti"]
+        return is_last(ti.try_number, ti.max_tries)
 
     def _is_left_for_retry(self) -> bool:
         """Whether not a user but something else, such as an eviction, ends the worker, and a retry follows."""
@@ -166,16 +159,16 @@ class SubmitTry(RunTry[CreatesRun]):
             # On 2.11 nothing else distinguishes the next try from a retry.
             note_for_retry(ti, TO_REPLACE_KEY)
         is_late = self.deadline is not None and time.time() >= self.deadline
-        if is_late or is_last(ti.try_number, ti.max_tries) or state not in ("running", "up_for_retry"):
+        if is_late or self._is_last or state not in ("running", "up_for_retry"):
             return False
         left = f"The run is left active for the retry: no user has ended the task (state: {state})"
         self.attempt.note(logging.INFO, left)
         return True
 
-    def _end_run_without_follower(self, run_id: str, *, is_last: bool) -> str:
+    def _end_run_without_follower(self, run_id: str) -> str:
         """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
         task = self.task
-        if not is_last:
+        if not self._is_last:
             return REATTACHED if task.durable else NOT_FOUND_AGAIN
         if not task.cancel_on_kill:
             return LEFT_ALONE
@@ -187,10 +180,10 @@ class SubmitTry(RunTry[CreatesRun]):
             is_cancelled = False
         return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
 
-    def _end_possible_run(self, error: WherobotsApiError, *, is_last: bool) -> str:
+    def _end_possible_run(self, error: WherobotsApiError, *, is_retried: bool) -> str:
         """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
         task, may_exist = self.task, "The run may exist and be active"
-        if not is_last:
+        if is_retried:
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
         is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
@@ -211,13 +204,15 @@ class SubmitTry(RunTry[CreatesRun]):
         expects_run: bool = False,
         replace: bool = False,
         reuse_completed: bool = False,
+        reuse_ended: bool = False,
         is_fresh: bool = False,
     ) -> Any:
         """Get a run and follow it to its end, on this worker or by deferring.
 
         ``look_first``: an earlier try may have left a run; ``expects_run``: it has had one. With ``replace`` that run
-        is cancelled and replaced, and with ``reuse_completed`` it counts as this try's run if it has completed. A run
-        that the previous try cancelled is replaced once. ``is_fresh``: it has already been replaced.
+        is cancelled and replaced, and with ``reuse_completed`` it counts as this try's run if it has completed, with
+        ``reuse_ended`` if it has ended. A run that the previous try cancelled is replaced once. ``is_fresh``: it has
+        already been replaced.
         """
         task = self.task
         while True:
@@ -228,6 +223,7 @@ class SubmitTry(RunTry[CreatesRun]):
                     expects_run=expects_run,
                     replace=replace,
                     reuse_completed=reuse_completed,
+                    reuse_ended=reuse_ended,
                 )
             task.run_id = submission.run.id
             self._announce(submission.run)
@@ -246,7 +242,7 @@ class SubmitTry(RunTry[CreatesRun]):
             if not self._is_to_be_repeated(outcome, reattached, started_at):
                 return self.finish(outcome)
             quota, look_first, replace, is_fresh = self._new_quota_wait(), True, False, True
-            expects_run = reuse_completed = False
+            expects_run = reuse_completed = reuse_ended = False
 
     def _submit(self, quota: QuotaWait, *, look_first: bool, **if_found: bool) -> Submission:
         task = self.task
@@ -274,7 +270,7 @@ class SubmitTry(RunTry[CreatesRun]):
                 pass_on_clear(self._push, self.context)
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
             kind = WherobotsUnavailableException if error.operation == LOOK_UP else kind_of_call(error)
-            again = self._end_possible_run(error, is_last=self._ends_with(kind()))
+            again = self._end_possible_run(error, is_retried=not self._is_last and task.may_retry(kind()))
             raise kind(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
             suffix = self._suffix if submission.wait.unclear and task.cancel_on_kill else ""

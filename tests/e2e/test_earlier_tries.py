@@ -32,7 +32,7 @@ def test_a_try_that_is_started_again_because_its_task_was_missing_takes_its_run_
         task_id.unlink()
     log = case.end("success", try_number=1)
     assert case.counts() == (1, 0)
-    assert "has completed; it is not repeated" in log
+    assert "has already ended (COMPLETED); it is not repeated" in log
 
 
 @pytest.mark.short
@@ -46,5 +46,5 @@ def test_a_worker_is_killed_between_the_runs_end_and_the_tasks_and_the_retry_tak
     world.airflow.kill_task(case.way, case.dag_run, TASK)
     log = case.end("success", try_number=2)
     assert case.counts() == (1, 0)
-    assert "has completed; it is not repeated" in log
+    assert "has already ended (COMPLETED); it is not repeated" in log
     assert log.count("the run is done") == 1

@@ -155,17 +155,19 @@ class SqlLookBack:
         passed: dict[int, tuple[int, StatementOutcome]] = {}
         for index, statement in enumerate(self.statements[begin:], begin):
             if not statement.may_repeat:
-                return
+                break
             for number in self.record.earlier_tries:
                 outcome = yield from self._query(statement, number)
                 if outcome.was_running or outcome.state in SUCCESSES:
                     passed[index] = number, outcome
                     break
             else:
-                return
+                break
             if outcome.was_running:
                 self._found.outcomes.update(passed)
                 return
+        if self.record.was_started_before:
+            self._found.outcomes.update(passed)
 
     def _query(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
         """Request the state of an execution. One that runs is followed to its end."""

@@ -79,8 +79,8 @@ def key_of(word: Word, try_number: int, mark: str) -> str:
 @dataclass
 class SqlRecord:
     """The record as one try has it. ``first`` is the first try since the last clear; ``is_complete`` means that nothing
-    was sent that it does not mention; ``was_started_before`` that this try has sent a write, and was started again
-    since (``operators/begun_tries.py``).
+    was sent that it does not mention; ``was_started_before`` that Airflow starts this try again
+    (``operators/begun_tries.py``).
     """
 
     try_number: int
@@ -90,13 +90,16 @@ class SqlRecord:
     _words: dict[tuple[str, int], Word] = field(default_factory=dict)
 
     @classmethod
-    def begin(cls, keys: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
+    def begin(
+        cls, keys: Collection[str] | None, try_number: int, first: int, *, is_restarted: bool = False
+    ) -> SqlRecord:
         """The record of a try that begins. ``keys`` are the XCom keys of the try before, or of this one if Airflow has
-        started it before; None if they are not known.
+        started it before (``is_restarted``); None if they are not known.
         """
-        again = cls._read(keys or (), try_number, first, is_complete=False)
-        if again.was_started_before:
-            return again
+        if is_restarted:
+            record = cls._read(keys or (), try_number, first, is_complete=False)
+            record.was_started_before = True
+            return record
         if first == try_number or CLEARED_KEY in (keys or ()):
             return cls(try_number, try_number)
         if keys is None or (_UNSETTLED_KEY in keys and _SETTLED_KEY not in keys):
@@ -109,14 +112,15 @@ class SqlRecord:
         """The record of a try that continues after a deferral. ``keys`` is what :meth:`to_keys` returned before it;
         None if that is lost.
         """
-        return cls._read(keys or (), try_number, first, is_complete=first == try_number)
+        record = cls._read(keys or (), try_number, first, is_complete=first == try_number)
+        record.was_started_before = record.sent_now() is not None
+        return record
 
     @classmethod
     def _read(cls, keys: Collection[str], try_number: int, first: int, is_complete: bool) -> SqlRecord:
         since = [int(found[1]) for found in map(_SINCE.fullmatch, keys) if found]
         record = cls(try_number, max([first, *since]), is_complete or bool(since))
         record.add(keys)
-        record.was_started_before = any(number == try_number for _, number in record._words)
         return record
 
     def add(self, keys: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
 from enum import Enum
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -483,17 +484,23 @@ def test_an_interruption_cancels_the_statement_that_runs(hook: WherobotsSqlHook,
 
 
 @pytest.mark.parametrize(
-    ("sql", "ends_before", "is_retried"),
+    ("sql", "ends_before", "is_retried", "stored"),
     [
-        ("HOLD", False, True),
-        ("HOLD", True, False),
-        (["INSERT INTO t VALUES (1)", "HOLD"], False, False),
-        (["INSERT OVERWRITE t SELECT 1", "HOLD"], False, True),
-        (["INSERT OVERWRITE t SELECT 1", "SELECT held"], True, True),
+        ("HOLD", False, True, False),
+        ("HOLD", True, False, False),
+        (["INSERT INTO t VALUES (1)", "HOLD"], False, False, False),
+        (["INSERT OVERWRITE t SELECT 1", "HOLD"], False, True, False),
+        (["INSERT OVERWRITE t SELECT 1", "SELECT held"], True, True, False),
+        ("SELECT held", False, False, True),
     ],
 )
 def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
-    hook: WherobotsSqlHook, control: ControlClient, sql: str | list[str], ends_before: bool, is_retried: bool
+    hook: WherobotsSqlHook,
+    control: ControlClient,
+    sql: str | list[str],
+    ends_before: bool,
+    is_retried: bool,
+    stored: bool,
 ) -> None:
     """A retry would write twice. The statement may end before its cancel."""
     control.answer_sql("SELECT held", {"held": [True]}, held=True)
@@ -504,11 +511,15 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
             wait_for(lambda: states(control)[-1] == "succeeded", what="the end")
         raise AirflowTaskTimeout("Timeout, PID: 7")
 
+    execute: Callable[..., Any] = hook.run
+    if stored:
+        hook.run("INSERT INTO t VALUES (1)")
+        execute = partial(hook.get_df, stored=True)
     with (
         signal_when_executed(control, pass_the_limit),
         pytest.raises((AirflowTaskTimeout, WherobotsExecutionTimeoutException)) as caught,
     ):
-        hook.run(sql)
+        execute(sql)
     if is_retried:
         assert isinstance(caught.value, AirflowTaskTimeout)
     else:

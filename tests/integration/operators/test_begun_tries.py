@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from airflow.exceptions import TaskDeferred
@@ -88,7 +89,7 @@ def test_on_3_0_a_retry_has_a_start_and_xcoms_of_its_own(conn_id: str, control: 
 
 def started_again(ti: TaskInstance) -> TaskInstance:
     """The same try: its DAG file was missing when a worker resumed it."""
-    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms))
+    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms), task_reschedule_count=1)
     return TaskInstance(ti.try_number, ti.max_tries, _ti_context_from_server=told)
 
 
@@ -101,6 +102,28 @@ def test_a_try_that_is_started_again_takes_its_run_that_has_completed(
     again = started_again(first)
     assert run_to_end(task, again) == first.xcoms["run_id"]
     assert control.counts()["creates_received"] == 1
+
+
+def test_a_try_that_is_started_again_fails_if_its_run_has_failed(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    """It has no retry, so its job is not repeated."""
+    task, first = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance(max_tries=0)
+    follow(deferral_of(task, first))
+    with pytest.raises(WherobotsRunFailedException):
+        run_to_end(task, started_again(first))
+    assert control.counts()["creates_received"] == 1
+
+
+def test_airflow_tasks_test_repeats_the_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    """It keeps the number of the try, and reports the keys of its XComs."""
+    task, first = operator(run_python=RESULT), TaskInstance()
+    run_to_end(task, first)
+    told = SimpleNamespace(xcom_keys_to_clear=list(first.xcoms), task_reschedule_count=0)
+    run_to_end(task, TaskInstance(_ti_context_from_server=told))
+    assert control.counts()["creates_received"] == 2
 
 
 @pytest.mark.parametrize(("try_number", "max_tries"), [(1, 1), (2, 2)], ids=["the first", "the first after a clear"])
@@ -142,8 +165,12 @@ def test_a_task_that_is_cleared_while_a_worker_resumes_it_starts_over(
     assert cleared.xcoms["run_id"] != old
 
 
+@pytest.mark.parametrize("is_readable", [True, False])
 def test_a_retry_resumes_with_its_own_event(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    is_readable: bool,
 ) -> None:
     task, first = operator(run_python={"uri": "s3://jobs/fail.py"}, retries=1), TaskInstance()
     with pytest.raises(WherobotsRunFailedException):
@@ -152,6 +179,8 @@ def test_a_retry_resumes_with_its_own_event(
     deferred = deferral_of(operator(run_python=RESULT, retries=1), second)
     event = follow(deferred)
     kept = {"event": event, **(deferred.kwargs or {})}
+    if not is_readable:
+        monkeypatch.setattr(second, "xcom_pull", Mock(side_effect=ConnectionError("the XCom backend is away")))
     assert operator(run_python=RESULT).resume_execution(EXECUTE_COMPLETE, kept, context(second)) == event["run_id"]
     assert control.counts()["creates_received"] == 2
 

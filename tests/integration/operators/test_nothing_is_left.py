@@ -9,7 +9,6 @@ from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import replace
 from datetime import timedelta
-from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock
 
@@ -95,29 +94,13 @@ def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(
     assert control.counts()["cancels_effective"] == 1
 
 
-class Policy:
-    """Stands for a ``RetryPolicy`` of Airflow 3.3."""
-
-    def __init__(self, action: str) -> None:
-        self._action = action
-
-    def evaluate(self, exception: BaseException, try_number: int, max_tries: int, context: Any = None) -> Any:
-        if self._action == "broken":
-            raise LookupError
-        return SimpleNamespace(action=SimpleNamespace(value=self._action))
-
-
-@pytest.mark.parametrize(("action", "cancels"), [("fail", 1), ("retry", 0), ("broken", 0)])
-def test_a_run_that_is_given_up_is_cancelled_if_the_retry_policy_makes_no_retry(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, action: str, cancels: int
-) -> None:
-    task, ti = operator(run_python=WAIT, retries=3), TaskInstance(max_tries=3)
-    deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
-    monkeypatch.setattr(task, "retry_policy", Policy(action), raising=False)
-    with pytest.raises(WherobotsUnavailableException):
-        resume(task, ti, deferred, Outcome(Ending.GAVE_UP, run_id, "RUNNING", ended_at=time.time()).to_event())
-    assert control.counts()["cancels_effective"] == cancels
-    task.hook.cancel_run(run_id)
+def test_a_cancel_that_fails_again_hides_no_timeout(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+    task, ti = operator(run_python=WAIT), TaskInstance()
+    late = Outcome(Ending.DEADLINE, "r1", "RUNNING", "too late", summary={"run_id": "r1"}, cancel_failed=True)
+    monkeypatch.setattr(task.hook, "get_connection", unreadable)
+    with pytest.raises(WherobotsExecutionTimeoutException, match="too late"):
+        task.execute_complete(context(ti), late.to_event())
+    assert ti.xcoms["run_summary"] == {"run_id": "r1"}
 
 
 def test_so_is_the_second_run_of_an_unanswered_create(operator: Operator, control: ControlClient) -> None:

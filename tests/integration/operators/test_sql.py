@@ -925,8 +925,8 @@ def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, contr
     deferred = statement_deferral_of(make(INSERT, deferrable=True, retries=1), ti)
     control.release_sql()
     events_of(trigger_of(deferred))
-    again = TaskInstance(_ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms)))
-    run_to_end(make(INSERT, deferrable=True, retries=1), again)
+    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms), task_reschedule_count=1)
+    run_to_end(make(INSERT, deferrable=True, retries=1), TaskInstance(_ti_context_from_server=told))
     assert executed(control) == [INSERT]
 
 
@@ -958,7 +958,7 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     )
     assert make(INSERT, retries=1).execute(context(follow(ti))) is None
     assert executed(control) == [INSERT]
-    assert "was sent by an earlier try, and is not executed again" in said()
+    assert "was sent before, and is not executed again" in said()
 
 
 def test_a_retry_in_a_new_session_executes_again_what_changes_only_the_session(

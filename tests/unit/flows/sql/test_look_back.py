@@ -169,12 +169,19 @@ def test_an_execution_is_asked_about_once() -> None:
 )
 def test_a_try_that_is_started_again_finds_its_own_write(state: str | None, ended: StatementState | None) -> None:
     """It has failed for this try if it has failed: it is not executed again under the same id."""
-    record = SqlRecord.begin([key_of(SENT, 1, mark_of(INSERT)), "sql_since-1"], 1, 1)
-    found = asked([SELECT, INSERT, SELECT], SUCCEEDED, state, record=record)
+    keys = [key_of(SENT, 1, mark_of(INSERT)), "sql_since-1"]
+    record = SqlRecord.begin(keys, 1, 1, is_restarted=True)
+    found = asked([SELECT, INSERT], SUCCEEDED, state, record=record)
     assert found.in_doubt == (1 if ended is None else None)
     assert [one.state for one in outcomes(found)][1:] == ([] if ended is None else [ended])
-    edited = asked([UPDATE], record=SqlRecord.begin([key_of(SENT, 1, mark_of(INSERT)), "sql_since-1"], 1, 1))
+    edited = asked([UPDATE], record=SqlRecord.begin(keys, 1, 1, is_restarted=True))
     assert (edited.in_doubt, edited.is_edited) == (0, True)
+
+
+@pytest.mark.parametrize(("state", "kept"), [(SUCCEEDED, 1), (RUNNING, 1), (FORGOTTEN, 0)])
+def test_a_try_that_is_started_again_finds_what_it_has_read(state: str | None, kept: int) -> None:
+    found = asked([SELECT], state, record=SqlRecord.begin(["sql_since-1"], 1, 1, is_restarted=True))
+    assert len(found.outcomes) == kept
 
 
 def test_what_the_session_says_is_learned() -> None:

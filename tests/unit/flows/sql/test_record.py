@@ -104,7 +104,7 @@ def test_a_clear_begins_anew(record: SqlRecord) -> None:
 def test_a_try_that_is_started_again_keeps_what_it_has_sent() -> None:
     """Also in the first try after a clear, and through a deferral."""
     keys = [key_of(Word.SENT, 2, A), "sql_since-2"]
-    again = SqlRecord.begin(keys, 2, 2)
+    again = SqlRecord.begin(keys, 2, 2, is_restarted=True)
     for record in (again, SqlRecord.resume(again.to_keys(), 2, 2)):
         assert (record.earlier_tries, record.in_doubt(A), record.is_complete) == ([2], [2], True)
         assert record.sent_now() == A
