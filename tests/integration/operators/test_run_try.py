@@ -39,6 +39,7 @@ def test_a_retry_re_attaches_to_the_active_run(
     operator().hook.cancel_run(first.xcoms["run_id"])
 
 
+@pytest.mark.skipif(RETRY_RESUMES_DEFERRAL, reason="on 3.0 and 3.1.0 it looks like a retry, and defers")
 def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_worker(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
