@@ -134,7 +134,7 @@ def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunS
 
 def _text(value: Any) -> str | None:
     # In one line.
-    return " ".join(value.split())[: words.MAX_SHORT_CHARS] or None if isinstance(value, str) else None
+    return words.short(" ".join(value.split())) or None if isinstance(value, str) else None
 
 
 def _seconds(start: datetime | None, end: datetime | None) -> float | None:

@@ -22,7 +22,7 @@ def plan(task: ExecutesSql) -> list[Planned]:
     _warn_of_arguments_without_effect(task)
     with naming(task.task_id):
         planned = _read(task)
-        _check_session_id(task.session_id, is_given=task.is_session_given)
+        check_session_id(task.session_id, is_given=task.is_session_given)
         writes = sum(not statement.may_repeat for statement in planned)
         if task.outcome_sql is not None and writes != 1:
             raise InvalidArgumentError(
@@ -65,7 +65,8 @@ def _read(task: ExecutesSql) -> list[Planned]:
     return planned
 
 
-def _check_session_id(session_id: object, *, is_given: bool) -> None:
+def check_session_id(session_id: object, *, is_given: bool) -> None:
+    """Raise an ``InvalidArgumentError`` if the id that was given is rendered to none."""
     # Jinja renders "None" if a task has returned nothing.
     if is_given and session_id in (None, "", "None"):
         raise InvalidArgumentError(

@@ -207,6 +207,11 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         with self._apply_sensor_rules():
             return PokeReturnValue(*(self._this_try or self._new_try(context)).check_once())
 
+    def _get_next_poke_interval(self, *since: Any) -> float:
+        # With exponential_backoff it can be shorter than poke_interval.
+        pause: float = super()._get_next_poke_interval(*since)
+        return max(MIN_RESCHEDULE_SECONDS, pause) if self.mode == "reschedule" else pause
+
     def _begin_try(self, this_try: SensorTry) -> Any:
         self.check_arguments()
         if not self.deferrable and self.mode == "reschedule":

@@ -11,7 +11,10 @@ from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.compat import (
+    RETRY_RESUMES_DEFERRAL,
     AirflowSensorTimeout,
+    AirflowSkipException,
+    BaseOperator,
     BaseSensorOperator,
     Context,
     trigger_at,
@@ -20,9 +23,10 @@ from airflow_provider_wherobots.exceptions import WherobotsSqlException, Wherobo
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.operators.sql_plan import check_session_id
 from airflow_provider_wherobots.operators.sql_task import SqlTask, as_values
-from airflow_provider_wherobots.operators.wherobots_task import push
-from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming, push
+from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS, NEVER_SKIPPED
 from airflow_provider_wherobots.sql.repeatable import may_repeat
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
 
@@ -34,6 +38,8 @@ if TYPE_CHECKING:
 
 READY_SECONDS = 15.0
 """How long one poke waits on a worker for a session that starts."""
+MAX_DOUBLED_PAUSES = 64
+"""How often ``exponential_backoff`` can double a pause: Airflow's sensor fails at a thousand."""
 STARTING_SECONDS = 30.0
 """The delay until the next poke if the session is starting. A session that is ready and not used ends by itself."""
 
@@ -94,6 +100,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
     _sql_hook: WherobotsSqlHook | None = None
     _began: datetime
     _pokes: int
+    _try_number: int
     _is_starting: bool = False
     """Whether the last poke has found the session starting."""
 
@@ -133,8 +140,8 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
             value = getattr(self, name)
             if not callable(value) and (value is not None or name == "selector"):
                 raise self._wrong(f"{name}={value!r}: must be a function that takes one value")
+        self.is_session_given = session_id is not None
         if not self._holds_worker:
-            self.session_wait_timeout = READY_SECONDS
             self.poke_interval = max(self.poke_interval, MIN_RESCHEDULE_SECONDS)
 
     def execute(self, context: Context) -> Any:
@@ -142,17 +149,39 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
 
         :param context: the task's context.
         """
-        self._poke_and_defer(context, 1)
+        self._poke_and_defer(context, 1, context["ti"].start_date)
 
-    def execute_after_pause(self, context: Context, event: Any = None, looks: int = 1, **of_later_versions: Any) -> Any:
+    def execute_after_pause(
+        self, context: Context, event: Any = None, looks: int = 1, began: str = "", **of_later_versions: Any
+    ) -> Any:
         """Execute the query again, after the triggerer has waited.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
         :param looks: how many pokes there were before; default 1.
+        :param began: when the try began, in ISO 8601; default the start that Airflow has.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         """
-        self._poke_and_defer(context, looks + 1)
+        self._poke_and_defer(context, looks + 1, datetime.fromisoformat(began) if began else context["ti"].start_date)
+
+    def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
+        """Resume after a deferral, or start over: without an event, or with what another try has stored.
+
+        :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
+        :param next_kwargs: its arguments.
+        :param context: the task's context.
+        """
+        kept, number = next_kwargs or {}, context["ti"].try_number
+        if next_method == FAILED_TRIGGER:
+            return super().resume_execution(next_method, next_kwargs, context)
+        has_event = "event" in kept
+        if has_event and kept.get("try_number", number) == number:
+            # Not the method of Airflow's sensor, which skips for any error.
+            return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
+        if not (has_event or RETRY_RESUMES_DEFERRAL):
+            # As in TaskTry.starts_over.
+            self.deferrable = False
+        return self._poke_and_defer(context, 1, datetime.now(UTC))
 
     def poke(self, context: Context) -> bool:
         """Execute the query once.
@@ -165,6 +194,10 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
             raise self._wrong(
                 "sql: must be one statement that changes nothing when it is executed again, as SELECT does"
             )
+        with naming(self.task_id):
+            check_session_id(self.session_id, is_given=self.is_session_given)
+        if not self._holds_worker:
+            self.session_wait_timeout = READY_SECONDS
         hook = self._sql_hook = self._make_hook()
         try:
             rows = hook.get_records(self.sql, self.parameters)
@@ -194,11 +227,17 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
     def _holds_worker(self) -> bool:
         return not self.deferrable and self.mode == "poke"
 
-    def _poke_and_defer(self, context: Context, pokes: int) -> None:
-        self._began, self._pokes = context["ti"].start_date or datetime.now(UTC), pokes
+    def _poke_and_defer(self, context: Context, pokes: int, began: datetime | None) -> None:
+        self._began, self._pokes, self._try_number = began or datetime.now(UTC), pokes, context["ti"].try_number
         with self._apply_retry_rules():
-            # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
-            unwrap(BaseSensorOperator.execute)(self, context)
+            try:
+                # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
+                unwrap(BaseSensorOperator.execute)(self, context)
+            except AirflowSkipException as skipped:
+                # Airflow's sensor skips for any error that poke raises.
+                if isinstance(cause := skipped.__cause__, NEVER_SKIPPED):
+                    raise cause from cause.__cause__
+                raise
 
     def _get_next_poke_interval(self, started_at: Any, run_duration: Callable[[], float], poke_count: int) -> float:
         """Airflow's sensor calls this after a poke, to wait on the worker, or for the scheduler."""
@@ -207,19 +246,24 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         return self._pause(started_at, run_duration, poke_count)
 
     def _pause(self, *since: Any) -> float:
-        return STARTING_SECONDS if self._is_starting else super()._get_next_poke_interval(*since)
+        if self._is_starting:
+            return STARTING_SECONDS
+        pause: float = super()._get_next_poke_interval(*since)
+        # With exponential_backoff the first pauses, and the one before the timeout, are shorter than poke_interval.
+        return pause if self._holds_worker else max(MIN_RESCHEDULE_SECONDS, pause)
 
     def _defer_until_next_poke(self) -> NoReturn:
         def waited() -> float:
             return (datetime.now(UTC) - self._began).total_seconds()
 
         if waited() > self.timeout:
-            raise AirflowSensorTimeout(f"The query's first row was not as expected within timeout={self.timeout:g} s")
-        pause = timedelta(seconds=self._pause(self._began, waited, self._pokes))
+            late = f"The query's first row was not as expected within timeout={self.timeout:g} s"
+            raise (AirflowSkipException if self.soft_fail or self.never_fail else AirflowSensorTimeout)(late)
+        pause = timedelta(seconds=self._pause(self._began, waited, min(self._pokes, MAX_DOUBLED_PAUSES)))
         self.defer(
             trigger=trigger_at(datetime.now(UTC) + pause),
             method_name="execute_after_pause",
-            kwargs={"looks": self._pokes},
+            kwargs={"looks": self._pokes, "began": self._began.isoformat(), "try_number": self._try_number},
         )
         raise AssertionError("a deferral returns")
 

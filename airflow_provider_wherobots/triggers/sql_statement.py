@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from airflow_provider_wherobots.api.sql.messages import CANCELLED, ExecutionResult, StateUpdated
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
@@ -72,8 +73,10 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
-        yield from cancel_in_session(self.session_id, self.execution_id, left())
-        if self.stops_session:
+        last = yield from cancel_in_session(self.session_id, self.execution_id, left())
+        # If it had already ended, another triggerer has fired the event, and a worker uses the session.
+        had_ended = isinstance(last, StateUpdated | ExecutionResult) and last.state != CANCELLED
+        if self.stops_session and not had_ended:
             yield from stop_session(self.session_id, max(1.0, left()))
 
     @property

@@ -51,14 +51,14 @@ def cancel(execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, 
     return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
 
 
-def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float) -> Flow[bool]:
-    """Find the session's address, and cancel an execution. Returns whether it has ended."""
+def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float) -> Flow[LastWord | None]:
+    """Find the session's address, and cancel an execution. Returns its final state; None if it may still run."""
     try:
         session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
         url = session.socket_url if session is not None and session.is_ready else ""
     except (WherobotsApiError, ValueError):
         url = ""
-    return (yield from cancel(execution_id, budget_seconds - LOOK_UP_SECONDS, url=url))
+    return (yield from last_word_after_cancel(execution_id, budget_seconds - LOOK_UP_SECONDS, url))
 
 
 def end_earlier(execution_ids: Sequence[str], url: str, *, reads: Collection[str] = ()) -> Flow[str]:

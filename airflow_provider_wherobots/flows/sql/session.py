@@ -35,6 +35,7 @@ MAX_REQUESTS = 12
 """How often a session is requested while the one that is shared is being stopped."""
 HEARTBEAT_SECONDS = 300.0
 STOP_ATTEMPT_SECONDS = 10.0
+READY_CHECK_SECONDS = 4.0
 POLL_TIMEOUT_SECONDS = 30.0
 
 
@@ -212,6 +213,18 @@ def obtain_session(
     if own is not None and not request.is_repeatable and not asked.fallback:
         own(asked.id)
     return (yield from await_session(asked.id, wait))
+
+
+def stop_starting_session(session_id: str, budget_seconds: float) -> Flow[None]:
+    """Stop a session unless it is ready: then another triggerer may have fired the event, and tasks use it."""
+    try:
+        session = yield from attempt(calls.get_session(session_id).at_once(), READY_CHECK_SECONDS)
+    except WherobotsApiError:
+        session = None
+    if session is not None and session.is_ready:
+        yield Note(logging.INFO, f"SQL session {words.short(session_id)} is not stopped: it is ready, and may be used")
+    else:
+        yield from stop_session(session_id, budget_seconds - READY_CHECK_SECONDS)
 
 
 def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.compat import (
+    RETRY_RESUMES_DEFERRAL,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -204,6 +205,68 @@ def test_the_pause_grows_with_exponential_backoff(make: Make, control: ControlCl
     for _ in range(5):
         deferred = deferral_of(task, ti, deferred, None)
     assert deferred.trigger.serialize()[1]["moment"] - before > timedelta(seconds=100)
+
+
+def test_it_is_polled_no_sooner_than_airflow_can_tell_its_pokes_apart(make: Make, control: ControlClient) -> None:
+    """With exponential_backoff Airflow's pauses begin below poke_interval. After a thousand pokes they overflow."""
+    arrive(control, 0)
+    ti, before = TaskInstance(task_id="wait"), datetime.now(UTC)
+    task = make(poke_interval=10, exponential_backoff=True, max_wait=60, timeout=100_000)
+    deferred = deferral_of(task, ti)
+    assert deferred.trigger.serialize()[1]["moment"] - before >= timedelta(seconds=10)
+    deferred.kwargs["looks"] = 2_000
+    deferral_of(task, ti, deferred, None)
+
+
+def test_a_try_that_gets_what_another_one_has_stored_starts_over(make: Make, control: ControlClient) -> None:
+    """The task was cleared while a worker executed a poke: Airflow keeps its start too."""
+    arrive(control, 0)
+    ti = TaskInstance(task_id="wait")
+    deferred = deferral_of(make(timeout=3_600), ti)
+    cleared = TaskInstance(2, task_id="wait")
+    cleared.start_date -= timedelta(hours=2)
+    again = deferral_of(make(timeout=3_600), cleared, deferred, None)
+    assert again.kwargs["looks"] == 1
+    assert deferral_of(make(timeout=3_600), cleared, again, None).kwargs["looks"] == 2
+
+
+def test_a_sensor_that_was_missing_in_its_dag_while_deferred_does_not_defer_again(
+    make: Make, control: ControlClient
+) -> None:
+    arrive(control, 1)
+    task, ti = make(), TaskInstance(2, task_id="wait")
+    task.resume_execution("execute_after_pause", {"looks": 3}, context(ti))
+    assert task.deferrable is RETRY_RESUMES_DEFERRAL
+
+
+@pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
+@pytest.mark.parametrize("is_resumed", [False, True])
+def test_a_kill_skips_nothing(make: Make, control: ControlClient, flag: str, is_resumed: bool) -> None:
+    arrive(control, 0)
+    task, ti = make(**{flag: True}), TaskInstance(task_id="wait")
+    deferred = deferral_of(task, ti)
+    control.answer_sql("arrivals", {"count": [1]}, held=True)
+    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        resume(task, ti, deferred, None) if is_resumed else task.execute(context(ti))
+
+
+def test_with_soft_fail_a_query_that_fails_is_retried_in_each_poke(make: Make, control: ControlClient) -> None:
+    arrive(control, 0)
+    task, ti = make(soft_fail=True), TaskInstance(task_id="wait")
+    deferred = deferral_of(task, ti)
+    control.answer_sql("arrivals", error="out of memory")
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        resume(task, ti, deferred, None)
+
+
+@pytest.mark.parametrize("session_id", [None, "", "None"])
+def test_an_id_that_is_rendered_to_none_starts_no_session(make: Make, control: ControlClient, session_id: Any) -> None:
+    task = make(session_id="{{ ti.xcom_pull('start') }}")
+    task.session_id = session_id
+    with pytest.raises(WherobotsArgumentException, match="has returned no id"):
+        task.execute(context(TaskInstance(task_id="wait")))
+    assert control.requests("createSqlSession") == []
 
 
 def test_with_reschedule_a_session_that_starts_holds_no_worker_either(

@@ -41,6 +41,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     request_session_with_quota,
     stop_requested_session,
     stop_session,
+    stop_starting_session,
 )
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation
 from tests.unit.flows.sql.fake_session import SqlScript
@@ -484,6 +485,18 @@ def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, 
     assert script.run(stop_session("s1")) is expected
     assert script.notes == [Note(level, f"SQL session s1 {told.format(answer)}")]
     assert script.elapsed < 1
+
+
+@pytest.mark.parametrize(
+    ("found", "is_stopped"),
+    [(READY, False), (SqlSession("s1", "PENDING"), True), (None, True), (ServerError("getSqlSession", 503), True)],
+    ids=["ready", "starting", "unknown", "in an outage"],
+)
+def test_a_session_that_is_ready_may_be_used_and_is_not_stopped(found: Any, is_stopped: bool) -> None:
+    script = Script(by_operation(getSqlSession=always(found), deleteSqlSession=always(None)))
+    script.run(stop_starting_session("s1", 15.0))
+    sent = [sent.call.operation for sent in script.sent]
+    assert sent == ["getSqlSession", "deleteSqlSession"][: 1 + is_stopped]
 
 
 def hanging(call: Call[Any], moment: float) -> Any:
