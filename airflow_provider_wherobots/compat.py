@@ -148,7 +148,7 @@ async def get_async_connection(conn_id: str) -> Connection:
 async def _get_connection(conn_id: str) -> Connection:
     if hasattr(BaseHook, "aget_connection"):
         return await BaseHook.aget_connection(conn_id)
-    # On 3.0 its request goes back to the event loop, which only asgiref's threads know.
+    # On 3.0 it sends a request through the event loop, which only asgiref's threads can reach.
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(BaseHook.get_connection, thread_sensitive=False)(conn_id)
@@ -333,9 +333,9 @@ def _state_name(state: Any) -> str | None:
 
 
 def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
-    """The keys of the XComs that were there when the current try was started, which has deleted them: those of the try
-    before, or of this one if Airflow has started it before. On 2.11 the keys that the try before has noted, newest
-    first. None if they are unknown.
+    """The keys of the XComs that Airflow deleted when it started the current try: those of the try before, or of this
+    one if Airflow has started it before. On 2.11 the keys that the try before has noted, newest first. None if they are
+    unknown.
     """
     keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
     if keys is None and AIRFLOW < (3, 0):

@@ -160,7 +160,7 @@ class Connection:
         return outcome
 
     def cancel_running(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
-        """Cancel the statement that runs, if one does. Never raises a ``WherobotsApiError``.
+        """Cancel the running statement, if there is one. Never raises a ``WherobotsApiError``.
 
         :param budget_seconds: how long to try, in seconds; default 25.
         :returns: whether none runs any more.
@@ -169,7 +169,7 @@ class Connection:
             return self._running is None or self._cancel(self._running, budget_seconds) is not None
 
     def undo_running(self) -> bool:
-        """Cancel the statement that runs, if one does. Never raises a ``WherobotsApiError``.
+        """Cancel the running statement, if there is one. Never raises a ``WherobotsApiError``.
 
         :returns: whether it certainly has no effect.
         """

@@ -215,7 +215,7 @@ class Cursor:
             except Exception:
                 raise
             except BaseException:
-                # A time limit of the task: the statement may end before its cancel.
+                # Such as a timeout of the task: the statement may succeed before its cancel.
                 repeatability.has_written |= not self.connection.undo_running() and writes
                 raise
             repeatability.has_written |= outcome.state is StatementState.SUCCEEDED and writes

@@ -214,7 +214,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
     yield Note(logging.INFO, summary.describe())
     if summary.observation:
         yield Note(logging.INFO, summary.observation)
-    # An exception in the middle of a log is not what ended the run.
+    # An exception in the middle of a log may not be what ended the run.
     errors = LastErrors() if log.has_unread_rest else log.errors
     tail = log.tail.explain(errors.last) if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.

@@ -36,8 +36,8 @@ ROUNDING_SECONDS = 0.01
 SECOND_LOOK_SECONDS = 10.0
 """Seconds until a page that was left for the next one is read again."""
 LOOK_FAILURES, LAST_LOOK_FAILURES = 5, 2
-"""After this many failed calls in a row a second look is given up, and its late lines are lost: it may be one of its
-pages that cannot be read, and the new lines wait for it. Fewer after the run's end, where there is less time.
+"""After this many failed calls in a row a second look is given up, and its late lines are lost: if one of its pages is
+unreadable, new lines would wait forever. Fewer after the run's end, where there is less time.
 """
 CATCH_UP_SECONDS = 10.0
 """How long pages are read before the run's status is polled again."""
@@ -78,7 +78,7 @@ class LogForwarder:
         # When the log last had new lines; None if it has not been read yet.
         self._fresh_at: float | None = None
         self.has_unread_rest = False
-        """Whether the last of the log is missing: it could not be read, or there was no time."""
+        """Whether the end of the log is missing: it could not be read, or there was no time."""
         self.tail = LogTail()
         self.errors = LastErrors()
         self.result = ResultReader()

@@ -24,8 +24,8 @@ def first_since_clear(try_number: int, max_tries: int, retries: int) -> int:
 
 
 def begins_after_clear(try_number: int, first: int, last_begun: int | None) -> bool:
-    """Whether no try has begun since the task was cleared last. ``first`` is the first try since then, ``last_begun``
-    the last one that has begun; None if that is not known.
+    """Whether no try has begun since the task was last cleared. ``first`` is the first try since then, ``last_begun``
+    the last try that has begun; None if that is not known.
     """
     return try_number == first if last_begun is None else last_begun < first
 

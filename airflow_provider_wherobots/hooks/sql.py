@@ -66,7 +66,7 @@ if TYPE_CHECKING:
 OWN_INACTIVE_SECONDS = 300
 """How long a hook's own session lives after its last connection, if nothing stops it."""
 MAY_HAVE_WRITTEN = (
-    "The task is not retried: a statement of it has written, or may have, and a retry would execute it again. Check "
+    "The task is not retried: one of its statements may have written, and a retry would execute it again. Check "
     "the table"
 )
 STOP_SECONDS = 5.0
@@ -285,8 +285,8 @@ class WherobotsSqlHook(DbApiHook):
             ``handler``, ``split_statements`` and ``return_last``.
         :param kwargs: the same.
         :returns: what the handler makes of the results; None without one.
-        :raises WherobotsException: if a statement fails, and when a timeout of the task comes after a write. It is not
-            retried if a statement has written, or may have.
+        :raises WherobotsException: if a statement fails, or if a timeout of the task passes after a write. The task is
+            not retried if a statement may have written.
         """
         with self._no_retry_after_write():
             return super().run(*args, **kwargs)
@@ -344,7 +344,7 @@ class WherobotsSqlHook(DbApiHook):
     def get_df_by_chunks(
         self, sql: str | list[str], parameters: Any = None, *, chunksize: int, df_type: str = "pandas", **unknown: Any
     ) -> Generator[Any, None, None]:
-        """The same data frame in parts of ``chunksize`` rows."""
+        """Yield the data frame of :meth:`get_df` in parts of ``chunksize`` rows."""
         frame = self.get_df(sql, parameters, df_type=df_type, **unknown)
         yield from (frame[start : start + chunksize] for start in range(0, len(frame), chunksize))
 

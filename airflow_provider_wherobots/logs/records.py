@@ -284,7 +284,7 @@ def _long_safe_pieces(text: str) -> Iterator[str]:
         safe += make_safe(text[start:end])
         start = end
         while len(safe) > MAX_RECORD_CHARS:
-            # The mark of a group may have been put together again.
+            # Two parts may have become a group marker again.
             yield _break_groups(safe[:MAX_RECORD_CHARS])
             safe = safe[MAX_RECORD_CHARS:]
     yield _break_groups(safe)
@@ -296,7 +296,7 @@ def make_plain(text: str) -> str:
 
 
 def make_safe(text: str) -> str:
-    """Make control characters and lone surrogates visible, and break the marks of groups, so that a line cannot imitate
+    """Make control characters and lone surrogates visible, and break group markers, so that a line cannot imitate
     another or hide a part.
 
     Line breaks stay, and colours (``ESC[…m``), which Airflow's log view shows.

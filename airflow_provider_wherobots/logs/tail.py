@@ -36,7 +36,7 @@ class LogTail:
 
         A traceback includes the tracebacks of its causes. If lines have to be left out, the first one stays.
 
-        :param error: the line that names the log's last exception; it is the first one if there is no other mark.
+        :param error: the line that names the log's last exception; without those marks the lines begin at or before it.
         """
         lines = [make_plain(text) for text in self._lines]
         start = max(0, len(lines) - UNMARKED_LINES)

@@ -1,9 +1,9 @@
 """Which tries of a task have begun.
 
-Airflow 3 does not always start each try once, with what belongs to it:
+Airflow 3 may start a try twice, or with what belongs to another try:
 
-* A worker resumes a deferred task, and its DAG file is missing or broken at that moment. Airflow 3.1.7 and later forget
-  the deferral, and start the same try again (``[workers] missing_dag_retries``).
+* A worker resumes a deferred task while its DAG file is missing or broken. Airflow 3.1.7 and later then forget the
+  deferral, and start the same try again (``[workers] missing_dag_retries``).
 * A task is cleared while a worker resumes it. The next try resumes with the event of the try before. On 3.0 and 3.1.0
   every retry of a deferred task does so (#56704).
 * A try after a clear ends before its process runs, such as in a pod that cannot start. The try after it still gets the
@@ -27,7 +27,7 @@ _BEGUN = re.compile(rf"{BEGUN_TRY_KEY}-(\d+)")
 
 
 def note_begun(push: Callable[[str, Any], None], try_number: int) -> None:
-    """Store that a try has begun."""
+    """Store that a try has begun. Does nothing on 2.11, which needs no such note."""
     if AIRFLOW >= (3, 0):
         push(f"{BEGUN_TRY_KEY}-{try_number}", True)
 
@@ -35,7 +35,7 @@ def note_begun(push: Callable[[str, Any], None], try_number: int) -> None:
 def last_begun(task_instance: Any) -> int | None:
     """The number of the last try that has begun: this one, if Airflow starts it again. None if that is not known.
 
-    ``airflow tasks test`` repeats a try on purpose.
+    Airflow starts a try again by a reschedule. ``airflow tasks test`` has none: it repeats a try on purpose.
     """
     told = getattr(task_instance, "_ti_context_from_server", None)
     newest = task_instance.try_number - (0 if getattr(told, "task_reschedule_count", 0) else 1)

@@ -32,7 +32,7 @@ def suffix_of_task(context: Context) -> str:
 def new_suffix(context: Context, job: str = "") -> str:
     """The suffix of a task instance that has none from an earlier try.
 
-    ``job`` identifies an operator that the task's function executes: it may execute several, also in a loop.
+    ``job`` identifies an operator that the task's function executes: a function may execute several, also in a loop.
     """
     ti = context["ti"]
     map_index = ti.map_index if ti.map_index is not None else -1

@@ -45,7 +45,7 @@ T = TypeVar("T", bound="FollowsRun")
 MAX_COPIES_BYTES = 1_000_000
 """How much of results the events of one asset may hold together: they are sent in the request that ends the task."""
 FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
-"""How long a run is polled once more that a trigger has failed to follow, or given up."""
+"""How long the last poll of a run is tried after its trigger has failed, or has given it up."""
 
 EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.FAILED: WherobotsRunFailedException,

@@ -75,7 +75,7 @@ class SqlHistory:
         return self.ids.of(self.try_number, statement.mark)
 
     def begin(self, *, is_resumed: bool = False) -> Collection[str]:
-        """Read the record of the try before, pass it on, and return the keys of that try's XComs.
+        """Read the record of the try before, or of an earlier start of this one. Pass it on, and return its XCom keys.
 
         The XComs still exist if Airflow resumes a try that has not begun (``is_resumed``). Otherwise Airflow has
         deleted them.

@@ -66,7 +66,7 @@ def _read(task: ExecutesSql) -> list[Planned]:
 
 
 def check_session_id(session_id: object, *, is_given: bool) -> None:
-    """Raise an ``InvalidArgumentError`` if the id that was given is rendered to none."""
+    """Raise an ``InvalidArgumentError`` if an id was given, but is empty or None once rendered."""
     # Jinja renders "None" if a task has returned nothing.
     if is_given and session_id in (None, "", "None"):
         raise InvalidArgumentError(

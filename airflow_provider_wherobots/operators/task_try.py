@@ -57,8 +57,8 @@ class TaskTry(Generic[T, A]):
     def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
         """Whether Airflow resumes a try that should start over. The try then begins now.
 
-        That is a try that gets the event of the try before. Or its DAG did not have the task for a time: Airflow
-        removes a deferred task that was renamed, and when it is back, resumes it without an event.
+        Either the try gets the event of the try before, or the task was missing in its DAG for a time: Airflow removes
+        a deferred task that was renamed, and when it is back, resumes it without an event.
         """
         has_event = next_method == FAILED_TRIGGER or "event" in (next_kwargs or {})
         if has_event and not is_resumed_for_earlier_try(self._pull, self.context["ti"].try_number):

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 READY_SECONDS = 15.0
 """How long one poke waits on a worker for a session that starts."""
 MAX_DOUBLED_PAUSES = 64
-"""How often ``exponential_backoff`` can double a pause: Airflow's sensor fails at a thousand."""
+"""How often ``exponential_backoff`` may double a pause: at about a thousand Airflow's sensor fails."""
 STARTING_SECONDS = 30.0
 """The delay until the next poke if the session is starting. A session that is ready and not used ends by itself."""
 
@@ -159,13 +159,13 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         :param context: the task's context.
         :param event: the trigger's event; unused.
         :param looks: how many pokes there were before; default 1.
-        :param began: when the try began, in ISO 8601; default the start that Airflow has.
+        :param began: when the try began, in ISO 8601; default the task instance's start date.
         :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         """
         self._poke_and_defer(context, looks + 1, datetime.fromisoformat(began) if began else context["ti"].start_date)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after a deferral, or start over: without an event, or with what another try has stored.
+        """Resume after a deferral. Start over if there is no event, or if another try has stored the arguments.
 
         :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
         :param next_kwargs: its arguments.
@@ -176,7 +176,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
             return super().resume_execution(next_method, next_kwargs, context)
         has_event = "event" in kept
         if has_event and kept.get("try_number", number) == number:
-            # Not the method of Airflow's sensor, which skips for any error.
+            # Not the method of Airflow's sensor: with soft_fail it skips the task after any error.
             return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
         if not (has_event or RETRY_RESUMES_DEFERRAL):
             # As in TaskTry.starts_over.
@@ -234,7 +234,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
                 # Without the decorator of Airflow 2.11, which takes this for a call from outside of a task, and warns.
                 unwrap(BaseSensorOperator.execute)(self, context)
             except AirflowSkipException as skipped:
-                # Airflow's sensor skips for any error that poke raises.
+                # With soft_fail or never_fail Airflow's sensor skips the task after errors of poke, even after a kill.
                 if isinstance(cause := skipped.__cause__, NEVER_SKIPPED):
                     raise cause from cause.__cause__
                 raise

@@ -48,7 +48,7 @@ class Repeatability:
 
     def __init__(self) -> None:
         self.has_written = False
-        """Whether a statement that must not be executed again has succeeded, or may have before its cancel."""
+        """Whether a statement that must not be executed again has or may have succeeded."""
         self._views: list[tuple[Name, _Names]] = []
         self._copied, self._rebuilt = _Names(), _Names()
 

@@ -102,7 +102,7 @@ def _socket_of(logger: Any) -> LogSocket | None:
 
 def entry_of(record: LogRecord) -> Entry:
     """Convert a line of the run's log to the entry that is written, and that is searched for when a log is resumed."""
-    # A repeated record differs from the one before: by microseconds within its millisecond, else by a space at its end.
+    # A repeated record differs from the one before: by microseconds within its millisecond, else by a trailing space.
     spaced = f"{record.text} " if record.repeats % 2 else record.text
     if record.time_ns is None:
         return Entry(None, record.level, spaced)

@@ -88,7 +88,7 @@ class GuardedTrigger(BaseTrigger):
 
     @abstractmethod
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
-        """Cancel what the task waits for. ``left`` returns the seconds that are left of those since ``began_at``."""
+        """Cancel what the task waits for. This began at ``began_at``; ``left`` returns the seconds that are left."""
 
     @property
     @abstractmethod
@@ -102,7 +102,7 @@ class GuardedTrigger(BaseTrigger):
 
     @cached_property
     def _hook(self) -> WherobotsHook:
-        """The hook, made when the id of the connection is rendered. It keeps the connection that it has read: reading
+        """The hook, made once the id of the connection is rendered. It keeps the connection that it has read: reading
         it again takes time that a kill may not have.
         """
         return WherobotsHook(self.wherobots_conn_id)

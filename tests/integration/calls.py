@@ -1,4 +1,4 @@
-"""What a test does when a task on a worker calls the API."""
+"""Observing the API calls of a task on a worker."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def timeouts_of(operation: str, monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def once_answered(then: Callable[[str], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Do something with the operation of each call that is answered, before the task has the answer."""
+    """Call ``then`` with the operation of each call, after it is answered and before the task has the answer."""
     send = RequestsTransport.send
 
     def send_and_do(self: RequestsTransport, call: Call[Any], *timeouts: float) -> Any:

@@ -79,8 +79,8 @@ def key_of(word: Word, try_number: int, mark: str) -> str:
 @dataclass
 class SqlRecord:
     """The record as one try has it. ``first`` is the first try since the last clear; ``is_complete`` means that nothing
-    was sent that it does not mention; ``was_started_before`` that Airflow starts this try again
-    (``operators/begun_tries.py``).
+    was sent that it does not mention; ``was_started_before`` that this try may have sent statements before, such as one
+    that Airflow starts again (``operators/begun_tries.py``).
     """
 
     try_number: int
@@ -149,8 +149,8 @@ class SqlRecord:
 
     @property
     def earlier_tries(self) -> list[int]:
-        """The numbers of the tries since the last clear, newest first, with this one if it was started before; at most
-        five.
+        """The numbers of the tries since the last clear, newest first; at most five. This one is among them if it was
+        started before.
         """
         newest = self.try_number if self.was_started_before else self.try_number - 1
         return list(range(newest, self.first - 1, -1))[:MAX_EARLIER_TRIES]

@@ -216,7 +216,7 @@ def obtain_session(
 
 
 def stop_starting_session(session_id: str, budget_seconds: float) -> Flow[None]:
-    """Stop a session unless it is ready: then another triggerer may have fired the event, and tasks use it."""
+    """Stop a session unless it is ready: then another triggerer may have fired the event, and tasks may use it."""
     try:
         session = yield from attempt(calls.get_session(session_id).at_once(), READY_CHECK_SECONDS)
     except WherobotsApiError:

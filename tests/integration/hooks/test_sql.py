@@ -525,7 +525,7 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
     else:
         assert isinstance(caught.value, AirflowFailException)
         assert str(caught.value) == (
-            "AirflowTaskTimeout: Timeout, PID: 7\nThe task is not retried: a statement of it has written, or may have, "
+            "AirflowTaskTimeout: Timeout, PID: 7\nThe task is not retried: one of its statements may have written, "
             "and a retry would execute it again. Check the table"
         )
 

@@ -67,7 +67,7 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_a_run_that_has_completed_during_an_outage_is_the_tasks(
+def test_a_run_that_completed_during_an_outage_counts_on_the_last_try(
     operator: Operator, control: ControlClient, retries: int
 ) -> None:
     task, ti = operator(run_python=TALK, retries=retries), TaskInstance(max_tries=retries)
@@ -94,7 +94,7 @@ def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_a_cancel_that_fails_again_hides_no_timeout(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cancel_that_fails_again_does_not_hide_a_timeout(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance()
     late = Outcome(Ending.DEADLINE, "r1", "RUNNING", "too late", summary={"run_id": "r1"}, cancel_failed=True)
     monkeypatch.setattr(task.hook, "get_connection", unreadable)

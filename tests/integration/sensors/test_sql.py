@@ -241,7 +241,7 @@ def test_a_sensor_that_was_missing_in_its_dag_while_deferred_does_not_defer_agai
 
 @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])
 @pytest.mark.parametrize("is_resumed", [False, True])
-def test_a_kill_skips_nothing(make: Make, control: ControlClient, flag: str, is_resumed: bool) -> None:
+def test_a_killed_sensor_is_not_skipped(make: Make, control: ControlClient, flag: str, is_resumed: bool) -> None:
     arrive(control, 0)
     task, ti = make(**{flag: True}), TaskInstance(task_id="wait")
     deferred = deferral_of(task, ti)

@@ -166,7 +166,7 @@ def test_a_line_is_written_though_its_level_was_renamed(tmp_path: Path, log_to: 
         ([*[0] * 2_000, 1000], "tick " * 2_000 + "end"),
     ],
 )
-def test_airflow_shows_equal_lines_all_and_in_order(
+def test_airflow_shows_all_equal_lines_in_order(
     tmp_path: Path, log_to: LogTo, microseconds: list[int], text: str
 ) -> None:
     write, texts = record_writer(log_to(tmp_path / "log")), text.split()

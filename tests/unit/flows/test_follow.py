@@ -127,7 +127,7 @@ def test_the_probable_cause_is_read_from_the_whole_log_or_from_the_reason(poll_l
 CUT = "Its log, as far as it could be read:"
 
 
-def test_a_log_that_could_not_be_read_to_its_end_shows_no_cause_and_not_its_end() -> None:
+def test_a_log_that_could_not_be_read_to_its_end_says_so_and_shows_no_cause() -> None:
     service, run = serve((0, "RUNNING"), (100, "FAILED"), app_message="exit code 1")
     run.log.lines = [FakeLine(n, T0 + n, text) for n, text in enumerate(["MemoryError: tile 7 is halved", "line 1"])]
     run.log.lines += [FakeLine(90, T0 + 90, "ValueError: the reason")]
@@ -143,14 +143,14 @@ def test_a_log_that_could_not_be_read_to_its_end_shows_no_cause_and_not_its_end(
     assert follow(answer)[0].probable_cause.startswith("Probable cause: out of memory (exit code 137)")
 
 
-def test_a_log_for_whose_end_there_was_no_time_shows_not_its_end() -> None:
+def test_a_log_whose_end_was_not_read_in_time_says_so() -> None:
     service, run = serve((0, "FAILED"))
     run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(300)], cap=2)
     outcome = Script(service, latency=1.0).run(follow_run(FollowOptions("run0", START, poll_logs=False)))
     assert CUT in outcome.describe()
 
 
-def test_a_log_with_a_line_that_is_too_long_shows_not_its_end() -> None:
+def test_a_log_with_a_line_that_is_too_long_says_so() -> None:
     service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=2)
 
     def answer(call: Call[Any], moment: float) -> Any:

@@ -389,7 +389,7 @@ def test_a_second_look_that_finds_pages_cut_elsewhere_forgets_none_that_is_not_d
 @pytest.mark.parametrize("failures", range(1, LOOK_FAILURES))
 @pytest.mark.parametrize("begin", range(40, 80, 8))
 def test_a_short_outage_of_the_log_loses_no_late_lines(failures: int, begin: float) -> None:
-    # 50 lines a second, each fiftieth three seconds late.
+    # 50 lines a second, one of them three seconds late.
     lines = [FakeLine(n / 50 + (3.0 if n % 50 == 7 else 0.0), T0 + n * 20_000_000, f"line {n}") for n in range(6_000)]
     service = FakeService(plan=((0.0, "RUNNING"), (125.0, "COMPLETED")))
     run = service.add_run("some_name", START, log=FakeLog(lines, cap=100))

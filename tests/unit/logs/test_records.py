@@ -368,7 +368,7 @@ def test_what_could_forge_or_hide_a_line_is_made_visible(text: str, safe: str) -
     assert make_safe(text) == safe
 
 
-def test_no_mark_of_a_group_is_forwarded() -> None:
+def test_no_group_marker_is_forwarded() -> None:
     usual = "26/11/28 08:00:00 INFO Job: ::group::x"
     assert read(usual)[0].text == r"26/11/28 08:00:00 INFO Job: \x3a:group::x"
     for before in range(MAX_RECORD_CHARS - 12, MAX_RECORD_CHARS):

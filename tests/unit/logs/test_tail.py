@@ -74,7 +74,7 @@ def test_of_long_lines_the_end_is_kept() -> None:
     assert explain(*lines) == "\n".join(lines)
 
 
-# Of Spark 4.1, shortened.
+# From Spark 4.1, shortened.
 ENDED = [
     'Exception in thread "main" org.apache.spark.sql.AnalysisException: [PATH_NOT_FOUND] Path does not exist: file:/x'
 ]
@@ -101,19 +101,19 @@ def test_an_exception_whose_stack_trace_is_long_stands_before_the_last_fifteen_l
     assert explain(*lines).splitlines() == [head[-1], "…", *lines[-UNMARKED_LINES:]]
 
 
-def test_an_exception_without_a_mark_begins_what_explains() -> None:
+def test_without_a_mark_the_lines_begin_at_the_exception() -> None:
     lines = [*ENDED, *FRAMES * 13, *SHUTDOWN]
     assert explain("started", *lines).splitlines() == lines
     lines = [*["noise"] * 20, "ValueError: the result is too long", *SHUTDOWN]
     assert explain(*lines).splitlines() == lines[-UNMARKED_LINES:]
 
 
-def test_an_exception_long_before_the_end_does_not_explain() -> None:
+def test_the_lines_do_not_begin_at_an_exception_long_before_the_end() -> None:
     lines = [f"line {n}" for n in range(MAX_LINES_AFTER + 1)]
     assert explain("ValueError: handled", *lines).splitlines() == lines[-UNMARKED_LINES:]
 
 
-def test_a_traceback_explains_though_its_exception_has_an_unusual_name() -> None:
+def test_the_lines_begin_at_a_traceback_whose_exception_has_an_unusual_name() -> None:
     lines = ["Traceback (most recent call last):", '  File "job.py", line 5', "Boom: b"]
     assert explain("ValueError: handled", *["noise"] * 20, *lines).splitlines() == lines
 

@@ -168,7 +168,7 @@ def test_an_execution_is_asked_about_once() -> None:
     ],
 )
 def test_a_try_that_is_started_again_finds_its_own_write(state: str | None, ended: StatementState | None) -> None:
-    """It has failed for this try if it has failed: it is not executed again under the same id."""
+    """A write that has failed fails this try too: it is not executed again under the same id."""
     keys = [key_of(SENT, 1, mark_of(INSERT)), "sql_since-1"]
     record = SqlRecord.begin(keys, 1, 1, is_restarted=True)
     found = asked([SELECT, INSERT], SUCCEEDED, state, record=record)
