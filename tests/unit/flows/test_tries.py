@@ -3,7 +3,12 @@ from __future__ import annotations
 import pytest
 
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.tries import first_since_clear, is_last, was_cancelled_for_earlier_try
+from airflow_provider_wherobots.flows.tries import (
+    begins_after_clear,
+    first_since_clear,
+    is_last,
+    was_cancelled_for_earlier_try,
+)
 
 
 def test_the_last_try_comes_after_all_retries() -> None:
@@ -45,3 +50,22 @@ def test_only_a_cancel_soon_after_re_attaching_is_that_of_the_try_before(
 ) -> None:
     outcome = Outcome(ending, "r1", "X", ended_at=1_000.0 + after)
     assert was_cancelled_for_earlier_try(outcome, reattached, 1_000.0) is expected
+
+
+@pytest.mark.parametrize(
+    ("try_number", "first", "last_begun", "expected"),
+    [
+        (1, 1, None, True),
+        (2, 1, 1, False),
+        (2, 2, 1, True),
+        (3, 2, 2, False),
+        (3, 2, 1, True),
+        (2, 2, 2, False),
+        (2, 2, None, True),
+        (3, 2, None, False),
+    ],
+)
+def test_a_try_is_the_first_after_a_clear_if_none_has_begun_since(
+    try_number: int, first: int, last_begun: int | None, expected: bool
+) -> None:
+    assert begins_after_clear(try_number, first, last_begun) is expected

@@ -178,10 +178,26 @@ def test_a_try_that_is_started_again_finds_its_own_write(state: str | None, ende
     assert (edited.in_doubt, edited.is_edited) == (0, True)
 
 
-@pytest.mark.parametrize(("state", "kept"), [(SUCCEEDED, 1), (RUNNING, 1), (FORGOTTEN, 0)])
-def test_a_try_that_is_started_again_finds_what_it_has_read(state: str | None, kept: int) -> None:
-    found = asked([SELECT], state, record=SqlRecord.begin(["sql_since-1"], 1, 1, is_restarted=True))
-    assert len(found.outcomes) == kept
+@pytest.mark.parametrize(
+    ("statements", "states", "kept"),
+    [
+        ([SELECT], [SUCCEEDED], [0]),
+        ([SELECT], [RUNNING], [0]),
+        ([SELECT], [FORGOTTEN], []),
+        ([SELECT, "SHOW TABLES"], [SUCCEEDED, FORGOTTEN], [0]),
+        ([SELECT, INSERT], [SUCCEEDED, FORGOTTEN], [0]),
+    ],
+)
+def test_a_try_that_is_started_again_finds_what_it_has_read(
+    statements: list[str], states: list[str | None], kept: list[int]
+) -> None:
+    found = asked(statements, *states, record=SqlRecord.begin(["sql_since-1"], 1, 1, is_restarted=True))
+    assert list(found.outcomes) == kept
+
+
+def test_a_read_that_still_runs_after_a_write_that_is_done_is_followed_in_its_place() -> None:
+    found = asked([INSERT, SELECT], SUCCEEDED, RUNNING)
+    assert executed(found) == {0: (1, IDS.of(1, mark_of(INSERT))), 1: (1, IDS.of(1, mark_of(SELECT)))}
 
 
 def test_what_the_session_says_is_learned() -> None:

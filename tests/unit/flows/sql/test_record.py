@@ -108,6 +108,7 @@ def test_a_try_that_is_started_again_keeps_what_it_has_sent() -> None:
     for record in (again, SqlRecord.resume(again.to_keys(), 2, 2)):
         assert (record.earlier_tries, record.in_doubt(A), record.is_complete) == ([2], [2], True)
         assert record.sent_now() == A
+    assert not SqlRecord.begin(keys[:1], 2, 2, is_restarted=True).is_complete
 
 
 def test_a_deferral_keeps_it() -> None:

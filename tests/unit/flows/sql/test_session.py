@@ -503,6 +503,12 @@ def hanging(call: Call[Any], moment: float) -> Any:
     raise Hang
 
 
+def test_the_check_whether_a_session_is_ready_counts_in_the_time_to_stop_it() -> None:
+    script = Script(hanging)
+    script.run(stop_starting_session("s1", 15.0))
+    assert script.elapsed < 16
+
+
 @pytest.mark.parametrize("answer", [always(ServerError("deleteSqlSession", 503)), hanging])
 @pytest.mark.parametrize("budget", [3.8, 25.0])
 def test_stopping_never_takes_longer_than_it_may(answer: Callable[..., Any], budget: float) -> None:
