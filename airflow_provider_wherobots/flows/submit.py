@@ -109,7 +109,7 @@ def submit_run(
         active = [run for run in runs if run.is_active]
         if runs and not active and (reuse_ended or (reuse_completed and runs[-1].status == COMPLETED)):
             yield Note(logging.INFO, f"Run {runs[-1].id} has already ended ({runs[-1].status}); it is not repeated")
-            return Submission(runs[-1], reattached=True)
+            return Submission(runs[-1], reattached=not reuse_ended)
         if active and not replace:
             run = yield from _keep_oldest(active)
             yield from _note_reattached(run, (yield from uploads.compare(payload, run.payload)))

@@ -102,7 +102,7 @@ class SqlHistory:
 
     def kept(self) -> dict[str, Any]:
         """The record as a deferral stores it."""
-        return {"record": self.record.to_keys(), "suffix": self.ids.identity}
+        return {"record": self.record.kept(), "suffix": self.ids.identity}
 
     def sending(self, statement: Planned, execution_id: str) -> None:
         """Record that a write is about to be sent. If that fails, it must not be sent."""

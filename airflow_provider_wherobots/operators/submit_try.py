@@ -86,7 +86,8 @@ class SubmitTry(RunTry[CreatesRun]):
             expects_run=expects_run,
             replace=cleared and task.cancel_on_kill,
             reuse_completed=task.reuse_completed and not cleared and expects_run,
-            reuse_ended=is_restarted,
+            # The keys are then those of this try.
+            reuse_ended=is_restarted and expects_run,
         )
 
     def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:

@@ -172,7 +172,8 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         :param context: the task's context.
         """
         kept, number = next_kwargs or {}, context["ti"].try_number
-        if next_method == FAILED_TRIGGER:
+        # Airflow 3.0 and 3.1.0 hand a retry the failure of the try before.
+        if next_method == FAILED_TRIGGER and not (RETRY_RESUMES_DEFERRAL and number > 1):
             return super().resume_execution(next_method, next_kwargs, context)
         has_event = "event" in kept
         if has_event and kept.get("try_number", number) == number:
@@ -180,7 +181,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
             return BaseOperator.resume_execution(self, next_method, next_kwargs, context)
         if not (has_event or RETRY_RESUMES_DEFERRAL):
             # As in TaskTry.starts_over.
-            self.deferrable = False
+            self.deferrable, self.mode = False, "poke"
         return self._poke_and_defer(context, 1, datetime.now(UTC))
 
     def poke(self, context: Context) -> bool:

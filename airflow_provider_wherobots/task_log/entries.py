@@ -112,8 +112,8 @@ def entry_of(record: LogRecord) -> Entry:
         return Entry(time_us // 1000 * 1000, record.level, spaced)
     if time_us % 1000 + record.repeats < 1000:
         return Entry(time_us + record.repeats, record.level, record.text)
-    # In the next millisecond it would come after lines that follow it, or be equal to one.
-    return Entry(time_us, record.level, spaced)
+    # In the next millisecond it would come after lines that follow it, or be equal to one. The one before has no space.
+    return Entry(time_us, record.level, f"{spaced} ")
 
 
 def write_entry(logger: Any, entry: Entry) -> None:

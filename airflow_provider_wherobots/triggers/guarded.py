@@ -34,6 +34,10 @@ CANCEL_BUDGET_SECONDS = 13.0
 DEFERRED = "deferred"
 
 
+WITH_WORKER = ("scheduled", "queued", "running")
+"""A worker has the task, or will have it: perhaps with the event of another triggerer, while this one was away."""
+
+
 class GuardedTrigger(BaseTrigger):
     """Fire one event. Cancel the run or statement if its task is no longer deferred: a user marked or cleared it.
 
@@ -107,6 +111,9 @@ class GuardedTrigger(BaseTrigger):
         """
         return WherobotsHook(self.wherobots_conn_id)
 
+    _state_at_kill: str | None = None
+    """The task's state that the guard has seen; None after Ctrl-C."""
+
     @property
     def _is_in_triggerer(self) -> bool:
         """False in ``airflow dags test``, which has no kill but Ctrl-C, and in which a trigger cannot push XComs."""
@@ -138,6 +145,7 @@ class GuardedTrigger(BaseTrigger):
             self.log.info("%s is not cancelled: the task is still deferred", self._target)
             return
         self.log.info("%s is cancelled: the task is no longer deferred (state: %s)", self._target, state)
+        self._state_at_kill = state
         await self._cancel_and_say()
 
     async def _cancel_and_say(self) -> None:

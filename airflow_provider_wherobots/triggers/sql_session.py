@@ -8,8 +8,8 @@ from typing import Any
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_starting_session
-from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
+from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session, stop_starting_session
+from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
 
 
 class WherobotsSqlSessionTrigger(GuardedTrigger):
@@ -51,7 +51,8 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
         return {"session_id": self.session_id, "reason": reason}
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
-        return stop_starting_session(self.session_id, left())
+        may_be_used = self._state_at_kill in (*WITH_WORKER, "success")
+        return (stop_starting_session if may_be_used else stop_session)(self.session_id, left())
 
     @property
     def _what(self) -> str:

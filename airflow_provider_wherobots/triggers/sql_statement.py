@@ -12,7 +12,7 @@ from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, follow_in_session
-from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
+from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
 
 
 class WherobotsSqlStatementTrigger(GuardedTrigger):
@@ -74,9 +74,9 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
         last = yield from cancel_in_session(self.session_id, self.execution_id, left())
-        # If it had already ended, another triggerer has fired the event, and a worker uses the session.
         had_ended = isinstance(last, StateUpdated | ExecutionResult) and last.state != CANCELLED
-        if self.stops_session and not had_ended:
+        is_used = had_ended and self._state_at_kill in WITH_WORKER
+        if self.stops_session and not is_used:
             yield from stop_session(self.session_id, max(1.0, left()))
 
     @property

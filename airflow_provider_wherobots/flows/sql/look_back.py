@@ -115,8 +115,7 @@ class SqlLookBack:
             return number, (yield from self._success(statement, number))
         for number in self.record.in_doubt(mark):
             outcome = yield from self._query(statement, number)
-            has_failed_now = outcome.state is StatementState.FAILED and number == self.record.try_number
-            if outcome.state in SUCCESSES or outcome.was_running or has_failed_now:
+            if outcome.state in SUCCESSES or outcome.was_running or self._has_failed_now(outcome, number):
                 return number, outcome
             if outcome.state is StatementState.FAILED and (key := self.record.write(Word.NO_EFFECT, mark, number)):
                 self._found.learned.append(key)
@@ -158,16 +157,22 @@ class SqlLookBack:
                 break
             for number in self.record.earlier_tries:
                 outcome = yield from self._query(statement, number)
-                if outcome.was_running or outcome.state in SUCCESSES:
+                has_failed_now = self._has_failed_now(outcome, number)
+                if outcome.was_running or outcome.state in SUCCESSES or has_failed_now:
                     passed[index] = number, outcome
                     break
             else:
                 break
-            if outcome.was_running:
+            if outcome.was_running or has_failed_now:
                 self._found.outcomes.update(passed)
                 return
-        if self.record.was_started_before:
-            self._found.outcomes.update(passed)
+        # What this try has read, if it was started before.
+        own = {index: found for index, found in passed.items() if found[0] == self.record.try_number}
+        self._found.outcomes.update(own)
+
+    def _has_failed_now(self, outcome: StatementOutcome, number: int) -> bool:
+        """Whether a statement has failed in this try, which was started before: then the try fails."""
+        return outcome.state is StatementState.FAILED and number == self.record.try_number
 
     def _query(self, statement: Planned, number: int) -> Flow[StatementOutcome]:
         """Request the state of an execution. One that runs is followed to its end."""

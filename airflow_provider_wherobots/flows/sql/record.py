@@ -36,6 +36,8 @@ NAMESPACE = UUID("5f0d4f6e-7c0a-4a0e-9d7e-0c6f2f1d9b51")
 MARK_CHARS = 12
 MAX_EARLIER_TRIES = 5
 CLEARED_KEY = "sql_cleared"
+STARTED_BEFORE = "started_before"
+"""Among the keys that a deferral keeps, if this try was started before."""
 _UNSETTLED_KEY, _SETTLED_KEY = "sql_unsettled", "sql_settled"
 """Keys of versions without this record: a write may have been sent; it has had no effect."""
 _SINCE = re.compile(r"sql_since-(\d+)")
@@ -79,8 +81,8 @@ def key_of(word: Word, try_number: int, mark: str) -> str:
 @dataclass
 class SqlRecord:
     """The record as one try has it. ``first`` is the first try since the last clear; ``is_complete`` means that nothing
-    was sent that it does not mention; ``was_started_before`` that this try may have sent statements before, such as one
-    that Airflow starts again (``operators/begun_tries.py``).
+    was sent that it does not mention; ``was_started_before`` that Airflow starts this try again
+    (``operators/begun_tries.py``).
     """
 
     try_number: int
@@ -109,11 +111,11 @@ class SqlRecord:
 
     @classmethod
     def resume(cls, keys: Collection[str] | None, try_number: int, first: int) -> SqlRecord:
-        """The record of a try that continues after a deferral. ``keys`` is what :meth:`to_keys` returned before it;
+        """The record of a try that continues after a deferral. ``keys`` is what :meth:`kept` returned before it;
         None if that is lost.
         """
         record = cls._read(keys or (), try_number, first, is_complete=first == try_number)
-        record.was_started_before = record.sent_now() is not None
+        record.was_started_before = STARTED_BEFORE in (keys or ())
         return record
 
     @classmethod
@@ -136,6 +138,10 @@ class SqlRecord:
             return None
         self._words[mark, try_number] = word
         return key_of(word, try_number, mark)
+
+    def kept(self) -> list[str]:
+        """What a deferral keeps for :meth:`resume`."""
+        return [*self.to_keys(), STARTED_BEFORE] if self.was_started_before else self.to_keys()
 
     def to_keys(self) -> list[str]:
         """The keys that a later try needs. The last one marks them as complete."""

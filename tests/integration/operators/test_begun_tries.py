@@ -11,7 +11,7 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import AIRFLOW, retry_resumes_deferral
-from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
+from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException, WherobotsRunFailedException
 from airflow_provider_wherobots.operators import task_try
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
@@ -111,6 +111,32 @@ def test_a_try_that_is_started_again_fails_if_its_run_has_failed(
     task, first = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance(max_tries=0)
     follow(deferral_of(task, first))
     with pytest.raises(WherobotsRunFailedException):
+        run_to_end(task, started_again(first))
+    assert control.counts()["creates_received"] == 1
+
+
+@pytest.mark.parametrize("max_tries", [1, 2], ids=["a retry", "after a clear"])
+def test_a_try_that_is_started_again_before_it_had_a_run_does_not_take_an_earlier_one(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, max_tries: int
+) -> None:
+    """It waited for quota."""
+    task, first = operator(run_python=RESULT, retries=1), TaskInstance()
+    run_to_end(task, first)
+    second = TaskInstance(2, max_tries, xcoms={key: True for key in first.xcoms if key.startswith("run_suffix")})
+    second.xcoms["begun_try-2"] = True
+    again = started_again(second)
+    run_to_end(task, again)
+    assert again.xcoms["run_id"] != first.xcoms["run_id"]
+
+
+def test_a_try_that_is_started_again_fails_if_its_run_was_cancelled(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, first = operator(run_python=WAIT, retries=1), TaskInstance()
+    deferred = deferral_of(task, first)
+    task.hook.cancel_run(first.xcoms["run_id"])
+    follow(deferred)
+    with pytest.raises(WherobotsRunCancelledException):
         run_to_end(task, started_again(first))
     assert control.counts()["creates_received"] == 1
 

@@ -1252,18 +1252,19 @@ def test_a_kill_while_deferred_stops_a_session_of_its_own(
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize(("state", "is_ended"), [("running", False), ("failed", True)])
 def test_a_triggerer_that_comes_back_does_not_stop_a_session_that_a_worker_uses(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, is_ended: bool
 ) -> None:
-    """Another triggerer has taken its trigger over, and fired the event."""
+    """Another triggerer has taken its trigger over, and fired the event. A user's kill stops the session."""
     control.answer_sql(INSERT, held=True)
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="running"))
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value=state))
     ti = TaskInstance()
     trigger = trigger_of(statement_deferral_of(make(INSERT, deferrable=True, force_new=True), ti))
     control.release_sql()
     wait_for(lambda: not is_running(control), what="the statement's end")
     asyncio.run(trigger.on_kill())
-    assert not is_stopped(control, ti)
+    assert is_stopped(control, ti) is is_ended
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.compat import (
-    RETRY_RESUMES_DEFERRAL,
     AirflowFailException,
     AirflowSensorTimeout,
     AirflowSkipException,
@@ -230,13 +229,24 @@ def test_a_try_that_gets_what_another_one_has_stored_starts_over(make: Make, con
     assert deferral_of(make(timeout=3_600), cleared, again, None).kwargs["looks"] == 2
 
 
+@pytest.mark.parametrize("mode", ["poke", "reschedule"])
 def test_a_sensor_that_was_missing_in_its_dag_while_deferred_does_not_defer_again(
-    make: Make, control: ControlClient
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, mode: str
 ) -> None:
+    monkeypatch.setattr(sensor_module, "RETRY_RESUMES_DEFERRAL", False)
     arrive(control, 1)
-    task, ti = make(), TaskInstance(2, task_id="wait")
+    task, ti = make(mode=mode), TaskInstance(2, task_id="wait")
     task.resume_execution("execute_after_pause", {"looks": 3}, context(ti))
-    assert task.deferrable is RETRY_RESUMES_DEFERRAL
+    assert (task.deferrable, task.mode) == (False, "poke")
+
+
+def test_on_3_0_a_retry_does_not_fail_with_the_failure_of_the_try_before(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sensor_module, "RETRY_RESUMES_DEFERRAL", True)
+    arrive(control, 1)
+    make().resume_execution("__fail__", {"error": "Trigger failure"}, context(TaskInstance(2, task_id="wait")))
+    assert executed(control) == [QUERY]
 
 
 @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])

@@ -160,6 +160,8 @@ def test_a_line_is_written_though_its_level_was_renamed(tmp_path: Path, log_to: 
     [
         ([0, 0, 0, 0], "tick tick tick tick"),
         ([999, 999, 1000], "tick tick tick"),
+        ([998, 998, 999], "tick tick tick"),
+        ([994, 997, 998], "tick tick tick"),
         ([999, 999, 999], "tick tick end"),
         ([900, 901, 902, 1900, 1901], "tick tick end tick tick"),
         ([*range(0, 6_000, 3)], "tick " * 2_000),

@@ -186,6 +186,7 @@ def test_a_try_that_is_started_again_finds_its_own_write(state: str | None, ende
         ([SELECT], [FORGOTTEN], []),
         ([SELECT, "SHOW TABLES"], [SUCCEEDED, FORGOTTEN], [0]),
         ([SELECT, INSERT], [SUCCEEDED, FORGOTTEN], [0]),
+        ([SELECT], [FAILED], [0]),
     ],
 )
 def test_a_try_that_is_started_again_finds_what_it_has_read(
@@ -193,6 +194,11 @@ def test_a_try_that_is_started_again_finds_what_it_has_read(
 ) -> None:
     found = asked(statements, *states, record=SqlRecord.begin(["sql_since-1"], 1, 1, is_restarted=True))
     assert list(found.outcomes) == kept
+
+
+def test_a_try_that_is_started_again_reads_again_what_the_try_before_has_read() -> None:
+    record = SqlRecord.begin(["sql_since-1"], 2, 1, is_restarted=True)
+    assert asked([SELECT], SUCCEEDED, record=record).outcomes == {}
 
 
 def test_a_read_that_still_runs_after_a_write_that_is_done_is_followed_in_its_place() -> None:

@@ -105,10 +105,13 @@ def test_a_try_that_is_started_again_keeps_what_it_has_sent() -> None:
     """Also in the first try after a clear, and through a deferral."""
     keys = [key_of(Word.SENT, 2, A), "sql_since-2"]
     again = SqlRecord.begin(keys, 2, 2, is_restarted=True)
-    for record in (again, SqlRecord.resume(again.to_keys(), 2, 2)):
+    for record in (again, SqlRecord.resume(again.kept(), 2, 2)):
         assert (record.earlier_tries, record.in_doubt(A), record.is_complete) == ([2], [2], True)
         assert record.sent_now() == A
     assert not SqlRecord.begin(keys[:1], 2, 2, is_restarted=True).is_complete
+    done = SqlRecord.begin([key_of(Word.SUCCEEDED, 2, A), "sql_since-2"], 2, 2, is_restarted=True)
+    assert SqlRecord.resume(done.kept(), 2, 2).earlier_tries == [2]
+    assert SqlRecord.resume(done.to_keys(), 2, 2).earlier_tries == []
 
 
 def test_a_deferral_keeps_it() -> None:
