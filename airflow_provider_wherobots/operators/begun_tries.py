@@ -45,11 +45,13 @@ def last_begun(task_instance: Any) -> int | None:
 
 
 def is_resumed_for_earlier_try(pull: Callable[[str], Any], try_number: int) -> bool:
-    """Whether a try is resumed although it has not begun, with the event of the try before. False if unknown."""
+    """Whether a try is resumed although it has not begun, with the event of an earlier try. False if unknown."""
     if AIRFLOW < (3, 0) or try_number == 1:
         return False
     with suppress(Exception):
-        return not pull(f"{BEGUN_TRY_KEY}-{try_number}") and bool(pull(f"{BEGUN_TRY_KEY}-{try_number - 1}"))
+        if not pull(f"{BEGUN_TRY_KEY}-{try_number}"):
+            # The tries between may not have begun either.
+            return any(pull(f"{BEGUN_TRY_KEY}-{number}") for number in range(try_number - 1, 0, -1))
     return False
 
 

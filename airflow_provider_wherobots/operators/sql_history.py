@@ -72,7 +72,10 @@ class SqlHistory:
 
     def id_of(self, statement: Planned) -> str:
         """The id under which this try executes a statement first."""
-        return self.ids.of(self.try_number, statement.mark)
+        execution_id = self.ids.of(self.try_number, statement.mark)
+        # If this try was started before, it has executed USE and SET already.
+        is_used = self.record.was_started_before and statement.changes_session
+        return self.ids.of_second(execution_id) if is_used else execution_id
 
     def begin(self, *, is_resumed: bool = False) -> Collection[str]:
         """Read the record of the try before, or of an earlier start of this one. Pass it on, and return its XCom keys.

@@ -179,13 +179,14 @@ def test_a_cleared_task_repeats_its_run_if_its_next_try_never_began(
 
 
 @pytest.mark.parametrize("script", ["result.py", "fail.py"])
+@pytest.mark.parametrize("try_number", [2, 3], ids=["the next try", "the one after it, which never began"])
 def test_a_task_that_is_cleared_while_a_worker_resumes_it_starts_over(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, script: str
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, script: str, try_number: int
 ) -> None:
     task, first = operator(run_python={"uri": f"s3://jobs/{script}", "args": ["1", "0"]}, retries=1), TaskInstance()
     deferred = deferral_of(task, first)
     event = follow(deferred)
-    cleared = TaskInstance(2, max_tries=2, xcoms=first.xcoms)
+    cleared = TaskInstance(try_number, max_tries=try_number, xcoms=first.xcoms)
     old = first.xcoms["run_id"]
     deferral_of(operator(run_python=RESULT, retries=1), cleared, deferred, event)
     assert cleared.xcoms["run_id"] != old

@@ -930,6 +930,20 @@ def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, contr
     assert executed(control) == [INSERT]
 
 
+@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 starts each try once")
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_try_that_is_started_again_changes_its_session_under_another_id(make: Make, control: ControlClient) -> None:
+    control.behaviour(sql_used_execution_id="refused")
+    control.answer_sql(INSERT, held=True)
+    ti, statements = TaskInstance(), ["USE a.b", INSERT]
+    deferred = statement_deferral_of(make(statements, deferrable=True, retries=1), ti)
+    control.release_sql()
+    events_of(trigger_of(deferred))
+    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms), task_reschedule_count=1)
+    run_to_end(make(statements, deferrable=True, retries=1), TaskInstance(_ti_context_from_server=told))
+    assert executed(control) == ["USE a.b", INSERT, "USE a.b"]
+
+
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement_again(
