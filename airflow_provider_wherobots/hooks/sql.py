@@ -65,12 +65,12 @@ if TYPE_CHECKING:
 
 OWN_INACTIVE_SECONDS = 300
 """How long a hook's own session lives after its last connection, if nothing stops it."""
-MAY_HAVE_WRITTEN = (
-    "The task is not retried: one of its statements may have written, and a retry would execute it again. Check "
-    "the table"
-)
 STOP_SECONDS = 5.0
 """How long the hook tries to stop its own session when nothing uses it any more."""
+_MAY_HAVE_WRITTEN = (
+    "The task is not retried: one of its statements may have written, and a retry would execute it again. Check the "
+    "table"
+)
 
 
 class WherobotsSqlHook(DbApiHook):
@@ -298,7 +298,7 @@ class WherobotsSqlHook(DbApiHook):
         except AirflowTaskTimeout as error:
             if not self._repeatability.has_written:
                 raise
-            text = f"{reason_of(error)}\n{MAY_HAVE_WRITTEN}"
+            text = f"{reason_of(error)}\n{_MAY_HAVE_WRITTEN}"
             raise without_retry(WherobotsExecutionTimeoutException(text)) from error
 
     def get_df(

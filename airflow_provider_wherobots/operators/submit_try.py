@@ -135,10 +135,8 @@ class SubmitTry(RunTry[CreatesRun]):
         return super().finish(outcome)
 
     def _failure(self, outcome: Outcome) -> Exception:
-        kind, left = EXCEPTIONS[outcome.ending], ""
-        if outcome.ending is Ending.GAVE_UP:
-            left = self._end_run_without_follower(outcome.run_id)
-        return kind(outcome.describe(self._run_url(outcome.run_id), left=left))
+        left = self._end_run_without_follower(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
+        return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), left=left))
 
     @property
     def _is_last(self) -> bool:
