@@ -57,8 +57,17 @@ class Service:
         return urlsplit(self.server.url).port or 80
 
     def hold_jobs(self) -> None:
-        """Let jobs wait when they have said their lines."""
-        (self.root / "go").unlink(missing_ok=True)
+        """Let jobs wait when they have said their lines, and ``every_level.py`` before it says them too."""
+        for name in ("begin", "go"):
+            (self.root / name).unlink(missing_ok=True)
+
+    def let_jobs_begin(self) -> None:
+        """Let a job say its lines.
+
+        Airflow writes a group of lines while a task is deferred, folds it, and sorts by time: the lines of a job that
+        begins within it would be hidden.
+        """
+        (self.root / "begin").touch()
 
     def let_jobs_end(self) -> None:
         """Let waiting jobs end."""

@@ -134,6 +134,7 @@ def test_a_run_started_by_hand_can_be_watched(
     ui.trigger(DAG_ID)
     ui.open_task(TASK_ID)
     see(ui.state("deferred"))
+    service.let_jobs_begin()
     run = service.newest_run()
     ControlClient(service.server.url, service.server.api_key).patch_run(run["id"], kubeApp={"spark_ui_url": SPARK_UI})
 
@@ -229,6 +230,7 @@ def test_a_waiting_sensor_shows_what_it_waits_for(
     see(ui.state("deferred"))
     ui.wait_for_line("Waiting for a run named 'hail_stats'")
     run_id = service.create_run("hail_stats")
+    service.let_jobs_begin()
     ui.wait_for_line(f"Run {run_id} is RUNNING")
     screenshots.take(ui.page, "sensor", height=520)
 

@@ -1,4 +1,4 @@
-"""Says a line of every kind that a job's log holds, waits for the file ``go``, and ends well.
+"""Waits for the file ``begin``, says a line of every kind that a job's log holds, waits for ``go``, and ends well.
 
 The lines are what Spark's log4j, Python's logging and Python itself write; the caught error is a real one.
 """
@@ -22,6 +22,9 @@ logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", le
 logging.Formatter.converter = time.gmtime
 log = logging.getLogger("neighbours")
 
+root = Path(os.environ["WHEROBOTS_LOCAL_ROOT"])
+while not (root / "begin").exists():
+    time.sleep(0.1)
 spark("INFO", "SparkContext", "Running Spark version 4.0.1")
 spark("INFO", "SedonaContext", "Sedona functions are registered")
 spark("WARN", "NativeCodeLoader", "Unable to load native-hadoop library for your platform")
@@ -34,7 +37,6 @@ except KeyError:
     traceback.print_exc()
 print(f"{GREEN}Joined{PLAIN} 8,051 airports with their neighbours", flush=True)
 
-go = Path(os.environ["WHEROBOTS_LOCAL_ROOT"], "go")
-while not go.exists():
+while not (root / "go").exists():
     time.sleep(0.1)
 log.info("The result is written")
