@@ -22,7 +22,7 @@ from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, n
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.operators.openlineage import SparkLineage
+    from airflow_provider_wherobots.tasks.openlineage import SparkLineage
 
 
 class CreatesRun(FollowsRun):
@@ -52,7 +52,7 @@ class CreatesRun(FollowsRun):
 
     def payload_to_send(self, context: Context, suffix: str = "") -> dict[str, Any]:
         """Build the body after all arguments are rendered. The region is checked too, but is a query parameter."""
-        from airflow_provider_wherobots.operators.run_suffix import suffix_of_task
+        from airflow_provider_wherobots.tasks.run_suffix import suffix_of_task
 
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
         payload = self._checked_payload(name)
@@ -89,7 +89,7 @@ class CreatesRun(FollowsRun):
     @cached_property
     def lineage(self) -> SparkLineage:
         """OpenLineage's properties for this task's run."""
-        from airflow_provider_wherobots.operators.openlineage import SparkLineage
+        from airflow_provider_wherobots.tasks.openlineage import SparkLineage
 
         return SparkLineage(
             self.openlineage_inject_parent_job_info, self.openlineage_inject_transport_info, self.log.warning
@@ -101,7 +101,7 @@ class CreatesRun(FollowsRun):
         It has the paths of local files, not their addresses: Airflow builds it again when the task resumes, and by then
         a file may have changed or gone.
         """
-        from airflow_provider_wherobots.operators.openlineage import without_secrets
+        from airflow_provider_wherobots.tasks.openlineage import without_secrets
 
         return without_secrets(self.payload_to_send(context))
 

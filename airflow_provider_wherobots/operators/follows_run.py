@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, ClassVar
 from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+    from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 
 
 class FollowsRun(WherobotsTask):
     """What ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share.
 
     A DAG file needs only the arguments and their rules. The work of a try is in a
-    :class:`~airflow_provider_wherobots.operators.run_try.RunTry`, which only a running task imports, because Airflow
+    :class:`~airflow_provider_wherobots.tasks.run_try.RunTry`, which only a running task imports, because Airflow
     imports a DAG file's operators again each time it parses the file. Source: "Top level Python Code" on Airflow's
     page "Best Practices".
     """
@@ -30,7 +30,7 @@ class FollowsRun(WherobotsTask):
     always_prints_result: ClassVar[bool] = False
     """Whether every script that succeeds prints a result."""
 
-    def _make_attempt(self) -> WorkerAttempt:
-        from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+    def _make_attempt(self) -> RunAttempt:
+        from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 
-        return WorkerAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)
+        return RunAttempt(self.hook, cancel_on_kill=self.cancel_on_kill)

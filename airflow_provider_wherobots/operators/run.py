@@ -27,7 +27,7 @@ from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, 
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.operators.submit_try import SubmitTry
+    from airflow_provider_wherobots.tasks.submit_try import SubmitTry
 
 _FLAGS = (
     "poll_logs",
@@ -248,7 +248,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _new_try(self, context: Context) -> SubmitTry:
-        from airflow_provider_wherobots.operators.submit_try import SubmitTry
+        from airflow_provider_wherobots.tasks.submit_try import SubmitTry
 
         return SubmitTry(self, context, self._attempt)
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_wherobots.compat import Context
     from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-    from airflow_provider_wherobots.operators.sql_try import SqlTry
+    from airflow_provider_wherobots.tasks.sql_try import SqlTry
 
 
 class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
@@ -257,6 +257,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
 
     def _new_try(self, context: Context, suffix: str = "") -> SqlTry:
-        from airflow_provider_wherobots.operators.sql_try import SqlTry
+        from airflow_provider_wherobots.tasks.sql_try import SqlTry
 
         return SqlTry(self, context, self._attempt, suffix)

@@ -20,11 +20,11 @@ from airflow_provider_wherobots.flows.run_name import default_run_name, durable_
 from airflow_provider_wherobots.flows.sql.session import stop_requested_session, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.run_suffix import new_suffix
-from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
-from airflow_provider_wherobots.operators.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, pull, push
+from airflow_provider_wherobots.tasks.run_suffix import new_suffix
+from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
+from airflow_provider_wherobots.tasks.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, n
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-    from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
+    from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 
 class SqlTask(WherobotsTask):
@@ -96,7 +96,7 @@ class SqlTask(WherobotsTask):
             )
 
     def _make_attempt(self) -> SqlAttempt:
-        from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
+        from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
         return SqlAttempt(self.hook)
 

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.exceptions import (
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import BaseOperator
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-    from airflow_provider_wherobots.operators.attempt import Attempt
+    from airflow_provider_wherobots.tasks.attempt import Attempt
 
     Base = BaseOperator
 else:

@@ -48,7 +48,7 @@ if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.sensors.sensor_try import SensorTry
+    from airflow_provider_wherobots.tasks.sensor_try import SensorTry
 
 MIN_RESCHEDULE_SECONDS = 10.0
 """The shortest delay between two pokes with ``mode="reschedule"``.
@@ -227,7 +227,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         return this_try.begin()
 
     def _new_try(self, context: Context) -> SensorTry:
-        from airflow_provider_wherobots.sensors.sensor_try import SensorTry
+        from airflow_provider_wherobots.tasks.sensor_try import SensorTry
 
         return SensorTry(self, context, self._attempt)
 

@@ -23,11 +23,11 @@ from airflow_provider_wherobots.exceptions import WherobotsSqlException, Wherobo
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.sql_plan import check_session_id
 from airflow_provider_wherobots.operators.sql_task import SqlTask, as_values
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming, push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS, NEVER_SKIPPED
 from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.tasks.sql_plan import check_session_id
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
 
 # Last: if the extra is missing, the hook's module reports it.

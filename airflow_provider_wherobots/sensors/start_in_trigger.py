@@ -9,7 +9,7 @@ from airflow.triggers.base import StartTriggerArgs
 from jinja2 import Environment, TemplateSyntaxError, nodes
 
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, deadline_margin
-from airflow_provider_wherobots.sensors.sensor_try import CLOCK_MARGIN_SECONDS, sensor_options
+from airflow_provider_wherobots.tasks.sensor_try import CLOCK_MARGIN_SECONDS, sensor_options
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 
 if TYPE_CHECKING:

@@ -12,8 +12,8 @@ import pytest
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows import cancel, follow, forward_logs, named_run, submit, twins
 from airflow_provider_wherobots.flows.sql import session
-from airflow_provider_wherobots.operators import sql_history
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.tasks import sql_history
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
 from wherobots_local import LocalServer

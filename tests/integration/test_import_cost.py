@@ -32,7 +32,7 @@ told = sorted(sys.modules)
 """
 
 LOADED_BEFORE_A_RUN_IS_NAMED = f"""
-from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 
 class Hook:
     @property
@@ -41,7 +41,7 @@ class Hook:
         sys.exit()
 
 told = []
-attempt = WorkerAttempt(Hook(), cancel_on_kill=True)
+attempt = RunAttempt(Hook(), cancel_on_kill=True)
 if argument == "adopt":
     attempt.adopt("run0")
 else:

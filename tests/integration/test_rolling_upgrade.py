@@ -36,8 +36,8 @@ from airflow_provider_wherobots.flows.sql.statement import StatementOptions
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
-from airflow_provider_wherobots.operators.sql_try import SqlTry
+from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
+from airflow_provider_wherobots.tasks.sql_try import SqlTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger

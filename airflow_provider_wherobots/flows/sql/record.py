@@ -82,7 +82,7 @@ def key_of(word: Word, try_number: int, mark: str) -> str:
 class SqlRecord:
     """The record as one try has it. ``first`` is the first try since the last clear; ``is_complete`` means that nothing
     was sent that it does not mention; ``was_started_before`` that Airflow starts this try again
-    (``operators/begun_tries.py``).
+    (``tasks/begun_tries.py``).
     """
 
     try_number: int

@@ -3,12 +3,12 @@
 from datetime import datetime, timedelta
 from typing import Any
 
-from airflow_provider_wherobots.operators import sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStartOperator,
     WherobotsSqlSessionStopOperator,
 )
+from airflow_provider_wherobots.tasks import sql_try
 
 try:
     from airflow.sdk import DAG

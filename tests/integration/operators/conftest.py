@@ -3,11 +3,11 @@
 import pytest
 
 from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.operators import sql_attempt, worker_attempt
+from airflow_provider_wherobots.tasks import run_attempt, sql_attempt
 
 
 def allow(seconds: float, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (sql_attempt, worker_attempt):
+    for module in (sql_attempt, run_attempt):
         monkeypatch.setattr(module, "WORKER_CANCEL_BUDGET_SECONDS", seconds)
 
 

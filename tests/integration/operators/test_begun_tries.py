@@ -12,8 +12,8 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import AIRFLOW, retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException, WherobotsRunFailedException
-from airflow_provider_wherobots.operators import task_try
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.tasks import task_try
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 

@@ -19,9 +19,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_runs_by_suffix
-from airflow_provider_wherobots.operators import attempt, submit_try, worker_attempt
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+from airflow_provider_wherobots.tasks import attempt, run_attempt, submit_try
+from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
 from tests.integration.signals import signal_when
@@ -226,7 +226,7 @@ def test_a_kill_during_the_create_call_of_a_retry_looks_on_after_it_has_found_a_
             task.hook.create_run({"name": control.requests("createJobRun")[0]["name"], "runPython": WAIT})
 
     once_answered(kill_and_hide, monkeypatch)
-    monkeypatch.setattr(worker_attempt, "cancel_runs_by_suffix", partial(cancel_runs_by_suffix, budget_seconds=60))
+    monkeypatch.setattr(run_attempt, "cancel_runs_by_suffix", partial(cancel_runs_by_suffix, budget_seconds=60))
     with pytest.raises(BothCancelled):
         task.execute(context(TaskInstance(try_number=2)))
     assert control.counts()["cancels_effective"] == 2
@@ -241,7 +241,7 @@ def test_a_kill_before_the_create_call_is_not_lost(
 ) -> None:
     task = operator(deferrable=False)
 
-    class KilledWhileMade(WorkerAttempt):
+    class KilledWhileMade(RunAttempt):
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             task.on_kill()
             super().__init__(*args, **kwargs)
@@ -249,7 +249,7 @@ def test_a_kill_before_the_create_call_is_not_lost(
     if moment == "before the try":
         task.on_kill()
     else:
-        monkeypatch.setattr(worker_attempt, "WorkerAttempt", KilledWhileMade)
+        monkeypatch.setattr(run_attempt, "RunAttempt", KilledWhileMade)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert control.counts()["creates_received"] == 0

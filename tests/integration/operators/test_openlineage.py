@@ -14,8 +14,8 @@ from airflow.providers.openlineage.plugins.listener import get_openlineage_liste
 
 from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.decorators.wherobots import wherobots_task
-from airflow_provider_wherobots.operators.openlineage import PACKAGE
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.tasks.openlineage import PACKAGE
 from tests.integration import support
 from tests.integration.decorators import decorated_functions as functions
 from tests.integration.operators.test_rendered_payload import new_dag, shown
@@ -161,7 +161,7 @@ def test_the_transport_is_sent_only_if_the_argument_says_so_and_never_shown(
         masked.append(secret)
         mask_secret(secret)
 
-    monkeypatch.setattr("airflow_provider_wherobots.operators.openlineage.mask_secret", mask)
+    monkeypatch.setattr("airflow_provider_wherobots.tasks.openlineage.mask_secret", mask)
     monkeypatch.setenv("AIRFLOW__OPENLINEAGE__SPARK_INJECT_TRANSPORT_INFO", "True")
     assert TOKEN not in json.dumps(create(openlineage_inject_parent_job_info=True))
     environment = create(durable=False, openlineage_inject_transport_info=True)

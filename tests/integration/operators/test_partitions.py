@@ -9,8 +9,8 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import HAS_PARTITIONS
 from airflow_provider_wherobots.logs.result import read_partitions
-from airflow_provider_wherobots.operators import run_try
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.tasks import run_try
 from tests.integration.decorators import decorated_functions as functions
 from tests.integration.decorators.test_wherobots import given, new_dag, operator_of
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset

@@ -14,7 +14,7 @@ from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.operators.submit_try import SubmitTry
+from airflow_provider_wherobots.tasks.submit_try import SubmitTry
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try
 from tests.support.waiting import wait_for

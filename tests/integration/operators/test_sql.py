@@ -44,10 +44,10 @@ from airflow_provider_wherobots.flows.sql import cancel, connection
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
-from airflow_provider_wherobots.operators import sql_attempt, sql_history, sql_results, sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.sql import requirements
+from airflow_provider_wherobots.tasks import sql_attempt, sql_history, sql_results, sql_try
+from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support, support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of

@@ -9,8 +9,8 @@ import pytest
 
 from airflow_provider_wherobots.exceptions import WherobotsException
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-from airflow_provider_wherobots.operators import sql_try
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.tasks import sql_try
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import statement_deferral_of
 from tests.integration.sql_support import executed

@@ -30,7 +30,7 @@ from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStartOperator,
     WherobotsSqlSessionStopOperator,
 )
-from airflow_provider_wherobots.operators.sql_session_try import SqlSessionTry
+from airflow_provider_wherobots.tasks.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
 from tests.integration.calls import once_answered, timeouts_of

@@ -32,9 +32,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.sensors import sensor_try
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
-from airflow_provider_wherobots.sensors.sensor_try import SensorTry
+from airflow_provider_wherobots.tasks import sensor_try
+from airflow_provider_wherobots.tasks.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from tests.integration import support

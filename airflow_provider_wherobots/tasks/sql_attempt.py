@@ -13,7 +13,7 @@ from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, write_cancel
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.operators.attempt import Attempt
+from airflow_provider_wherobots.tasks.attempt import Attempt
 
 T = TypeVar("T")
 

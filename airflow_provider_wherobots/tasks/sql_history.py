@@ -28,17 +28,17 @@ from airflow_provider_wherobots.flows.sql.record import (
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.operators.begun_tries import last_begun
-from airflow_provider_wherobots.operators.run_suffix import pass_on_suffix, suffix_of_task
-from airflow_provider_wherobots.operators.sql_plan import outcome_query
-from airflow_provider_wherobots.operators.sql_results import first_value
 from airflow_provider_wherobots.operators.wherobots_task import pull, push
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.repeatable import only_reads
+from airflow_provider_wherobots.tasks.begun_tries import last_begun
+from airflow_provider_wherobots.tasks.run_suffix import pass_on_suffix, suffix_of_task
+from airflow_provider_wherobots.tasks.sql_plan import outcome_query
+from airflow_provider_wherobots.tasks.sql_results import first_value
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
-    from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
+    from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 
 class SqlHistory:

@@ -20,7 +20,6 @@ from airflow_provider_wherobots.flows.measurements import Kind, Measurement
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import StoredAddressLink
-from airflow_provider_wherobots.operators.begun_tries import is_resumed_for_earlier_try, note_begun
 from airflow_provider_wherobots.operators.wherobots_task import (
     DEFER_MARGIN_SECONDS,
     FAILED_TRIGGER,
@@ -28,13 +27,14 @@ from airflow_provider_wherobots.operators.wherobots_task import (
     pull,
     push,
 )
+from airflow_provider_wherobots.tasks.begun_tries import is_resumed_for_earlier_try, note_begun
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger
 
-    from airflow_provider_wherobots.operators.attempt import Attempt
     from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask
+    from airflow_provider_wherobots.tasks.attempt import Attempt
 
 T = TypeVar("T", bound="WherobotsTask")
 A = TypeVar("A", bound="Attempt")

@@ -32,9 +32,9 @@ from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
-from airflow_provider_wherobots.operators.begun_tries import forget_earlier_try
-from airflow_provider_wherobots.operators.task_try import TaskTry
-from airflow_provider_wherobots.operators.worker_attempt import WorkerAttempt
+from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try
+from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
+from airflow_provider_wherobots.tasks.task_try import TaskTry
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
 }
 
 
-class RunTry(TaskTry[T, WorkerAttempt]):
+class RunTry(TaskTry[T, RunAttempt]):
     """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end."""
 
     _had_run = False

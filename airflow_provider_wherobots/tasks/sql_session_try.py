@@ -24,9 +24,9 @@ from airflow_provider_wherobots.flows.sql.session import (
     request_session_with_quota,
 )
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
-from airflow_provider_wherobots.operators.task_try import TaskTry
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS
+from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
+from airflow_provider_wherobots.tasks.task_try import TaskTry
 from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
 

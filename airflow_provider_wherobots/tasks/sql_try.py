@@ -34,13 +34,13 @@ from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_sessi
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
-from airflow_provider_wherobots.operators.begun_tries import forget_earlier_try
-from airflow_provider_wherobots.operators.sql_history import SqlHistory
-from airflow_provider_wherobots.operators.sql_plan import plan
-from airflow_provider_wherobots.operators.sql_results import SqlResults
-from airflow_provider_wherobots.operators.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.sql.masking import masked
+from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try
+from airflow_provider_wherobots.tasks.sql_history import SqlHistory
+from airflow_provider_wherobots.tasks.sql_plan import plan
+from airflow_provider_wherobots.tasks.sql_results import SqlResults
+from airflow_provider_wherobots.tasks.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from airflow_provider_wherobots.xcoms import (
     SQL_EXECUTION_ID_KEY,
@@ -51,7 +51,7 @@ from airflow_provider_wherobots.xcoms import (
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
-    from airflow_provider_wherobots.operators.sql_attempt import SqlAttempt
+    from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 HAND_OVER_SECONDS = 30.0
 """How long a statement may hold a worker before the triggerer follows it."""

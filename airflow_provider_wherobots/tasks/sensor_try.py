@@ -19,8 +19,8 @@ from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
+from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY

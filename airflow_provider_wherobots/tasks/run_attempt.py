@@ -14,12 +14,12 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota
 from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import Submission
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.operators.attempt import Attempt
+from airflow_provider_wherobots.tasks.attempt import Attempt
 
 T = TypeVar("T")
 
 
-class WorkerAttempt(Attempt):
+class RunAttempt(Attempt):
     """Submits and follows runs on the calling thread."""
 
     def __init__(self, hook: WherobotsHook, *, cancel_on_kill: bool) -> None:

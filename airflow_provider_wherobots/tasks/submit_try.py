@@ -37,10 +37,11 @@ from airflow_provider_wherobots.flows.tries import (
 )
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.operators.begun_tries import last_begun
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.local_files import find_uploads
-from airflow_provider_wherobots.operators.run_suffix import (
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
+from airflow_provider_wherobots.tasks.begun_tries import last_begun
+from airflow_provider_wherobots.tasks.local_files import find_uploads
+from airflow_provider_wherobots.tasks.run_suffix import (
     earlier_try_had_run,
     earlier_try_has_not_replaced,
     new_suffix,
@@ -48,8 +49,7 @@ from airflow_provider_wherobots.operators.run_suffix import (
     pass_on_suffix,
     suffix_of_task,
 )
-from airflow_provider_wherobots.operators.run_try import EXCEPTIONS, RunTry, follow_options
-from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
+from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, TO_REPLACE_KEY
 
