@@ -332,6 +332,23 @@ def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
+def iteration_of(task_instance: Any) -> int | None:
+    """The iteration of a task in a loop, from 1; None outside of a loop, and on each Airflow without loops.
+
+    Source: Airflow 3.4's page "Task Loops". Not tried: 3.4 cannot be installed yet.
+    """
+    loop = getattr(getattr(task_instance, "_ti_context_from_server", None), "loop", None)
+    return None if loop is None else int(loop.index)
+
+
+def was_started_before(task_instance: Any) -> bool:
+    """Whether Airflow starts a try again, by a reschedule. Airflow 3.1.7 and later do so if a worker resumes a deferred
+    task while its DAG file is missing or broken (``[workers] missing_dag_retries``).
+    """
+    told = getattr(task_instance, "_ti_context_from_server", None)
+    return bool(getattr(told, "task_reschedule_count", 0))
+
+
 def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
     """The keys of the XComs that Airflow deleted when it started the current try: those of the try before, or of this
     one if Airflow has started it before. On 2.11 the keys that the try before has noted, newest first. None if they are

@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.runs.models import (
 from airflow_provider_wherobots.doctor.check import Check, Reading, State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Exchange, Trial
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS, differing_fields
+from airflow_provider_wherobots.flows.submit import LOOK_AGAIN_DELAYS, differing_fields
 from airflow_provider_wherobots.flows.summary import COST
 
 CANCEL_SECONDS = 60.0
@@ -195,7 +195,7 @@ def listed(trial: Trial) -> Reading | None:
     late = shown.at - create.ended_at
     text = "at once" if shown is lists[0][0] else f"after {late:.1f} s"
     # The provider looks up a create without a response for that long.
-    return text, State.ASSUMED if late <= sum(LOOK_UP_DELAYS) else State.DIFFERS
+    return text, State.ASSUMED if late <= sum(LOOK_AGAIN_DELAYS) else State.DIFFERS
 
 
 def found_by_suffix(trial: Trial) -> Reading | None:

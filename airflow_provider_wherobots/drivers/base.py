@@ -12,6 +12,7 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
 from airflow_provider_wherobots.flows.effects import Send, Sleep
+from airflow_provider_wherobots.flows.memory import Memory
 from airflow_provider_wherobots.flows.rate_limit import Places, RateLimits
 from airflow_provider_wherobots.flows.retry import CALL_SECONDS
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -38,8 +39,8 @@ N = TypeVar("N")
 @dataclass(frozen=True, slots=True)
 class Outlets(Generic[R, N]):
     """Callbacks for the effects of a flow, except calls and time. The event-loop driver awaits ``reload``, ``publish``
-    and ``room``. ``publish`` must not raise; None publishes nothing. ``room`` waits until a message, or ``ROOM`` bytes
-    of lines, can be written without blocking.
+    and ``room``. ``publish`` and ``remember`` must not raise; without them nothing is published or remembered. ``room``
+    waits until a message, or ``ROOM`` bytes of lines, can be written without blocking.
     """
 
     note: WriteNote
@@ -47,6 +48,7 @@ class Outlets(Generic[R, N]):
     reload: Callable[[], R]
     publish: Callable[[str, str], N] | None = None
     room: Callable[[], N] | None = None
+    remember: Callable[[Memory], None] | None = None
 
 
 @dataclass(frozen=True, slots=True)

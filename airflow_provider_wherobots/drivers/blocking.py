@@ -33,6 +33,7 @@ from airflow_provider_wherobots.flows.effects import (
     Receive,
     ReloadCredentials,
     Reloaded,
+    Remember,
     Send,
     Sleep,
     Transmit,
@@ -99,15 +100,12 @@ class SyncDriver:
         finally:
             flow.close()
 
-    def stop(self) -> bool:
-        """Stop the flow from sending and waiting, and abort an upload. A signal handler can call this.
-
-        Returns whether an upload was aborted.
-        """
+    def stop(self) -> None:
+        """Stop the flow from sending and waiting, and abort an upload. A signal handler can call this."""
         self.stopped = True
         if self._socket is not None:
             self._socket.break_off()
-        return self._transport.break_off_upload()
+        self._transport.break_off_upload()
 
     def close(self) -> None:
         """Close the WebSocket, if a flow has opened one. The transport stays open."""
@@ -138,17 +136,11 @@ class SyncDriver:
                 self._clock.sleep(self._clock.seconds(effect))
             case Now():
                 return self._clock.now()
-            case Note():
-                self._outlets.note(effect.level, make_safe(effect.text))
+            case Note() | Forward() | Publish() | Remember():
+                self._tell(effect)
             case Prefetch():
                 # Nothing can run at the same time in this driver.
                 pass
-            case Forward():
-                for record in effect.records:
-                    self._outlets.write(record)
-            case Publish():
-                if self._outlets.publish is not None:
-                    self._outlets.publish(effect.key, effect.value)
             case ReloadCredentials():
                 return self._outlets.reload()
             case OpenFile() | Upload():
@@ -156,6 +148,19 @@ class SyncDriver:
             case _:
                 raise TypeError(f"{effect!r} is not an effect")
         return None
+
+    def _tell(self, effect: Note | Forward | Publish | Remember) -> None:
+        outlets = self._outlets
+        match effect:
+            case Note():
+                outlets.note(effect.level, make_safe(effect.text))
+            case Forward():
+                for record in effect.records:
+                    outlets.write(record)
+            case Publish() if outlets.publish is not None:
+                outlets.publish(effect.key, effect.value)
+            case Remember() if outlets.remember is not None:
+                outlets.remember(effect.memory)
 
     def _send(self, effect: Send[Any]) -> Any:
         return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -51,57 +51,39 @@ def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
         raise error
 
 
-def cancel_run_and_twin(
-    run_id: str, suffix: str, budget_seconds: float, *, created_until: float = math.inf
-) -> Flow[bool]:
-    """Cancel a run, and another one that a create whose response was lost may have started. Never raises.
-
-    ``suffix`` is empty if there can be no second run. One that is created after ``created_until``, in epoch seconds, or
-    after this begins belongs to the next try, after a clear: it is left alone. Returns whether the cancel of the run
-    was accepted, or was not needed.
-    """
-    began_at = yield from now()
-    deadline = began_at + budget_seconds
-    is_cancelled = (yield from _cancel_until(run_id, deadline)) is None
-    if suffix:
-        left = deadline - (yield from now())
-        yield from cancel_runs_by_suffix(suffix, left, cancelled_run=run_id, created_until=min(began_at, created_until))
-    return is_cancelled
-
-
 def cancel_runs_by_suffix(
     suffix: str,
     budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS,
     *,
-    find_all: bool = False,
-    cancelled_run: str = "",
+    known: Collection[str] = (),
+    is_create_unanswered: bool = True,
     created_until: float = math.inf,
 ) -> Flow[list[str]]:
-    """Find and cancel what an interrupted create call may have started. Never raises. Returns the ids of the runs.
+    """Find the active runs of a task by the suffix of their names, and cancel them. Never raises.
 
-    List Runs may lag, so the runs are listed until one was found, or the budget is used up; with ``find_all`` always
-    for the whole budget, as the one that was found may be an older run, which was already ending. ``cancelled_run`` was
-    cancelled already, so that there may be no other. ``created_until`` is in epoch seconds.
+    If a create was sent whose response is not known, its run may be in no list yet: then the runs are listed until
+    there is one that was not ``known``, or the budget is used up. A run that is created after ``created_until``, in
+    epoch seconds, belongs to the next try, after a clear: it is left alone. Returns the ids of the cancelled runs.
     """
     deadline = (yield from now()) + budget_seconds
-    found = bool(cancelled_run)
     cancelled: list[str] = []
-    why = ""
+    is_found, why = False, ""
     while (left := deadline - (yield from now())) > 0:
+        has_listed = True
         try:
             runs = yield from find_runs(suffix, timeout=left, urgent=True)
         except WherobotsApiError as error:
-            why, runs = f" ({error})", []
+            has_listed, why, runs = False, f" ({error})", []
         for run in runs:
-            is_known = run.id in (cancelled_run, *cancelled)
-            if run.is_active and not is_known and (created_until == math.inf or run.is_created_until(created_until)):
-                found = True
+            is_own = created_until == math.inf or run.is_created_until(created_until)
+            if run.is_active and is_own and run.id not in cancelled:
+                is_found = True
                 if (yield from _cancel_until(run.id, deadline)) is None:
                     cancelled.append(run.id)
-        if cancelled and not (find_all or cancelled_run):
+        if has_listed and (not is_create_unanswered or any(run.id not in known for run in runs)):
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
-    if not found:
+    if not is_found and (is_create_unanswered or why):
         yield Note(
             logging.WARNING,
             f"No active run whose name ends with {suffix} was found{why}. If one appears later, only a retry of the "

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.api.errors import AuthenticationError, Wherobots
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.files.local_file import FileSource, LocalFile
 from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.flows.memory import Memory
 from airflow_provider_wherobots.logs.records import LogRecord
 
 if TYPE_CHECKING:
@@ -100,6 +101,13 @@ class Publish(Effect[None]):
 
     key: str
     value: str
+
+
+@dataclass(frozen=True, slots=True)
+class Remember(Effect[None]):
+    """Write down what the task remembers, before the next effect. It can fail: the log then says so."""
+
+    memory: Memory
 
 
 @dataclass(frozen=True, slots=True)

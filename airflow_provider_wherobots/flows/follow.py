@@ -24,7 +24,6 @@ from airflow_provider_wherobots.flows.retry import (
     within,
 )
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
-from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
@@ -64,8 +63,6 @@ class FollowOptions(Kept):
         is another one, its seconds are in the field ``execution_timeout`` all the same.
     :param is_new: whether the run was created for this try, and was active at ``started_at``. Then the first poll
         comes a delay after that. Default False: at once.
-    :param twin_suffix: the suffix of the names of the task's runs, if a create call whose response was lost may have
-        started a second one; default empty.
     :param keep_log_tail: whether the outcome of a run that completed also has the end of its log; default False.
     """
 
@@ -81,7 +78,6 @@ class FollowOptions(Kept):
     return_result: bool = False
     limit_name: str = "execution_timeout"
     is_new: bool = False
-    twin_suffix: str = ""
     keep_log_tail: bool = False
 
     def poll_delay(self, moment: float) -> float:
@@ -124,7 +120,6 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
 
 def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[Outcome]:
     status, spark_ui = _StatusNotes(), _SparkUi()
-    twins = TwinWatch(options.run_id, options.twin_suffix, options.started_at)
     get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
     if options.is_new:
@@ -154,11 +149,8 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 outcome = Outcome.of_run(run, (yield from now()))
                 summary = RunSummary.of_run(run, spark_ui.url)
                 del run
-                outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
-                yield from twins.check_last(may_wait=True)
-                return outcome
+                return (yield from _conclude(outcome, summary, log, options, ended_ago))
             seen_active_at = moment
-            yield from twins.check_if_due()
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
             del run
@@ -169,9 +161,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 behind = yield from log.keep_up(_earliest(until, options.deadline), longest_pause)
         moment = yield from now()
         if options.deadline is not None and moment >= options.deadline:
-            outcome = yield from _stop_at_deadline(options, status.last, log, spark_ui.url)
-            yield from twins.check_last(may_wait=False)
-            return outcome
+            return (yield from _stop_at_deadline(options, status.last, log, spark_ui.url))
         if not behind:
             yield within(options.deadline, moment, pause)
 

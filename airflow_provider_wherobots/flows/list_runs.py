@@ -15,6 +15,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run, RunPage
 from airflow_provider_wherobots.flows.effects import Flow, attempt
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.run_name import Identity
 
 PAGE_SIZE = 100
 MAX_PAGES = 20
@@ -86,6 +87,20 @@ def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False
         lambda page: attempt(page.at_once() if urgent else page, timeout),
         wanted=lambda run: run.name.endswith(suffix),
     )
+    return sorted(runs, key=age)
+
+
+def find_runs_of_task(identity: Identity) -> Flow[list[Run]]:
+    """List every run with the ids of a task instance, in any status, and of any deployment, oldest first.
+
+    Source: ``GET /runs?name=*{identity.task}``.
+    """
+
+    def has_ids(run: Run) -> bool:
+        found = Identity.in_name(run.name)
+        return found is not None and found.task == identity.task
+
+    runs = yield from read_pages(partial(calls.list_runs, name=f"*{identity.task}", size=PAGE_SIZE), wanted=has_ids)
     return sorted(runs, key=age)
 
 

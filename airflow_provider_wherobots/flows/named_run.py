@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import math
-import re
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
@@ -25,7 +24,7 @@ from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_page
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS, Outage, wait_out, within
-from airflow_provider_wherobots.flows.run_name import HASH_CHARS, MAX_NAME_CHARS, SUFFIX_CHARS
+from airflow_provider_wherobots.flows.run_name import MAX_NAME_CHARS, SUFFIX_CHARS, Identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 
@@ -54,8 +53,9 @@ class NamedRun:
 
         A run without a create time does not match: it may be any earlier one.
         """
-        has_name = run.name == self.name or re.fullmatch(rf"{re.escape(self._stem)}-[0-9a-f]{{{HASH_CHARS}}}", run.name)
-        return bool(has_name) and run.create_time is not None and run.create_time >= self.earliest
+        stem, is_durable = run.name[:-SUFFIX_CHARS], Identity.in_name(run.name) is not None
+        has_name = run.name == self.name or (is_durable and stem == self._stem)
+        return has_name and run.create_time is not None and run.create_time >= self.earliest
 
     def describe(self) -> str:
         return f"run named {self.name!r} created since {words.moment(self.created_after)}"

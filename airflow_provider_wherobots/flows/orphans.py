@@ -17,10 +17,9 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.run_name import (
     HASH_CHARS,
     SUFFIX_CHARS,
+    Identity,
     default_run_name,
     durable_run_name,
-    make_suffix,
-    task_identity,
 )
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
@@ -61,7 +60,7 @@ class Owner:
     def suffix(self) -> str:
         """The end of the name of each of its runs."""
         ids = self.dag_id, self.run_id, self.task_id, self.map_index
-        return self.noted_suffix or make_suffix(task_identity(*ids, self.dag_run_start))
+        return self.noted_suffix or Identity.of_task(*ids, self.dag_run_start).suffix
 
     def describe(self) -> str:
         """Name the task instance: ``dag.task run_id``, with its map index if it has one."""
@@ -132,9 +131,10 @@ def judge_session(users: Iterable[SessionUser]) -> RunVerdict:
 
 def _is_own_key(session_key: str, owner: Owner) -> bool:
     """Whether a session has the key of its start task, which is made like the name of a run. A UUID can end like it."""
-    suffix = session_key[-SUFFIX_CHARS:]
-    name = durable_run_name(default_run_name(owner.dag_id, owner.task_id), suffix)
-    return _SUFFIX.fullmatch(suffix) is not None and session_key == name
+    identity = Identity.in_name(session_key)
+    if identity is None:
+        return False
+    return session_key == durable_run_name(default_run_name(owner.dag_id, owner.task_id), identity)
 
 
 def count(verdicts: Iterable[RunVerdict], noun: str = "active run") -> str:

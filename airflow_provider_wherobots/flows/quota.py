@@ -7,7 +7,7 @@ elsewhere, and sends the create again with the same :class:`QuotaWait`, which ha
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.flows import words
@@ -36,8 +36,6 @@ class QuotaWait(Kept):
     :param deadline: when to give up in any case, in epoch seconds; None is never.
     :param since: when quota was first refused, in epoch seconds; None before the first refusal.
     :param refusals: how often it was refused so far.
-    :param unclear: whether an earlier create of this try, whose response was lost, may have created a run.
-    :param passed_over: ids of runs of earlier tries, which this try must not adopt.
     """
 
     max_seconds: float = DEFAULT_MAX_QUOTA_WAIT_SECONDS
@@ -45,8 +43,6 @@ class QuotaWait(Kept):
     deadline: float | None = None
     since: float | None = None
     refusals: int = 0
-    unclear: bool = False
-    passed_over: list[str] = field(default_factory=list)
 
     def refused(self, moment: float) -> QuotaWait:
         since = moment if self.since is None else self.since

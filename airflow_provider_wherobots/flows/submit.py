@@ -1,26 +1,41 @@
-"""Exactly one run per try, although the API has no idempotency key and names are not unique.
+"""Exactly one run per round, although the API has no idempotency key and names are not unique.
 
-A request that certainly did not arrive is repeated. If the response was lost or unclear, the run is looked up by the
-suffix of its name, which is unique to this task instance, before anything is sent again. If the run shows only after
-the create was sent again, :mod:`~airflow_provider_wherobots.flows.twins` finds it. A create that is refused because the
-organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
+Every try looks first: one List Runs by the identity of the task instance. What it finds, and what the task remembers of
+its earlier tries (``flows/memory.py``), decide::
+
+    found      | KNOWN        NOTHING (a new round)  UNKNOWN
+    -----------|---------------------------------------------
+    ACTIVE     | attach       replace                attach
+    COMPLETED  | adopt        create                 create
+    UNCLEAR    | look again   look again             look again
+    NONE       | create       create                 create
+
+UNCLEAR means that a run may exist which is in no list yet: a create was sent whose response is not known. It is looked
+for during 30 s, and then counts as NONE. A run that failed or was cancelled counts as NONE too. An active run of an
+earlier round is replaced in every column: it is cancelled first.
+
+A create that certainly did not arrive is repeated. If its response was lost or unclear, the run is looked for during
+30 s before anything is sent again. A create that is refused because the organization is full is repeated as long as
+:class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
+from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.list_runs import find_runs
+from airflow_provider_wherobots.flows.effects import Flow, Note, Remember, Sleep, attempt, now
+from airflow_provider_wherobots.flows.list_runs import age, find_runs, find_runs_of_task
+from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
     DEFAULT_MAX_OUTAGE_SECONDS,
@@ -29,241 +44,344 @@ from airflow_provider_wherobots.flows.retry import (
     repeat,
     wait_out,
 )
-from airflow_provider_wherobots.flows.run_name import durable_suffix
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 
-LOOK_UP_DELAYS = (0.5, 1.0, 2.0, 3.0, 3.5)
-"""Seconds before each look for a run whose create response was lost: about ten in all, as List Runs may lag."""
-CLOCK_MARGIN_SECONDS = 60.0
-"""How far the service's clock may be behind, so that a run of this try is not taken for an older one."""
+T = TypeVar("T")
+
+LOOK_AGAIN_DELAYS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0)
+"""Seconds before each further look for a run that may be in no list yet: 30 in all."""
 _PARENT_IN_LINEAGE = tuple(f"environment.sparkConfigs.spark.openlineage.{key}" for key in ("parent", "rootParent"))
 
 
+class Found(StrEnum):
+    """What a try has found of the task's runs."""
+
+    NONE = "none"
+    ACTIVE = "active"
+    COMPLETED = "completed"
+    UNCLEAR = "unclear"
+
+
+class Decision(StrEnum):
+    """What a try does about a run of the task."""
+
+    CREATE = "create"
+    ATTACH = "attach"
+    REPLACE = "replace"
+    ADOPT = "adopt"
+    LOOK_AGAIN = "look again"
+
+
+DECISIONS: Mapping[tuple[Found, Past], Decision] = {
+    (Found.ACTIVE, Past.KNOWN): Decision.ATTACH,
+    (Found.ACTIVE, Past.NOTHING): Decision.REPLACE,
+    (Found.ACTIVE, Past.UNKNOWN): Decision.ATTACH,
+    (Found.COMPLETED, Past.KNOWN): Decision.ADOPT,
+    (Found.COMPLETED, Past.NOTHING): Decision.CREATE,
+    (Found.COMPLETED, Past.UNKNOWN): Decision.CREATE,
+    **{(Found.UNCLEAR, past): Decision.LOOK_AGAIN for past in Past},
+    **{(Found.NONE, past): Decision.CREATE for past in Past},
+}
+
+
 class UnclearCreateError(WherobotsApiError):
-    """It is unknown whether the run was created. If the task is durable, its next try looks it up by its name first."""
+    """It is unknown whether the run was created. If the task is durable, its next try looks for it first."""
 
     transient = True
 
 
 class NotReplacedError(WherobotsApiError):
-    """The run of the previous try could not be cancelled, so it stays active and no run was created."""
+    """The run of an earlier round could not be cancelled, so it stays active and no run was created."""
 
     transient = True
 
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
             cause.operation,
-            f"the task was cleared, but run {run.id} of its previous try could not be cancelled ({cause}); "
+            f"the task was cleared, but run {run.id} of before the clear could not be cancelled ({cause}); "
             "no new run was created",
         )
 
 
 @dataclass(frozen=True, slots=True)
-class Submission:
-    """The run of this try.
+class Rules:
+    """What the user has decided.
 
-    ``may_have_twin``: a create without a response may have started another run, which does not show yet.
+    :param may_replace: whether an active run of an earlier round is cancelled and replaced; otherwise the task attaches
+        to it.
+    :param may_adopt: whether a run of this round that has completed is taken over; otherwise the job is repeated.
+    :param tries_before: how many tries of the task instance there were. If what they did is unknown, and there are
+        fewer runs than tries, a run may be in no list yet.
     """
+
+    may_replace: bool = True
+    may_adopt: bool = True
+    tries_before: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """The run of this try."""
 
     run: Run
     reattached: bool
-    may_have_twin: bool = False
 
 
 def submit_run(
     payload: Mapping[str, Any],
     region: str | None = None,
+    memory: Memory | None = None,
+    rules: Rules | None = None,
     *,
-    durable: bool = True,
-    look_first: bool = False,
-    expects_run: bool = False,
-    replace: bool = False,
-    reuse_completed: bool = False,
-    reuse_ended: bool = False,
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
 ) -> Flow[Submission | AwaitingQuota]:
-    """Create the run, or attach to the one that this task instance already has.
+    """Get the run of this try: create it, or take over the one that the task has.
 
-    With ``durable`` the suffix of its name must be unique to this task instance. ``look_first``: there may be a run of
-    an earlier try or create; False saves a call. ``expects_run``: an earlier try has had one, so it is looked for as
-    long as that of a lost response. ``replace`` cancels such a run first, as after a clear; ``reuse_completed`` also
-    takes the newest run if it has completed, and ``reuse_ended`` however it has ended. Only after an
-    ``UnclearCreateError`` may there be a run. Returns the wait instead, if ``quota`` hands it over.
+    :param payload: the body of ``POST /runs``. With a memory its name ends with the memory's identity.
+    :param region: the query parameter of ``POST /runs``.
+    :param memory: what the task remembers; it changes by ``Remember``. None if the task is not durable: then nothing is
+        looked for, and a create whose response is lost fails.
+    :param rules: what the user has decided; default the defaults of the operator.
+    :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
+    :param quota: how long to wait for quota; default an hour.
+    :param uploads: the local files that the payload names; default none.
+    :returns: the run, or the wait for quota, if the caller is to go on with it.
+    :raises UnclearCreateError: if a run may exist that was not found.
+    :raises NotReplacedError: if a run of an earlier round could not be cancelled.
     """
-    wait = quota or QuotaWait()
-    began_at = None if look_first else (yield from now())
-    create = _Create(payload["name"], durable, max_outage_seconds, set(wait.passed_over), began_at)
-    if durable and look_first:
-        runs = yield from create.find_new()
-        for delay in LOOK_UP_DELAYS if expects_run else ():
-            if runs:
-                break
-            yield Sleep(delay)
-            runs = yield from create.find_new()
-        if wait.unclear and runs:
-            # A create of this try, whose response was lost, has created it. It counts even if it has ended since.
-            yield Note(logging.INFO, f"The create call whose response was lost has created run {runs[0].id}")
-            return Submission((yield from _keep_oldest(runs)), reattached=False)
-        active = [run for run in runs if run.is_active]
-        if runs and not active and (reuse_ended or (reuse_completed and runs[-1].status == COMPLETED)):
-            yield Note(logging.INFO, f"Run {runs[-1].id} has already ended ({runs[-1].status}); it is not repeated")
-            return Submission(runs[-1], reattached=not reuse_ended)
-        if active and not replace:
-            run = yield from _keep_oldest(active)
-            yield from _note_reattached(run, (yield from uploads.compare(payload, run.payload)))
-            return Submission(run, reattached=True)
-        for run in active:
-            yield Note(logging.INFO, f"The task was cleared: its run {run.id} is cancelled and replaced")
-            try:
-                yield from cancel_run_or_raise(run.id, max_outage_seconds)
-            except WherobotsApiError as error:
-                raise NotReplacedError(run, error) from error
-        create.before.update(run.id for run in runs)
+    search = None if memory is None else _Search(memory, max_outage_seconds)
+    if search is not None:
+        taken = yield from _take_over(search, rules or Rules())
+        if taken is not None:
+            if taken.is_active:
+                yield from _note_attached(taken, (yield from uploads.compare(payload, taken.payload)))
+            else:
+                text = f"Using run {taken.id} of an earlier try ({taken.status}); the job does not run again"
+                yield Note(logging.INFO, text)
+            return Submission(taken, reattached=True)
     to_send = yield from uploads.upload(payload)
-    created = yield from create.once(calls.create_run(to_send, region), wait)
-    if isinstance(created, AwaitingQuota):
-        return created
-    return Submission(created, reattached=False, may_have_twin=create.may_have_twin)
+    create = _Create(search, max_outage_seconds)
+    created = yield from create.once(calls.create_run(to_send, region), quota or QuotaWait())
+    return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)
+
+
+class _Search:
+    """Finds the runs of the task, and holds what the task remembers of them."""
+
+    def __init__(self, memory: Memory, max_outage_seconds: float) -> None:
+        self.memory = memory
+        self._max_outage_seconds = max_outage_seconds
+
+    def remember(self, memory: Memory) -> Flow[None]:
+        if memory != self.memory:
+            self.memory = memory
+            yield Remember(memory)
+
+    def all_of_task(self) -> Flow[tuple[list[Run], list[Run]]]:
+        """The runs with the task's identity, oldest first, and those of other deployments."""
+        memory = self.memory
+        runs = yield from self._repeat(lambda: find_runs_of_task(memory.identity))
+        own = {run.id: run for run in runs if run.name.endswith(memory.identity.suffix)}
+        for run_id in memory.runs if memory.has_looked else (*memory.earlier_runs, *memory.runs):
+            if run_id not in own and (run := (yield from self._get(run_id))) is not None:
+                own[run_id] = run
+        others = [run for run in runs if not run.name.endswith(memory.identity.suffix)]
+        return sorted(own.values(), key=age), others
+
+    def new(self) -> Flow[list[Run]]:
+        """The runs that creates of this round have made, oldest first."""
+        runs = yield from self._repeat(lambda: find_runs(self.memory.identity.suffix))
+        return [run for run in runs if run.id not in self.memory.earlier_runs]
+
+    def replace(self, runs: Iterable[Run]) -> Flow[None]:
+        """Cancel the active runs of earlier rounds."""
+        for run in runs:
+            if run.is_active:
+                yield Note(logging.INFO, f"Cancelling run {run.id} of before the clear; a new run replaces it")
+                try:
+                    yield from cancel_run_or_raise(run.id, self._max_outage_seconds)
+                except WherobotsApiError as error:
+                    raise NotReplacedError(run, error) from error
+
+    def _get(self, run_id: str) -> Flow[Run | None]:
+        try:
+            return (yield from self._repeat(lambda: attempt(calls.get_run(run_id))))
+        except NotFoundError:
+            return None
+
+    def _repeat(self, flow: Callable[[], Flow[T]]) -> Flow[T]:
+        return repeat(flow, self._max_outage_seconds, refused_seconds=REFUSED_SECONDS)
+
+
+def kind_found(runs: Collection[Run], memory: Memory, tries_before: int) -> Found:
+    """What a list of the task's runs means. Runs of earlier rounds are not in it, unless this is the first look."""
+    if any(run.is_active for run in runs):
+        return Found.ACTIVE
+    if runs and max(runs, key=age).status == COMPLETED:
+        return Found.COMPLETED
+    is_missing = memory.past_of_runs is Past.UNKNOWN and len(runs) < tries_before
+    return Found.UNCLEAR if memory.is_create_unanswered or is_missing else Found.NONE
+
+
+def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
+    """The run that the task has already; None if it needs a new one."""
+    past = search.memory.past_of_runs
+    delays = iter(LOOK_AGAIN_DELAYS)
+    while True:
+        runs, others = yield from search.all_of_task()
+        of_earlier_rounds = [run for run in runs if past is Past.KNOWN and run.id in search.memory.earlier_runs]
+        of_round = [run for run in runs if run not in of_earlier_rounds]
+        decision = DECISIONS[kind_found(of_round, search.memory, rules.tries_before), past]
+        if decision is not Decision.LOOK_AGAIN or (delay := next(delays, None)) is None:
+            break
+        if delay == LOOK_AGAIN_DELAYS[0]:
+            text = "An earlier try may have created a run that is in no list yet. Looking for it for up to"
+            yield Note(logging.INFO, f"{text} {words.duration(sum(LOOK_AGAIN_DELAYS))}")
+        yield Sleep(delay)
+    if decision is Decision.REPLACE and not rules.may_replace:
+        decision = Decision.ATTACH
+    if rules.may_replace:
+        yield from search.replace(runs if decision is Decision.REPLACE else of_earlier_rounds)
+    if decision is Decision.ATTACH:
+        run = yield from _keep_oldest([run for run in of_round if run.is_active])
+    elif decision is Decision.ADOPT and rules.may_adopt:
+        run = max(of_round, key=age)
+    else:
+        if past is not Past.KNOWN:
+            # Written with the create: until then the next try is the first of the round too.
+            search.memory = search.memory.looked(run.id for run in runs)
+            yield from _warn_of_others(others)
+        return None
+    yield from search.remember(search.memory.has_run(run.id))
+    return run
+
+
+def _warn_of_others(runs: Iterable[Run]) -> Flow[None]:
+    """Name active runs that may be of this task: another deployment's, or of before a clear that was forgotten."""
+    moment = yield from now()
+    for run in runs:
+        if run.is_active:
+            created = "" if run.create_time is None else f" {words.duration(moment - run.create_time.timestamp())} ago"
+            yield Note(
+                logging.WARNING,
+                f"Run {run.id} is active, and has the ids of this task. It was created{created}, by another deployment "
+                "with the same DAG or before a clear of this one. It is left alone. To cancel it: "
+                f"airflow wherobots runs cancel --yes {run.id}",
+            )
 
 
 class _Create:
-    """One create call, repeated until there is a run, but never so that there are two.
+    """One create call, repeated until there is a run, but never so that there are two."""
 
-    ``began_at`` is when the try began, if no earlier one may have left a run: then an older run is that of another DAG
-    run with the same id.
-    """
-
-    def __init__(
-        self,
-        name: str,
-        durable: bool,
-        max_outage_seconds: float,
-        before: set[str],
-        began_at: float | None,
-    ) -> None:
-        self.before = before
-        self._began_at = began_at
-        self._suffix = durable_suffix(name)
-        self._durable = durable
+    def __init__(self, search: _Search | None, max_outage_seconds: float) -> None:
+        self._search = search
         self._max_outage_seconds = max_outage_seconds
-        self._unclear = 0
-        """How many creates may have created a run that was not found, as their responses were lost."""
+        self._is_unclear = False
+        """Whether a create may have created a run that was not found, as its response was lost."""
 
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run."""
-        outage, refusals, self._unclear = Outage(self._max_outage_seconds), QuotaRefusals(wait), int(wait.unclear)
+        if self._search is not None:
+            yield from self._search.remember(self._search.memory.create_sent())
+        try:
+            created = yield from self._until_created(call, wait)
+        except WherobotsApiError:
+            yield from self._note_refused()
+            raise
+        if isinstance(created, AwaitingQuota):
+            yield from self._note_refused()
+        elif self._search is not None:
+            yield from self._search.remember(self._search.memory.has_run(created.id))
+        return created
+
+    def _note_refused(self) -> Flow[None]:
+        """Remember that there is no run, if that is certain."""
+        if self._search is not None and not self._is_unclear:
+            yield from self._search.remember(self._search.memory.create_refused())
+
+    def _until_created(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
+        outage, refusals = Outage(self._max_outage_seconds), QuotaRefusals(wait)
         while True:
             try:
-                run = yield from attempt(call)
+                return (yield from attempt(call))
             except QuotaError as error:
                 outage.over((yield from now()))
                 # The quota may be used up by the very run whose create had no response.
-                if self._unclear and (found := (yield from self.find_new())):
-                    return (yield from self._keep(found))
+                if (found := (yield from self._find_unclear())) is not None:
+                    return found
                 try:
                     pause = yield from refusals.refused(error)
                 except QuotaNotFreedError as failure:
-                    if not self._unclear:
+                    if not self._is_unclear:
                         raise
                     raise self._unclear_failure(failure) from error
                 if isinstance(pause, AwaitingQuota):
-                    wait = replace(pause.wait, passed_over=sorted(self.before), unclear=self.may_have_twin)
-                    return replace(pause, wait=wait)
+                    return pause
                 yield pause
-                if self._unclear and (found := (yield from self.find_new())):
-                    return (yield from self._keep(found))
+                if (found := (yield from self._find_unclear())) is not None:
+                    return found
             except WherobotsApiError as error:
-                if error.arrival is Arrival.UNCLEAR and (found := (yield from self._look_up(error))):
-                    return (yield from self._keep(found))
+                if error.arrival is Arrival.UNCLEAR and (found := (yield from self._look_up(error))) is not None:
+                    return found
                 yield from self._wait_out(outage, error)
-            else:
-                return (yield from self._settle(run)) if self._unclear else run
 
-    @property
-    def may_have_twin(self) -> bool:
-        """Whether a create whose response was lost may have created a run that was not found."""
-        return self._unclear > 0
+    def _find_unclear(self) -> Flow[Run | None]:
+        """The run of a create without a response, if there was one, and its run shows now."""
+        if not self._is_unclear or self._search is None:
+            return None
+        runs = yield from self._search.new()
+        return (yield from _keep_oldest(runs)) if runs else None
 
-    def find_new(self, refused_seconds: float = REFUSED_SECONDS) -> Flow[list[Run]]:
-        """The task's runs, without those that existed before, oldest first."""
-        runs = yield from repeat(
-            lambda: find_runs(self._suffix), self._max_outage_seconds, refused_seconds=refused_seconds
-        )
-        return [run for run in runs if run.id not in self.before and not self._is_older(run)]
-
-    def _is_older(self, run: Run) -> bool:
-        if self._began_at is None or run.create_time is None:
-            return False
-        began_at = datetime.fromtimestamp(self._began_at, UTC)
-        has_ended = run.complete_time is not None and run.complete_time < began_at
-        return has_ended or (began_at - run.create_time).total_seconds() > CLOCK_MARGIN_SECONDS
-
-    def _keep(self, found: Sequence[Run]) -> Flow[Run]:
-        self._unclear -= len(found)
-        return (yield from _keep_oldest(found))
-
-    def _look_up(self, cause: WherobotsApiError) -> Flow[list[Run]]:
+    def _look_up(self, cause: WherobotsApiError) -> Flow[Run | None]:
         """Look for the run of a create whose response was lost or unclear."""
-        self._unclear += 1
-        if not self._durable:
+        self._is_unclear = True
+        if self._search is None:
             raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause
-        yield Note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name *{self._suffix}")
-        for delay in LOOK_UP_DELAYS:
+        yield Note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name")
+        for delay in LOOK_AGAIN_DELAYS:
             yield Sleep(delay)
             try:
-                found = yield from self.find_new()
+                found = yield from self._find_unclear()
             except WherobotsApiError as error:
                 raise _unclear(cause, f"looking it up failed too ({error})") from error
-            if found:
-                yield Note(logging.INFO, f"The create call whose response was lost has created run {found[0].id}")
+            if found is not None:
+                text = f"Found run {found.id}: the create call had succeeded, only its response was lost"
+                yield Note(logging.INFO, text)
                 return found
-        return []
+        return None
 
     def _wait_out(self, outage: Outage, error: WherobotsApiError) -> Flow[None]:
         try:
             yield from wait_out(outage, error)
         except WherobotsApiError:
-            if self._unclear:
+            if self._is_unclear:
                 raise self._unclear_failure(error) from error
             raise
 
     def _unclear_failure(self, error: WherobotsApiError) -> UnclearCreateError:
         return _unclear(error, "no run with its name has been found so far")
 
-    def _settle(self, run: Run) -> Flow[Run]:
-        """Keep one run: the create was repeated because no run was found, but there may be one after all."""
-        try:
-            runs = yield from self.find_new(refused_seconds=0.0)
-        except WherobotsApiError as error:
-            yield Note(logging.WARNING, f"Could not check that {run.id} is the only run named *{self._suffix}: {error}")
-            return run
-        mine = {found.id: found for found in runs}
-        mine.setdefault(run.id, run)
-        self._unclear += 1
-        return (yield from self._keep(list(mine.values())))
-
 
 def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
     oldest, *newer = runs
     for run in newer:
         if run.is_active:
-            yield Note(
-                logging.WARNING,
-                f"Runs {oldest.id} and {run.id} both belong to this task; the newer one is cancelled",
-            )
+            text = f"Cancelling run {run.id}: it belongs to this task too, beside the older run {oldest.id}"
+            yield Note(logging.WARNING, text)
             yield from cancel_run(run.id)
     return oldest
 
 
-def _note_reattached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
+def _note_attached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
     yield Note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
     differing = differing_fields(payload, {"name": run.name, **run.payload})
     if differing:
         yield Note(
             logging.WARNING,
-            f"Run {run.id} differs from what this try would create ({', '.join(differing)}); the task keeps it",
+            f"Run {run.id} was created with other values for {', '.join(differing)}; following it. Clear the task to "
+            "run the new version",
         )
 
 

@@ -29,6 +29,7 @@ from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
+from airflow_provider_wherobots.flows.memory import Memory
 from airflow_provider_wherobots.flows.outcome import given_up
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
@@ -102,6 +103,7 @@ class WherobotsHook(BaseHook):
         *,
         may_reload: bool = True,
         publish: Callable[[str, str], None] | None = None,
+        remember: Callable[[Memory], None] | None = None,
     ) -> Iterator[SyncDriver]:
         """Make a driver for flows on this thread, with its own connections. ``may_reload=False`` is for a kill or a
         connection test: then it neither reads the Airflow connection again after a 401, nor waits for the rate limits
@@ -122,7 +124,7 @@ class WherobotsHook(BaseHook):
             return Reloaded(transport.endpoint != before, self._source)
 
         limits = self._limits if may_reload else RateLimits()
-        outlets = Outlets(note or self.log.log, record_writer(self.log), reload, publish)
+        outlets = Outlets(note or self.log.log, record_writer(self.log), reload, publish, remember=remember)
         driver = SyncDriver(transport, outlets, limits)
         try:
             yield driver

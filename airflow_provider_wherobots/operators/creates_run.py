@@ -6,7 +6,7 @@ when Airflow renders the task, to show it; and before it is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
@@ -22,6 +22,8 @@ from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, n
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
+    from airflow_provider_wherobots.flows.run_name import Identity
+    from airflow_provider_wherobots.tasks.memory import TaskMemory
     from airflow_provider_wherobots.tasks.openlineage import SparkLineage
 
 
@@ -43,6 +45,7 @@ class CreatesRun(FollowsRun):
     wait_for_completion: bool
     max_quota_wait_seconds: float
     reuse_completed: bool
+    _memory: tuple[Any, TaskMemory] | None = None
     run_id: str | None = None
     """The run's id, once the task has one: for subclasses, and for code that calls ``execute``."""
 
@@ -50,10 +53,8 @@ class CreatesRun(FollowsRun):
         """Check the arguments that are known when the DAG is parsed."""
         self._checked_payload(self._name_or_default("dag"), is_unrendered)
 
-    def payload_to_send(self, context: Context, suffix: str = "") -> dict[str, Any]:
-        """Build the body after all arguments are rendered. The region is checked too, but is a query parameter."""
-        from airflow_provider_wherobots.tasks.run_suffix import suffix_of_task
-
+    def payload_to_send(self, context: Context, identity: Identity | None) -> dict[str, Any]:
+        """Build the body after all arguments are rendered. Without an identity the name is sent as it is."""
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
         payload = self._checked_payload(name)
         for key, default in (("runtime", settings.runtime), ("version", settings.version)):
@@ -61,9 +62,35 @@ class CreatesRun(FollowsRun):
                 payload.setdefault(key, default)
         if self.execution_timeout is not None:
             payload.setdefault("timeoutSeconds", max(1, ceil(self.execution_timeout.total_seconds())))
-        if self.durable:
-            payload["name"] = durable_run_name(name, suffix or suffix_of_task(context))
+        if identity is not None:
+            payload["name"] = durable_run_name(name, identity)
         return self.lineage.add_to(payload, context)
+
+    def memory_of(self, context: Context) -> TaskMemory:
+        """What the task remembers of its earlier tries. It is read once: for the rendered payload, before the try."""
+        from airflow_provider_wherobots.tasks.memory import TaskMemory
+
+        ti = context["ti"]
+        if self._memory is None or self._memory[0] is not ti:
+            # A function may execute several operators, which it tells apart by their arguments.
+            job = (self.task_id, repr(self.run_python), repr(self.run_jar)) if self.task_id != ti.task_id else ()
+            self._memory = ti, TaskMemory.begin(context, self.log, job="\x1f".join(job))
+        return self._memory[1]
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, *args: Any, **kwargs: Any
+    ) -> None:
+        """Render the arguments. Airflow calls this for mapped tasks too. If it fails and no retry follows, the runs of
+        earlier tries are cancelled: nothing of the task runs after that.
+        """
+        try:
+            super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
+        except Exception as error:
+            if parent is self:
+                from airflow_provider_wherobots.tasks.submit_try import SubmitTry
+
+                SubmitTry(self, context, self._attempt).end_before_look_up(error)
+            raise
 
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:
@@ -103,7 +130,8 @@ class CreatesRun(FollowsRun):
         """
         from airflow_provider_wherobots.tasks.openlineage import without_secrets
 
-        return without_secrets(self.payload_to_send(context))
+        identity = self.memory_of(context).now.identity if self.durable else None
+        return without_secrets(self.payload_to_send(context, identity))
 
     def _name_or_default(self, dag_id: str) -> str:
         return self.name if self.name is not None else default_run_name(dag_id, self.task_id)

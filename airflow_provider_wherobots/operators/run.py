@@ -215,7 +215,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume_after_quota_wait(**stored)
+            return self._new_try(context).resume_after_quota_wait(stored)
 
     def execute_complete(self, context: Context, event: dict[str, Any], **stored: Any) -> Any:
         """Finish the task after the trigger has followed the run.
@@ -226,7 +226,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         :returns: the run's id, or its result.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume_with(event, **stored)
+            return self._new_try(context).resume_with(event, stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.
@@ -240,7 +240,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         with self._apply_retry_rules():
             this_try = self._new_try(context)
             if this_try.starts_over(next_method, next_kwargs):
-                return this_try.begin((next_kwargs or {}).get("suffix", ""))
+                return this_try.begin(next_kwargs)
             if next_method == FAILED_TRIGGER:
                 outcome = this_try.outcome_after_trigger_failure(next_kwargs)
                 if outcome is not None:

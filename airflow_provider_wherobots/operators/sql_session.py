@@ -22,7 +22,7 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, pull, push
-from airflow_provider_wherobots.tasks.run_suffix import new_suffix
+from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
@@ -97,7 +97,6 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :returns: its id.
         """
         with self._apply_retry_rules():
-            SqlSessionTry(self, context, self._attempt).note_begun()
             return self._start(context, None)
 
     def execute_after_quota_wait(self, context: Context, event: Any, quota: Any, **of_later_versions: Any) -> str:
@@ -195,7 +194,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
                 raise self._wrong(f"session_key={self.session_key!r}: must not be empty once it is rendered")
             key: str | None = self.session_key or None
             return key
-        return durable_run_name(default_run_name(context["ti"].dag_id, self.task_id), new_suffix(context))
+        return durable_run_name(default_run_name(context["ti"].dag_id, self.task_id), identity_of(context))
 
 
 class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):

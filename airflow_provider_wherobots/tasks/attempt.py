@@ -12,6 +12,7 @@ from typing import TypeVar
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.memory import Memory
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 T = TypeVar("T")
@@ -39,9 +40,13 @@ class Attempt:
         self._hook.settings  # noqa: B018
 
     @contextmanager
-    def driving(self, publish: Callable[[str, str], None] | None = None) -> Iterator[SyncDriver]:
+    def driving(
+        self,
+        publish: Callable[[str, str], None] | None = None,
+        remember: Callable[[Memory], None] | None = None,
+    ) -> Iterator[SyncDriver]:
         """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
-        with self._hook.driver(self.note, publish=publish) as driver:
+        with self._hook.driver(self.note, publish=publish, remember=remember) as driver:
             # In this order: a kill may come between the two.
             self._driver = driver
             driver.stopped = self._killed
@@ -66,9 +71,10 @@ class Attempt:
         if self._killed:
             return
         self._killed, self._notes = True, []
-        was_uploading = self._driver is not None and self._driver.stop()
+        if self._driver is not None:
+            self._driver.stop()
         try:
-            self._end_all(was_uploading=was_uploading)
+            self._end_all()
         finally:
             notes, self._notes = self._notes, None
             if notes:
@@ -80,7 +86,7 @@ class Attempt:
                     writer.join(WRITE_SECONDS)
 
     @abstractmethod
-    def _end_all(self, *, was_uploading: bool) -> None:
+    def _end_all(self) -> None:
         """End what is under way, in the seconds that Airflow leaves."""
 
     def _run_on_new_session(self, flow: Flow[T]) -> T:

@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from typing import Any
 
 from airflow_provider_wherobots.compat import AIRFLOW, xcom_keys_of_earlier_try
@@ -42,17 +41,6 @@ def last_begun(task_instance: Any) -> int | None:
     keys = xcom_keys_of_earlier_try(task_instance) or ()
     numbers = (int(found[1]) for found in map(_BEGUN.fullmatch, keys) if found)
     return max((number for number in numbers if number <= newest), default=None)
-
-
-def is_resumed_for_earlier_try(pull: Callable[[str], Any], try_number: int) -> bool:
-    """Whether a try is resumed although it has not begun, with the event of an earlier try. False if unknown."""
-    if AIRFLOW < (3, 0) or try_number == 1:
-        return False
-    with suppress(Exception):
-        if not pull(f"{BEGUN_TRY_KEY}-{try_number}"):
-            # The tries between may not have begun either.
-            return any(pull(f"{BEGUN_TRY_KEY}-{number}") for number in range(try_number - 1, 0, -1))
-    return False
 
 
 def forget_earlier_try(push: Callable[[str, Any], None], keys: Iterable[str] | None = None) -> None:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import note_for_retry, xcom_keys_of_earlier_try
-from airflow_provider_wherobots.flows.run_name import HASH_CHARS, make_suffix, task_identity
+from airflow_provider_wherobots.flows.run_name import HASH_CHARS, Identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUFFIX_KEY, TO_REPLACE_KEY
 
 if TYPE_CHECKING:
@@ -36,8 +36,8 @@ def new_suffix(context: Context, job: str = "") -> str:
     """
     ti = context["ti"]
     map_index = ti.map_index if ti.map_index is not None else -1
-    identity = task_identity(ti.dag_id, ti.run_id, ti.task_id, map_index, context["dag_run"].start_date)
-    return make_suffix(identity + job)
+    start = context["dag_run"].start_date
+    return Identity.of_task(ti.dag_id, ti.run_id, ti.task_id, map_index, start, job=job).suffix
 
 
 def earlier_try_had_run(context: Context) -> bool:

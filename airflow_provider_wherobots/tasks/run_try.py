@@ -32,7 +32,6 @@ from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
-from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.tasks.task_try import TaskTry
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY
@@ -59,17 +58,6 @@ EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
 
 class RunTry(TaskTry[T, RunAttempt]):
     """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end."""
-
-    _had_run = False
-    """Whether the try before a try that starts over had a run."""
-
-    def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
-        """Whether Airflow resumes a try that should start over, without the XComs of the try before."""
-        starts_over = super().starts_over(next_method, next_kwargs)
-        if starts_over:
-            self._had_run = bool(self._pull(RUN_ID_KEY))
-            forget_earlier_try(self._push)
-        return starts_over
 
     def finish_resumed(self, outcome: Outcome) -> Any:
         """Finish a task that a trigger has waited for, and copy the run's log, as ``[wherobots]`` configures it.

@@ -37,8 +37,7 @@ class SensorTry(RunTry[AwaitsRun]):
         task, options = self.task, self._options()
         # A try that starts in the triggerer never begins here.
         if not task.start_from_trigger:
-            self.note_begun()
-        run = self._find(options)
+            run = self._find(options)
         if isinstance(run, Run):
             options = replace(options, run_id=run.id)
             if task.deferrable and run.is_active:

@@ -67,7 +67,7 @@ class SqlAttempt(Attempt):
         yield
         self.stop = None
 
-    def _end_all(self, *, was_uploading: bool) -> None:
+    def _end_all(self) -> None:
         """Cancel the statements in flight, then stop the session."""
         execution_ids, url = self._in_flight
         share = WORKER_CANCEL_BUDGET_SECONDS / max(1, len(execution_ids) + (self.stop is not None))

@@ -36,7 +36,7 @@ from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.sql.masking import masked
-from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try
+from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try, note_begun
 from airflow_provider_wherobots.tasks.sql_history import SqlHistory
 from airflow_provider_wherobots.tasks.sql_plan import plan
 from airflow_provider_wherobots.tasks.sql_results import SqlResults
@@ -82,7 +82,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def begin(self, *, is_resumed: bool = False) -> Any:
         """Get a session, and execute the statements in it."""
-        self.note_begun()
+        note_begun(self._push, self.context["ti"].try_number)
         with self._ending():
             keys = self._history.begin(is_resumed=is_resumed)
             if is_resumed:

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Mapping
-from dataclasses import replace
-from typing import Any
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.compat import note_for_retry, state_at_kill
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.known_fields import Kept
+from airflow_provider_wherobots.flows.memory import Past
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
@@ -27,91 +28,87 @@ from airflow_provider_wherobots.flows.outcome import (
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.run_name import durable_suffix
-from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError, submit_run
-from airflow_provider_wherobots.flows.tries import (
-    begins_after_clear,
-    first_since_clear,
-    is_last,
-    was_cancelled_for_earlier_try,
-)
-from airflow_provider_wherobots.flows.twins import TwinWatch
+from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
-from airflow_provider_wherobots.tasks.begun_tries import last_begun
 from airflow_provider_wherobots.tasks.local_files import find_uploads
-from airflow_provider_wherobots.tasks.run_suffix import (
-    earlier_try_had_run,
-    earlier_try_has_not_replaced,
-    new_suffix,
-    pass_on_clear,
-    pass_on_suffix,
-    suffix_of_task,
-)
+from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, TO_REPLACE_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
+
+EARLIER_CANCEL_SECONDS = 300.0
+"""A re-attached run that ends CANCELLED within this time was cancelled by an earlier try, whose kill takes up to a
+minute to show.
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Deferred(Kept):
+    """What a try keeps while it is deferred.
+
+    :param memory: what the task remembers, as a document; None with ``durable=False``.
+    :param reattached: whether the run is that of an earlier try.
+    :param started_at: when this try got the run, in epoch seconds.
+    :param quota: the wait for quota, as long as there is no run.
+    """
+
+    memory: dict[str, Any] | None = None
+    reattached: bool = False
+    started_at: float = 0.0
+    quota: dict[str, Any] | None = None
 
 
 class SubmitTry(RunTry[CreatesRun]):
     """One try of a ``WherobotsRunOperator``."""
 
-    _suffix = ""
-    """The suffix of the names of the task's runs; empty until it is known."""
+    _memory: TaskMemory | None = None
+    """What the task remembers; None with ``durable=False``."""
+    _may_have_run = False
+    """Whether this try has a run, or has looked for one."""
 
-    def begin(self, suffix: str = "") -> Any:
-        """Create the run, or re-attach to the run of an earlier try. Wait for its end, and return its id or result.
+    def begin(self, carried: Mapping[str, Any] | None = None) -> Any:
+        """Get a run and wait for its end. Return its id or result.
 
-        ``suffix`` is empty if it is not known.
+        ``carried`` is what the try kept while it was deferred, if it starts over.
         """
-        ti, task = self.context["ti"], self.task
-        self.attempt.is_left_for_retry = self._is_left_for_retry
-        first, begun = first_since_clear(ti.try_number, ti.max_tries, task.retries or 0), last_begun(ti)
-        cleared = begins_after_clear(ti.try_number, first, begun) or earlier_try_has_not_replaced(self.context)
-        if is_restarted := begun == ti.try_number:
-            self.log.info("Airflow has started this try before: its run is looked up")
-        self.note_begun()
-        if task.durable:
-            if task.task_id == ti.task_id:
-                self._suffix = suffix or suffix_of_task(self.context)
-                pass_on_suffix(self._push, self.context, self._suffix)
-            else:
-                job = "\x1f".join((task.task_id, repr(task.run_python), repr(task.run_jar)))
-                self._suffix = new_suffix(self.context, job)
-        expects_run = self._had_run or earlier_try_had_run(self.context)
-        return self._work(
-            self._new_quota_wait(),
-            look_first=ti.try_number > 1 or is_restarted,
-            expects_run=expects_run,
-            replace=cleared and task.cancel_on_kill,
-            reuse_completed=task.reuse_completed and not cleared and expects_run,
-            # The keys are then those of this try.
-            reuse_ended=is_restarted and expects_run,
-        )
+        with self._round():
+            if self.task.durable:
+                self._memory = self._begin_memory(carried)
+                self._memory.remember(self._memory.now)
+            return self._work(self._new_quota_wait())
 
-    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:
-        """Repeat the create call. ``suffix`` is empty if it is not known."""
-        self._suffix = suffix
-        return self._work(QuotaWait.from_kwargs(quota), look_first=True)
+    def resume_after_quota_wait(self, stored: Mapping[str, Any]) -> Any:
+        """Repeat the create call. ``stored`` is what the try has kept."""
+        kept = Deferred.from_kwargs(stored)
+        with self._round():
+            self._resume_memory(kept)
+            return self._work(QuotaWait.from_kwargs(kept.quota or {}))
 
-    def resume_with(
-        self,
-        event: Mapping[str, Any],
-        reattached: bool = False,
-        started_at: float = 0.0,
-        suffix: str = "",
-        **of_later_versions: Any,
-    ) -> Any:
-        """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
+    def resume_with(self, event: Mapping[str, Any], stored: Mapping[str, Any]) -> Any:
+        """Finish with a trigger's event, or begin again if the run ended because an earlier try had cancelled it.
 
-        ``started_at`` is when this try got the run, in epoch seconds. ``suffix`` is empty if it is not known.
+        ``stored`` is what the try has kept.
         """
-        self._suffix = suffix
-        outcome = Outcome.from_event(event)
-        if not self._is_to_be_repeated(outcome, reattached, started_at):
-            return self.finish_resumed(outcome)
-        return self._work(self._new_quota_wait(), look_first=True, is_fresh=True)
+        kept = Deferred.from_kwargs(stored)
+        with self._round():
+            self._resume_memory(kept)
+            self._may_have_run = True
+            outcome = Outcome.from_event(event)
+            if not self._is_to_be_repeated(outcome, kept.reattached, kept.started_at):
+                return self.finish_resumed(outcome)
+            return self._work(self._new_quota_wait())
+
+    def end_before_look_up(self, error: Exception) -> None:
+        """Cancel the runs of earlier tries, if the try fails before it has looked for them and no retry follows."""
+        if not self.task.durable or self._is_retried(error):
+            return
+        try:
+            self._memory = self.task.memory_of(self.context)
+            self._cancel_runs_of_task()
+        except Exception as failure:
+            self.log.error("Runs of earlier tries could not be looked up, and stay active: %s", reason_of(failure))
 
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
         """Check the run, and cancel it if it is active and ``cancel_on_kill``. None if the task must fail as well."""
@@ -134,35 +131,49 @@ class SubmitTry(RunTry[CreatesRun]):
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
+    @contextmanager
+    def _round(self) -> Iterator[None]:
+        """The time in which the try works. When the round ends with it, that is remembered, and nothing is left."""
+        try:
+            yield
+        except Exception as error:
+            if not self.attempt.was_killed and not self._is_retried(error):
+                if not self._may_have_run:
+                    self.end_before_look_up(error)
+                self._note_done()
+            raise
+        self._note_done()
+
+    def _note_done(self) -> None:
+        if self._memory is not None:
+            self._memory.remember(self._memory.now.done())
+
+    def _begin_memory(self, carried: Mapping[str, Any] | None) -> TaskMemory:
+        document = Deferred.from_kwargs(carried or {}).memory
+        if document is not None:
+            return TaskMemory.begin(self.context, self.log, carried=document)
+        return self.task.memory_of(self.context)
+
+    def _resume_memory(self, kept: Deferred) -> None:
+        if kept.memory is not None:
+            self._memory = TaskMemory.resume(self.context, self.log, kept.memory)
+
+    def _kept(self, **more: Any) -> dict[str, Any]:
+        memory = None if self._memory is None else self._memory.now.to_json()
+        return Deferred(memory=memory, **more).to_kwargs()
+
     def _failure(self, outcome: Outcome) -> Exception:
         left = self._end_run_without_follower(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
         return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), left=left))
 
     @property
     def _is_last(self) -> bool:
+        """Whether Airflow makes no other try after this one fails."""
         ti = self.context["ti"]
-        return is_last(ti.try_number, ti.max_tries)
+        return bool(ti.try_number > ti.max_tries)
 
-    def _is_left_for_retry(self) -> bool:
-        """Whether not a user but something else, such as an eviction, ends the worker, and a retry follows."""
-        if not self.task.durable:
-            return False
-        ti = self.context["ti"]
-        try:
-            state = state_at_kill(ti)
-        except Exception as error:
-            unknown = "The run is cancelled, as it is unknown whether a user has ended the task"
-            self.attempt.note(logging.WARNING, f"{unknown}: {reason_of(error)}")
-            return False
-        if state == "restarting":
-            # On 2.11 nothing else distinguishes the next try from a retry.
-            note_for_retry(ti, TO_REPLACE_KEY)
-        is_late = self.deadline is not None and time.time() >= self.deadline
-        if is_late or self._is_last or state not in ("running", "up_for_retry"):
-            return False
-        left = f"The run is left active for the retry: no user has ended the task (state: {state})"
-        self.attempt.note(logging.INFO, left)
-        return True
+    def _is_retried(self, error: BaseException) -> bool:
+        return not self._is_last and self.task.may_retry(error)
 
     def _end_run_without_follower(self, run_id: str) -> str:
         """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
@@ -173,11 +184,26 @@ class SubmitTry(RunTry[CreatesRun]):
             return LEFT_ALONE
         try:
             is_cancelled = self.attempt.run(cancel_run(run_id))
-            self.attempt.run(TwinWatch(run_id, self._suffix, time.time()).check_last(may_wait=False))
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
             is_cancelled = False
         return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
+
+    def _cancel_runs_of_task(self) -> list[str]:
+        """Cancel the active runs with the task's identity, if there may be any. Returns the ids of the cancelled."""
+        if self._memory is None or not self.task.cancel_on_kill:
+            return []
+        memory = self._memory.now
+        if memory.past_of_runs is Past.NOTHING and not memory.earlier_runs and not memory.is_create_unanswered:
+            return []
+        self.log.info("Cancelling the active runs of this task, if there are any, because no retry follows")
+        cancel = cancel_runs_by_suffix(
+            memory.identity.suffix,
+            CANCEL_BUDGET_SECONDS,
+            known=memory.earlier_runs,
+            is_create_unanswered=memory.is_create_unanswered,
+        )
+        return self.attempt.run(cancel)
 
     def _end_possible_run(self, error: WherobotsApiError, *, is_retried: bool) -> str:
         """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
@@ -186,124 +212,98 @@ class SubmitTry(RunTry[CreatesRun]):
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
         is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
-        if task.durable and task.cancel_on_kill and is_unclear:
-            found = self.attempt.run(cancel_runs_by_suffix(self._suffix, CANCEL_BUDGET_SECONDS))
-            if found:
-                return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
+        if is_unclear and (found := self._cancel_runs_of_task()):
+            return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
         return f"{may_exist}, and no retry will look it up"
 
     def _new_quota_wait(self) -> QuotaWait:
         return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
 
-    def _work(
-        self,
-        quota: QuotaWait,
-        *,
-        look_first: bool,
-        expects_run: bool = False,
-        replace: bool = False,
-        reuse_completed: bool = False,
-        reuse_ended: bool = False,
-        is_fresh: bool = False,
-    ) -> Any:
+    def _work(self, quota: QuotaWait) -> Any:
         """Get a run and follow it to its end, on this worker or by deferring.
 
-        ``look_first``: an earlier try may have left a run; ``expects_run``: it has had one. With ``replace`` that run
-        is cancelled and replaced, and with ``reuse_completed`` it counts as this try's run if it has completed, with
-        ``reuse_ended`` if it has ended. A run that the previous try cancelled is replaced once. ``is_fresh``: it has
-        already been replaced.
+        A run that an earlier try has cancelled is replaced once.
         """
-        task = self.task
+        task, is_replacement = self.task, False
         while True:
             with task.script_of_this_try(self.context):
-                submission = self._submit(
-                    quota,
-                    look_first=look_first,
-                    expects_run=expects_run,
-                    replace=replace,
-                    reuse_completed=reuse_completed,
-                    reuse_ended=reuse_ended,
-                )
+                submission = self._submit(quota)
             task.run_id = submission.run.id
             self._announce(submission.run)
-            note_for_retry(self.context["ti"], RUN_ID_KEY)
             if submission.reattached:
                 self._emit(measurements.of_reattachment(submission.run, self._metric_tags))
-            twin_suffix = self._suffix if submission.may_have_twin else ""
             if not task.wait_for_completion:
                 self._push(RUN_LEFT_ACTIVE_KEY, True)
-                twins = TwinWatch(submission.run.id, twin_suffix, time.time())
-                self.attempt.run(twins.check_last(may_wait=True))
                 self.attempt.adopt(submission.run.id)
                 return submission.run.id
-            reattached, started_at = submission.reattached and not is_fresh, time.time()
-            outcome = self._follow(submission.run, quota.deadline, reattached, started_at, twin_suffix)
+            reattached, started_at = submission.reattached and not is_replacement, time.time()
+            outcome = self._follow(submission.run, quota.deadline, reattached, started_at)
             if not self._is_to_be_repeated(outcome, reattached, started_at):
                 return self.finish(outcome)
-            quota, look_first, replace, is_fresh = self._new_quota_wait(), True, False, True
-            expects_run = reuse_completed = reuse_ended = False
+            quota, is_replacement = self._new_quota_wait(), True
 
-    def _submit(self, quota: QuotaWait, *, look_first: bool, **if_found: bool) -> Submission:
+    def _submit(self, quota: QuotaWait) -> Submission:
         task = self.task
-        payload = task.payload_to_send(self.context, self._suffix)
-        if task.durable:
-            self._suffix = durable_suffix(payload["name"])
+        payload = task.payload_to_send(self.context, None if self._memory is None else self._memory.now.identity)
         flow = submit_run(
             payload,
             task.region_to_send,
-            durable=task.durable,
-            look_first=look_first,
+            None if self._memory is None else self._memory.now,
+            Rules(task.cancel_on_kill, task.reuse_completed, self.context["ti"].try_number - 1),
             max_outage_seconds=task.max_outage_seconds,
             quota=quota,
             uploads=find_uploads(task, payload, self.context),
-            **if_found,
         )
-        suffix = self._suffix if task.durable else ""
         try:
             with naming(task.task_id):
-                submission = self.attempt.submit(flow, suffix, older_may_exist=look_first)
+                submission = self.attempt.submit(flow, self._memory)
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
-            if if_found.get("replace") and (isinstance(error, NotReplacedError) or error.operation == LOOK_UP):
-                pass_on_clear(self._push, self.context)
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
             kind = WherobotsUnavailableException if error.operation == LOOK_UP else kind_of_call(error)
-            again = self._end_possible_run(error, is_retried=not self._is_last and task.may_retry(kind()))
+            again = self._end_possible_run(error, is_retried=self._is_retried(kind()))
+            self._may_have_run = True
             raise kind(describe_no_run(error, task.max_outage_seconds, again=again)) from error
         if isinstance(submission, AwaitingQuota):
-            suffix = self._suffix if submission.wait.unclear and task.cancel_on_kill else ""
-            self._defer_for_quota(submission, {"suffix": self._suffix}, suffix)
+            self._await_quota(submission)
+        self._may_have_run = True
         return submission
 
-    def _follow(
-        self, run: Run, deadline: float | None, reattached: bool, started_at: float, twin_suffix: str
-    ) -> Outcome:
+    def _await_quota(self, awaiting: AwaitingQuota) -> NoReturn:
+        is_unclear = self._memory is not None and self._memory.now.is_create_unanswered and self.task.cancel_on_kill
+        suffix = self._memory.now.identity.suffix if self._memory is not None and is_unclear else ""
+        self._defer_for_quota(awaiting, self._kept(), suffix)
+
+    def _follow(self, run: Run, deadline: float | None, reattached: bool, started_at: float) -> Outcome:
         task = self.task
         options = replace(
             follow_options(task, started_at, deadline),
             run_id=run.id,
             execution_timeout=self._execution_timeout,
             is_new=not reattached and run.is_active,
-            twin_suffix=twin_suffix,
         )
         self.log.info("%s", options.describe(task.deferrable))
         if task.deferrable:
             self._defer(
                 WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
                 "execute_complete",
-                {"reattached": reattached, "started_at": started_at, "suffix": self._suffix},
+                self._kept(reattached=reattached, started_at=started_at),
                 self._defer_timeout(deadline),
             )
         return self._follow_here(options)
 
     def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
         """Whether the run of an earlier try ended in a way that makes this try create a new run."""
-        if was_cancelled_for_earlier_try(outcome, reattached, started_at):
-            why = "was cancelled by the previous try"
-        elif reattached and self._must_have_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
+        if not reattached:
+            return False
+        if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
+            why = "was cancelled by an earlier try"
+        elif self._must_have_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
             why = "completed, but its result could not be read from its log"
         else:
             return False
         self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
+        if self._memory is not None:
+            self._memory.remember(self._memory.now.without(outcome.run_id))
         return True

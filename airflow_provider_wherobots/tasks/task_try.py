@@ -27,7 +27,6 @@ from airflow_provider_wherobots.operators.wherobots_task import (
     pull,
     push,
 )
-from airflow_provider_wherobots.tasks.begun_tries import is_resumed_for_earlier_try, note_begun
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 
 if TYPE_CHECKING:
@@ -38,6 +37,9 @@ if TYPE_CHECKING:
 
 T = TypeVar("T", bound="WherobotsTask")
 A = TypeVar("A", bound="Attempt")
+
+TRY_NUMBER = "try_number"
+"""What each deferral keeps, by which a try notices that it gets the event of another."""
 
 
 class TaskTry(Generic[T, A]):
@@ -57,21 +59,20 @@ class TaskTry(Generic[T, A]):
     def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
         """Whether Airflow resumes a try that should start over. The try then begins now.
 
-        Either the try gets the event of the try before, or the task was missing in its DAG for a time: Airflow removes
-        a deferred task that was renamed, and when it is back, resumes it without an event.
+        Either the try gets the event of an earlier try, or the task was missing in its DAG for a time. Airflow gives it
+        the event of the try before if the task is cleared while a worker resumes it, and on 3.0 and 3.1.0 in every
+        retry of a deferred task (#56704). It removes a deferred task that was renamed, and when it is back, resumes it
+        without an event.
         """
-        has_event = next_method == FAILED_TRIGGER or "event" in (next_kwargs or {})
-        if has_event and not is_resumed_for_earlier_try(self._pull, self.context["ti"].try_number):
+        kwargs, try_number = next_kwargs or {}, self.context["ti"].try_number
+        has_event = next_method == FAILED_TRIGGER or "event" in kwargs
+        if has_event and kwargs.get(TRY_NUMBER, try_number) == try_number:
             return False
         if not (has_event or RETRY_RESUMES_DEFERRAL):
             # On 3.3 such a task must not defer again, as that ends every triggerer (apache/airflow issue 69841).
             self.task.deferrable = False
         self._began_at = time.time()
         return True
-
-    def note_begun(self) -> None:
-        """Store that this try has begun."""
-        note_begun(self._push, self.context["ti"].try_number)
 
     @property
     def deadline(self) -> float | None:
@@ -107,6 +108,7 @@ class TaskTry(Generic[T, A]):
             # What the kill has ended must not be followed.
             raise WherobotsTaskKilledException("The task was killed before it was deferred")
         self._is_deferring = True
+        kwargs = {TRY_NUMBER: self.context["ti"].try_number, **(kwargs or {})}
         self.task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
         raise AssertionError("a deferral returns")
 
@@ -116,7 +118,7 @@ class TaskTry(Generic[T, A]):
         self._defer(
             WherobotsQuotaTrigger(time.time() + seconds, self.task.wherobots_conn_id, suffix),
             "execute_after_quota_wait",
-            {"quota": awaiting.wait.to_kwargs(), **kept},
+            {**kept, "quota": awaiting.wait.to_kwargs()},
             None if awaiting.wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),
         )
 

@@ -8,11 +8,10 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.compat import push_xcom
-from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin
+from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.twins import LATEST_SECONDS
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from airflow_provider_wherobots.task_log.resume import ResumedLog
@@ -93,7 +92,4 @@ class WherobotsRunTrigger(GuardedTrigger):
             )
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
-        options = self.options
-        # After a clear the next try may have created its run before this trigger is stopped.
-        latest = options.started_at + LATEST_SECONDS
-        return cancel_run_and_twin(options.run_id, options.twin_suffix, left(), created_until=latest)
+        return cancel_run(self.options.run_id, left())

@@ -1,0 +1,185 @@
+"""What a task remembers from one try to the next.
+
+A *round* is a task instance from its start, or its last clear, to its end, with all retries. There is at most one
+active run per round, and a run that has completed is not repeated in it. A clear begins another round, which takes over
+nothing that has ended.
+
+The memory is one document per task instance. It is written before what it describes is done: a create is noted as sent
+before it is sent, and a write of SQL too. ``tasks/memory.py`` knows where the document is. A try starts with one of
+three answers to the question what the tries before it have done (:class:`Past`)::
+
+    the document              this try
+    ------------------------  -----------------------------------------------------------------------
+    of this round             knows it: KNOWN
+    missing                   is the first of a round, as a clear may discard the document: NOTHING
+    of a round that is done   is the first of another round: NOTHING
+    with other ``max_tries``  is the first of another round, as a clear has raised them: NOTHING
+    unreadable, or no store   does not know, unless it is the first try at all: UNKNOWN, or NOTHING
+
+Unknown is not nothing: then nothing that has ended is taken over, and nothing unclear is repeated.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import asdict, dataclass, field, replace
+from enum import StrEnum
+from typing import Any, Self
+
+from airflow_provider_wherobots.flows.run_name import Identity
+
+
+class Past(StrEnum):
+    """What a try knows of the tries before it, in its round."""
+
+    NOTHING = "nothing"
+    """They have done nothing: it is the first of its round."""
+    KNOWN = "known"
+    UNKNOWN = "unknown"
+
+
+class Answer(StrEnum):
+    """What the store has answered to a try that has no document."""
+
+    MISSING = "missing"
+    """There is a store, and it has no document."""
+    UNKNOWN = "unknown"
+    """There is no store, or it could not be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementMemory:
+    """What is known of a SQL statement that was sent. ``outcome`` is empty as long as it is not known."""
+
+    execution_id: str
+    session_id: str
+    outcome: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """What a try knows, its own doing included.
+
+    :param identity: by which all tries find the runs of the task.
+    :param max_tries: those of the task instance when the round began, as Airflow's server has them.
+    :param past: what the try knows of the tries before it.
+    :param has_looked: whether this round has looked for runs of earlier rounds.
+    :param earlier_runs: ids of runs of earlier rounds. They are not taken over.
+    :param runs: ids of runs of this round.
+    :param is_create_unanswered: whether a create was sent whose response is not known, so that it may have created a
+        run that is in no list yet.
+    :param is_done: whether the round has ended.
+    :param statements: the SQL statements that were sent, by position.
+    :param session_id: of the SQL session that the task has started for itself, or empty.
+    """
+
+    identity: Identity
+    max_tries: int
+    past: Past
+    has_looked: bool = False
+    earlier_runs: tuple[str, ...] = ()
+    runs: tuple[str, ...] = ()
+    is_create_unanswered: bool = False
+    is_done: bool = False
+    statements: Mapping[str, StatementMemory] = field(default_factory=dict)
+    session_id: str = ""
+
+    @classmethod
+    def begin(cls, found: Memory | Answer, computed: Identity, max_tries: int, *, is_first_try: bool) -> Memory:
+        """What a try knows when it begins.
+
+        :param found: the document, or why there is none.
+        :param computed: the identity if there is no document. A clear of an ended DAG run changes it.
+        :param max_tries: of the task instance now.
+        :param is_first_try: whether Airflow has started no try of this task instance before.
+        """
+        if isinstance(found, Answer):
+            is_unknown = found is Answer.UNKNOWN and not is_first_try
+            return cls(computed, max_tries, Past.UNKNOWN if is_unknown else Past.NOTHING)
+        if not found.is_done and found.max_tries == max_tries:
+            return found
+        return cls(
+            found.identity,
+            max_tries,
+            Past.NOTHING,
+            earlier_runs=_united(found.earlier_runs, found.runs),
+            is_create_unanswered=found.is_create_unanswered,
+        )
+
+    @property
+    def past_of_runs(self) -> Past:
+        """What is known of earlier runs. Once the round has looked for them, all are known."""
+        return Past.KNOWN if self.has_looked else self.past
+
+    def looked(self, found: Iterable[str]) -> Memory:
+        """The first try of a round has found runs, and takes over none of them."""
+        earlier_runs = _united(self.earlier_runs, found)
+        return replace(self, has_looked=True, earlier_runs=earlier_runs, is_create_unanswered=False)
+
+    def create_sent(self) -> Memory:
+        """A create is about to be sent."""
+        return replace(self, has_looked=True, is_create_unanswered=True)
+
+    def create_refused(self) -> Memory:
+        """No create has created a run that is not known."""
+        return replace(self, is_create_unanswered=False)
+
+    def has_run(self, run_id: str) -> Memory:
+        """The round has a run: it was created, or found."""
+        return replace(self, has_looked=True, runs=_united(self.runs, [run_id]), is_create_unanswered=False)
+
+    def without(self, run_id: str) -> Memory:
+        """A run of this round does not count: it is treated like one of an earlier round."""
+        runs = tuple(known for known in self.runs if known != run_id)
+        return replace(self, runs=runs, earlier_runs=_united(self.earlier_runs, [run_id]))
+
+    def done(self) -> Memory:
+        """The round has ended: no retry follows."""
+        return replace(self, is_done=True)
+
+    def statement_sent(self, position: str, execution_id: str, session_id: str) -> Memory:
+        """A SQL statement that is not only a read is about to be sent."""
+        return self._with_statement(position, StatementMemory(execution_id, session_id))
+
+    def statement_ended(self, position: str, outcome: str) -> Memory:
+        """The outcome of a SQL statement that was sent is known."""
+        return self._with_statement(position, replace(self.statements[position], outcome=outcome))
+
+    def has_session(self, session_id: str) -> Memory:
+        """The task has started a SQL session for itself; empty once it has ended."""
+        return replace(self, session_id=session_id)
+
+    def _with_statement(self, position: str, statement: StatementMemory) -> Memory:
+        return replace(self, statements={**self.statements, position: statement})
+
+    def to_json(self) -> dict[str, Any]:
+        """The document. Airflow's page "Task State Store" shows it."""
+        document = asdict(self)
+        return {**document, "past": self.past.value, "earlier_runs": list(self.earlier_runs), "runs": list(self.runs)}
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        """Read a document that this version or another one has written. Raises a ``ValueError`` for anything else."""
+        try:
+            past = Past.KNOWN if document["has_looked"] else Past.NOTHING
+            return cls(
+                identity=Identity(document["identity"]["deployment"], document["identity"]["task"]),
+                max_tries=int(document["max_tries"]),
+                past=Past.UNKNOWN if document["past"] == Past.UNKNOWN else past,
+                has_looked=bool(document["has_looked"]),
+                earlier_runs=tuple(document["earlier_runs"]),
+                runs=tuple(document["runs"]),
+                is_create_unanswered=bool(document["is_create_unanswered"]),
+                is_done=bool(document["is_done"]),
+                statements={
+                    position: StatementMemory(kept["execution_id"], kept["session_id"], kept["outcome"])
+                    for position, kept in document["statements"].items()
+                },
+                session_id=str(document["session_id"]),
+            )
+        except (KeyError, TypeError, AttributeError) as error:
+            raise ValueError(f"not what a task of this provider remembers: {error!r}") from None
+
+
+def _united(known: Collection[str], more: Iterable[str]) -> tuple[str, ...]:
+    return (*known, *(run_id for run_id in dict.fromkeys(more) if run_id not in known))
