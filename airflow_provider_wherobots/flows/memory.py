@@ -64,7 +64,8 @@ class Memory:
     :param max_tries: those of the task instance when the round began, as Airflow's server has them.
     :param past: what the try knows of the tries before it.
     :param has_looked: whether this round has looked for runs of earlier rounds.
-    :param earlier_runs: ids of runs of earlier rounds. They are not taken over.
+    :param passed_over: ids of runs that the task does not take over: those of earlier rounds, and those of this round
+        that have ended when another was created.
     :param runs: ids of runs of this round.
     :param is_create_unanswered: whether a create was sent whose response is not known, so that it may have created a
         run that is in no list yet.
@@ -77,7 +78,7 @@ class Memory:
     max_tries: int
     past: Past
     has_looked: bool = False
-    earlier_runs: tuple[str, ...] = ()
+    passed_over: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     is_create_unanswered: bool = False
     is_done: bool = False
@@ -102,7 +103,7 @@ class Memory:
             found.identity,
             max_tries,
             Past.NOTHING,
-            earlier_runs=_united(found.earlier_runs, found.runs),
+            passed_over=_united(found.passed_over, found.runs),
             is_create_unanswered=found.is_create_unanswered,
         )
 
@@ -112,9 +113,9 @@ class Memory:
         return Past.KNOWN if self.has_looked else self.past
 
     def looked(self, found: Iterable[str]) -> Memory:
-        """The first try of a round has found runs, and takes over none of them."""
-        earlier_runs = _united(self.earlier_runs, found)
-        return replace(self, has_looked=True, earlier_runs=earlier_runs, is_create_unanswered=False)
+        """The try has found runs, and takes over none of them."""
+        passed_over = _united(self.passed_over, found)
+        return replace(self, has_looked=True, passed_over=passed_over, is_create_unanswered=False)
 
     def create_sent(self) -> Memory:
         """A create is about to be sent."""
@@ -127,11 +128,6 @@ class Memory:
     def has_run(self, run_id: str) -> Memory:
         """The round has a run: it was created, or found."""
         return replace(self, has_looked=True, runs=_united(self.runs, [run_id]), is_create_unanswered=False)
-
-    def without(self, run_id: str) -> Memory:
-        """A run of this round does not count: it is treated like one of an earlier round."""
-        runs = tuple(known for known in self.runs if known != run_id)
-        return replace(self, runs=runs, earlier_runs=_united(self.earlier_runs, [run_id]))
 
     def done(self) -> Memory:
         """The round has ended: no retry follows."""
@@ -155,7 +151,7 @@ class Memory:
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        return {**document, "past": self.past.value, "earlier_runs": list(self.earlier_runs), "runs": list(self.runs)}
+        return {**document, "past": self.past.value, "passed_over": list(self.passed_over), "runs": list(self.runs)}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -167,7 +163,7 @@ class Memory:
                 max_tries=int(document["max_tries"]),
                 past=Past.UNKNOWN if document["past"] == Past.UNKNOWN else past,
                 has_looked=bool(document["has_looked"]),
-                earlier_runs=tuple(document["earlier_runs"]),
+                passed_over=tuple(document["passed_over"]),
                 runs=tuple(document["runs"]),
                 is_create_unanswered=bool(document["is_create_unanswered"]),
                 is_done=bool(document["is_done"]),

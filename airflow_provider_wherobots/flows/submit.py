@@ -184,7 +184,7 @@ class _Search:
         memory = self.memory
         runs = yield from self._repeat(lambda: find_runs_of_task(memory.identity))
         own = {run.id: run for run in runs if run.name.endswith(memory.identity.suffix)}
-        for run_id in memory.runs if memory.has_looked else (*memory.earlier_runs, *memory.runs):
+        for run_id in memory.runs if memory.has_looked else (*memory.passed_over, *memory.runs):
             if run_id not in own and (run := (yield from self._get(run_id))) is not None:
                 own[run_id] = run
         others = [run for run in runs if not run.name.endswith(memory.identity.suffix)]
@@ -193,7 +193,7 @@ class _Search:
     def new(self) -> Flow[list[Run]]:
         """The runs that creates of this round have made, oldest first."""
         runs = yield from self._repeat(lambda: find_runs(self.memory.identity.suffix))
-        return [run for run in runs if run.id not in self.memory.earlier_runs]
+        return [run for run in runs if run.id not in self.memory.passed_over]
 
     def replace(self, runs: Iterable[Run]) -> Flow[None]:
         """Cancel the active runs of earlier rounds."""
@@ -231,7 +231,7 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
     delays = iter(LOOK_AGAIN_DELAYS)
     while True:
         runs, others = yield from search.all_of_task()
-        of_earlier_rounds = [run for run in runs if past is Past.KNOWN and run.id in search.memory.earlier_runs]
+        of_earlier_rounds = [run for run in runs if past is Past.KNOWN and run.id in search.memory.passed_over]
         of_round = [run for run in runs if run not in of_earlier_rounds]
         decision = DECISIONS[kind_found(of_round, search.memory, rules.tries_before), past]
         if decision is not Decision.LOOK_AGAIN or (delay := next(delays, None)) is None:
@@ -249,9 +249,9 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
     elif decision is Decision.ADOPT and rules.may_adopt:
         run = max(of_round, key=age)
     else:
+        # Written with the create: until then the next try looks for them too.
+        search.memory = search.memory.looked(run.id for run in runs)
         if past is not Past.KNOWN:
-            # Written with the create: until then the next try is the first of the round too.
-            search.memory = search.memory.looked(run.id for run in runs)
             yield from _warn_of_others(others)
         return None
     yield from search.remember(search.memory.has_run(run.id))

@@ -85,7 +85,7 @@ class RunAttempt(Attempt):
         elif self._memory is not None:
             cancel = cancel_runs_by_suffix(
                 self._memory.identity.suffix,
-                known=self._memory.earlier_runs,
+                known=self._memory.passed_over,
                 is_create_unanswered=self._memory.is_create_unanswered,
             )
             self._cancelled.update(self._run_on_new_session(cancel))

@@ -194,13 +194,13 @@ class SubmitTry(RunTry[CreatesRun]):
         if self._memory is None or not self.task.cancel_on_kill:
             return []
         memory = self._memory.now
-        if memory.past_of_runs is Past.NOTHING and not memory.earlier_runs and not memory.is_create_unanswered:
+        if memory.past_of_runs is Past.NOTHING and not memory.passed_over and not memory.is_create_unanswered:
             return []
         self.log.info("Cancelling the active runs of this task, if there are any, because no retry follows")
         cancel = cancel_runs_by_suffix(
             memory.identity.suffix,
             CANCEL_BUDGET_SECONDS,
-            known=memory.earlier_runs,
+            known=memory.passed_over,
             is_create_unanswered=memory.is_create_unanswered,
         )
         return self.attempt.run(cancel)
@@ -305,5 +305,5 @@ class SubmitTry(RunTry[CreatesRun]):
             return False
         self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
         if self._memory is not None:
-            self._memory.remember(self._memory.now.without(outcome.run_id))
+            self._memory.remember(self._memory.now.looked([outcome.run_id]))
         return True

@@ -15,6 +15,7 @@ from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.drivers.base import Clock, Outlets, timeouts
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.effects import Effect, Note, Prefetch, Reloaded, Send, Sleep
+from airflow_provider_wherobots.flows.memory import Memory
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord
 
@@ -80,6 +81,8 @@ class Script(SyncDriver):
         self.prefetched: list[tuple[Call[Any], int]] = []
         """What was asked for ahead, with the number of records written before."""
         self.reloads = 0
+        self.remembered: list[tuple[Memory, int]] = []
+        """What the task remembers, with the number of calls sent before."""
         transport: Any = SimpleNamespace(endpoint=Endpoint("https://api.example.com", KEY))
         super().__init__(
             transport,
@@ -88,6 +91,7 @@ class Script(SyncDriver):
                 write=self.records.append,
                 reload=self._reload,
                 publish=lambda key, value: self.published.append((key, value)),
+                remember=self._remember,
             ),
             limits,
             Clock(self._pass, lambda: self.now, lambda: self.elapsed, lambda: jitter),
@@ -137,6 +141,9 @@ class Script(SyncDriver):
         assert level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR), text
         assert text
         self.notes.append(Note(level, text))
+
+    def _remember(self, memory: Memory) -> None:
+        self.remembered.append((memory, len(self.sent)))
 
     def _pass(self, seconds: float) -> None:
         self.now += seconds

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -19,10 +20,16 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note
+from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
+from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import (
-    LOOK_UP_DELAYS,
+    DECISIONS,
+    LOOK_AGAIN_DELAYS,
+    Decision,
+    Found,
     NotReplacedError,
+    Rules,
     Submission,
     UnclearCreateError,
     differing_fields,
@@ -31,43 +38,51 @@ from airflow_provider_wherobots.flows.submit import (
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, always, answers, by_operation
 
-SUFFIX = "-0123456789ab"
+IDENTITY = Identity("abcdef", "01234567")
+SUFFIX = IDENTITY.suffix
 NAME = f"hail_stats{SUFFIX}"
 PAYLOAD: dict[str, Any] = {"name": NAME, "runPython": {"uri": "s3://b/j.py"}}
 UNCLEAR = [fault for fault in Fault if fault not in (Fault.NOT_ARRIVED, Fault.RATE_LIMITED)]
+FIRST = Memory(IDENTITY, 0, Past.NOTHING)
+"""That of the first try of a round."""
+RETRY = Memory(IDENTITY, 0, Past.KNOWN, has_looked=True)
+CLEARED = Memory(IDENTITY, 3, Past.NOTHING, passed_over=("run0",))
+UNKNOWN = Memory(IDENTITY, 0, Past.UNKNOWN)
 UNCLEAR_WITH_EFFECT = [fault for fault in UNCLEAR if fault.has_effect]
 UNCLEAR_WITHOUT_EFFECT = [fault for fault in UNCLEAR if not fault.has_effect]
 
 
-def submit(service: Any, payload: dict[str, Any] = PAYLOAD, **options: Any) -> tuple[Submission, Script]:
+def submit(
+    service: Any, payload: dict[str, Any] = PAYLOAD, memory: Memory | None = FIRST, **options: Any
+) -> tuple[Submission, Script]:
     script = Script(service)
-    submission = script.run(submit_run(payload, **options))
+    submission = script.run(submit_run(payload, memory=memory, **options))
     assert isinstance(submission, Submission)
     return submission, script
 
 
-def test_an_undisturbed_first_attempt_is_one_call_without_a_word() -> None:
+def test_an_undisturbed_first_try_looks_creates_and_says_nothing() -> None:
     service = FakeService()
     submission, script = submit(service, region="aws-us-west-2")
     assert (submission.run.id, submission.reattached) == ("run0", False)
-    assert script.operations == ["createJobRun"]
-    assert script.sent[0].call.params == (("region", "aws-us-west-2"),)
+    assert script.operations == ["listJobRuns", "createJobRun"]
+    assert script.sent[1].call.params == (("region", "aws-us-west-2"),)
     assert (script.notes, script.sleeps) == ([], [])
 
 
 @pytest.mark.parametrize("fault", [Fault.NOT_ARRIVED, Fault.RATE_LIMITED])
 @pytest.mark.parametrize("durable", [True, False])
-def test_a_create_that_surely_did_not_arrive_is_repeated_without_a_look(fault: Fault, durable: bool) -> None:
+def test_a_create_that_surely_did_not_arrive_is_repeated_without_another_look(fault: Fault, durable: bool) -> None:
     service = FakeService()
     service.fault("createJobRun", fault, fault, retry_after="5.2")
-    submission, script = submit(service, durable=durable)
-    assert script.operations == ["createJobRun"] * 3
+    submission, script = submit(service, memory=FIRST if durable else None)
+    assert script.operations == [*(["listJobRuns"] if durable else []), *["createJobRun"] * 3]
     assert script.sleeps == pytest.approx([5.2, 5.2] if fault is Fault.RATE_LIMITED else [1.0, 2.0])
     assert [run.id for run in service.kept(script.now)] == [submission.run.id]
 
 
 @pytest.mark.parametrize("fault", UNCLEAR_WITH_EFFECT)
-@pytest.mark.parametrize("list_lag", [0.0, 3.0, 9.0])
+@pytest.mark.parametrize("list_lag", [0.0, 3.0, 29.0])
 def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: Fault, list_lag: float) -> None:
     service = FakeService(list_lag=list_lag)
     service.fault("createJobRun", fault)
@@ -77,56 +92,20 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     assert service.cancels == []
     lost, found = script.notes
     assert lost.level == logging.WARNING
-    assert lost.text.endswith("; the run may exist. Looking it up by its name *-0123456789ab")
-    assert found == Note(logging.INFO, "The create call whose response was lost has created run run0")
-
-
-def test_a_repeated_create_whose_check_fails_keeps_its_run_and_says_so() -> None:
-    service = FakeService()
-    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
-
-    def without_the_last_look(call: Any, moment: float) -> Any:
-        if call.operation == "listJobRuns" and service.runs:
-            raise PermissionDeniedError("listJobRuns", 403)
-        return service(call, moment)
-
-    submission, script = submit(without_the_last_look)
-    assert submission.run.id == "run0"
-    assert script.notes[-1] == Note(
-        logging.WARNING,
-        "Could not check that run0 is the only run named *-0123456789ab: listJobRuns: 403: no body",
-    )
+    assert lost.text.endswith("; the run may exist. Looking it up by its name")
+    assert found == Note(logging.INFO, "Found run run0: the create call had succeeded, only its response was lost")
 
 
 @pytest.mark.parametrize("fault", UNCLEAR_WITHOUT_EFFECT)
-def test_a_create_that_left_no_run_is_repeated_after_ten_seconds_of_looking(fault: Fault) -> None:
+def test_a_create_that_left_no_run_is_repeated_after_half_a_minute_of_looking(fault: Fault) -> None:
     service = FakeService()
     service.fault("createJobRun", fault)
     submission, script = submit(service)
     assert [run.id for run in service.kept(script.now)] == [submission.run.id]
-    assert script.operations == ["createJobRun", *["listJobRuns"] * 5, "createJobRun", "listJobRuns"]
+    assert script.operations == ["listJobRuns", "createJobRun", *["listJobRuns"] * 8, "createJobRun"]
     first, second = script.sent_of("createJobRun")
-    assert second.at - first.at >= 10
-    assert sum(LOOK_UP_DELAYS) == 10
-
-
-def test_each_create_without_a_response_may_have_left_a_run_that_is_not_listed_yet() -> None:
-    service = FakeService()
-    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT, Fault.LOST_AFTER_EFFECT)
-    submission, _ = submit(service)
-    assert (submission.run.id, submission.may_have_twin) == ("run0", True)
-
-
-def test_of_two_active_runs_the_older_is_kept_and_the_newer_cancelled_with_a_warning() -> None:
-    service = FakeService(list_lag=11.0)
-    service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
-    submission, script = submit(service)
-    assert submission.run.id == "run0"
-    assert [run_id for run_id, _ in service.cancels] == ["run1"]
-    assert not submission.may_have_twin
-    assert [note.level for note in script.said("both belong to this task; the newer one is cancelled")] == [
-        logging.WARNING
-    ]
+    assert second.at - first.at >= 30
+    assert sum(LOOK_AGAIN_DELAYS) == 30
 
 
 @pytest.mark.parametrize("fault", UNCLEAR)
@@ -135,7 +114,7 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     service.fault("createJobRun", fault)
     script = Script(service)
     with pytest.raises(UnclearCreateError) as caught:
-        script.run(submit_run(PAYLOAD, durable=False))
+        script.run(submit_run(PAYLOAD))
     assert str(caught.value).startswith("createJobRun: it is unclear whether the run was created: createJobRun: ")
     assert str(caught.value).endswith("; it cannot be looked up by its name (durable=False)")
     assert script.operations == ["createJobRun"]
@@ -145,33 +124,17 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
 def test_a_retry_looks_first_and_reattaches_to_its_active_run() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
-    submission, script = submit(service, look_first=True)
+    submission, script = submit(service, memory=RETRY)
     assert (submission.run.id, submission.reattached) == ("run0", True)
     assert script.operations == ["listJobRuns"]
     assert script.said("Re-attached to run run0")
-
-
-def test_not_durable_a_retry_submits_afresh() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100)
-    submission, script = submit(service, look_first=True, durable=False)
-    assert submission.run.id == "run1"
-    assert script.operations == ["createJobRun"]
-
-
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
-def test_a_run_that_ended_is_never_used_again(status: str) -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100, plan=((0.0, status),))
-    submission, _ = submit(service, look_first=True)
-    assert (submission.run.id, submission.reattached) == ("run1", False)
 
 
 def test_a_run_that_ended_is_not_adopted_after_a_lost_answer_either() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100, plan=((0.0, "FAILED"),))
     service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
-    submission, script = submit(service, look_first=True)
+    submission, script = submit(service, memory=RETRY)
     assert submission.run.id == "run1"
     assert [run.id for run in service.kept(script.now)] == ["run1"]
 
@@ -188,7 +151,7 @@ def test_a_run_that_ended_before_its_lost_answer_was_looked_up_is_adopted() -> N
 def test_a_run_being_torn_down_is_not_reattached(app_status: str) -> None:
     service = FakeService()
     service.add_run(NAME, START - 100, app_status=app_status)
-    submission, _ = submit(service, look_first=True)
+    submission, _ = submit(service, memory=RETRY)
     assert (submission.run.id, submission.reattached) == ("run1", False)
 
 
@@ -196,7 +159,7 @@ def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
     service = FakeService()
     service.add_run(NAME, START - 50, id="younger")
     service.add_run(NAME, START - 100, id="older")
-    submission, script = submit(service, look_first=True)
+    submission, script = submit(service, memory=RETRY)
     assert (submission.run.id, submission.reattached) == ("older", True)
     assert [run.id for run in service.kept(script.now)] == ["older"]
 
@@ -204,7 +167,7 @@ def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
 def test_a_run_of_another_name_is_nobodys_business() -> None:
     service = FakeService()
     service.add_run(f"{NAME}0", START - 100)
-    submission, _ = submit(service, look_first=True)
+    submission, _ = submit(service, memory=RETRY)
     assert submission.run.id == "run1"
     assert service.cancels == []
 
@@ -212,13 +175,14 @@ def test_a_run_of_another_name_is_nobodys_business() -> None:
 def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names_the_fields() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100, payload={"name": NAME, "runPython": {"uri": "s3://b/old.py"}})
-    submission, script = submit(service, look_first=True, payload=PAYLOAD | {"version": "latest"})
+    submission, script = submit(service, memory=RETRY, payload=PAYLOAD | {"version": "latest"})
     assert submission.reattached
     assert script.notes == [
         Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier try of this task"),
         Note(
             logging.WARNING,
-            "Run run0 differs from what this try would create (runPython.uri, version); the task keeps it",
+            "Run run0 was created with other values for runPython.uri, version; following it. Clear the task to run "
+            "the new version",
         ),
     ]
 
@@ -226,14 +190,14 @@ def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names
 def test_a_reattached_run_with_the_same_payload_brings_no_warning() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100, payload=PAYLOAD | {"timeoutSeconds": 3600})
-    _, script = submit(service, look_first=True)
+    _, script = submit(service, memory=RETRY)
     assert [note.level for note in script.notes] == [logging.INFO]
 
 
 def test_a_reattached_run_whose_payload_has_no_name_brings_no_warning() -> None:
     payload = {"runPython": PAYLOAD["runPython"]}
     run = Run.from_json({"id": "run0", "name": NAME, "status": "RUNNING", "payload": payload})
-    _, script = submit(always(RunPage((run,))), look_first=True)
+    _, script = submit(always(RunPage((run,))), memory=RETRY)
     assert [note.level for note in script.notes] == [logging.INFO]
 
 
@@ -242,7 +206,7 @@ def test_a_first_look_that_fails_transiently_is_repeated_before_anything_is_crea
     service = FakeService()
     service.add_run(NAME, START - 100)
     service.fault("listJobRuns", fault)
-    submission, script = submit(service, look_first=True)
+    submission, script = submit(service, memory=RETRY)
     assert submission.reattached
     assert script.operations == ["listJobRuns"] * 2
 
@@ -256,16 +220,17 @@ def test_a_first_look_that_fails_transiently_is_repeated_before_anything_is_crea
     ],
 )
 def test_a_refused_create_is_the_end_at_once(error: WherobotsApiError) -> None:
-    script = Script(always(error))
+    script = Script(by_operation(listJobRuns=FakeService(), createJobRun=always(error)))
     with pytest.raises(type(error)):
-        script.run(submit_run(PAYLOAD))
-    assert len(script.sent) == 1
+        script.run(submit_run(PAYLOAD, memory=FIRST))
+    assert script.operations == ["listJobRuns", "createJobRun"]
+    assert not script.remembered[-1][0].is_create_unanswered, "the next try need not wait for a run"
 
 
 def test_a_first_look_that_is_refused_creates_nothing() -> None:
     script = Script(by_operation(listJobRuns=always(PermissionDeniedError("listJobRuns", 403))))
     with pytest.raises(PermissionDeniedError):
-        script.run(submit_run(PAYLOAD, look_first=True))
+        script.run(submit_run(PAYLOAD, memory=RETRY))
     assert script.elapsed == pytest.approx(REFUSED_SECONDS, abs=1.0)
 
 
@@ -273,18 +238,8 @@ def test_a_first_look_that_is_refused_creates_nothing() -> None:
 def test_a_first_look_that_is_refused_once_is_repeated(error: WherobotsApiError) -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
-    submission, _ = submit(by_operation(listJobRuns=answers(error, service)), look_first=True)
+    submission, _ = submit(by_operation(listJobRuns=answers(error, service)), memory=RETRY)
     assert submission.reattached
-
-
-@pytest.mark.parametrize(("visible_after", "reattached"), [(9.0, True), (15.0, False)])
-def test_the_run_that_an_earlier_try_has_had_is_looked_for_before_another_is_created(
-    visible_after: float, reattached: bool
-) -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 1, visible_at=START + visible_after)
-    submission, _ = submit(service, look_first=True, expects_run=True)
-    assert submission.reattached is reattached
 
 
 def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_an_effect() -> None:
@@ -292,7 +247,7 @@ def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_
     first_then_refused = answers(ServerError("createJobRun", 502), PermissionDeniedError("createJobRun", 403))
     script = Script(by_operation(createJobRun=first_then_refused, listJobRuns=service))
     with pytest.raises(UnclearCreateError) as caught:
-        script.run(submit_run(PAYLOAD))
+        script.run(submit_run(PAYLOAD, memory=FIRST))
     assert str(caught.value) == (
         "createJobRun: it is unclear whether the run was created: createJobRun: 403: no body; "
         "no run with its name has been found so far"
@@ -300,21 +255,23 @@ def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_
 
 
 def test_a_look_that_is_refused_after_an_unclear_create_never_creates_again() -> None:
+    refused = always(PermissionDeniedError("listJobRuns", 403))
     script = Script(
         by_operation(
             createJobRun=answers(ServerError("createJobRun", 502)),
-            listJobRuns=always(PermissionDeniedError("listJobRuns", 403)),
+            listJobRuns=answers(FakeService(), *[refused] * 100),
         )
     )
     with pytest.raises(UnclearCreateError, match="looking it up failed too") as caught:
-        script.run(submit_run(PAYLOAD))
+        script.run(submit_run(PAYLOAD, memory=FIRST))
     assert caught.value.transient
+    assert script.remembered[-1][0].is_create_unanswered
 
 
 def test_a_service_that_cannot_be_reached_is_given_up_after_the_outage_limit() -> None:
     script = Script(always(NotSentError("createJobRun", "refused")))
     with pytest.raises(NotSentError):
-        script.run(submit_run(PAYLOAD, max_outage_seconds=60))
+        script.run(submit_run(PAYLOAD, memory=FIRST, max_outage_seconds=60))
     assert 60 <= script.elapsed < 75
 
 
@@ -322,30 +279,30 @@ def test_a_rotated_key_is_picked_up_without_a_second_run() -> None:
     service = FakeService()
     refused_once = answers(AuthenticationError("createJobRun", 401), service)
     script = Script(by_operation(createJobRun=refused_once, listJobRuns=service), reload=lambda: True)
-    submission = script.run(submit_run(PAYLOAD))
+    submission = script.run(submit_run(PAYLOAD, memory=FIRST))
     assert isinstance(submission, Submission)
     assert submission.run.id == "run0"
-    assert script.operations == ["createJobRun"] * 2
+    assert script.operations == ["listJobRuns", "createJobRun", "createJobRun"]
 
 
-@pytest.mark.parametrize("earlier", ["hail_stats_1", "another-name", "x" * 242])
+@pytest.mark.parametrize("earlier", ["hail_stats_1", "another-name", "x" * 240])
 def test_a_retry_finds_its_run_whatever_precedes_the_suffix(earlier: str) -> None:
     service = FakeService()
     service.add_run(f"{earlier}{SUFFIX}", START - 100, payload=PAYLOAD | {"name": f"{earlier}{SUFFIX}"})
-    submission, script = submit(service, look_first=True)
+    submission, script = submit(service, memory=RETRY)
     assert (submission.run.id, submission.reattached) == ("run0", True)
-    assert [sent.call.params[0] for sent in script.sent] == [("name", f"*{SUFFIX}")]
+    assert [sent.call.params[0] for sent in script.sent] == [("name", f"*{IDENTITY.task}")]
     [warning] = [note for note in script.notes if note.level == logging.WARNING]
-    assert "(name)" in warning.text
+    assert "other values for name;" in warning.text
 
 
 def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> None:
     service = FakeService()
     service.add_run(f"another-name{SUFFIX}", START - 100)
-    submission, script = submit(service, look_first=True, replace=True)
+    submission, script = submit(service, memory=CLEARED)
     assert (submission.run.id, submission.reattached) == ("run1", False)
     assert script.notes == [
-        Note(logging.INFO, "The task was cleared: its run run0 is cancelled and replaced"),
+        Note(logging.INFO, "Cancelling run run0 of before the clear; a new run replaces it"),
         Note(logging.INFO, "Cancel of run run0 was accepted"),
     ]
     assert [run.id for run in service.kept(script.now)] == ["run1"]
@@ -355,7 +312,7 @@ def test_after_a_clear_a_cancel_that_fails_for_a_while_is_waited_out() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
     service.fault("cancelJobRun", *[Fault.ERROR_500] * 6)
-    submission, script = submit(service, look_first=True, replace=True, max_outage_seconds=600)
+    submission, script = submit(service, memory=CLEARED, max_outage_seconds=600)
     assert script.elapsed > 30
     assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
 
@@ -374,54 +331,14 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     service.add_run(NAME, START - 100)
     script = Script(by_operation(listJobRuns=service, getJobRun=service, cancelJobRun=always(error)))
     with pytest.raises(NotReplacedError) as caught:
-        script.run(submit_run(PAYLOAD, look_first=True, replace=True, max_outage_seconds=60))
+        script.run(submit_run(PAYLOAD, memory=CLEARED, max_outage_seconds=60))
     assert str(caught.value) == (
-        f"cancelJobRun: the task was cleared, but run run0 of its previous try could not be cancelled ({error}); "
+        f"cancelJobRun: the task was cleared, but run run0 of before the clear could not be cancelled ({error}); "
         "no new run was created"
     )
     assert caught.value.transient
     assert 30 <= script.elapsed <= 75
     assert "createJobRun" not in script.operations
-
-
-@pytest.mark.parametrize(
-    ("age", "plan"), [(3_600.0, ((0.0, "RUNNING"),)), (20.0, ((0.0, "RUNNING"), (5.0, "COMPLETED")))]
-)
-def test_the_first_try_does_not_take_an_older_run_of_the_same_ids_for_its_own(age: float, plan: Any) -> None:
-    """As when ``airflow dags test`` is repeated for one date."""
-    service = FakeService()
-    service.add_run(NAME, START - age, plan=plan)
-    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
-    submission, _ = submit(service)
-    assert submission.run.id == "run1"
-    assert service.cancels == []
-
-
-@pytest.mark.parametrize("behind", [0.0, 50.0])
-def test_its_own_run_is_found_though_the_clock_of_the_service_is_behind(behind: float) -> None:
-    service = FakeService()
-    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
-    service.add_run(NAME, START - behind)
-    submission, script = submit(service)
-    assert submission.run.id == "run0"
-    assert script.operations.count("createJobRun") == 1
-
-
-def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_active() -> None:
-    ended = ((0.0, "COMPLETED"),)
-    for plans, adopted in (
-        ((ended,), "run0"),
-        ((ended, ((0.0, "FAILED"),)), None),
-        ((((0.0, "FAILED"),), ended), "run1"),
-        ((((0.0, "RUNNING"),), ended), "run0"),
-    ):
-        service = FakeService()
-        for number, plan in enumerate(plans):
-            service.add_run(NAME, START - 100 + number, plan=plan)
-        submission, script = submit(service, look_first=True, reuse_completed=True)
-        assert submission.reattached == (adopted is not None)
-        assert submission.run.id == (adopted or f"run{len(plans)}")
-        assert ("createJobRun" in script.operations) == (adopted is None)
 
 
 @pytest.mark.parametrize(
@@ -473,3 +390,146 @@ def test_differing_fields_are_those_sent_not_those_the_service_fills_in(
     sent: dict[str, Any], echoed: dict[str, Any], fields: list[str]
 ) -> None:
     assert differing_fields(sent, echoed) == fields
+
+
+def decided(found: Found, memory: Memory) -> Decision:
+    """What a try does about a run of the task, on a service that has it in its list at once, or shows it later."""
+    plans = {
+        Found.NONE: [((0.0, "FAILED"),), ((0.0, "CANCELLED"),), ((0.0, "RUNNING"), (1.0, "TIMED_OUT"))],
+        Found.ACTIVE: [((0.0, "PENDING"),), ((0.0, "RUNNING"),)],
+        Found.COMPLETED: [((0.0, "COMPLETED"),)],
+    }
+    seen = set()
+    for plan in plans[found]:
+        service = FakeService()
+        service.add_run(NAME, START - 100, plan=plan)
+        submission, script = submit(service, memory=memory)
+        is_new, is_cancelled = submission.run.id == "run1", bool(service.cancels)
+        assert submission.reattached is not is_new
+        if not is_new:
+            seen.add(Decision.ATTACH if submission.run.is_active else Decision.ADOPT)
+        else:
+            seen.add(Decision.REPLACE if is_cancelled else Decision.CREATE)
+        assert script.remembered[-1][0].runs[-1] == submission.run.id
+    [decision] = seen
+    return decision
+
+
+@pytest.mark.parametrize("found", [Found.NONE, Found.ACTIVE, Found.COMPLETED])
+@pytest.mark.parametrize("past", list(Past))
+def test_what_is_done_is_what_the_table_says(found: Found, past: Past) -> None:
+    memory = Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)
+    assert decided(found, memory) == DECISIONS[found, past]
+
+
+def test_the_table_is_the_one_of_the_design() -> None:
+    rows = {found: [DECISIONS[found, past] for past in (Past.KNOWN, Past.NOTHING, Past.UNKNOWN)] for found in Found}
+    assert rows == {
+        Found.ACTIVE: [Decision.ATTACH, Decision.REPLACE, Decision.ATTACH],
+        Found.COMPLETED: [Decision.ADOPT, Decision.CREATE, Decision.CREATE],
+        Found.UNCLEAR: [Decision.LOOK_AGAIN] * 3,
+        Found.NONE: [Decision.CREATE] * 3,
+    }
+
+
+def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_active() -> None:
+    ended = ((0.0, "COMPLETED"),)
+    for plans, adopted in (
+        ((ended,), "run0"),
+        ((ended, ((0.0, "FAILED"),)), None),
+        ((((0.0, "FAILED"),), ended), "run1"),
+        ((((0.0, "RUNNING"),), ended), "run0"),
+    ):
+        service = FakeService()
+        for number, plan in enumerate(plans):
+            service.add_run(NAME, START - 100 + number, plan=plan)
+        submission, script = submit(service, memory=RETRY)
+        assert submission.reattached == (adopted is not None)
+        assert submission.run.id == (adopted or f"run{len(plans)}")
+        assert ("createJobRun" in script.operations) == (adopted is None)
+
+
+def test_a_completed_run_is_repeated_if_the_user_wants_that() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100, plan=((0.0, "COMPLETED"),))
+    submission, _ = submit(service, memory=RETRY, rules=Rules(may_adopt=False))
+    assert (submission.run.id, submission.reattached) == ("run1", False)
+
+
+def test_an_active_run_of_before_the_clear_is_attached_if_runs_are_left_alone() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100)
+    submission, _ = submit(service, memory=CLEARED, rules=Rules(may_replace=False))
+    assert (submission.run.id, submission.reattached) == ("run0", True)
+    assert service.cancels == []
+
+
+def test_a_retry_replaces_the_run_of_before_the_clear_that_the_try_before_could_not_cancel() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100)
+    submission, script = submit(service, memory=replace(RETRY, passed_over=("run0",)))
+    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
+
+
+@pytest.mark.parametrize("memory", [RETRY, CLEARED])
+def test_a_run_that_is_remembered_is_found_even_if_no_list_has_it(memory: Memory) -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 100, visible_at=START + 3_600)
+    memory = memory if memory is CLEARED else replace(memory, runs=("run0",))
+    submission, script = submit(service, memory=memory)
+    assert submission.reattached is (memory is not CLEARED)
+    assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+
+
+@pytest.mark.parametrize("memory", [RETRY, CLEARED, replace(FIRST, is_create_unanswered=True)])
+@pytest.mark.parametrize("visible_after", [1.0, 10.0, 29.0])
+def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_half_a_minute(
+    memory: Memory, visible_after: float
+) -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
+    memory = replace(memory, is_create_unanswered=True)
+    submission, script = submit(service, memory=memory)
+    assert len(service.kept(script.now)) == 1
+    assert (submission.run.id == "late") is (memory.past is Past.KNOWN)
+    assert script.said("Looking for it for up to 30 s")
+
+
+def test_an_unanswered_create_without_a_run_is_repeated_after_half_a_minute() -> None:
+    service = FakeService()
+    submission, script = submit(service, memory=replace(RETRY, is_create_unanswered=True))
+    assert submission.run.id == "run0"
+    assert script.sent_of("createJobRun")[0].at - START >= 30
+
+
+@pytest.mark.parametrize(("runs", "tries_before", "waits"), [(0, 0, False), (0, 1, True), (1, 1, False), (1, 2, True)])
+def test_without_memory_fewer_runs_than_tries_may_mean_that_one_is_in_no_list_yet(
+    runs: int, tries_before: int, waits: bool
+) -> None:
+    service = FakeService()
+    for _ in range(runs):
+        service.add_run(NAME, START - 100, plan=((0.0, "FAILED"),))
+    _, script = submit(service, memory=UNKNOWN, rules=Rules(tries_before=tries_before))
+    assert bool(script.said("Looking for it for up to 30 s")) is waits
+
+
+@pytest.mark.parametrize("memory", [FIRST, UNKNOWN])
+def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left_alone(memory: Memory) -> None:
+    service = FakeService()
+    other = Identity("fedcba", IDENTITY.task)
+    service.add_run(f"hail_stats{other.suffix}", START - 3_600, id="other")
+    submission, script = submit(service, memory=memory)
+    assert submission.run.id == "run1"
+    assert service.cancels == []
+    [warning] = script.said("Run other")
+    assert warning.level == logging.WARNING
+    assert "It was created 1 hour ago" in warning.text
+    assert warning.text.endswith("airflow wherobots runs cancel --yes other")
+
+
+def test_a_create_is_remembered_as_sent_before_it_is_sent_and_its_run_after() -> None:
+    service = FakeService()
+    _, script = submit(service)
+    (sent, before), (created, after) = script.remembered
+    assert (sent.is_create_unanswered, sent.runs, before) == (True, (), 1)
+    assert (created.is_create_unanswered, created.runs, after) == (False, ("run0",), 2)

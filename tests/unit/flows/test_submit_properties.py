@@ -1,9 +1,7 @@
 """Whatever befalls a create, at most one run of its is left, and it is the one that is returned.
 
-The rule in full. Let any transient faults befall the create, the looks and the cancels, in any order, within the
-outage limit. If List Runs shows every run by the time of the last look, then after ``submit_run`` exactly one run is
-active and it is the one returned; if every run shows within the looks of each create (ten seconds), no second create
-takes effect at all.
+The rule in full. Let any transient faults befall the create and the looks, in any order, within the outage limit. If
+List Runs shows every run within the looks of each create (half a minute), no second create takes effect at all.
 """
 
 from __future__ import annotations
@@ -11,25 +9,30 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import example, given
+from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
+from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import (
-    LOOK_UP_DELAYS,
+    LOOK_AGAIN_DELAYS,
     Submission,
     UnclearCreateError,
     submit_run,
 )
 from tests.unit.flows.fake_service import FakeService, Fault
-from tests.unit.flows.script import START, Script
+from tests.unit.flows.script import Script
 
-NAME = "hail_stats-0123456789ab"
+IDENTITY = Identity("abcdef", "01234567")
+NAME = f"hail_stats{IDENTITY.suffix}"
 PAYLOAD: dict[str, Any] = {"name": NAME, "runPython": {"uri": "s3://b/j.py"}}
 FAULTS = st.lists(st.none() | st.sampled_from(list(Fault)), max_size=12)
-WITHIN_THE_LOOKS = st.floats(0, sum(LOOK_UP_DELAYS))
+FIRST = Memory(IDENTITY, 0, Past.NOTHING)
+MEMORIES = st.sampled_from([FIRST, Memory(IDENTITY, 0, Past.KNOWN, has_looked=True), Memory(IDENTITY, 0, Past.UNKNOWN)])
+WITHIN_THE_LOOKS = st.floats(0, sum(LOOK_AGAIN_DELAYS))
 
 
 def submitted(script: Script, flow: Flow[Submission | AwaitingQuota]) -> Submission:
@@ -38,8 +41,8 @@ def submitted(script: Script, flow: Flow[Submission | AwaitingQuota]) -> Submiss
     return submission
 
 
-def json_copy(wait: QuotaWait) -> dict[str, Any]:
-    copy: dict[str, Any] = json.loads(json.dumps(wait.to_kwargs()))
+def json_copy(document: dict[str, Any]) -> dict[str, Any]:
+    copy: dict[str, Any] = json.loads(json.dumps(document))
     return copy
 
 
@@ -51,40 +54,17 @@ def failure_of(script: Script, flow: Flow[Submission | AwaitingQuota]) -> Wherob
     return None
 
 
-@given(FAULTS, FAULTS, WITHIN_THE_LOOKS, st.booleans(), st.floats(0, 1))
+@given(FAULTS, FAULTS, WITHIN_THE_LOOKS, MEMORIES, st.floats(0, 1))
 def test_exactly_one_create_takes_effect_when_runs_show_within_the_looks(
-    creates: list[Fault | None], looks: list[Fault | None], list_lag: float, look_first: bool, jitter: float
+    creates: list[Fault | None], looks: list[Fault | None], list_lag: float, memory: Memory, jitter: float
 ) -> None:
     service = FakeService(list_lag=list_lag)
     service.fault("createJobRun", *creates)
     service.fault("listJobRuns", *looks)
     script = Script(service, jitter=jitter)
-    submission = submitted(script, submit_run(PAYLOAD, look_first=look_first, max_outage_seconds=3_600))
+    submission = submitted(script, submit_run(PAYLOAD, memory=memory, max_outage_seconds=3_600))
     assert [run.id for run in service.runs] == [submission.run.id]
     assert service.cancels == []
-
-
-@example([Fault.LOST_AFTER_EFFECT], [None, None, None, None, None, Fault.ERROR_500], [], 11.0, False, 0.0)
-@given(FAULTS, FAULTS, FAULTS, st.floats(0, 30) | st.floats(0, 600), st.booleans(), st.floats(0, 1))
-def test_exactly_one_run_is_kept_when_every_run_shows_by_the_last_look(
-    creates: list[Fault | None],
-    looks: list[Fault | None],
-    cancels: list[Fault | None],
-    list_lag: float,
-    look_first: bool,
-    jitter: float,
-) -> None:
-    service = FakeService(list_lag=list_lag)
-    service.fault("createJobRun", *creates)
-    service.fault("listJobRuns", *looks)
-    # Hangs use up a cancel's whole budget, and a few of them would end it: see the cancel's own tests.
-    service.fault("cancelJobRun", *(fault for fault in cancels[:2] if fault is None or fault.manner != "hang"))
-    script = Script(service, jitter=jitter)
-    submission = submitted(script, submit_run(PAYLOAD, look_first=look_first, max_outage_seconds=3_600))
-    last_look = max((sent.at for sent in script.sent_of("listJobRuns")), default=START)
-    hidden = {run.id for run in service.runs if run.visible_at > last_look}
-    assert submission.run.id not in {run_id for run_id, _ in service.cancels}
-    assert {run.id for run in service.kept(script.now)} - hidden <= {submission.run.id}
 
 
 @given(FAULTS, FAULTS, st.floats(0, 30), st.floats(1, 120))
@@ -95,12 +75,13 @@ def test_an_attempt_that_gives_up_is_taken_up_by_the_next_one(
     service.fault("createJobRun", *creates)
     service.fault("listJobRuns", *looks)
     script = Script(service)
-    failure = failure_of(script, submit_run(PAYLOAD, max_outage_seconds=outage))
+    failure = failure_of(script, submit_run(PAYLOAD, memory=FIRST, max_outage_seconds=outage))
     if service.runs:
         assert failure is None or isinstance(failure, UnclearCreateError)
     service.heal()
     script.now += 300
-    submission = submitted(script, submit_run(PAYLOAD, look_first=True, max_outage_seconds=3_600))
+    memory = Memory.from_json(script.remembered[-1][0].to_json()) if script.remembered else FIRST
+    submission = submitted(script, submit_run(PAYLOAD, memory=memory, max_outage_seconds=3_600))
     assert [run.id for run in service.kept(script.now)] == [submission.run.id]
 
 
@@ -121,7 +102,7 @@ def test_a_wait_for_quota_ends_in_exactly_one_run_however_often_it_is_handed_ove
     jitter: float,
 ) -> None:
     """Quota is there or not at each create; other faults befall the creates that it lets through."""
-    service = FakeService(list_lag=min(list_lag, sum(LOOK_UP_DELAYS)))
+    service = FakeService(list_lag=min(list_lag, sum(LOOK_AGAIN_DELAYS)))
     service.fault("createJobRun", *creates)
     service.fault("listJobRuns", *looks)
     left = list(room)
@@ -133,17 +114,14 @@ def test_a_wait_for_quota_ends_in_exactly_one_run_however_often_it_is_handed_ove
 
     script = Script(full_or_not, jitter=jitter)
     wait = QuotaWait(100_000, may_hand_over=hand_over)
-    look_first = False
+    memory = FIRST
     while True:
-        result = script.run(
-            submit_run(
-                PAYLOAD, look_first=look_first, max_outage_seconds=3_600, quota=QuotaWait.from_kwargs(json_copy(wait))
-            )
-        )
+        kept = QuotaWait.from_kwargs(json_copy(wait.to_kwargs()))
+        result = script.run(submit_run(PAYLOAD, memory=memory, max_outage_seconds=3_600, quota=kept))
         if isinstance(result, Submission):
             break
         assert hand_over
-        wait, look_first = result.wait, True
+        wait, memory = result.wait, Memory.from_json(json_copy(script.remembered[-1][0].to_json()))
         script.now += result.pause.seconds
     assert [run.id for run in service.kept(script.now)] == [result.run.id]
 
@@ -153,7 +131,7 @@ def test_not_durable_never_sends_a_second_create_after_an_unclear_one(faults: li
     service = FakeService(list_lag=list_lag)
     service.fault("createJobRun", *faults)
     script = Script(service)
-    failure = failure_of(script, submit_run(PAYLOAD, durable=False, max_outage_seconds=3_600))
+    failure = failure_of(script, submit_run(PAYLOAD, max_outage_seconds=3_600))
     assert failure is None or isinstance(failure, UnclearCreateError)
     assert len(service.runs) <= 1
     assert "listJobRuns" not in script.operations

@@ -1,0 +1,188 @@
+"""What a task remembers, over any order of tries, deaths and clears: at most one active run, and never an old one.
+
+The rule in full. Let tries die at any effect, retries and clears follow in any order, and the store lose its document
+with a clear (as on Airflow 3.4), keep it (3.3) or not exist (below 3.3). If List Runs shows every run within half a
+minute, then each try that gets a run has the only active one. Where there is a store, no try gets a run of before the
+last clear, and a retry does not repeat a run that has completed.
+"""
+
+from __future__ import annotations
+
+import json
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.flows.memory import Answer, Memory, Past
+from airflow_provider_wherobots.flows.run_name import Identity
+from airflow_provider_wherobots.flows.submit import Rules, Submission, submit_run
+from tests.unit.flows.fake_service import FakeService
+from tests.unit.flows.script import Script
+
+IDENTITY = Identity("abcdef", "01234567")
+PAYLOAD: dict[str, Any] = {"name": f"hail_stats{IDENTITY.suffix}", "runPython": {"uri": "s3://b/j.py"}}
+RETRIES = 2
+
+
+class Store(Enum):
+    """What Airflow's task state store is like."""
+
+    KEEPS = "keeps the document"
+    FORGETS = "discards it on a clear"
+    MISSING = "does not exist"
+
+
+class Between(Enum):
+    """What happens between two tries."""
+
+    RETRY = "retry"
+    CLEAR = "clear"
+
+
+class Died(BaseException):
+    """The process was killed."""
+
+
+@dataclass(frozen=True)
+class Try:
+    """One try of the task.
+
+    :param dies_after: the number of effects after which its process is killed; None if it gets its run.
+    :param status: what becomes of its run before the next try; None if it stays active.
+    :param is_done: whether the task gets to say that it has ended.
+    :param then: what comes next.
+    :param pause: seconds until then.
+    """
+
+    dies_after: int | None
+    status: str | None
+    is_done: bool
+    then: Between
+    pause: float
+
+
+TRIES = st.lists(
+    st.builds(
+        Try,
+        dies_after=st.none() | st.integers(0, 12),
+        status=st.sampled_from([None, "COMPLETED", "FAILED", "CANCELLED"]),
+        is_done=st.booleans(),
+        then=st.sampled_from(Between),
+        pause=st.sampled_from([0.0, 5.0, 300.0]),
+    ),
+    min_size=1,
+    max_size=5,
+)
+
+
+@dataclass
+class Task:
+    """A task instance, its store, and what it has seen."""
+
+    script: Script
+    store: Store
+    document: str | None = None
+    try_number: int = 0
+    max_tries: int = RETRIES
+    before_clear: set[str] = field(default_factory=set)
+
+    def begin(self) -> Memory:
+        """The memory of the next try."""
+        self.try_number += 1
+        found: Memory | Answer
+        if self.store is Store.MISSING:
+            found = Answer.UNKNOWN
+        else:
+            found = Answer.MISSING if self.document is None else Memory.from_json(json.loads(self.document))
+        memory = Memory.begin(found, IDENTITY, self.max_tries, is_first_try=self.try_number == 1)
+        self.remember(memory)
+        return memory
+
+    def remember(self, memory: Memory) -> None:
+        if self.store is not Store.MISSING:
+            self.document = json.dumps(memory.to_json())
+
+    def done(self) -> None:
+        """The task has said that it has ended."""
+        if self.document is not None:
+            self.remember(Memory.from_json(json.loads(self.document)).done())
+
+    def clear(self, run_ids: set[str]) -> None:
+        """A user clears the task, which is not running."""
+        self.max_tries = self.try_number + RETRIES
+        self.before_clear = run_ids
+        if self.store is Store.FORGETS:
+            self.document = None
+
+
+def drive(script: Script, flow: Flow[Any], dies_after: int | None) -> Any:
+    """Perform a flow's effects until it ends, or its process dies before the next one."""
+    performed, step, value = 0, flow.send, None
+    while True:
+        try:
+            effect = step(value)
+        except StopIteration as end:
+            return end.value
+        if performed == dies_after:
+            raise Died
+        performed += 1
+        try:
+            value, step = script._perform(effect), flow.send
+        except WherobotsApiError as error:
+            value, step = error, flow.throw
+
+
+@given(TRIES, st.sampled_from(Store), st.floats(0, 29))
+def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
+    tries: list[Try], store: Store, list_lag: float
+) -> None:
+    service = FakeService(list_lag=list_lag, plan=((0.0, "RUNNING"),))
+    script = Script(service)
+    task = Task(script, store)
+    completed: str | None = None
+    for this in tries:
+        memory = task.begin()
+        script.remembered.clear()
+        rules = Rules(tries_before=task.try_number - 1)
+        submission: Submission | None = None
+        with suppress(Died):
+            submission = drive(script, submit_run(PAYLOAD, memory=memory, rules=rules), this.dies_after)
+        for remembered, _ in script.remembered:
+            task.remember(remembered)
+        then = this.then
+        if submission is not None:
+            active = [run.id for run in service.kept(script.now)]
+            assert active == ([submission.run.id] if submission.run.is_active else [])
+            if store is not Store.MISSING:
+                assert submission.run.id not in task.before_clear
+                assert completed in (None, submission.run.id), "a completed run of this round is not repeated"
+            run = next(run for run in service.runs if run.id == submission.run.id)
+            if this.status is not None and submission.run.is_active:
+                run.plan = ((0.0, "RUNNING"), (script.now - run.created_at, this.status))
+            completed = run.id if run.status(script.now) == "COMPLETED" else None
+            if completed is not None and this.is_done:
+                task.done()
+                then = Between.CLEAR
+        if then is Between.CLEAR:
+            task.clear({run.id for run in service.runs})
+            completed = None
+        script.now += this.pause
+
+
+def test_a_document_is_read_as_it_was_written() -> None:
+    memory = (
+        Memory(IDENTITY, 2, Past.NOTHING)
+        .looked(["r1"])
+        .create_sent()
+        .has_run("r2")
+        .statement_sent("1", "e1", "s1")
+        .statement_ended("1", "succeeded")
+        .has_session("s1")
+    )
+    assert Memory.from_json(json.loads(json.dumps(memory.to_json()))).to_json() == memory.to_json() | {"past": "known"}
