@@ -219,10 +219,12 @@ def kind_found(runs: Collection[Run], memory: Memory, tries_before: int) -> Foun
     """What a list of the task's runs means. Runs of earlier rounds are not in it, unless this is the first look."""
     if any(run.is_active for run in runs):
         return Found.ACTIVE
-    if runs and max(runs, key=age).status == COMPLETED:
-        return Found.COMPLETED
-    is_missing = memory.past_of_runs is Past.UNKNOWN and len(runs) < tries_before
-    return Found.UNCLEAR if memory.is_create_unanswered or is_missing else Found.NONE
+    past = memory.past_of_runs
+    has_completed = bool(runs) and max(runs, key=age).status == COMPLETED
+    is_one_missing = memory.is_create_unanswered or (past is Past.UNKNOWN and len(runs) < tries_before)
+    if is_one_missing and not (has_completed and past is Past.KNOWN):
+        return Found.UNCLEAR
+    return Found.COMPLETED if has_completed else Found.NONE
 
 
 def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
