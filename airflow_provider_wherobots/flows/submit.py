@@ -53,7 +53,7 @@ LOOK_AGAIN_DELAYS = (0.5, 1.0, 2.0, 3.0, 4.0, 5.0, 6.5, 8.0)
 _PARENT_IN_LINEAGE = tuple(f"environment.sparkConfigs.spark.openlineage.{key}" for key in ("parent", "rootParent"))
 
 
-class Found(StrEnum):
+class FoundRuns(StrEnum):
     """What a try has found of the task's runs."""
 
     NONE = "none"
@@ -72,15 +72,15 @@ class Decision(StrEnum):
     LOOK_AGAIN = "look again"
 
 
-DECISIONS: Mapping[tuple[Found, Past], Decision] = {
-    (Found.ACTIVE, Past.KNOWN): Decision.ATTACH,
-    (Found.ACTIVE, Past.NOTHING): Decision.REPLACE,
-    (Found.ACTIVE, Past.UNKNOWN): Decision.ATTACH,
-    (Found.COMPLETED, Past.KNOWN): Decision.ADOPT,
-    (Found.COMPLETED, Past.NOTHING): Decision.CREATE,
-    (Found.COMPLETED, Past.UNKNOWN): Decision.CREATE,
-    **{(Found.UNCLEAR, past): Decision.LOOK_AGAIN for past in Past},
-    **{(Found.NONE, past): Decision.CREATE for past in Past},
+DECISIONS: Mapping[tuple[FoundRuns, Past], Decision] = {
+    (FoundRuns.ACTIVE, Past.KNOWN): Decision.ATTACH,
+    (FoundRuns.ACTIVE, Past.NOTHING): Decision.REPLACE,
+    (FoundRuns.ACTIVE, Past.UNKNOWN): Decision.ATTACH,
+    (FoundRuns.COMPLETED, Past.KNOWN): Decision.ADOPT,
+    (FoundRuns.COMPLETED, Past.NOTHING): Decision.CREATE,
+    (FoundRuns.COMPLETED, Past.UNKNOWN): Decision.CREATE,
+    **{(FoundRuns.UNCLEAR, past): Decision.LOOK_AGAIN for past in Past},
+    **{(FoundRuns.NONE, past): Decision.CREATE for past in Past},
 }
 
 
@@ -215,16 +215,16 @@ class _Search:
         return repeat(flow, self._max_outage_seconds, refused_seconds=REFUSED_SECONDS)
 
 
-def kind_found(runs: Collection[Run], memory: Memory, tries_before: int) -> Found:
+def kind_found(runs: Collection[Run], memory: Memory, tries_before: int) -> FoundRuns:
     """What a list of the task's runs means. Runs of earlier rounds are not in it, unless this is the first look."""
     if any(run.is_active for run in runs):
-        return Found.ACTIVE
+        return FoundRuns.ACTIVE
     past = memory.past_of_runs
     has_completed = bool(runs) and max(runs, key=age).status == COMPLETED
     is_one_missing = memory.is_create_unanswered or (past is Past.UNKNOWN and len(runs) < tries_before)
     if is_one_missing and not (has_completed and past is Past.KNOWN):
-        return Found.UNCLEAR
-    return Found.COMPLETED if has_completed else Found.NONE
+        return FoundRuns.UNCLEAR
+    return FoundRuns.COMPLETED if has_completed else FoundRuns.NONE
 
 
 def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:

@@ -6,7 +6,7 @@ when Airflow renders the task, to show it; and before it is sent.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
 from functools import cached_property
@@ -76,21 +76,6 @@ class CreatesRun(FollowsRun):
             job = (self.task_id, repr(self.run_python), repr(self.run_jar)) if self.task_id != ti.task_id else ()
             self._memory = ti, TaskMemory.begin(context, self.log, job="\x1f".join(job))
         return self._memory[1]
-
-    def _do_render_template_fields(
-        self, parent: Any, template_fields: Iterable[str], context: Context, *args: Any, **kwargs: Any
-    ) -> None:
-        """Render the arguments. Airflow calls this for mapped tasks too. If it fails and no retry follows, the runs of
-        earlier tries are cancelled: nothing of the task runs after that.
-        """
-        try:
-            super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
-        except Exception as error:
-            if parent is self:
-                from airflow_provider_wherobots.tasks.submit_try import SubmitTry
-
-                SubmitTry(self, context, self._attempt).end_before_look_up(error)
-            raise
 
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:

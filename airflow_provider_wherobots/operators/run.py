@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -246,6 +246,20 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
                 if outcome is not None:
                     return this_try.finish_resumed(outcome)
             return super().resume_execution(next_method, next_kwargs, context)
+
+    def _do_render_template_fields(
+        self, parent: Any, template_fields: Iterable[str], context: Context, *args: Any, **kwargs: Any
+    ) -> None:
+        """Render the arguments. Airflow calls this for mapped tasks too.
+
+        If it fails and no retry follows, runs of earlier tries are cancelled: nothing of the task is called after that.
+        """
+        try:
+            super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
+        except Exception as error:
+            if parent is self:
+                self._new_try(context).end_before_look_up(error)
+            raise
 
     def _new_try(self, context: Context) -> SubmitTry:
         from airflow_provider_wherobots.tasks.submit_try import SubmitTry

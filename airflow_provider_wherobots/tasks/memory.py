@@ -19,7 +19,7 @@ from airflow_provider_wherobots.flows.unforeseen import reason_of
 KEY = "wherobots"
 
 
-class Store(Protocol):
+class MemoryStore(Protocol):
     """What keeps a document between the tries of a task instance."""
 
     def read(self) -> Memory | Answer:
@@ -82,7 +82,7 @@ class TaskMemory:
     :param log: the task's log.
     """
 
-    def __init__(self, now: Memory, store: Store, log: Any) -> None:
+    def __init__(self, now: Memory, store: MemoryStore, log: Any) -> None:
         self.now = now
         self._store = store
         self._log = log
@@ -144,7 +144,7 @@ def identity_of(context: Context, job: str = "") -> Identity:
     return Identity.of_task(ti.dag_id, ti.run_id, ti.task_id, map_index, start, iteration_of(ti), job)
 
 
-def _store_of(context: Context, identity: Identity, *, is_shared: bool) -> Store:
+def _store_of(context: Context, identity: Identity, *, is_shared: bool) -> MemoryStore:
     accessor = context.get("task_state_store")
     if accessor is None:
         return NoStore()

@@ -36,7 +36,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
         assert "was found before the task's timeout (40 seconds) was reached" in log, log
         assert f"No run named '{NAME}' created since " in log
 
-    run = control.create_run(f"{NAME}-0123456789ab")
+    run = control.create_run(f"{NAME}-0123456789abcd")
     control.patch_run(run["id"], status="RUNNING")
     url = f"{world.server.url}/runs/{run['id']}"
     for task_id in ("deferred", "from_trigger", "marked"):

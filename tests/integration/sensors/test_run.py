@@ -45,7 +45,7 @@ from wherobots_local.control.client import ControlClient
 
 NEEDS_START_FROM_TRIGGER = pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow starts no trigger that it renders")
 NAME = "nightly-hail-stats"
-DURABLE = f"{NAME}-0123456789ab"
+DURABLE = f"{NAME}-0123456789abcd"
 Make = Callable[..., WherobotsRunSensor]
 
 

@@ -13,7 +13,7 @@ from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.flows.usage import Usage
 from tests.unit.flows.script import Script, answers
 
-SUFFIX = "-0123456789ab"
+SUFFIX = "-0123456789abcd"
 FIRST = datetime(2026, 11, 1, 8, tzinfo=UTC)
 
 
@@ -146,13 +146,13 @@ def test_each_task_and_runtime_has_a_row_and_the_most_expensive_is_first() -> No
 @pytest.mark.parametrize(
     ("name", "task"),
     [
-        ("hail.stats-0123456789ab", "hail.stats"),
+        ("hail.stats-0123456789abcd", "hail.stats"),
         ("hail.stats", "hail.stats"),
-        ("hail_20261128T080000-0123456789ab", "hail_*"),
+        ("hail_20261128T080000-0123456789abcd", "hail_*"),
         ("hail.stats.20261128T080000", "hail.stats.*"),
         ("hail-2026-11-28", "hail-*"),
         ("hail_2026", "hail_2026"),
-        ("tile_17-0123456789ab", "tile_17"),
+        ("tile_17-0123456789abcd", "tile_17"),
     ],
 )
 def test_the_runs_of_a_task_have_one_name(name: str, task: str) -> None:

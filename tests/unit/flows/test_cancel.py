@@ -21,13 +21,13 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_and_twin, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Hang, Script, always, answers, by_operation
 
-SUFFIX = "-0123456789ab"
+SUFFIX = "-0123456789abcd"
 NAME = f"hail_stats{SUFFIX}"
 
 
@@ -234,7 +234,7 @@ def test_by_name_what_hid_the_run_is_said_once() -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
     script.run(cancel_runs_by_suffix(SUFFIX))
     assert [note.text for note in script.notes] == [
-        "No active run whose name ends with -0123456789ab was found (listJobRuns: 503: no body). "
+        "No active run whose name ends with -0123456789abcd was found (listJobRuns: 503: no body). "
         "If one appears later, only a retry of the task finds it"
     ]
 
@@ -255,7 +255,7 @@ def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
         script = Script(service)
         assert script.run(cancel_runs_by_suffix(SUFFIX, budget)) == []
         assert budget <= script.elapsed <= budget + 0.6
-        assert script.said("No active run whose name ends with -0123456789ab was found")
+        assert script.said("No active run whose name ends with -0123456789abcd was found")
 
 
 def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
@@ -265,7 +265,7 @@ def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     assert [(note.level, note.text) for note in script.notes] == [
         (
             logging.WARNING,
-            "No active run whose name ends with -0123456789ab was found. If one appears later, only a retry of the "
+            "No active run whose name ends with -0123456789abcd was found. If one appears later, only a retry of the "
             "task finds it",
         )
     ]
@@ -297,31 +297,18 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service = FakeService(cancel_seconds=60, list_lag=1.0)
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, find_all=True)) == ["older", "newer"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, known=["older"])) == ["older", "newer"]
 
 
 def test_by_name_looking_on_cancels_each_run_once() -> None:
     service = FakeService(cancel_seconds=60)
     service.add_run(NAME, START)
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, find_all=True)) == ["run0"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, known=["run0"])) == ["run0"]
     assert len(service.cancels) == 1
 
 
-def test_beside_a_run_that_was_cancelled_a_second_one_is_looked_for_and_none_is_missed() -> None:
-    service = FakeService()
-    run = service.add_run(NAME, START)
-    script = Script(service)
-    assert script.run(cancel_run_and_twin(run.id, SUFFIX, 3.8))
-    assert [run_id for run_id, _ in service.cancels] == [run.id]
-    assert not script.said("No active run")
-    service.add_run(NAME, START, visible_at=script.now + 1.0)
-    assert script.run(cancel_run_and_twin(run.id, SUFFIX, 3.8))
-    assert service.kept(script.now) == []
-
-
-def test_both_cancels_together_keep_to_the_time() -> None:
-    service = FakeService()
-    run = service.add_run(NAME, START)
-    script = Script(service, latency=1.0)
-    assert script.run(cancel_run_and_twin(run.id, SUFFIX, 3.8))
-    assert [sent.timeout for sent in script.sent_of("listJobRuns")][:1] == [pytest.approx(2.8)]
+def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
+    script = Script(FakeService())
+    assert script.run(cancel_runs_by_suffix(SUFFIX, is_create_unanswered=False)) == []
+    assert script.operations == ["listJobRuns"]
+    assert script.notes == []

@@ -10,13 +10,15 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.outcome import Ending
+from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.submit import Submission, submit_run
 from tests.unit.flows.fake_service import FakeService
-from tests.unit.flows.script import START, Answer, Script, always
+from tests.unit.flows.script import START, Answer, Script, always, by_operation
 
-NAME = "hail_stats-0123456789ab"
+NAME = "hail_stats-0123456789abcd"
 STATUSES = (302, 400, 403, 404, 407, 409, 410)
 
 
@@ -46,11 +48,13 @@ def test_a_run_is_followed_on(status: int) -> None:
 @pytest.mark.parametrize("status", STATUSES)
 def test_a_create_is_looked_up_before_it_is_repeated(status: int) -> None:
     service = FakeService()
-    script = Script(until(30, page(status), service))
-    submission = script.run(submit_run({"name": NAME}))
+    memory = Memory(Identity("012345", "6789abcd"), 0, Past.NOTHING)
+    script = Script(by_operation(listJobRuns=service, createJobRun=until(30, page(status), service)))
+    submission = script.run(submit_run({"name": NAME}, memory=memory))
     assert isinstance(submission, Submission)
     assert len(service.runs) == 1
-    assert set(script.operations[1 : script.operations.index("createJobRun", 1)]) == {"listJobRuns"}
+    first = script.operations.index("createJobRun")
+    assert set(script.operations[first + 1 : script.operations.index("createJobRun", first + 1)]) == {"listJobRuns"}
 
 
 @pytest.mark.parametrize("status", STATUSES)

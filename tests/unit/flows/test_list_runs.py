@@ -13,7 +13,7 @@ from airflow_provider_wherobots.flows.list_runs import MAX_PAGES, find_runs, lis
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation
 
-SUFFIX = "-0123456789ab"
+SUFFIX = "-0123456789abcd"
 NAME = f"hail_stats{SUFFIX}"
 
 

@@ -34,13 +34,13 @@ from airflow_provider_wherobots.flows.named_run import (
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
 from airflow_provider_wherobots.flows.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.run_name import durable_run_name, make_suffix
+from airflow_provider_wherobots.flows.run_name import Identity, durable_run_name
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Script, always
 
 NAME = "nightly.hail_stats"
-SUFFIX = "-0123456789ab"
+SUFFIX = "-0123456789abcd"
 NAMED = NamedRun(NAME, START - 60)
 
 
@@ -57,9 +57,9 @@ def until(seconds: float) -> FollowOptions:
     [
         (NAME, True),
         (NAME + SUFFIX, True),
-        (f"{NAME}-0123456789AB", False),
-        (f"{NAME}-0123456789abc", False),
-        (f"{NAME}-0123456789a", False),
+        (f"{NAME}-0123456789ABcd", False),
+        (f"{NAME}-0123456789abccd", False),
+        (f"{NAME}-0123456789acd", False),
         (f"{NAME}{SUFFIX}{SUFFIX}", False),
         (f"{NAME}_2026{SUFFIX}", False),
         (f"x{NAME}", False),
@@ -77,7 +77,7 @@ def test_a_name_means_that_name_and_what_the_operator_makes_of_it(name: str, is_
 @given(st.text("abcXYZ019_.-", min_size=8, max_size=255))
 def test_every_name_finds_the_run_that_the_operator_creates_with_it(name: str) -> None:
     service = FakeService()
-    durable = durable_run_name(name, make_suffix("any task"))
+    durable = durable_run_name(name, Identity("abcdef", "01234567"))
     service.add_run(durable, START)
     assert Script(service).run(find_newest(NamedRun(name, START))) is not None
 
@@ -118,7 +118,7 @@ def test_a_run_that_does_not_exist_yet_is_waited_for_and_followed_to_its_end() -
     assert outcome.summary is not None
     assert outcome.summary["run_id"] == "late"
     assert script.published == [(RUN_ID_KEY, "late")]
-    assert Note(logging.INFO, "Run late (nightly.hail_stats-0123456789ab) was found") in script.notes
+    assert Note(logging.INFO, "Run late (nightly.hail_stats-0123456789abcd) was found") in script.notes
     looks = script.sent_of("listJobRuns")
     assert len(looks) < 120, "the wait slows down"
     assert START + 1_003 <= looks[-1].at < START + 1_003 + 34

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
 from airflow_provider_wherobots.flows.effects import Note, Sleep
+from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.quota import (
     HOLD_SECONDS,
     MAX_DELAY_SECONDS,
@@ -20,11 +21,13 @@ from airflow_provider_wherobots.flows.quota import (
     QuotaNotFreedError,
     QuotaWait,
 )
+from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import Submission, UnclearCreateError, submit_run
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, always
 
-SUFFIX = "-0123456789ab"
+FIRST = Memory(Identity("abcdef", "01234567"), 0, Past.NOTHING)
+SUFFIX = FIRST.identity.suffix
 PAYLOAD: dict[str, Any] = {"name": f"hail_stats{SUFFIX}", "runPython": {"uri": "s3://b/j.py"}}
 DISK = QuotaError("createJobRun", 403, (ErrorInfo("INSUFFICIENT_QUOTA_ERROR", "DISK_PER_NODE_GB is 500, asked 900"),))
 
@@ -43,10 +46,10 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
     service = FakeService()
     service.quota_status = status
     script = Script(full_until(START + 100, service))
-    result = script.run(submit_run(PAYLOAD, durable=durable))
+    result = script.run(submit_run(PAYLOAD, memory=FIRST if durable else None))
     assert isinstance(result, Submission)
     assert [run.id for run in service.runs] == [result.run.id]
-    assert set(script.operations) == {"createJobRun"}
+    assert set(script.operations[1:]) == {"createJobRun"}
     assert script.sleeps == [5.0, 10.0, 20.0, 40.0, 80.0]
     assert script.notes == [
         Note(
@@ -150,10 +153,11 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     service = FakeService()
     service.add_run(f"earlier{SUFFIX}", START - 100, cancel_seconds=1_000)
     script = Script(full_until(START + 1_000, service))
-    result = script.run(submit_run(PAYLOAD, look_first=True, replace=True, quota=QuotaWait(may_hand_over=True)))
+    result = script.run(submit_run(PAYLOAD, memory=FIRST, quota=QuotaWait(may_hand_over=True)))
     assert isinstance(result, AwaitingQuota)
     assert script.elapsed + result.pause.seconds > HOLD_SECONDS >= script.elapsed
-    assert result.wait.passed_over == ["run0"], "the run that was replaced, and may not have gone yet"
+    memory = script.remembered[-1][0]
+    assert memory.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
     assert script.notes[-1].text == (
         "Still waiting for quota after 2 minutes 35 seconds; next create call in 2 minutes 40 seconds"
     )
@@ -163,7 +167,7 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
         assert stored == result.wait.to_kwargs()
         kept = QuotaWait.from_kwargs(stored | {"of_a_later_version": 1})
         assert kept == result.wait
-        result = script.run(submit_run(PAYLOAD, look_first=True, quota=kept))
+        result = script.run(submit_run(PAYLOAD, memory=memory, quota=kept))
     assert (result.run.id, result.reattached) == ("run1", False)
     assert [run.id for run in service.kept(script.now)] == ["run1"]
 
@@ -210,20 +214,20 @@ def service_filled_by_a_lost_create(list_lag: float) -> FakeService:
 
 def test_a_create_that_may_have_filled_the_quota_itself_is_found() -> None:
     service = service_filled_by_a_lost_create(list_lag=40.0)
-    result = Script(service).run(submit_run(PAYLOAD))
+    result = Script(service).run(submit_run(PAYLOAD, memory=FIRST))
     assert isinstance(result, Submission)
     assert [run.id for run in service.runs] == [result.run.id]
 
 
 def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_then() -> None:
-    service = service_filled_by_a_lost_create(list_lag=12.0)
+    service = service_filled_by_a_lost_create(list_lag=32.0)
 
     def answer(call: Call[Any], now: float) -> Any:
-        service.quota = 1 if now < START + 13 else 2
+        service.quota = 1 if now < START + 33 else 2
         return service(call, now)
 
     script = Script(answer)
-    result = script.run(submit_run(PAYLOAD))
+    result = script.run(submit_run(PAYLOAD, memory=FIRST))
     assert isinstance(result, Submission)
     assert [run.id for run in service.runs] == [result.run.id]
     assert script.operations.count("createJobRun") == 2, "the lost one and the refused one"
@@ -233,47 +237,32 @@ def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_t
 def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_run(limit: float) -> None:
     service = service_filled_by_a_lost_create(list_lag=600.0)
     with pytest.raises(UnclearCreateError, match="it is unclear whether the run was created"):
-        Script(service).run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
+        Script(service).run(submit_run(PAYLOAD, memory=FIRST, quota=QuotaWait(limit)))
 
 
 def test_quota_that_the_run_of_a_lost_create_has_used_up_is_not_waited_for() -> None:
-    service = service_filled_by_a_lost_create(list_lag=10.5)
+    service = service_filled_by_a_lost_create(list_lag=30.5)
     script = Script(service)
-    assert isinstance(script.run(submit_run(PAYLOAD)), Submission)
+    assert isinstance(script.run(submit_run(PAYLOAD, memory=FIRST)), Submission)
     assert len(service.runs) == 1
     assert script.operations[-2:] == ["createJobRun", "listJobRuns"]
     assert not script.said("quota")
 
 
-def test_an_unclear_create_is_remembered_through_a_hand_over() -> None:
-    service = service_filled_by_a_lost_create(list_lag=400.0)
+@pytest.mark.parametrize("ends", [False, True])
+def test_an_unclear_create_is_remembered_through_a_hand_over(ends: bool) -> None:
+    service = service_filled_by_a_lost_create(list_lag=200.0)
     script = Script(service)
-    result: Any = script.run(submit_run(PAYLOAD, quota=QuotaWait(may_hand_over=True)))
+    result: Any = script.run(submit_run(PAYLOAD, memory=FIRST, quota=QuotaWait(may_hand_over=True)))
     while isinstance(result, AwaitingQuota):
-        assert result.wait.unclear
+        memory = Memory.from_json(script.remembered[-1][0].to_json())
+        assert memory.is_create_unanswered
+        if ends:
+            service.runs[0].plan = ((0.0, "RUNNING"), (60.0, "COMPLETED"))
+            service.quota = 0
         script.now += result.pause.seconds
-        wait = QuotaWait.from_kwargs(result.wait.to_kwargs())
-        result = script.run(submit_run(PAYLOAD, look_first=True, quota=wait))
-    assert (result.run.id, result.reattached) == ("run0", False)
-    assert script.notes[-1] == Note(logging.INFO, "The create call whose response was lost has created run run0")
-    assert len(service.runs) == 1
-
-
-def test_the_run_of_an_unclear_create_is_this_trys_though_it_ended_during_the_hand_over() -> None:
-    service = service_filled_by_a_lost_create(list_lag=20.0)
-
-    def asking_for_five_minutes(call: Call[Any], now: float) -> Any:
-        if call.operation == "createJobRun" and service.runs:
-            raise QuotaError("createJobRun", 403, retry_after=HOLD_SECONDS + 1.0)
-        return service(call, now)
-
-    script = Script(asking_for_five_minutes)
-    result: Any = script.run(submit_run(PAYLOAD, quota=QuotaWait(may_hand_over=True)))
-    assert isinstance(result, AwaitingQuota)
-    script.now += result.pause.seconds
-    service.runs[0].plan = ((0.0, "RUNNING"), (60.0, "COMPLETED"))
-    result = script.run(submit_run(PAYLOAD, look_first=True, quota=result.wait))
-    assert (result.run.id, result.run.status, result.reattached) == ("run0", "COMPLETED", False)
+        result = script.run(submit_run(PAYLOAD, memory=memory, quota=QuotaWait.from_kwargs(result.wait.to_kwargs())))
+    assert (result.run.id, result.run.status) == ("run0", "COMPLETED" if ends else "RUNNING")
     assert len(service.runs) == 1
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.payload import build_payload
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name, make_suffix, task_identity
+from airflow_provider_wherobots.flows.run_name import Identity, default_run_name, durable_run_name
 
 STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)
 TASK: dict[str, Any] = {
@@ -22,8 +22,12 @@ TASK: dict[str, Any] = {
 }
 
 
+def identity_of(**other: Any) -> Identity:
+    return Identity.of_task(**TASK | other)
+
+
 def suffix_of(**other: Any) -> str:
-    return make_suffix(task_identity(**TASK | other))
+    return identity_of(**other).suffix
 
 
 def is_valid(name: str) -> bool:
@@ -51,18 +55,18 @@ def test_the_default_name_is_dag_and_task_in_the_characters_the_api_allows(
 def test_every_default_name_is_valid_with_and_without_the_suffix(dag_id: str, task_id: str) -> None:
     name = default_run_name(dag_id, task_id)
     assert is_valid(name)
-    assert is_valid(durable_run_name(name, suffix_of()))
+    assert is_valid(durable_run_name(name, identity_of()))
 
 
 def test_the_suffix_keeps_the_users_words_and_is_the_same_every_time() -> None:
-    name = durable_run_name("my_own_name", suffix_of())
-    assert re.fullmatch(r"my_own_name-[0-9a-f]{12}", name)
-    assert durable_run_name("my_own_name", suffix_of()) == name
+    name = durable_run_name("my_own_name", identity_of())
+    assert re.fullmatch(r"my_own_name-[0-9a-f]{14}", name)
+    assert durable_run_name("my_own_name", identity_of()) == name
 
 
 @pytest.mark.parametrize(
     ("started", "suffix"),
-    [(STARTED, "-5d3179b08391"), (STARTED.replace(microsecond=0), "-781c66a45d91"), (None, "-1e3afd6304ad")],
+    [(STARTED, "-3a64bd1e3afd63"), (STARTED.replace(microsecond=0), "-2488731e3afd63"), (None, "-502fb21e3afd63")],
 )
 def test_the_suffix_is_the_same_in_every_version_and_on_a_worker_in_any_zone(
     started: datetime | None, suffix: str, monkeypatch: pytest.MonkeyPatch
@@ -77,7 +81,7 @@ def test_the_suffix_is_the_same_in_every_version_and_on_a_worker_in_any_zone(
 
 
 def test_a_long_name_is_cut_to_make_room_for_the_suffix() -> None:
-    name = durable_run_name("x" * 255, suffix_of())
+    name = durable_run_name("x" * 255, identity_of())
     assert len(name) == 255
     assert name.endswith(suffix_of())
 
@@ -91,6 +95,8 @@ def test_a_long_name_is_cut_to_make_room_for_the_suffix() -> None:
         {"map_index": 0},
         {"dag_run_start": STARTED + timedelta(microseconds=1)},
         {"dag_run_start": None},
+        {"iteration": 1},
+        {"job": "another operator"},
         # Neighbouring parts must not run into each other.
         {"dag_id": "hail\x1f", "run_id": "scheduled__2026-07-21"},
         {"dag_id": "hai", "run_id": "lscheduled__2026-07-21"},
@@ -103,3 +109,19 @@ def test_any_other_task_instance_has_another_suffix(other: dict[str, Any]) -> No
 def test_the_same_moment_in_another_zone_is_the_same_suffix() -> None:
     elsewhere = STARTED.astimezone(timezone(timedelta(hours=-7)))
     assert suffix_of(dag_run_start=elsewhere) == suffix_of()
+
+
+@pytest.mark.parametrize("other", [{"dag_run_start": STARTED + timedelta(hours=1)}, {"dag_run_start": None}])
+def test_another_start_of_the_dag_run_changes_only_the_part_of_the_deployment(other: dict[str, Any]) -> None:
+    assert identity_of(**other).task == identity_of().task
+    assert identity_of(**other).deployment != identity_of().deployment
+
+
+def test_each_iteration_of_a_loop_has_an_identity_of_its_own() -> None:
+    assert len({identity_of(iteration=iteration).task for iteration in (None, 1, 2, 3)}) == 4
+
+
+def test_the_identity_is_read_from_the_name_of_a_run() -> None:
+    assert Identity.in_name(durable_run_name("hail_stats", identity_of())) == identity_of()
+    assert Identity.in_name("hail_stats") is None
+    assert Identity.in_name("") is None

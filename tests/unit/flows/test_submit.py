@@ -27,7 +27,7 @@ from airflow_provider_wherobots.flows.submit import (
     DECISIONS,
     LOOK_AGAIN_DELAYS,
     Decision,
-    Found,
+    FoundRuns,
     NotReplacedError,
     Rules,
     Submission,
@@ -392,12 +392,12 @@ def test_differing_fields_are_those_sent_not_those_the_service_fills_in(
     assert differing_fields(sent, echoed) == fields
 
 
-def decided(found: Found, memory: Memory) -> Decision:
+def decided(found: FoundRuns, memory: Memory) -> Decision:
     """What a try does about a run of the task, on a service that has it in its list at once, or shows it later."""
     plans = {
-        Found.NONE: [((0.0, "FAILED"),), ((0.0, "CANCELLED"),), ((0.0, "RUNNING"), (1.0, "TIMED_OUT"))],
-        Found.ACTIVE: [((0.0, "PENDING"),), ((0.0, "RUNNING"),)],
-        Found.COMPLETED: [((0.0, "COMPLETED"),)],
+        FoundRuns.NONE: [((0.0, "FAILED"),), ((0.0, "CANCELLED"),), ((0.0, "RUNNING"), (1.0, "TIMED_OUT"))],
+        FoundRuns.ACTIVE: [((0.0, "PENDING"),), ((0.0, "RUNNING"),)],
+        FoundRuns.COMPLETED: [((0.0, "COMPLETED"),)],
     }
     seen = set()
     for plan in plans[found]:
@@ -415,20 +415,20 @@ def decided(found: Found, memory: Memory) -> Decision:
     return decision
 
 
-@pytest.mark.parametrize("found", [Found.NONE, Found.ACTIVE, Found.COMPLETED])
+@pytest.mark.parametrize("found", [FoundRuns.NONE, FoundRuns.ACTIVE, FoundRuns.COMPLETED])
 @pytest.mark.parametrize("past", list(Past))
-def test_what_is_done_is_what_the_table_says(found: Found, past: Past) -> None:
+def test_what_is_done_is_what_the_table_says(found: FoundRuns, past: Past) -> None:
     memory = Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)
     assert decided(found, memory) == DECISIONS[found, past]
 
 
 def test_the_table_is_the_one_of_the_design() -> None:
-    rows = {found: [DECISIONS[found, past] for past in (Past.KNOWN, Past.NOTHING, Past.UNKNOWN)] for found in Found}
+    rows = {found: [DECISIONS[found, past] for past in (Past.KNOWN, Past.NOTHING, Past.UNKNOWN)] for found in FoundRuns}
     assert rows == {
-        Found.ACTIVE: [Decision.ATTACH, Decision.REPLACE, Decision.ATTACH],
-        Found.COMPLETED: [Decision.ADOPT, Decision.CREATE, Decision.CREATE],
-        Found.UNCLEAR: [Decision.LOOK_AGAIN] * 3,
-        Found.NONE: [Decision.CREATE] * 3,
+        FoundRuns.ACTIVE: [Decision.ATTACH, Decision.REPLACE, Decision.ATTACH],
+        FoundRuns.COMPLETED: [Decision.ADOPT, Decision.CREATE, Decision.CREATE],
+        FoundRuns.UNCLEAR: [Decision.LOOK_AGAIN] * 3,
+        FoundRuns.NONE: [Decision.CREATE] * 3,
     }
 
 

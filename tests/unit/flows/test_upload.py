@@ -26,6 +26,8 @@ from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource
 from airflow_provider_wherobots.flows.effects import Effect, Note, Upload
+from airflow_provider_wherobots.flows.memory import Memory, Past
+from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.flows.upload import (
     FileUploads,
@@ -332,11 +334,12 @@ def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
 
 
 def test_a_retry_re_attaches_without_a_warning_to_a_run_whose_file_was_uploaded_elsewhere(source: FileSource) -> None:
-    name, there = "n-0123456789ab", {"runPython": {"uri": f"s3://elsewhere/{END}"}}
+    name, there = "n-0123456789abcd", {"runPython": {"uri": f"s3://elsewhere/{END}"}}
     run = Run.from_json({"id": "r1", "name": name, "status": "RUNNING", "payload": there})
     script = UploadScript(Storage(), always(RunPage((run,))))
     payload = {"name": name, "runPython": {"uri": "jobs/stats.py"}}
-    script.run(submit_run(payload, look_first=True, uploads=FileUploads({URI: source}, PREFIX)))
+    memory = Memory(Identity("012345", "6789abcd"), 0, Past.KNOWN, has_looked=True)
+    script.run(submit_run(payload, memory=memory, uploads=FileUploads({URI: source}, PREFIX)))
     assert [note.level for note in script.notes] == [logging.INFO]
 
 
@@ -349,7 +352,7 @@ def test_no_upload_after_a_stop(source: FileSource) -> None:
             return super()._send(effect)
 
     script = Killed(Storage())
-    flow = submit_run({"name": "n-0123456789ab", "runPython": {}}, uploads=FileUploads({URI: source}, PREFIX))
+    flow = submit_run({"name": "n-0123456789abcd", "runPython": {}}, uploads=FileUploads({URI: source}, PREFIX))
     with pytest.raises(FlowStoppedError):
         script.run(flow)
     assert script.order == [ASK]
