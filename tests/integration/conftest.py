@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots import compat
-from airflow_provider_wherobots.flows import cancel, follow, forward_logs, named_run, submit, twins
+from airflow_provider_wherobots.flows import cancel, follow, forward_logs, named_run, submit
 from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import sql_history
@@ -98,8 +98,7 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         (forward_logs, "QUIET_LOOKS"),
         (named_run, "MIN_DELAY_SECONDS"),
         (session, "FIRST_DELAY_SECONDS"),
-        (submit, "LOOK_UP_DELAYS"),
-        (twins, "CHECKS"),
+        (submit, "LOOK_AGAIN_DELAYS"),
     ):
         seconds = vars(module)[name]
         short = tuple(each / 40 for each in seconds) if isinstance(seconds, tuple) else seconds / 40

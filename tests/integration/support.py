@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
@@ -16,7 +17,7 @@ dag_run_start = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
 
 
 class TaskInstance(SimpleNamespace):
-    """What the operator uses of Airflow's."""
+    """What the operator uses of Airflow's. ``store`` is that of its task; None below Airflow 3.3."""
 
     def __init__(self, try_number: int = 1, max_tries: int = 1, **fields: Any) -> None:
         super().__init__(
@@ -26,7 +27,7 @@ class TaskInstance(SimpleNamespace):
             map_index=-1,
             try_number=try_number,
             start_date=datetime.now(UTC),
-            **{"task_id": "task", "xcoms": {}, **fields},
+            **{"task_id": "task", "xcoms": {}, "store": {}, **fields},
         )
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -36,15 +37,28 @@ class TaskInstance(SimpleNamespace):
         return self.xcoms.get(key)
 
 
+class StateStore:
+    """Airflow's task state store of one task instance, whose values are JSON."""
+
+    def __init__(self, values: dict[str, str]) -> None:
+        self._values = values
+
+    def get(self, key: str) -> Any:
+        return json.loads(self._values[key]) if key in self._values else None
+
+    def set(self, key: str, value: Any) -> None:
+        self._values[key] = json.dumps(value)
+
+
 def next_try(ti: TaskInstance, **fields: Any) -> TaskInstance:
-    """The next try, to which Airflow tells the keys of the XComs that it deletes."""
-    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms))
-    return TaskInstance(ti.try_number + 1, _ti_context_from_server=told, **fields)
+    """The next try. It has no XComs, and the store of the try before."""
+    return TaskInstance(ti.try_number + 1, **{"store": ti.store, "max_tries": ti.max_tries, **fields})
 
 
 def context(ti: TaskInstance) -> Any:
     dag = SimpleNamespace(fileloc=__file__)
-    return {"ti": ti, "dag": dag, "dag_run": SimpleNamespace(start_date=dag_run_start)}
+    found = {"ti": ti, "dag": dag, "dag_run": SimpleNamespace(start_date=dag_run_start)}
+    return found if ti.store is None else {**found, "task_state_store": StateStore(ti.store)}
 
 
 def run_to_end(task: WherobotsRunOperator | WherobotsRunSensor, ti: TaskInstance) -> Any:

@@ -138,7 +138,7 @@ def drive(script: Script, flow: Flow[Any], dies_after: int | None) -> Any:
             value, step = error, flow.throw
 
 
-@settings(max_examples=30 * settings.default.max_examples)
+@settings(max_examples=30 * settings().max_examples)
 @given(TRIES, st.sampled_from(Store), st.floats(0, 29))
 def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
     tries: list[Try], store: Store, list_lag: float

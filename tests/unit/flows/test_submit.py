@@ -394,7 +394,7 @@ def test_differing_fields_are_those_sent_not_those_the_service_fills_in(
 
 def decided(found: FoundRuns, memory: Memory) -> Decision:
     """What a try does about a run of the task, on a service that has it in its list at once, or shows it later."""
-    plans = {
+    plans: dict[FoundRuns, list[Any]] = {
         FoundRuns.NONE: [((0.0, "FAILED"),), ((0.0, "CANCELLED"),), ((0.0, "RUNNING"), (1.0, "TIMED_OUT"))],
         FoundRuns.ACTIVE: [((0.0, "PENDING"),), ((0.0, "RUNNING"),)],
         FoundRuns.COMPLETED: [((0.0, "COMPLETED"),)],
