@@ -185,11 +185,11 @@ def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cance
 ) -> None:
     it, left = away(until=7.0), []
 
-    def cancel_run(run_id: str, twin_suffix: str, budget_seconds: float, **limits: float) -> Any:
+    def cancel_run(run_id: str, budget_seconds: float) -> Any:
         left.append(budget_seconds)
         yield from ()
 
-    monkeypatch.setattr(run, "cancel_run_and_twin", cancel_run)
+    monkeypatch.setattr(run, "cancel_run", cancel_run)
     monkeypatch.setattr(guarded, "time", it)
     killed(WherobotsRunTrigger("wherobots_default", FOLLOW), monkeypatch)
     assert left == [guarded.CANCEL_BUDGET_SECONDS - 7]

@@ -5,22 +5,20 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
-from functools import partial, partialmethod
+from functools import partialmethod
 from typing import Any
 from unittest.mock import AsyncMock
 
 import pytest
 from airflow.exceptions import TaskDeferralError
 
-from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.flows.cancel import cancel_runs_by_suffix
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.tasks import attempt, run_attempt, submit_try
+from airflow_provider_wherobots.tasks import attempt, run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
@@ -205,33 +203,6 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
         task.hook.cancel_run(control.runs()[-1]["id"])
 
 
-class BothCancelled(BaseException):
-    """Ends a look-up that would go on for its whole budget."""
-
-
-def test_a_kill_during_the_create_call_of_a_retry_looks_on_after_it_has_found_a_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """It may be the run of an earlier try, and the new one not listed yet."""
-    task = operator(run_python=WAIT, deferrable=False)
-    cancelled = list[str]()
-
-    def kill_and_hide(operation: str) -> None:
-        if operation == "createJobRun" and not cancelled:
-            task.on_kill()
-        elif operation == "cancelJobRun":
-            cancelled.append(operation)
-            if len(cancelled) == 2:
-                raise BothCancelled
-            task.hook.create_run({"name": control.requests("createJobRun")[0]["name"], "runPython": WAIT})
-
-    once_answered(kill_and_hide, monkeypatch)
-    monkeypatch.setattr(run_attempt, "cancel_runs_by_suffix", partial(cancel_runs_by_suffix, budget_seconds=60))
-    with pytest.raises(BothCancelled):
-        task.execute(context(TaskInstance(try_number=2)))
-    assert control.counts()["cancels_effective"] == 2
-
-
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])
 def test_a_kill_before_the_create_call_is_not_lost(
     operator: Callable[..., WherobotsRunOperator],
@@ -265,38 +236,6 @@ def test_cancel_on_kill_false_leaves_the_run_alone(
     assert control.counts()["cancels_received"] == 0
 
 
-@pytest.mark.parametrize(
-    ("state", "try_number", "cancels"),
-    [
-        ("running", 1, 0),
-        ("up_for_retry", 1, 0),
-        ("running", 2, 1),
-        ("failed", 1, 1),
-        ("restarting", 1, 1),
-        (None, 1, 1),
-    ],
-)
-def test_where_it_can_be_told_that_no_user_has_ended_the_task_its_run_is_left_for_the_retry(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    state: str | None,
-    try_number: int,
-    cancels: int,
-) -> None:
-    notes: list[str] = []
-    monkeypatch.setattr(submit_try, "state_at_kill", lambda ti: state)
-    monkeypatch.setattr(submit_try, "note_for_retry", lambda ti, key: notes.append(key))
-    task, ti = operator(run_python=WAIT, deferrable=False, retries=1), TaskInstance(try_number)
-    kill = signal_when(lambda: control.requests("getJobRun"), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(ti))
-    assert control.counts()["cancels_effective"] == cancels
-    assert ("to_replace" in notes) == (state == "restarting")
-    if not cancels:
-        task.hook.cancel_run(ti.xcoms["run_id"])
-
-
 class LogWithLock:
     """Writes as structlog does: a thread that is interrupted within it would wait for itself."""
 
@@ -311,31 +250,11 @@ class LogWithLock:
     info = warning = partialmethod(log, 0)
 
 
-@pytest.mark.parametrize(
-    ("state", "line"),
-    [
-        ("running", "The run is left active for the retry: no user has ended the task (state: running)"),
-        (
-            RuntimeError("away"),
-            "The run is cancelled, as it is unknown whether a user has ended the task: RuntimeError: away",
-        ),
-    ],
-)
 def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    state: str | Exception,
-    line: str,
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def state_at_kill(ti: Any) -> str:
-        if isinstance(state, Exception):
-            raise state
-        return state
-
-    monkeypatch.setattr(submit_try, "state_at_kill", state_at_kill)
     task = operator(run_python=WAIT, deferrable=False, retries=1, poll_logs=False)
-    log, cancels = LogWithLock(), state != "running"
+    log = LogWithLock()
     for logs in (task, task.hook):
         monkeypatch.setattr(logs, "_log", log, raising=False)
         monkeypatch.setattr(logs, "_cached_logger", log, raising=False)
@@ -344,16 +263,14 @@ def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
         # The interrupted line may hold the lock already.
         is_new = log.lock.acquire(blocking=False)
         task.on_kill()
-        assert control.counts()["cancels_effective"] == cancels
+        assert control.counts()["cancels_effective"] == 1
         if is_new:
             log.lock.release()
 
     kill, ti = signal_when(lambda: control.requests("getJobRun"), kill_in_a_line), TaskInstance()
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
-    wait_for(lambda: line in log.lines, what="the line of the kill")
-    if not cancels:
-        task.hook.cancel_run(ti.xcoms["run_id"])
+    wait_for(lambda: any("was accepted" in line for line in log.lines), what="the line of the kill")
 
 
 def test_a_kill_where_no_thread_can_start_cancels_the_run_without_its_lines(
@@ -369,8 +286,3 @@ def test_a_kill_where_no_thread_can_start_cancels_the_run_without_its_lines(
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert control.counts()["cancels_effective"] == 1
-
-
-def test_on_2_11_the_database_knows_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(compat, "_get_task_state_from_database", lambda ti: "running")
-    assert compat.state_at_kill(TaskInstance()) == ("running" if compat.AIRFLOW < (3, 0) else None)

@@ -7,7 +7,6 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 from unittest.mock import AsyncMock
@@ -22,7 +21,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.submit import LOOK_UP_DELAYS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
@@ -175,25 +173,10 @@ def test_what_becomes_of_a_run_that_may_exist_is_said(
             task.hook.cancel_run(run["id"])
 
 
-def test_after_a_create_that_was_refused_nothing_is_looked_for(operator: Operator, control: ControlClient) -> None:
+def test_after_a_create_that_was_refused_nothing_more_is_looked_for(operator: Operator, control: ControlClient) -> None:
     with pytest.raises(WherobotsRequestException, match="no-such-runtime"):
         operator(runtime="no-such-runtime").execute(context(TaskInstance(max_tries=0)))
-    assert control.requests("listJobRuns") == []
-
-
-def test_a_task_that_does_not_wait_looks_for_a_second_run_before_it_ends(
-    operator: Operator, control: ControlClient
-) -> None:
-    """The response to the first create is lost, and its run shows only after the second create."""
-    control.add_fault("createJobRun", "lose_answer", times=1)
-    nothing = {"type": "status", "status": 200, "body": {"items": [], "total": 0}}
-    control.add_fault("listJobRuns", nothing, times=len(LOOK_UP_DELAYS) + 1)
-    task = operator(run_python=WAIT, wait_for_completion=False)
-    run_id = task.execute(context(TaskInstance()))
-    counts = control.counts()
-    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
-    assert task.hook.get_run(run_id).is_active
-    task.hook.cancel_run(run_id)
+    assert len(control.requests("listJobRuns")) == 1
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])
@@ -263,7 +246,7 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
 def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_started(
     conn_id: str, control: ControlClient, failed: None
 ) -> None:
-    suffix = f"-{secrets.token_hex(6)}"
+    suffix = f"-{secrets.token_hex(7)}"
     WherobotsHook(conn_id).create_run({"name": f"dag.task{suffix}", "runPython": WAIT})
     trigger = WherobotsQuotaTrigger(time.time() + 3_600, conn_id, suffix)
     path, arguments = trigger.serialize()
@@ -272,23 +255,3 @@ def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_st
     again.trigger_id = 1
     asyncio.run(again.on_kill())
     assert control.counts()["cancels_effective"] == 1
-
-
-def test_a_kill_cancels_the_second_run_of_an_unanswered_create_too(
-    operator: Operator, control: ControlClient, failed: None
-) -> None:
-    task, ti = operator(run_python=WAIT), TaskInstance()
-    trigger = deferral_of(task, ti).trigger
-    name = task.hook.get_run(ti.xcoms["run_id"]).name
-    task.hook.create_run({"name": name, "runPython": WAIT})
-    trigger.options = replace(trigger.options, twin_suffix=name[-13:])
-    trigger.trigger_id = 1
-
-    async def kill() -> None:
-        killing = asyncio.create_task(trigger.on_kill())
-        await asyncio.to_thread(wait_for, lambda: control.counts()["cancels_effective"] == 2, what="both cancels")
-        # It would look for more until its time is over.
-        killing.cancel()
-        await asyncio.wait([killing])
-
-    asyncio.run(kill())

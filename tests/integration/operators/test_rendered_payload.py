@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from airflow.serialization import serialized_objects
 
-from airflow_provider_wherobots.flows.run_name import durable_run_name, make_suffix, task_identity
+from airflow_provider_wherobots.flows.run_name import Identity, durable_run_name
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from wherobots_local.control.client import ControlClient
@@ -52,7 +52,7 @@ def context(ti: TaskInstance, **more: Any) -> Any:
 
 
 def name_of(name: str, map_index: int = -1) -> str:
-    return durable_run_name(name, make_suffix(task_identity("rendered", "manual__1", "run", map_index, START)))
+    return durable_run_name(name, Identity.of_task("rendered", "manual__1", "run", map_index, START))
 
 
 def shown(task: Any) -> Any:

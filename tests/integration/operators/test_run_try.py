@@ -1,6 +1,5 @@
 """What a try of a task does with the run of the try before."""
 
-import time
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
@@ -14,6 +13,7 @@ from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.submit_try import SubmitTry
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try
@@ -26,7 +26,8 @@ TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 def test_a_retry_re_attaches_to_the_active_run(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    first, second = TaskInstance(), TaskInstance(try_number=2)
+    first = TaskInstance()
+    second = next_try(first)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test", "retries": 1}
     for ti in (first, second):
         deferred = deferral_of(operator(**arguments), ti)
@@ -51,9 +52,9 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
         return Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
 
     monkeypatch.setattr(SubmitTry, "_follow_here", follow_here)
-    first, restored = TaskInstance(), TaskInstance(try_number=2)
+    first = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
-    deferred = deferral_of(task, first)
+    deferred, restored = deferral_of(task, first), next_try(first)
     task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert followed == [first.xcoms["run_id"]]
     assert control.counts()["creates_received"] == 1
@@ -70,7 +71,7 @@ def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
     follow(deferred)
     completed = first.xcoms["run_id"]
     # Airflow has deleted no XCom, as it would for a retry.
-    restored = TaskInstance(2, xcoms=first.xcoms)
+    restored = next_try(first, xcoms=first.xcoms)
     with pytest.raises(TaskDeferred) if RETRY_RESUMES_DEFERRAL else nullcontext():
         task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert restored.xcoms["run_id"] == completed
@@ -89,7 +90,7 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     active = first.xcoms["run_id"]
     # The clear gives the DAG run another start, of which a new suffix would be made.
     monkeypatch.setattr(support, "dag_run_start", support.dag_run_start + timedelta(hours=1))
-    restored = TaskInstance(2, xcoms=first.xcoms)
+    restored = next_try(first, xcoms=first.xcoms, store=None)
     with pytest.raises(TaskDeferred) if RETRY_RESUMES_DEFERRAL else nullcontext():
         task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert restored.xcoms["run_id"] == active
@@ -98,21 +99,13 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
 
 
 def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    control.add_fault("createJobRun", "lose_answer", times=1)
-    control.add_fault("listJobRuns", {"type": "status", "status": 503})
-    ti, sleep = TaskInstance(), time.sleep
-
-    def wait_for_its_end(seconds: float) -> None:
-        monkeypatch.setattr(time, "sleep", sleep)
-        (created,) = control.requests("createJobRun")
-        hook = operator().hook
-        wait_for(lambda: hook.get_run(created["run_id"]).status == "COMPLETED", what="the run to complete")
-        control.clear_faults()
-
-    monkeypatch.setattr(time, "sleep", wait_for_its_end)
-    deferred = deferral_of(operator(run_python=TALK), ti)
+    ti = TaskInstance()
+    task = operator(run_python=TALK)
+    deferral_of(task, ti)
+    wait_for(lambda: task.hook.get_run(ti.xcoms["run_id"]).status == "COMPLETED", what="the run to complete")
+    deferred = deferral_of(operator(run_python=TALK), next_try(ti))
     assert not deferred.trigger.options.is_new
 
 
@@ -120,7 +113,8 @@ def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     # Cleared at its first try, a task with one retry may try until 2 + 1.
-    first, cleared = TaskInstance(), TaskInstance(try_number=2, max_tries=2)
+    first = TaskInstance()
+    cleared = next_try(first, max_tries=2)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "clear-test", "retries": 1}
     for ti in (first, cleared):
         deferral_of(operator(**arguments), ti)
@@ -153,7 +147,7 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
     assert second.xcoms["run_id"] != first.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == 1
     with pytest.raises(TaskDeferred):
-        task.execute(context(third := next_try(second, max_tries=3)))
+        task.execute(context(third := next_try(second)))
     assert third.xcoms["run_id"] == second.xcoms["run_id"]
     task.hook.cancel_run(second.xcoms["run_id"])
 
@@ -161,7 +155,8 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
 def test_after_a_clear_with_cancel_on_kill_false_the_run_of_the_try_before_is_left_alone_and_followed(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    first, cleared = TaskInstance(), TaskInstance(try_number=2, max_tries=2)
+    first = TaskInstance()
+    cleared = next_try(first, max_tries=2)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "retries": 1, "cancel_on_kill": False}
     for ti in (first, cleared):
         deferral_of(operator(**arguments), ti)
@@ -179,9 +174,9 @@ def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
     another: bool,
     deferrable: bool,
 ) -> None:
-    ti = TaskInstance(try_number=2)
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, deferrable=deferrable)
-    name = task.payload_to_send(context(ti))["name"]
+    ti = TaskInstance(try_number=2, max_tries=2, store=None)
+    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=2, deferrable=deferrable)
+    name = task.payload_to_send(context(ti), identity_of(context(ti)))["name"]
     earlier = control.create_run(name)["id"]
     push, pushed = ti.xcom_push, []
 
@@ -225,12 +220,13 @@ def test_a_retry_re_attaches_to_its_run_although_the_users_part_of_the_name_chan
 ) -> None:
     given, *rendered = names
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": given, "retries": 1}
-    tries = TaskInstance(task_id=rendered[1]), TaskInstance(try_number=2, task_id=rendered[1])
+    first = TaskInstance()
+    tries = first, next_try(first)
     for ti, name in zip(tries, rendered, strict=True):
         task = operator(**arguments)
         task.name = name
         deferral_of(task, ti)
     assert tries[0].xcoms["run_id"] == tries[1].xcoms["run_id"]
     assert control.counts()["creates_received"] == 1
-    assert "differs from what this try would create (name);" in said()
+    assert "was created with other values for name; following it" in said()
     operator().hook.cancel_run(tries[0].xcoms["run_id"])

@@ -304,7 +304,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
         raise RuntimeError("http://user:secret@proxy/ is away")
 
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
-    monkeypatch.setattr(run, "cancel_run_and_twin", cancel_run)
+    monkeypatch.setattr(run, "cancel_run", cancel_run)
     trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
     trigger.trigger_id = 1
     written = texts_of(trigger, monkeypatch)

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows import quota
+from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration import support
@@ -138,8 +139,8 @@ def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answe
     fill(control)
     deferred = deferral_of(operator(cancel_on_kill=cancels), TaskInstance())
     _, arguments = deferred.trigger.serialize()
-    suffix = (deferred.kwargs or {})["suffix"]
-    assert suffix
+    identity = (deferred.kwargs or {})["memory"]["identity"]
+    suffix = Identity(identity["deployment"], identity["task"]).suffix
     assert control.requests("createJobRun")[0]["name"].endswith(suffix)
     assert arguments["suffix"] == (suffix if cancels else "")
 
