@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeAlias
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -20,10 +19,10 @@ ORPHANS = (
     "--stop-session nothing is changed."
 )
 DOCTOR = (
-    "Check the connection, the key, its rights, the clock and the triggerer. With --sql, execute SELECT 1 in a new SQL "
-    "session, and stop the session. With --run, create three small runs of at most 15 minutes each, and compare what "
-    "the service does with what this provider assumes. Runs that have not ended by then, or when the command is "
-    "interrupted, are cancelled. One that could not be cancelled is named."
+    "Check the connection, the key, the organization's defaults, storage and the handler of task logs. With --sql, "
+    "execute SELECT 1 in a new SQL session, and stop the session. With --run, create three small runs of at most 15 "
+    "minutes each, and compare what the service does with what this provider assumes. Runs that have not ended by "
+    "then, or when the command is interrupted, are cancelled. One that could not be cancelled is named."
 )
 STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 FORMATS = ("table", "json", "yaml", "plain")
@@ -140,12 +139,6 @@ def _add_doctor(commands: Subparsers) -> None:
         help="where the doctor's script is, if it cannot be uploaded: print it with --print-script, and copy it there",
     )
     add("--print-script", action="store_true", help="print the script of the runs, and do nothing else")
-    add(
-        "--report",
-        metavar="FILE",
-        type=Path,
-        help="write a report in Markdown, with keys, passwords and tokens hidden, to paste into an issue",
-    )
     _add_common(parser, "doctor")
 
 
