@@ -22,7 +22,7 @@ from airflow_provider_wherobots.cli.output import (
 )
 from airflow_provider_wherobots.cli.service import driver_of, hook_of, read_settings
 from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.check import Check, State, conclusion, has_failed
+from airflow_provider_wherobots.doctor.check import Check, State, has_failed
 from airflow_provider_wherobots.doctor.questions import checks_of
 from airflow_provider_wherobots.doctor.service import check_service
 from airflow_provider_wherobots.doctor.trial import Plan, Trial, end_runs, runs_check, try_out
@@ -42,11 +42,14 @@ def examine(arguments: argparse.Namespace) -> int:
         with _signals_interrupt():
             _examine(arguments, checks)
     except KeyboardInterrupt:
+        print_message("Interrupted: the checks are not complete")
         code = INTERRUPTED
     rows = [{name: str(getattr(check, name)) for name in COLUMNS} for check in checks]
     print_rows(rows, arguments.output, COLUMNS)
-    (print_result if arguments.output == "table" else print_message)(conclusion(checks))
-    return code or (FAILED if has_failed(checks) else 0)
+    failed = sum(has_failed([check]) for check in checks)
+    report = print_result if arguments.output == "table" else print_message
+    report(f"{failed} of {len(checks)} checks failed." if failed else "Nothing failed.")
+    return code or (FAILED if failed else 0)
 
 
 def _examine(arguments: argparse.Namespace, checks: list[Check]) -> None:

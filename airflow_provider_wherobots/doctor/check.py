@@ -1,8 +1,8 @@
-"""The doctor's checks: what each found, and the result of all."""
+"""The doctor's checks: what each found, and whether one failed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
@@ -38,9 +38,3 @@ class Check:
 def has_failed(checks: Iterable[Check]) -> bool:
     """Whether the installation or this package must be changed."""
     return any(check.state in (State.FAILED, State.DIFFERS) for check in checks)
-
-
-def conclusion(checks: Sequence[Check]) -> str:
-    """The result of all checks in one sentence."""
-    failed = sum(has_failed([check]) for check in checks)
-    return f"{failed} of {len(checks)} checks failed." if failed else "Nothing failed."

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from airflow_provider_wherobots.api.runs.models import CANCELLED
+from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, Reading, State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, PRINTED, TIMEOUT, Trial
@@ -130,7 +130,7 @@ def _found_by_name(trial: Trial) -> Reading | None:
 
 def _forwarded(trial: Trial) -> Reading | None:
     """Compares the lines that a task log would have with the printed lines."""
-    if not trial.has_ended(LOG):
+    if trial.printing_run is None or trial.printing_run.status != COMPLETED:
         return None
     got = [record.text for _, record in trial.forwarded[: trial.in_task_log] if record.text in PRINTED]
     missing, twice = PRINTED - set(got), len(got) - len(set(got))
@@ -146,7 +146,7 @@ def _forwarded(trial: Trial) -> Reading | None:
 
 def _late(trial: Trial) -> Reading | None:
     """When the last line came, compared with when the run's end was seen."""
-    if not trial.has_ended(LOG):
+    if trial.printing_run is None or trial.printing_run.status != COMPLETED:
         return None
     arrived = trial.arrivals()
     if len(arrived) < len(PRINTED):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import PENDING, Run
+from airflow_provider_wherobots.api.runs.models import COMPLETED, PENDING, Run
 from airflow_provider_wherobots.api.runs.payload import build_payload
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State
@@ -136,18 +136,18 @@ def runs_check(trial: Trial, left: list[str]) -> Check:
     """Whether the runs were created, and have ended. ``left`` are the ids of the runs that could not be cancelled."""
     plan, named = trial.plan, f"*-{trial.plan.suffix}"
     cancelled = [id_ for role, id_ in trial.ids.items() if not trial.has_ended(role) and id_ not in left]
-    texts = [f"{len(trial.ids)} runs named {named} were created."]
-    texts += [f"The create of {plan.name(role)} failed ({why})." for role, why in trial.failures.items()]
+    maybe_active = [*left, *map(plan.name, sorted(trial.creating))]
+    # First, because a table shows the beginning of a long text.
+    texts = [f"May still be active: {', '.join(maybe_active)}."] if maybe_active else []
     if cancelled:
         texts.append(f"Cancelled, if they had not ended: {', '.join(cancelled)}.")
-    advice = "repeat the command"
-    if maybe_active := [*left, *map(plan.name, sorted(trial.creating))]:
-        texts.append(f"May still be active: {', '.join(maybe_active)}.")
-        advice = f"find active ones with runs list --name '{named}', and cancel them with runs cancel RUN_ID --yes"
+    texts += [f"The create of {plan.name(role)} failed ({why})." for role, why in trial.failures.items()]
+    texts.append(f"{len(trial.ids)} runs named {named} were created.")
     if len(texts) == 1:
         return Check("runs", State.OK, f"{texts[0]} All have ended.")
+    find = f"find active ones with runs list --name '{named}', and cancel them with runs cancel RUN_ID --yes"
     state = State.FAILED if left or cancelled or not trial.ids else State.WARNING
-    return Check("runs", state, " ".join(texts), advice)
+    return Check("runs", state, " ".join(texts), find if maybe_active else "repeat the command")
 
 
 def _create(trial: Trial, role: str, argument: str, seconds: int) -> Flow[None]:
@@ -194,8 +194,8 @@ def _find(trial: Trial) -> Flow[list[Run]]:
 def _read_late_lines(trial: Trial) -> Flow[None]:
     """Read the log of the run that prints again until it has every line."""
     run_id, plan = trial.ids[LOG], trial.plan
-    trial.printing_run = yield from send(calls.get_run(run_id), OUTAGE_SECONDS)
-    until = (yield from now()) + plan.late_seconds
+    trial.printing_run = run = yield from send(calls.get_run(run_id), OUTAGE_SECONDS)
+    until = (yield from now()) + (plan.late_seconds if run.status == COMPLETED else 0.0)
     while len(trial.arrivals()) < len(PRINTED) and (yield from now()) < until:
         yield Sleep(plan.poll_seconds)
         yield from print_log(run_id)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -42,6 +41,7 @@ def trial_of(role: str, *given: Any, **summary: Any) -> Trial:
 def with_log(*lines: str, at: float = -1.0, later: tuple[str, ...] = ()) -> Trial:
     """A run whose task log has the lines, which were read so many seconds after its end."""
     trial = trial_of(LOG, "COMPLETED", Ending.COMPLETED)
+    trial.printing_run = Run("r1", "a_run", "COMPLETED")
     trial.forwarded = [(ENDED_AT + at, LogRecord(1, 20, line)) for line in lines]
     trial.in_task_log = len(trial.forwarded)
     trial.forwarded += [(ENDED_AT + 30.0, LogRecord(1, 20, line)) for line in later]
@@ -189,7 +189,7 @@ def test_the_wait_for_late_lines_that_would_have_been_enough(at: float, seconds:
     )
 
 
-def test_a_log_says_nothing_while_its_run_is_active() -> None:
-    trial = with_log(*PRINTED)
-    trial.outcomes[LOG] = replace(trial.outcomes[LOG], ending=Ending.DEADLINE)
+def test_the_log_of_a_run_that_did_not_complete_says_nothing() -> None:
+    trial = with_log()
+    trial.printing_run = Run("r1", "a_run", "FAILED")
     assert (answer(trial, TASK_LOG)[1], answer(trial, LATE)[1]) == (NOT_CHECKED, NOT_CHECKED)

@@ -212,7 +212,7 @@ FIND = "find active ones with runs list --name '*-0123456789ab', and cancel them
             {},
             [],
             State.FAILED,
-            "3 runs named *-0123456789ab were created. Cancelled, if they had not ended: timeout0.",
+            "Cancelled, if they had not ended: timeout0. 3 runs named *-0123456789ab were created.",
             "repeat the command",
         ),
         (
@@ -221,8 +221,8 @@ FIND = "find active ones with runs list --name '*-0123456789ab', and cancel them
             {},
             ["timeout0"],
             State.FAILED,
-            "3 runs named *-0123456789ab were created. Cancelled, if they had not ended: cancel0. "
-            "May still be active: timeout0.",
+            "May still be active: timeout0. Cancelled, if they had not ended: cancel0. "
+            "3 runs named *-0123456789ab were created.",
             FIND,
         ),
         (
@@ -231,8 +231,8 @@ FIND = "find active ones with runs list --name '*-0123456789ab', and cancel them
             {CANCEL: "reset"},
             [],
             State.WARNING,
-            "3 runs named *-0123456789ab were created. The create of airflow-doctor-cancel-0123456789ab failed (reset)."
-            " May still be active: airflow-doctor-cancel-0123456789ab.",
+            "May still be active: airflow-doctor-cancel-0123456789ab. The create of airflow-doctor-cancel-0123456789ab "
+            "failed (reset). 3 runs named *-0123456789ab were created.",
             FIND,
         ),
     ],
@@ -250,5 +250,5 @@ def test_that_no_run_could_be_created_fails() -> None:
     check = runs_check(Trial(PLAN, failures={LOG: "full"}), [])
     assert (check.state, check.text) == (
         State.FAILED,
-        "0 runs named *-0123456789ab were created. The create of airflow-doctor-log-0123456789ab failed (full).",
+        "The create of airflow-doctor-log-0123456789ab failed (full). 0 runs named *-0123456789ab were created.",
     )
