@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import re
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TypeAlias
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
@@ -19,15 +18,11 @@ ORPHANS = (
     "their task instance in this deployment has ended. Reads Airflow's metadata database. Without --cancel or "
     "--stop-session nothing is changed."
 )
-ADVISE = (
-    "Show by task and runtime how much CPU and memory completed runs used, how long they were queued and ran, and what "
-    "they cost. Sends one call for each run, one after the other."
-)
 DOCTOR = (
-    "Check the connection, the key, its rights, the clock and the triggerer. With --sql, execute SELECT 1 in a new SQL "
-    "session, and stop the session. With --run, create three small runs of at most 15 minutes each, and compare what "
-    "the service does with what this provider assumes. Runs that have not ended by then, or when the command is "
-    "interrupted, are cancelled. One that could not be cancelled is named."
+    "Check the connection, the key, the organization's defaults, storage and the handler of task logs. With --sql, "
+    "execute SELECT 1 in a new SQL session, and stop the session. With --run, create three small runs of at most 15 "
+    "minutes each, and compare what the service does with what this provider assumes. Runs that have not ended by "
+    "then, or when the command is interrupted, are cancelled. One that could not be cancelled is named."
 )
 STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 FORMATS = ("table", "json", "yaml", "plain")
@@ -39,7 +34,7 @@ DEFAULT_LIMIT = 50
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add every command to a parser. A parsed command has its name in ``wherobots_command``."""
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    runs = commands.add_parser("runs", help="list, show, cancel and compare runs, and read their logs")
+    runs = commands.add_parser("runs", help="list, show and cancel runs, and read their logs")
     actions = runs.add_subparsers(metavar="ACTION", required=True)
     _add_list(actions)
     show = actions.add_parser(
@@ -49,7 +44,6 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     _add_common(show, "runs show")
     _add_logs(actions)
     _add_cancel(actions)
-    _add_advise(actions)
     _add_orphans(commands)
     _add_doctor(commands)
 
@@ -67,27 +61,6 @@ def _add_common(parser: argparse.ArgumentParser, command: str, *, has_output: bo
 
 def _add_list(actions: Subparsers) -> None:
     parser = actions.add_parser("list", help="list runs, newest first", description="List runs, newest first.")
-    _add_filters(parser)
-    parser.add_argument(
-        "--status",
-        action="append",
-        type=str.upper,
-        choices=STATUSES,
-        default=[],
-        help="only runs in this status; repeatable",
-    )
-    _add_common(parser, "runs list")
-
-
-def _add_advise(actions: Subparsers) -> None:
-    parser = actions.add_parser(
-        "advise", help="show how much of their runtimes completed runs used, by task", description=ADVISE
-    )
-    _add_filters(parser)
-    _add_common(parser, "runs advise")
-
-
-def _add_filters(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument
     add("--name", metavar="PATTERN", type=_name_pattern, help="only runs of this name; one * stands for any characters")
     add("--region", help="only runs of this region, such as aws-us-west-2")
@@ -104,6 +77,15 @@ def _add_filters(parser: argparse.ArgumentParser) -> None:
         default=DEFAULT_LIMIT,
         help="how many at most (default: %(default)s)",
     )
+    add(
+        "--status",
+        action="append",
+        type=str.upper,
+        choices=STATUSES,
+        default=[],
+        help="only runs in this status; repeatable",
+    )
+    _add_common(parser, "runs list")
 
 
 def _add_logs(actions: Subparsers) -> None:
@@ -157,12 +139,6 @@ def _add_doctor(commands: Subparsers) -> None:
         help="where the doctor's script is, if it cannot be uploaded: print it with --print-script, and copy it there",
     )
     add("--print-script", action="store_true", help="print the script of the runs, and do nothing else")
-    add(
-        "--report",
-        metavar="FILE",
-        type=Path,
-        help="write a report in Markdown, with keys, passwords and tokens hidden, to paste into an issue",
-    )
     _add_common(parser, "doctor")
 
 

@@ -1,4 +1,4 @@
-"""``doctor``: makes the checks, creates the runs, prints the result and writes the report."""
+"""``doctor``: makes the checks, creates the runs and prints the result."""
 
 from __future__ import annotations
 
@@ -9,33 +9,25 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, NoReturn
-from urllib.parse import urlsplit
 
 from airflow_provider_wherobots.api.connection import Settings
-from airflow_provider_wherobots.api.errors import ProxySettingError
-from airflow_provider_wherobots.api.transports.environment import proxy_for
-from airflow_provider_wherobots.cli.checks import SQL, check_sql, check_trigger_logs, check_triggerer, check_versions
+from airflow_provider_wherobots.cli.checks import check_sql, check_trigger_logs, check_versions
 from airflow_provider_wherobots.cli.output import (
     FAILED,
     INTERRUPTED,
     CommandFailedError,
-    print_document,
     print_message,
     print_result,
     print_rows,
 )
 from airflow_provider_wherobots.cli.service import driver_of, hook_of, read_settings
 from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.check import Check, State, as_markdown, conclusion, has_failed, redacted
+from airflow_provider_wherobots.doctor.check import Check, State, has_failed
 from airflow_provider_wherobots.doctor.questions import checks_of
-from airflow_provider_wherobots.doctor.read_runs import OBSERVING, runs_check
-from airflow_provider_wherobots.doctor.redaction import Redactor, names_in, names_of_host
-from airflow_provider_wherobots.doctor.service import query_service, service_checks
-from airflow_provider_wherobots.doctor.trial import LOG, Plan, Trial, end_runs, try_out
+from airflow_provider_wherobots.doctor.service import check_service
+from airflow_provider_wherobots.doctor.trial import Plan, Trial, end_runs, runs_check, try_out
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.hooks.wherobots import MASKED_KEY
 
 COLUMNS = ("state", "name", "text", "advice")
 
@@ -45,189 +37,82 @@ def examine(arguments: argparse.Namespace) -> int:
     if arguments.print_script:
         print_result(Path(job.__file__).read_text(encoding="utf-8").rstrip("\n"))
         return 0
-    examination = _Examination(arguments)
-    code = examination.examine()
-    failed = examination.show()
+    checks, code = [check_versions(), check_trigger_logs()], 0
+    try:
+        with _signals_interrupt():
+            _examine(arguments, checks)
+    except KeyboardInterrupt:
+        print_message("Interrupted: the checks are not complete")
+        code = INTERRUPTED
+    rows = [{name: str(getattr(check, name)) for name in COLUMNS} for check in checks]
+    print_rows(rows, arguments.output, COLUMNS)
+    failed = sum(has_failed([check]) for check in checks)
+    report = print_result if arguments.output == "table" else print_message
+    report(f"{failed} of {len(checks)} checks failed." if failed else "Nothing failed.")
     return code or (FAILED if failed else 0)
 
 
-class _Examination:
-    """The checks so far, and the secrets and names that their texts may contain."""
-
-    def __init__(self, arguments: argparse.Namespace) -> None:
-        self._arguments = arguments
-        self._checks: list[Check] = []
-        self._secrets: set[str] = set()
-        self._names: set[str] = set()
-
-    def examine(self) -> int:
-        """Make all checks. Returns the exit code: 130 if the runs or the SQL session were interrupted, else 0."""
-        code, arguments = 0, self._arguments
-        if arguments.report is not None:
-            _write(arguments.report, "", "a")
-        self._checks.append(check_versions())
-        if (settings := self._connection()) is not None:
-            is_fine = self._service(settings)
-            if arguments.sql and is_fine:
-                code = self._sql(settings)
-            elif arguments.sql:
-                self._add(SQL, State.NOT_CHECKED, "No session was started, because the checks above failed.")
-            if arguments.run and is_fine and not code:
-                code = self._trial(settings)
-            elif arguments.run:
-                self._add("runs", State.NOT_CHECKED, "No run was created: see the checks above.")
-        self._checks += [check_triggerer(), check_trigger_logs()]
-        return code
-
-    def show(self) -> bool:
-        """Print the result, write the report, and return whether a check failed."""
-        redactor, output, path = Redactor(self._secrets, self._names), self._arguments.output, self._arguments.report
-        checks, failed = redacted(self._checks, redactor.hide_secrets), has_failed(self._checks)
-        rows = [{name: str(getattr(check, name)) for name in COLUMNS} for check in checks]
-        if output in ("json", "yaml"):
-            print_document({"failed": failed, "checks": rows}, output)
-        else:
-            print_rows(rows, output, COLUMNS)
-            print_result(conclusion(checks))
-        if path is not None:
-            text = as_markdown(redacted(checks, redactor.hide_all), words.moment(time.time()))
-            _write(path, redactor.hide_secrets(text), "w")
-            print_message(f"The report is in {path}")
-        return failed
-
-    def _add(self, name: str, state: State, text: str, advice: str = "") -> None:
-        self._checks.append(Check(name, state, text, advice))
-
-    def _connection(self) -> Settings | None:
-        name, conn_id = "connection", self._arguments.conn
-        try:
-            settings = read_settings(conn_id)
-        except CommandFailedError as error:
-            self._add(name, State.FAILED, f"{error}.", "see the page Connection of the documentation")
-            return None
-        if settings.endpoint.api_key == MASKED_KEY:
-            text = f"{conn_id!r} has *** in place of the key: it was copied from where Airflow hides secrets."
-            self._add(name, State.FAILED, text, "put the key itself into the connection's password")
-            return None
-        self._secrets.add(settings.endpoint.api_key)
-        self._names |= names_of_host(settings.endpoint.base_url)
-        self._add(name, State.OK, f"{conn_id!r} was found, for {settings.endpoint.base_url}.")
-        return settings
-
-    def _service(self, settings: Settings) -> bool:
-        """Check the service, and return whether runs may be created."""
-        proxy = self._proxy(settings)
-        if proxy is not None:
-            self._names |= names_of_host(proxy)
-        with driver_of(settings) as driver:
-            responses = driver.run(query_service())
-        self._names |= names_in([responses.organization, responses.storage, responses.me])
-        self._checks += service_checks(responses, settings, proxy)
-        return not has_failed(self._checks)
-
-    def _proxy(self, settings: Settings) -> str | None:
-        """The address of the proxy in use. None for a direct connection, and for a proxy that cannot be used."""
-        try:
-            proxy = proxy_for("listJobRuns", settings.endpoint.base_url)
-        except ProxySettingError as error:
-            self._add("proxy", State.FAILED, f"{error}.", "correct the variable")
-            return None
-        if proxy is None:
-            self._add("proxy", State.OK, "None is used.")
-            return None
-        self._secrets.update(proxy.headers.values())
-        self._add("proxy", State.OK, f"{proxy.url} is used.")
-        return proxy.url
-
-    def _sql(self, settings: Settings) -> int:
-        arguments = self._arguments
-        try:
-            with _signals_interrupt():
-                self._checks.append(check_sql(settings, arguments.runtime, arguments.region))
-        except KeyboardInterrupt:
-            self._add(SQL, State.WARNING, "Interrupted; its session is stopped.", "repeat the command")
-            return INTERRUPTED
-        return 0
-
-    def _trial(self, settings: Settings) -> int:
-        """Create the runs, observe and end them, and return the exit code."""
-        if (uri := self._script_uri()) is None:
-            return 0
-        self._names.add(urlsplit(uri).netloc)
-        region = self._arguments.region or settings.region
-        plan = Plan(secrets.token_hex(6), uri, self._arguments.runtime, region, settings.version)
-        trial = Trial(plan)
-        code, left = self._carry_out(trial, settings)
-        for _, run in trial.polls(LOG):
-            self._names |= names_in(run.raw.get("triggeredBy"))
-        self._checks += [runs_check(trial, left, interrupted=bool(code)), *checks_of(trial)]
-        if LOG in trial.ids:
-            # Only a person can open it: the console asks for a login.
-            advice = "open it in a browser; if it shows no run, set console_url_template, and report the address"
-            self._add("run's page", State.NOT_CHECKED, f"It should be {settings.run_url(trial.ids[LOG])}", advice)
-        return code
-
-    def _script_uri(self) -> str | None:
-        """Upload the script, unless ``--script-uri`` names one."""
-        uri: str | None = self._arguments.script_uri
-        if uri is not None:
-            self._add("upload", State.NOT_CHECKED, f"The script is not uploaded: --script-uri names {uri}")
-            return uri
-        try:
-            uri = hook_of(self._arguments.conn).upload_file(Path(job.__file__))
-        except Exception as error:
-            # The hook's own errors name the remedy. Others may come from reading the file.
-            advice = "or copy the script into S3 (--print-script), and name it with --script-uri"
-            self._add("upload", State.FAILED, f"The script was not uploaded: {reason_of(error)}.", advice)
-            return None
-        self._add("upload", State.OK, f"The script was uploaded: {uri}")
-        return uri
-
-    def _carry_out(self, trial: Trial, settings: Settings) -> tuple[int, list[str]]:
-        """Observe the runs, and end them in any case. Returns the exit code, and the ids of the runs that could not be
-        ended.
-        """
-        code, named = 0, f"*-{trial.plan.suffix}"
-        print_message(
-            f"Creating three runs named {named}. Most of the time they wait for a runtime; 15 minutes at most"
-        )
-        with _signals_interrupt():
-            try:
-                with driver_of(settings) as driver:
-                    driver.run(try_out(trial))
-            except KeyboardInterrupt:
-                code = INTERRUPTED
-                print_message(
-                    "Interrupted: cancelling the runs. Press Ctrl-C again to leave them to their timeoutSeconds"
-                )
-            except CommandFailedError as error:
-                trial.failures[OBSERVING] = str(error)
-                print_message(f"{error}: cancelling the runs")
-            finally:
-                # Also after any other error, which is raised afterwards.
-                with driver_of(settings) as driver:
-                    left = driver.run(end_runs(trial))
-        return code, left
-
-
-def _write(path: Path, text: str, mode: str) -> None:
+def _examine(arguments: argparse.Namespace, checks: list[Check]) -> None:
+    """Add the checks that need the connection. After one that fails, neither a session nor a run is started."""
     try:
-        with path.open(mode, encoding="utf-8") as file:
-            file.write(text)
-    except OSError as error:
-        raise CommandFailedError(f"--report {str(path)!r}: cannot be written: {error.strerror}") from None
+        settings = read_settings(arguments.conn)
+    except CommandFailedError as error:
+        checks.append(Check("connection", State.FAILED, f"{error}.", "see the documentation's page Connection"))
+        return
+    checks.append(Check("connection", State.OK, f"{arguments.conn!r} is for {settings.endpoint.base_url}."))
+    with driver_of(settings) as driver:
+        found = driver.run(check_service(settings))
+    checks += found
+    if has_failed(found):
+        return
+    if arguments.sql:
+        checks.append(check_sql(settings, arguments.runtime, arguments.region))
+    if arguments.run and (uri := arguments.script_uri or _upload(arguments.conn, checks)):
+        region = arguments.region or settings.region
+        plan = Plan(secrets.token_hex(6), uri, arguments.runtime, region, settings.version)
+        _compare(plan, settings, checks)
+
+
+def _upload(conn_id: str, checks: list[Check]) -> str | None:
+    """Upload the script, and return its address."""
+    try:
+        uri = hook_of(conn_id).upload_file(Path(job.__file__))
+    except Exception as error:
+        # The hook's own errors name the remedy. Others may come from reading the file.
+        advice = "or copy the script into S3 (--print-script), and name it with --script-uri"
+        checks.append(Check("upload", State.FAILED, f"The script was not uploaded: {reason_of(error)}.", advice))
+        return None
+    checks.append(Check("upload", State.OK, f"The script was uploaded: {uri}"))
+    return uri
+
+
+def _compare(plan: Plan, settings: Settings, checks: list[Check]) -> None:
+    """Create the runs, observe and end them, and add the answers."""
+    trial = Trial(plan)
+    print_message(
+        f"Creating three runs named *-{plan.suffix}. Most of the time they wait for a runtime; "
+        f"{words.duration(plan.max_seconds)} at most"
+    )
+    try:
+        with driver_of(settings, lambda record: trial.forwarded.append((time.time(), record))) as driver:
+            driver.run(try_out(trial))
+    except CommandFailedError as error:
+        print_message(f"{error}: cancelling the runs")
+    except KeyboardInterrupt:
+        print_message("Interrupted: cancelling the runs. Press Ctrl-C again to leave them to their timeoutSeconds")
+        raise
+    finally:
+        with driver_of(settings) as driver:
+            left = driver.run(end_runs(trial))
+        checks += [runs_check(trial, left), *checks_of(trial)]
 
 
 @contextmanager
 def _signals_interrupt() -> Iterator[None]:
     """Let SIGTERM and SIGHUP interrupt as Ctrl-C does, so that they end the runs too."""
-
-    def interrupt(*_: Any) -> NoReturn:
-        raise KeyboardInterrupt
-
     # An ignored signal stays ignored: `nohup` ignores SIGHUP.
     handled = [number for number in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(number) is not signal.SIG_IGN]
-    before = {number: signal.signal(number, interrupt) for number in handled}
+    before = {number: signal.signal(number, signal.default_int_handler) for number in handled}
     try:
         yield
     finally:

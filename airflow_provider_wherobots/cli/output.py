@@ -59,7 +59,7 @@ def print_message(text: str) -> None:
 def print_rows(rows: Sequence[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
     """Print rows as the result. A table and plain text have the columns; JSON and YAML have every value."""
     if output in ("json", "yaml"):
-        print_document(list(rows), output)
+        _print_document(list(rows), output)
         return
     cells = [[_cell(row.get(column)) for column in columns] for row in rows]
     if output == "plain":
@@ -72,7 +72,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], output: str, columns: Sequence
 def print_item(item: Mapping[str, Any], output: str) -> None:
     """Print one object as the result. A table and plain text have a line for each value."""
     if output in ("json", "yaml"):
-        print_document(item, output)
+        _print_document(item, output)
     elif output == "plain":
         for line in _aligned([[name, " ".join(_text(value).split())] for name, value in item.items()]):
             print_result(line)
@@ -80,7 +80,7 @@ def print_item(item: Mapping[str, Any], output: str) -> None:
         _print_table(None, [[name, _text(value)] for name, value in item.items()])
 
 
-def print_document(document: Any, output: str) -> None:
+def _print_document(document: Any, output: str) -> None:
     """Print JSON or YAML, in which a terminal's control characters are escaped."""
     if output == "json":
         print_result(json.dumps(document, indent=2))

@@ -1,20 +1,18 @@
-"""``runs list``, ``runs show``, ``runs logs``, ``runs cancel`` and ``runs advise``."""
+"""``runs list``, ``runs show``, ``runs logs`` and ``runs cancel``."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
+from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.api.runs.redact import redact
 from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.output import FAILED, print_item, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.flows.advice import EXPLANATION, advise, read_summaries
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import print_log
 from airflow_provider_wherobots.flows.list_runs import list_runs
@@ -24,19 +22,6 @@ from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, sp
 from airflow_provider_wherobots.logs.records import LogRecord
 
 LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
-ADVISE_COLUMNS = (
-    "task",
-    "runtime",
-    "runs",
-    "measured",
-    "cpu",
-    "memory",
-    "queued_seconds",
-    "ran_seconds",
-    "drift_percent",
-    "usd_per_day",
-    "advice",
-)
 FOLLOW_INTERVAL_SECONDS = 5.0
 DRAIN_SECONDS = 30.0
 """How long ``logs -f`` waits for late lines after the run's end."""
@@ -45,48 +30,22 @@ DRAIN_SECONDS = 30.0
 def _list(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.conn)
     with driver_of(settings) as driver:
-        runs, is_cut = _find(driver, arguments, arguments.status)
-    print_rows([_row(run, settings.run_url(run.id)) for run in runs], arguments.output, LIST_COLUMNS)
-    _report_number(len(runs), is_cut)
-    return 0
-
-
-def _advise(arguments: argparse.Namespace) -> int:
-    with driver_of(read_settings(arguments.conn)) as driver:
-        runs, is_cut = _find(driver, arguments, [COMPLETED])
-        print_message(f"Reading the metrics of completed runs ({len(runs)})")
-        rows = advise(driver.run(read_summaries(reversed(runs), MAX_OUTAGE_SECONDS)))
-    if arguments.output in ("table", "plain"):
-        rows = [
-            {**row, **{name: f"{use['median']:g}/{use['peak']:g}" for name, use in row["usage"].items()}}
-            for row in rows
-        ]
-    print_rows(rows, arguments.output, ADVISE_COLUMNS)
-    _report_number(len(runs), is_cut)
-    for line in EXPLANATION:
-        (print_result if arguments.output == "table" else print_message)(line)
-    return 0
-
-
-def _find(driver: SyncDriver, arguments: argparse.Namespace, status: Sequence[str]) -> tuple[list[Run], bool]:
-    """The runs that the arguments choose, newest first, and whether the limit left some out."""
-    return driver.run(
-        list_runs(
-            name=arguments.name,
-            status=status,
-            region=arguments.region,
-            created_after=arguments.created_after,
-            limit=arguments.limit,
-            max_outage_seconds=MAX_OUTAGE_SECONDS,
+        runs, is_cut = driver.run(
+            list_runs(
+                name=arguments.name,
+                status=arguments.status,
+                region=arguments.region,
+                created_after=arguments.created_after,
+                limit=arguments.limit,
+                max_outage_seconds=MAX_OUTAGE_SECONDS,
+            )
         )
-    )
-
-
-def _report_number(number: int, is_cut: bool) -> None:
-    if not number:
+    print_rows([_row(run, settings.run_url(run.id)) for run in runs], arguments.output, LIST_COLUMNS)
+    if not runs:
         print_message("No such runs.")
     elif is_cut:
-        print_message(f"There are more runs than these {number}: see --limit.")
+        print_message(f"There are more runs than these {len(runs)}: see --limit.")
+    return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -102,8 +61,9 @@ def _show(arguments: argparse.Namespace) -> int:
         "app_status": run.kube_app.status,
         "reason": redact(run.reason),
         "events": [f"{event.code or ''}: {redact(event.message) or ''}".strip(": ") for event in run.kube_app.events],
-        "usage": summary.usage,
-        "observation": summary.observation,
+        "cpu_percent": summary.cpu_percent,
+        "memory_percent": summary.memory_percent,
+        "smaller_runtime": summary.smaller_runtime,
         "spark_ui_url": summary.spark_ui_url,
         "payload": redact(dict(run.payload)),
     }
@@ -174,5 +134,4 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "runs show": _show,
     "runs logs": _logs,
     "runs cancel": _cancel,
-    "runs advise": _advise,
 }

@@ -1,52 +1,42 @@
 """The doctor's three small runs: one prints, one is cancelled, one reaches its ``timeoutSeconds``.
 
-The flow keeps each call with its response. ``read_runs`` and ``read_log`` read them. The provider's own reader reads
-the log, so it forwards the lines that a task log would have.
+They are created together, and observed one after the other. The run that prints is followed as a task follows it, so
+the lines are those that a task log would have. ``questions`` reads what was observed.
 """
 
 from __future__ import annotations
 
-import logging
-from collections.abc import Callable, Iterable
+import math
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
 
-from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import Arrival, BadRequestError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, PENDING, LogPage, Run
+from airflow_provider_wherobots.api.runs.models import COMPLETED, PENDING, Run
 from airflow_provider_wherobots.api.runs.payload import build_payload
 from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.together import together
-from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.doctor.check import Check, State
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Effect, Flow, Forward, Note, Send, Sleep, attempt, now, perform
-from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.flows.effects import Flow, Sleep, now
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.forward_logs import print_log
 from airflow_provider_wherobots.flows.list_runs import find_runs
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.logs.records import LogRecord
 
-T = TypeVar("T")
-
 LOG, CANCEL, TIMEOUT = "log", "cancel", "timeout"
 """The roles of the runs."""
-NAME = "airflow-doctor"
-
 OUTAGE_SECONDS = 60.0
-DRAIN_SECONDS = 60.0
-"""The default of ``wait_post_run_logs_timeout_seconds``."""
-PROBE_LINES, PROBE_PAGES = 5, 3
-"""Lines per page while the cursor is examined: few, so that pages end between lines of different times."""
-END_PAGES = 500
-SIZES = (5_000, 2_000, 1_000, 500, 100, 10)
-"""Lines per page that are tried until one is accepted."""
+PRINTED = frozenset(job.LINES + job.ERROR_LINES)
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What to run, and for how long, in seconds. ``suffix`` ends the runs' names, and is unique in the organization.
+
     After ``max_seconds`` in all the runs are cancelled. ``timeout_seconds`` is the ``timeoutSeconds`` of the run that
-    reaches it.
+    reaches it. Lists are looked at for ``list_seconds``, and the log for ``late_seconds`` after its task would have
+    ended.
     """
 
     suffix: str
@@ -54,185 +44,117 @@ class Plan:
     runtime: str = "tiny"
     region: str | None = None
     version: str | None = None
-    max_seconds: float = 900.0
+    max_seconds: int = 900
     timeout_seconds: int = 30
-    late_seconds: float = 90.0
-    list_seconds: float = 60.0
+    list_seconds: float = 30.0
+    late_seconds: float = 60.0
     poll_seconds: float = 2.0
 
     def name(self, role: str) -> str:
         """The name of a run."""
-        return f"{NAME}-{role}-{self.suffix}"
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """A call and its response, a model or the error. Times are epoch seconds of this machine."""
-
-    call: Call[Any]
-    at: float
-    ended_at: float
-    response: Any
-
-    def param(self, name: str) -> str | None:
-        """The value of a query parameter, or None."""
-        return dict(self.call.params).get(name)
+        return f"airflow-doctor-{role}-{self.suffix}"
 
 
 @dataclass(slots=True)
 class Trial:
-    """The runs of one trial, by role. It is complete at any time, so an interrupted trial can be ended. ``creating``
-    has the roles whose create may have taken effect without a response; ``until`` is in epoch seconds.
+    """The runs of one trial, by role, and what was observed. It is complete at any time, so an interrupted trial can
+    be ended. Times are epoch seconds of this machine.
     """
 
     plan: Plan
     ids: dict[str, str] = field(default_factory=dict)
     creating: set[str] = field(default_factory=set)
-    ended: set[str] = field(default_factory=set)
+    """The roles whose create may have taken effect without a response."""
     failures: dict[str, str] = field(default_factory=dict)
-    forwarded: list[LogRecord] = field(default_factory=list)
-    exchanges: list[Exchange] = field(default_factory=list)
+    outcomes: dict[str, Outcome] = field(default_factory=dict)
+    printing_run: Run | None = None
+    """The run that prints, as the service reports it after its end."""
+    forwarded: list[tuple[float, LogRecord]] = field(default_factory=list)
+    """The lines that were read, and when. The driver adds them."""
+    in_task_log: int = 0
+    """How many of them a task log would have. The others came after its task would have ended."""
+    listed_seconds: float | None = None
+    """How long after its create a list by the runs' suffix had the run that prints; infinite if none did."""
+    cancelled_at: float | None = None
     until: float = 0.0
 
-    def of(self, operation: str, role: str | None = None) -> list[Exchange]:
-        """The calls of an operation, for one run or for all."""
-        run_id = None if role is None else self.ids.get(role, "")
-        return [
-            exchange
-            for exchange in self.exchanges
-            if exchange.call.operation == operation
-            and (run_id is None or exchange.call.path.split("/")[2:3] == [run_id])
-        ]
+    def has_ended(self, role: str) -> bool:
+        """Whether a run is known to have ended."""
+        outcome = self.outcomes.get(role)
+        return outcome is not None and outcome.ending not in (Ending.DEADLINE, Ending.GAVE_UP)
 
-    def succeeded(self, operation: str, model: type[T], role: str | None = None) -> list[tuple[Exchange, T]]:
-        """The calls of an operation that succeeded, with their models."""
-        found = self.of(operation, role)
-        return [(exchange, exchange.response) for exchange in found if isinstance(exchange.response, model)]
-
-    def create(self) -> Exchange | None:
-        """The create of the printing run, if it succeeded."""
-        created = self.succeeded("createJobRun", Run)
-        return created[0][0] if LOG in self.ids and created else None
-
-    def polls(self, role: str) -> list[tuple[Exchange, Run]]:
-        """The polls of a run that succeeded."""
-        return self.succeeded("getJobRun", Run, role)
-
-    def end(self, role: str) -> tuple[Exchange, Run] | None:
-        """The first poll that saw the run's end."""
-        return next(((exchange, run) for exchange, run in self.polls(role) if run.is_terminal), None)
-
-    def pages(self) -> list[tuple[Exchange, LogPage]]:
-        """The pages of the printing run's log."""
-        return self.succeeded("getJobRunLogs", LogPage, LOG)
-
-    def lines(self) -> list[str]:
-        """The lines of all pages."""
-        return [line for _, page in self.pages() for _, line in page.lines]
-
-    def has_every_line(self) -> bool:
-        """Whether the pages have every numbered line."""
-        lines = self.lines()
-        return all(len(set(numbers(lines, prefix))) == count for prefix, count in printed())
-
-
-def printed() -> tuple[tuple[str, int], ...]:
-    """The prefix of the numbered lines and their number, on standard output and on standard error."""
-    return (job.LINE, job.LINES), (job.ERROR_LINE, job.ERROR_LINES)
-
-
-def numbers(lines: Iterable[str], prefix: str) -> list[int]:
-    """The numbers of the numbered lines, in order."""
-    found = (line.removeprefix(prefix) for line in lines if line.startswith(prefix))
-    return [int(number) for number in found if number.isdecimal()]
+    def arrivals(self) -> dict[str, float]:
+        """When each of the printed lines was first read."""
+        found: dict[str, float] = {}
+        for at, record in self.forwarded:
+            if record.text in PRINTED:
+                found.setdefault(record.text, at)
+        return found
 
 
 def try_out(trial: Trial) -> Flow[None]:
     """Create the three runs and observe them. :func:`end_runs` ends them."""
-
-    def keep(effect: Effect[Any]) -> Flow[Any]:
-        if isinstance(effect, Forward):
-            trial.forwarded.extend(effect.records)
-            return None
-        if not isinstance(effect, Send):
-            return (yield from perform(effect))
-        at = yield from now()
-        try:
-            response = yield from perform(effect)
-        except WherobotsApiError as error:
-            trial.exchanges.append(Exchange(effect.call, at, (yield from now()), error))
-            raise
-        trial.exchanges.append(Exchange(effect.call, at, (yield from now()), response))
-        return response
-
-    trial.until = (yield from now()) + trial.plan.max_seconds
-    yield from together([_create_runs(trial)], keep)
+    plan = trial.plan
+    trial.until = (yield from now()) + plan.max_seconds
+    yield from _create(trial, LOG, "log", plan.max_seconds)
     if LOG not in trial.ids:
         return
-    flows: list[Flow[Any]] = [_observe_log_run(trial), _observe_lists(trial)]
+    created_at = yield from now()
+    yield from _create(trial, CANCEL, "sleep", plan.max_seconds)
+    yield from _create(trial, TIMEOUT, "sleep", plan.timeout_seconds)
+    yield from _look_for(trial, created_at)
+    yield from _follow(trial, LOG)
+    trial.in_task_log = len(trial.forwarded)
+    if not trial.has_ended(LOG):
+        return
+    yield from _read_late_lines(trial)
     if CANCEL in trial.ids:
-        flows.append(_observe_cancel(trial))
+        yield from _observe_cancel(trial)
     if TIMEOUT in trial.ids:
-        flows.append(_poll_until(trial, TIMEOUT))
-    yield from together(flows, keep)
+        yield from _follow(trial, TIMEOUT)
 
 
 def end_runs(trial: Trial) -> Flow[list[str]]:
-    """Cancel the runs that have not ended, and return the ids of the runs that could not be cancelled. Never raises.
+    """Cancel the runs that have not ended, and return the ids of those that could not be cancelled. Never raises.
 
-    The run of a create without a response is looked up by its name for ``list_seconds``. If it is found, its role is
-    no longer in ``creating``.
+    The run of a create without a response is looked up by its name. If it is found, its role is no longer in
+    ``creating``.
     """
-    left = []
-    for role, run_id in trial.ids.items():
-        if role not in trial.ended and not (yield from cancel_run(run_id)):
-            left.append(run_id)
-    if not trial.creating:
-        return left
-    plan = trial.plan
-    until = (yield from now()) + plan.list_seconds
-    names = ", ".join(map(plan.name, sorted(trial.creating)))
-    limit = words.duration(plan.list_seconds)
-    yield Note(logging.INFO, f"The create of {names} had no response. Looking for its run for up to {limit}")
-    while True:
-        for role, run in (yield from _find_created(trial)):
-            trial.creating.discard(role)
-            trial.ids[role] = run.id
-            if run.is_terminal:
-                trial.ended.add(role)
-            elif not (yield from cancel_run(run.id)):
-                left.append(run.id)
-        if not trial.creating or (yield from now()) >= until:
-            return left
-        yield Sleep(plan.poll_seconds)
+    left = yield from _cancel(trial, list(trial.ids))
+    until = (yield from now()) + trial.plan.list_seconds
+    while trial.creating and (yield from now()) < until:
+        yield Sleep(trial.plan.poll_seconds)
+        found = {run.name: run.id for run in (yield from _find(trial))}
+        new = [role for role in sorted(trial.creating) if trial.plan.name(role) in found]
+        trial.ids.update({role: found[trial.plan.name(role)] for role in new})
+        trial.creating.difference_update(new)
+        left += yield from _cancel(trial, new)
+    return left
 
 
-def _find_created(trial: Trial) -> Flow[list[tuple[str, Run]]]:
-    """List the runs whose create had no response, with their roles."""
-    try:
-        runs = yield from find_runs(f"-{trial.plan.suffix}", urgent=True)
-    except WherobotsApiError:
-        return []
-    return [(role, run) for role in sorted(trial.creating) for run in runs if run.name == trial.plan.name(role)]
+def runs_check(trial: Trial, left: list[str]) -> Check:
+    """Whether the runs were created, and have ended. ``left`` are the ids of the runs that could not be cancelled."""
+    plan, named = trial.plan, f"*-{trial.plan.suffix}"
+    cancelled = [id_ for role, id_ in trial.ids.items() if not trial.has_ended(role) and id_ not in left]
+    maybe_active = [*left, *map(plan.name, sorted(trial.creating))]
+    # First, because a table shows the beginning of a long text.
+    texts = [f"May still be active: {', '.join(maybe_active)}."] if maybe_active else []
+    if cancelled:
+        texts.append(f"Cancelled, if they had not ended: {', '.join(cancelled)}.")
+    texts += [f"The create of {plan.name(role)} failed ({why})." for role, why in trial.failures.items()]
+    texts.append(f"{len(trial.ids)} runs named {named} were created.")
+    if len(texts) == 1:
+        return Check("runs", State.OK, f"{texts[0]} All have ended.")
+    find = f"find active ones with runs list --name '{named}', and cancel them with runs cancel RUN_ID --yes"
+    state = State.FAILED if left or cancelled or not trial.ids else State.WARNING
+    return Check("runs", state, " ".join(texts), find if maybe_active else "repeat the command")
 
 
-def _create_runs(trial: Trial) -> Flow[None]:
-    seconds = int(trial.plan.max_seconds)
-    try:
-        yield from _create(trial, LOG, [LOG, *job.ARGUMENTS], seconds, may_refuse=True)
-    except BadRequestError:
-        # The service may refuse unusual arguments. The other questions do not need them.
-        yield from _create(trial, LOG, [LOG], seconds)
-    if LOG in trial.ids:
-        yield from _create(trial, CANCEL, ["sleep"], seconds)
-        yield from _create(trial, TIMEOUT, ["sleep"], trial.plan.timeout_seconds)
-
-
-def _create(trial: Trial, role: str, args: list[str], seconds: int, *, may_refuse: bool = False) -> Flow[None]:
+def _create(trial: Trial, role: str, argument: str, seconds: int) -> Flow[None]:
     plan = trial.plan
     payload = build_payload(
         name=plan.name(role),
-        run_python={"uri": plan.uri, "args": args},
+        run_python={"uri": plan.uri, "args": [argument]},
         runtime=plan.runtime,
         version=plan.version,
         timeout_seconds=seconds,
@@ -241,113 +163,74 @@ def _create(trial: Trial, role: str, args: list[str], seconds: int, *, may_refus
     try:
         run = yield from send(calls.create_run(payload, plan.region), OUTAGE_SECONDS)
     except WherobotsApiError as error:
+        trial.failures[role] = str(error)
         if error.arrival is not Arrival.UNCLEAR:
             trial.creating.discard(role)
-        if may_refuse and isinstance(error, BadRequestError):
-            raise
-        trial.failures[role] = str(error)
         return
     trial.ids[role] = run.id
     trial.creating.discard(role)
 
 
-def _observe_log_run(trial: Trial) -> Flow[None]:
+def _look_for(trial: Trial, created_at: float) -> Flow[None]:
+    """List runs by the pattern with which a retry finds its run, until the run that prints is listed."""
+    while trial.listed_seconds is None:
+        waited = (yield from now()) - created_at
+        if trial.ids[LOG] in [run.id for run in (yield from _find(trial))]:
+            trial.listed_seconds = waited
+        elif waited >= trial.plan.list_seconds:
+            trial.listed_seconds = math.inf
+        else:
+            yield Sleep(trial.plan.poll_seconds)
+
+
+def _find(trial: Trial) -> Flow[list[Run]]:
+    """List the runs by their suffix. Empty if that fails."""
+    try:
+        return (yield from find_runs(f"-{trial.plan.suffix}"))
+    except WherobotsApiError:
+        return []
+
+
+def _read_late_lines(trial: Trial) -> Flow[None]:
+    """Read the log of the run that prints again until it has every line."""
     run_id, plan = trial.ids[LOG], trial.plan
-    reader = LogForwarder(run_id)
-    while True:
-        run = yield from _poll(trial, LOG)
-        if run is not None and run.status != PENDING:
-            yield from reader.keep_up(trial.until, plan.poll_seconds)
-        if run is not None and run.is_terminal:
-            break
-        if (yield from now()) >= trial.until:
-            return
+    trial.printing_run = run = yield from send(calls.get_run(run_id), OUTAGE_SECONDS)
+    until = (yield from now()) + (plan.late_seconds if run.status == COMPLETED else 0.0)
+    while len(trial.arrivals()) < len(PRINTED) and (yield from now()) < until:
         yield Sleep(plan.poll_seconds)
-    until = min(trial.until, (yield from now()) + plan.late_seconds)
-    yield from _try(calls.get_run_metrics(run_id))
-    yield from reader.drain(DRAIN_SECONDS, trial.until, run.ended_ago)
-    yield from reader.release()
-    yield from _read_short_pages(run_id)
-    yield from _read_long_pages(run_id)
-    # The provider's reader has stopped. Lines may come later.
-    while not trial.has_every_line() and (yield from now()) < until:
-        yield Sleep(plan.poll_seconds)
-        yield from _read_long_pages(run_id)
-
-
-def _read_short_pages(run_id: str) -> Flow[None]:
-    cursor: str | int | None = LOG_START_CURSOR
-    for _ in range(PROBE_PAGES):
-        if cursor is None:
-            return
-        page = yield from _try(calls.get_run_logs(run_id, cursor, PROBE_LINES))
-        cursor = None if page is None else page.next_page
-
-
-def _read_long_pages(run_id: str) -> Flow[None]:
-    """Read the log from its start to its end, in the longest pages that the service accepts."""
-    for size in SIZES:
-        page = yield from _try(calls.get_run_logs(run_id, LOG_START_CURSOR, size))
-        if page is not None:
-            break
-    cursor: str | int = LOG_START_CURSOR
-    for _ in range(END_PAGES):
-        if page is None or page.next_page is None or str(page.next_page) == str(cursor):
-            return
-        cursor = page.next_page
-        page = yield from _try(calls.get_run_logs(run_id, cursor, size))
-
-
-def _observe_lists(trial: Trial) -> Flow[None]:
-    until = (yield from now()) + trial.plan.list_seconds
-    # By the whole name, and by the pattern with which a retry finds its run.
-    yield from _list_until(trial, trial.plan.name(LOG), {trial.ids[LOG]}, until)
-    yield from _list_until(trial, f"*-{trial.plan.suffix}", set(trial.ids.values()), until)
-
-
-def _list_until(trial: Trial, name: str, ids: set[str], until: float) -> Flow[None]:
-    """List runs, at least once, until the list has all expected ids."""
-    while True:
-        page = yield from _try(calls.list_runs(name=name, size=100))
-        if (page is not None and ids <= {run.id for run in page.items}) or (yield from now()) >= until:
-            return
-        yield Sleep(trial.plan.poll_seconds)
+        yield from print_log(run_id)
 
 
 def _observe_cancel(trial: Trial) -> Flow[None]:
-    run = yield from _poll_until(trial, CANCEL, lambda run: run.status != PENDING)
-    if run is not None and not run.is_terminal:
-        yield from _try(calls.cancel_run(trial.ids[CANCEL]))
-        yield from _poll_until(trial, CANCEL)
-
-
-def _poll_until(trial: Trial, role: str, is_enough: Callable[[Run], bool] = lambda run: False) -> Flow[Run | None]:
-    """Poll a run until it has ended or ``is_enough``. None if the trial's time is over."""
-    while (yield from now()) < trial.until:
-        run = yield from _poll(trial, role)
-        if run is not None and (run.is_terminal or is_enough(run)):
-            return run
+    """Cancel a run while it runs."""
+    run_id = trial.ids[CANCEL]
+    while (run := (yield from send(calls.get_run(run_id), OUTAGE_SECONDS))).status == PENDING:
+        if (yield from now()) >= trial.until:
+            return
         yield Sleep(trial.plan.poll_seconds)
-    return None
+    if run.is_active:
+        trial.cancelled_at = yield from now()
+        yield from cancel_run(run_id)
+    yield from _follow(trial, CANCEL)
 
 
-def _poll(trial: Trial, role: str) -> Flow[Run | None]:
-    """Poll a run; None if the run is unknown for the moment, or the service does not respond."""
-    try:
-        run = yield from send(calls.get_run(trial.ids[role]), OUTAGE_SECONDS)
-    except WherobotsApiError as error:
-        # A new run may be unknown for a moment.
-        if error.transient or isinstance(error, NotFoundError):
-            return None
-        raise
-    if run.is_terminal:
-        trial.ended.add(role)
-    return run
+def _follow(trial: Trial, role: str) -> Flow[None]:
+    options = FollowOptions(
+        trial.ids[role],
+        (yield from now()),
+        deadline=trial.until,
+        polling_interval=trial.plan.poll_seconds,
+        poll_logs=role == LOG,
+        cancel_at_deadline=False,
+        limit_name="time limit",
+    )
+    trial.outcomes[role] = yield from follow_run(options)
 
 
-def _try(call: Call[T]) -> Flow[T | None]:
-    """Send a call once. ``try_out`` records a failure too."""
-    try:
-        return (yield from attempt(call))
-    except WherobotsApiError:
-        return None
+def _cancel(trial: Trial, roles: list[str]) -> Flow[list[str]]:
+    """Cancel the runs that have not ended, and return the ids of those that could not be cancelled."""
+    left = []
+    for role in roles:
+        if not trial.has_ended(role) and not (yield from cancel_run(trial.ids[role])):
+            left.append(trial.ids[role])
+    return left

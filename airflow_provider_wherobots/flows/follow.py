@@ -202,8 +202,6 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
         line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
         yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
     yield Note(logging.INFO, summary.describe())
-    if summary.observation:
-        yield Note(logging.INFO, summary.observation)
     # An exception in the middle of a log may not be what ended the run.
     errors = LastErrors() if log.has_unread_rest else log.errors
     tail = log.tail.explain(errors.last) if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""

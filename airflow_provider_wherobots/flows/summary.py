@@ -12,7 +12,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run, RunMetrics, number, parse_time
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
-from airflow_provider_wherobots.flows.usage import Usage, describe_queue, describe_usage, usage_of
+from airflow_provider_wherobots.flows.usage import CPU, MEMORY, peak, smaller_runtime
 
 METRICS_SECONDS = 5.0
 """How long the one call for the metrics may take."""
@@ -38,8 +38,9 @@ class RunSummary:
     :param cost_usd: what it cost, in US dollars, as far as it was billed by then.
     :param spatial_units: the spatial units it consumed, as far as they were billed by then.
     :param spark_ui_url: the last known address of its Spark UI.
-    :param usage: how much of the runtime it used: the ``median`` and the ``peak`` in percent, of ``cpu`` and
-        ``memory``, and of ``gpu`` and ``gpu_memory`` if it has them.
+    :param cpu_percent: the highest share of the CPU that it used.
+    :param memory_percent: the highest share of the memory that it used.
+    :param smaller_runtime: the next smaller runtime, if the run completed and both shares are small.
     """
 
     run_id: str
@@ -56,7 +57,9 @@ class RunSummary:
     cost_usd: float | None = None
     spatial_units: float | None = None
     spark_ui_url: str | None = None
-    usage: Usage | None = None
+    cpu_percent: float | None = None
+    memory_percent: float | None = None
+    smaller_runtime: str | None = None
 
     @classmethod
     def of_run(cls, run: Run, spark_ui_url: str | None = None) -> RunSummary:
@@ -78,27 +81,24 @@ class RunSummary:
         )
 
     def measured(self, metrics: RunMetrics) -> RunSummary:
+        """The summary with the run's metrics."""
         started, completed = parse_time(self.start_time), parse_time(self.complete_time)
+        cpu = memory = None
+        if started and completed:
+            cpu, memory = (peak(metrics, key, started.timestamp(), completed.timestamp()) for key in (CPU, MEMORY))
         return replace(
             self,
             cost_usd=number(metrics.instant_metrics.get(COST)),
             spatial_units=number(metrics.instant_metrics.get(SPATIAL_UNITS)),
-            usage=usage_of(metrics, started.timestamp(), completed.timestamp()) if started and completed else None,
+            cpu_percent=cpu,
+            memory_percent=memory,
+            # What a failed run would have used is unknown.
+            smaller_runtime=smaller_runtime(self.runtime, cpu, memory) if self.status == COMPLETED else None,
         )
-
-    @property
-    def observation(self) -> str | None:
-        """What is worth a line at the end of the task log, in sentences. None if nothing is."""
-        completed = self.status == COMPLETED
-        sentences = (
-            describe_usage(self.usage, self.runtime, completed=completed) if self.usage else "",
-            describe_queue(self.queued_seconds, self.ran_seconds) if completed else "",
-        )
-        return " ".join(filter(None, sentences)) or None
 
     def to_json(self) -> dict[str, Any]:
         """The summary as a JSON-able dict, with every key."""
-        return {**asdict(self), "observation": self.observation}
+        return asdict(self)
 
     def describe(self) -> str:
         """The summary in one line; unknown values are left out."""
@@ -110,6 +110,9 @@ class RunSummary:
             ("version", self.version),
             ("cost", None if self.cost_usd is None else f"{_short(self.cost_usd)} USD"),
             ("spatial units", None if self.spatial_units is None else _short(self.spatial_units)),
+            ("CPU up to", None if self.cpu_percent is None else f"{self.cpu_percent:g}%"),
+            ("memory up to", None if self.memory_percent is None else f"{self.memory_percent:g}%"),
+            ("next smaller runtime", self.smaller_runtime),
         )
         return f"Run {self.run_id} {self.status}" + (f": {details}" if details else "")
 

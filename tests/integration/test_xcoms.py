@@ -61,13 +61,9 @@ def test_a_run_that_used_little_of_its_runtime_has_a_line_and_an_xcom(
     ti = Ended()
     run_to_end(operator(deferrable=deferrable, runtime="small"), ti)
     summary = ti.xcoms["run_summary"]
-    text = (
-        "The run used at most 21% of the CPU and 30% of the memory of runtime small (threshold: 33%). "
-        "The next smaller runtime is tiny."
-    )
-    assert summary["usage"] == {"cpu": {"median": 21.0, "peak": 21.0}, "memory": {"median": 30.0, "peak": 30.0}}
-    assert summary["observation"] == text
-    assert times_said(text) == 1
+    assert (summary["cpu_percent"], summary["memory_percent"]) == (21.0, 30.0)
+    assert summary["smaller_runtime"] == "tiny"
+    assert times_said("CPU up to 21%, memory up to 30%, next smaller runtime tiny") == 1
     assert len(control.requests("getJobRunMetrics")) == 1
 
 

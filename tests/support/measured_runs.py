@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import Any
 
 from wherobots_local.control.client import ControlClient
 
 POINTS = 20
 
 
-def report_usage(
-    control: ControlClient, run_id: str, cpu: float, memory: float, *, cost: float = 0.0, days_ago: int = 0
-) -> dict[str, Any]:
-    """Let Get Run and the metrics report it. Returns the ``RunView``."""
+def report_usage(control: ControlClient, run_id: str, cpu: float, memory: float) -> None:
+    """Let Get Run and the metrics report it."""
     (view,) = (run for run in control.runs() if run["id"] == run_id)
-    end = datetime.fromisoformat(view["completeTime"]) - timedelta(days=days_ago)
+    end = datetime.fromisoformat(view["completeTime"])
     start = end - timedelta(minutes=10)
     view |= {"createTime": start.isoformat(), "startTime": start.isoformat(), "completeTime": end.isoformat()}
     moments = [int((start + number * (end - start) / POINTS).timestamp()) for number in range(1, POINTS)]
@@ -30,13 +27,7 @@ def report_usage(
             }
             for name, value in (("CPU", cpu), ("MEMORY", memory))
         },
-        "instant_metrics": {
-            "COST_USD": {
-                "display_name": "Cost",
-                "metric": {"data": {"value": cost, "timestamp": moments[-1]}, "format": "CURRENCY"},
-            }
-        },
+        "instant_metrics": {},
     }
     for operation, body in (("getJobRun", view), ("getJobRunMetrics", metrics)):
         control.add_fault(operation, {"type": "status", "status": 200, "body": body}, run_id=run_id)
-    return view

@@ -44,14 +44,14 @@ LEGACY_RUNTIMES = {
 VERSIONS = ("latest", "preview")
 
 
-def next_sizes(runtime: str | None) -> tuple[str | None, str | None]:
-    """The next smaller and the next larger published runtime of the same kind. None if unknown, or if there is none."""
-    name = LEGACY_RUNTIMES.get(runtime or "", runtime)
+def next_smaller(runtime: str) -> str | None:
+    """The next smaller published runtime of the same kind. None if there is none, or the runtime is not published."""
+    name = LEGACY_RUNTIMES.get(runtime, runtime)
     if name not in RUNTIMES:
-        return None, None
+        return None
     kind = [other for other in RUNTIMES if _kind(other) == _kind(name)]
     place = kind.index(name)
-    return (kind[place - 1] if place else None), (kind[place + 1] if place + 1 < len(kind) else None)
+    return kind[place - 1] if place else None
 
 
 def _kind(runtime: str) -> str:

@@ -15,11 +15,9 @@ import yaml
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, TERMINAL_STATUSES
 from airflow_provider_wherobots.cli.arguments import DEFAULT_CONN_ID, STATUSES
 from airflow_provider_wherobots.cli.main import main
-from airflow_provider_wherobots.cli.runs import ADVISE_COLUMNS, LIST_COLUMNS
-from airflow_provider_wherobots.flows.advice import EXPLANATION
+from airflow_provider_wherobots.cli.runs import LIST_COLUMNS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.integration.conftest import API_KEY, set_connection
-from tests.support.measured_runs import report_usage
 from tests.support.places import TREE
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
@@ -158,51 +156,6 @@ def test_show_tells_all_but_secrets(command: Command, hook: WherobotsHook) -> No
     assert shown["events"]
     failed = ended(hook, "commands_show_failed", "fail.py")
     assert json.loads(command("runs", "show", failed, "-o", "json").out)["reason"]
-
-
-def test_advise_compares_the_runs_of_each_task(command: Command, hook: WherobotsHook, control: ControlClient) -> None:
-    views = []
-    for number in range(5):
-        run_id = ended(hook, f"commands_advise-{number:012x}", "talk.py", "0", runtime="small")
-        views.append(report_usage(control, run_id, 20.0 + number, 30.0, cost=1.5, days_ago=number))
-    other = report_usage(control, ended(hook, "commands_advise_other", "talk.py", "0", runtime="small"), 50.0, 95.0)
-    page = {"items": [*views, other], "total": 6, "next_page": None}
-    control.add_fault("listJobRuns", {"type": "status", "status": 200, "body": page})
-    control.clear_requests()
-    printed = command("runs", "advise", "--name", "commands_advise*", "-o", "json")
-    rows = json.loads(printed.out)
-    assert [row["task"] for row in rows] == ["commands_advise", "commands_advise_other"]
-    assert rows[0].keys() | {"cpu", "memory"} == {*ADVISE_COLUMNS, "usage"}
-    assert (rows[0]["runtime"], rows[0]["runs"], rows[0]["measured"]) == ("small", 5, 5)
-    assert rows[0]["usage"] == {"cpu": {"median": 22.0, "peak": 24.0}, "memory": {"median": 30.0, "peak": 30.0}}
-    assert (rows[0]["ran_seconds"], rows[0]["usd_per_day"]) == (600.0, 1.5)
-    assert rows[0]["advice"] == "all 5 runs stayed below 33%: try tiny"
-    # One run is no reason for advice.
-    assert (rows[1]["usage"]["memory"]["peak"], rows[1]["advice"]) == (95.0, None)
-    assert printed.err.splitlines() == ["Reading the metrics of completed runs (6)", *EXPLANATION]
-    (listed,) = control.requests("listJobRuns")
-    assert "status=COMPLETED" in str(listed)
-    assert len(control.requests("getJobRunMetrics")) == 6
-    table = command("runs", "advise", "--name", "commands_advise*")
-    assert "| 22/24 |" in re.sub(r" +", " ", table.out)
-    assert "try tiny" in re.sub(r"[^a-z]+", " ", table.out)
-    assert table.out.endswith("\n".join([*EXPLANATION, ""]))
-
-
-def test_advise_reads_no_more_runs_than_the_limit(
-    command: Command, hook: WherobotsHook, control: ControlClient
-) -> None:
-    for number in range(3):
-        ended(hook, f"commands_advise_limit_{number}", "talk.py", "0")
-    control.clear_requests()
-    printed = command("runs", "advise", "--name", "commands_advise_limit_*", "--limit", "2", "-o", "json")
-    # The local server's runs are too short to be measured.
-    assert [(row["measured"], row["advice"]) for row in json.loads(printed.out)] == [(0, None), (0, None)]
-    assert "There are more runs than these 2: see --limit." in printed.err
-    assert len(control.requests("getJobRunMetrics")) == 2
-    nothing = command("runs", "advise", "--name", "nobody*", "-o", "json")
-    assert (nothing.code, json.loads(nothing.out)) == (0, [])
-    assert "No such runs." in nothing.err
 
 
 def test_logs_prints_what_there_is(command: Command, hook: WherobotsHook, control: ControlClient) -> None:

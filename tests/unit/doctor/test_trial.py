@@ -10,16 +10,16 @@ import pytest
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
-    BadRequestError,
     ErrorInfo,
     NotSentError,
     QuotaError,
     ResponseLostError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Plan, Trial, end_runs, numbers, try_out
-from tests.unit.flows.fake_service import FakeService
+from airflow_provider_wherobots.doctor.check import State
+from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Plan, Trial, end_runs, runs_check, try_out
+from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import Script
 
 PLAN = Plan("0123456789ab", "s3://bucket/job.py", max_seconds=60, list_seconds=10, late_seconds=5)
@@ -70,7 +70,7 @@ def test_three_runs_are_created_with_a_bound_each() -> None:
     assert [payload["name"] for payload in payloads] == [PLAN.name(role) for role in (LOG, CANCEL, TIMEOUT)]
     assert [payload["timeoutSeconds"] for payload in payloads] == [60, 60, 30]
     assert {payload["runtime"] for payload in payloads} == {"tiny"}
-    assert payloads[0]["runPython"]["args"] == [LOG, *job.ARGUMENTS]
+    assert [payload["runPython"]["args"] for payload in payloads] == [["log"], ["sleep"], ["sleep"]]
     assert left == []
     assert service.active(script.now) == []
 
@@ -79,7 +79,7 @@ def test_a_trial_is_bounded_in_time_when_nothing_ends() -> None:
     service = Service({}, plan=((0.0, "PENDING"),))
     trial, script, _ = carried_out(service)
     assert script.elapsed < PLAN.max_seconds + 30
-    assert trial.ended == set()
+    assert not any(map(trial.has_ended, trial.ids))
     assert service.active(script.now) == []
 
 
@@ -152,20 +152,43 @@ def test_nothing_is_observed_without_the_first_run() -> None:
     assert "refused" in trial.failures[LOG]
 
 
-def test_unusual_arguments_that_are_refused_are_left_out() -> None:
-    service = Service({("createJobRun", 1): BadRequestError("createJobRun", 422)})
-    trial, script, _ = carried_out(service)
-    first, second, *_ = (sent.call.json or {} for sent in script.sent_of("createJobRun"))
-    assert (first["runPython"]["args"][1:], second["runPython"]["args"]) == (list(job.ARGUMENTS), [LOG])
-    assert LOG in trial.ids
-    assert LOG not in trial.failures
-
-
 def test_a_key_that_is_revoked_ends_the_trial() -> None:
-    service = Service({("getJobRun", 4): AuthenticationError("getJobRun", 401)})
-    _, script, left = carried_out(service, WherobotsApiError)
-    assert left == []
+    failure = AuthenticationError("getJobRun", 401)
+    service = Service({("getJobRun", number): failure for number in range(2, 100)})
+    trial, script, left = carried_out(service)
+    assert (left, set(trial.outcomes)) == ([], {LOG})
     assert service.active(script.now) == []
+
+
+def test_each_run_is_observed_to_its_end() -> None:
+    """The fake runs do not print, so the log is read until the time for late lines has passed."""
+    service = Service({}, plan=(*RUNNING, (30.0, "COMPLETED")), cancel_seconds=3.0)
+    trial, script, left = carried_out(service)
+    assert [trial.outcomes[role].status for role in (LOG, TIMEOUT)] == ["COMPLETED", "COMPLETED"]
+    assert trial.listed_seconds == pytest.approx(0.1)
+    assert trial.printing_run is not None
+    assert trial.printing_run.id == trial.ids[LOG]
+    assert (left, script.sent_of("cancelJobRun")) == ([], [])
+
+
+def test_the_run_that_is_to_be_cancelled_is_cancelled_while_it_runs() -> None:
+    class OneEnds(FakeService):
+        def add_run(self, name: str, created_at: float, **details: Any) -> FakeRun:
+            plan = RUNNING if CANCEL in name else (*RUNNING, (8.0, "COMPLETED"))
+            return super().add_run(name, created_at, plan=plan, **details)
+
+    service = Service({})
+    service.fake = OneEnds(cancel_seconds=3.0)
+    trial, _, left = carried_out(service)
+    assert trial.cancelled_at is not None
+    assert trial.outcomes[CANCEL].status == "CANCELLED"
+    assert trial.outcomes[CANCEL].ended_at == pytest.approx(trial.cancelled_at + 4.0, abs=1.0)
+    assert left == []
+
+
+def test_nothing_else_is_observed_if_the_first_run_does_not_end_in_time() -> None:
+    trial, _, _ = carried_out(Service({}))
+    assert (set(trial.outcomes), trial.cancelled_at) == ({LOG}, None)
 
 
 def test_a_run_that_cannot_be_cancelled_is_named() -> None:
@@ -175,6 +198,57 @@ def test_a_run_that_cannot_be_cancelled_is_named() -> None:
     assert left == list(trial.ids.values())
 
 
-def test_numbers_of_lines() -> None:
-    lines = ["noise", f"{job.LINE}2", f"{job.LINE}1", f"{job.LINE}", f"{job.LINE}x", f"{job.ERROR_LINE}9"]
-    assert numbers(lines, job.LINE) == [2, 1]
+ENDED = Outcome(Ending.COMPLETED, "r", "COMPLETED")
+FIND = "find active ones with runs list --name '*-0123456789ab', and cancel them with runs cancel RUN_ID --yes"
+
+
+@pytest.mark.parametrize(
+    ("ended", "creating", "failures", "left", "state", "text", "advice"),
+    [
+        ("log cancel timeout", "", {}, [], State.OK, "3 runs named *-0123456789ab were created. All have ended.", ""),
+        (
+            "log cancel",
+            "",
+            {},
+            [],
+            State.FAILED,
+            "Cancelled, if they had not ended: timeout0. 3 runs named *-0123456789ab were created.",
+            "repeat the command",
+        ),
+        (
+            "log",
+            "",
+            {},
+            ["timeout0"],
+            State.FAILED,
+            "May still be active: timeout0. Cancelled, if they had not ended: cancel0. "
+            "3 runs named *-0123456789ab were created.",
+            FIND,
+        ),
+        (
+            "log cancel timeout",
+            "cancel",
+            {CANCEL: "reset"},
+            [],
+            State.WARNING,
+            "May still be active: airflow-doctor-cancel-0123456789ab. The create of airflow-doctor-cancel-0123456789ab "
+            "failed (reset). 3 runs named *-0123456789ab were created.",
+            FIND,
+        ),
+    ],
+)
+def test_what_became_of_the_runs(
+    ended: str, creating: str, failures: dict[str, str], left: list[str], state: State, text: str, advice: str
+) -> None:
+    trial = Trial(PLAN, ids={role: f"{role}0" for role in (LOG, CANCEL, TIMEOUT)}, failures=failures)
+    trial.outcomes, trial.creating = dict.fromkeys(ended.split(), ENDED), set(creating.split())
+    check = runs_check(trial, left)
+    assert (check.state, check.text, check.advice) == (state, text, advice)
+
+
+def test_that_no_run_could_be_created_fails() -> None:
+    check = runs_check(Trial(PLAN, failures={LOG: "full"}), [])
+    assert (check.state, check.text) == (
+        State.FAILED,
+        "The create of airflow-doctor-log-0123456789ab failed (full). 0 runs named *-0123456789ab were created.",
+    )

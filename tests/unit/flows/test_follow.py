@@ -69,13 +69,6 @@ def test_a_run_is_followed_to_its_end_with_its_lines() -> None:
     assert outcome.ended_at == pytest.approx(START + 60, abs=7)
 
 
-def test_what_is_worth_knowing_of_the_runtime_is_a_line_at_the_end() -> None:
-    service, _ = serve((0, "PENDING"), (400, "RUNNING"), (460, "COMPLETED"))
-    _, script = follow(service)
-    (note,) = script.said("The run was queued for 6 minutes 40 seconds, longer than it ran")
-    assert note.level == logging.INFO
-
-
 @pytest.mark.parametrize(
     ("status", "ending"),
     [("FAILED", Ending.FAILED), ("TIMED_OUT", Ending.TIMED_OUT), ("CANCELLED", Ending.CANCELLED)],

@@ -49,8 +49,9 @@ def test_as_data_it_has_every_key_always() -> None:
         "cost_usd": 1.239,
         "spatial_units": 0.25,
         "spark_ui_url": "https://spark/",
-        "usage": None,
-        "observation": None,
+        "cpu_percent": None,
+        "memory_percent": None,
+        "smaller_runtime": None,
     }
     little = RunSummary.of_run(LITTLE).to_json()
     assert list(little) == list(RunSummary.of_run(FULL).to_json())
