@@ -235,14 +235,6 @@ def pull_xcom(ti_key: Any, key: str) -> Any:
     return None if response.value is None else XCom.deserialize_value(response)
 
 
-def delete_xcom(task_instance: Any, key: str) -> None:
-    """Delete an XCom of a task instance, if it exists, from within its task. For Airflow 3.3 and later."""
-    if task_instance.xcom_pull(task_ids=task_instance.task_id, key=key, map_indexes=task_instance.map_index) is None:
-        return
-    where = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-    XCom.delete(key=key, **where)
-
-
 def get_stats() -> Any:
     """What Airflow sends its own metrics with: an object with ``incr``, ``gauge`` and ``timing``."""
     module = import_module("airflow.stats" if AIRFLOW < (3, 2) else "airflow.sdk.observability.stats")

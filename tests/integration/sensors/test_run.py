@@ -36,14 +36,12 @@ from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.tasks import sensor_try
 from airflow_provider_wherobots.tasks.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
-from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from tests.integration import support
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, events_of, follow, run_to_end, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
-NEEDS_START_FROM_TRIGGER = pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow starts no trigger that it renders")
 NAME = "nightly-hail-stats"
 DURABLE = f"{NAME}-0123456789ab"
 Make = Callable[..., WherobotsRunSensor]
@@ -326,41 +324,20 @@ def test_a_kill_while_no_run_is_there_stops_the_wait(sensor: Make, monkeypatch: 
 
 
 @pytest.mark.parametrize("cancels", [True, False])
-@pytest.mark.parametrize(
-    ("is_named", "starts_in_trigger"),
-    [
-        (False, False),
-        (True, False),
-        pytest.param(False, True, marks=NEEDS_START_FROM_TRIGGER),
-        pytest.param(True, True, marks=NEEDS_START_FROM_TRIGGER),
-    ],
-)
+@pytest.mark.parametrize("is_named", [False, True])
 def test_a_kill_while_deferred_cancels_only_if_asked(
-    sensor: Make,
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    is_named: bool,
-    starts_in_trigger: bool,
-    cancels: bool,
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, is_named: bool, cancels: bool
 ) -> None:
     async def push_xcom(task_instance: Any, key: str, value: str) -> None:
         pass
 
     monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="failed"))
     monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push_xcom)
-    name = f"{NAME}-killed-{is_named}-{starts_in_trigger}-{cancels}"
+    name = f"{NAME}-killed-{is_named}-{cancels}"
     which = {"run_name": name} if is_named else {"run_id": started_run(control, name)}
-    task = sensor(**which, cancel_on_kill=cancels, start_from_trigger=starts_in_trigger)
-    if starts_in_trigger:
-        trigger = start_of(task)
-        trigger.trigger_id = 1
-    else:
-        deferred = deferral_of(task, TaskInstance())
-        trigger = trigger_of(deferred)
+    task = sensor(**which, cancel_on_kill=cancels)
+    trigger = trigger_of(deferral_of(task, TaskInstance()))
     run_id = started_run(control, name) if is_named else which["run_id"]
-    if starts_in_trigger and is_named:
-        # Airflow renders it.
-        trigger.created_after = datetime.now(UTC) - timedelta(hours=1)
     control.clear_requests()
     asyncio.run(followed_and_killed(trigger, control))
     assert [entry["run_id"] for entry in control.requests("cancelJobRun") if entry["effective"]] == [run_id] * cancels
@@ -398,16 +375,6 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
     end(control, run_id)
     assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == run_id
     assert control.counts()["cancels_received"] == 0
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_after_a_failed_trigger_that_had_not_begun(sensor: Make, control: ControlClient) -> None:
-    run_id = started_run(control)
-    task = sensor(run_id=run_id, start_from_trigger=True)
-    with pytest.raises(AirflowSensorTimeout, match=f"the triggerer did not end the wait for run {run_id}"):
-        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance()))
-    end(control, run_id)
-    assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance())) == run_id
 
 
 def test_after_a_failed_trigger_that_had_found_no_run(sensor: Make) -> None:
@@ -643,165 +610,3 @@ def test_a_trigger_carries_names_and_numbers_and_ignores_what_later_versions_add
     assert again.serialize() == (path, kwargs)
     assert timedelta(seconds=170) < deferred.timeout <= timedelta(seconds=180)
     assert again.named.created_after == support.dag_run_start.timestamp() - 60
-
-
-def start_of(task: WherobotsRunSensor) -> Any:
-    """The trigger that a scheduler makes, and its timeout."""
-    args: Any = task.start_trigger_args
-    assert args.trigger_cls == "airflow_provider_wherobots.triggers.sensor.WherobotsSensorTrigger"
-    assert args.next_method == "execute_complete"
-    trigger: Any = WherobotsSensorTrigger(**json.loads(json.dumps(args.trigger_kwargs)), of_a_later_version=1)
-    trigger.timeout_after = datetime.now(UTC) + args.timeout
-    return trigger
-
-
-@pytest.mark.skipif(AIRFLOW >= (3, 3), reason="this Airflow renders what a trigger starts with")
-def test_before_3_3_the_worker_starts_it(sensor: Make) -> None:
-    task = sensor(run_id="r1", start_from_trigger=True)
-    assert not task.start_from_trigger
-    assert task.start_trigger_args is None
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_it_starts_in_the_triggerer_only_if_asked_and_deferrable(sensor: Make) -> None:
-    for arguments in ({}, {"start_from_trigger": True, "deferrable": False}):
-        task = sensor(run_id="r1", **arguments)
-        assert not task.start_from_trigger
-        assert task.start_trigger_args is None
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_start_in_the_triggerer_finds_a_run_by_its_id_or_name_and_follows_it(
-    sensor: Make, control: ControlClient, server: Any
-) -> None:
-    name = f"{NAME}-started"
-    run_id = started_run(control, name)
-    end(control, run_id)
-    for argument in ({"run_id": run_id}, {"run_name": name, "created_after": datetime(2026, 1, 1, tzinfo=UTC)}):
-        task, ti = sensor(**argument, start_from_trigger=True), TaskInstance()
-        trigger = start_of(task)
-        assert server.api_key not in str(trigger.serialize())
-        assert WherobotsSensorTrigger(**trigger.serialize()[1]).serialize() == trigger.serialize()
-        assert task.execute_complete(context(ti), events_of(trigger)) == run_id
-        assert ti.xcoms["run_id"] == run_id
-        assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_retry_that_starts_in_the_triggerer_forgets_the_result_of_the_try_before(
-    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id = started_run(control)
-    end(control, run_id)
-    task, ti = sensor(run_id=run_id, start_from_trigger=True), TaskInstance(try_number=2)
-    ti.xcoms = {"result": "of the first try", "run_id": "of the first try", "run_summary": {}}
-    deleted: list[dict[str, Any]] = []
-
-    def delete(**which: Any) -> None:
-        deleted.append(which)
-        del ti.xcoms[which["key"]]
-
-    monkeypatch.setattr("airflow_provider_wherobots.compat.XCom.delete", delete)
-    assert task.execute_complete(context(ti), events_of(start_of(task))) == run_id
-    assert "result" not in ti.xcoms
-    assert (ti.xcoms["run_id"], ti.xcoms["run_summary"]["run_id"]) == (run_id, run_id)
-    where = {"dag_id": "dag", "task_id": "task", "run_id": "manual__1", "map_index": -1}
-    assert deleted == [{"key": "result", **where}, {"key": "run_summary", **where}]
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_start_in_the_triggerer_carries_templates_for_airflow_to_render(sensor: Make) -> None:
-    by_name = start_of(sensor(run_name=NAME, start_from_trigger=True))
-    assert by_name.created_after == "{{ dag_run.run_after - macros.timedelta(seconds=60) }}"
-    assert {"run_id", "run_name", "created_after"} <= set(vars(by_name))
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_worker_starts_what_the_triggerer_would_have_to_ask_for(sensor: Make) -> None:
-    from airflow.sdk import DAG, XComArg
-
-    with DAG("dag", schedule=None):
-        output = XComArg(sensor(task_id="other", run_id="r1"))
-        asks: tuple[dict[str, Any], ...] = (
-            {"run_id": output},
-            {"run_id": "{{ ti.xcom_pull('start') }}"},
-            {"run_id": "{{ task_instance['xcom_pull']('start') }}"},
-            {"run_name": output},
-            {"run_name": NAME, "created_after": output},
-            {"run_id": "{{ var.value.run_id }}"},
-            {"run_name": "bbox_{{ var.json.names['area'] }}"},
-            {"run_name": "{% set names = var.json %}{{ names.area }}"},
-            {"run_name": "{% if conn.wherobots.extra_dejson.x %}one{% else %}two{% endif %}"},
-            {"run_name": NAME, "created_after": "{{ prev_start_date_success }}"},
-            {"run_name": "{{ triggering_asset_events }}"},
-            {"run_name": "{{ macro_of_the_dag() }}"},
-            {"run_name": "bbox_{{ ds | filter_of_the_dag }}"},
-            {"run_id": "r1", "wherobots_conn_id": "{{ var.value.tenant }}"},
-            # The worker names the mistake.
-            {"run_name": "{{ run_id"},
-        )
-        for number, arguments in enumerate(asks):
-            task = sensor(task_id=f"task_{number}", **arguments, start_from_trigger=True)
-            assert not task.start_from_trigger, arguments
-            assert task.start_trigger_args is None
-
-
-@NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize(
-    "text",
-    [
-        "bbox_var_conn.ti",
-        "{{ params.var }}_{{ dag_run.conf['conn'] }}_{# var.value.x #}",
-        "{{ (dag_run.logical_date or dag_run.run_after) | ds_nodash }}{{ dag.dag_id }}",
-        "{{ macros.ds_add(ds, 1) }}{{ ts_nodash }}{{ data_interval_end }}{{ run_id }}{{ task.task_id }}",
-    ],
-)
-def test_the_triggerer_renders_what_it_has_at_hand(sensor: Make, text: str) -> None:
-    assert sensor(run_name=text, start_from_trigger=True).start_from_trigger
-
-
-@NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize("seconds", [3, None])
-def test_a_start_in_the_triggerer_keeps_to_the_shorter_limit(
-    sensor: Make, control: ControlClient, seconds: int | None
-) -> None:
-    run_id = started_run(control)
-    limit: dict[str, Any] = {"timeout": seconds} if seconds else {"execution_timeout": timedelta(seconds=5)}
-    task = sensor(run_id=run_id, start_from_trigger=True, **limit)
-    trigger = start_of(task)
-    if not seconds:
-        # Airflow shortens it.
-        trigger.timeout_after = datetime.now(UTC) + timedelta(seconds=5)
-    kind = AirflowSensorTimeout if seconds else WherobotsExecutionTimeoutException
-    event = events_of(trigger)
-    with pytest.raises(kind, match=f"Run {run_id} was still RUNNING when the task's {next(iter(limit))} was reached"):
-        task.execute_complete(context(TaskInstance()), event)
-    assert control.counts()["cancels_received"] == 0
-
-
-@NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize(
-    ("timeout", "execution_timeout", "seconds"),
-    [(60, 90, 60), (3600, 3660, 3600), (3600, 3601, 3586), (3600, 3600, 3585), (3600, 7200, 3600), (3600, None, 3600)],
-)
-def test_a_start_in_the_triggerer_has_the_time_of_its_limits(
-    sensor: Make, timeout: float, execution_timeout: float | None, seconds: float
-) -> None:
-    limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
-    task = sensor(run_id="r1", start_from_trigger=True, timeout=timeout, execution_timeout=limit)
-    args: Any = task.start_trigger_args
-    # Airflow shortens its timeout to `execution_timeout`.
-    shortened = min(args.timeout, limit) if limit else args.timeout
-    assert shortened.total_seconds() - args.trigger_kwargs["margin"] == seconds
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_what_renders_wrong_in_the_triggerer_fails_for_good(sensor: Make, control: ControlClient) -> None:
-    task = sensor(run_id="{{ params.run_id }}", start_from_trigger=True)
-    trigger = start_of(task)
-    trigger.run_id = task.run_id = "None"
-    event = events_of(trigger)
-    with pytest.raises(WherobotsArgumentException, match="run_id='None': must be the id of a run") as failed:
-        task.execute_complete(context(TaskInstance()), event)
-    assert is_final(failed.value)
-    assert control.requests() == []
