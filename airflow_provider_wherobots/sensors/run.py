@@ -34,7 +34,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
-from airflow_provider_wherobots.operators.removed_arguments import SENSOR_WORDS, refuse_other_words
 from airflow_provider_wherobots.operators.wherobots_task import (
     FAILED_TRIGGER,
     TRIGGER_TIMEOUT,
@@ -122,7 +121,6 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         max_outage_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
-        refuse_other_words(type(self), kwargs, SENSOR_WORDS)
         super().__init__(**kwargs if poke_interval is None else {**kwargs, "poke_interval": poke_interval})
         self.run_id = run_id
         self.run_name = run_name
