@@ -12,7 +12,6 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
-from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import (
@@ -27,6 +26,7 @@ from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, sp
 from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
+from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
 DEFAULT_POLLING_INTERVAL = 30.0
@@ -45,7 +45,7 @@ LAST_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class FollowOptions(Kept):
+class FollowOptions(StoredOptions):
     """What to follow and how; JSON-able, so that a trigger can carry it.
 
     :param run_id: the run's id.

@@ -41,6 +41,7 @@ from airflow_provider_wherobots.operators.wherobots_task import (
     naming,
 )
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
+from airflow_provider_wherobots.stored import ignore_unknown
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -153,12 +154,12 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         with self._apply_sensor_rules():
             return self._begin_try(self._new_try(context))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any], **of_later_versions: Any) -> Any:
+    @ignore_unknown
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Finish the task after the trigger has followed the run.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: the run's id.
         """
         with self._apply_sensor_rules():

@@ -9,6 +9,7 @@ from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.named_run import NamedRun, follow_named_run
 from airflow_provider_wherobots.flows.outcome import Outcome
 from airflow_provider_wherobots.links.run import WherobotsRunLink
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
@@ -24,9 +25,9 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
     :param run_name: the run's name; see :class:`~airflow_provider_wherobots.flows.named_run.NamedRun`.
     :param created_after: the earliest time of its creation, in epoch seconds.
     :param cancel_on_kill: whether a kill of the task cancels the run, once it is found; default False.
-    :param of_later_versions: arguments that a worker of a later version added; ignored.
     """
 
+    @ignore_unknown
     def __init__(
         self,
         wherobots_conn_id: str,
@@ -34,7 +35,6 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
         run_name: str,
         created_after: float,
         cancel_on_kill: bool = False,
-        **of_later_versions: Any,
     ) -> None:
         super().__init__(wherobots_conn_id, follow, cancel_on_kill)
         self.named = NamedRun(run_name, created_after)

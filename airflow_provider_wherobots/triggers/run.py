@@ -15,6 +15,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.twins import LATEST_SECONDS
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
@@ -31,15 +32,14 @@ class WherobotsRunTrigger(GuardedTrigger):
     :param wherobots_conn_id: id of the connection.
     :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`.
     :param cancel_on_kill: whether a kill of the task cancels the run; default True.
-    :param of_later_versions: arguments that a worker of a later version added; ignored, as an error would end the task.
     """
 
+    @ignore_unknown
     def __init__(
         self,
         wherobots_conn_id: str,
         follow: dict[str, Any],
         cancel_on_kill: bool = True,
-        **of_later_versions: Any,
     ) -> None:
         super().__init__(wherobots_conn_id, cancel_on_kill)
         self.options = FollowOptions.from_kwargs(follow)

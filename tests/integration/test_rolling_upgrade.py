@@ -1,8 +1,7 @@
 """Workers and triggerers of two versions side by side, as in a rolling upgrade.
 
 ``tests/compatibility`` holds, for each version, what it stores in Airflow's database: the trigger, what the task is
-resumed with, and the event of each ending. Every later version reads all of these files. ``before-0.1.0.json`` is what
-commit 0ad247e stored: without SQL and sensors, without what came later, and with an ending that has another name now.
+resumed with, and the event of each ending. Every later version reads all of these files.
 """
 
 import json
@@ -63,7 +62,6 @@ EXCEPTIONS = {
     "cancelled": WherobotsRunCancelledException,
     "deadline": WherobotsExecutionTimeoutException,
     "gave_up": WherobotsUnavailableException,
-    "lost_sight": WherobotsUnavailableException,
 }
 WHAT_TO_DO = f"""
 What this version stores is not what tests/compatibility/{__version__}.json holds. Tasks that are deferred during an

@@ -606,7 +606,7 @@ def test_a_trigger_carries_names_and_numbers_and_ignores_what_later_versions_add
     path, kwargs = deferred.trigger.serialize()
     assert path == "airflow_provider_wherobots.triggers.named_run.WherobotsNamedRunTrigger"
     assert server.api_key not in str(kwargs)
-    again = WherobotsNamedRunTrigger(**json.loads(json.dumps(kwargs)), of_a_later_version=1)
+    again = WherobotsNamedRunTrigger(**json.loads(json.dumps({**kwargs, "of_a_later_version": 1})))
     assert again.serialize() == (path, kwargs)
     assert timedelta(seconds=170) < deferred.timeout <= timedelta(seconds=180)
     assert again.named.created_after == support.dag_run_start.timestamp() - 60
