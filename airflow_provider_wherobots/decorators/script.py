@@ -16,13 +16,9 @@ import types
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
-from weakref import WeakSet
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.decorators.names import undefined_names
 
-_CHECKED: WeakSet[Callable[..., Any]] = WeakSet()
-"""The functions whose names are checked: a DAG may call one many times."""
 DECORATORS = ("wherobots", "wherobots_task")
 """The last part of the names under which the decorator is used, such as ``task.wherobots``."""
 
@@ -129,26 +125,6 @@ def check_function(function: Any, user: str) -> None:
         raise InvalidArgumentError(f"{user} does not support using 'yield' in python_callable")
     if inspect.iscoroutinefunction(function):
         raise InvalidArgumentError(f"{user} does not support using 'async def' for python_callable")
-
-
-def check_names(function: Callable[..., Any]) -> None:
-    """Check that a function uses no name that its script does not have. Its source may not be readable yet."""
-    if function in _CHECKED:
-        return
-    about = f"{inspect.unwrap(function).__code__.co_name}() in {script_name(function)}"
-    try:
-        missing = undefined_names(_own_text(function))
-    except InvalidArgumentError:
-        return
-    except SyntaxError as error:
-        raise InvalidArgumentError(f"{about} cannot run by itself: {error.msg} (line {error.lineno})") from None
-    if missing:
-        names = ", ".join(f"'{name}' (line {line})" for name, line in missing.items())
-        raise InvalidArgumentError(
-            f"{about} uses {names}, which it does not define. Only the"
-            " function is sent to the run: import a module inside it, and pass a value as an argument"
-        )
-    _CHECKED.add(function)
 
 
 def script_name(function: Callable[..., Any]) -> str:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
 from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
-from airflow_provider_wherobots.decorators.script import check_function, check_names, script_name, script_of
+from airflow_provider_wherobots.decorators.names import warn_of_outside_names
+from airflow_provider_wherobots.decorators.script import check_function, script_name, script_of
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
 
@@ -66,11 +67,11 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
     ) -> None:
         with naming(task_id):
             check_function(python_callable, type(self).__name__)
-            check_names(python_callable)
             for argument in _NOT_HERE:
                 if argument in kwargs:
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
             environment = _with_dependencies(environment, dependencies)
+        warn_of_outside_names(python_callable)
         if not wait_for_completion:
             # The task returns the run's id.
             kwargs["multiple_outputs"] = False

@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "doctor": ("api", "logs", "flows", "doctor"),
     "task_log": ("logs", "task_log", "compat", "shared"),
     "cli": ("api", "logs", "flows", "drivers", "dbapi", "doctor", "hooks", "compat", "config", "xcoms", "cli"),
-    "decorators.script": ("api.errors", "logs.result", "decorators.names"),
+    "decorators.script": ("api.errors", "logs.result"),
     "decorators.names": (),
     "decorators.arguments": ("api.errors",),
     "shared": (),
