@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
-from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
+from airflow_provider_wherobots.decorators.base import KNOWN_CONTEXT_KEYS, DecoratedOperator, task_decorator_factory
 from airflow_provider_wherobots.decorators.names import warn_of_outside_names
 from airflow_provider_wherobots.decorators.script import check_function, script_name, script_of
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -87,7 +87,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # The arguments of a mapped task are known once it runs.
         if not getattr(self, "_BaseOperator__from_mapped", False):
             with naming(self.task_id):
-                check_arguments(python_callable, self.op_args, self.op_kwargs, is_unrendered)
+                check_arguments(python_callable, self.op_args, self.op_kwargs, KNOWN_CONTEXT_KEYS, is_unrendered)
 
     def execute(self, context: Context) -> Any:
         """Run the function.

@@ -132,6 +132,14 @@ def test_an_argument_that_json_cannot_hold_is_told_when_the_dag_is_parsed() -> N
     assert str(caught.value).startswith("echo: argument value[0]['since'] is of type datetime, which JSON cannot hold")
 
 
+@pytest.mark.parametrize("name", ["ti", "dag_run", "logical_date"])
+def test_a_parameter_whose_value_is_not_sent_is_told_when_the_dag_is_parsed(name: str) -> None:
+    made: dict[str, Any] = {}
+    exec(f"def f(day, {name}=None): ...", made)  # noqa: S102 - the name is a parameter of this test
+    with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^f: parameter {name} of f\(\) is named like"):
+        wherobots_task(made["f"])("x")
+
+
 def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> None:
     def yields() -> Any:
         yield 1
