@@ -12,6 +12,7 @@ import __future__
 import ast
 import copy
 import inspect
+import re
 import types
 from collections.abc import Callable
 from pathlib import PurePath
@@ -21,6 +22,9 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 DECORATORS = ("wherobots", "wherobots_task")
 """The last part of the names under which the decorator is used, such as ``task.wherobots``."""
+REFUSED_VALUE = re.compile(r"(TypeError|ValueError): the return value of \w+\(\)[ ,]")
+"""What a script prints if the function's return value cannot be sent, or Airflow could not store it. A retry would run
+the function again for the same."""
 
 _ABOUT = "# {name}() of {file}, at the same lines as there. Made by @task.wherobots of airflow-provider-wherobots."
 _CALL = '''

@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
 from airflow_provider_wherobots.decorators.base import KNOWN_CONTEXT_KEYS, DecoratedOperator, task_decorator_factory
 from airflow_provider_wherobots.decorators.names import warn_of_outside_names
-from airflow_provider_wherobots.decorators.script import check_function, script_name, script_of
+from airflow_provider_wherobots.decorators.script import REFUSED_VALUE, check_function, script_name, script_of
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
 
@@ -98,6 +98,10 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # Not DecoratedOperator.execute. It searches arguments and results for assets, and JSON contains none. On 3.0 it
         # needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
+
+    def _may_retry(self, error: BaseException) -> bool:
+        # The message has the run's log.
+        return super()._may_retry(error) and not REFUSED_VALUE.search(str(error))
 
     def _payload_to_show(self, context: Context) -> dict[str, Any]:
         self.run_python = self._run_python_of(context, script_name(self.python_callable))

@@ -12,6 +12,7 @@ import pytest
 from airflow.exceptions import TaskDeferred
 from airflow.serialization import serialized_objects
 
+from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.decorators import wherobots
 from airflow_provider_wherobots.decorators.wherobots import WherobotsDecoratedOperator, wherobots_task
 from airflow_provider_wherobots.exceptions import (
@@ -234,12 +235,26 @@ def test_the_functions_own_traceback_is_the_tasks_failure(conn_id: str) -> None:
     ), text
 
 
-def test_a_return_value_that_json_cannot_hold_fails_the_task_and_names_its_type(conn_id: str) -> None:
-    with pytest.raises(
-        WherobotsRunFailedException,
-        match=r"TypeError: the return value of returns_what_json_cannot_hold\(\), of type set",
-    ):
-        run_to_end(operator_of(functions.returns_what_json_cannot_hold))
+@pytest.mark.parametrize(
+    ("function", "args", "words"),
+    [
+        (functions.returns_what_json_cannot_hold, [], r"TypeError: .* returns_what_json_cannot_hold\(\), of type set"),
+        (functions.repeats, ["x", 70_000], r"ValueError: the return value of repeats\(\) has 70,002 bytes of JSON"),
+        (functions.repeats, ["\0", 1], r"ValueError: the return value of repeats\(\) cannot be stored by Airflow"),
+    ],
+)
+def test_a_return_value_that_cannot_be_sent_fails_the_task_without_a_retry(
+    function: Any, args: list[Any], words: str, conn_id: str
+) -> None:
+    with pytest.raises(WherobotsRunFailedException, match=words) as failed:
+        run_to_end(operator_of(function, *args))
+    assert isinstance(failed.value, AirflowFailException)
+
+
+def test_an_exception_of_a_function_is_retried(conn_id: str) -> None:
+    with pytest.raises(WherobotsRunFailedException) as failed:
+        run_to_end(operator_of(functions.fails, "Atlantis"))
+    assert not isinstance(failed.value, AirflowFailException)
 
 
 def test_a_function_that_exits_returns_nothing(conn_id: str) -> None:
