@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_wherobots.compat import push_xcom
+from airflow_provider_wherobots.compat import push_text
 from airflow_provider_wherobots.flows.cancel import cancel_run_and_twin
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
@@ -19,8 +19,8 @@ from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
-PUSH_TIMEOUT_SECONDS = 5.0
-"""How long pushing an XCom may take."""
+XCOM_TIMEOUT_SECONDS = 5.0
+"""How long pushing or pulling an XCom may take."""
 
 
 class WherobotsRunTrigger(GuardedTrigger):
@@ -81,9 +81,9 @@ class WherobotsRunTrigger(GuardedTrigger):
         if not self._is_in_triggerer:
             return
         try:
-            async with asyncio.timeout(PUSH_TIMEOUT_SECONDS):
+            async with asyncio.timeout(XCOM_TIMEOUT_SECONDS):
                 for key in keys:
-                    await push_xcom(self.task_instance, key, value)
+                    await push_text(self.task_instance, key, value)
         except Exception as error:
             self.log.warning(
                 "XCom %s of run %s could not be pushed; it is pushed when the run ends: %s",

@@ -55,7 +55,7 @@ def test_a_message_that_is_gone_is_told_instead_of_asking_the_database(monkeypat
     monkeypatch.setattr(compat, "_get_task_state_from_database", never)
     monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.comms", None)
     monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.task_runner", None)
-    for question in (compat.get_task_state(TI), compat.push_xcom(TI, "key", "value")):
+    for question in (compat.get_task_state(TI), compat.push_text(TI, "key", "value"), compat.pull_text(TI, "key")):
         with pytest.raises(ImportError, match=r"airflow\.sdk"):
             asyncio.run(question)
     with pytest.raises(ImportError, match=r"airflow\.sdk"):
@@ -94,6 +94,7 @@ def test_the_names_of_2_11_are_there() -> None:
     assert all(hasattr(TaskInstance, name) for name in ("state", "dag_id", "task_id", "run_id", "map_index"))
     assert callable(create_session)
     assert callable(compat.XCom.set)
+    assert callable(compat.XCom.get_one)
 
 
 def test_kills_are_told_since_3_3() -> None:

@@ -132,7 +132,7 @@ def test_a_run_that_appears_later_is_found_by_the_trigger_and_announced_while_it
         if key == "run_url":
             end(control, value.rpartition("/")[2])
 
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_text", push)
     ti, task = TaskInstance(), sensor(run_name=f"{NAME}-later")
     deferred = deferral_of(task, ti)
     assert "run_id" not in ti.xcoms
@@ -144,6 +144,35 @@ def test_a_run_that_appears_later_is_found_by_the_trigger_and_announced_while_it
     # The worker pushes what the trigger may have failed to push.
     assert (ti.xcoms["run_id"], ti.xcoms["run_url"]) == (run_id, dict(pushed)["run_url"])
     assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
+
+
+def test_a_trigger_that_is_restarted_keeps_the_run_that_it_has_published(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{NAME}-restarted"
+    task = sensor(run_name=name)
+    deferred = deferral_of(task, TaskInstance())
+    first, second = started_run(control, name), started_run(control, name)
+    end(control, first)
+    end(control, second, "FAILED")
+    pull = AsyncMock(return_value=first)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.named_run.pull_text", pull)
+    assert follow(deferred)["run_id"] == first
+    assert [call.args[1] for call in pull.await_args_list] == ["run_id"]
+
+
+@pytest.mark.parametrize("published", [None, "", {"an": "id"}, RuntimeError("no answer")])
+def test_a_trigger_that_has_published_no_run_takes_the_newest(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, published: Any
+) -> None:
+    name = f"{NAME}-newest-{type(published).__name__}"
+    deferred = deferral_of(sensor(run_name=name), TaskInstance())
+    run_id = started_run(control, name)
+    end(control, run_id)
+    pull = AsyncMock(side_effect=[published])
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.named_run.pull_text", pull)
+    assert follow(deferred)["run_id"] == run_id
+    pull.assert_awaited_once()
 
 
 def test_a_run_that_appears_later_is_found_on_the_worker(
@@ -328,11 +357,11 @@ def test_a_kill_while_no_run_is_there_stops_the_wait(sensor: Make, monkeypatch: 
 def test_a_kill_while_deferred_cancels_only_if_asked(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, is_named: bool, cancels: bool
 ) -> None:
-    async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+    async def push_text(task_instance: Any, key: str, value: str) -> None:
         pass
 
     monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="failed"))
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push_xcom)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_text", push_text)
     name = f"{NAME}-killed-{is_named}-{cancels}"
     which = {"run_name": name} if is_named else {"run_id": started_run(control, name)}
     task = sensor(**which, cancel_on_kill=cancels)
