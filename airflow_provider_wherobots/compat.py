@@ -400,28 +400,28 @@ def _number_of_dag_run(task_instance: Any) -> str:
     return f"dag_run {task_instance.dag_run.id}"
 
 
-_CHECKS_FAIL, _CHECKS_SUCCEED = "looks_fail", "looks_succeed"
+_POKES_FAIL, _POKES_SUCCEED = "pokes_fail", "pokes_succeed"
 
 
 def failing_since(task_instance: Any) -> float | None:
-    """Since when the checks of a rescheduled sensor fail, in epoch seconds, as the check before has kept it. None if
-    that check did not fail, or was in an earlier try.
+    """Since when the pokes of a rescheduled sensor fail, in epoch seconds, as the poke before has kept it. None if
+    that poke did not fail, or was in an earlier try.
 
-    Airflow deletes a sensor's XComs before each check, but on 3.x it reports their keys.
+    Airflow deletes a sensor's XComs before each poke, but on 3.x it reports their keys.
     """
     if AIRFLOW < (3, 0):
-        checks = [note for note in _notes(task_instance, task_instance.try_number) or () if "looks_" in note[0]]
-        return float(checks[0][1].timestamp()) if checks and checks[0][0] == f"{_NOTED}{_CHECKS_FAIL}" else None
-    key = re.compile(rf"{_CHECKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
+        pokes = [note for note in _notes(task_instance, task_instance.try_number) or () if "pokes_" in note[0]]
+        return float(pokes[0][1].timestamp()) if pokes and pokes[0][0] == f"{_NOTED}{_POKES_FAIL}" else None
+    key = re.compile(rf"{_POKES_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
     matches = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance) or ())
     return min((float(found[1]) for found in matches if found), default=None)
 
 
 def keep_failing_since(task_instance: Any, since: float | None) -> None:
-    """Keep for the next check of a rescheduled sensor since when its checks fail; None if this one did not."""
+    """Keep for the next poke of a rescheduled sensor since when its pokes fail; None if this one did not."""
     if AIRFLOW < (3, 0):
         if (since is None) != (failing_since(task_instance) is None):
-            note_for_retry(task_instance, _CHECKS_SUCCEED if since is None else _CHECKS_FAIL)
+            note_for_retry(task_instance, _POKES_SUCCEED if since is None else _POKES_FAIL)
     elif since is not None:
-        key = f"{_CHECKS_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
+        key = f"{_POKES_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
         task_instance.xcom_push(key=key, value=since)

@@ -130,10 +130,10 @@ class SensorTry(RunTry[AwaitsRun]):
         self._defer(made, "execute_complete", timeout=self._defer_timeout(options.deadline))
 
     def _options(self) -> FollowOptions:
-        started_at = time.time()
-        limit_name, seconds = self.task.limit
+        started_at, (limit_name, seconds) = time.time(), self.task.limit
         deadline = self.deadline if limit_name == "execution_timeout" else started_at + seconds
-        return sensor_options(self.task, started_at, deadline)
+        options = follow_options(self.task, started_at, deadline)
+        return replace(options, execution_timeout=seconds, limit_name=limit_name)
 
     def _failure(self, outcome: Outcome) -> Exception:
         text, limit_name = outcome.reason, self.task.limit[0]
@@ -152,12 +152,6 @@ class SensorTry(RunTry[AwaitsRun]):
 
 def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
     return kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}")
-
-
-def sensor_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
-    """The options by which a sensor follows its run. ``deadline`` is None if the trigger sets it later."""
-    limit_name, seconds = task.limit
-    return replace(follow_options(task, started_at, deadline), execution_timeout=seconds, limit_name=limit_name)
 
 
 def _due(dag_run: Any) -> datetime:

@@ -442,7 +442,7 @@ def test_a_sensor_that_was_missing_in_its_dag_while_deferred_starts_over(sensor:
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
-def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
+def test_a_resumed_retry_that_pokes_again_and_again_counts_from_its_own_start(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BaseSensorOperator, "execute", lambda task, context: task.poke(context))
@@ -452,17 +452,17 @@ def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
     task = sensor(run_id=run_id, deferrable=False, mode="reschedule", execution_timeout=timedelta(minutes=5))
     deadlines = []
 
-    def look(this_try: SensorTry) -> tuple[bool, None]:
+    def check_once(this_try: SensorTry) -> tuple[bool, None]:
         deadlines.append(this_try._options().deadline)
         return False, None
 
-    monkeypatch.setattr(SensorTry, "check_once", look)
+    monkeypatch.setattr(SensorTry, "check_once", check_once)
     task.resume_execution("execute_complete", {"event": {}}, context(ti))
     assert [deadline is not None and deadline > time.time() for deadline in deadlines] == [True]
 
 
 @pytest.mark.parametrize("arguments", [{"polling_interval": 2}, {"poke_interval": 2}], ids=str)
-def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_looks_apart(
+def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_pokes_apart(
     sensor: Make, arguments: dict[str, Any]
 ) -> None:
     rescheduled = sensor(run_name=NAME, deferrable=False, mode="reschedule", **arguments)
@@ -471,7 +471,7 @@ def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_loo
     assert waiting.poke_interval == 2.0
 
 
-def test_a_rescheduled_sensor_looks_once_a_time(sensor: Make, control: ControlClient) -> None:
+def test_a_rescheduled_sensor_looks_for_its_run_once_in_each_poke(sensor: Make, control: ControlClient) -> None:
     ti = TaskInstance()
     task = sensor(run_name=f"{NAME}-poked", deferrable=False, mode="reschedule", poll_logs=True)
     assert not task.poke(context(ti)).is_done
@@ -487,15 +487,15 @@ def test_a_rescheduled_sensor_looks_once_a_time(sensor: Make, control: ControlCl
         task.poke(context(ti))
 
 
-def next_look(task: WherobotsRunSensor, ti: Any) -> Any:
-    """A look in a process of its own: Airflow has deleted the XComs, and on 3.x tells their keys."""
+def next_poke(task: WherobotsRunSensor, ti: Any) -> Any:
+    """A poke in a process of its own: Airflow has deleted the XComs, and on 3.x tells their keys."""
     ti._ti_context_from_server = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms))
     ti.xcoms.clear()
     return task.poke(context(ti))
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_when_they_last_too_long(
+def test_a_rescheduled_sensor_tolerates_failed_pokes_one_at_a_time_and_fails_when_they_last_too_long(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, by_name: bool
 ) -> None:
     name, noted = f"{NAME}-looked-for", None
@@ -511,23 +511,23 @@ def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_whe
     run_id, operation = started_run(control, name), "listJobRuns" if by_name else "getJobRun"
     which = {"run_name": name} if by_name else {"run_id": run_id}
     task, ti = sensor(**which, deferrable=False, mode="reschedule"), TaskInstance()
-    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("a look does not wait"))
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("a poke does not wait"))
     control.add_fault(operation, {"type": "status", "status": 503}, times=2)
-    assert not next_look(task, ti).is_done
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     assert "run_id" not in ti.xcoms
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     assert ti.xcoms["run_id"] == run_id
     assert len(control.requests(operation)) == 3
     control.add_fault(operation, {"type": "status", "status": 503})
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     since = vars(sensor_try)["failing_since"]
     # The time of the driver goes on.
     monkeypatch.setattr(sensor_try, "failing_since", lambda *which: (since(*which) or 0.0) - 590)
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     words = r"given up after 10 minutes of failures \(max_outage_seconds=600\)"
     with pytest.raises(WherobotsUnavailableException, match=words) as failed:
-        next_look(task, ti)
+        next_poke(task, ti)
     assert not is_final(failed.value)
 
 
