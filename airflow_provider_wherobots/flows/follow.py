@@ -154,7 +154,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 outcome = Outcome.of_run(run, (yield from now()))
                 summary = RunSummary.of_run(run, spark_ui.url)
                 del run
-                outcome = yield from _conclude(outcome, summary, log, options, ended_ago)
+                outcome = yield from _settle(outcome, summary, log, options, ended_ago)
                 yield from twins.check_last(may_wait=True)
                 return outcome
             seen_active_at = moment
@@ -191,7 +191,7 @@ def _after_failed_poll(
     return pause
 
 
-def _conclude(
+def _settle(
     outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
 ) -> Flow[Outcome]:
     is_asked_for = options.poll_logs or options.return_result
@@ -204,10 +204,10 @@ def _conclude(
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
         yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
-    return (yield from _close(outcome, summary, log, options))
+    return (yield from _with_log(outcome, summary, log, options))
 
 
-def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
+def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
     if (refused := log.result.refused) is not None:
         line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
         yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
@@ -220,7 +220,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
     cause = errors.probable_cause(outcome.reason)
-    return outcome.closed(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
+    return outcome.with_log(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
@@ -229,7 +229,7 @@ def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
     options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result, keep_log_tail=True)
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
-    return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
+    return (yield from _settle(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
 
 
 def _stop_at_deadline(
@@ -263,7 +263,7 @@ def _stop_at_deadline(
             outcome = Outcome.of_run(run, moment)
             yield from log.release(failed=outcome.has_failed)
         summary = yield from add_metrics(summary)
-    return (yield from _close(outcome, summary, log, options))
+    return (yield from _with_log(outcome, summary, log, options))
 
 
 def _earliest(moment: float, deadline: float | None) -> float:

@@ -109,7 +109,7 @@ class Outcome:
         """Whether the run failed by itself, its own timeout included."""
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
-    def closed(
+    def with_log(
         self,
         log_tail: str,
         summary: RunSummary | None,
