@@ -67,7 +67,7 @@ def _run_for_airflow(function):
             f"ValueError: the return value of {function.__name__}() has {len(result):,} bytes of JSON, and the limit is"
             f" {{max_bytes}:,}. Write it to storage, and return its address"
         )
-    if reason := _reason_to_refuse(json.loads(result)):
+    if reason := _reason_to_refuse(value):
         output.flush()
         sys.exit(
             f"ValueError: the return value of {function.__name__}() cannot be stored by Airflow, because it {reason}"
@@ -96,11 +96,13 @@ def _reason_to_refuse(value):
     left = [(value, 0)]
     for part, level in left:
         is_dict = isinstance(part, dict)
-        if is_dict or isinstance(part, list):
+        if is_dict or isinstance(part, (list, tuple)):
             if level >= {max_levels}:
                 return "is nested more than {max_levels} levels deep"
             if is_dict and (part.keys() & {"__classname__", "__id__"} or part.keys() >= {"__type", "__var"}):
                 return "has a key that Airflow reserves: __classname__, __id__, or __type with __var"
+            if is_dict and None in part:
+                return "has a dict with the key None"
             inner = (one for pair in part.items() for one in pair) if is_dict else part
             left += [(one, level + 1) for one in inner]
         elif isinstance(part, int) and not {min_integer} <= part <= {max_integer}:
