@@ -235,14 +235,6 @@ def pull_xcom(ti_key: Any, key: str) -> Any:
     return None if response.value is None else XCom.deserialize_value(response)
 
 
-def delete_xcom(task_instance: Any, key: str) -> None:
-    """Delete an XCom of a task instance, if it exists, from within its task. For Airflow 3.3 and later."""
-    if task_instance.xcom_pull(task_ids=task_instance.task_id, key=key, map_indexes=task_instance.map_index) is None:
-        return
-    where = {name: getattr(task_instance, name) for name in ("dag_id", "task_id", "run_id", "map_index")}
-    XCom.delete(key=key, **where)
-
-
 def get_stats() -> Any:
     """What Airflow sends its own metrics with: an object with ``incr``, ``gauge`` and ``timing``."""
     module = import_module("airflow.stats" if AIRFLOW < (3, 2) else "airflow.sdk.observability.stats")
@@ -260,30 +252,47 @@ def mask_secret(secret: str) -> None:
     import_module(where).mask_secret(secret)
 
 
-async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+async def push_text(task_instance: Any, key: str, value: str) -> None:
     """Push a text as an XCom of a task instance, from within a trigger.
 
     A custom XCom backend is not used on 3.x: it may block, or call the supervisor.
     """
-    what = {
+    place = _place_of_xcom(task_instance, key)
+    if AIRFLOW < (3, 0):
+        await asyncio.to_thread(XCom.set, value=value, **place)
+    elif AIRFLOW < (3, 3):
+        from airflow.sdk.execution_time import task_runner
+        from airflow.sdk.execution_time.comms import SetXCom
+
+        await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(SetXCom(value=value, **place)))
+    else:
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        await _uninterrupted(BaseXCom.aset(value=value, **place))
+
+
+async def pull_text(task_instance: Any, key: str) -> Any:
+    """Pull what :func:`push_text` has pushed, from within a trigger. None if there is none: then Airflow 3 reports
+    "XCom not found" in the triggerer's own log.
+    """
+    place = _place_of_xcom(task_instance, key)
+    if AIRFLOW < (3, 0):
+        return await asyncio.to_thread(XCom.get_one, **place)
+    from airflow.sdk.execution_time import task_runner
+    from airflow.sdk.execution_time.comms import GetXCom
+
+    response: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(GetXCom(**place)))
+    return response.value
+
+
+def _place_of_xcom(task_instance: Any, key: str) -> dict[str, Any]:
+    return {
         "key": key,
-        "value": value,
         "dag_id": task_instance.dag_id,
         "task_id": task_instance.task_id,
         "run_id": task_instance.run_id,
         "map_index": -1 if task_instance.map_index is None else task_instance.map_index,
     }
-    if AIRFLOW < (3, 0):
-        await asyncio.to_thread(XCom.set, **what)
-    elif AIRFLOW < (3, 3):
-        from airflow.sdk.execution_time import task_runner
-        from airflow.sdk.execution_time.comms import SetXCom
-
-        await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(SetXCom(**what)))
-    else:
-        from airflow.sdk.bases.xcom import BaseXCom
-
-        await _uninterrupted(BaseXCom.aset(**what))
 
 
 async def _uninterrupted(request: Coroutine[Any, Any, T]) -> T:
@@ -408,28 +417,28 @@ def _number_of_dag_run(task_instance: Any) -> str:
     return f"dag_run {task_instance.dag_run.id}"
 
 
-_CHECKS_FAIL, _CHECKS_SUCCEED = "looks_fail", "looks_succeed"
+_POKES_FAIL, _POKES_SUCCEED = "pokes_fail", "pokes_succeed"
 
 
 def failing_since(task_instance: Any) -> float | None:
-    """Since when the checks of a rescheduled sensor fail, in epoch seconds, as the check before has kept it. None if
-    that check did not fail, or was in an earlier try.
+    """Since when the pokes of a rescheduled sensor fail, in epoch seconds, as the poke before has kept it. None if
+    that poke did not fail, or was in an earlier try.
 
-    Airflow deletes a sensor's XComs before each check, but on 3.x it reports their keys.
+    Airflow deletes a sensor's XComs before each poke, but on 3.x it reports their keys.
     """
     if AIRFLOW < (3, 0):
-        checks = [note for note in _notes(task_instance, task_instance.try_number) or () if "looks_" in note[0]]
-        return float(checks[0][1].timestamp()) if checks and checks[0][0] == f"{_NOTED}{_CHECKS_FAIL}" else None
-    key = re.compile(rf"{_CHECKS_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
+        pokes = [note for note in _notes(task_instance, task_instance.try_number) or () if "pokes_" in note[0]]
+        return float(pokes[0][1].timestamp()) if pokes and pokes[0][0] == f"{_NOTED}{_POKES_FAIL}" else None
+    key = re.compile(rf"{_POKES_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
     matches = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance) or ())
     return min((float(found[1]) for found in matches if found), default=None)
 
 
 def keep_failing_since(task_instance: Any, since: float | None) -> None:
-    """Keep for the next check of a rescheduled sensor since when its checks fail; None if this one did not."""
+    """Keep for the next poke of a rescheduled sensor since when its pokes fail; None if this one did not."""
     if AIRFLOW < (3, 0):
         if (since is None) != (failing_since(task_instance) is None):
-            note_for_retry(task_instance, _CHECKS_SUCCEED if since is None else _CHECKS_FAIL)
+            note_for_retry(task_instance, _POKES_SUCCEED if since is None else _POKES_FAIL)
     elif since is not None:
-        key = f"{_CHECKS_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
+        key = f"{_POKES_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
         task_instance.xcom_push(key=key, value=since)

@@ -15,6 +15,8 @@ CONNECTION_TYPE = "wherobots"
 DEFAULT_CONN_ID = "wherobots_default"
 SQL_CONNECTION_TYPE = "wherobots_sql"
 """The same connection, for operators that need a hook for SQL."""
+OFFICIAL_TYPES = ("generic", "http")
+"""The types of connections made for the official provider."""
 EXTRA_KEYS = ("region", "runtime", "version", "upload_to", "console_url_template")
 
 
@@ -53,7 +55,14 @@ def read_settings(
     user_agent: str = "airflow-provider-wherobots",
     client: str = "client=airflow-provider-wherobots",
 ) -> Settings:
-    """Read the fields of an Airflow connection. Errors name the field, the value (never the key) and the rule."""
+    """Read the fields of an Airflow connection. Errors name the field, the value (never the key) and the rule.
+
+    A connection without a type, which Airflow allows, counts as ``wherobots``.
+    """
+    # A URI has a hyphen in place of an underscore.
+    kind = (conn_type or CONNECTION_TYPE).lower().replace("-", "_")
+    if kind not in (CONNECTION_TYPE, SQL_CONNECTION_TYPE, *OFFICIAL_TYPES):
+        raise InvalidArgumentError(f"conn_type={conn_type!r}: must be wherobots, wherobots_sql, generic or http")
     key = (password or "").strip()
     if not key:
         raise InvalidArgumentError("password: must hold the Wherobots API key, but is empty")
@@ -65,7 +74,7 @@ def read_settings(
     except InvalidArgumentError:
         # The official provider always uses https, and ignores schema and port. The port belongs to the schema: no
         # server speaks https on port 80.
-        if conn_type in (CONNECTION_TYPE, SQL_CONNECTION_TYPE) or scheme != "http":
+        if kind not in OFFICIAL_TYPES or scheme != "http":
             raise
         url = base_url(host)
     extras = _read_extra(extra)

@@ -44,6 +44,7 @@ def encode_arguments(
     cannot be called with them, JSON cannot hold one of them, or they are too large.
     """
     signature = inspect.signature(function)
+    _refuse_what_is_not_sent(function, signature, args, kwargs, context)
     from_context = _context_values(signature, args, kwargs, context)
     try:
         bound = signature.bind(*args, **{**from_context, **kwargs})
@@ -66,14 +67,34 @@ def check_arguments(
     function: Callable[..., Any],
     args: Collection[Any],
     kwargs: Mapping[str, Any],
+    context_keys: Collection[str],
     is_unrendered: Callable[[Any], bool],
 ) -> None:
     """Check the arguments that are known when the DAG is parsed.
 
-    Raises an ``InvalidArgumentError`` if JSON cannot hold one of them.
+    Raises an ``InvalidArgumentError`` if JSON cannot hold one of them, or if a parameter that is not given is named
+    like one of the ``context_keys`` that are not sent.
     """
-    for name, value in inspect.signature(function).bind_partial(*args, **kwargs).arguments.items():
+    signature = inspect.signature(function)
+    _refuse_what_is_not_sent(function, signature, args, kwargs, context_keys)
+    for name, value in signature.bind_partial(*args, **kwargs).arguments.items():
         _plain(name, value, is_unrendered)
+
+
+def _refuse_what_is_not_sent(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    args: Collection[Any],
+    kwargs: Mapping[str, Any],
+    context_keys: Collection[str],
+) -> None:
+    """Refuse a parameter that would be None in the run: Airflow gives each one of such a name that default."""
+    for name in list(signature.parameters)[len(args) :]:
+        if name in context_keys and name not in CONTEXT_KEYS and name not in kwargs:
+            raise InvalidArgumentError(
+                f"parameter {name} of {function.__name__}() is named like a part of the context that is not sent "
+                f"to the run. The function can take: {', '.join(CONTEXT_KEYS)}"
+            )
 
 
 def _context_values(

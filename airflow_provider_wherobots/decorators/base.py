@@ -10,8 +10,22 @@ from typing import TYPE_CHECKING
 from airflow_provider_wherobots.compat import AIRFLOW
 
 if TYPE_CHECKING or AIRFLOW >= (3, 0):
-    from airflow.sdk.bases.decorator import DecoratedOperator, FParams, FReturn, Task, task_decorator_factory
+    from airflow.sdk.bases.decorator import (  # type: ignore[attr-defined]
+        KNOWN_CONTEXT_KEYS,
+        DecoratedOperator,
+        FParams,
+        FReturn,
+        Task,
+        task_decorator_factory,
+    )
 else:
-    from airflow.decorators.base import DecoratedOperator, FParams, FReturn, Task, task_decorator_factory
+    from airflow.decorators.base import (
+        KNOWN_CONTEXT_KEYS,
+        DecoratedOperator,
+        FParams,
+        FReturn,
+        Task,
+        task_decorator_factory,
+    )
 
-__all__ = ["DecoratedOperator", "FParams", "FReturn", "Task", "task_decorator_factory"]
+__all__ = ["KNOWN_CONTEXT_KEYS", "DecoratedOperator", "FParams", "FReturn", "Task", "task_decorator_factory"]

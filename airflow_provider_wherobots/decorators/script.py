@@ -12,19 +12,19 @@ import __future__
 import ast
 import copy
 import inspect
+import re
 import types
 from collections.abc import Callable
 from pathlib import PurePath
 from typing import Any
-from weakref import WeakSet
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.decorators.names import undefined_names
 
-_CHECKED: WeakSet[Callable[..., Any]] = WeakSet()
-"""The functions whose names are checked: a DAG may call one many times."""
 DECORATORS = ("wherobots", "wherobots_task")
 """The last part of the names under which the decorator is used, such as ``task.wherobots``."""
+REFUSED_VALUE = re.compile(r"(TypeError|ValueError): the return value of \w+\(\)[ ,]")
+"""What a script prints if the function's return value cannot be sent, or Airflow could not store it. A retry would run
+the function again for the same."""
 
 _ABOUT = "# {name}() of {file}, at the same lines as there. Made by @task.wherobots of airflow-provider-wherobots."
 _CALL = '''
@@ -67,7 +67,7 @@ def _run_for_airflow(function):
             f"ValueError: the return value of {function.__name__}() has {len(result):,} bytes of JSON, and the limit is"
             f" {{max_bytes}:,}. Write it to storage, and return its address"
         )
-    if reason := _reason_to_refuse(json.loads(result)):
+    if reason := _reason_to_refuse(value):
         output.flush()
         sys.exit(
             f"ValueError: the return value of {function.__name__}() cannot be stored by Airflow, because it {reason}"
@@ -96,11 +96,13 @@ def _reason_to_refuse(value):
     left = [(value, 0)]
     for part, level in left:
         is_dict = isinstance(part, dict)
-        if is_dict or isinstance(part, list):
+        if is_dict or isinstance(part, (list, tuple)):
             if level >= {max_levels}:
                 return "is nested more than {max_levels} levels deep"
             if is_dict and (part.keys() & {"__classname__", "__id__"} or part.keys() >= {"__type", "__var"}):
                 return "has a key that Airflow reserves: __classname__, __id__, or __type with __var"
+            if is_dict and None in part:
+                return "has a dict with the key None"
             inner = (one for pair in part.items() for one in pair) if is_dict else part
             left += [(one, level + 1) for one in inner]
         elif isinstance(part, int) and not {min_integer} <= part <= {max_integer}:
@@ -129,26 +131,6 @@ def check_function(function: Any, user: str) -> None:
         raise InvalidArgumentError(f"{user} does not support using 'yield' in python_callable")
     if inspect.iscoroutinefunction(function):
         raise InvalidArgumentError(f"{user} does not support using 'async def' for python_callable")
-
-
-def check_names(function: Callable[..., Any]) -> None:
-    """Check that a function uses no name that its script does not have. Its source may not be readable yet."""
-    if function in _CHECKED:
-        return
-    about = f"{inspect.unwrap(function).__code__.co_name}() in {script_name(function)}"
-    try:
-        missing = undefined_names(_own_text(function))
-    except InvalidArgumentError:
-        return
-    except SyntaxError as error:
-        raise InvalidArgumentError(f"{about} cannot run by itself: {error.msg} (line {error.lineno})") from None
-    if missing:
-        names = ", ".join(f"'{name}' (line {line})" for name, line in missing.items())
-        raise InvalidArgumentError(
-            f"{about} uses {names}, which it does not define. Only the"
-            " function is sent to the run: import a module inside it, and pass a value as an argument"
-        )
-    _CHECKED.add(function)
 
 
 def script_name(function: Callable[..., Any]) -> str:

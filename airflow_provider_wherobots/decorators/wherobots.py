@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
-from airflow_provider_wherobots.decorators.base import DecoratedOperator, task_decorator_factory
-from airflow_provider_wherobots.decorators.script import check_function, check_names, script_name, script_of
+from airflow_provider_wherobots.decorators.base import KNOWN_CONTEXT_KEYS, DecoratedOperator, task_decorator_factory
+from airflow_provider_wherobots.decorators.names import warn_of_outside_names
+from airflow_provider_wherobots.decorators.script import REFUSED_VALUE, check_function, script_name, script_of
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
 
@@ -66,11 +67,11 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
     ) -> None:
         with naming(task_id):
             check_function(python_callable, type(self).__name__)
-            check_names(python_callable)
             for argument in _NOT_HERE:
                 if argument in kwargs:
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
             environment = _with_dependencies(environment, dependencies)
+        warn_of_outside_names(python_callable)
         if not wait_for_completion:
             # The task returns the run's id.
             kwargs["multiple_outputs"] = False
@@ -86,7 +87,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # The arguments of a mapped task are known once it runs.
         if not getattr(self, "_BaseOperator__from_mapped", False):
             with naming(self.task_id):
-                check_arguments(python_callable, self.op_args, self.op_kwargs, is_unrendered)
+                check_arguments(python_callable, self.op_args, self.op_kwargs, KNOWN_CONTEXT_KEYS, is_unrendered)
 
     def execute(self, context: Context) -> Any:
         """Run the function.
@@ -97,6 +98,10 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # Not DecoratedOperator.execute. It searches arguments and results for assets, and JSON contains none. On 3.0 it
         # needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
+
+    def _may_retry(self, error: BaseException) -> bool:
+        # The message has the run's log.
+        return super()._may_retry(error) and not REFUSED_VALUE.search(str(error))
 
     def _payload_to_show(self, context: Context) -> dict[str, Any]:
         self.run_python = self._run_python_of(context, script_name(self.python_callable))

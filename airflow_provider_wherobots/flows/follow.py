@@ -12,7 +12,6 @@ from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
-from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import (
@@ -26,6 +25,7 @@ from airflow_provider_wherobots.flows.retry import (
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
+from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
 DEFAULT_POLLING_INTERVAL = 30.0
@@ -44,7 +44,7 @@ LAST_LOOK_SECONDS = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class FollowOptions(Kept):
+class FollowOptions(StoredOptions):
     """What to follow and how; JSON-able, so that a trigger can carry it.
 
     :param run_id: the run's id.
@@ -149,7 +149,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 outcome = Outcome.of_run(run, (yield from now()))
                 summary = RunSummary.of_run(run, spark_ui.url)
                 del run
-                return (yield from _conclude(outcome, summary, log, options, ended_ago))
+                return (yield from _settle(outcome, summary, log, options, ended_ago))
             seen_active_at = moment
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
@@ -181,7 +181,7 @@ def _after_failed_poll(
     return pause
 
 
-def _conclude(
+def _settle(
     outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
 ) -> Flow[Outcome]:
     is_asked_for = options.poll_logs or options.return_result
@@ -194,10 +194,10 @@ def _conclude(
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
         yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
-    return (yield from _close(outcome, summary, log, options))
+    return (yield from _with_log(outcome, summary, log, options))
 
 
-def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
+def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
     if (refused := log.result.refused) is not None:
         line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
         yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
@@ -208,7 +208,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
     cause = errors.probable_cause(outcome.reason)
-    return outcome.closed(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
+    return outcome.with_log(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
 
 
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
@@ -217,7 +217,7 @@ def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
     options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result, keep_log_tail=True)
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
-    return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
+    return (yield from _settle(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
 
 
 def _stop_at_deadline(
@@ -251,7 +251,7 @@ def _stop_at_deadline(
             outcome = Outcome.of_run(run, moment)
             yield from log.release(failed=outcome.has_failed)
         summary = yield from add_metrics(summary)
-    return (yield from _close(outcome, summary, log, options))
+    return (yield from _with_log(outcome, summary, log, options))
 
 
 def _earliest(moment: float, deadline: float | None) -> float:

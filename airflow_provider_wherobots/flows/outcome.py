@@ -10,8 +10,8 @@ from typing import Any
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.known_fields import known_fields
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.stored import known_arguments
 
 REATTACHED = "It stays active; a retry of the task re-attaches to it"
 NOT_FOUND_AGAIN = "It stays active; a retry will not find it (durable=False)"
@@ -44,8 +44,8 @@ _ENDINGS_BY_STATUS = {
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
-    JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up, and in
-    events of versions that had no summary. ``outage_seconds`` counts all outages. ``probable_cause`` is a sentence.
+    JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up.
+    ``outage_seconds`` counts all outages. ``probable_cause`` is a sentence.
     ``cancel_failed``: the run should have been cancelled at the deadline, and was not.
     ``log_is_cut``: the log was not read to its end.
     """
@@ -76,7 +76,7 @@ class Outcome:
         Raises a ``ValueError`` for what :meth:`to_event` did not make.
         """
         try:
-            given = known_fields(cls, event)
+            given = known_arguments(cls, event)
             name, status = given["ending"], given["status"]
             ending = _ENDINGS.get(name) or _ENDINGS_BY_STATUS.get(status, Ending.GAVE_UP)
             outcome = cls(**{**given, "ending": ending})
@@ -109,7 +109,7 @@ class Outcome:
         """Whether the run failed by itself, its own timeout included."""
         return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
 
-    def closed(
+    def with_log(
         self,
         log_tail: str,
         summary: RunSummary | None,

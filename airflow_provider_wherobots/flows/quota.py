@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, now
-from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.retry import JITTER, at_most, growing_delay
+from airflow_provider_wherobots.stored import StoredOptions
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 """How long to wait for quota unless the user sets another limit."""
@@ -28,7 +28,7 @@ HOLD_SECONDS = 180.0
 
 
 @dataclass(frozen=True, slots=True)
-class QuotaWait(Kept):
+class QuotaWait(StoredOptions):
     """A wait for quota; JSON-able, so that a deferral can carry it.
 
     :param max_seconds: how long it can take in all; 0 does not wait.

@@ -22,7 +22,7 @@ from airflow_provider_wherobots.config import (
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, drop_removed_arguments, refuse_other_words
+from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming
 
 if TYPE_CHECKING:
@@ -160,7 +160,6 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         upload_to: str | None = None,
         **kwargs: Any,
     ) -> None:
-        refuse_other_words(type(self), kwargs, RUN_WORDS)
         super().__init__(**drop_removed_arguments(kwargs))
         self.run_python = run_python
         self.run_jar = run_jar

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
@@ -12,7 +12,6 @@ from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
-from airflow_provider_wherobots.operators.removed_arguments import SQL_WORDS, refuse_other_words
 from airflow_provider_wherobots.operators.sql_task import as_values
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
@@ -113,12 +112,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
-        """Refuse other words for ``sql``, before Airflow reports that ``sql`` is missing."""
-        refuse_other_words(cls, kwargs, SQL_WORDS)
-        new: Self = super().__new__(cls)
-        return new
 
     def __init__(
         self,

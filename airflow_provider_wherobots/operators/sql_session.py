@@ -22,6 +22,7 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, pull, push
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_session_try import SqlSessionTry
@@ -99,13 +100,13 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         with self._apply_retry_rules():
             return self._start(context, None)
 
-    def execute_after_quota_wait(self, context: Context, event: Any, quota: Any, **of_later_versions: Any) -> str:
+    @ignore_unknown
+    def execute_after_quota_wait(self, context: Context, event: Any, quota: Any) -> str:
         """Request the session again, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
         :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: its id.
         """
         with self._apply_retry_rules():
@@ -133,13 +134,13 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
                     this_try.defer_until_ready(session.id, wait, {}, stop_on_kill=self._is_own)
             return session.id
 
+    @ignore_unknown
     def execute_in_session(
         self,
         context: Context,
         event: Any,
         session_id: str = "",
         wait: dict[str, Any] | None = None,
-        **of_later_versions: Any,
     ) -> str:
         """Finish, after the triggerer has waited for the session.
 
@@ -147,7 +148,6 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :param event: the trigger's event.
         :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
         :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`; default a new wait.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: its id.
         """
         with self._apply_retry_rules(), self._attempt.open():

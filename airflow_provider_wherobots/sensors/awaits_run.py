@@ -21,7 +21,6 @@ class AwaitsRun(FollowsRun):
     run_id: str | XComArg | None
     run_name: str | XComArg | None
     created_after: datetime | str | XComArg | None
-    start_from_trigger: bool
     timeout: float
 
     def check_arguments(self, is_unrendered: Callable[[Any], bool] = lambda value: False) -> None:

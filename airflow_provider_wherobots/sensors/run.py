@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.compat import (
-    AIRFLOW,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseOperator,
@@ -35,7 +34,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
-from airflow_provider_wherobots.operators.removed_arguments import SENSOR_WORDS, refuse_other_words
 from airflow_provider_wherobots.operators.wherobots_task import (
     FAILED_TRIGGER,
     TRIGGER_TIMEOUT,
@@ -43,6 +41,7 @@ from airflow_provider_wherobots.operators.wherobots_task import (
     naming,
 )
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
+from airflow_provider_wherobots.stored import ignore_unknown
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -96,9 +95,6 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
     :param cancel_on_kill: whether a kill or timeout of the task cancels the run; default False.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
-    :param start_from_trigger: whether the task starts in the triggerer, without a worker; default False. The worker
-        starts it nevertheless before Airflow 3.3, in a mapped task, and if a template needs an XCom, a variable or a
-        connection, which the triggerer would have to look up.
     :raises AirflowSensorTimeout: if ``timeout`` passes. Not retried.
     :raises WherobotsException: the subclass says how the task failed. The failure of a run that is given by its id is
         not retried, because its status is final.
@@ -124,10 +120,8 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         deferrable: bool | None = None,
         cancel_on_kill: bool = False,
         max_outage_seconds: float | None = None,
-        start_from_trigger: bool = False,
         **kwargs: Any,
     ) -> None:
-        refuse_other_words(type(self), kwargs, SENSOR_WORDS)
         super().__init__(**kwargs if poke_interval is None else {**kwargs, "poke_interval": poke_interval})
         self.run_id = run_id
         self.run_name = run_name
@@ -148,15 +142,8 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         with naming(self.task_id):
             self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
-        self.start_from_trigger = start_from_trigger
-        self._check_flags("poll_logs", "deferrable", "cancel_on_kill", "start_from_trigger")
+        self._check_flags("poll_logs", "deferrable", "cancel_on_kill")
         self.check_arguments(is_unrendered)
-        self.start_from_trigger = False
-        if start_from_trigger and self.deferrable and AIRFLOW >= (3, 3):
-            from airflow_provider_wherobots.sensors.start_in_trigger import start_trigger_args
-
-            self.start_trigger_args = start_trigger_args(self)
-            self.start_from_trigger = self.start_trigger_args is not None
 
     def execute(self, context: Context) -> Any:
         """Find the run and wait for its end.
@@ -167,17 +154,15 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         with self._apply_sensor_rules():
             return self._begin_try(self._new_try(context))
 
-    def execute_complete(self, context: Context, event: Mapping[str, Any], **of_later_versions: Any) -> Any:
+    @ignore_unknown
+    def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
         """Finish the task after the trigger has followed the run.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         :returns: the run's id.
         """
         with self._apply_sensor_rules():
-            # Nothing has checked what was rendered in the triggerer, if the task started there.
-            self.check_arguments()
             return self._new_try(context).resume_with(event)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:

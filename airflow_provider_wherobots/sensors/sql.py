@@ -27,6 +27,7 @@ from airflow_provider_wherobots.operators.sql_task import SqlTask, as_values
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming, push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS, NEVER_SKIPPED
 from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.sql_plan import check_session_id
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
 
@@ -151,18 +152,16 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         """
         self._poke_and_defer(context, 1, context["ti"].start_date)
 
-    def execute_after_pause(
-        self, context: Context, event: Any = None, looks: int = 1, began: str = "", **of_later_versions: Any
-    ) -> Any:
+    @ignore_unknown
+    def execute_after_pause(self, context: Context, event: Any = None, pokes: int = 1, began: str = "") -> Any:
         """Execute the query again, after the triggerer has waited.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
-        :param looks: how many pokes there were before; default 1.
+        :param pokes: how many pokes there were before; default 1.
         :param began: when the try began, in ISO 8601; default the task instance's start date.
-        :param of_later_versions: arguments that a worker of a later version added when it deferred; ignored.
         """
-        self._poke_and_defer(context, looks + 1, datetime.fromisoformat(began) if began else context["ti"].start_date)
+        self._poke_and_defer(context, pokes + 1, datetime.fromisoformat(began) if began else context["ti"].start_date)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. Start over if there is no event, or if another try has stored the arguments.
@@ -264,7 +263,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         self.defer(
             trigger=trigger_at(datetime.now(UTC) + pause),
             method_name="execute_after_pause",
-            kwargs={"looks": self._pokes, "began": self._began.isoformat(), "try_number": self._try_number},
+            kwargs={"pokes": self._pokes, "began": self._began.isoformat(), "try_number": self._try_number},
         )
         raise AssertionError("a deferral returns")
 

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.lookup import moment_of
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.compat import AirflowSensorTimeout, delete_xcom, failing_since, keep_failing_since
+from airflow_provider_wherobots.compat import AirflowSensorTimeout, failing_since, keep_failing_since
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.follow import FollowOptions
@@ -23,7 +23,7 @@ from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
@@ -35,9 +35,7 @@ class SensorTry(RunTry[AwaitsRun]):
     def begin(self) -> Any:
         """Find the run and wait for its end."""
         task, options = self.task, self._options()
-        # A try that starts in the triggerer never begins here.
-        if not task.start_from_trigger:
-            run = self._find(options)
+        run = self._find(options)
         if isinstance(run, Run):
             options = replace(options, run_id=run.id)
             if task.deferrable and run.is_active:
@@ -79,8 +77,6 @@ class SensorTry(RunTry[AwaitsRun]):
 
     def resume_with(self, event: Mapping[str, Any]) -> Any:
         """Finish with a trigger's event."""
-        if self.task.start_from_trigger and self.context["ti"].try_number > 1:
-            self._forget_earlier_try()
         outcome = Outcome.from_event(event)
         if outcome.run_id and self._pull(RUN_ID_KEY) != outcome.run_id:
             # A trigger found the run, but could not push its id, or not before the run ended.
@@ -94,7 +90,6 @@ class SensorTry(RunTry[AwaitsRun]):
         Returns how the run ended, or that the wait timed out; None if the task must fail as well.
         """
         task = self.task
-        # A trigger in which the task has started may not have pushed the id.
         run_id = self._pull(RUN_ID_KEY) if task.run_id is None else str(task.run_id)
         if run_id:
             outcome = self._settle_after_trigger_failure(run_id)
@@ -134,18 +129,10 @@ class SensorTry(RunTry[AwaitsRun]):
         self._defer(made, "execute_complete", timeout=self._defer_timeout(options.deadline))
 
     def _options(self) -> FollowOptions:
-        started_at = time.time()
-        limit_name, seconds = self.task.limit
+        started_at, (limit_name, seconds) = time.time(), self.task.limit
         deadline = self.deadline if limit_name == "execution_timeout" else started_at + seconds
-        return sensor_options(self.task, started_at, deadline)
-
-    def _forget_earlier_try(self) -> None:
-        """Delete what an earlier try pushed at its end. Airflow deletes XComs only for a try that a worker starts."""
-        for key in (RESULT_KEY, RUN_SUMMARY_KEY):
-            try:
-                delete_xcom(self.context["ti"], key)
-            except Exception as error:
-                self.log.warning("XCom %s of an earlier try could not be deleted: %s", key, reason_of(error))
+        options = follow_options(self.task, started_at, deadline)
+        return replace(options, execution_timeout=seconds, limit_name=limit_name)
 
     def _failure(self, outcome: Outcome) -> Exception:
         text, limit_name = outcome.reason, self.task.limit[0]
@@ -164,12 +151,6 @@ class SensorTry(RunTry[AwaitsRun]):
 
 def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
     return kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}")
-
-
-def sensor_options(task: AwaitsRun, started_at: float, deadline: float | None) -> FollowOptions:
-    """The options by which a sensor follows its run. ``deadline`` is None if the trigger sets it later."""
-    limit_name, seconds = task.limit
-    return replace(follow_options(task, started_at, deadline), execution_timeout=seconds, limit_name=limit_name)
 
 
 def _due(dag_run: Any) -> datetime:

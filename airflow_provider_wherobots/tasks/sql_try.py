@@ -36,6 +36,7 @@ from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.sql.masking import masked
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try, note_begun
 from airflow_provider_wherobots.tasks.sql_history import SqlHistory
 from airflow_provider_wherobots.tasks.sql_plan import plan
@@ -92,25 +93,23 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 self._session_id = self._earlier_session(keys) or self._request_session(None)
                 return self._begin_in_session()
 
-    # Airflow passes what the task stored when it deferred. `dag.test()` passes the event alone, a worker of an earlier
-    # version less, and a worker of a later version more.
+    # Airflow passes what the task stored when it deferred. `dag.test()` passes the event alone.
 
-    def resume_after_quota_wait(
-        self, quota: Mapping[str, Any], record: Collection[str] | None = None, **of_later_versions: Any
-    ) -> Any:
+    @ignore_unknown
+    def resume_after_quota_wait(self, quota: Mapping[str, Any], record: Collection[str] | None = None) -> Any:
         """Request a session again. ``record`` is what the try knew of the tries before it."""
         self._history.resume(record)
         with self._ending(), self.attempt.open():
             self._session_id = self._request_session(quota)
             return self._begin_in_session()
 
+    @ignore_unknown
     def resume_in_session(
         self,
         event: Any,
         session_id: str = "",
         wait: dict[str, Any] | None = None,
         record: Collection[str] | None = None,
-        **of_later_versions: Any,
     ) -> Any:
         """Execute the statements, after the triggerer has waited for the session."""
         self._history.resume(record)
@@ -118,6 +117,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         with self._ending():
             return self._execute_all()
 
+    @ignore_unknown
     def resume_after_statement(
         self,
         event: Any,
@@ -126,7 +126,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         seconds: float = 0.0,
         count: int | None = None,
         mark: str = "",
-        **of_later_versions: Any,
     ) -> Any:
         """Continue after the statement that the triggerer has followed: number ``index`` (from 0) of ``count``.
 

@@ -13,7 +13,6 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
-from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.memory import Past
 from airflow_provider_wherobots.flows.outcome import (
     CANCELLED_AT_LAST,
@@ -32,6 +31,7 @@ from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Sub
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
+from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
@@ -45,7 +45,7 @@ minute to show.
 
 
 @dataclass(frozen=True, slots=True)
-class Deferred(Kept):
+class Deferred(StoredOptions):
     """What a try keeps while it is deferred.
 
     :param memory: what the task remembers, as a document; None with ``durable=False``.

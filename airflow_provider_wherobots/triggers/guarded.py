@@ -106,9 +106,7 @@ class GuardedTrigger(BaseTrigger):
 
     @cached_property
     def _hook(self) -> WherobotsHook:
-        """The hook, made once the id of the connection is rendered. It keeps the connection that it has read: reading
-        it again takes time that a kill may not have.
-        """
+        """The hook. It keeps the connection that it has read: reading it again takes time that a kill may not have."""
         return WherobotsHook(self.wherobots_conn_id)
 
     _state_at_kill: str | None = None

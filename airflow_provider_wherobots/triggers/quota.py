@@ -10,6 +10,7 @@ from typing import Any
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
 
@@ -20,12 +21,12 @@ class WherobotsQuotaTrigger(GuardedTrigger):
     run is cancelled if the task is killed.
 
     :param until: when to fire, in epoch seconds.
-    :param wherobots_conn_id: id of the connection; default empty, if there is nothing to cancel.
+    :param wherobots_conn_id: id of the connection.
     :param suffix: the suffix of the name of such a run; default empty, there is none.
-    :param of_later_versions: arguments that a worker of a later version added; ignored, as an error would end the task.
     """
 
-    def __init__(self, until: float, wherobots_conn_id: str = "", suffix: str = "", **of_later_versions: Any) -> None:
+    @ignore_unknown
+    def __init__(self, until: float, wherobots_conn_id: str, suffix: str = "") -> None:
         super().__init__(wherobots_conn_id, cancel_on_kill=bool(suffix))
         self.until = until
         self.suffix = suffix

@@ -7,18 +7,19 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_wherobots.compat import push_xcom
+from airflow_provider_wherobots.compat import push_text
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
-PUSH_TIMEOUT_SECONDS = 5.0
-"""How long pushing an XCom may take."""
+XCOM_TIMEOUT_SECONDS = 5.0
+"""How long pushing or pulling an XCom may take."""
 
 
 class WherobotsRunTrigger(GuardedTrigger):
@@ -30,15 +31,14 @@ class WherobotsRunTrigger(GuardedTrigger):
     :param wherobots_conn_id: id of the connection.
     :param follow: fields of :class:`~airflow_provider_wherobots.flows.follow.FollowOptions`.
     :param cancel_on_kill: whether a kill of the task cancels the run; default True.
-    :param of_later_versions: arguments that a worker of a later version added; ignored, as an error would end the task.
     """
 
+    @ignore_unknown
     def __init__(
         self,
         wherobots_conn_id: str,
         follow: dict[str, Any],
         cancel_on_kill: bool = True,
-        **of_later_versions: Any,
     ) -> None:
         super().__init__(wherobots_conn_id, cancel_on_kill)
         self.options = FollowOptions.from_kwargs(follow)
@@ -80,9 +80,9 @@ class WherobotsRunTrigger(GuardedTrigger):
         if not self._is_in_triggerer:
             return
         try:
-            async with asyncio.timeout(PUSH_TIMEOUT_SECONDS):
+            async with asyncio.timeout(XCOM_TIMEOUT_SECONDS):
                 for key in keys:
-                    await push_xcom(self.task_instance, key, value)
+                    await push_text(self.task_instance, key, value)
         except Exception as error:
             self.log.warning(
                 "XCom %s of run %s could not be pushed; it is pushed when the run ends: %s",

@@ -9,6 +9,7 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session, stop_starting_session
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
 
 
@@ -21,16 +22,15 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
     :param session_id: the session's id.
     :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`.
     :param stop_on_kill: whether a kill of the task stops the session; default False, as others may share it.
-    :param of_later_versions: arguments that a worker of a later version added; ignored.
     """
 
+    @ignore_unknown
     def __init__(
         self,
         wherobots_conn_id: str,
         session_id: str,
         wait: dict[str, Any],
         stop_on_kill: bool = False,
-        **of_later_versions: Any,
     ) -> None:
         super().__init__(wherobots_conn_id, cancel_on_kill=stop_on_kill)
         self.session_id = session_id

@@ -12,6 +12,7 @@ from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, follow_in_session
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
 
 
@@ -30,9 +31,9 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         it must not contain a presigned URL.
     :param cancel_on_kill: whether a kill of the task cancels the statement; default True.
     :param stops_session: whether a kill of the task stops the session too, as nobody else has it; default False.
-    :param of_later_versions: arguments that a worker of a later version added; ignored.
     """
 
+    @ignore_unknown
     def __init__(
         self,
         wherobots_conn_id: str,
@@ -42,7 +43,6 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         tells_address: bool = True,
         cancel_on_kill: bool = True,
         stops_session: bool = False,
-        **of_later_versions: Any,
     ) -> None:
         super().__init__(wherobots_conn_id, cancel_on_kill)
         self.session_id = session_id

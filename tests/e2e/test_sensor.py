@@ -9,7 +9,6 @@ DAG = "sensors"
 NAME = "started-elsewhere"
 WAITING = {
     "deferred": "deferred",
-    "from_trigger": "deferred",
     "marked": "deferred",
     "rescheduled": "up_for_reschedule",
     "worker": "running",
@@ -30,7 +29,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
         api.wait_for_task(DAG, dag_run, task_id, state)
 
     # There is no run: a timeout fails the task without a retry, or skips it.
-    for task_id, state in (("late", "failed"), ("late_from_trigger", "failed"), ("skipped", "skipped")):
+    for task_id, state in (("late", "failed"), ("skipped", "skipped")):
         assert api.wait_for_task(DAG, dag_run, task_id, state)["try_number"] == 1
         log = api.task_log(DAG, dag_run, task_id).text
         assert "was found before the task's timeout (40 seconds) was reached" in log, log
@@ -39,7 +38,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
     run = control.create_run(f"{NAME}-0123456789abcd")
     control.patch_run(run["id"], status="RUNNING")
     url = f"{world.server.url}/runs/{run['id']}"
-    for task_id in ("deferred", "from_trigger", "marked"):
+    for task_id in ("deferred", "marked"):
         wait_for(
             lambda task_id=task_id: api.links(DAG, dag_run, task_id)["Wherobots run"] == url,  # type: ignore[misc]
             what=f"the link of {task_id} while it is deferred",
@@ -50,7 +49,6 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
     api.set_task_state(DAG, dag_run, "marked", "failed")
     api.wait_for_task(DAG, dag_run, "marked", "failed")
 
-    deferring = {"deferred"} if world.airflow.is_series("3.3") else {"deferred", "from_trigger"}
     control.insert_logs(run["id"], [{"raw": "the one line of the run"}])
     control.patch_run(run["id"], status="COMPLETED", completed=True)
     end, logs = f"Run {run['id']} COMPLETED: ", []
@@ -61,8 +59,8 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
         log = api.task_log(DAG, dag_run, task_id, ended["try_number"]).text
         logs.append(log)
         assert log.count(end) <= 1, log
-        assert log.count("the one line of the run") == (task_id in ("deferred", "from_trigger")), log
-        assert (ON_A_WORKER in log) == (task_id in deferring), log
+        assert log.count("the one line of the run") == (task_id == "deferred"), log
+        assert (ON_A_WORKER in log) == (task_id == "deferred"), log
         assert "cannot be called outside" not in log
         assert world.api_key not in log
     assert world.times_said(end, "\n".join(logs)) == len(logs), logs
@@ -70,7 +68,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
     assert cancels == [], "a sensor cancels nothing unless asked"
 
 
-def test_a_sensor_takes_its_run_from_another_task_wherever_it_is_to_start(world: World) -> None:
+def test_a_sensor_takes_its_run_from_another_task(world: World) -> None:
     api, control = world.airflow.api, world.control
     run = control.create_run("of-another-task")
     world.connect("wherobots_sensor_by_id")

@@ -55,7 +55,7 @@ def test_a_message_that_is_gone_is_told_instead_of_asking_the_database(monkeypat
     monkeypatch.setattr(compat, "_get_task_state_from_database", never)
     monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.comms", None)
     monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.task_runner", None)
-    for question in (compat.get_task_state(TI), compat.push_xcom(TI, "key", "value")):
+    for question in (compat.get_task_state(TI), compat.push_text(TI, "key", "value"), compat.pull_text(TI, "key")):
         with pytest.raises(ImportError, match=r"airflow\.sdk"):
             asyncio.run(question)
     with pytest.raises(ImportError, match=r"airflow\.sdk"):
@@ -94,6 +94,7 @@ def test_the_names_of_2_11_are_there() -> None:
     assert all(hasattr(TaskInstance, name) for name in ("state", "dag_id", "task_id", "run_id", "map_index"))
     assert callable(create_session)
     assert callable(compat.XCom.set)
+    assert callable(compat.XCom.get_one)
 
 
 def test_kills_are_told_since_3_3() -> None:
@@ -145,52 +146,52 @@ def test_on_2_11_a_retry_reads_what_the_try_before_has_noted() -> None:
 DAG_RUN, ANOTHER = SimpleNamespace(id=7), SimpleNamespace(id=8)
 
 
-def look_of(try_number: int, **fields: Any) -> Any:
+def poke_of(try_number: int, **fields: Any) -> Any:
     ids = {"dag_id": "d", "task_id": "t", "run_id": "r", "map_index": -1, "dag_run": DAG_RUN, **fields}
     ids.setdefault("xcom_push", lambda **_: None)
     return SimpleNamespace(**ids, try_number=try_number)
 
 
 @SINCE_3
-def test_a_look_learns_from_the_keys_of_the_look_before_since_when_looks_fail() -> None:
+def test_a_poke_learns_from_the_keys_of_the_poke_before_since_when_pokes_fail() -> None:
     pushed: list[str] = []
 
-    def next_look(try_number: int) -> Any:
+    def next_poke(try_number: int) -> Any:
         told = SimpleNamespace(xcom_keys_to_clear=["run_id", *pushed])
         pushed.clear()
-        return look_of(try_number, _ti_context_from_server=told, xcom_push=lambda key, value: pushed.append(key))
+        return poke_of(try_number, _ti_context_from_server=told, xcom_push=lambda key, value: pushed.append(key))
 
-    for look, since in ((next_look(2), 1_764_300_000.4), (next_look(2), None)):
-        compat.keep_failing_since(look, since)
-        assert pushed == ([] if since is None else ["looks_fail_since_1764300000_in_try_2"])
-        assert compat.failing_since(next_look(2)) == (None if since is None else 1_764_300_000.0)
-    compat.keep_failing_since(next_look(2), 1_764_300_000.0)
-    assert compat.failing_since(next_look(3)) is None, "a new try begins anew"
+    for poke, since in ((next_poke(2), 1_764_300_000.4), (next_poke(2), None)):
+        compat.keep_failing_since(poke, since)
+        assert pushed == ([] if since is None else ["pokes_fail_since_1764300000_in_try_2"])
+        assert compat.failing_since(next_poke(2)) == (None if since is None else 1_764_300_000.0)
+    compat.keep_failing_since(next_poke(2), 1_764_300_000.0)
+    assert compat.failing_since(next_poke(3)) is None, "a new try begins anew"
 
 
 @pytest.mark.skipif(compat.AIRFLOW >= (3, 0), reason="Airflow 3 tells the keys itself")
-def test_on_2_11_a_look_reads_what_the_look_before_has_noted() -> None:
+def test_on_2_11_a_poke_reads_what_the_poke_before_has_noted() -> None:
     from airflow import settings
     from airflow.models.log import Log
 
     start = datetime.now(UTC) - timedelta(minutes=1)
-    look, other = look_of(1), look_of(1, map_index=3)
-    compat.keep_failing_since(look, 1.0)
-    assert compat.failing_since(look) is None, "there is no database, which is no failure"
+    poke, other = poke_of(1), poke_of(1, map_index=3)
+    compat.keep_failing_since(poke, 1.0)
+    assert compat.failing_since(poke) is None, "there is no database, which is no failure"
     Log.__table__.create(settings.engine)
     try:
-        compat.keep_failing_since(look, None)
-        assert compat.failing_since(look) is None
-        compat.keep_failing_since(look, 1.0)
-        since = compat.failing_since(look)
+        compat.keep_failing_since(poke, None)
+        assert compat.failing_since(poke) is None
+        compat.keep_failing_since(poke, 1.0)
+        since = compat.failing_since(poke)
         assert since is not None
         assert since > start.timestamp()
-        compat.keep_failing_since(look, since)
-        assert compat.failing_since(look) == since
-        for one in (look_of(2), other):
+        compat.keep_failing_since(poke, since)
+        assert compat.failing_since(poke) == since
+        for one in (poke_of(2), other):
             assert compat.failing_since(one) is None
-        assert compat.failing_since(look_of(1, dag_run=ANOTHER)) is None
-        compat.keep_failing_since(look, None)
-        assert compat.failing_since(look) is None
+        assert compat.failing_since(poke_of(1, dag_run=ANOTHER)) is None
+        compat.keep_failing_since(poke, None)
+        assert compat.failing_since(poke) is None
     finally:
         Log.__table__.drop(settings.engine)

@@ -1,8 +1,7 @@
 """Workers and triggerers of two versions side by side, as in a rolling upgrade.
 
 ``tests/compatibility`` holds, for each version, what it stores in Airflow's database: the trigger, what the task is
-resumed with, and the event of each ending. Every later version reads all of these files. ``before-0.1.0.json`` is what
-commit 0ad247e stored: without SQL and sensors, without what came later, and with an ending that has another name now.
+resumed with, and the event of each ending. Every later version reads all of these files.
 """
 
 import json
@@ -40,7 +39,6 @@ from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_try import SqlTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from tests.integration.support import TaskInstance, context, deferral_of
 from wherobots_local.control.client import ControlClient
@@ -64,7 +62,6 @@ EXCEPTIONS = {
     "cancelled": WherobotsRunCancelledException,
     "deadline": WherobotsExecutionTimeoutException,
     "gave_up": WherobotsUnavailableException,
-    "lost_sight": WherobotsUnavailableException,
 }
 WHAT_TO_DO = f"""
 What this version stores is not what tests/compatibility/{__version__}.json holds. Tasks that are deferred during an
@@ -139,12 +136,12 @@ def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any
 
 
 @stored_by_each("sensor")
-def test_the_triggers_of_a_sensor(stored: dict[str, Any]) -> None:
-    for trigger in stored["sensor"]:
-        classpath, kwargs = trigger_of({**trigger, "kwargs": later(trigger["kwargs"])}).serialize()
-        assert classpath == trigger["classpath"]
-        assert kwargs["follow"].items() >= trigger["kwargs"]["follow"].items()
-        assert kwargs.items() >= {**trigger["kwargs"], "follow": kwargs["follow"]}.items()
+def test_the_trigger_of_a_sensor(stored: dict[str, Any]) -> None:
+    trigger = stored["sensor"]
+    classpath, kwargs = trigger_of({**trigger, "kwargs": later(trigger["kwargs"])}).serialize()
+    assert classpath == trigger["classpath"]
+    assert kwargs["follow"].items() >= trigger["kwargs"]["follow"].items()
+    assert kwargs.items() >= {**trigger["kwargs"], "follow": kwargs["follow"]}.items()
 
 
 @stored_by_each("sql")
@@ -194,19 +191,14 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     with pytest.raises(TaskDeferred) as waiting:
         task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._defer_for_quota(wait, {"suffix": ""})
     quota_classpath, quota_kwargs = waiting.value.trigger.serialize()
+    by_name = WherobotsNamedRunTrigger(conn_id, {**kwargs["follow"], "run_id": ""}, "nightly-stats", 1e9)
     return {
         "version": __version__,
         "quota": {
             "trigger": {"classpath": quota_classpath, "kwargs": quota_kwargs},
             "resume": {"method": waiting.value.method_name, "kwargs": waiting.value.kwargs},
         },
-        "sensor": [
-            dict(zip(("classpath", "kwargs"), trigger.serialize(), strict=True))
-            for trigger in (
-                WherobotsNamedRunTrigger(conn_id, {**kwargs["follow"], "run_id": ""}, "nightly-stats", 1e9),
-                WherobotsSensorTrigger(conn_id, {**kwargs["follow"], "run_id": ""}, 120.0, run_id="{{ params.id }}"),
-            )
-        ],
+        "sensor": dict(zip(("classpath", "kwargs"), by_name.serialize(), strict=True)),
         "sql": stored_of_sql(),
         "trigger": {"classpath": classpath, "kwargs": kwargs},
         "resume": {"method": deferred.method_name, "kwargs": deferred.kwargs},

@@ -103,7 +103,7 @@ def test_the_spark_ui_is_known_while_the_run_goes_on_and_after_it(
     url = "https://spark.example.com/app-1"
     seen: dict[str, str] = {}
 
-    async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+    async def push_text(task_instance: Any, key: str, value: str) -> None:
         seen[key] = value
 
     class Watching(TaskInstance):
@@ -114,7 +114,7 @@ def test_the_spark_ui_is_known_while_the_run_goes_on_and_after_it(
             elif key == "run_summary" and not deferrable:
                 seen.update(self.xcoms)
 
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push_xcom)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_text", push_text)
     ti = Watching()
     run_to_end(operator(deferrable=deferrable), ti)
     # Airflow 3 looks for links under keys of its own.

@@ -23,17 +23,18 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": ("api",),
     "logs": ("api.runs.models", "logs"),
     "files": ("api.errors", "api.storage", "files"),
-    "flows": ("api", "files", "logs", "flows", "xcoms"),
+    "flows": ("api", "files", "logs", "flows", "stored", "xcoms"),
     "drivers": ("api", "files", "logs", "flows", "drivers", "shared"),
     "sql": ("api.errors", "api.sql", "sql"),
     "dbapi": ("api", "flows", "drivers", "sql", "dbapi"),
     "doctor": ("api", "logs", "flows", "doctor"),
     "task_log": ("logs", "task_log", "compat", "shared"),
     "cli": ("api", "logs", "flows", "drivers", "dbapi", "doctor", "hooks", "compat", "config", "xcoms", "cli"),
-    "decorators.script": ("api.errors", "logs.result", "decorators.names"),
+    "decorators.script": ("api.errors", "logs.result"),
     "decorators.names": (),
     "decorators.arguments": ("api.errors",),
     "shared": (),
+    "stored": (),
     "xcoms": (),
 }
 """What a room may import of this package: itself, and what stands below it."""
@@ -57,6 +58,7 @@ WITHOUT_AIRFLOW = (
     "decorators.names",
     "decorators.arguments",
     "shared",
+    "stored",
     "xcoms",
 )
 

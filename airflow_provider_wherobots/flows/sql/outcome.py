@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_wherobots.api.sql.messages import Results
-from airflow_provider_wherobots.flows.known_fields import known_fields
+from airflow_provider_wherobots.stored import known_arguments
 
 _NOT_IN_EVENT = ("results", "has_succeeded", "was_running", "is_result_forgotten", "is_too_large")
 
@@ -81,7 +81,7 @@ class StatementOutcome:
         """Read an outcome that another version of this package may have sent. Unknown keys are left out. A state that
         only a later version knows is ``UNKNOWN``.
         """
-        known = {name: value for name, value in known_fields(cls, event).items() if name not in _NOT_IN_EVENT}
+        known = {name: value for name, value in known_arguments(cls, event).items() if name not in _NOT_IN_EVENT}
         known["execution_id"] = str(known.get("execution_id") or "")
         try:
             known["state"] = StatementState(str(known.get("state")))

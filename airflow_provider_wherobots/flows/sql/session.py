@@ -12,7 +12,6 @@ from airflow_provider_wherobots.api.sql.models import READY, RequestedSession, S
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
-from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
     CANCEL_BUDGET_SECONDS,
@@ -24,6 +23,7 @@ from airflow_provider_wherobots.flows.retry import (
     send,
 )
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
+from airflow_provider_wherobots.stored import StoredOptions
 
 DEFAULT_SESSION_WAIT_TIMEOUT = 900.0
 FIRST_DELAY_SECONDS = 1.0
@@ -40,7 +40,7 @@ POLL_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
-class SessionWait(Kept):
+class SessionWait(StoredOptions):
     """How long to wait for a session; JSON-able, so that a trigger can carry it.
 
     :param timeout: how long it may take to become ready, in seconds; default 900.

@@ -14,7 +14,6 @@ from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWritte
 from airflow_provider_wherobots.api.sql.messages import ExecuteSql, ExecutionProgress, RetrieveResults, Store
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Receive, Transmit, perform
-from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql import transitions
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
@@ -39,6 +38,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     await_session,
 )
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
+from airflow_provider_wherobots.stored import StoredOptions
 
 MIN_WAIT_SECONDS = 0.001
 """The shortest single wait: less may not move the clock."""
@@ -62,7 +62,7 @@ class Statement:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementOptions(Kept):
+class StatementOptions(StoredOptions):
     """How a statement is followed; JSON-able, so that a trigger can carry it.
 
     :param url: address of the session's WebSocket, for opening it again; default empty, it is never opened again.

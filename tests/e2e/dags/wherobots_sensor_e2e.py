@@ -20,12 +20,10 @@ with DAG(dag_id="sensors", start_date=datetime(2026, 1, 1), schedule=None, catch
         "retry_delay": timedelta(seconds=1),
     }
     WherobotsRunSensor(task_id="deferred", poll_logs=True, **common)
-    WherobotsRunSensor(task_id="from_trigger", start_from_trigger=True, poll_logs=True, **common)
     WherobotsRunSensor(task_id="marked", **common)
     WherobotsRunSensor(task_id="rescheduled", deferrable=False, mode="reschedule", **common)
     WherobotsRunSensor(task_id="worker", deferrable=False, **common)
     WherobotsRunSensor(task_id="late", timeout=40, **common)
-    WherobotsRunSensor(task_id="late_from_trigger", timeout=40, start_from_trigger=True, **common)
     WherobotsRunSensor(task_id="skipped", timeout=40, soft_fail=True, **common)
 
 with DAG(dag_id="sensor_by_id", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
@@ -36,6 +34,4 @@ with DAG(dag_id="sensor_by_id", start_date=datetime(2026, 1, 1), schedule=None, 
         return str(context["dag_run"].conf["run_id"])
 
     found: Any = tell()
-    WherobotsRunSensor(
-        task_id="by_id", wherobots_conn_id="wherobots_sensor_by_id", run_id=found, start_from_trigger=True
-    )
+    WherobotsRunSensor(task_id="by_id", wherobots_conn_id="wherobots_sensor_by_id", run_id=found)

@@ -48,6 +48,11 @@ def returns_what_json_cannot_hold() -> Any:
 
 
 @task.wherobots(**FAST)
+def repeats(text: str, times: int) -> str:
+    return text * times
+
+
+@task.wherobots(**FAST)
 def exits_early() -> int:
     import sys
 

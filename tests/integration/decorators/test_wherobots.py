@@ -12,6 +12,7 @@ import pytest
 from airflow.exceptions import TaskDeferred
 from airflow.serialization import serialized_objects
 
+from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.decorators import wherobots
 from airflow_provider_wherobots.decorators.wherobots import WherobotsDecoratedOperator, wherobots_task
 from airflow_provider_wherobots.exceptions import (
@@ -132,6 +133,14 @@ def test_an_argument_that_json_cannot_hold_is_told_when_the_dag_is_parsed() -> N
     assert str(caught.value).startswith("echo: argument value[0]['since'] is of type datetime, which JSON cannot hold")
 
 
+@pytest.mark.parametrize("name", ["ti", "dag_run", "logical_date"])
+def test_a_parameter_whose_value_is_not_sent_is_told_when_the_dag_is_parsed(name: str) -> None:
+    made: dict[str, Any] = {}
+    exec(f"def f(day, {name}=None): ...", made)  # noqa: S102 - the name is a parameter of this test
+    with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^f: parameter {name} of f\(\) is named like"):
+        wherobots_task(made["f"])("x")
+
+
 def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> None:
     def yields() -> Any:
         yield 1
@@ -147,24 +156,14 @@ def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> No
             wherobots_task(task_id="f")(function)()
 
 
-def test_a_name_that_the_run_will_not_have_is_told_when_the_dag_is_parsed(control: ControlClient) -> None:
+def test_a_name_that_the_run_will_not_have_is_warned_of_when_the_dag_is_parsed() -> None:
     @wherobots_task
     def f(x: int) -> str:
         return re.sub("a", "b", str(x))
 
-    with new_dag(), pytest.raises(WherobotsArgumentException) as caught:
-        f.override(task_id="task")(1)
-    line = next(number for number, text in enumerate(Path(__file__).read_text().splitlines(), 1) if "re.sub(" in text)
-    assert str(caught.value).startswith(f"task: f() in test_wherobots.py uses 're' (line {line}), which it does not")
-
-    decorated: Any = f
-    with new_dag() as dag:
-        mapped = decorated.expand(x=[1]).operator
-    ti = TaskInstance(task=mapped, is_mapped=True)
-    ti.map_index = 0
-    with pytest.raises(WherobotsArgumentException, match=r"^f: f\(\) in test_wherobots.py uses 're'"):
-        mapped.render_template_fields(given(ti, expanded_ti_count=1, dag=dag))
-    assert control.requests() == []
+    with new_dag(), pytest.warns(UserWarning, match=r"^f\(\) uses 're', which it does not define") as caught:
+        f(1)
+    assert {each.filename for each in caught} == {__file__}
 
 
 def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:
@@ -236,12 +235,26 @@ def test_the_functions_own_traceback_is_the_tasks_failure(conn_id: str) -> None:
     ), text
 
 
-def test_a_return_value_that_json_cannot_hold_fails_the_task_and_names_its_type(conn_id: str) -> None:
-    with pytest.raises(
-        WherobotsRunFailedException,
-        match=r"TypeError: the return value of returns_what_json_cannot_hold\(\), of type set",
-    ):
-        run_to_end(operator_of(functions.returns_what_json_cannot_hold))
+@pytest.mark.parametrize(
+    ("function", "args", "words"),
+    [
+        (functions.returns_what_json_cannot_hold, [], r"TypeError: .* returns_what_json_cannot_hold\(\), of type set"),
+        (functions.repeats, ["x", 70_000], r"ValueError: the return value of repeats\(\) has 70,002 bytes of JSON"),
+        (functions.repeats, ["\0", 1], r"ValueError: the return value of repeats\(\) cannot be stored by Airflow"),
+    ],
+)
+def test_a_return_value_that_cannot_be_sent_fails_the_task_without_a_retry(
+    function: Any, args: list[Any], words: str, conn_id: str
+) -> None:
+    with pytest.raises(WherobotsRunFailedException, match=words) as failed:
+        run_to_end(operator_of(function, *args))
+    assert isinstance(failed.value, AirflowFailException)
+
+
+def test_an_exception_of_a_function_is_retried(conn_id: str) -> None:
+    with pytest.raises(WherobotsRunFailedException) as failed:
+        run_to_end(operator_of(functions.fails, "Atlantis"))
+    assert not isinstance(failed.value, AirflowFailException)
 
 
 def test_a_function_that_exits_returns_nothing(conn_id: str) -> None:

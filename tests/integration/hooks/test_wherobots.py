@@ -126,6 +126,15 @@ def test_a_connection_that_breaks_a_rule_is_refused_before_anything_is_sent(
     assert API_KEY not in str(caught.value)
 
 
+def test_the_password_of_a_connection_of_another_type_is_not_sent(
+    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_connection(monkeypatch, conn_type="postgres", host=server.url, password=API_KEY)
+    with pytest.raises(WherobotsArgumentException, match="connection 'wherobots_default': conn_type='postgres'"):
+        WherobotsHook().get_run("abc")
+    assert control.requests() == []
+
+
 @pytest.mark.parametrize("conn_type", ["generic", "http"])
 def test_connections_made_for_the_official_provider_work(conn_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, conn_type=conn_type, host="api.cloud.wherobots.com", password=API_KEY, schema="http")

@@ -4,7 +4,6 @@ import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from enum import Enum
-from inspect import signature, unwrap
 from typing import Any
 
 import pendulum
@@ -15,10 +14,7 @@ from airflow_provider_wherobots.compat import AirflowException, AirflowFailExcep
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
 )
-from airflow_provider_wherobots.operators.removed_arguments import RUN_WORDS, SENSOR_WORDS
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.support import TaskInstance, context
 from wherobots_local.control.client import ControlClient
 
@@ -231,35 +227,6 @@ def test_a_comment_in_a_name_leaves_no_trace(operator: Callable[..., WherobotsRu
     assert task.hook.get_run(ti.xcoms["run_id"]).payload["name"] == "hail_stats"
 
 
-@pytest.mark.parametrize(
-    ("word", "meant"),
-    [
-        ("conn_id", "wherobots_conn_id"),
-        ("application", "run_python={'uri': …} or run_jar={'uri': …}"),
-        ("application_args", "'args' in run_python or run_jar"),
-        ("java_class", "'mainClass' in run_jar"),
-        ("conf", "environment={'sparkConfigs': {…}}"),
-        ("dependencies", "environment={'dependencies': […]}"),
-        ("polling_period_seconds", "polling_interval"),
-        ("run_name", "name"),
-        ("timeoutSeconds", "timeout_seconds"),
-        ("runPython", "run_python"),
-        ("wait_for_termination", "wait_for_completion"),
-    ],
-)
-def test_a_word_of_another_operator_or_of_the_api_is_told_with_the_one_that_is_meant(word: str, meant: str) -> None:
-    arguments: dict[str, Any] = {"task_id": "task", "run_python": TALK, word: "hunter2"}
-    with pytest.raises(WherobotsArgumentException) as caught:
-        WherobotsRunOperator(**arguments)
-    assert str(caught.value) == f"task: {word}: is not an argument of WherobotsRunOperator; use {meant}"
-
-
-@pytest.mark.parametrize(("operator", "words"), [(WherobotsRunOperator, RUN_WORDS), (WherobotsRunSensor, SENSOR_WORDS)])
-def test_no_such_word_is_an_argument(operator: Any, words: dict[str, str]) -> None:
-    given = [each for owner in operator.__mro__ for each in signature(unwrap(owner.__init__)).parameters.values()]
-    assert not {each.name for each in given if each.kind is not each.VAR_POSITIONAL} & words.keys()
-
-
 def test_an_unknown_argument_is_named() -> None:
     with pytest.raises((TypeError, AirflowException), match="runtim"):
         WherobotsRunOperator(task_id="task", run_python=TALK, runtim="tiny")
@@ -290,11 +257,3 @@ def test_a_default_of_the_deployment_that_is_no_number_is_named(monkeypatch: pyt
     # Airflow's own exception, whose class differs between its versions.
     with pytest.raises(Exception, match='Please check "polling_interval" key in "wherobots" section'):
         WherobotsRunOperator(task_id="task", run_python=TALK)
-
-
-def test_a_subclass_may_have_such_a_word_as_an_argument_of_its_own() -> None:
-    class Report(WherobotsSqlOperator):
-        def __init__(self, *, query: str, **kwargs: Any) -> None:
-            super().__init__(sql=query, **kwargs)
-
-    assert Report(task_id="report", query="SELECT 1").sql == "SELECT 1"

@@ -3,12 +3,11 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException
+from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
@@ -17,9 +16,8 @@ from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStopOperator,
 )
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
-from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from tests.integration.conftest import API_KEY
-from tests.integration.support import TaskInstance, context, deferral_of, events_of
+from tests.integration.support import TaskInstance, context, deferral_of
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -103,23 +101,3 @@ def test_the_payload_and_the_trigger_have_the_rendered_connection(tenants: None,
     (created,) = control.requests("createJobRun")
     assert made.hook.get_run(created["run_id"]).payload["runtime"] == "small"
     made.hook.cancel_run(created["run_id"])
-
-
-@pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow starts no trigger that it renders")
-def test_a_sensor_that_starts_in_the_triggerer_has_it_rendered_there(tenants: None, control: ControlClient) -> None:
-    created = control.create_run("of-a-tenant")
-    control.patch_run(created["id"], status="COMPLETED", completed=True)
-    made = WherobotsRunSensor(task_id="run", run_id=created["id"], wherobots_conn_id=TEMPLATE, start_from_trigger=True)
-    args: Any = made.start_trigger_args
-    assert args.trigger_kwargs["wherobots_conn_id"] == TEMPLATE
-    trigger: Any = WherobotsSensorTrigger(**json.loads(json.dumps(args.trigger_kwargs)))
-    ti: Any = SimpleNamespace(task_id="run", task=made, map_index=-1, dag_id="dag", run_id="manual__1")
-    trigger.task_instance = ti
-    assert "wherobots_conn_id" in trigger.template_fields
-    trigger.render_template_fields({"params": {"tenant": "blue"}})
-    assert events_of(trigger)["ending"] == "completed"
-    assert trigger.serialize()[1]["wherobots_conn_id"] == "tenant_blue"
-    read = "{{ ti.xcom_pull('tenant') }}"
-    assert not WherobotsRunSensor(
-        task_id="run", run_id="r1", wherobots_conn_id=read, start_from_trigger=True
-    ).start_from_trigger

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import copy
 import re
 import threading
 import time
@@ -307,30 +306,6 @@ def test_what_the_official_operator_does_not_take_is_an_error(make: Make) -> Non
     # 2.11 has an error of its own for an unknown argument.
     with pytest.raises((TypeError, AirflowException), match=r"(?s)Invalid arguments.*'cursor'"):
         make(cursor="x")
-
-
-@pytest.mark.parametrize("given", [{}, {"sql": "SELECT 1"}])
-@pytest.mark.parametrize(
-    ("word", "meant"),
-    [("query", "sql"), ("statement", "sql"), ("conn_id", "wherobots_conn_id"), ("timeout", "execution_timeout")],
-)
-def test_another_word_for_an_argument_is_told_with_the_one_that_is_meant(
-    word: str, meant: str, given: dict[str, str]
-) -> None:
-    arguments: dict[str, Any] = {"task_id": "count", word: "hunter2", **given}
-    with pytest.raises(WherobotsArgumentException) as caught:
-        WherobotsSqlOperator(**arguments)
-    assert str(caught.value) == f"count: {word}: is not an argument of WherobotsSqlOperator; use {meant}"
-
-
-def test_a_missing_statement_and_a_copied_task_are_left_to_airflow() -> None:
-    arguments: dict[str, Any] = {"task_id": "count"}
-    with pytest.raises((TypeError, AirflowException), match="missing keyword argument 'sql'"):
-        WherobotsSqlOperator(**arguments)
-    task = WherobotsSqlOperator(sql="SELECT 1", **arguments)
-    assert copy.deepcopy(task).sql == "SELECT 1"
-    mapped: Any = WherobotsSqlOperator.partial(**arguments).expand(sql=["SELECT 1"])
-    assert mapped.unmap({"sql": "SELECT 1"}).sql == "SELECT 1"
 
 
 # Deferral

@@ -36,14 +36,12 @@ from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.tasks import sensor_try
 from airflow_provider_wherobots.tasks.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
-from airflow_provider_wherobots.triggers.sensor import WherobotsSensorTrigger
 from tests.integration import support
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, events_of, follow, run_to_end, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
-NEEDS_START_FROM_TRIGGER = pytest.mark.skipif(AIRFLOW < (3, 3), reason="Airflow starts no trigger that it renders")
 NAME = "nightly-hail-stats"
 DURABLE = f"{NAME}-0123456789abcd"
 Make = Callable[..., WherobotsRunSensor]
@@ -134,7 +132,7 @@ def test_a_run_that_appears_later_is_found_by_the_trigger_and_announced_while_it
         if key == "run_url":
             end(control, value.rpartition("/")[2])
 
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_text", push)
     ti, task = TaskInstance(), sensor(run_name=f"{NAME}-later")
     deferred = deferral_of(task, ti)
     assert "run_id" not in ti.xcoms
@@ -146,6 +144,35 @@ def test_a_run_that_appears_later_is_found_by_the_trigger_and_announced_while_it
     # The worker pushes what the trigger may have failed to push.
     assert (ti.xcoms["run_id"], ti.xcoms["run_url"]) == (run_id, dict(pushed)["run_url"])
     assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
+
+
+def test_a_trigger_that_is_restarted_keeps_the_run_that_it_has_published(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = f"{NAME}-restarted"
+    task = sensor(run_name=name)
+    deferred = deferral_of(task, TaskInstance())
+    first, second = started_run(control, name), started_run(control, name)
+    end(control, first)
+    end(control, second, "FAILED")
+    pull = AsyncMock(return_value=first)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.named_run.pull_text", pull)
+    assert follow(deferred)["run_id"] == first
+    assert [call.args[1] for call in pull.await_args_list] == ["run_id"]
+
+
+@pytest.mark.parametrize("published", [None, "", {"an": "id"}, RuntimeError("no answer")])
+def test_a_trigger_that_has_published_no_run_takes_the_newest(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, published: Any
+) -> None:
+    name = f"{NAME}-newest-{type(published).__name__}"
+    deferred = deferral_of(sensor(run_name=name), TaskInstance())
+    run_id = started_run(control, name)
+    end(control, run_id)
+    pull = AsyncMock(side_effect=[published])
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.named_run.pull_text", pull)
+    assert follow(deferred)["run_id"] == run_id
+    pull.assert_awaited_once()
 
 
 def test_a_run_that_appears_later_is_found_on_the_worker(
@@ -326,41 +353,20 @@ def test_a_kill_while_no_run_is_there_stops_the_wait(sensor: Make, monkeypatch: 
 
 
 @pytest.mark.parametrize("cancels", [True, False])
-@pytest.mark.parametrize(
-    ("is_named", "starts_in_trigger"),
-    [
-        (False, False),
-        (True, False),
-        pytest.param(False, True, marks=NEEDS_START_FROM_TRIGGER),
-        pytest.param(True, True, marks=NEEDS_START_FROM_TRIGGER),
-    ],
-)
+@pytest.mark.parametrize("is_named", [False, True])
 def test_a_kill_while_deferred_cancels_only_if_asked(
-    sensor: Make,
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    is_named: bool,
-    starts_in_trigger: bool,
-    cancels: bool,
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, is_named: bool, cancels: bool
 ) -> None:
-    async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+    async def push_text(task_instance: Any, key: str, value: str) -> None:
         pass
 
     monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="failed"))
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_xcom", push_xcom)
-    name = f"{NAME}-killed-{is_named}-{starts_in_trigger}-{cancels}"
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.run.push_text", push_text)
+    name = f"{NAME}-killed-{is_named}-{cancels}"
     which = {"run_name": name} if is_named else {"run_id": started_run(control, name)}
-    task = sensor(**which, cancel_on_kill=cancels, start_from_trigger=starts_in_trigger)
-    if starts_in_trigger:
-        trigger = start_of(task)
-        trigger.trigger_id = 1
-    else:
-        deferred = deferral_of(task, TaskInstance())
-        trigger = trigger_of(deferred)
+    task = sensor(**which, cancel_on_kill=cancels)
+    trigger = trigger_of(deferral_of(task, TaskInstance()))
     run_id = started_run(control, name) if is_named else which["run_id"]
-    if starts_in_trigger and is_named:
-        # Airflow renders it.
-        trigger.created_after = datetime.now(UTC) - timedelta(hours=1)
     control.clear_requests()
     asyncio.run(followed_and_killed(trigger, control))
     assert [entry["run_id"] for entry in control.requests("cancelJobRun") if entry["effective"]] == [run_id] * cancels
@@ -400,16 +406,6 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
     assert control.counts()["cancels_received"] == 0
 
 
-@NEEDS_START_FROM_TRIGGER
-def test_after_a_failed_trigger_that_had_not_begun(sensor: Make, control: ControlClient) -> None:
-    run_id = started_run(control)
-    task = sensor(run_id=run_id, start_from_trigger=True)
-    with pytest.raises(AirflowSensorTimeout, match=f"the triggerer did not end the wait for run {run_id}"):
-        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance()))
-    end(control, run_id)
-    assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(TaskInstance())) == run_id
-
-
 def test_after_a_failed_trigger_that_had_found_no_run(sensor: Make) -> None:
     task = sensor(run_name="no-such-run")
     with pytest.raises(AirflowSensorTimeout, match="not end the wait for run named 'no-such-run'"):
@@ -446,7 +442,7 @@ def test_a_sensor_that_was_missing_in_its_dag_while_deferred_starts_over(sensor:
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
-def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
+def test_a_resumed_retry_that_pokes_again_and_again_counts_from_its_own_start(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(BaseSensorOperator, "execute", lambda task, context: task.poke(context))
@@ -456,17 +452,17 @@ def test_a_resumed_retry_that_looks_again_and_again_counts_from_its_own_start(
     task = sensor(run_id=run_id, deferrable=False, mode="reschedule", execution_timeout=timedelta(minutes=5))
     deadlines = []
 
-    def look(this_try: SensorTry) -> tuple[bool, None]:
+    def check_once(this_try: SensorTry) -> tuple[bool, None]:
         deadlines.append(this_try._options().deadline)
         return False, None
 
-    monkeypatch.setattr(SensorTry, "check_once", look)
+    monkeypatch.setattr(SensorTry, "check_once", check_once)
     task.resume_execution("execute_complete", {"event": {}}, context(ti))
     assert [deadline is not None and deadline > time.time() for deadline in deadlines] == [True]
 
 
 @pytest.mark.parametrize("arguments", [{"polling_interval": 2}, {"poke_interval": 2}], ids=str)
-def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_looks_apart(
+def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_pokes_apart(
     sensor: Make, arguments: dict[str, Any]
 ) -> None:
     rescheduled = sensor(run_name=NAME, deferrable=False, mode="reschedule", **arguments)
@@ -475,7 +471,7 @@ def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_loo
     assert waiting.poke_interval == 2.0
 
 
-def test_a_rescheduled_sensor_looks_once_a_time(sensor: Make, control: ControlClient) -> None:
+def test_a_rescheduled_sensor_looks_for_its_run_once_in_each_poke(sensor: Make, control: ControlClient) -> None:
     ti = TaskInstance()
     task = sensor(run_name=f"{NAME}-poked", deferrable=False, mode="reschedule", poll_logs=True)
     assert not task.poke(context(ti)).is_done
@@ -491,15 +487,15 @@ def test_a_rescheduled_sensor_looks_once_a_time(sensor: Make, control: ControlCl
         task.poke(context(ti))
 
 
-def next_look(task: WherobotsRunSensor, ti: Any) -> Any:
-    """A look in a process of its own: Airflow has deleted the XComs, and on 3.x tells their keys."""
+def next_poke(task: WherobotsRunSensor, ti: Any) -> Any:
+    """A poke in a process of its own: Airflow has deleted the XComs, and on 3.x tells their keys."""
     ti._ti_context_from_server = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms))
     ti.xcoms.clear()
     return task.poke(context(ti))
 
 
 @pytest.mark.parametrize("by_name", [True, False])
-def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_when_they_last_too_long(
+def test_a_rescheduled_sensor_tolerates_failed_pokes_one_at_a_time_and_fails_when_they_last_too_long(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, by_name: bool
 ) -> None:
     name, noted = f"{NAME}-looked-for", None
@@ -515,23 +511,23 @@ def test_a_rescheduled_sensor_tolerates_failed_looks_one_at_a_time_and_fails_whe
     run_id, operation = started_run(control, name), "listJobRuns" if by_name else "getJobRun"
     which = {"run_name": name} if by_name else {"run_id": run_id}
     task, ti = sensor(**which, deferrable=False, mode="reschedule"), TaskInstance()
-    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("a look does not wait"))
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("a poke does not wait"))
     control.add_fault(operation, {"type": "status", "status": 503}, times=2)
-    assert not next_look(task, ti).is_done
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     assert "run_id" not in ti.xcoms
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     assert ti.xcoms["run_id"] == run_id
     assert len(control.requests(operation)) == 3
     control.add_fault(operation, {"type": "status", "status": 503})
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     since = vars(sensor_try)["failing_since"]
     # The time of the driver goes on.
     monkeypatch.setattr(sensor_try, "failing_since", lambda *which: (since(*which) or 0.0) - 590)
-    assert not next_look(task, ti).is_done
+    assert not next_poke(task, ti).is_done
     words = r"given up after 10 minutes of failures \(max_outage_seconds=600\)"
     with pytest.raises(WherobotsUnavailableException, match=words) as failed:
-        next_look(task, ti)
+        next_poke(task, ti)
     assert not is_final(failed.value)
 
 
@@ -639,169 +635,7 @@ def test_a_trigger_carries_names_and_numbers_and_ignores_what_later_versions_add
     path, kwargs = deferred.trigger.serialize()
     assert path == "airflow_provider_wherobots.triggers.named_run.WherobotsNamedRunTrigger"
     assert server.api_key not in str(kwargs)
-    again = WherobotsNamedRunTrigger(**json.loads(json.dumps(kwargs)), of_a_later_version=1)
+    again = WherobotsNamedRunTrigger(**json.loads(json.dumps({**kwargs, "of_a_later_version": 1})))
     assert again.serialize() == (path, kwargs)
     assert timedelta(seconds=170) < deferred.timeout <= timedelta(seconds=180)
     assert again.named.created_after == support.dag_run_start.timestamp() - 60
-
-
-def start_of(task: WherobotsRunSensor) -> Any:
-    """The trigger that a scheduler makes, and its timeout."""
-    args: Any = task.start_trigger_args
-    assert args.trigger_cls == "airflow_provider_wherobots.triggers.sensor.WherobotsSensorTrigger"
-    assert args.next_method == "execute_complete"
-    trigger: Any = WherobotsSensorTrigger(**json.loads(json.dumps(args.trigger_kwargs)), of_a_later_version=1)
-    trigger.timeout_after = datetime.now(UTC) + args.timeout
-    return trigger
-
-
-@pytest.mark.skipif(AIRFLOW >= (3, 3), reason="this Airflow renders what a trigger starts with")
-def test_before_3_3_the_worker_starts_it(sensor: Make) -> None:
-    task = sensor(run_id="r1", start_from_trigger=True)
-    assert not task.start_from_trigger
-    assert task.start_trigger_args is None
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_it_starts_in_the_triggerer_only_if_asked_and_deferrable(sensor: Make) -> None:
-    for arguments in ({}, {"start_from_trigger": True, "deferrable": False}):
-        task = sensor(run_id="r1", **arguments)
-        assert not task.start_from_trigger
-        assert task.start_trigger_args is None
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_start_in_the_triggerer_finds_a_run_by_its_id_or_name_and_follows_it(
-    sensor: Make, control: ControlClient, server: Any
-) -> None:
-    name = f"{NAME}-started"
-    run_id = started_run(control, name)
-    end(control, run_id)
-    for argument in ({"run_id": run_id}, {"run_name": name, "created_after": datetime(2026, 1, 1, tzinfo=UTC)}):
-        task, ti = sensor(**argument, start_from_trigger=True), TaskInstance()
-        trigger = start_of(task)
-        assert server.api_key not in str(trigger.serialize())
-        assert WherobotsSensorTrigger(**trigger.serialize()[1]).serialize() == trigger.serialize()
-        assert task.execute_complete(context(ti), events_of(trigger)) == run_id
-        assert ti.xcoms["run_id"] == run_id
-        assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_retry_that_starts_in_the_triggerer_forgets_the_result_of_the_try_before(
-    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id = started_run(control)
-    end(control, run_id)
-    task, ti = sensor(run_id=run_id, start_from_trigger=True), TaskInstance(try_number=2)
-    ti.xcoms = {"result": "of the first try", "run_id": "of the first try", "run_summary": {}}
-    deleted: list[dict[str, Any]] = []
-
-    def delete(**which: Any) -> None:
-        deleted.append(which)
-        del ti.xcoms[which["key"]]
-
-    monkeypatch.setattr("airflow_provider_wherobots.compat.XCom.delete", delete)
-    assert task.execute_complete(context(ti), events_of(start_of(task))) == run_id
-    assert "result" not in ti.xcoms
-    assert (ti.xcoms["run_id"], ti.xcoms["run_summary"]["run_id"]) == (run_id, run_id)
-    where = {"dag_id": "dag", "task_id": "task", "run_id": "manual__1", "map_index": -1}
-    assert deleted == [{"key": "result", **where}, {"key": "run_summary", **where}]
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_start_in_the_triggerer_carries_templates_for_airflow_to_render(sensor: Make) -> None:
-    by_name = start_of(sensor(run_name=NAME, start_from_trigger=True))
-    assert by_name.created_after == "{{ dag_run.run_after - macros.timedelta(seconds=60) }}"
-    assert {"run_id", "run_name", "created_after"} <= set(vars(by_name))
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_a_worker_starts_what_the_triggerer_would_have_to_ask_for(sensor: Make) -> None:
-    from airflow.sdk import DAG, XComArg
-
-    with DAG("dag", schedule=None):
-        output = XComArg(sensor(task_id="other", run_id="r1"))
-        asks: tuple[dict[str, Any], ...] = (
-            {"run_id": output},
-            {"run_id": "{{ ti.xcom_pull('start') }}"},
-            {"run_id": "{{ task_instance['xcom_pull']('start') }}"},
-            {"run_name": output},
-            {"run_name": NAME, "created_after": output},
-            {"run_id": "{{ var.value.run_id }}"},
-            {"run_name": "bbox_{{ var.json.names['area'] }}"},
-            {"run_name": "{% set names = var.json %}{{ names.area }}"},
-            {"run_name": "{% if conn.wherobots.extra_dejson.x %}one{% else %}two{% endif %}"},
-            {"run_name": NAME, "created_after": "{{ prev_start_date_success }}"},
-            {"run_name": "{{ triggering_asset_events }}"},
-            {"run_name": "{{ macro_of_the_dag() }}"},
-            {"run_name": "bbox_{{ ds | filter_of_the_dag }}"},
-            {"run_id": "r1", "wherobots_conn_id": "{{ var.value.tenant }}"},
-            # The worker names the mistake.
-            {"run_name": "{{ run_id"},
-        )
-        for number, arguments in enumerate(asks):
-            task = sensor(task_id=f"task_{number}", **arguments, start_from_trigger=True)
-            assert not task.start_from_trigger, arguments
-            assert task.start_trigger_args is None
-
-
-@NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize(
-    "text",
-    [
-        "bbox_var_conn.ti",
-        "{{ params.var }}_{{ dag_run.conf['conn'] }}_{# var.value.x #}",
-        "{{ (dag_run.logical_date or dag_run.run_after) | ds_nodash }}{{ dag.dag_id }}",
-        "{{ macros.ds_add(ds, 1) }}{{ ts_nodash }}{{ data_interval_end }}{{ run_id }}{{ task.task_id }}",
-    ],
-)
-def test_the_triggerer_renders_what_it_has_at_hand(sensor: Make, text: str) -> None:
-    assert sensor(run_name=text, start_from_trigger=True).start_from_trigger
-
-
-@NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize("seconds", [3, None])
-def test_a_start_in_the_triggerer_keeps_to_the_shorter_limit(
-    sensor: Make, control: ControlClient, seconds: int | None
-) -> None:
-    run_id = started_run(control)
-    limit: dict[str, Any] = {"timeout": seconds} if seconds else {"execution_timeout": timedelta(seconds=5)}
-    task = sensor(run_id=run_id, start_from_trigger=True, **limit)
-    trigger = start_of(task)
-    if not seconds:
-        # Airflow shortens it.
-        trigger.timeout_after = datetime.now(UTC) + timedelta(seconds=5)
-    kind = AirflowSensorTimeout if seconds else WherobotsExecutionTimeoutException
-    event = events_of(trigger)
-    with pytest.raises(kind, match=f"Run {run_id} was still RUNNING when the task's {next(iter(limit))} was reached"):
-        task.execute_complete(context(TaskInstance()), event)
-    assert control.counts()["cancels_received"] == 0
-
-
-@NEEDS_START_FROM_TRIGGER
-@pytest.mark.parametrize(
-    ("timeout", "execution_timeout", "seconds"),
-    [(60, 90, 60), (3600, 3660, 3600), (3600, 3601, 3586), (3600, 3600, 3585), (3600, 7200, 3600), (3600, None, 3600)],
-)
-def test_a_start_in_the_triggerer_has_the_time_of_its_limits(
-    sensor: Make, timeout: float, execution_timeout: float | None, seconds: float
-) -> None:
-    limit = None if execution_timeout is None else timedelta(seconds=execution_timeout)
-    task = sensor(run_id="r1", start_from_trigger=True, timeout=timeout, execution_timeout=limit)
-    args: Any = task.start_trigger_args
-    # Airflow shortens its timeout to `execution_timeout`.
-    shortened = min(args.timeout, limit) if limit else args.timeout
-    assert shortened.total_seconds() - args.trigger_kwargs["margin"] == seconds
-
-
-@NEEDS_START_FROM_TRIGGER
-def test_what_renders_wrong_in_the_triggerer_fails_for_good(sensor: Make, control: ControlClient) -> None:
-    task = sensor(run_id="{{ params.run_id }}", start_from_trigger=True)
-    trigger = start_of(task)
-    trigger.run_id = task.run_id = "None"
-    event = events_of(trigger)
-    with pytest.raises(WherobotsArgumentException, match="run_id='None': must be the id of a run") as failed:
-        task.execute_complete(context(TaskInstance()), event)
-    assert is_final(failed.value)
-    assert control.requests() == []

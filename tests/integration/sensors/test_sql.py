@@ -60,7 +60,7 @@ def connections(control: ControlClient) -> int:
     return sum(session["connections"] for session in control.sql_sessions())
 
 
-def test_it_is_deferred_between_two_looks_and_holds_no_connection(make: Make, control: ControlClient) -> None:
+def test_it_is_deferred_between_two_pokes_and_holds_no_connection(make: Make, control: ControlClient) -> None:
     arrive(control, 0)
     ti, task = TaskInstance(task_id="wait"), make(poke_interval=600)
     before = datetime.now(UTC)
@@ -213,7 +213,7 @@ def test_it_is_polled_no_sooner_than_airflow_can_tell_its_pokes_apart(make: Make
     task = make(poke_interval=10, exponential_backoff=True, max_wait=60, timeout=100_000)
     deferred = deferral_of(task, ti)
     assert deferred.trigger.serialize()[1]["moment"] - before >= timedelta(seconds=10)
-    deferred.kwargs["looks"] = 2_000
+    deferred.kwargs["pokes"] = 2_000
     deferral_of(task, ti, deferred, None)
 
 
@@ -225,8 +225,8 @@ def test_a_try_that_gets_what_another_one_has_stored_starts_over(make: Make, con
     cleared = TaskInstance(2, task_id="wait")
     cleared.start_date -= timedelta(hours=2)
     again = deferral_of(make(timeout=3_600), cleared, deferred, None)
-    assert again.kwargs["looks"] == 1
-    assert deferral_of(make(timeout=3_600), cleared, again, None).kwargs["looks"] == 2
+    assert again.kwargs["pokes"] == 1
+    assert deferral_of(make(timeout=3_600), cleared, again, None).kwargs["pokes"] == 2
 
 
 @pytest.mark.parametrize("mode", ["poke", "reschedule"])
@@ -236,7 +236,7 @@ def test_a_sensor_that_was_missing_in_its_dag_while_deferred_does_not_defer_agai
     monkeypatch.setattr(sensor_module, "RETRY_RESUMES_DEFERRAL", False)
     arrive(control, 1)
     task, ti = make(mode=mode), TaskInstance(2, task_id="wait")
-    task.resume_execution("execute_after_pause", {"looks": 3}, context(ti))
+    task.resume_execution("execute_after_pause", {"pokes": 3}, context(ti))
     assert (task.deferrable, task.mode) == (False, "poke")
 
 

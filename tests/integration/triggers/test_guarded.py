@@ -191,7 +191,7 @@ def test_an_xcom_is_pushed_whole_although_it_is_waited_for_no_longer(monkeypatch
 
     supervisor = Listening(None)
     monkeypatch.setattr(task_runner, "SUPERVISOR_COMMS", SimpleNamespace(asend=supervisor.ask), raising=False)
-    asyncio.run(given_up(compat.push_xcom(TI, "spark_ui_url", "https://spark/"), supervisor))
+    asyncio.run(given_up(compat.push_text(TI, "spark_ui_url", "https://spark/"), supervisor))
     (message,) = asked
     assert type(message).__name__ == "SetXCom"
     assert (message.dag_id, message.task_id, message.run_id, message.map_index) == ("dag", "task", "manual__1", 3)
@@ -201,10 +201,10 @@ def test_an_xcom_is_pushed_whole_although_it_is_waited_for_no_longer(monkeypatch
 def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
     conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def push_xcom(task_instance: Any, key: str, value: str) -> None:
+    async def push_text(task_instance: Any, key: str, value: str) -> None:
         raise RuntimeError("the supervisor is away")
 
-    monkeypatch.setattr(run, "push_xcom", push_xcom)
+    monkeypatch.setattr(run, "push_text", push_text)
     created = control.create_run("spark-run")
     control.patch_run(created["id"], status="COMPLETED", kubeApp={"spark_ui_url": "https://spark/"})
     trigger: Any = WherobotsRunTrigger(

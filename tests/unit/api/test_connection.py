@@ -76,6 +76,19 @@ def test_a_wrong_field_is_named_and_the_key_is_not(fields: dict[str, Any], names
     assert KEY not in str(caught.value)
 
 
+@pytest.mark.parametrize("conn_type", ["postgres", "aws", "https", "wherobots2"])
+def test_a_connection_of_another_type_is_refused_as_its_password_is_no_key(conn_type: str) -> None:
+    words = f"^conn_type='{conn_type}': must be wherobots, wherobots_sql, generic or http$"
+    for password in (KEY, None):
+        with pytest.raises(InvalidArgumentError, match=words):
+            read_settings(conn_type=conn_type, password=password)
+
+
+@pytest.mark.parametrize("conn_type", [None, "", "wherobots-sql", "Generic"])
+def test_what_airflow_stores_for_a_type_is_that_type(conn_type: str | None) -> None:
+    assert read_settings(conn_type=conn_type, password=KEY).endpoint.api_key == KEY
+
+
 def test_extra_holds_defaults_and_other_keys_in_it_are_ignored() -> None:
     extra = json.dumps({"region": "aws-us-east-1", "runtime": "tiny", "version": "preview", "timeout": 5})
     settings = read_settings(password=KEY, extra=extra)

@@ -33,7 +33,10 @@ def takes_all(one: Any, /, two: Any = 2, *more: Any, three: Any = 3, **named: An
 def plain(value: Any) -> None: ...
 
 
-def asks(day: str, ds: str, ti: Any = None, params: Any = None) -> None: ...
+def asks(day: str, ds: str, other: Any = None, params: Any = None) -> None: ...
+
+
+def asks_for_what_is_not_sent(day: str, ti: Any = None) -> None: ...
 
 
 def encoded(function: Any, *args: Any, **kwargs: Any) -> Any:
@@ -44,7 +47,7 @@ def refusal(value: Any) -> str:
     with pytest.raises(InvalidArgumentError) as caught:
         encode_arguments(plain, (), {"value": value}, {})
     with pytest.raises(InvalidArgumentError) as at_parse:
-        check_arguments(plain, (value,), {}, lambda value: isinstance(value, Output))
+        check_arguments(plain, (value,), {}, CONTEXT, lambda value: isinstance(value, Output))
     assert str(at_parse.value) == str(caught.value)
     return str(caught.value)
 
@@ -105,8 +108,8 @@ def test_a_refused_value_is_not_shown_as_it_may_be_a_secret() -> None:
 
 
 def test_outputs_of_other_tasks_are_checked_once_they_are_known() -> None:
-    check_arguments(plain, ([Output(), {"a": Output()}],), {}, lambda value: isinstance(value, Output))
-    check_arguments(plain, (), {}, lambda value: False)
+    check_arguments(plain, ([Output(), {"a": Output()}],), {}, {}, lambda value: isinstance(value, Output))
+    check_arguments(plain, (), {}, {}, lambda value: False)
 
 
 def test_parameters_named_like_keys_of_the_context_receive_them() -> None:
@@ -138,3 +141,17 @@ def test_arguments_are_bounded_and_the_bound_fits_an_argument_of_a_linux_program
         InvalidArgumentError, match=r"^the arguments of plain\(\) have 100,001 bytes as JSON, and the limit"
     ):
         encode_arguments(plain, ("x" * (MAX_ARGUMENTS_BYTES - empty + 1),), {}, {})
+
+
+def test_a_parameter_named_like_a_part_of_the_context_that_is_not_sent_is_refused() -> None:
+    words = (
+        r"^parameter ti of asks_for_what_is_not_sent\(\) is named like a part of the context that is not sent to "
+        r"the run. The function can take: ds, ds_nodash, .*, ts_nodash_with_tz$"
+    )
+    with pytest.raises(InvalidArgumentError, match=words):
+        check_arguments(asks_for_what_is_not_sent, ("x",), {}, {"ti", "ds"}, lambda value: False)
+    with pytest.raises(InvalidArgumentError, match=words):
+        encoded(asks_for_what_is_not_sent, "x")
+    for args, kwargs in ((("x", "given"), {}), (("x",), {"ti": "given"})):
+        check_arguments(asks_for_what_is_not_sent, args, kwargs, {"ti", "ds"}, lambda value: False)
+        assert encoded(asks_for_what_is_not_sent, *args, **kwargs)["args"] == ["x", "given"]

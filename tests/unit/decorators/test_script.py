@@ -364,6 +364,16 @@ def test_a_value_that_airflow_cannot_store_fails_for_the_reason_that_its_line_wo
     )
 
 
+@pytest.mark.parametrize("code", ["{None: 1}", "[{'a': ({None: 1}, 2)}]"])
+def test_a_key_that_json_would_turn_into_the_text_null_is_refused(code: str, run: Callable[..., Ran]) -> None:
+    ran = run(example.returns, code)
+    assert (ran.code, ran.out) == (1, "")
+    assert ran.err == (
+        "ValueError: the return value of returns() cannot be stored by Airflow, because it has a dict with the key "
+        "None\n"
+    )
+
+
 @pytest.mark.parametrize(
     "code",
     [

@@ -117,7 +117,7 @@ def test_an_ending_of_a_later_version_is_derived_from_the_status(status: str, en
     ],
 )
 def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
-    outcome = Outcome.of_run(found, 5.0).closed("tail", None)
+    outcome = Outcome.of_run(found, 5.0).with_log("tail", None)
     assert (outcome.ending, outcome.run_id, outcome.status) == (ending, "r1", found.status)
     assert (outcome.ended_at, outcome.log_tail) == (5.0, "tail")
     assert outcome.summary is None
@@ -125,7 +125,7 @@ def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
 
 def test_the_summary_travels_as_data() -> None:
     found = run("COMPLETED")
-    outcome = Outcome.of_run(found, 0.0).closed("", RunSummary.of_run(found).measured(RunMetrics({"COST_USD": 1.5})))
+    outcome = Outcome.of_run(found, 0.0).with_log("", RunSummary.of_run(found).measured(RunMetrics({"COST_USD": 1.5})))
     assert outcome.summary == RunSummary("r1", "", "COMPLETED", cost_usd=1.5).to_json()
 
 
@@ -179,15 +179,15 @@ def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, 
     why = ". Reason" if ending is Ending.GAVE_UP else ""
     said = f"{words}{why}: exit code 1\nRun: {URL}"
     assert full.describe(URL) == f"{said}\nThe end of its log:\nlast\nlines"
-    cut = full.closed(full.log_tail, None, log_is_cut=True)
+    cut = full.with_log(full.log_tail, None, log_is_cut=True)
     assert cut.describe(URL) == f"{said}\nIts log, as far as it could be read:\nlast\nlines"
 
 
 @pytest.mark.parametrize("ending", Ending)
 def test_only_a_run_that_failed_and_not_by_its_timeout_has_a_probable_cause_before_the_log(ending: Ending) -> None:
     cause = "Probable cause: out of memory"
-    closed = Outcome(ending, "r1", "FAILED", "exit code 137").closed("last line", None, probable_cause=cause)
-    outcome = Outcome.from_event(json.loads(json.dumps(closed.to_event())))
+    outcome = Outcome(ending, "r1", "FAILED", "exit code 137").with_log("last line", None, probable_cause=cause)
+    outcome = Outcome.from_event(json.loads(json.dumps(outcome.to_event())))
     has_cause = ending in (Ending.FAILED, Ending.NOT_STARTED)
     assert outcome.probable_cause == (cause if has_cause else "")
     assert (f": exit code 137\n{cause}\nRun: {URL}\nThe end of its log:" in outcome.describe(URL)) is has_cause
