@@ -15,8 +15,8 @@ Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 DESCRIPTION = "Show Wherobots runs, end runs and SQL sessions that no task needs, and check an installation."
 ORPHANS = (
     "List the active runs of the organization and the SQL sessions of the API key's user, and show which are orphans: "
-    "their task instance in this deployment has ended. Reads Airflow's metadata database. Without --cancel or "
-    "--stop-session nothing is changed."
+    "their task instance in this deployment has ended. Asks Airflow's REST API as the user of AIRFLOW_API_TOKEN, or of "
+    "AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD. Without --cancel or --stop-session nothing is changed."
 )
 DOCTOR = (
     "Check the connection, the key, the organization's defaults, storage and the handler of task logs. With --sql, "
@@ -118,6 +118,9 @@ def _add_orphans(commands: Subparsers) -> None:
         type=_identifier,
         help="stop this SQL session, even if a task uses it, and nothing else; repeatable",
     )
+    parser.add_argument(
+        "--airflow-url", metavar="URL", type=_web_address, help="where Airflow is (default: as it is configured)"
+    )
     _add_common(parser, "orphans")
 
 
@@ -173,6 +176,12 @@ def _moment(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a time in ISO 8601, such as 2026-11-26T08:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+
+
+def _web_address(text: str) -> str:
+    if not re.fullmatch(r"https?://[^\s?#@]+", text):
+        raise argparse.ArgumentTypeError("must be an address such as https://airflow.example.com, without a user")
+    return text
 
 
 def _s3_address(text: str) -> str:

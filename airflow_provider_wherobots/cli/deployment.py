@@ -1,122 +1,164 @@
-"""The task instances of this deployment, read from Airflow's metadata database.
+"""The task instances of this deployment, read from Airflow's public REST API: v2, or v1 on Airflow 2.11.
 
-Only DAG runs that have started are read: a run's suffix needs the microsecond of the start. The history of task
-instances is not read: every try has the same suffix, and writes it into the key of an XCom. Deleted DAG runs are
-unknown, and so are the suffixes of operators that a function executes.
+It shows only the DAGs that the user may read. Deleted DAG runs are unknown, and so are the names of runs of operators
+that a function executes, and of tasks in a loop.
+Sources: the OpenAPI documents of both versions; they agree but for what :data:`IS_V2` decides here.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Generator, Iterable, Iterator
-from contextlib import contextmanager
+import os
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
-from airflow.models import xcom
-from airflow.models.dagrun import DagRun
-from airflow.models.taskinstance import TaskInstance
-from airflow.utils.session import create_session
-from sqlalchemy import and_, or_, select
-from sqlalchemy.exc import SQLAlchemyError
+import requests
+from airflow.configuration import conf
 
+from airflow_provider_wherobots.api.runs.models import parse_time
+from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.cli.output import CommandFailedError
-from airflow_provider_wherobots.flows.orphans import ENDED_STATES, Owner, SessionUser
+from airflow_provider_wherobots.compat import AIRFLOW
+from airflow_provider_wherobots.flows.orphans import TaskInstance
 from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.xcoms import RUN_SUFFIX_KEY, SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
 
-WINDOW = timedelta(days=30)
-"""How long before the creation of a run its DAG run may have started. A DAG run that is still active may be older."""
-ROWS_AT_ONCE = 5_000
-ACTIVE = ("running", "queued")
-"""The states of a DAG run that has not ended."""
-XCom: Any = getattr(xcom, "XComModel", None) or xcom.XCom
-"""The model's name on Airflow 3, where ``XCom`` is another class, or on Airflow 2."""
-_KEY_OF_TASK = ("dag_id", "run_id", "task_id", "map_index")
-
-
-def read_task_instances(runs_created_after: datetime) -> Generator[Owner]:
-    """Read the task instances that may own runs, without their XComs. Those of the newest DAG runs come first."""
-    with _session() as session:
-        query = _query().where(_is_recent_or_active(runs_created_after - WINDOW)).order_by(DagRun.start_date.desc())
-        for row in session.execute(query.execution_options(yield_per=ROWS_AT_ONCE)):
-            yield _owner(row)
+IS_V2 = AIRFLOW >= (3, 0)
+MARGIN = timedelta(hours=1)
+"""How much earlier than a run the last change of its task instance may be: a task can end while its create is on the
+way, and the clocks may differ."""
+PAGE_SIZE = 100
+"""What Airflow's ``[api] maximum_page_limit`` allows by default."""
+RESPONSE_SECONDS = 60.0
+TOKEN, USERNAME, PASSWORD = "AIRFLOW_API_TOKEN", "AIRFLOW_API_USERNAME", "AIRFLOW_API_PASSWORD"
+"""The environment variables with the credentials."""
+_XCOMS = (RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_KEY_KEY)
 
 
-def read_noted(suffixes: Iterable[str]) -> Generator[Owner]:
-    """Read the task instances that have one of the suffixes in the key of an XCom, without their XComs."""
-    keys = [f"{RUN_SUFFIX_KEY}{suffix}" for suffix in suffixes]
-    with _session() as session:
-        for *row, key in session.execute(_query_with_xcoms(keys, XCom.key)):
-            yield replace(_owner(row), noted_suffix=key.removeprefix(RUN_SUFFIX_KEY))
+class Deployment:
+    """A client of Airflow's REST API. It logs in with its first call.
 
+    :param url: where Airflow is; default None, as Airflow's configuration says.
+    """
 
-def read_session_users(session_ids: Collection[str]) -> dict[str, list[SessionUser]]:
-    """Read the task instances that name one of the SQL sessions in an XCom, by session."""
-    xcoms: dict[tuple[Owner, bool], dict[str, str]] = {}
-    with _session() as session:
-        query = _query_with_xcoms((SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY), DagRun.state, XCom.key, XCom.value)
-        query = query.where(_is_recent_or_active(datetime.now(UTC) - WINDOW))
-        for *row, run_state, key, value in session.execute(query.execution_options(yield_per=ROWS_AT_ONCE)):
-            is_active = getattr(run_state, "value", run_state) in ACTIVE
-            xcoms.setdefault((_owner(row), is_active), {})[key] = _text(value)
-    users: dict[str, list[SessionUser]] = {session_id: [] for session_id in session_ids}
-    for (owner, is_active), texts in xcoms.items():
-        if (session_id := texts.get(SQL_SESSION_ID_KEY)) in users:
-            users[session_id].append(SessionUser(owner, is_active, texts.get(SQL_SESSION_KEY_KEY, "")))
-    return users
+    def __init__(self, url: str | None) -> None:
+        section = "api" if IS_V2 else "webserver"
+        self._url = (url or conf.get(section, "base_url", fallback="") or "http://localhost:8080").rstrip("/")
+        self._session = requests.Session()
 
+    def list_task_instances(self, runs_created_after: datetime) -> Iterator[TaskInstance]:
+        """List the task instances that may own runs, without what only :meth:`read` reads.
 
-def read_again(owner: Owner) -> Owner | None:
-    """Read a task instance again, with the keys of its XComs if it has ended. None if it is gone."""
-    with _session() as session:
-        row = session.execute(_query().where(*_is_of(TaskInstance, owner))).one_or_none()
-        if row is None:
+        A task instance is changed when it begins, is deferred and ends, but ``end_date`` is not set by every end. One
+        that is running may have begun long before its run was created.
+        """
+        # The newest first. Without an order, those between two pages may be missed; 2.11 offers none.
+        order = {"order_by": "-id"} if IS_V2 else {}
+        changed_after = (runs_created_after - MARGIN).isoformat()
+        for filters in ({"updated_at_gte": changed_after}, {"state": "running"}):
+            path = ("dags", "~", "dagRuns", "~", "taskInstances")
+            for item in self._list(path, "task_instances", **filters, **order):
+                ids = item["dag_id"], item["dag_run_id"], item["task_id"], item["map_index"]
+                yield TaskInstance(*ids, item["state"])
+
+    def read(self, known: TaskInstance) -> TaskInstance | None:
+        """Read a task instance again, with its DAG run and its XComs. None if it is gone."""
+        dag_run_path = _path_of(known)[:-2]
+        item, dag_run = self._get(*_path_of(known), str(known.map_index)), self._get(*dag_run_path)
+        if item is None or dag_run is None:
             return None
-        found = replace(_owner(row), noted_suffix=owner.noted_suffix)
-        if found.state not in ENDED_STATES:
-            return found
-        return replace(found, xcom_keys=frozenset(session.scalars(select(XCom.key).where(*_is_of(XCom, owner)))))
+        return replace(
+            known,
+            state=item["state"],
+            dag_run_start=parse_time(dag_run["start_date"]),
+            dag_run_state=dag_run["state"],
+            xcoms={key: text for key in _XCOMS if (text := self._xcom(known, key)) is not None},
+        )
+
+    def read_session_users(self, sessions: Sequence[SqlSession]) -> dict[str, list[TaskInstance]]:
+        """Read the task instances that name one of the SQL sessions in an XCom, by the session's id."""
+        users: dict[str, list[TaskInstance]] = {session.id: [] for session in sessions}
+        oldest = min(parse_time(session.created) or datetime.fromtimestamp(0, UTC) for session in sessions)
+        path = ("dags", "~", "dagRuns", "~", "taskInstances", "~", "xcomEntries")
+        for entry in self._list(path, "xcom_entries", xcom_key=SQL_SESSION_ID_KEY):
+            pushed = parse_time(entry["timestamp"])
+            if pushed is not None and pushed < oldest - MARGIN:
+                continue
+            run_id = entry["run_id"] if IS_V2 else self._run_id_at(entry["dag_id"], entry["execution_date"])
+            user = TaskInstance(entry["dag_id"], run_id, entry["task_id"], entry["map_index"], None)
+            session_id = self._xcom(user, SQL_SESSION_ID_KEY)
+            if session_id in users and (found := self.read(user)) is not None:
+                users[session_id].append(found)
+        return users
+
+    def _run_id_at(self, dag_id: str, date: str) -> str:
+        """The id of the DAG run of a date: v1 does not name the DAG run of an XCom. Empty if it is gone."""
+        dates = {"execution_date_gte": date, "execution_date_lte": date}
+        return next(
+            (str(run["dag_run_id"]) for run in self._list(("dags", dag_id, "dagRuns"), "dag_runs", **dates)), ""
+        )
+
+    def _xcom(self, task_instance: TaskInstance, key: str) -> str | None:
+        """The text of an XCom, which is JSON on v2. A custom backend's equals no id."""
+        path = (*_path_of(task_instance), "xcomEntries", key)
+        entry = self._get(*path, map_index=task_instance.map_index, stringify="true")
+        return None if entry is None else str(entry["value"]).strip('"')
+
+    def _list(self, path: Sequence[str], items: str, **params: Any) -> Iterator[dict[str, Any]]:
+        offset, total = 0, 1
+        while offset < total:
+            page = self._get(*path, limit=PAGE_SIZE, offset=offset, **params)
+            if page is None:
+                raise CommandFailedError(f"Airflow's REST API is not at {self._url}: 404")
+            yield from page[items]
+            offset, total = offset + len(page[items]), page["total_entries"] if page[items] else 0
+
+    def _get(self, *path: str, **params: Any) -> Any:
+        """Get an object of the API. None if there is no such object."""
+        if self._session.auth is None:
+            self._session.auth = self._log_in()
+        prefix = "/api/v2/" if IS_V2 else "/api/v1/"
+        return self._send("GET", prefix + "/".join(quote(part, safe="") for part in path), params=params)
+
+    def _log_in(self) -> Any:
+        token, username, password = (os.environ.get(name, "").strip() for name in (TOKEN, USERNAME, PASSWORD))
+        if not token and not (username and password):
+            raise CommandFailedError(
+                f"Airflow's REST API needs a user: set {TOKEN}, or {USERNAME} and {PASSWORD}, in the environment"
+            )
+        if not token and not IS_V2:
+            return username.encode(), password.encode()
+        if not token:
+            body = self._send("POST", "/auth/token", json={"username": username, "password": password})
+            token = str(body["access_token"]) if body else ""
+        if not re.fullmatch(r"[!-~]+", token):
+            # Whoever puts it into a header would show it in an error.
+            raise CommandFailedError(f"{TOKEN}, or what Airflow gave out for {USERNAME}, is no token")
+
+        def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
+            request.headers["Authorization"] = f"Bearer {token}"
+            return request
+
+        return authorize
+
+    def _send(self, method: str, path: str, **content: Any) -> Any:
+        """Send a call, and return what it responds with. None for 404."""
+        try:
+            # A redirect is not followed: it might lead to another server.
+            response = self._session.request(
+                method, f"{self._url}{path}", timeout=RESPONSE_SECONDS, allow_redirects=False, **content
+            )
+            if response.status_code == 404:
+                return None
+            if response.status_code >= 300:
+                raise requests.HTTPError(f"{response.status_code} {response.reason} for {method} {path}")
+            return response.json()
+        except requests.RequestException as error:
+            raise CommandFailedError(f"Airflow's REST API at {self._url}: {reason_of(error)}") from None
 
 
-@contextmanager
-def _session() -> Iterator[Any]:
-    """A new session for each read, so that no read sees what an earlier read has cached."""
-    try:
-        with create_session() as session:
-            yield session
-    except SQLAlchemyError as error:
-        # Without the statement, which has many lines.
-        reason = reason_of(getattr(error, "orig", None) or error)
-        raise CommandFailedError(f"Airflow's metadata database cannot be read: {reason}") from None
-
-
-def _query(*more: Any) -> Any:
-    """The columns that :func:`_owner` reads, and more."""
-    key = [getattr(TaskInstance, name) for name in _KEY_OF_TASK]
-    is_of_dag_run = and_(DagRun.dag_id == TaskInstance.dag_id, DagRun.run_id == TaskInstance.run_id)
-    query: Any = select(*key, DagRun.start_date, TaskInstance.state, *more)
-    return query.join(DagRun, is_of_dag_run).where(DagRun.start_date.is_not(None))
-
-
-def _query_with_xcoms(keys: Collection[str], *more: Any) -> Any:
-    return _query(*more).join(XCom, and_(*_is_of(XCom, TaskInstance))).where(XCom.key.in_(keys))
-
-
-def _is_of(model: Any, task_instance: Any) -> list[Any]:
-    return [getattr(model, name) == getattr(task_instance, name) for name in _KEY_OF_TASK]
-
-
-def _is_recent_or_active(moment: datetime) -> Any:
-    return or_(DagRun.start_date >= moment, DagRun.state.in_(ACTIVE))
-
-
-def _owner(row: Iterable[Any]) -> Owner:
-    dag_id, run_id, task_id, map_index, start, state = row
-    name = None if state is None else str(getattr(state, "value", state))
-    return Owner(dag_id, run_id, task_id, map_index, start, name)
-
-
-def _text(value: Any) -> str:
-    """The text in an XCom, which is JSON: in bytes on 2.11. Anything else, such as a custom backend's, equals no id."""
-    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value)).strip('"')
+def _path_of(task_instance: TaskInstance) -> tuple[str, ...]:
+    return "dags", task_instance.dag_id, "dagRuns", task_instance.run_id, "taskInstances", task_instance.task_id

@@ -76,7 +76,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 
 def _command(name: str) -> Callable[[argparse.Namespace], int]:
-    """Import a command. The others stay unloaded: `orphans` needs Airflow's models, the doctor all of its checks."""
+    """Import a command. The others stay unloaded: the doctor needs all of its checks."""
     if name == "orphans":
         from airflow_provider_wherobots.cli.orphans import find_orphans
 

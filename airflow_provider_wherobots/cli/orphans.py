@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from contextlib import closing
 from datetime import UTC, datetime
-from itertools import chain
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import NotFoundError, PermissionDeniedError, WherobotsApiError
@@ -14,25 +12,24 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.api.sql.calls import get_session, list_sessions
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.cli import cancelling
-from airflow_provider_wherobots.cli.deployment import read_again, read_noted, read_session_users, read_task_instances
+from airflow_provider_wherobots.cli.deployment import Deployment
 from airflow_provider_wherobots.cli.output import FAILED, CommandFailedError, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.list_runs import list_active_runs
 from airflow_provider_wherobots.flows.orphans import (
-    ENDED_STATES,
-    Owner,
     RunVerdict,
-    SessionUser,
+    TaskInstance,
     count,
     find_owners,
+    ids_of,
     judge,
     judge_session,
-    suffix_of,
 )
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.words import quoted
+from airflow_provider_wherobots.xcoms import SQL_SESSION_KEY_KEY
 
 COLUMNS = ("id", "kind", "verdict", "created", "task_instance", "state", "name")
 RUN, SESSION = "run", "SQL session"
@@ -45,22 +42,29 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     """List the active runs and SQL sessions, and end the orphans with ``--cancel``."""
     is_table = arguments.output == "table"
     report = print_result if is_table else print_message
+    deployment = Deployment(arguments.airflow_url)
     with driver_of(read_settings(arguments.conn)) as driver:
         if arguments.stop_session:
             ended = [{"id": id_, "result": _stop_named(driver, id_)} for id_ in dict.fromkeys(arguments.stop_session)]
             print_rows(ended, arguments.output, ("id", "result"))
             report(cancelling.count(ended, SESSION))
             return cancelling.exit_code(ended)
-        runs, (sessions, error) = _find_runs(driver), _find_sessions(driver)
-        rows = [_run_row(*found) for found in runs] + [_session_row(*found) for found in sessions]
-        orphans = {row["id"]: row["kind"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
+        runs, (sessions, error) = _find_runs(driver, deployment), _find_sessions(driver, deployment)
+        rows_of_runs, rows_of_sessions = (
+            [_run_row(*found) for found in runs],
+            [_session_row(*each) for each in sessions],
+        )
+        rows = rows_of_runs + rows_of_sessions
+        orphans = {row["id"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
         ended_runs, ended_sessions = [], []
         if arguments.cancel:
             # Before anything is printed: a reader such as `head` may close the pipe early.
             owners = {run.id: owner for run, owner in runs if owner is not None and run.id in orphans}
-            ended_runs = cancelling.cancel_each(driver, owners, lambda run: _why_kept(run, owners[run.id]))
+            ended_runs = cancelling.cancel_each(driver, owners, lambda run: _why_kept(deployment, run, owners[run.id]))
             ended_sessions = [
-                {"id": id_, "result": _stop_orphan(driver, id_)} for id_, kind in orphans.items() if kind == SESSION
+                {"id": session.id, "result": _stop_orphan(driver, deployment, session)}
+                for session, _ in sessions
+                if session.id in orphans
             ]
     ended = ended_runs + ended_sessions
     if is_table:
@@ -68,9 +72,9 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     else:
         results = {row["id"]: row for row in ended}
         print_rows([row | results.get(row["id"], {}) for row in rows], arguments.output, (*COLUMNS, "status", "result"))
-    report(count(judge(run, owner) for run, owner in runs))
+    report(count(row["verdict"] for row in rows_of_runs))
     if sessions:
-        report(count((judge_session(users) for _, users in sessions), SESSION))
+        report(count((row["verdict"] for row in rows_of_sessions), SESSION))
     if orphans and not arguments.cancel:
         report("Nothing was cancelled. --cancel cancels the orphans.")
     if is_table:
@@ -84,26 +88,20 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     return FAILED if has_failed else cancelling.exit_code(ended)
 
 
-def _find_runs(driver: SyncDriver) -> list[tuple[Run, Owner | None]]:
-    """The active runs, oldest first, each with the task instance it belongs to."""
+def _find_runs(driver: SyncDriver, deployment: Deployment) -> list[tuple[Run, TaskInstance | None]]:
+    """The active runs, oldest first, each with the task instance that has its ids."""
     runs = driver.run(list_active_runs(MAX_OUTAGE_SECONDS))
-    if not runs:
-        return []
     oldest = min((run.create_time for run in runs if run.create_time is not None), default=datetime.now(UTC))
-    suffixes = [suffix for run in runs if (suffix := suffix_of(run)) is not None]
-    with closing(read_noted(suffixes)) as noted, closing(read_task_instances(oldest)) as task_instances:
-        owners = find_owners(runs, chain(noted, task_instances))
-    for suffix, owner in owners.items():
-        if owner.state in ENDED_STATES:
-            owners[suffix] = read_again(owner) or owner
+    found = find_owners(runs, deployment.list_task_instances(oldest))
+    owners = {ids: deployment.read(owner) for ids, owner in found.items()}
     # A run may have ended, and its task with it, since the runs were listed: then it is no orphan.
-    active = {run.id: run for run in driver.run(list_active_runs(MAX_OUTAGE_SECONDS))}
-    return [(active[run.id], owners.get(suffix_of(run) or "")) for run in reversed(runs) if run.id in active]
+    active = {run.id: run for run in driver.run(list_active_runs(MAX_OUTAGE_SECONDS))} if runs else {}
+    return [(active[run.id], owners.get(ids_of(run))) for run in reversed(runs) if run.id in active]
 
 
 def _find_sessions(
-    driver: SyncDriver,
-) -> tuple[list[tuple[SqlSession, Sequence[SessionUser]]], WherobotsApiError | None]:
+    driver: SyncDriver, deployment: Deployment
+) -> tuple[list[tuple[SqlSession, Sequence[TaskInstance]]], WherobotsApiError | None]:
     """The caller's SQL sessions that have not ended, oldest first, each with the task instances that name it.
 
     The second is why they could not be listed.
@@ -113,11 +111,14 @@ def _find_sessions(
     except WherobotsApiError as error:
         return [], error
     sessions = sorted((session for session in listed if not session.has_ended), key=lambda session: session.created)
-    users = read_session_users([session.id for session in sessions]) if sessions else {}
+    users = deployment.read_session_users(sessions) if sessions else {}
     return [(session, users[session.id]) for session in sessions], None
 
 
-def _run_row(run: Run, owner: Owner | None) -> dict[str, Any]:
+def _run_row(run: Run, owner: TaskInstance | None) -> dict[str, Any]:
+    described = owner.describe() if owner else None
+    if owner and not owner.owns(run):
+        described = f"has the ids of {described}; of another deployment, or of before a clear"
     return {
         "id": run.id,
         "kind": RUN,
@@ -125,30 +126,30 @@ def _run_row(run: Run, owner: Owner | None) -> dict[str, Any]:
         "status": run.status,
         "created": run.create_time.isoformat(timespec="seconds") if run.create_time else None,
         "verdict": judge(run, owner).value,
-        "task_instance": owner.describe() if owner else None,
+        "task_instance": described,
         "state": owner.state if owner else None,
         "result": None,
     }
 
 
-def _session_row(session: SqlSession, users: Sequence[SessionUser]) -> dict[str, Any]:
+def _session_row(session: SqlSession, users: Sequence[TaskInstance]) -> dict[str, Any]:
     return {
         "id": session.id,
         "kind": SESSION,
-        "name": next((user.session_key for user in users if user.session_key), None),
+        "name": next((user.xcoms[SQL_SESSION_KEY_KEY] for user in users if SQL_SESSION_KEY_KEY in user.xcoms), None),
         "status": session.status,
         "created": session.created or None,
         "verdict": judge_session(users).value,
-        "task_instance": ", ".join(user.owner.describe() for user in users) or None,
-        "state": ", ".join(str(user.owner.state) for user in users) or None,
+        "task_instance": ", ".join(user.describe() for user in users) or None,
+        "state": ", ".join(str(user.state) for user in users) or None,
         "result": None,
     }
 
 
-def _why_kept(run: Run, owner: Owner) -> str | None:
+def _why_kept(deployment: Deployment, run: Run, owner: TaskInstance) -> str | None:
     """The result of a run that is not cancelled after all: its task may have been cleared since the run was judged."""
     try:
-        present = read_again(owner)
+        present = deployment.read(owner)
     except CommandFailedError as error:
         # Raised, it would hide the results of the runs before this one.
         return f"{cancelling.NOT_CANCELLED}: {error}"
@@ -160,13 +161,13 @@ def _why_kept(run: Run, owner: Owner) -> str | None:
     return f"kept: {verdict} (its task instance is {present.state or 'cleared'})"
 
 
-def _stop_orphan(driver: SyncDriver, session_id: str) -> str:
+def _stop_orphan(driver: SyncDriver, deployment: Deployment, session: SqlSession) -> str:
     """Stop a session, unless its task instances have changed since it was judged. Returns the result."""
     try:
-        verdict = judge_session(read_session_users([session_id])[session_id])
+        verdict = judge_session(deployment.read_session_users([session])[session.id])
     except CommandFailedError as error:
         return f"{cancelling.NOT_CANCELLED}: {error}"
-    return _stop(driver, session_id) if verdict is RunVerdict.ORPHAN else f"kept: {verdict}"
+    return _stop(driver, session.id) if verdict is RunVerdict.ORPHAN else f"kept: {verdict}"
 
 
 def _stop_named(driver: SyncDriver, session_id: str) -> str:

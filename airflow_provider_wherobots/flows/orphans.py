@@ -1,33 +1,26 @@
 """Which active runs and SQL sessions no task needs any more, because their task instance in this deployment has ended.
 
-A run belongs to the task instance whose suffix its name ends with. The suffix is a hash, also of the start of the DAG
-run in microseconds, so that another deployment with the same DAGs has other suffixes. A clear may give the DAG run
-another start, so the suffix in the task's XCom counts first.
+A run belongs to the task instance whose identity its name ends with. Another deployment with the same DAGs has the same
+ids, but its DAG runs have other starts, and so has a DAG run from before a clear. So a run that has only the ids of a
+task instance is nobody's for certain, unless the task's XCom names it.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.run_name import (
-    HASH_CHARS,
-    SUFFIX_CHARS,
-    Identity,
-    default_run_name,
-    durable_run_name,
-)
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
+from airflow_provider_wherobots.flows.run_name import Identity, default_run_name, durable_run_name
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_KEY_KEY
 
 SUCCESS, REMOVED = "success", "removed"
 ENDED_STATES = frozenset({SUCCESS, "failed", "skipped", "upstream_failed", REMOVED})
 """States in which Airflow does nothing more with a task instance, unless it is cleared. In every other state, also one
 of a later Airflow, a try follows the run or will re-attach to it."""
-_SUFFIX = re.compile(rf"-[0-9a-f]{{{HASH_CHARS}}}")
+ACTIVE_DAG_RUN_STATES = frozenset({"running", "queued"})
 
 
 class RunVerdict(StrEnum):
@@ -41,26 +34,32 @@ class RunVerdict(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Owner:
-    """A task instance, as the metadata database describes it. ``state`` None is a task instance without a state, as
-    after a clear; ``xcom_keys`` are only needed if it has ended; without ``noted_suffix`` its suffix is computed from
-    the other fields.
+class TaskInstance:
+    """A task instance, as Airflow's REST API describes it.
+
+    :param state: None for a task instance without a state, as after a clear.
+    :param dag_run_start: the start of its DAG run. A clear of an ended DAG run changes it.
+    :param dag_run_state: the state of its DAG run.
+    :param xcoms: the texts of its XComs, by key.
     """
 
     dag_id: str
     run_id: str
     task_id: str
     map_index: int
-    dag_run_start: datetime
     state: str | None
-    xcom_keys: frozenset[str] = frozenset()
-    noted_suffix: str = ""
+    dag_run_start: datetime | None = None
+    dag_run_state: str = ""
+    xcoms: Mapping[str, str] = field(default_factory=dict)
 
     @property
-    def suffix(self) -> str:
-        """The end of the name of each of its runs."""
-        ids = self.dag_id, self.run_id, self.task_id, self.map_index
-        return self.noted_suffix or Identity.of_task(*ids, self.dag_run_start).suffix
+    def identity(self) -> Identity:
+        """What the names of its runs end with, computed from its ids and the start of its DAG run."""
+        return Identity.of_task(self.dag_id, self.run_id, self.task_id, self.map_index, self.dag_run_start)
+
+    def owns(self, run: Run) -> bool:
+        """Whether a run with its ids is a run of this deployment for certain."""
+        return Identity.in_name(run.name) == self.identity or self.xcoms.get(RUN_ID_KEY) == run.id
 
     def describe(self) -> str:
         """Name the task instance: ``dag.task run_id``, with its map index if it has one."""
@@ -68,53 +67,43 @@ class Owner:
         return f"{self.dag_id}.{self.task_id}{index} {self.run_id}"
 
 
-@dataclass(frozen=True, slots=True)
-class SessionUser:
-    """A task instance with a SQL session in an XCom. ``session_key`` is empty unless it has started the session."""
-
-    owner: Owner
-    is_dag_run_active: bool
-    session_key: str = ""
+def ids_of(run: Run) -> str:
+    """The part of a run's name that stands for the ids of its task instance. Empty if the name has none."""
+    identity = Identity.in_name(run.name)
+    return identity.task if identity else ""
 
 
-def suffix_of(run: Run) -> str | None:
-    """The suffix of a run's name, or None if the name has none."""
-    end = run.name[-SUFFIX_CHARS:]
-    return end if _SUFFIX.fullmatch(end) else None
-
-
-def find_owners(runs: Iterable[Run], task_instances: Iterable[Owner]) -> dict[str, Owner]:
-    """The task instances that runs belong to, by suffix. ``task_instances`` are read until every run has its owner."""
-    missing = {suffix for run in runs if (suffix := suffix_of(run)) is not None}
-    owners: dict[str, Owner] = {}
-    if not missing:
-        return owners
-    for candidate in task_instances:
-        suffix = candidate.suffix
-        if suffix in missing:
-            owners[suffix] = candidate
-            missing.remove(suffix)
-            if not missing:
+def find_owners(runs: Iterable[Run], task_instances: Iterable[TaskInstance]) -> dict[str, TaskInstance]:
+    """The task instances whose ids runs have, by :func:`ids_of`. They are read until every run has one."""
+    wanted = {ids for run in runs if (ids := ids_of(run))}
+    owners: dict[str, TaskInstance] = {}
+    for candidate in task_instances if wanted else ():
+        ids = candidate.identity.task
+        if ids in wanted:
+            owners[ids] = candidate
+            if len(owners) == len(wanted):
                 break
     return owners
 
 
-def judge(run: Run, owner: Owner | None) -> RunVerdict:
-    """What an active run is to this deployment. ``owner`` is None if this deployment has none."""
-    if owner is None or owner.suffix != suffix_of(run):
+def judge(run: Run, owner: TaskInstance | None) -> RunVerdict:
+    """What an active run is to this deployment. ``owner`` is the task instance with its ids, or None."""
+    if owner is None or owner.identity.task != ids_of(run):
         return RunVerdict.OF_OTHERS
+    if not owner.owns(run):
+        return RunVerdict.UNSURE
     if owner.state not in ENDED_STATES:
         return RunVerdict.IN_USE
-    if RUN_LEFT_ACTIVE_KEY in owner.xcom_keys:
+    if RUN_LEFT_ACTIVE_KEY in owner.xcoms:
         # Regardless of the state: the task may have been marked, or removed from its DAG, after it succeeded.
         return RunVerdict.LEFT_ACTIVE
     if owner.state not in (SUCCESS, REMOVED):
         return RunVerdict.ORPHAN
     # A task that waits for its run succeeds after the run has ended. So it was marked, or did not wait, or was removed.
-    return RunVerdict.ORPHAN if RUN_ID_KEY in owner.xcom_keys else RunVerdict.UNSURE
+    return RunVerdict.ORPHAN if RUN_ID_KEY in owner.xcoms else RunVerdict.UNSURE
 
 
-def judge_session(users: Iterable[SessionUser]) -> RunVerdict:
+def judge_session(users: Iterable[TaskInstance]) -> RunVerdict:
     """What a SQL session is to this deployment, whose task instances name it in an XCom.
 
     A later task of the same DAG run can use it too, so it is in use until the DAG run has ended. After that, only a
@@ -123,18 +112,16 @@ def judge_session(users: Iterable[SessionUser]) -> RunVerdict:
     found = list(users)
     if not found:
         return RunVerdict.OF_OTHERS
-    if any(user.is_dag_run_active or user.owner.state not in ENDED_STATES for user in found):
+    if any(user.dag_run_state in ACTIVE_DAG_RUN_STATES or user.state not in ENDED_STATES for user in found):
         return RunVerdict.IN_USE
-    is_own = any(_is_own_key(user.session_key, user.owner) for user in found)
-    return RunVerdict.ORPHAN if is_own else RunVerdict.UNSURE
+    return RunVerdict.ORPHAN if any(map(_has_own_session, found)) else RunVerdict.UNSURE
 
 
-def _is_own_key(session_key: str, owner: Owner) -> bool:
-    """Whether a session has the key of its start task, which is made like the name of a run. A UUID can end like it."""
-    identity = Identity.in_name(session_key)
-    if identity is None:
-        return False
-    return session_key == durable_run_name(default_run_name(owner.dag_id, owner.task_id), identity)
+def _has_own_session(user: TaskInstance) -> bool:
+    """Whether a session has the key of its start task, which is made like the name of a run."""
+    key = user.xcoms.get(SQL_SESSION_KEY_KEY, "")
+    identity = Identity.in_name(key)
+    return identity is not None and key == durable_run_name(default_run_name(user.dag_id, user.task_id), identity)
 
 
 def count(verdicts: Iterable[RunVerdict], noun: str = "active run") -> str:
