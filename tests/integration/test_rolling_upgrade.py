@@ -185,11 +185,9 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     run = Run.from_json({"id": "r1", "status": "COMPLETED", "name": "dag.task"})
     summary = RunSummary.of_run(run).to_json()
     ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
-    wait = AwaitingQuota(
-        QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1, unclear=True, passed_over=["r0"]), Sleep(300.0)
-    )
+    wait = AwaitingQuota(QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1), Sleep(300.0))
     with pytest.raises(TaskDeferred) as waiting:
-        task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._defer_for_quota(wait, {"suffix": ""})
+        task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._await_quota(wait)
     quota_classpath, quota_kwargs = waiting.value.trigger.serialize()
     by_name = WherobotsNamedRunTrigger(conn_id, {**kwargs["follow"], "run_id": ""}, "nightly-stats", 1e9)
     return {
