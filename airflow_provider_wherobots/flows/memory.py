@@ -22,11 +22,12 @@ Unknown is not nothing: then nothing that has ended is taken over, and nothing u
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
 from airflow_provider_wherobots.flows.run_name import Identity
+from airflow_provider_wherobots.stored import known_arguments
 
 
 class Past(StrEnum):
@@ -49,8 +50,11 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatementMemory:
-    """What is known of a SQL statement that was sent. ``outcome`` is empty as long as it is not known."""
+    """What is known of a SQL statement that was sent. ``position`` is its place in the task, from 0; ``outcome`` is empty
+    as long as it is not known.
+    """
 
+    position: int
     execution_id: str
     session_id: str
     outcome: str = ""
@@ -70,7 +74,7 @@ class Memory:
     :param is_create_unanswered: whether a create was sent whose response is not known, so that it may have created a
         run that is in no list yet.
     :param is_done: whether the round has ended.
-    :param statements: the SQL statements that were sent, by position.
+    :param statements: the SQL statements that were sent and are not only reads, in order.
     :param session_id: of the SQL session that the task has started for itself, or empty.
     """
 
@@ -82,7 +86,7 @@ class Memory:
     runs: tuple[str, ...] = ()
     is_create_unanswered: bool = False
     is_done: bool = False
-    statements: Mapping[str, StatementMemory] = field(default_factory=dict)
+    statements: tuple[StatementMemory, ...] = ()
     session_id: str = ""
 
     @classmethod
@@ -133,25 +137,24 @@ class Memory:
         """The round has ended: no retry follows."""
         return replace(self, is_done=True)
 
-    def statement_sent(self, position: str, execution_id: str, session_id: str) -> Memory:
-        """A SQL statement that is not only a read is about to be sent."""
-        return self._with_statement(position, StatementMemory(execution_id, session_id))
+    def statement(self, position: int) -> StatementMemory | None:
+        """What is known of the statement at a place in the task; None if it was not sent."""
+        return next((known for known in self.statements if known.position == position), None)
 
-    def statement_ended(self, position: str, outcome: str) -> Memory:
-        """The outcome of a SQL statement that was sent is known."""
-        return self._with_statement(position, replace(self.statements[position], outcome=outcome))
+    def with_statement(self, statement: StatementMemory) -> Memory:
+        """A SQL statement that is not only a read is about to be sent, or its outcome is known."""
+        others = (known for known in self.statements if known.position != statement.position)
+        return replace(self, statements=tuple(sorted((*others, statement), key=lambda known: known.position)))
 
     def has_session(self, session_id: str) -> Memory:
         """The task has started a SQL session for itself; empty once it has ended."""
         return replace(self, session_id=session_id)
 
-    def _with_statement(self, position: str, statement: StatementMemory) -> Memory:
-        return replace(self, statements={**self.statements, position: statement})
-
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        return {**document, "past": self.past.value, "passed_over": list(self.passed_over), "runs": list(self.runs)}
+        lists = {name: list(document[name]) for name in ("passed_over", "runs", "statements")}
+        return {**document, **lists, "past": self.past.value}
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -167,10 +170,9 @@ class Memory:
                 runs=tuple(document["runs"]),
                 is_create_unanswered=bool(document["is_create_unanswered"]),
                 is_done=bool(document["is_done"]),
-                statements={
-                    position: StatementMemory(kept["execution_id"], kept["session_id"], kept["outcome"])
-                    for position, kept in document["statements"].items()
-                },
+                statements=tuple(
+                    StatementMemory(**known_arguments(StatementMemory, kept)) for kept in document["statements"]
+                ),
                 session_id=str(document["session_id"]),
             )
         except (KeyError, TypeError, AttributeError) as error:

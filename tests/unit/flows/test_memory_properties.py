@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.memory import Answer, Memory, Past
+from airflow_provider_wherobots.flows.memory import Answer, Memory, Past, StatementMemory
 from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import Rules, Submission, submit_run
 from tests.unit.flows.fake_service import FakeService
@@ -184,8 +184,10 @@ def test_a_document_is_read_as_it_was_written() -> None:
         .looked(["r1"])
         .create_sent()
         .has_run("r2")
-        .statement_sent("1", "e1", "s1")
-        .statement_ended("1", "succeeded")
+        .with_statement(StatementMemory(1, "e1", "s1"))
+        .with_statement(StatementMemory(0, "e0", "s1"))
+        .with_statement(StatementMemory(1, "e1", "s1", "succeeded"))
         .has_session("s1")
     )
+    assert [statement.position for statement in memory.statements] == [0, 1]
     assert Memory.from_json(json.loads(json.dumps(memory.to_json()))).to_json() == memory.to_json() | {"past": "known"}
