@@ -50,8 +50,8 @@ class Answer(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StatementMemory:
-    """What is known of a SQL statement that was sent. ``position`` is its place in the task, from 0; ``outcome`` is empty
-    as long as it is not known.
+    """What is known of a SQL statement that was sent. ``position`` is its place in the task, from 0. ``outcome`` is
+    empty as long as it is not known.
     """
 
     position: int
