@@ -39,6 +39,7 @@ from airflow_provider_wherobots.flows.twins import TwinWatch
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
+from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.begun_tries import last_begun
 from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.run_suffix import (
@@ -90,18 +91,19 @@ class SubmitTry(RunTry[CreatesRun]):
             reuse_ended=is_restarted and expects_run,
         )
 
-    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "", **of_later_versions: Any) -> Any:
+    @ignore_unknown
+    def resume_after_quota_wait(self, quota: Mapping[str, Any], suffix: str = "") -> Any:
         """Repeat the create call. ``suffix`` is empty if it is not known."""
         self._suffix = suffix
         return self._work(QuotaWait.from_kwargs(quota), look_first=True)
 
+    @ignore_unknown
     def resume_with(
         self,
         event: Mapping[str, Any],
         reattached: bool = False,
         started_at: float = 0.0,
         suffix: str = "",
-        **of_later_versions: Any,
     ) -> Any:
         """Finish with a trigger's event, or begin again if the run ended because the previous try had cancelled it.
 
