@@ -155,34 +155,17 @@ def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
     return (yield from follow_run(replace(options, run_id=run_id, started_at=moment)))
 
 
-def follow_created_run(options: FollowOptions) -> Flow[Outcome]:
-    """Get a run, publish its id, and follow it to its end: what a task does that starts in the triggerer.
-
-    The outcome has no ``run_id`` if there is no such run.
-    """
-    try:
-        run = yield from get_created_run(options, REFUSED_SECONDS)
-    except WherobotsApiError as error:
-        moment = yield from now()
-        return Outcome(Ending.GAVE_UP, "", "", f"Run {words.short(options.run_id)}: {error}", ended_at=moment)
-    yield from _announce(run)
-    del run
-    return (yield from follow_run(options))
-
-
 def _announce(run: Run) -> Flow[str]:
     yield Note(logging.INFO, f"Run {words.short(run.id)} ({words.short(run.name)}) was found")
     yield Publish(RUN_ID_KEY, run.id)
     return run.id
 
 
-def get_created_run(options: FollowOptions, refused_seconds: float = 0.0) -> Flow[Run]:
-    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet. ``refused_seconds``
-    is how long other refusals are tolerated.
-    """
+def get_created_run(options: FollowOptions) -> Flow[Run]:
+    """Get a run that may have been created a moment ago: for a minute Get Run may not know it yet."""
     began_at = yield from now()
     left = math.inf if options.deadline is None else max(0.0, options.deadline - began_at)
-    outage = Outage(min(options.max_outage_seconds, left), refused_seconds)
+    outage = Outage(min(options.max_outage_seconds, left))
     known_by = began_at + min(APPEARANCE_SECONDS, left)
     while True:
         try:
