@@ -66,7 +66,6 @@ class FollowOptions(Kept):
         comes a delay after that. Default False: at once.
     :param twin_suffix: the suffix of the names of the task's runs, if a create call whose response was lost may have
         started a second one; default empty.
-    :param keep_log_tail: whether the outcome of a run that completed also has the end of its log; default False.
     """
 
     run_id: str
@@ -82,7 +81,6 @@ class FollowOptions(Kept):
     limit_name: str = "execution_timeout"
     is_new: bool = False
     twin_suffix: str = ""
-    keep_log_tail: bool = False
 
     def poll_delay(self, moment: float) -> float:
         """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
@@ -216,7 +214,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
         yield Note(logging.INFO, summary.observation)
     # An exception in the middle of a log may not be what ended the run.
     errors = LastErrors() if log.has_unread_rest else log.errors
-    tail = log.tail.explain(errors.last) if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
+    tail = log.tail.explain(errors.last) if outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
     cause = errors.probable_cause(outcome.reason)
@@ -226,7 +224,7 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
 def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
     moment = yield from now()
-    options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result, keep_log_tail=True)
+    options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
     return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))

@@ -24,7 +24,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, begin_of_copy, copy_log, end_of_copy
+from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
 from airflow_provider_wherobots.flows.follow import LAST_LOOK_SECONDS, FollowOptions, settle_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
@@ -72,7 +72,7 @@ class RunTry(TaskTry[T, RunAttempt]):
         return starts_over
 
     def finish_resumed(self, outcome: Outcome) -> Any:
-        """Finish a task that a trigger has waited for, and copy the run's log, as ``[wherobots]`` configures it.
+        """Finish a task that a trigger has waited for, and copy the run's log, if ``[wherobots]`` configures it.
 
         The copy takes up to 15 minutes, so it comes after the XComs.
         """
@@ -86,20 +86,16 @@ class RunTry(TaskTry[T, RunAttempt]):
                 self.log.warning("The log of run %s could not be copied: %s", outcome.run_id, reason_of(error))
 
     def _copy_log(self, outcome: Outcome) -> None:
-        """Copy the log, or its end, which the exception of a run that did not complete has anyway."""
-        run_id, part = outcome.run_id, self.task.copy_log_on_resume
+        run_id, deadline = outcome.run_id, self.deadline
         # When a run is given up, the service has not answered for a long time.
-        if not self.task.poll_logs or not run_id or outcome.ending is Ending.GAVE_UP:
+        is_readable = bool(run_id) and outcome.ending is not Ending.GAVE_UP
+        if not (self.task.copy_log_on_resume and self.task.poll_logs and is_readable):
             return
-        if part == "all":
-            deadline = self.deadline
-            seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
-            if seconds <= 0:
-                self.log.warning("The log of run %s is not copied: execution_timeout has passed", run_id)
-                return
-            self.attempt.run(copy_log(run_id, seconds, failed=outcome.has_failed))
-        elif part == "tail" and outcome.ending is Ending.COMPLETED and outcome.log_tail:
-            self.log.info("%s\n%s\n%s", begin_of_copy(run_id, part), outcome.log_tail, end_of_copy(run_id))
+        seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
+        if seconds <= 0:
+            self.log.warning("The log of run %s is not copied: execution_timeout has passed", run_id)
+            return
+        self.attempt.run(copy_log(run_id, seconds))
 
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
@@ -255,5 +251,4 @@ def follow_options(task: FollowsRun, started_at: float, deadline: float | None) 
         max_outage_seconds=task.max_outage_seconds,
         cancel_at_deadline=task.cancel_on_kill,
         return_result=task.return_result,
-        keep_log_tail=task.copy_log_on_resume == "tail",
     )

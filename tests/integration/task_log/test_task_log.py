@@ -18,8 +18,7 @@ from typing import Any
 import pytest
 from airflow.utils.log.file_task_handler import _interleave_logs
 
-from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
-from airflow_provider_wherobots.flows.copy_log import begin_of_copy, copy_log, end_of_copy
+from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.hooks import recent_connections, wherobots
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
@@ -29,11 +28,9 @@ from airflow_provider_wherobots.task_log.entries import (
     is_structured,
     read_entries,
     record_writer,
-    write_entry,
 )
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from tests.unit.flows.script import Script, answers
 from wherobots_local.control.client import ControlClient
 
 T0 = 1_795_593_600_123_456_789
@@ -486,24 +483,3 @@ def shown_of(*paths: Path) -> list[str]:
     texts: list[Any] = [path.read_text() for path in paths]
     shown = _interleave_logs(*(iter(text.splitlines()) if is_structured() else text for text in texts))
     return [str(getattr(line, "event", line)) for line in shown]
-
-
-def test_airflow_shows_a_copied_log_between_its_marks(tmp_path: Path, log_to: LogTo) -> None:
-    """The worker copies it long after its lines were written, and Airflow sorts by time."""
-    path = tmp_path / "attempt=1.log"
-    logger = log_to(path)
-    script = Script(answers(LogPage(tuple((str(T0 + n * 10**6), f"line {n}") for n in range(3)))))
-    script.run(copy_log("r1", 60.0, failed=False))
-    write_entry(logger, Entry(T0 // 10**3 - 10**6, logging.INFO, "The triggerer follows run r1"))
-    write_entry(logger, Entry(T0 // 10**3 + 10**9, logging.INFO, "The task resumes"))
-    for record in script.records:
-        record_writer(logger)(record)
-    lines = shown_of(path)
-    texts = [
-        "The triggerer follows run r1",
-        begin_of_copy("r1", "all"),
-        *("line 0", "line 1", "line 2"),
-        end_of_copy("r1"),
-        "The task resumes",
-    ]
-    assert all(line.endswith(text) for line, text in zip(lines, texts, strict=True)), lines
