@@ -266,7 +266,6 @@ def _observe_log_run(trial: Trial) -> Flow[None]:
     until = min(trial.until, (yield from now()) + plan.late_seconds)
     yield from _try(calls.get_run_metrics(run_id))
     yield from reader.drain(DRAIN_SECONDS, trial.until, run.ended_ago)
-    yield from reader.release()
     yield from _read_short_pages(run_id)
     yield from _read_long_pages(run_id)
     # The provider's reader has stopped. Lines may come later.

@@ -25,6 +25,5 @@ def copy_log(run_id: str, seconds: float) -> Flow[None]:
     until = (yield from now()) + seconds
     log = LogForwarder(run_id, deadline=until)
     yield from log.drain(UNREADABLE_SECONDS, until, ended_ago=math.inf)
-    yield from log.release()
     if not log.has_unread_rest:
         yield Note(logging.INFO, f"Copied {run}")

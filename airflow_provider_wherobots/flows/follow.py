@@ -116,7 +116,6 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
         # A task that is killed also writes the lines it has read.
         yield from log.release()
         raise
-    yield from log.release()
     return replace(outcome, outage_seconds=outage.seconds(outcome.ended_at))
 
 
@@ -200,7 +199,6 @@ def _conclude(
         # The log may not have been read yet: read it briefly even if the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
         yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
-        yield from log.release(failed=outcome.has_failed)
     summary = yield from add_metrics(summary, options.deadline)
     return (yield from _close(outcome, summary, log, options))
 
@@ -259,7 +257,6 @@ def _stop_at_deadline(
         if run.is_terminal and run.status != CANCELLED:
             # It had ended before the cancel arrived.
             outcome = Outcome.of_run(run, moment)
-            yield from log.release(failed=outcome.has_failed)
         summary = yield from add_metrics(summary)
     return (yield from _close(outcome, summary, log, options))
 

@@ -25,7 +25,7 @@ from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefet
 from airflow_provider_wherobots.flows.retry import pause_of, time_left
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
-from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader, split_lines
+from airflow_provider_wherobots.logs.records import LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
@@ -59,8 +59,6 @@ class LogForwarder:
         self._reader = RecordReader()
         # What is not forwarded yet of the last page. Something remains only if forwarding is interrupted.
         self._untaken: Iterator[list[LogRecord]] = iter(())
-        self._held: LogRecord | None = None
-        self._held_since = 0.0
         # The failure of the last call, and how many have failed in a row.
         self._failure: WherobotsApiError | None = None
         self._failures = 0
@@ -99,7 +97,6 @@ class LogForwarder:
             silence = self._caught_up_at - self._fresh_at
             # Not negative, unless the clock was set back.
             if 0.0 <= moment - self._caught_up_at < min(silence, longest_pause):
-                yield from self._release_overdue(moment)
                 return False
         return (yield from self.catch_up(until))
 
@@ -112,22 +109,11 @@ class LogForwarder:
             self._fresh_at = moment
         is_caught_up = not behind and not self._held_up and self._failure is None
         self._caught_up_at = moment if is_caught_up else None
-        yield from self._release_overdue(moment)
         return behind
 
-    def _release_overdue(self, moment: float) -> Flow[None]:
-        # Later than this moment only if the clock was set back.
-        self._held_since = min(self._held_since, moment)
-        if self._reader.held_from is not self._held:
-            self._held, self._held_since = self._reader.held_from, moment
-        elif self._held is not None and moment >= self._held_since + MAX_HELD_SECONDS:
-            yield from self.release()
-
-    def release(self, *, failed: bool = False) -> Flow[None]:
-        """Forward the lines that are held back. ``failed``: the run has failed, and its log was read to its end."""
+    def release(self) -> Flow[None]:
+        """Forward the lines that an interruption has left."""
         yield from self._take_all()
-        if records := self._reader.release(failed=failed):
-            yield Forward(records)
 
     def read_last(self, until: float, timeout: float) -> Flow[None]:
         """Read the log a last time, with recently left pages, when following ends before the run does."""
@@ -269,7 +255,6 @@ def print_log(run_id: str) -> Flow[bool]:
     """Forward a run's log as far as it exists. Returns whether it could be read."""
     log = LogForwarder(run_id)
     yield from log.drain(0.0, math.inf)
-    yield from log.release()
     return log.is_read
 
 

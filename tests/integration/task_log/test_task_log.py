@@ -18,7 +18,6 @@ from typing import Any
 import pytest
 from airflow.utils.log.file_task_handler import _interleave_logs
 
-from airflow_provider_wherobots.api.runs.models import LogLine
 from airflow_provider_wherobots.hooks import recent_connections, wherobots
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
@@ -257,25 +256,6 @@ def written_by_an_earlier_trigger(path: Path, log_to: LogTo, *texts: str) -> Non
     logger.info(FIRST)
     for n, text in enumerate(texts):
         record_writer(logger)(LogRecord(T0 + n, logging.INFO, text))
-
-
-@pytest.mark.parametrize("written", [1, 4])
-def test_a_traceback_that_an_earlier_trigger_held_back_or_wrote_as_a_warning_is_there_once(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, written: int
-) -> None:
-    ti = attempt(monkeypatch, tmp_path)
-    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
-    texts = ["WARNING careful", "Traceback (most recent call last):", '  File "job.py", line 3', "ValueError: bust"]
-    written_by_an_earlier_trigger(one, log_to, *texts[:written])
-    log = ResumedLog(log_to(two), ti)
-    asyncio.run(log.resume(FIRST))
-    reader = RecordReader()
-    records = [
-        record for n, text in enumerate(texts) for some in reader.steps([LogLine(T0 + n, text)]) for record in some
-    ]
-    for record in records + reader.release(failed=True):
-        log.write(record)
-    assert [entry.text for entry in entries(two)] == [FIRST, *texts]
 
 
 @pytest.mark.skipif(not is_structured(), reason="2.11 writes no JSON")

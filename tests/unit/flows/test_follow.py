@@ -30,11 +30,10 @@ from airflow_provider_wherobots.flows.follow import (
     FollowOptions,
     follow_run,
 )
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
 from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
@@ -795,83 +794,6 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
 )
 def test_what_is_followed_and_how_is_said_in_one_line(options: FollowOptions, deferred: bool, words: str) -> None:
     assert options.describe(deferred) == words
-
-
-FATAL = [
-    "24/09/25 18:23:01 WARN Main: careful",
-    "Traceback (most recent call last):",
-    '  File "job.py", line 3, in <module>',
-    "ValueError: bust",
-]
-SHUTDOWN = ["24/09/25 18:23:05 INFO SparkContext: Invoking stop() from shutdown hook"]
-
-
-def fatal_log(at: float, *more: tuple[float, str]) -> FakeLog:
-    lines = [*((at, text) for text in FATAL), *more]
-    return FakeLog([FakeLine(arrives, T0 + n, text) for n, (arrives, text) in enumerate(lines)])
-
-
-@pytest.mark.parametrize(
-    ("status", "level"),
-    [
-        ("FAILED", logging.ERROR),
-        ("TIMED_OUT", logging.ERROR),
-        ("COMPLETED", logging.WARNING),
-        ("CANCELLED", logging.WARNING),
-    ],
-)
-@pytest.mark.parametrize("more", [(), ((20.0, SHUTDOWN[0]),), ((33.0, SHUTDOWN[0]),)])
-def test_a_traceback_after_a_warning_is_an_error_where_it_ends_a_run_that_failed(
-    status: str, level: int, more: tuple[tuple[float, str], ...]
-) -> None:
-    service = FakeService()
-    service.add_run("some_name", START, plan=((0, "RUNNING"), (30, status)), log=fatal_log(15.0, *more))
-    _, script = follow(service)
-    assert texts(script.records) == FATAL + [text for _, text in more]
-    after = [logging.INFO] * len(more)
-    assert [record.level for record in script.records] == [logging.WARNING, level, level, level, *after]
-
-
-def test_a_traceback_does_not_wait_long_for_the_runs_end() -> None:
-    service = FakeService()
-    run = service.add_run("some_name", START, plan=((0, "RUNNING"),), log=fatal_log(0.0))
-    script = Script(service)
-    forwarder = LogForwarder(run.id)
-    while len(script.records) < len(FATAL):
-        script.run(forwarder.catch_up(script.now + 10))
-        script.now += 5
-    assert MAX_HELD_SECONDS <= script.elapsed <= MAX_HELD_SECONDS + 10
-    assert [record.level for record in script.records] == [logging.WARNING] * 4
-
-
-def test_each_traceback_waits_for_itself() -> None:
-    tracebacks = [(10.0 * n, text) for n in range(1, 8) for text in FATAL]
-    log = FakeLog([FakeLine(arrives, T0 + n, text) for n, (arrives, text) in enumerate(tracebacks)])
-    service = FakeService()
-    service.add_run("some_name", START, plan=((0, "RUNNING"), (80, "FAILED")), log=log)
-    _, script = follow(service, polling_interval=2)
-    assert [record.level for record in script.records] == [logging.WARNING] * 25 + [logging.ERROR] * 3
-
-
-@pytest.mark.parametrize("end", ["deadline", "lost sight", "interrupted"])
-def test_what_is_held_back_is_written_however_following_ends(end: str) -> None:
-    service = FakeService()
-    service.add_run("some_name", START, plan=((0, "RUNNING"),), log=fatal_log(0.0))
-
-    def answer(call: Call[Any], moment: float) -> Any:
-        if end != "deadline" and moment > START + 20 and call.operation == "getJobRun":
-            raise PermissionDeniedError(call.operation, 403) if end == "lost sight" else KeyboardInterrupt
-        return service(call, moment)
-
-    script = Script(answer)
-    flow = follow_run(FollowOptions("run0", START, deadline=START + 30 if end == "deadline" else None))
-    if end == "interrupted":
-        with pytest.raises(KeyboardInterrupt):
-            script.run(flow)
-    else:
-        assert script.run(flow).ending is (Ending.DEADLINE if end == "deadline" else Ending.GAVE_UP)
-    assert texts(script.records) == FATAL
-    assert {record.level for record in script.records} == {logging.WARNING}
 
 
 def test_a_cancel_that_is_refused_at_the_deadline_leaves_time_for_the_log() -> None:

@@ -31,7 +31,7 @@ from airflow_provider_wherobots.flows.forward_logs import (
     LogForwarder,
     print_log,
 )
-from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader
+from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from tests.unit.flows.fake_log import T0, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Hang, Script, always, answers, texts
@@ -203,8 +203,7 @@ def test_items_in_slices_become_the_same_records_as_read_one_by_one(items: list[
         patch.setattr(forward_logs, "SLICE_CHARS", 40)
         script, log = Slices(*items), LogForwarder("r1")
         script.run(log.catch_up(inf))
-        script.run(log.release())
-    assert script.records == records + reader.release()
+    assert script.records == records
 
 
 def test_each_line_carries_its_own_time() -> None:
@@ -650,7 +649,6 @@ def test_a_log_that_can_be_read_again_is_said_once_and_before_its_lines(text: st
     for _ in range(4):
         script.run(forwarder.catch_up(script.now + 100))
         script.now += 30
-    script.run(forwarder.release())
     assert said == [
         f"The run's log cannot be read for now ({down}); this does not affect the run",
         "The run's log can be read again",
@@ -699,17 +697,3 @@ def test_a_quiet_log_is_read_at_once_after_the_clock_was_set_back() -> None:
     script.now += 25.0
     script.run(log.keep_up(inf, 20.0))
     assert len(script.sent) == reads + 2
-
-
-def test_a_stack_trace_is_released_in_time_though_the_clock_was_set_back() -> None:
-    trace = (
-        LogLine("1750000000000000000", "12:00:00 WARN a"),
-        LogLine("1750000000000000001", "java.lang.IllegalStateException: b"),
-    )
-    log, script = LogForwarder("run0"), Script(always(LogPage(trace)))
-    script.run(log.keep_up(inf, 20.0))
-    assert len(script.records) == 1
-    for step in (-3_600.0, MAX_HELD_SECONDS):
-        script.now += step
-        script.run(log.keep_up(inf, 20.0))
-    assert len(script.records) == 2
