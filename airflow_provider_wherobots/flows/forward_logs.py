@@ -1,7 +1,25 @@
 """Forwarding a run's log: page after page until caught up, and after the run's end until the log is quiet.
 
-A failed logs call never affects the task's result. Consecutive failures log one warning. After the run's end, only a
-log that could not be read to its end logs one.
+A log is read in rounds: with each poll while the run is active, then in a drain. A round requests pages, without
+sleeping, until there are no more for now or its time is over. The log is always in one of these states, and each round
+leaves it in one:
+
+==========  ===========================================================  ==============================================
+state       meaning                                                      then
+==========  ===========================================================  ==============================================
+`Unread`    no round yet                                                 the next round is due
+`Current`   it was read to its present end                               the next round is due after as long a silence
+`Behind`    the round's time was over before                             the next round is due
+`Limited`   the API key may not be used before the round's time is over  the next round is due
+`Failing`   the last calls failed                                        the next round is due; one warning in all
+`Blocked`   a line is too long to be read                                the next round is due; one warning in all
+==========  ===========================================================  ==============================================
+
+Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
+of a page are taken over before the first effect that can be interrupted. An interruption leaves them to ``release``.
+
+A failed logs call never affects the task's result. After the run's end, only a log that could not be read to its end
+logs a warning.
 """
 
 from __future__ import annotations
@@ -9,7 +27,9 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import chain
+from typing import TypeAlias
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
@@ -33,16 +53,52 @@ QUIET_LOOKS = (1.0, 3.0, 7.0)
 """Seconds after the run's end at which its log is read for late lines. If none has come by the last, it is complete."""
 ROUNDING_SECONDS = 0.01
 """Sums of these delays that differ by less are equal."""
-SECOND_LOOK_SECONDS = 10.0
-"""Seconds until a page that was left for the next one is read again."""
-LOOK_FAILURES, LAST_LOOK_FAILURES = 5, 2
-"""After this many failed calls in a row a second look is given up, and its late lines are lost: if one of its pages is
-unreadable, new lines would wait forever. Fewer after the run's end, where there is less time.
-"""
 CATCH_UP_SECONDS = 10.0
 """How long pages are read before the run's status is polled again."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
 """The most lines and characters forwarded at once: between two slices a driver can yield to the event loop."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unread:
+    """No round yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Current:
+    """Read to its present end ``at`` a moment, and ``fresh_at``: when it last had new lines. In epoch seconds."""
+
+    at: float
+    fresh_at: float
+
+
+@dataclass(frozen=True, slots=True)
+class Behind:
+    """The time was over before the log's end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """The service limits the API key for longer than there is time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failing:
+    """The last calls failed."""
+
+    error: WherobotsApiError
+    is_noted: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Blocked:
+    """A page was too large although a single line was requested. No line has come since."""
+
+    error: ResponseTooLargeError
+    is_noted: bool = False
+
+
+State: TypeAlias = Unread | Current | Behind | Limited | Failing | Blocked
 
 
 class LogForwarder:
@@ -59,32 +115,15 @@ class LogForwarder:
         self._reader = RecordReader()
         # What is not forwarded yet of the last page. Something remains only if forwarding is interrupted.
         self._untaken: Iterator[list[LogRecord]] = iter(())
-        # The failure of the last call, and how many have failed in a row.
-        self._failure: WherobotsApiError | None = None
-        self._failures = 0
-        self._has_warned = False
-        self._has_read = False
-        self._is_ending = False
-        # The API key is limited for longer than there is time.
-        self._held_up = False
-        # A page was too large until a single line was requested. No line has come since.
-        self._too_large: ResponseTooLargeError | None = None
-        self._has_noted_too_large = False
-        self._fresh = 0
-        # When the log was read to its present end; None if the last attempt did not get there.
-        self._caught_up_at: float | None = None
-        # When the log last had new lines; None if it has not been read yet.
-        self._fresh_at: float | None = None
-        self.has_unread_rest = False
-        """Whether the end of the log is missing: it could not be read, or there was no time."""
+        self.state: State = Unread()
         self.tail = LogTail()
         self.errors = LastErrors()
         self.result = ResultReader()
 
     @property
-    def is_read(self) -> bool:
-        """Whether the last call succeeded."""
-        return self._failure is None
+    def has_unread_rest(self) -> bool:
+        """Whether the end of the log is missing: it could not be read, or there was no time."""
+        return not isinstance(self.state, Unread | Current)
 
     def keep_up(self, until: float, longest_pause: float) -> Flow[bool]:
         """Catch up, unless the log has no new lines and was read recently.
@@ -92,103 +131,91 @@ class LogForwarder:
         A log that had no new line for ten seconds is read again after ten more seconds, then after twenty, and so on,
         at most ``longest_pause``. Returns whether there is more to fetch at once.
         """
-        moment = yield from now()
-        if self._caught_up_at is not None and self._fresh_at is not None:
-            silence = self._caught_up_at - self._fresh_at
+        if isinstance(self.state, Current):
+            moment, silence = (yield from now()), self.state.at - self.state.fresh_at
             # Not negative, unless the clock was set back.
-            if 0.0 <= moment - self._caught_up_at < min(silence, longest_pause):
+            if 0.0 <= moment - self.state.at < min(silence, longest_pause):
                 return False
         return (yield from self.catch_up(until))
 
     def catch_up(self, until: float) -> Flow[bool]:
-        """Read pages, without sleeping, until there are no more for now. Returns whether there is more to fetch."""
-        before = self._fresh
-        behind = yield from self._read_on(until)
-        moment = yield from now()
-        if self._fresh > before or self._fresh_at is None:
-            self._fresh_at = moment
-        is_caught_up = not behind and not self._held_up and self._failure is None
-        self._caught_up_at = moment if is_caught_up else None
-        return behind
+        """Read a round while the run is active. Returns whether there is more to fetch at once."""
+        yield from self._read_round(until)
+        return isinstance(self.state, Behind)
 
     def release(self) -> Flow[None]:
         """Forward the lines that an interruption has left."""
-        yield from self._take_all()
+        for records in self._untaken:
+            # Even without records: a driver can yield to the event loop.
+            yield Forward(records)
+        self._untaken = iter(())
 
     def read_last(self, until: float, timeout: float) -> Flow[None]:
-        """Read the log a last time, with recently left pages, when following ends before the run does."""
-        self._is_ending = True
-        behind = yield from self._read_on(until, look_back=True, timeout=timeout)
-        yield from self._note_unread_rest(behind or self._held_up)
-
-    def _read_on(self, until: float, *, look_back: bool = False, timeout: float | None = None) -> Flow[bool]:
-        moment = yield from now()
-        self._held_up = False
-        self._cursor.begin_round(moment if look_back else moment - SECOND_LOOK_SECONDS)
-        while moment < until:
-            page = yield from self._fetch(timeout, until)
-            if page is None:
-                return False
-            moment = yield from now()
-            lines, more = self._cursor.accept(page, moment, is_ending=self._is_ending)
-            self._fresh += len(lines)
-            # Before any effect that may be interrupted.
-            self._untaken = chain(self._untaken, self._take(lines))
-            if lines and more and moment < until:
-                yield Prefetch(self._next_call(), self._time_for_call(timeout, moment))
-            if self._has_warned:
-                self._has_warned = False
-                yield Note(logging.INFO, "The run's log can be read again")
-            if lines:
-                self._too_large = None
-            elif not more and self._too_large is not None:
-                yield from self._note_too_large(self._too_large)
-            yield from self._take_all()
-            if not more:
-                return False
-        return True
+        """Read the last round, when following ends before the run does."""
+        yield from self._read_round(until, is_ending=True, timeout=timeout)
+        yield from self._note_unread_rest()
 
     def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
         """Read the log of a run that has ended, until it has been quiet long enough, or until a limit: of
         ``max_wait_seconds`` of waiting in all, or of ``until``, in epoch seconds.
         """
-        self._is_ending = True
-        behind = yield from self._read_until_quiet(max_wait_seconds, until, ended_ago)
-        yield from self._note_unread_rest(behind)
-
-    def _read_until_quiet(self, max_wait_seconds: float, until: float, ended_ago: float) -> Flow[bool]:
         waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
         while True:
-            before = self._fresh
-            is_last = quiet >= QUIET_LOOKS[-1] - ROUNDING_SECONDS or waited >= max_wait_seconds - ROUNDING_SECONDS
-            behind = yield from self._read_on(until, look_back=is_last)
-            if behind or self._held_up:
-                return True
-            found = self._fresh > before
+            found = yield from self._read_round(until, is_ending=True)
+            if isinstance(self.state, Behind | Limited):
+                break
             if found and not is_first:
                 quiet = 0.0
-            delay = _next_look(quiet, found=found, unreadable=self._failure is not None and self._failure.transient)
+            unreadable = isinstance(self.state, Failing) and self.state.error.transient
+            delay = _next_look(quiet, found=found, unreadable=unreadable)
             if delay is None:
-                return False
+                break
             delay = min(delay, max_wait_seconds - waited)
-            if delay <= 0 or (yield from now()) + delay >= until:
-                return False
+            if delay <= ROUNDING_SECONDS or (yield from now()) + delay >= until:
+                break
             waited, quiet, is_first = waited + delay, quiet + delay, False
             yield Sleep(delay)
+        yield from self._note_unread_rest()
 
-    def _note_unread_rest(self, behind: bool) -> Flow[None]:
-        self.has_unread_rest = behind or self._failure is not None or self._too_large is not None
-        if behind:
-            yield Note(logging.WARNING, f"The log of run {self._run_id} was not read to its end within the time limit")
-        elif self._failure is not None:
-            what = "The end of the log" if self._has_read else "The log"
-            yield Note(logging.WARNING, f"{what} of run {self._run_id} could not be read ({self._failure})")
+    def _note_unread_rest(self) -> Flow[None]:
+        match self.state:
+            case Behind() | Limited():
+                yield Note(
+                    logging.WARNING, f"The log of run {self._run_id} was not read to its end within the time limit"
+                )
+            case Failing(error=error):
+                yield Note(logging.WARNING, f"The log of run {self._run_id} could not be read to its end ({error})")
 
-    def _take_all(self) -> Flow[None]:
-        for records in self._untaken:
-            # Even without records: a driver can yield to the event loop.
-            yield Forward(records)
-        self._untaken = iter(())
+    def _read_round(self, until: float, *, is_ending: bool = False, timeout: float | None = None) -> Flow[bool]:
+        """Read pages until there are no more for now. Returns whether there were new lines.
+
+        ``is_ending``: the run has ended, or is no longer followed.
+        """
+        was, found = self.state, False
+        moment = yield from now()
+        while moment < until:
+            page = yield from self._fetch(until, is_ending, timeout)
+            if page is None:
+                return found
+            moment = yield from now()
+            lines, more = self._cursor.accept(page, is_ending=is_ending)
+            found = found or bool(lines)
+            # Before any effect that may be interrupted.
+            self._untaken = chain(self._untaken, self._take(lines))
+            if lines and more and moment < until:
+                yield Prefetch(self._next_call(), self._time_for_call(timeout, moment))
+            if isinstance(self.state, Failing) and self.state.is_noted:
+                yield Note(logging.INFO, "The run's log can be read again")
+            if lines or not isinstance(self.state, Blocked):
+                fresh_at = was.fresh_at if isinstance(was, Current) and not found else moment
+                self.state = Current(moment, fresh_at)
+            elif not more:
+                yield from self._note_blocked()
+            yield from self.release()
+            if not more:
+                return found
+        self.state = Behind()
+        return found
 
     def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
         """Read the lines of a page, step by step. Yields the records that each step makes."""
@@ -204,58 +231,53 @@ class LogForwarder:
     def _time_for_call(self, timeout: float | None, moment: float) -> float | None:
         return time_left(self._deadline, moment) if timeout is None else timeout
 
-    def _fetch(self, timeout: float | None, until: float) -> Flow[LogPage | None]:
+    def _fetch(self, until: float, is_ending: bool, timeout: float | None) -> Flow[LogPage | None]:
+        """Fetch the page of the cursor. None if that is not possible, which the state explains."""
         while True:
             try:
                 allowed = self._time_for_call(timeout, (yield from now()))
-                page = yield from attempt(self._next_call(), allowed)
+                return (yield from attempt(self._next_call(), allowed))
             except KeyLimitedError as error:
                 # It was not sent: this is no failure of the log.
                 if (yield from now()) + error.seconds >= until:
-                    self._held_up = True
+                    self.state = Limited()
                     return None
                 yield Sleep(pause_of(error))
-                continue
+            except ResponseTooLargeError as error:
+                was_single = self._cursor.size == 1
+                has_more_to_try = self._cursor.refuse(too_large=True)
+                if was_single or self._cursor.size == 1 or not has_more_to_try:
+                    is_noted = isinstance(self.state, Blocked) and self.state.is_noted
+                    self.state = Blocked(error, is_noted)
+                if not has_more_to_try:
+                    yield from self._note_blocked()
+                    return None
             except WherobotsApiError as error:
                 if isinstance(error, BadRequestError) and self._cursor.refuse():
                     continue
-                if isinstance(error, ResponseTooLargeError):
-                    was_single = self._cursor.size == 1
-                    has_more_to_try = self._cursor.refuse(too_large=True)
-                    if was_single or self._cursor.size == 1:
-                        self._too_large = error
-                    if has_more_to_try:
-                        continue
-                    self._failure = None
-                    yield from self._note_too_large(error)
-                    return None
-                self._failures += 1
-                most = LAST_LOOK_FAILURES if self._is_ending else LOOK_FAILURES
-                if self._failures >= most or not error.transient:
-                    self._cursor.abandon()
-                self._cursor.request_fewer()
-                self._failure = error
-                # The log of a run that has just started may not exist yet.
-                if not (self._has_warned or self._is_ending or isinstance(error, NotFoundError)):
-                    self._has_warned = True
-                    yield Note(
-                        logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run"
-                    )
+                yield from self._note_failure(error, is_ending)
                 return None
-            self._failure, self._failures, self._has_read = None, 0, True
-            return page
 
-    def _note_too_large(self, error: ResponseTooLargeError) -> Flow[None]:
-        if not self._has_noted_too_large:
-            self._has_noted_too_large = True
+    def _note_failure(self, error: WherobotsApiError, is_ending: bool) -> Flow[None]:
+        self._cursor.request_fewer()
+        was_noted = isinstance(self.state, Failing) and self.state.is_noted
+        # The log of a run that has just started may not exist yet.
+        is_worth_it = not (was_noted or is_ending or isinstance(error, NotFoundError))
+        self.state = Failing(error, was_noted or is_worth_it)
+        if is_worth_it:
+            yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run")
+
+    def _note_blocked(self) -> Flow[None]:
+        if isinstance(self.state, Blocked) and not self.state.is_noted:
+            self.state = Blocked(error := self.state.error, is_noted=True)
             yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
 
 
 def print_log(run_id: str) -> Flow[bool]:
-    """Forward a run's log as far as it exists. Returns whether it could be read."""
+    """Forward a run's log as far as it exists. Returns whether it could be read to its end."""
     log = LogForwarder(run_id)
     yield from log.drain(0.0, math.inf)
-    return log.is_read
+    return not log.has_unread_rest
 
 
 def _slices(lines: Sequence[Line]) -> Iterator[Sequence[Line]]:

@@ -56,7 +56,7 @@ def test_an_empty_log_is_copied_too() -> None:
 def test_a_log_that_cannot_be_read_is_a_warning() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(copy_log("run0", COPY_SECONDS))
-    assert said(script) == [BEGIN, "The log of run run0 could not be read (getJobRunLogs: 403: no body)"]
+    assert said(script) == [BEGIN, "The log of run run0 could not be read to its end (getJobRunLogs: 403: no body)"]
     assert script.notes[-1].level == logging.WARNING
 
 

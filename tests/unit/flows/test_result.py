@@ -118,7 +118,7 @@ def test_without_poll_logs_a_log_that_cannot_be_read_is_worth_a_warning_only_if_
     assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
     warnings = [note.text for note in script.notes if note.level >= logging.WARNING]
     assert len(warnings) == return_result
-    assert all("The log of run run0 could not be read (" in warning for warning in warnings)
+    assert all("The log of run run0 could not be read to its end (" in warning for warning in warnings)
 
 
 def read_a_long_log(flow: Any, seconds_per_page: float) -> tuple[Outcome, float, Script]:
@@ -170,7 +170,7 @@ def test_its_log_that_cannot_be_read_is_worth_a_warning_only_if_the_result_is_as
     script = Script(by_operation(getJobRunMetrics=service, getJobRunLogs=always(ServerError("getJobRunLogs", 503))))
     script.run(settle_run(Run.from_json({"id": "run0", "status": "COMPLETED"}), return_result))
     assert [note.text for note in script.notes if note.level == logging.WARNING] == (
-        ["The log of run run0 could not be read (getJobRunLogs: 503: no body)"] if return_result else []
+        ["The log of run run0 could not be read to its end (getJobRunLogs: 503: no body)"] if return_result else []
     )
 
 
