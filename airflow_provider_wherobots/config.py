@@ -61,8 +61,8 @@ WAIT_POST_RUN_LOGS = Option(
     60.0,
     "3",
     "How long a task waits for late lines of its run's log after the run's end, in seconds, if it does not set "
-    "wait_post_run_logs_timeout_seconds. The wait ends after 7 s without a new line; a smaller value shortens that. "
-    "The command doctor --run measures how late lines come.",
+    "wait_post_run_logs_timeout_seconds. The wait ends sooner if the lines of the run show how late they come. "
+    "The command doctor --run measures that, too.",
 )
 COPY_LOG_ON_RESUME = Option(
     "copy_log_on_resume",

@@ -12,7 +12,7 @@ from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, Line, L
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Reading, State
 from airflow_provider_wherobots.doctor.trial import LOG, PROBE_LINES, SIZES, Exchange, Trial, numbers, printed
-from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS
+from airflow_provider_wherobots.flows.forward_logs import MIN_QUIET_SECONDS
 
 LAST_TIME = "a time: that of the page's last line"
 NEXT_TIME = "a time: that of the next page's first line"
@@ -140,9 +140,9 @@ def late(trial: Trial) -> Reading | None:
         return "the last line was never seen", State.DIFFERS
     seconds = max(0.0, seen.ended_at - end[0].at)
     text = f"the last line was there {seconds:.1f} s after the end was seen"
-    if (enough := math.ceil(seconds) + MARGIN_SECONDS) < QUIET_LOOKS[-1]:
+    if (enough := math.ceil(seconds) + MARGIN_SECONDS) < MIN_QUIET_SECONDS:
         text += f"; in this run wait_post_run_logs_timeout_seconds={enough} would have been enough"
-    return text, State.ASSUMED if seconds <= QUIET_LOOKS[-1] else State.HANDLED
+    return text, State.ASSUMED if seconds <= MIN_QUIET_SECONDS else State.HANDLED
 
 
 def unusual(trial: Trial) -> Reading | None:

@@ -11,7 +11,7 @@ from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.known_fields import Kept
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
@@ -198,7 +198,13 @@ def _conclude(
         until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
         # The log may not have been read yet: read it briefly even if the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
-        yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
+        wait = options.wait_post_run_logs_timeout_seconds
+        if outcome.ending is Ending.NOT_STARTED:
+            # Its script has written nothing.
+            wait = min(wait, MIN_QUIET_SECONDS)
+        needs_result = options.return_result and outcome.ending is Ending.COMPLETED
+        yield from log.drain(wait, until, ended_ago, needs_result=needs_result)
+        summary = replace(summary, log_lateness_seconds=log.lateness.seconds)
     summary = yield from add_metrics(summary, options.deadline)
     return (yield from _close(outcome, summary, log, options))
 
@@ -219,10 +225,9 @@ def _close(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: Fo
     return outcome.closed(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
 
 
-def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
+def settle_run(run: Run, options: FollowOptions) -> Flow[Outcome]:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
     moment = yield from now()
-    options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result)
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
     return (yield from _conclude(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))

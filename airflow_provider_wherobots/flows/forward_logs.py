@@ -15,6 +15,10 @@ state       meaning                                                      then
 `Blocked`   a line is too long to be read                                the next round is due; one warning in all
 ==========  ===========================================================  ==============================================
 
+The drain reads until the log is complete. A run writes its last line before it ends, so all lines can be read when the
+run has ended as long ago as its lines come late (see ``logs.lateness``, with a margin). While that is not known, the
+drain waits. While a result is missing that the task needs, it waits too.
+
 Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
 of a page are taken over before the first effect that can be interrupted. An interruption leaves them to ``release``.
 
@@ -45,14 +49,19 @@ from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefet
 from airflow_provider_wherobots.flows.retry import pause_of, time_left
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
+from airflow_provider_wherobots.logs.lateness import Lateness
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
 from airflow_provider_wherobots.logs.tail import LogTail
 
-QUIET_LOOKS = (1.0, 3.0, 7.0)
-"""Seconds after the run's end at which its log is read for late lines. If none has come by the last, it is complete."""
+LATENESS_MARGIN_SECONDS = 3.0
+"""A line may be later than those before it, and a ``Date`` has whole seconds."""
+MIN_QUIET_SECONDS = 5.0
+"""A log is complete no sooner than this after the run's end, and after its last late line."""
+MAX_DRAIN_PAUSE_SECONDS = 3.0
+"""The longest pause between two rounds of a drain; the first is a third of it."""
 ROUNDING_SECONDS = 0.01
-"""Sums of these delays that differ by less are equal."""
+"""Moments that differ by less are equal."""
 CATCH_UP_SECONDS = 10.0
 """How long pages are read before the run's status is polled again."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
@@ -116,6 +125,7 @@ class LogForwarder:
         # What is not forwarded yet of the last page. Something remains only if forwarding is interrupted.
         self._untaken: Iterator[list[LogRecord]] = iter(())
         self.state: State = Unread()
+        self.lateness = Lateness()
         self.tail = LogTail()
         self.errors = LastErrors()
         self.result = ResultReader()
@@ -152,30 +162,48 @@ class LogForwarder:
 
     def read_last(self, until: float, timeout: float) -> Flow[None]:
         """Read the last round, when following ends before the run does."""
-        yield from self._read_round(until, is_ending=True, timeout=timeout)
+        moment = yield from now()
+        yield from self._read_round(until, ended=moment, timeout=timeout)
         yield from self._note_unread_rest()
 
-    def drain(self, max_wait_seconds: float, until: float, ended_ago: float = 0.0) -> Flow[None]:
-        """Read the log of a run that has ended, until it has been quiet long enough, or until a limit: of
-        ``max_wait_seconds`` of waiting in all, or of ``until``, in epoch seconds.
+    def drain(
+        self, max_wait_seconds: float, until: float, ended_ago: float = 0.0, *, needs_result: bool = False
+    ) -> Flow[None]:
+        """Read the log of a run that has ended, until it is complete, or until a limit: of ``max_wait_seconds`` of
+        waiting in all, or of ``until``, in epoch seconds.
+
+        ``needs_result``: the task needs the run's result. A log that is not forwarded is read no further than to it.
         """
-        waited, quiet, is_first = 0.0, max(0.0, ended_ago), True
+        ended = quiet_since = (yield from now()) - max(0.0, ended_ago)
+        waited, pause, is_first = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True
         while True:
-            found = yield from self._read_round(until, is_ending=True)
+            found = yield from self._read_round(until, ended=ended)
             if isinstance(self.state, Behind | Limited):
                 break
+            moment = yield from now()
             if found and not is_first:
-                quiet = 0.0
-            unreadable = isinstance(self.state, Failing) and self.state.error.transient
-            delay = _next_look(quiet, found=found, unreadable=unreadable)
-            if delay is None:
+                quiet_since = moment
+            if self.result.text is None and needs_result:
+                left = math.inf
+            elif needs_result and not self._forward:
+                left = 0.0
+            else:
+                left = self._complete_at(ended, quiet_since, max_wait_seconds) - moment
+            delay = min(pause, left, max_wait_seconds - waited)
+            if delay <= ROUNDING_SECONDS or moment + delay >= until:
                 break
-            delay = min(delay, max_wait_seconds - waited)
-            if delay <= ROUNDING_SECONDS or (yield from now()) + delay >= until:
-                break
-            waited, quiet, is_first = waited + delay, quiet + delay, False
             yield Sleep(delay)
+            waited, pause, is_first = waited + delay, min(pause * 2, MAX_DRAIN_PAUSE_SECONDS), False
         yield from self._note_unread_rest()
+
+    def _complete_at(self, ended: float, quiet_since: float, max_wait_seconds: float) -> float:
+        """When the log is complete, if no line comes until then."""
+        if isinstance(self.state, Failing):
+            return math.inf if self.state.error.transient else ended + MIN_QUIET_SECONDS
+        late = self.lateness.largest
+        if late is None:
+            return ended + max_wait_seconds
+        return max(ended + late + LATENESS_MARGIN_SECONDS, quiet_since + MIN_QUIET_SECONDS)
 
     def _note_unread_rest(self) -> Flow[None]:
         match self.state:
@@ -186,36 +214,42 @@ class LogForwarder:
             case Failing(error=error):
                 yield Note(logging.WARNING, f"The log of run {self._run_id} could not be read to its end ({error})")
 
-    def _read_round(self, until: float, *, is_ending: bool = False, timeout: float | None = None) -> Flow[bool]:
+    def _read_round(self, until: float, *, ended: float | None = None, timeout: float | None = None) -> Flow[bool]:
         """Read pages until there are no more for now. Returns whether there were new lines.
 
-        ``is_ending``: the run has ended, or is no longer followed.
+        ``ended``: when the run has ended, or following it ends; None while it is followed.
         """
-        was, found = self.state, False
+        was, is_ending = self.state, ended is not None
+        oldest: Line | None = None
         moment = yield from now()
         while moment < until:
             page = yield from self._fetch(until, is_ending, timeout)
             if page is None:
-                return found
+                return oldest is not None
             moment = yield from now()
+            self.lateness.compare_clocks(page, moment)
             lines, more = self._cursor.accept(page, is_ending=is_ending)
-            found = found or bool(lines)
             # Before any effect that may be interrupted.
             self._untaken = chain(self._untaken, self._take(lines))
+            if lines:
+                oldest, newest = oldest or lines[0], lines[-1]
+            if oldest is not None and not more:
+                before = was.at if isinstance(was, Current) else None
+                self.lateness.measure(oldest, newest, moment, before, ended)
             if lines and more and moment < until:
                 yield Prefetch(self._next_call(), self._time_for_call(timeout, moment))
             if isinstance(self.state, Failing) and self.state.is_noted:
                 yield Note(logging.INFO, "The run's log can be read again")
             if lines or not isinstance(self.state, Blocked):
-                fresh_at = was.fresh_at if isinstance(was, Current) and not found else moment
+                fresh_at = was.fresh_at if isinstance(was, Current) and oldest is None else moment
                 self.state = Current(moment, fresh_at)
             elif not more:
                 yield from self._note_blocked()
             yield from self.release()
             if not more:
-                return found
+                return oldest is not None
         self.state = Behind()
-        return found
+        return oldest is not None
 
     def _take(self, lines: Sequence[Line]) -> Iterator[list[LogRecord]]:
         """Read the lines of a page, step by step. Yields the records that each step makes."""
@@ -300,16 +334,3 @@ def _single_lines(lines: Sequence[Line]) -> Iterator[Line]:
             yield from ((line[0], text) for text in split_lines(line[1]))
         else:
             yield line
-
-
-def _next_look(quiet: float, *, found: bool, unreadable: bool) -> float | None:
-    """Seconds until the log is read for late lines again; None when it is complete.
-
-    ``quiet`` is the seconds since the run's end or the last late lines. A log that is unreadable for now is not quiet.
-    """
-    for seconds in QUIET_LOOKS:
-        if quiet < seconds - ROUNDING_SECONDS:
-            return seconds - quiet
-    if unreadable:
-        return QUIET_LOOKS[-1] - QUIET_LOOKS[-2]
-    return QUIET_LOOKS[0] if found else None

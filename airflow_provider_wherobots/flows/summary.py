@@ -38,6 +38,7 @@ class RunSummary:
     :param cost_usd: what it cost, in US dollars, as far as it was billed by then.
     :param spatial_units: the spatial units it consumed, as far as they were billed by then.
     :param spark_ui_url: the last known address of its Spark UI.
+    :param log_lateness_seconds: how late the lines of its log came at most, in seconds; None if that was not measured.
     :param usage: how much of the runtime it used: the ``median`` and the ``peak`` in percent, of ``cpu`` and
         ``memory``, and of ``gpu`` and ``gpu_memory`` if it has them.
     """
@@ -56,6 +57,7 @@ class RunSummary:
     cost_usd: float | None = None
     spatial_units: float | None = None
     spark_ui_url: str | None = None
+    log_lateness_seconds: float | None = None
     usage: Usage | None = None
 
     @classmethod

@@ -214,7 +214,8 @@ class RunTry(TaskTry[T, RunAttempt]):
             self.log.warning("The status of run %s is unknown: %s", run_id, reason_of(error))
         else:
             if run.is_terminal:
-                return self.attempt.run(settle_run(run, self.task.return_result or self.task.poll_logs))
+                options = replace(follow_options(self.task, time.time(), None), run_id=run_id)
+                return self.attempt.run(settle_run(run, options))
         return None
 
     def _follow_here(self, options: FollowOptions) -> Outcome:
