@@ -4,7 +4,8 @@ The time at which it is first seen depends on how often the log is read. So of e
 measured. The oldest was not there in the round before: it is at least as late as the time from its own to that round.
 The newest has come since: it is at most as late as the time from its own to this round. The larger counts.
 
-Without a round before, a line may have been there for long. Then it counts only if it was written near the run's end.
+Without a round before, a line may have been there for long. Then it counts only if it was written near the end of a
+run that has just ended.
 Times of lines are the service's, and moments are this machine's: a response's ``Date`` shows how the clocks differ.
 """
 
@@ -14,7 +15,9 @@ from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.logs.records import read_time_ns
 
 NEAR_END_SECONDS = 10.0
-"""A line that was written in the last seconds of a run."""
+"""How long before a run's end a line near the end was written at most."""
+JUST_ENDED_SECONDS = 60.0
+"""How long ago a run ended at most that has just ended."""
 
 
 class Lateness:
@@ -48,7 +51,9 @@ class Lateness:
         if oldest is None or newest is None:
             return
         at_least, at_most = 0.0 if before is None else before - oldest, moment - newest
-        if before is None and (ended is None or newest < ended - NEAR_END_SECONDS):
+        if before is None and (
+            ended is None or newest < ended - NEAR_END_SECONDS or ended < moment - JUST_ENDED_SECONDS
+        ):
             return
         if ended is not None and before is not None and before < ended and self.largest is not None:
             # The newest line is as old as the time since the run's end, however soon it came.

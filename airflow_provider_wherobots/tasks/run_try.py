@@ -111,8 +111,9 @@ class RunTry(TaskTry[T, RunAttempt]):
             raise self._failure(outcome)
         if self._must_have_result and outcome.result is None:
             raise WherobotsResultLostException(
-                f"Run {outcome.run_id} completed, but its result could not be read from its log; a retry reads it"
-                f" again, and starts a new run if that fails too. {self._run_url(outcome.run_id)}"
+                f"Run {outcome.run_id} completed, but its result could not be read from its log, which may still be"
+                f" growing; a retry reads it again for as long ({task.wait_post_run_logs_timeout_seconds:g} s), and"
+                f" starts a new run only if that fails too. {self._run_url(outcome.run_id)}"
             )
         self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
@@ -137,9 +138,11 @@ class RunTry(TaskTry[T, RunAttempt]):
         if outcome.result is None:
             if task.return_result and not task.always_prints_result and outcome.ending is Ending.COMPLETED:
                 self.log.warning(
-                    "Run %s has no result: its log has no usable line that begins with '%s'. The task returns None",
+                    "Run %s has no result: its log has no usable line that begins with '%s', after a wait of %g s"
+                    " (wait_post_run_logs_timeout_seconds). The task returns None",
                     outcome.run_id,
                     MARKER,
+                    task.wait_post_run_logs_timeout_seconds,
                 )
             return None
         result = json.loads(outcome.result)

@@ -155,3 +155,27 @@ def test_the_end_is_trusted_no_further_than_the_last_poll_that_saw_the_run_activ
     script = Script(long_ago)
     script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
     assert len(script.records) == len(STEADY)
+
+
+def test_a_log_that_is_read_long_after_the_end_shows_no_lateness() -> None:
+    log = FakeLog([FakeLine(2.0, T0 + int(2e9), "the last line")])
+    service = FakeService(plan=((0.0, "RUNNING"), (3.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service)
+    script.now += 300
+    outcome = script.run(follow_run(FollowOptions(run.id, script.now)))
+    assert texts(script.records) == ["the last line"]
+    assert script.elapsed < 301
+    assert outcome.summary is not None
+    assert outcome.summary["log_lateness_seconds"] is None
+
+
+@pytest.mark.parametrize("begins", [40.0, 300.0])
+def test_a_retry_waits_for_a_missing_result_for_as_long_again(begins: float) -> None:
+    log = FakeLog([FakeLine(2.0, T0 + int(2e9), "a line"), FakeLine(begins + 50.0, T0 + int(2.5e9), RESULT)])
+    service = FakeService(plan=((0.0, "RUNNING"), (3.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service)
+    script.now += begins
+    outcome = script.run(follow_run(FollowOptions(run.id, script.now, return_result=True)))
+    assert outcome.result == "7"
