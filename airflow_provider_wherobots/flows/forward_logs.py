@@ -4,16 +4,16 @@ A log is read in rounds: with each poll while the run is active, then in a drain
 sleeping, until there are no more for now or its time is over. The log is always in one of these states, and each round
 leaves it in one:
 
-==========  ===========================================================  ==============================================
-state       meaning                                                      then
-==========  ===========================================================  ==============================================
-`Unread`    no round yet                                                 the next round is due
-`Current`   it was read to its present end                               the next round is due after as long a silence
-`Behind`    the round's time was over before                             the next round is due
-`Limited`   the API key may not be used before the round's time is over  the next round is due
-`Failing`   the last calls failed                                        the next round is due; one warning in all
-`Blocked`   a line is too long to be read                                the next round is due; one warning in all
-==========  ===========================================================  ==============================================
+============  ==================================================================  =======================
+state         meaning                                                             the next round is due
+============  ==================================================================  =======================
+`Unread`      no round yet                                                        at once
+`Current`     the log was read to its present end                                 after as long a silence
+`Behind`      the round's time was over before the log's end                      at once
+`Limited`     the API key may not be used before the round's time is over         with the next poll
+`CallFailed`  the last calls failed: one warning, and one line when that is over  with the next poll
+`Blocked`     a line is too long to be read: one warning                          with the next poll
+============  ==================================================================  =======================
 
 The drain reads until the log is complete. A run writes its last line before it ends, so all lines can be read when the
 run has ended as long ago as its lines come late (see ``logs.lateness``, with a margin). While that is not known, the
@@ -92,7 +92,7 @@ class Limited:
 
 
 @dataclass(frozen=True, slots=True)
-class Failing:
+class CallFailed:
     """The last calls failed."""
 
     error: WherobotsApiError
@@ -107,7 +107,7 @@ class Blocked:
     is_noted: bool = False
 
 
-State: TypeAlias = Unread | Current | Behind | Limited | Failing | Blocked
+State: TypeAlias = Unread | Current | Behind | Limited | CallFailed | Blocked
 
 
 class LogForwarder:
@@ -198,7 +198,7 @@ class LogForwarder:
 
     def _complete_at(self, ended: float, quiet_since: float, max_wait_seconds: float) -> float:
         """When the log is complete, if no line comes until then."""
-        if isinstance(self.state, Failing):
+        if isinstance(self.state, CallFailed):
             return math.inf if self.state.error.transient else ended + MIN_QUIET_SECONDS
         late = self.lateness.largest
         if late is None:
@@ -211,7 +211,7 @@ class LogForwarder:
                 yield Note(
                     logging.WARNING, f"The log of run {self._run_id} was not read to its end within the time limit"
                 )
-            case Failing(error=error):
+            case CallFailed(error=error):
                 yield Note(logging.WARNING, f"The log of run {self._run_id} could not be read to its end ({error})")
 
     def _read_round(self, until: float, *, ended: float | None = None, timeout: float | None = None) -> Flow[bool]:
@@ -238,7 +238,7 @@ class LogForwarder:
                 self.lateness.measure(oldest, newest, moment, before, ended)
             if lines and more and moment < until:
                 yield Prefetch(self._next_call(), self._time_for_call(timeout, moment))
-            if isinstance(self.state, Failing) and self.state.is_noted:
+            if isinstance(self.state, CallFailed) and self.state.is_noted:
                 yield Note(logging.INFO, "The run's log can be read again")
             if lines or not isinstance(self.state, Blocked):
                 fresh_at = was.fresh_at if isinstance(was, Current) and oldest is None else moment
@@ -294,10 +294,10 @@ class LogForwarder:
 
     def _note_failure(self, error: WherobotsApiError, is_ending: bool) -> Flow[None]:
         self._cursor.request_fewer()
-        was_noted = isinstance(self.state, Failing) and self.state.is_noted
+        was_noted = isinstance(self.state, CallFailed) and self.state.is_noted
         # The log of a run that has just started may not exist yet.
         is_worth_it = not (was_noted or is_ending or isinstance(error, NotFoundError))
-        self.state = Failing(error, was_noted or is_worth_it)
+        self.state = CallFailed(error, was_noted or is_worth_it)
         if is_worth_it:
             yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run")
 

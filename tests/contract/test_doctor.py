@@ -238,11 +238,6 @@ FAILURES: Cases = {
         {},
         {LISTED: "not within 8 s", SUFFIX: "3 of 3 runs are missing"},
     ),
-    "lines after the log has been quiet for long": (
-        {"log_delay_seconds": 20},
-        {"late_seconds": 40},
-        {TASK_LOG: "of which came too late"},
-    ),
     "a log that cannot be read": (
         {"log_max_size": 50, "log_oversize": "refused"},
         {},
