@@ -7,24 +7,19 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
-
 SECTION = "wherobots"
 
 
 # Compared by identity: each lookup hashes it.
 @dataclass(frozen=True, slots=True, eq=False)
 class Option:
-    """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default. A string
-    is one of ``choices``.
-    """
+    """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default."""
 
     name: str
-    type: Literal["boolean", "float", "string"]
-    default: bool | float | str
+    type: Literal["boolean", "float"]
+    default: bool | float
     example: str
     description: str
-    choices: tuple[str, ...] = ()
 
 
 DEFAULT_DEFERRABLE = Option(
@@ -66,18 +61,16 @@ WAIT_POST_RUN_LOGS = Option(
     60.0,
     "3",
     "How long a task waits for late lines of its run's log after the run's end, in seconds, if it does not set "
-    "wait_post_run_logs_timeout_seconds. The wait ends after 7 s without a new line; a smaller value shortens that. "
-    "The command doctor --run measures how late lines come.",
+    "wait_post_run_logs_timeout_seconds. The wait ends sooner if the lines of the run show how late they come. "
+    "The command doctor --run measures that, too.",
 )
 COPY_LOG_ON_RESUME = Option(
     "copy_log_on_resume",
-    "string",
-    "off",
-    "tail",
-    "Which part of a run's log the worker copies into the task log again when a deferred task resumes: off, tail (its "
-    "last lines) or all. For deployments that lose the triggerer's part of a task log. The command doctor shows "
-    "whether yours does.",
-    choices=("off", "tail", "all"),
+    "boolean",
+    False,
+    "True",
+    "Whether the worker copies a run's log into the task log again, from its beginning, when a deferred task resumes. "
+    "For deployments that lose the triggerer's part of a task log. The command doctor shows whether yours does.",
 )
 OPTIONS = (
     DEFAULT_DEFERRABLE,
@@ -109,8 +102,8 @@ def provider_info() -> dict[str, Any]:
 
 
 def configured(option: Option) -> Any:
-    """Read an option from Airflow's configuration: a bool, a float or a string. A value of another type is an
-    ``AirflowConfigException``, a string that is not one of the choices an ``InvalidArgumentError``.
+    """Read an option from Airflow's configuration: a bool or a float. A value of another type is an
+    ``AirflowConfigException``.
     """
     return _read(option, os.environ.get(f"AIRFLOW__{SECTION}__{option.name}".upper()))
 
@@ -121,9 +114,5 @@ def configured(option: Option) -> Any:
 def _read(option: Option, environment: str | None) -> Any:
     from airflow_provider_wherobots.compat import conf
 
-    read: Any = {"boolean": conf.getboolean, "float": conf.getfloat, "string": conf.get}[option.type]
-    value = read(SECTION, option.name, fallback=option.default)
-    if option.choices and value not in option.choices:
-        *others, last = option.choices
-        raise InvalidArgumentError(f"[{SECTION}] {option.name}={value!r}: must be {', '.join(others)} or {last}")
-    return value
+    read: Any = {"boolean": conf.getboolean, "float": conf.getfloat}[option.type]
+    return read(SECTION, option.name, fallback=option.default)

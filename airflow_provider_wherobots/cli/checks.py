@@ -14,7 +14,6 @@ from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api.connection import Settings
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.cli.output import print_message
 from airflow_provider_wherobots.cli.service import driver_of
@@ -43,6 +42,10 @@ def check_versions() -> Check:
 def check_trigger_logs() -> Check:
     """Check whether this machine's log handler keeps what triggers write."""
     try:
+        copies = configured(COPY_LOG_ON_RESUME)
+    except Exception as error:
+        return Check(trigger_logs.NAME, State.FAILED, str(error), "correct the value")
+    try:
         handler, supports_triggers = _log_handler()
         conn_id = conf.get("logging", "remote_log_conn_id", fallback="")
         is_seen = not (3, 0) <= AIRFLOW < (3, 3) or f"AIRFLOW_CONN_{conn_id.upper()}" in os.environ
@@ -50,10 +53,8 @@ def check_trigger_logs() -> Check:
             trigger_logs.LOCAL if handler is None else type(handler).__name__,
             supports_triggers=supports_triggers,
             unseen_connection="" if is_seen else conn_id,
-            copies=configured(COPY_LOG_ON_RESUME),
+            copies=copies,
         )
-    except InvalidArgumentError as error:
-        return Check(trigger_logs.NAME, State.FAILED, f"{error}.", "correct the value")
     except Exception as error:
         # The text of a handler's own error may contain addresses or keys.
         kind = type(error).__name__

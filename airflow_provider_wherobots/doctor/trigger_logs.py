@@ -17,20 +17,20 @@ _READ_BACK = frozenset(
 """They read every file whose name begins as the worker's does, and a trigger's does. The last three are of 2.11."""
 _NOT_READ_BACK = {"CloudWatchRemoteLogIO": "70314 and 70317", "OSSRemoteLogIO": "", "HdfsRemoteLogIO": ""}
 """They read the worker's part only. With issues of apache/airflow."""
-_SET = "set [wherobots] copy_log_on_resume to tail or all"
+_SET = "set [wherobots] copy_log_on_resume to True"
 _TRY = f"run a deferred task; if its log has no line 'Following run …' after its end, {_SET}"
 
 
-def check_handler(name: str, *, supports_triggers: bool, unseen_connection: str, copies: str) -> Check:
+def check_handler(name: str, *, supports_triggers: bool, unseen_connection: str, copies: bool) -> Check:
     """Judge the log handler with this class name.
 
     ``supports_triggers``: whether Airflow gives it what triggers write. ``unseen_connection``: the id of its connection
     if a triggerer may not find that, else empty. ``copies``: the value of ``copy_log_on_resume``.
     """
     keeps, text = _judge(name, supports_triggers, unseen_connection)
-    if copies != "off":
-        advice = f"{copies} shows lines twice: set copy_log_on_resume to off" if keeps else ""
-        return Check(NAME, State.OK, f"{text} copy_log_on_resume = {copies} copies the run's log.", advice)
+    if copies:
+        advice = "the copy shows lines twice: set copy_log_on_resume to False" if keeps else ""
+        return Check(NAME, State.OK, f"{text} copy_log_on_resume = True copies the run's log.", advice)
     if keeps is None:
         return Check(NAME, State.NOT_CHECKED, text, _TRY)
     return Check(NAME, State.OK, text) if keeps else Check(NAME, State.WARNING, text, _SET)

@@ -11,7 +11,7 @@ from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
 from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
 from airflow_provider_wherobots.flows.retry import (
@@ -63,7 +63,6 @@ class FollowOptions(StoredOptions):
         is another one, its seconds are in the field ``execution_timeout`` all the same.
     :param is_new: whether the run was created for this try, and was active at ``started_at``. Then the first poll
         comes a delay after that. Default False: at once.
-    :param keep_log_tail: whether the outcome of a run that completed also has the end of its log; default False.
     """
 
     run_id: str
@@ -78,7 +77,6 @@ class FollowOptions(StoredOptions):
     return_result: bool = False
     limit_name: str = "execution_timeout"
     is_new: bool = False
-    keep_log_tail: bool = False
 
     def poll_delay(self, moment: float) -> float:
         """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
@@ -114,7 +112,6 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
         # A task that is killed also writes the lines it has read.
         yield from log.release()
         raise
-    yield from log.release()
     return replace(outcome, outage_seconds=outage.seconds(outcome.ended_at))
 
 
@@ -191,8 +188,13 @@ def _settle(
         until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
         # The log may not have been read yet: read it briefly even if the deadline has just passed.
         until = max(until, moment + MIN_DELAY_SECONDS)
-        yield from log.drain(options.wait_post_run_logs_timeout_seconds, until, ended_ago)
-        yield from log.release(failed=outcome.has_failed)
+        wait = options.wait_post_run_logs_timeout_seconds
+        if outcome.ending is Ending.NOT_STARTED:
+            # Its script has written nothing.
+            wait = min(wait, MIN_QUIET_SECONDS)
+        needs_result = options.return_result and outcome.ending is Ending.COMPLETED
+        yield from log.drain(wait, until, ended_ago, needs_result=needs_result)
+        summary = replace(summary, log_lateness_seconds=log.lateness.seconds)
     summary = yield from add_metrics(summary, options.deadline)
     return (yield from _with_log(outcome, summary, log, options))
 
@@ -204,17 +206,16 @@ def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options:
     yield Note(logging.INFO, summary.describe())
     # An exception in the middle of a log may not be what ended the run.
     errors = LastErrors() if log.has_unread_rest else log.errors
-    tail = log.tail.explain(errors.last) if options.keep_log_tail or outcome.ending is not Ending.COMPLETED else ""
+    tail = log.tail.explain(errors.last) if outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
     cause = errors.probable_cause(outcome.reason)
     return outcome.with_log(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
 
 
-def settle_run(run: Run, return_result: bool) -> Flow[Outcome]:
+def settle_run(run: Run, options: FollowOptions) -> Flow[Outcome]:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
     moment = yield from now()
-    options = FollowOptions(run.id, moment, poll_logs=False, return_result=return_result, keep_log_tail=True)
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False)
     return (yield from _settle(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
@@ -249,7 +250,6 @@ def _stop_at_deadline(
         if run.is_terminal and run.status != CANCELLED:
             # It had ended before the cancel arrived.
             outcome = Outcome.of_run(run, moment)
-            yield from log.release(failed=outcome.has_failed)
         summary = yield from add_metrics(summary)
     return (yield from _with_log(outcome, summary, log, options))
 

@@ -104,11 +104,6 @@ class Outcome:
             reason = f"{reason} (it had used up its timeoutSeconds)".strip()
         return cls(ending, run.id, words.short(run.status), reason, ended_at=ended_at)
 
-    @property
-    def has_failed(self) -> bool:
-        """Whether the run failed by itself, its own timeout included."""
-        return self.ending in (Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT)
-
     def with_log(
         self,
         log_tail: str,

@@ -41,6 +41,7 @@ class RunSummary:
     :param cpu_percent: the highest share of the CPU that it used.
     :param memory_percent: the highest share of the memory that it used.
     :param smaller_runtime: the next smaller runtime, if the run completed and both shares are small.
+    :param log_lateness_seconds: how late the lines of its log came at most, in seconds; None if that was not measured.
     """
 
     run_id: str
@@ -60,6 +61,7 @@ class RunSummary:
     cpu_percent: float | None = None
     memory_percent: float | None = None
     smaller_runtime: str | None = None
+    log_lateness_seconds: float | None = None
 
     @classmethod
     def of_run(cls, run: Run, spark_ui_url: str | None = None) -> RunSummary:

@@ -16,8 +16,8 @@ The sources are ``airflow-providers-wherobots`` 1.8.1, which drops a first line 
 ``wherobots-cli``, which counts lines; and ``wherobots-python-sdk``, which sends ``next_page`` back as it is. The
 service's API of Task Runs describes ``since`` as exclusive.
 
-Under each of them a log's last page may name no next page (the CLI's issue BUG-1930), itself, or its own end; lines may
-be inserted late (see ``look_back``); and a replica that lags behind may respond with an earlier state. So:
+Under each of them a log's last page may name no next page (the CLI's issue BUG-1930), itself, or its own end. Lines may
+land late (the provider's pull request 35): by its time, such a line stands before lines shown already. So:
 
 * Cursors are sent back as the service issued them, of the same type. No other is sent.
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
@@ -26,19 +26,19 @@ be inserted late (see ``look_back``); and a replica that lags behind may respond
   written since the one before.
 * A page that names no next page stays open: it is read again in each round, and its new lines are forwarded. If it has
   as many lines as were requested, more are requested. If it names a next page later, and has no new line itself, that
-  one is requested at once.
+  one is requested at once. Lines that late ones have pushed onto the next page are left out there.
 
-``look_back`` reads recently left pages again by the same rules, from the oldest of them to the current one, and leaves
-out lines shown before.
+A page that was left is not read again, as no known client does: a line that lands on it later is lost. Lines are
+remembered as hashes of 64 bits, with another seed in each process, so two different lines of a log never have the same
+one in practice.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, Line, LogPage
-from airflow_provider_wherobots.logs.look_back import LookBack, Place, count_lines
 
 PAGE_SIZE = 1000
 """Lines requested at once: the most that any known client of the service requests."""
@@ -62,52 +62,39 @@ class LogCursor:
         self._fewest = MIN_PAGE_SIZE
         self._fitting = self._usual = PAGE_SIZE
         self._grown = GROWN_PAGE_SIZE
-        self._place = Place(LOG_START_CURSOR)
-        self._look_back = LookBack()
+        self.cursor: str | int = LOG_START_CURSOR
+        # Whether the page has had no lines yet.
+        self._is_new = True
+        # Lines of the page that were shown, those included that it repeats of the page before.
+        self._shown: Counter[int] = Counter()
+        # Lines that were shown, and are on a later page now.
+        self._pushed: Counter[int] = Counter()
 
-    @property
-    def cursor(self) -> str | int:
-        return self._place.cursor
-
-    def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
+    def accept(self, page: LogPage, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
         """Read the page of the current cursor, and move the position.
 
         ``is_ending``: there is no next round, because the run has ended or is no longer followed. Returns the new
         lines, in order, and whether another page should be fetched at once.
         """
-        place, items = self._place, page.lines
-        # A page that was full when it was opened: lines come faster than they are read.
-        is_behind = place.is_new and len(items) >= self.size >= PAGE_SIZE
-        was_open = not place.is_new
-        fresh = place.take_new(items)
-        new = self._look_back.leave_out_known(fresh)
+        items, was_open = page.lines, not self._is_new
+        fresh = self._not_shown(items)
+        new = self._leave_out_pushed(fresh) if self._pushed else fresh
         if page.next_page is not None and self._leads_on(page.next_page, items):
-            if not fresh:
-                self._look_back.count_standstill()
+            # A page that was full when it was opened: lines come faster than they are read.
+            is_behind = not was_open and len(items) >= self.size >= PAGE_SIZE
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
             # An open page without a new line that names a next one is full: the new lines are on the next one.
             has_more = is_ending or self._is_long(items) if fresh else was_open
-            self._open_named(page.next_page, place, items, moment)
-            return new, has_more or (bool(items) and self._look_back.expects)
+            if was_open:
+                self._remember_pushed(items)
+            self._open(page.next_page, items)
+            return new, has_more
+        self._shown.update(map(hash, fresh))
         if 0 < self.size <= len(items) and self.size < self._largest:
             # Requesting more of a full page is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)
             return new, True
-        self._look_back.count_standstill()
         return new, False
-
-    def begin_round(self, before: float) -> None:
-        """Begin a round of reading: with the second look, if pages left before ``before`` have not been read again."""
-        start = self._look_back.begin(before, self._place)
-        if start is not None:
-            self._open(start)
-
-    def abandon(self) -> bool:
-        """End a second look whose page cannot be read. Returns whether there was one."""
-        place = self._look_back.abandon()
-        if place is not None:
-            self._open(place)
-        return place is not None
 
     def refuse(self, *, too_large: bool = False) -> bool:
         """Request smaller pages, because the service refused a request as invalid. Returns whether that is possible.
@@ -120,8 +107,6 @@ class LogCursor:
             return True
         if self.request_fewer():
             return True
-        if self.abandon():
-            return True
         if self.size <= MIN_PAGE_SIZE:
             return False
         self.size = self._largest = self._accepted = max(MIN_PAGE_SIZE, self.size // 2)
@@ -133,7 +118,7 @@ class LogCursor:
         Returns whether fewer lines are requested now. A page that has been read keeps its size, or it would be cut at
         another line.
         """
-        if not self._place.is_new or self.size <= PAGE_SIZE:
+        if not self._is_new or self.size <= PAGE_SIZE:
             return False
         self.size = self._usual = self._grown = PAGE_SIZE
         return True
@@ -147,22 +132,55 @@ class LogCursor:
             return there > here
         return str(cursor) != str(self.cursor)
 
-    def _open_named(self, cursor: str | int, left: Place, items: Sequence[Line], moment: float) -> None:
-        self._look_back.remember(left, items, moment)
-        repeats = _of_moment(_boundary(cursor, items), items)
-        if items:
-            fitting = MAX_PAGE_CHARS * len(items) // (1 + sum([len(raw) for _, raw in items]))
+    def _open(self, cursor: str | int, left: Sequence[Line]) -> None:
+        boundary = _boundary(cursor, left)
+        self.cursor, self._is_new = cursor, True
+        self._shown = _count(line for line in left if line[0] == boundary)
+        if left:
+            fitting = MAX_PAGE_CHARS * len(left) // (1 + sum([len(raw) for _, raw in left]))
             self._fitting = max(self._fewest, fitting)
-        self._open(Place.opened(cursor, repeats))
-
-    def _open(self, place: Place) -> None:
-        self._place = place
         self._largest = self._accepted
         self.size = min(self._usual, self._largest, self._fitting)
 
+    def _not_shown(self, items: Sequence[Line]) -> Sequence[Line]:
+        is_new, self._is_new = self._is_new, self._is_new and not items
+        # Usually a page begins with the lines shown before and ends with the new ones.
+        count = self._shown.total()
+        if not count or (count <= len(items) and _count(items[:count]) == self._shown):
+            return items[count:]
+        there = _count(items)
+        if is_new and self._shown - there and there - self._shown:
+            # Lines of the previous page are repeated only if this one repeats them all, or is a part of them. Else the
+            # cursor is exclusive, and a line only equals one of them.
+            self._shown.clear()
+            return items
+        return _without(items, self._shown.copy())
 
-def _of_moment(timestamp: str | int | None, items: Sequence[Line]) -> Counter[int]:
-    return count_lines([item for item in items if item[0] == timestamp])
+    def _leave_out_pushed(self, lines: Sequence[Line]) -> Sequence[Line]:
+        new = _without(lines, self._pushed)
+        self._pushed = +self._pushed
+        return new
+
+    def _remember_pushed(self, items: Sequence[Line]) -> None:
+        self._pushed += self._shown - _count(items)
+        if self._pushed.total() > MAX_PAGE_SIZE:
+            self._pushed.clear()
+
+
+def _count(lines: Iterable[Line]) -> Counter[int]:
+    return Counter(map(hash, lines))
+
+
+def _without(lines: Sequence[Line], known: Counter[int]) -> Sequence[Line]:
+    """Leave out known lines, each as often as it is known. What has been met is no longer known."""
+    new = []
+    for line in lines:
+        number = hash(line)
+        if known[number] > 0:
+            known[number] -= 1
+        else:
+            new.append(line)
+    return new
 
 
 def _boundary(cursor: str | int, items: Sequence[Line]) -> str | int | None:

@@ -1,12 +1,7 @@
 """Turning a line of the run's log into records of the task log: a time, a level and safe text.
 
-Levels are read from the beginning of a line, in the formats of log4j, logback and Python logging; a stack trace has the
-level of the line it belongs to.
-
-A stack trace after a warning can belong to the warning, or can be what ended the run. The lines after it do not show
-which: Spark logs its shutdown, at any level, after a failed program too. So the trace is held back, with the lines
-after it. It becomes an error if the run fails while it is held back. It stays a warning if the program has evidently
-continued: many more lines, much later lines, or another stack trace after a warning.
+A level is read from the beginning of a line, in the formats of log4j, logback and Python logging. A line of a stack
+trace has the level of the line before it, or is an error if that has none.
 """
 
 from __future__ import annotations
@@ -14,7 +9,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable, Iterator
-from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
@@ -22,12 +16,6 @@ from airflow_provider_wherobots.api.runs.models import Line, parse_time
 
 MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
-MAX_HELD_RECORDS = 200
-"""The most records held back: the stack trace and the lines after it."""
-MAX_LINES_AFTER = 50
-"""After this many lines the program has evidently continued. Spark's shutdown logs about twenty."""
-MAX_HELD_SECONDS = 45.0
-"""How long a stack trace after a warning is held back while the run is active: a poll or two."""
 _HEAD_CHARS = 120
 _LEVELS = {
     # Airflow drops DEBUG by default.
@@ -82,40 +70,25 @@ _make_record: Callable[[tuple[int | None, int, str, int]], LogRecord] = partial(
 """Makes a record of its four values, faster than by its class."""
 
 
-class _Part(Enum):
-    """What a line is part of, judged by its beginning."""
-
-    LOGGED = "a record with its own level"
-    TRACE_HEAD = "a stack trace that begins here, or names an exception"
-    TRACE = "a stack trace"
-    PLAIN = "output without a level"
-
-
 class RecordReader:
-    """Reads lines in order, remembering only what a stack trace needs."""
+    """Reads lines in order, remembering only what the level of a stack trace and the count of equal lines need."""
 
     def __init__(self) -> None:
-        # A stack trace, and the lines after it.
-        self._held: list[LogRecord] = []
-        self._trace_records = 0
-        self._lines_after = 0
         self._level = logging.INFO
         self._in_traceback = False
         self._last: LogRecord | None = None
 
     def steps(self, lines: Iterable[Line]) -> Iterator[list[LogRecord]]:
-        """Turn lines into records, step by step: a very long line takes many. Records that are held back are not in
-        one.
-        """
+        """Turn lines into records, step by step: a very long line takes many."""
         records: list[LogRecord] = []
         for line in lines:
             timestamp, raw = line
             # A printable text has neither a line break nor a control character.
-            usual = len(raw) <= MAX_RECORD_CHARS and raw.isprintable() and "group" not in raw and not self._held
+            usual = len(raw) <= MAX_RECORD_CHARS and raw.isprintable() and "group" not in raw
             head = _USUAL_HEAD.match(raw, 0, _HEAD_CHARS) if usual else None
             if head is None:
-                for some in self._read_in_steps(line):
-                    records += some
+                for record in self._read_in_steps(line):
+                    records.append(record)
                     if len(raw) > MAX_RECORD_CHARS:
                         yield records
                         records = []
@@ -130,63 +103,13 @@ class RecordReader:
             records.append(record)
         yield records
 
-    def _read_in_steps(self, line: Line) -> Iterator[list[LogRecord]]:
+    def _read_in_steps(self, line: Line) -> Iterator[LogRecord]:
         timestamp, raw = line
         time_ns = read_time_ns(timestamp)
         for text in split_lines(raw):
-            level, part = self._level_of(text)
-            begins_trace = part is _Part.TRACE_HEAD and level == logging.WARNING
-            if begins_trace or self._held:
-                yield from self._hold(time_ns, level, part, text, begins_trace)
-            else:
-                for safe in _safe_pieces(text):
-                    yield [self._record(time_ns, level, safe)]
-
-    def _hold(
-        self, time_ns: int | None, level: int, part: _Part, text: str, begins_trace: bool
-    ) -> Iterator[list[LogRecord]]:
-        """Hold a line back with the stack trace, unless the program has continued or the line was inserted late. Yields
-        the records to write now.
-        """
-        if self._held and (self._has_continued(time_ns) or (begins_trace and self._lines_after > 0)):
-            yield self.release()
-        is_held = begins_trace or bool(self._held and not self._is_late(time_ns))
-        for safe in _safe_pieces(text):
-            record = self._record(time_ns, level, safe)
-            if is_held:
-                self._held.append(record)
-            yield [] if is_held else [record]
-        if not is_held:
-            return
-        if level == logging.WARNING and part is not _Part.LOGGED and self._lines_after == 0:
-            self._trace_records = len(self._held)
-        else:
-            self._lines_after += 1
-
-    @property
-    def held_from(self) -> LogRecord | None:
-        """The first record that is held back, or None."""
-        return self._held[0] if self._held else None
-
-    def release(self, *, failed: bool = False) -> list[LogRecord]:
-        """Return what is held back. If the run has failed, and its log is complete, the stack trace is an error."""
-        held, count = self._held, self._trace_records
-        self._held, self._trace_records, self._lines_after = [], 0, 0
-        if failed:
-            held[:count] = [record._replace(level=logging.ERROR) for record in held[:count]]
-        return held
-
-    def _has_continued(self, time_ns: int | None) -> bool:
-        """Whether the program has evidently continued after the stack trace that is held back, or too much is held."""
-        if len(self._held) >= MAX_HELD_RECORDS or self._lines_after >= MAX_LINES_AFTER:
-            return True
-        began_ns = self._held[0].time_ns
-        return time_ns is not None and began_ns is not None and time_ns - began_ns >= MAX_HELD_SECONDS * 1e9
-
-    def _is_late(self, time_ns: int | None) -> bool:
-        """Whether a line was inserted late: it does not show what came after the stack trace."""
-        last_ns = self._held[-1].time_ns
-        return time_ns is not None and last_ns is not None and time_ns < last_ns
+            level = self._level_of(text)
+            for safe in _safe_pieces(text):
+                yield self._record(time_ns, level, safe)
 
     def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
         last, repeats = self._last, 0
@@ -196,20 +119,17 @@ class RecordReader:
         self._last = record = LogRecord(time_ns, level, text, repeats)
         return record
 
-    def _level_of(self, text: str) -> tuple[int, _Part]:
+    def _level_of(self, text: str) -> int:
         head = text[:_HEAD_CHARS]
         if "\x1b" in head:
             head = _COLOUR.sub("", head)
         own = find_level(head)
-        part = _Part.TRACE
         if own is not None:
             self._level, self._in_traceback = own, False
-            part = _Part.LOGGED
         elif _THROWN.match(head):
             if self._level == logging.INFO:
                 self._level = logging.ERROR
             self._in_traceback = head.startswith("Traceback")
-            part = _Part.TRACE_HEAD
         elif _BELONGS.match(head):
             if head.startswith("Caused by: ") and self._level == logging.INFO:
                 self._level = logging.ERROR
@@ -218,8 +138,7 @@ class RecordReader:
             self._in_traceback = False
         else:
             self._level = logging.INFO
-            part = _Part.PLAIN
-        return self._level, part
+        return self._level
 
 
 def _ms(time_ns: int | None) -> int | None:

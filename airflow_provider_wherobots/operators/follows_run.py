@@ -24,7 +24,7 @@ class FollowsRun(WherobotsTask):
     wait_post_run_logs_timeout_seconds: float
     cancel_on_kill: bool
     max_outage_seconds: float
-    copy_log_on_resume: str
+    copy_log_on_resume: bool
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
     always_prints_result: ClassVar[bool] = False

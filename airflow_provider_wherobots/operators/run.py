@@ -23,7 +23,7 @@ from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -178,8 +178,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         self.cancel_on_kill = cancel_on_kill
         self.wait_for_completion = wait_for_completion
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
-        with naming(self.task_id):
-            self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
+        self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
         self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
         self.retry_cancelled = retry_cancelled
         self.reuse_completed = reuse_completed

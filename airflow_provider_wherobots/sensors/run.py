@@ -38,7 +38,6 @@ from airflow_provider_wherobots.operators.wherobots_task import (
     FAILED_TRIGGER,
     TRIGGER_TIMEOUT,
     is_unrendered,
-    naming,
 )
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.stored import ignore_unknown
@@ -140,8 +139,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.cancel_on_kill = cancel_on_kill
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
-        with naming(self.task_id):
-            self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
+        self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
         self._check_flags("poll_logs", "deferrable", "cancel_on_kill")
         self.check_arguments(is_unrendered)
 

@@ -24,7 +24,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, begin_of_copy, copy_log, end_of_copy
+from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
 from airflow_provider_wherobots.flows.follow import LAST_LOOK_SECONDS, FollowOptions, settle_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
@@ -60,7 +60,7 @@ class RunTry(TaskTry[T, RunAttempt]):
     """What the tries of ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share: what they push, and how they end."""
 
     def finish_resumed(self, outcome: Outcome) -> Any:
-        """Finish a task that a trigger has waited for, and copy the run's log, as ``[wherobots]`` configures it.
+        """Finish a task that a trigger has waited for, and copy the run's log, if ``[wherobots]`` configures it.
 
         The copy takes up to 15 minutes, so it comes after the XComs.
         """
@@ -74,20 +74,16 @@ class RunTry(TaskTry[T, RunAttempt]):
                 self.log.warning("The log of run %s could not be copied: %s", outcome.run_id, reason_of(error))
 
     def _copy_log(self, outcome: Outcome) -> None:
-        """Copy the log, or its end, which the exception of a run that did not complete has anyway."""
-        run_id, part = outcome.run_id, self.task.copy_log_on_resume
+        run_id, deadline = outcome.run_id, self.deadline
         # When a run is given up, the service has not answered for a long time.
-        if not self.task.poll_logs or not run_id or outcome.ending is Ending.GAVE_UP:
+        is_readable = bool(run_id) and outcome.ending is not Ending.GAVE_UP
+        if not (self.task.copy_log_on_resume and self.task.poll_logs and is_readable):
             return
-        if part == "all":
-            deadline = self.deadline
-            seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
-            if seconds <= 0:
-                self.log.warning("The log of run %s is not copied: execution_timeout has passed", run_id)
-                return
-            self.attempt.run(copy_log(run_id, seconds, failed=outcome.has_failed))
-        elif part == "tail" and outcome.ending is Ending.COMPLETED and outcome.log_tail:
-            self.log.info("%s\n%s\n%s", begin_of_copy(run_id, part), outcome.log_tail, end_of_copy(run_id))
+        seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
+        if seconds <= 0:
+            self.log.warning("The log of run %s is not copied: execution_timeout has passed", run_id)
+            return
+        self.attempt.run(copy_log(run_id, seconds))
 
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
@@ -103,8 +99,9 @@ class RunTry(TaskTry[T, RunAttempt]):
             raise self._failure(outcome)
         if self._must_have_result and outcome.result is None:
             raise WherobotsResultLostException(
-                f"Run {outcome.run_id} completed, but its result could not be read from its log; a retry reads it"
-                f" again, and starts a new run if that fails too. {self._run_url(outcome.run_id)}"
+                f"Run {outcome.run_id} completed, but its result could not be read from its log, which may still be"
+                f" growing; a retry reads it again for as long ({task.wait_post_run_logs_timeout_seconds:g} s), and"
+                f" starts a new run only if that fails too. {self._run_url(outcome.run_id)}"
             )
         self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
@@ -129,9 +126,11 @@ class RunTry(TaskTry[T, RunAttempt]):
         if outcome.result is None:
             if task.return_result and not task.always_prints_result and outcome.ending is Ending.COMPLETED:
                 self.log.warning(
-                    "Run %s has no result: its log has no usable line that begins with '%s'. The task returns None",
+                    "Run %s has no result: its log has no usable line that begins with '%s', after a wait of %g s"
+                    " (wait_post_run_logs_timeout_seconds). The task returns None",
                     outcome.run_id,
                     MARKER,
+                    task.wait_post_run_logs_timeout_seconds,
                 )
             return None
         result = json.loads(outcome.result)
@@ -206,7 +205,8 @@ class RunTry(TaskTry[T, RunAttempt]):
             self.log.warning("The status of run %s is unknown: %s", run_id, reason_of(error))
         else:
             if run.is_terminal:
-                return self.attempt.run(settle_run(run, self.task.return_result or self.task.poll_logs))
+                options = replace(follow_options(self.task, time.time(), None), run_id=run_id)
+                return self.attempt.run(settle_run(run, options))
         return None
 
     def _follow_here(self, options: FollowOptions) -> Outcome:
@@ -243,5 +243,4 @@ def follow_options(task: FollowsRun, started_at: float, deadline: float | None) 
         max_outage_seconds=task.max_outage_seconds,
         cancel_at_deadline=task.cancel_on_kill,
         return_result=task.return_result,
-        keep_log_tail=task.copy_log_on_resume == "tail",
     )

@@ -17,10 +17,11 @@ def log_as_a_triggerer_does(path: Path) -> None:
     sys.excepthook = show
 
 
-def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:
+def trigger_of(run_id: str, number: int, has_logs: bool, pause: float, wait: float = 60.0) -> Any:
     """A trigger as the triggerer has it.
 
     :param pause: seconds between two polls. The run is made old enough for it.
+    :param wait: the longest wait for late lines after the end, in seconds; default 60.
     """
     from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
@@ -31,6 +32,7 @@ def trigger_of(run_id: str, number: int, has_logs: bool, pause: float) -> Any:
             "started_at": time.time() - 10 * pause,
             "polling_interval": pause,
             "poll_logs": has_logs,
+            "wait_post_run_logs_timeout_seconds": wait,
         },
     )
     return in_triggerer(trigger, number)

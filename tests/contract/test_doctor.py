@@ -141,11 +141,6 @@ FAILURES: Cases = {
         {},
         {BY_NAME: "not within 8 seconds"},
     ),
-    "lines after the log has been quiet for long": (
-        {"log_delay_seconds": 20},
-        {"late_seconds": 40},
-        {TASK_LOG: "of which came later"},
-    ),
     "a log that cannot be read": (
         {"log_max_size": 50, "log_oversize": "refused"},
         {},

@@ -62,7 +62,7 @@ def test_the_options_are_those_that_are_read_with_their_defaults() -> None:
         "max_outage_seconds": str(DEFAULT_MAX_OUTAGE_SECONDS),
         "max_quota_wait_seconds": str(DEFAULT_MAX_QUOTA_WAIT_SECONDS),
         "wait_post_run_logs_timeout_seconds": "60.0",
-        "copy_log_on_resume": "off",
+        "copy_log_on_resume": "False",
     }
 
 

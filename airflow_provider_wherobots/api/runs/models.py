@@ -241,11 +241,13 @@ class LogPage:
     :param lines: the lines of this page.
     :param next_page: the next cursor exactly as received; None while there are no more lines *yet*.
     :param current_page: echo of the cursor sent, or None.
+    :param date: the header ``Date`` of the response, or None. It is parsed on access, because few pages need it.
     """
 
     lines: tuple[Line, ...]
     next_page: str | int | None = None
     current_page: str | int | None = None
+    date: str | None = None
 
     @classmethod
     def from_json(cls, data: Any) -> LogPage:
@@ -255,6 +257,16 @@ class LogPage:
             next_page=_cursor(data.get("next_page")),
             current_page=_cursor(data.get("current_page")),
         )
+
+    def with_date(self, date: str) -> LogPage:
+        """Return the page with the header ``Date`` of its response."""
+        return LogPage(self.lines, self.next_page, self.current_page, date)
+
+    @property
+    def responded_at(self) -> float | None:
+        """When the service sent the page, by its own clock, in epoch seconds; None if unknown."""
+        moment = None if self.date is None else parse_http_date(self.date)
+        return None if moment is None else moment.timestamp()
 
     @property
     def items(self) -> tuple[LogLine, ...]:

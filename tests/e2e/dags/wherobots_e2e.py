@@ -32,7 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "full": {"max_quota_wait_seconds": 120},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
     "retry_cancelled": {"retries": 1, "retry_cancelled": True},
-    **{f"dropped_{part}": {"copy": part} for part in ("off", "tail", "all")},
+    **{f"dropped_{copies}": {"copy": copies} for copies in ("False", "True")},
 }
 try:
     from airflow.sdk import RetryAction, RetryRule
@@ -47,7 +47,7 @@ for way, given in WAYS.items():
     options = dict(given)
     operator = options.pop("operator", TenantOperator)
     # Read when the operator is made.
-    os.environ["AIRFLOW__WHEROBOTS__COPY_LOG_ON_RESUME"] = options.pop("copy", "off")
+    os.environ["AIRFLOW__WHEROBOTS__COPY_LOG_ON_RESUME"] = options.pop("copy", "False")
     with DAG(dag_id=way, start_date=datetime(2026, 1, 1), schedule=None, catchup=False, max_active_runs=16):
         operator(
             task_id="run",

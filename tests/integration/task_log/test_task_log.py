@@ -18,8 +18,6 @@ from typing import Any
 import pytest
 from airflow.utils.log.file_task_handler import _interleave_logs
 
-from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
-from airflow_provider_wherobots.flows.copy_log import begin_of_copy, copy_log, end_of_copy
 from airflow_provider_wherobots.hooks import recent_connections, wherobots
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
@@ -29,11 +27,9 @@ from airflow_provider_wherobots.task_log.entries import (
     is_structured,
     read_entries,
     record_writer,
-    write_entry,
 )
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from tests.unit.flows.script import Script, answers
 from wherobots_local.control.client import ControlClient
 
 T0 = 1_795_593_600_123_456_789
@@ -262,25 +258,6 @@ def written_by_an_earlier_trigger(path: Path, log_to: LogTo, *texts: str) -> Non
         record_writer(logger)(LogRecord(T0 + n, logging.INFO, text))
 
 
-@pytest.mark.parametrize("written", [1, 4])
-def test_a_traceback_that_an_earlier_trigger_held_back_or_wrote_as_a_warning_is_there_once(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, written: int
-) -> None:
-    ti = attempt(monkeypatch, tmp_path)
-    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
-    texts = ["WARNING careful", "Traceback (most recent call last):", '  File "job.py", line 3', "ValueError: bust"]
-    written_by_an_earlier_trigger(one, log_to, *texts[:written])
-    log = ResumedLog(log_to(two), ti)
-    asyncio.run(log.resume(FIRST))
-    reader = RecordReader()
-    records = [
-        record for n, text in enumerate(texts) for some in reader.steps([LogLine(T0 + n, text)]) for record in some
-    ]
-    for record in records + reader.release(failed=True):
-        log.write(record)
-    assert [entry.text for entry in entries(two)] == [FIRST, *texts]
-
-
 @pytest.mark.skipif(not is_structured(), reason="2.11 writes no JSON")
 @pytest.mark.parametrize("odd", ['"event": {"a": 1}', '"event": "x", "self": 1', '"event": null', '"event": "\\ud800"'])
 def test_an_odd_record_of_an_earlier_trigger_does_not_end_this_one(
@@ -486,24 +463,3 @@ def shown_of(*paths: Path) -> list[str]:
     texts: list[Any] = [path.read_text() for path in paths]
     shown = _interleave_logs(*(iter(text.splitlines()) if is_structured() else text for text in texts))
     return [str(getattr(line, "event", line)) for line in shown]
-
-
-def test_airflow_shows_a_copied_log_between_its_marks(tmp_path: Path, log_to: LogTo) -> None:
-    """The worker copies it long after its lines were written, and Airflow sorts by time."""
-    path = tmp_path / "attempt=1.log"
-    logger = log_to(path)
-    script = Script(answers(LogPage(tuple((str(T0 + n * 10**6), f"line {n}") for n in range(3)))))
-    script.run(copy_log("r1", 60.0, failed=False))
-    write_entry(logger, Entry(T0 // 10**3 - 10**6, logging.INFO, "The triggerer follows run r1"))
-    write_entry(logger, Entry(T0 // 10**3 + 10**9, logging.INFO, "The task resumes"))
-    for record in script.records:
-        record_writer(logger)(record)
-    lines = shown_of(path)
-    texts = [
-        "The triggerer follows run r1",
-        begin_of_copy("r1", "all"),
-        *("line 0", "line 1", "line 2"),
-        end_of_copy("r1"),
-        "The task resumes",
-    ]
-    assert all(line.endswith(text) for line, text in zip(lines, texts, strict=True)), lines

@@ -6,7 +6,7 @@ from airflow_provider_wherobots.doctor.check import Check, State
 from airflow_provider_wherobots.doctor.trigger_logs import LOCAL, check_handler
 
 
-def check(name: str, *, supports: bool = True, unseen: str = "", copies: str = "off") -> Check:
+def check(name: str, *, supports: bool = True, unseen: str = "", copies: bool = False) -> Check:
     return check_handler(name, supports_triggers=supports, unseen_connection=unseen, copies=copies)
 
 
@@ -16,8 +16,8 @@ def check(name: str, *, supports: bool = True, unseen: str = "", copies: str = "
         (check("S3RemoteLogIO"), State.OK, "S3RemoteLogIO keeps what a trigger writes.", ""),
         (check("WasbTaskHandler"), State.OK, "WasbTaskHandler keeps", ""),
         (check("CloudWatchRemoteLogIO"), State.WARNING, "issues 70314 and 70317", "set [wherobots] copy_log_on_resume"),
-        (check("HdfsRemoteLogIO"), State.WARNING, "after the end of the task.", "to tail or all"),
-        (check("OSSTaskHandler", supports=False), State.WARNING, "OSSTaskHandler does not store", "to tail or all"),
+        (check("HdfsRemoteLogIO"), State.WARNING, "after the end of the task.", "to True"),
+        (check("OSSTaskHandler", supports=False), State.WARNING, "OSSTaskHandler does not store", "to True"),
         (
             check("S3RemoteLogIO", unseen="logs"),
             State.NOT_CHECKED,
@@ -37,10 +37,10 @@ def test_a_handler_and_what_to_do(found: Check, state: State, text: str, advice:
 
 @pytest.mark.parametrize("name", ["CloudWatchRemoteLogIO", "OwnLogIO", LOCAL])
 def test_a_log_that_is_copied_is_not_lost(name: str) -> None:
-    found = check(name, copies="tail")
+    found = check(name, copies=True)
     assert (found.state, found.advice) == (State.OK, "")
-    assert found.text.endswith(" copy_log_on_resume = tail copies the run's log.")
+    assert found.text.endswith(" copy_log_on_resume = True copies the run's log.")
 
 
 def test_a_copy_that_is_not_needed_shows_lines_twice() -> None:
-    assert check("GCSRemoteLogIO", copies="all").advice == "all shows lines twice: set copy_log_on_resume to off"
+    assert check("GCSRemoteLogIO", copies=True).advice == "the copy shows lines twice: set copy_log_on_resume to False"

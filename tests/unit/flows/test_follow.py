@@ -30,16 +30,14 @@ from airflow_provider_wherobots.flows.follow import (
     FollowOptions,
     follow_run,
 )
-from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, QUIET_LOOKS, LogForwarder
+from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
 from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
 
-QUIET = QUIET_LOOKS[-1]
 NO_METRICS = RunMetrics({})
 
 
@@ -89,7 +87,7 @@ def test_without_poll_logs_a_failed_one_is_read_for_its_tail_only() -> None:
     assert script.sent_of("getJobRunLogs")[0].at >= START + 30
 
 
-@pytest.mark.parametrize(("poll_logs", "seconds"), [(True, 350), (False, 30)])
+@pytest.mark.parametrize(("poll_logs", "seconds"), [(True, 300), (False, 30)])
 def test_a_long_log_that_nobody_asked_for_is_read_for_half_a_minute(poll_logs: bool, seconds: float) -> None:
     service, run = serve((0, "FAILED"))
     run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(300)], cap=2)
@@ -218,17 +216,14 @@ def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> No
     assert gaps[-1] == pytest.approx(22.0 + 0.05)
 
 
-@pytest.mark.parametrize(("wait", "delay"), [(QUIET - 1, 3.0), (QUIET, 5.5)])
-def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_interval(
-    wait: float, delay: float
-) -> None:
+def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_interval() -> None:
     service, run = serve((0, "RUNNING"), (400, "COMPLETED"))
     run.log = FakeLog([FakeLine(0.0, T0, "started"), FakeLine(250.0, T0 + 1, "a"), FakeLine(254.0, T0 + 2, "b")])
-    _, script = follow(service, polling_interval=20, wait_post_run_logs_timeout_seconds=wait)
+    _, script = follow(service, polling_interval=20)
     reads = [sent.at - START for sent in script.sent_of("getJobRunLogs") if sent.at < START + 400]
     early = [at for at in reads if at < 60]
     assert len(early) <= 8
-    assert all(later - earlier <= max(earlier, 4.0) + delay for earlier, later in pairwise(early))
+    assert all(later - earlier <= max(earlier, 4.0) + 5.5 for earlier, later in pairwise(early))
     assert all(later - earlier <= 20 + 1 for earlier, later in pairwise(reads))
     polls = [sent.at - START for sent in script.sent_of("getJobRun")]
     first_after = next(at for at in polls if at >= 254)
@@ -385,7 +380,7 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
     assert outcome.summary == RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1").to_json()
     assert script.notes[-3:] == [
-        Note(logging.WARNING, "The end of the log of run run0 could not be read (getJobRunLogs: timed out)"),
+        Note(logging.WARNING, "The log of run run0 could not be read to its end (getJobRunLogs: timed out)"),
         Note(logging.WARNING, "getJobRun: timed out; the run's summary is incomplete"),
         Note(logging.INFO, "Run run0 RUNNING"),
     ]
@@ -633,7 +628,7 @@ def test_a_log_that_cannot_be_read_never_decides_anything(error: WherobotsApiErr
     assert outcome.ending is Ending.COMPLETED
     assert [note.text for note in script.notes if note.level != logging.INFO] == [
         f"The run's log cannot be read for now ({error}); this does not affect the run",
-        f"The log of run run0 could not be read ({error})",
+        f"The log of run run0 could not be read to its end ({error})",
     ]
 
 
@@ -788,83 +783,6 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
 )
 def test_what_is_followed_and_how_is_said_in_one_line(options: FollowOptions, deferred: bool, words: str) -> None:
     assert options.describe(deferred) == words
-
-
-FATAL = [
-    "24/09/25 18:23:01 WARN Main: careful",
-    "Traceback (most recent call last):",
-    '  File "job.py", line 3, in <module>',
-    "ValueError: bust",
-]
-SHUTDOWN = ["24/09/25 18:23:05 INFO SparkContext: Invoking stop() from shutdown hook"]
-
-
-def fatal_log(at: float, *more: tuple[float, str]) -> FakeLog:
-    lines = [*((at, text) for text in FATAL), *more]
-    return FakeLog([FakeLine(arrives, T0 + n, text) for n, (arrives, text) in enumerate(lines)])
-
-
-@pytest.mark.parametrize(
-    ("status", "level"),
-    [
-        ("FAILED", logging.ERROR),
-        ("TIMED_OUT", logging.ERROR),
-        ("COMPLETED", logging.WARNING),
-        ("CANCELLED", logging.WARNING),
-    ],
-)
-@pytest.mark.parametrize("more", [(), ((20.0, SHUTDOWN[0]),), ((33.0, SHUTDOWN[0]),)])
-def test_a_traceback_after_a_warning_is_an_error_where_it_ends_a_run_that_failed(
-    status: str, level: int, more: tuple[tuple[float, str], ...]
-) -> None:
-    service = FakeService()
-    service.add_run("some_name", START, plan=((0, "RUNNING"), (30, status)), log=fatal_log(15.0, *more))
-    _, script = follow(service)
-    assert texts(script.records) == FATAL + [text for _, text in more]
-    after = [logging.INFO] * len(more)
-    assert [record.level for record in script.records] == [logging.WARNING, level, level, level, *after]
-
-
-def test_a_traceback_does_not_wait_long_for_the_runs_end() -> None:
-    service = FakeService()
-    run = service.add_run("some_name", START, plan=((0, "RUNNING"),), log=fatal_log(0.0))
-    script = Script(service)
-    forwarder = LogForwarder(run.id)
-    while len(script.records) < len(FATAL):
-        script.run(forwarder.catch_up(script.now + 10))
-        script.now += 5
-    assert MAX_HELD_SECONDS <= script.elapsed <= MAX_HELD_SECONDS + 10
-    assert [record.level for record in script.records] == [logging.WARNING] * 4
-
-
-def test_each_traceback_waits_for_itself() -> None:
-    tracebacks = [(10.0 * n, text) for n in range(1, 8) for text in FATAL]
-    log = FakeLog([FakeLine(arrives, T0 + n, text) for n, (arrives, text) in enumerate(tracebacks)])
-    service = FakeService()
-    service.add_run("some_name", START, plan=((0, "RUNNING"), (80, "FAILED")), log=log)
-    _, script = follow(service, polling_interval=2)
-    assert [record.level for record in script.records] == [logging.WARNING] * 25 + [logging.ERROR] * 3
-
-
-@pytest.mark.parametrize("end", ["deadline", "lost sight", "interrupted"])
-def test_what_is_held_back_is_written_however_following_ends(end: str) -> None:
-    service = FakeService()
-    service.add_run("some_name", START, plan=((0, "RUNNING"),), log=fatal_log(0.0))
-
-    def answer(call: Call[Any], moment: float) -> Any:
-        if end != "deadline" and moment > START + 20 and call.operation == "getJobRun":
-            raise PermissionDeniedError(call.operation, 403) if end == "lost sight" else KeyboardInterrupt
-        return service(call, moment)
-
-    script = Script(answer)
-    flow = follow_run(FollowOptions("run0", START, deadline=START + 30 if end == "deadline" else None))
-    if end == "interrupted":
-        with pytest.raises(KeyboardInterrupt):
-            script.run(flow)
-    else:
-        assert script.run(flow).ending is (Ending.DEADLINE if end == "deadline" else Ending.GAVE_UP)
-    assert texts(script.records) == FATAL
-    assert {record.level for record in script.records} == {logging.WARNING}
 
 
 def test_a_cancel_that_is_refused_at_the_deadline_leaves_time_for_the_log() -> None:

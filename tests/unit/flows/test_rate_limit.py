@@ -365,7 +365,8 @@ def test_one_refused_call_of_the_log_fails_no_run(retry_after: float) -> None:
     assert texts(script.records) == ["a line"]
     # The refusal itself; none of the calls that were not sent.
     assert len([note for note in script.notes if note.level > logging.INFO]) == 1
-    assert script.elapsed < min(retry_after, MAX_HOLD_SECONDS) + 30.0
+    # Its only line shows nothing of how late the last ones are.
+    assert script.elapsed < min(retry_after, MAX_HOLD_SECONDS) + 65.0
 
 
 def test_a_page_of_the_log_waits_for_a_limit_that_is_soon_over() -> None:

@@ -118,7 +118,7 @@ def test_without_poll_logs_a_log_that_cannot_be_read_is_worth_a_warning_only_if_
     assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
     warnings = [note.text for note in script.notes if note.level >= logging.WARNING]
     assert len(warnings) == return_result
-    assert all("The log of run run0 could not be read (" in warning for warning in warnings)
+    assert all("The log of run run0 could not be read to its end (" in warning for warning in warnings)
 
 
 def read_a_long_log(flow: Any, seconds_per_page: float) -> tuple[Outcome, float, Script]:
@@ -134,7 +134,10 @@ def read_a_long_log(flow: Any, seconds_per_page: float) -> tuple[Outcome, float,
 
 @pytest.mark.parametrize("was_followed", [True, False])
 def test_a_result_that_is_asked_for_is_read_as_patiently_as_a_log(was_followed: bool) -> None:
-    flow = settle_run(Run.from_json({"id": "run0", "status": "COMPLETED"}), return_result=True)
+    flow = settle_run(
+        Run.from_json({"id": "run0", "status": "COMPLETED"}),
+        FollowOptions("run0", START, poll_logs=False, return_result=True),
+    )
     if was_followed:
         flow = follow_run(FollowOptions("run0", START, poll_logs=False, return_result=True))
     outcome, seconds, _ = read_a_long_log(flow, 1.0)
@@ -156,11 +159,10 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
     script.now = START + 300
     spark_ui = {"appMeta": {"spark_ui_url": "https://spark/1"}}
     run = Run.from_json({"id": "run0", "status": "COMPLETED", "kubeApp": spark_ui})
-    outcome = script.run(settle_run(run, return_result=True))
+    outcome = script.run(settle_run(run, FollowOptions("run0", START, poll_logs=False, return_result=True)))
     summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1").to_json()
-    tail = f"before\n{PRINTED}"
     assert outcome == Outcome(
-        Ending.COMPLETED, "run0", "COMPLETED", log_tail=tail, ended_at=START + 300, summary=summary, result=RESULT
+        Ending.COMPLETED, "run0", "COMPLETED", ended_at=START + 300, summary=summary, result=RESULT
     )
     assert script.records == []
 
@@ -169,9 +171,14 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
 def test_its_log_that_cannot_be_read_is_worth_a_warning_only_if_the_result_is_asked_for(return_result: bool) -> None:
     service, _ = serve(PRINTED)
     script = Script(by_operation(getJobRunMetrics=service, getJobRunLogs=always(ServerError("getJobRunLogs", 503))))
-    script.run(settle_run(Run.from_json({"id": "run0", "status": "COMPLETED"}), return_result))
+    script.run(
+        settle_run(
+            Run.from_json({"id": "run0", "status": "COMPLETED"}),
+            FollowOptions("run0", START, poll_logs=False, return_result=return_result),
+        )
+    )
     assert [note.text for note in script.notes if note.level == logging.WARNING] == (
-        ["The log of run run0 could not be read (getJobRunLogs: 503: no body)"] if return_result else []
+        ["The log of run run0 could not be read to its end (getJobRunLogs: 503: no body)"] if return_result else []
     )
 
 

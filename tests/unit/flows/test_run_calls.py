@@ -7,7 +7,7 @@ from collections import Counter
 import pytest
 
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.forward_logs import QUIET_LOOKS
+from airflow_provider_wherobots.flows.forward_logs import LATENESS_MARGIN_SECONDS, MIN_QUIET_SECONDS
 from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, texts
@@ -46,9 +46,10 @@ def test_a_run_of_a_minute_takes_at_most_25_calls(
 
 @pytest.mark.parametrize("jitter", [0.0, 0.5, 1.0])
 @pytest.mark.parametrize("length", [0.5, 1.0, 3.0, 4.9, 5.6, 8.0, 10.0, 13.0, 17.0, 20.0, 24.0, 28.0])
-def test_the_longer_delay_between_the_polls_of_a_young_run_is_hidden_by_the_wait_for_late_lines(
+def test_the_task_ends_soon_after_a_short_run_though_the_end_is_noticed_up_to_seven_seconds_late(
     length: float, jitter: float
 ) -> None:
     script = follow_quiet_run(length, "end", "after", jitter=jitter)
     # The end's age is rounded up to a second, and the calls take time.
-    assert script.elapsed - QUEUED - length <= QUIET_LOOKS[-1] + 1 + 0.5
+    noticed = script.sent_of("getJobRun")[-1].at
+    assert script.elapsed <= max(QUEUED + length + MIN_QUIET_SECONDS, noticed - START + LATENESS_MARGIN_SECONDS) + 1.5

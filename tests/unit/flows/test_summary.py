@@ -49,6 +49,7 @@ def test_as_data_it_has_every_key_always() -> None:
         "cost_usd": 1.239,
         "spatial_units": 0.25,
         "spark_ui_url": "https://spark/",
+        "log_lateness_seconds": None,
         "cpu_percent": None,
         "memory_percent": None,
         "smaller_runtime": None,

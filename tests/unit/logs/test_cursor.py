@@ -83,15 +83,6 @@ def test_a_few_long_lines_may_have_been_cut_too() -> None:
     assert accept(LogCursor(), page(("1", half), ("2", half[1:]), next_page="2"))[1] is False
 
 
-def test_a_short_page_that_is_read_again_is_not_taken_for_a_second_one_of_its_length() -> None:
-    cursor = LogCursor()
-    cursor.accept(page(*numbered(7), next_page=str(T0 + 6)), 0.0)
-    cursor.begin_round(10.0)
-    assert cursor.cursor == "0"
-    assert accept(cursor, page(*numbered(7), next_page=str(T0 + 6))) == ([], False)
-    assert cursor.cursor == str(T0 + 6)
-
-
 def test_after_the_end_of_the_run_every_named_page_is_requested_at_once() -> None:
     cursor = LogCursor()
     assert cursor.accept(page(("1", "a"), next_page="2"), is_ending=True)[1]
@@ -151,29 +142,6 @@ def test_an_empty_page_does_not_lead_back() -> None:
     assert accept(cursor, page(("6", "b"), ("7", "c"))) == (["c"], False)
 
 
-def test_a_second_look_outlasts_a_replica_that_lags_behind() -> None:
-    cursor = LogCursor()
-    cursor.accept(page(*numbered(10), next_page=str(T0 + 9)), 0.0)
-    cursor.accept(page(*numbered(10, 9)), 0.0)
-    cursor.begin_round(10.0)
-    for behind in (page(), page(*numbered(4))):
-        assert accept(cursor, behind) == ([], False)
-    assert accept(cursor, page(*numbered(10), next_page=str(T0 + 9))) == ([], True)
-    assert accept(cursor, page(*numbered(11, 9))) == (["line 19"], False)
-
-
-def test_known_lines_that_never_come_again_are_given_up() -> None:
-    """And meanwhile, other cursors with the same line ask for no more at once for ever."""
-    cursor = LogCursor()
-    for start in range(0, 20 * PAGE_SIZE, PAGE_SIZE):
-        cursor.accept(page(*numbered(PAGE_SIZE, start), next_page=f"token {start}"), 0.0)
-    cursor.begin_round(10.0)
-    calls = 0
-    while accept(cursor, page(("1", "the same"), next_page=f"another {calls}"))[1]:
-        calls += 1
-        assert calls < 20
-
-
 def test_a_full_page_without_a_next_one_is_read_again_larger() -> None:
     cursor = LogCursor()
     lines = numbered(2 * PAGE_SIZE - 1)
@@ -207,13 +175,18 @@ def test_pages_do_not_grow_without_end() -> None:
     assert cursor.size == MAX_PAGE_SIZE
 
 
-def test_where_lines_are_long_fewer_are_asked_for_also_in_a_second_look() -> None:
+def test_where_lines_are_long_fewer_are_asked_for() -> None:
     cursor = LogCursor()
     long = [(stamp, text * 1000) for stamp, text in numbered(100)]
-    cursor.accept(page(*long, next_page=str(T0 + 99)), 0.0)
+    cursor.accept(page(*long, next_page=str(T0 + 99)))
     assert cursor.size == MIN_PAGE_SIZE
-    cursor.begin_round(10.0)
-    assert (cursor.cursor, cursor.size) == ("0", MIN_PAGE_SIZE)
+
+
+def test_lines_that_late_ones_push_onto_the_next_page_are_known_there() -> None:
+    cursor = LogCursor()
+    assert accept(cursor, page(("1", "a"), ("4", "d")))[0] == ["a", "d"]
+    assert accept(cursor, page(("1", "a"), ("2", "late"), next_page="token"))[0] == ["late"]
+    assert accept(cursor, page(("3", "late too"), ("4", "d"), ("5", "e")))[0] == ["late too", "e"]
 
 
 def test_a_refused_size_is_halved_until_nothing_is_left_to_try() -> None:
@@ -231,7 +204,7 @@ def test_memory_does_not_grow_with_the_logs_length() -> None:
     def read(first: int, last: int) -> int:
         for start in range(first * PAGE_SIZE, last * PAGE_SIZE, PAGE_SIZE):
             lines = numbered(PAGE_SIZE, start)
-            cursor.accept(page(*lines, next_page=str(T0 + start + PAGE_SIZE)), start / 1e4)
+            cursor.accept(page(*lines, next_page=str(T0 + start + PAGE_SIZE)))
         gc.collect()
         return tracemalloc.get_traced_memory()[0]
 
@@ -276,18 +249,6 @@ def test_a_page_of_as_many_lines_as_were_asked_for_may_have_been_cut() -> None:
         cursor.refuse(too_large=True)
     assert cursor.size == 25
     assert accept(cursor, page(*numbered(25), next_page="a"))[1] is True
-
-
-def test_a_second_look_that_cannot_be_read_is_given_up() -> None:
-    cursor = LogCursor()
-    assert not cursor.abandon()
-    cursor.accept(page(*numbered(10), next_page=str(T0 + 9)), 0.0)
-    cursor.accept(page(*numbered(10, 9)), 0.0)
-    cursor.begin_round(10.0)
-    assert cursor.cursor == "0"
-    assert cursor.refuse()
-    assert cursor.cursor == str(T0 + 9)
-    assert accept(cursor, page(*numbered(11, 9))) == (["line 19"], False)
 
 
 def test_a_page_with_lines_leads_wherever_it_says() -> None:

@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.runs.models import Line, LogLine
 from airflow_provider_wherobots.logs import records as records_module
 from airflow_provider_wherobots.logs.records import (
-    MAX_LINES_AFTER,
     MAX_RECORD_CHARS,
     LogRecord,
     RecordReader,
@@ -32,17 +31,15 @@ def read_all(reader: RecordReader, lines: Iterable[Line]) -> list[LogRecord]:
 
 def read_one(reader: RecordReader, line: Line) -> list[LogRecord]:
     """Without the short cut for usual lines."""
-    return list(chain.from_iterable(reader._read_in_steps(line)))
+    return list(reader._read_in_steps(line))
 
 
-def read(*lines: str, timestamp: str | int = TIME, failed: bool = False) -> list[LogRecord]:
-    reader = RecordReader()
-    records = read_all(reader, [LogLine(timestamp, line) for line in lines])
-    return records + reader.release(failed=failed)
+def read(*lines: str, timestamp: str | int = TIME) -> list[LogRecord]:
+    return read_all(RecordReader(), [LogLine(timestamp, line) for line in lines])
 
 
-def levels(*lines: str, failed: bool = False) -> list[int]:
-    return [record.level for record in read(*lines, failed=failed)]
+def levels(*lines: str) -> list[int]:
+    return [record.level for record in read(*lines)]
 
 
 @pytest.mark.parametrize(
@@ -189,101 +186,11 @@ def test_what_py4j_adds_to_a_traceback_is_part_of_it() -> None:
     ) == [E] * 10 + [I]
 
 
-WARNING = "24/09/25 18:23:01 WARN Main: careful"
-PYTHON = ["Traceback (most recent call last):", '  File "job.py", line 3, in <module>', "Boom: bust"]
-JAVA = ['Exception in thread "main" java.lang.NullPointerException', "\tat org.example.Main.main(Main.java:5)"]
-SHUTDOWN = [
-    "24/09/25 18:23:05 INFO SparkContext: Invoking stop() from shutdown hook",
-    "24/09/25 18:23:05 INFO SparkUI: Stopped Spark web UI at http://driver:4040",
-    "24/09/25 18:23:05 WARN ExecutorPodsWatchSnapshotSource: Kubernetes client has been closed.",
-    "24/09/25 18:23:05 INFO MemoryStore: MemoryStore cleared",
-    "24/09/25 18:23:05 INFO ShutdownHookManager: Shutdown hook called",
-    "24/09/25 18:23:05 INFO ShutdownHookManager: Deleting directory /tmp/spark-1",
-]
-AFTER = [I, I, W, I, I, I]
-
-
-@pytest.mark.parametrize("trace", [PYTHON, JAVA])
-def test_a_traceback_after_a_warning_is_an_error_where_it_ends_a_failed_run(trace: list[str]) -> None:
-    assert levels(WARNING, *trace, failed=True) == [W] + [E] * len(trace)
-    assert levels(WARNING, *trace, *SHUTDOWN, failed=True) == [W] + [E] * len(trace) + AFTER
-    assert levels(WARNING, *trace, *SHUTDOWN, failed=False) == [W] + [W] * len(trace) + AFTER
-
-
-@pytest.mark.parametrize(
-    "after",
-    [
-        "24/09/25 18:23:02 INFO PythonRunner: driver exited with code 1",
-        "24/09/25 18:23:02 ERROR SparkContext: x",
-        "Command exited with non-zero status 1",
-        "second line of the exception's message",
-    ],
-)
-@pytest.mark.parametrize("trace", [PYTHON, JAVA])
-def test_no_single_line_shows_that_the_program_has_continued(trace: list[str], after: str) -> None:
-    reader = RecordReader()
-    records = [
-        r
-        for n, text in enumerate([WARNING, *trace, after])
-        for r in read_one(reader, LogLine(f"{int(TIME) + n * 10**9}", text))
-    ]
-    records += reader.release(failed=True)
-    assert [record.level for record in records] == [W] + [E] * len(trace) + [find_level(after) or I]
-
-
-@pytest.mark.parametrize(("count", "level"), [(MAX_LINES_AFTER, E), (MAX_LINES_AFTER + 1, W)])
-@pytest.mark.parametrize("line", ["plain", "24/09/25 18:23:02 ERROR Main: x", SHUTDOWN[0]])
-def test_many_lines_after_it_show_that_the_program_has_continued(line: str, count: int, level: int) -> None:
-    after = [find_level(line) or I] * count
-    assert levels(WARNING, *PYTHON, *[line] * count, failed=True) == [W] + [level] * 3 + after
-
-
-@pytest.mark.parametrize(("seconds", "level"), [(44, E), (45, W)])
-def test_a_line_much_later_shows_that_the_program_has_continued(seconds: int, level: int) -> None:
-    reader = RecordReader()
-    records = [record for text in (WARNING, *PYTHON) for record in read_one(reader, LogLine(int(TIME), text))]
-    records += read_one(reader, LogLine(int(TIME) + seconds * 10**9, "plain"))
-    records += reader.release(failed=True)
-    assert [record.level for record in records] == [W] + [level] * 3 + [I]
-
-
-def test_a_stack_trace_after_another_warning_shows_that_the_program_has_continued() -> None:
-    assert levels(WARNING, *PYTHON, "plain", WARNING, *JAVA, *SHUTDOWN, failed=True) == (
-        [W] * 4 + [I, W] + [E] * 2 + AFTER
-    )
-
-
-def test_what_follows_a_stack_trace_is_not_made_an_error() -> None:
-    lines = ["second line of the message", "   indented", WARNING, "\tat of a warning"]
-    assert levels(WARNING, *PYTHON, *lines, failed=True) == [W, E, E, E, I, I, W, W]
-
-
-def test_a_line_inserted_late_does_not_end_the_wait() -> None:
-    reader = RecordReader()
-    found = [record for text in (WARNING, *PYTHON) for record in read_one(reader, LogLine(int(TIME), text))]
-    assert len(found) == 1
-    late = LogLine(int(TIME) - 1, "24/09/25 18:23:01 INFO Main: of another node")
-    assert [record.text for record in read_one(reader, late)] == [late.raw]
-    assert [record.level for record in reader.release(failed=True)] == [E, E, E]
-
-
-def test_only_a_traceback_after_a_warning_waits_and_no_longer_than_some_lines() -> None:
-    reader = RecordReader()
-    for text in ("24/09/25 18:23:01 INFO Main: x", *PYTHON, "plain", WARNING, "\tat of a warning"):
-        assert len(list(read_one(reader, LogLine(TIME, text)))) == 1
-    lines = [WARNING, PYTHON[0], *['  File "job.py"'] * 1000]
-    records = [record for line in lines for record in read_one(reader, LogLine(TIME, line))]
-    assert len(records) == len(lines)
-    assert [record.text for record in records] == lines
-
-
-@given(st.lists(st.sampled_from([WARNING, *PYTHON, *JAVA, *SHUTDOWN, "plain", "", "a\nb", "ERROR x"]), max_size=30))
-def test_what_is_held_back_keeps_its_order_time_and_count(lines: list[str]) -> None:
-    expected = [text for line in lines for text in line.split("\n")]
-    for failed in (False, True):
-        assert [record.text for record in read(*lines, failed=failed)] == expected
-    # A trigger that takes over finds lines again by what tells equal ones apart: not by the level.
-    assert [record.repeats for record in read(*lines)] == [record.repeats for record in read(*lines, failed=True)]
+def test_a_traceback_has_the_level_of_a_warning_before_it() -> None:
+    warning = "24/09/25 18:23:01 WARN Main: careful"
+    assert levels(warning, "Traceback (most recent call last):", "  File x", "Boom: bust", "after") == [W] * 4 + [I]
+    java = ['Exception in thread "main" java.lang.NullPointerException', "\tat org.example.Main.main(Main.java:5)"]
+    assert levels(warning, *java, "24/09/25 18:23:05 INFO SparkUI: Stopped") == [W] * 3 + [I]
 
 
 def test_an_indented_line_after_a_plain_one_is_plain() -> None:
@@ -449,7 +356,6 @@ def test_many_lines_become_the_same_records_as_one_by_one(parts: list[tuple[int,
     one_by_one, at_once = RecordReader(), RecordReader()
     records = [record for line in lines for record in read_one(one_by_one, line)]
     assert read_all(at_once, lines) == records
-    assert at_once.release() == one_by_one.release()
 
 
 RAW = st.text("ab \r\n\x1b[0;3m\u2028\ud800é1", max_size=60)
@@ -468,9 +374,8 @@ def test_a_line_read_in_small_steps_is_the_same_as_one_read_at_once(raw: str) ->
     ]
 
 
-@pytest.mark.parametrize("head", ["", "\n".join([WARNING, *PYTHON])])
-def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.MonkeyPatch, head: str) -> None:
-    """Between two steps the event loop may turn to other tasks. A line that is held back takes as many steps."""
+def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Between two steps the event loop may turn to other tasks."""
     work = 0
 
     def counting(text: str) -> str:
@@ -479,7 +384,6 @@ def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.Monkey
         return make_safe(text)
 
     reader, steps = RecordReader(), 0
-    read_all(reader, [LogLine(TIME, head)])
     monkeypatch.setattr(records_module, "make_safe", counting)
     for records in reader.steps([LogLine(TIME, " 99%|███ \x1b[31m 99/100 \x1b[0m\r" * 20_000)]):
         assert work <= MAX_RECORD_CHARS + 10

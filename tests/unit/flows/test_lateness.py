@@ -1,0 +1,181 @@
+"""The end of a log whose lines come late: none is lost, and the task ends soon after the last."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.outcome import Outcome
+from tests.unit.flows.fake_log import T0, CaughtUp, FakeLine, FakeLog
+from tests.unit.flows.fake_service import FakeService
+from tests.unit.flows.script import START, Script, texts
+
+RESULT = "airflow-result: 7"
+STEADY = [float(second) for second in range(40)]
+
+
+def follow(
+    seconds: float, at: list[float], late: float, last: str = "the last line", **options: Any
+) -> tuple[Outcome, Script]:
+    """Follow a run of some seconds that writes lines at these moments, each of which can be read some seconds later."""
+    written = [(moment, f"line {number}") for number, moment in enumerate(at[:-1])] + [
+        (moment, last) for moment in at[-1:]
+    ]
+    log = FakeLog([FakeLine(moment + late, T0 + int(moment * 1e9), text) for moment, text in written])
+    status = options.pop("status", "COMPLETED")
+    service = FakeService(plan=((0.0, "RUNNING"), (seconds, status)))
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service)
+    return script.run(follow_run(FollowOptions(run.id, START, is_new=True, **options))), script
+
+
+@pytest.mark.parametrize(
+    ("seconds", "at"), [(3.0, [0.5, 1.0, 2.9]), (45.0, [44.9]), (45.0, [0.1, 44.9]), (40.0, STEADY), (600.0, [599.0])]
+)
+@pytest.mark.parametrize("late", [0.0, 0.3, 2.0, 20.0, 50.0])
+@pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
+def test_no_line_is_lost_however_late_and_the_task_ends_soon_after(
+    seconds: float, at: list[float], late: float, status: str
+) -> None:
+    outcome, script = follow(seconds, at, late, status=status)
+    assert len(script.records) == len(at)
+    assert texts(script.records)[-1] == "the last line"
+    assert ("the last line" in outcome.log_tail) is (status == "FAILED")
+    assert script.elapsed <= seconds + late + 15
+
+
+@pytest.mark.parametrize("late", [0.0, 0.3, 2.0, 20.0])
+def test_a_steady_log_ends_the_task_five_seconds_after_its_last_line_can_be_read(late: float) -> None:
+    _, script = follow(40.0, STEADY, late)
+    # The end is noticed two seconds late.
+    assert script.elapsed <= 40.0 + late + 7.5
+
+
+def test_a_log_without_a_line_near_the_end_is_waited_for_as_long_as_the_option_says() -> None:
+    for wait in (60.0, 120.0, 5.0):
+        _, script = follow(45.0, [], 0.0, wait_post_run_logs_timeout_seconds=wait)
+        assert script.elapsed == pytest.approx(45 + wait, abs=7)
+
+
+def test_a_line_that_is_later_than_the_option_says_is_not_waited_for() -> None:
+    _, script = follow(45.0, [44.9], 100.0)
+    assert script.records == []
+    _, script = follow(45.0, [44.9], 100.0, wait_post_run_logs_timeout_seconds=120.0)
+    assert texts(script.records) == ["the last line"]
+
+
+@pytest.mark.parametrize("late", [0.3, 20.0, 50.0])
+def test_a_result_that_must_come_ends_the_wait_when_it_is_read(late: float) -> None:
+    # The lines before show no lateness.
+    early = [FakeLine(n * 1.0, T0 + int(n * 1e9), f"line {n}") for n in range(40)]
+    service = FakeService(plan=((0.0, "RUNNING"), (40.0, "COMPLETED")))
+    log = FakeLog([*early, FakeLine(39.5 + late, T0 + int(39.5e9), RESULT)])
+    for poll_logs in (True, False):
+        run = service.add_run("some_name", START, log=log)
+        script = Script(service)
+        outcome = script.run(follow_run(FollowOptions(run.id, START, return_result=True, poll_logs=poll_logs)))
+        assert outcome.result == "7"
+        assert script.elapsed <= 40 + late + (15 if poll_logs else 5)
+
+
+def test_a_result_that_does_not_come_is_waited_for_as_long_as_the_option_says() -> None:
+    outcome, script = follow(40.0, STEADY, 0.3, return_result=True)
+    assert outcome.result is None
+    assert script.elapsed == pytest.approx(40 + 60, abs=7)
+
+
+def test_a_status_that_nobody_wants_a_log_of_is_not_waited_for() -> None:
+    _, script = follow(40.0, [], 0.0, poll_logs=False)
+    assert script.sent_of("getJobRunLogs") == []
+    assert script.elapsed < 47
+
+
+@pytest.mark.parametrize(("late", "least", "most"), [(0.3, 0.0, 7.0), (20.0, 17.0, 27.0)])
+def test_the_summary_has_the_lateness(late: float, least: float, most: float) -> None:
+    outcome, _ = follow(40.0, STEADY, late)
+    assert outcome.summary is not None
+    assert least <= outcome.summary["log_lateness_seconds"] <= most
+    outcome, _ = follow(40.0, [], 0.0)
+    assert outcome.summary is not None
+    assert outcome.summary["log_lateness_seconds"] is None
+
+
+@pytest.mark.parametrize("skew", [-60.0, 60.0])
+def test_the_clock_of_this_machine_does_not_matter(skew: float) -> None:
+    log = FakeLog([FakeLine(moment + 20, T0 + int(moment * 1e9), f"line {moment}") for moment in STEADY])
+    service = FakeService(plan=((0.0, "RUNNING"), (40.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log)
+    script = Script(lambda call, moment: service(call, moment - skew))
+    script.now += skew
+    script.run(follow_run(FollowOptions(run.id, START + skew, is_new=True)))
+    assert len(script.records) == len(STEADY)
+    assert script.elapsed - skew < 75
+
+
+@given(
+    st.lists(st.floats(0.0, 3.0), min_size=1, max_size=30),
+    st.sampled_from([0.0, 0.3, 2.0, 20.0, 40.0]),
+    st.lists(st.floats(0.0, 2.0), min_size=30, max_size=30),
+    st.sampled_from(["null", "equal"]),
+    st.floats(0.0, 1.0),
+)
+def test_lines_of_any_rhythm_come_whole_and_once(
+    pauses: list[float], late: float, more: list[float], caught_up: CaughtUp, jitter: float
+) -> None:
+    """A line may be up to two seconds later than the others: it is inserted on the open page."""
+    lines, moment = [], 0.0
+    for number, pause in enumerate(pauses):
+        moment += pause
+        lines.append(FakeLine(moment + late + more[number], T0 + int(moment * 1e9), f"line {number}"))
+    service = FakeService(plan=((0.0, "RUNNING"), (moment + 0.1, "COMPLETED")))
+    run = service.add_run("some_name", START, log=FakeLog(lines, caught_up=caught_up))
+    script = Script(service, jitter=jitter)
+    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
+    assert sorted(texts(script.records)) == sorted(line.text for line in lines)
+    if not any(more[: len(lines)]):
+        assert texts(script.records) == [line.text for line in lines]
+
+
+def test_the_end_is_trusted_no_further_than_the_last_poll_that_saw_the_run_active() -> None:
+    log = FakeLog([FakeLine(moment + 20, T0 + int(moment * 1e9), f"line {moment}") for moment in STEADY])
+    service = FakeService(plan=((0.0, "RUNNING"), (40.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log)
+
+    def long_ago(call: Any, moment: float) -> Any:
+        found = service(call, moment)
+        if call.operation != "getJobRun" or not found.is_terminal:
+            return found
+        return replace(found, raw={**found.raw, "completeTime": "2020-01-01T00:00:00Z"})
+
+    script = Script(long_ago)
+    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
+    assert len(script.records) == len(STEADY)
+
+
+def test_a_log_that_is_read_long_after_the_end_shows_no_lateness() -> None:
+    log = FakeLog([FakeLine(2.0, T0 + int(2e9), "the last line")])
+    service = FakeService(plan=((0.0, "RUNNING"), (3.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service)
+    script.now += 300
+    outcome = script.run(follow_run(FollowOptions(run.id, script.now)))
+    assert texts(script.records) == ["the last line"]
+    assert script.elapsed < 301
+    assert outcome.summary is not None
+    assert outcome.summary["log_lateness_seconds"] is None
+
+
+@pytest.mark.parametrize("begins", [40.0, 300.0])
+def test_a_retry_waits_for_a_missing_result_for_as_long_again(begins: float) -> None:
+    log = FakeLog([FakeLine(2.0, T0 + int(2e9), "a line"), FakeLine(begins + 50.0, T0 + int(2.5e9), RESULT)])
+    service = FakeService(plan=((0.0, "RUNNING"), (3.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service)
+    script.now += begins
+    outcome = script.run(follow_run(FollowOptions(run.id, script.now, return_result=True)))
+    assert outcome.result == "7"
