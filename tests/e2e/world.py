@@ -10,6 +10,7 @@ import requests
 
 from tests.support.airflow_api import Json
 from tests.support.airflow_instance import AirflowInstance
+from tests.support.forgotten import FORGOTTEN
 from tests.support.log_account import numbered
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from wherobots_local import LocalServer
@@ -42,6 +43,7 @@ class World:
     :param folder: where Airflow writes what it tells others.
     :param worker: the name of this process among those that share the Airflow.
     :param root: the folder behind the server's ``s3://``.
+    :param is_forgetful: whether Airflow forgets the DAG runs that are begun now, as Airflow 3.4 would.
     """
 
     airflow: AirflowInstance
@@ -52,6 +54,7 @@ class World:
     worker: str
     root: Path
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    is_forgetful: bool = False
 
     @property
     def conn_id(self) -> str:
@@ -79,7 +82,7 @@ class World:
 
     def new_name(self, way: str) -> str:
         """An id for a DAG run that no other one has."""
-        return f"{way}-{self.worker}-{next(self.numbers)}"
+        return f"{FORGOTTEN if self.is_forgetful else ''}{way}-{self.worker}-{next(self.numbers)}"
 
     def times_said(self, text: str, log: str) -> int:
         """How often a text is in a task's log.
@@ -162,15 +165,20 @@ class DagCase:
         """Mark the task, as a user does."""
         self.world.airflow.api.set_task_state(self.way, self.dag_run, TASK, state)
 
-    def clear(self) -> None:
-        """Clear the task, as a user does."""
+    def clear(self, *, keep_task_state: bool = False) -> None:
+        """Clear the task, as a user does.
+
+        :param keep_task_state: whether a forgetful Airflow keeps what the task has in its store. Default False.
+        """
         airflow = self.world.airflow
         if airflow.is_series("2.11") and self.task()["state"] == "running":
             # Its REST API does not reach a task on a worker.
             when = airflow.api.dag_run(self.way, self.dag_run)["logical_date"]
             airflow.cli("tasks", "clear", "--yes", "--start-date", when, "--end-date", when, self.way)
         else:
-            airflow.api.clear_task(self.way, self.dag_run, TASK)
+            airflow.api.clear_task(
+                self.way, self.dag_run, TASK, **({"keep_task_state": True} if keep_task_state else {})
+            )
 
 
 @dataclass(frozen=True)
