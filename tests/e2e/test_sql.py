@@ -1,5 +1,7 @@
 """SQL tasks on a real Airflow: each statement is executed once, whatever dies meanwhile."""
 
+import pytest
+
 from tests.e2e.conftest import GRACE_SECONDS
 from tests.e2e.sql_case import HANDED_OVER, KINDS, Kind, SqlCase
 from tests.e2e.world import World
@@ -55,6 +57,7 @@ def test_marked_failed_on_a_worker(world: World) -> None:
         case.check_marked_failed()
 
 
+@pytest.mark.forgetful
 def test_cleared_while_deferred_the_new_try_executes_again(world: World) -> None:
     cleared = SqlCase.of(world, "sql_deferred", "write").begin()
     cleared.wait_until_followed().clear()
