@@ -30,6 +30,7 @@ def test_a_task_is_marked_failed_while_deferred_and_the_service_is_in_trouble(wo
     assert len(case.requests("cancelJobRun")) == 3
 
 
+@pytest.mark.forgetful
 @pytest.mark.short
 @pytest.mark.parametrize("way", STATES)
 def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(world: World, way: str) -> None:

@@ -1,5 +1,7 @@
 """SQL tasks on a real Airflow: each statement is executed once, whatever dies meanwhile."""
 
+import pytest
+
 from tests.e2e.conftest import GRACE_SECONDS
 from tests.e2e.sql_case import HANDED_OVER, KINDS, Kind, SqlCase
 from tests.e2e.world import World
@@ -55,6 +57,7 @@ def test_marked_failed_on_a_worker(world: World) -> None:
         case.check_marked_failed()
 
 
+@pytest.mark.forgetful
 def test_cleared_while_deferred_the_new_try_executes_again(world: World) -> None:
     cleared = SqlCase.of(world, "sql_deferred", "write").begin()
     cleared.wait_until_followed().clear()
@@ -83,6 +86,7 @@ def test_the_connection_is_cut_before_the_statement_is_answered(world: World) ->
         assert case.sent()[0]["fault"] == "lose_answer"
 
 
+@pytest.mark.forgetful
 def test_a_worker_is_killed_and_the_retry_follows_on(world: World) -> None:
     killed = [case.begin() for case in cases(world, "sql_worker_retry", "write")]
     for case in killed:
@@ -97,6 +101,7 @@ def test_a_worker_is_killed_and_the_retry_follows_on(world: World) -> None:
         assert case.counts() == (1, 0)
 
 
+@pytest.mark.forgetful
 def test_a_worker_is_killed_and_the_session_cancels_before_the_retry(world: World) -> None:
     """A read is executed again. Of a write nobody can say whether it has taken effect."""
     killed = [case.begin() for case in cases(world, "sql_worker_retry", "write")]

@@ -10,6 +10,7 @@ import requests
 
 from tests.support.airflow_api import Json
 from tests.support.airflow_instance import AirflowInstance
+from tests.support.forgotten import FORGOTTEN
 from tests.support.log_account import numbered
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from wherobots_local import LocalServer
@@ -42,6 +43,7 @@ class World:
     :param folder: where Airflow writes what it tells others.
     :param worker: the name of this process among those that share the Airflow.
     :param root: the folder behind the server's ``s3://``.
+    :param is_forgetful: whether Airflow forgets the DAG runs that are begun now, as Airflow 3.4 would.
     """
 
     airflow: AirflowInstance
@@ -52,6 +54,7 @@ class World:
     worker: str
     root: Path
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+    is_forgetful: bool = False
 
     @property
     def conn_id(self) -> str:
@@ -79,7 +82,7 @@ class World:
 
     def new_name(self, way: str) -> str:
         """An id for a DAG run that no other one has."""
-        return f"{way}-{self.worker}-{next(self.numbers)}"
+        return f"{FORGOTTEN if self.is_forgetful else ''}{way}-{self.worker}-{next(self.numbers)}"
 
     def times_said(self, text: str, log: str) -> int:
         """How often a text is in a task's log.
@@ -162,15 +165,20 @@ class DagCase:
         """Mark the task, as a user does."""
         self.world.airflow.api.set_task_state(self.way, self.dag_run, TASK, state)
 
-    def clear(self) -> None:
-        """Clear the task, as a user does."""
+    def clear(self, *, keep_task_state: bool = False) -> None:
+        """Clear the task, as a user does.
+
+        :param keep_task_state: whether a forgetful Airflow keeps what the task has in its store. Default False.
+        """
         airflow = self.world.airflow
         if airflow.is_series("2.11") and self.task()["state"] == "running":
             # Its REST API does not reach a task on a worker.
             when = airflow.api.dag_run(self.way, self.dag_run)["logical_date"]
             airflow.cli("tasks", "clear", "--yes", "--start-date", when, "--end-date", when, self.way)
         else:
-            airflow.api.clear_task(self.way, self.dag_run, TASK)
+            airflow.api.clear_task(
+                self.way, self.dag_run, TASK, **({"keep_task_state": True} if keep_task_state else {})
+            )
 
 
 @dataclass(frozen=True)
@@ -186,12 +194,13 @@ class Case(DagCase):
         self.world.control.add_fault(operation, action, **whose, **conditions)
         return self
 
-    def begin(self, script: str = UNTIL_RELEASED, arg: object = None, code: int = 0) -> Self:
+    def begin(self, script: str = UNTIL_RELEASED, arg: object = None, code: int = 0, **more: Any) -> Self:
         """Start the DAG run.
 
         :param arg: given to the script. Default: the file whose appearance :meth:`release` brings about.
+        :param more: what else is in the DAG run's conf.
         """
-        conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code)}
+        conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code), **more}
         return self.trigger({**conf, "release": str(self._release)})
 
     def talk(self, lines: int, state: str, *, code: int = 0) -> str:
@@ -228,6 +237,24 @@ class Case(DagCase):
     def crash(self) -> None:
         """Let the trigger of the DAG ``crashing`` raise."""
         self._release.with_suffix(".crash").touch()
+
+    def kill_worker(self) -> None:
+        """Kill the process of the task with SIGKILL, so that Airflow retries it."""
+        self.world.airflow.kill_task(self.way, self.dag_run, TASK)
+
+    def kill_worker_after_the_runs_end(self) -> None:
+        """Let the run that a worker follows complete, and kill the worker before it can end the task."""
+        # The worker waits more than a minute for the response.
+        self.fault("getJobRunLogs", {"type": "hang", "seconds": 600}, times=1)
+        wait_for(lambda: any(call["fault"] for call in self.requests("getJobRunLogs")), what="the log to be read")
+        self.release()
+        self.wait_for_statuses("COMPLETED")
+        self.kill_worker()
+
+    def wait_until_template_hangs(self) -> Self:
+        """Wait until a template of the task hangs. By then Airflow has deleted the XComs of the try before."""
+        wait_for(self._release.with_suffix(".hangs").exists, what="a template to hang")
+        return self
 
     def run_url(self, run: Json) -> str:
         """Where the link to a run leads."""

@@ -179,8 +179,11 @@ class AirflowApi(abc.ABC):
             json={"dry_run": False, "new_state": state} if self.prefix == "/api/v1" else {"new_state": state},
         )
 
-    def clear_task(self, dag_id: str, run_id: str, task_id: str) -> None:
-        """Clear a task instance in any state, so that it runs again."""
+    def clear_task(self, dag_id: str, run_id: str, task_id: str, **options: bool) -> None:
+        """Clear a task instance in any state, so that it runs again.
+
+        :param options: more fields of the request.
+        """
         self.request(
             "POST",
             _path("dags", dag_id, "clearTaskInstances"),
@@ -190,6 +193,7 @@ class AirflowApi(abc.ABC):
                 "task_ids": [task_id],
                 "only_failed": False,
                 "reset_dag_runs": True,
+                **options,
             },
         )
 
