@@ -57,11 +57,11 @@ except ImportError as error:
     raise AirflowOptionalProviderFeatureException(f"SQL needs more packages ({error}): {HOW_TO_INSTALL}") from error
 
 if TYPE_CHECKING:
+    import pandas
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
-    from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
 OWN_INACTIVE_SECONDS = 300
 """How long a hook's own session lives after its last connection, if nothing stops it."""
@@ -314,7 +314,7 @@ class WherobotsSqlHook(DbApiHook):
 
         :param sql: a statement, or a list of them.
         :param parameters: their values, see :func:`airflow_provider_wherobots.sql.parameters.bind`.
-        :param df_type: ``pandas`` (default) or ``polars``; with ``stored`` also ``geopandas``, for a GeoDataFrame.
+        :param df_type: ``pandas`` (default) or ``polars``; with ``stored`` ``pandas`` only.
         :param stored: whether the service stores the result in a Parquet file, which is downloaded: so all rows come,
             and not 1,000 at most. ``sql`` is one statement then. Default False.
         :param unknown: must be empty: pandas does not read the result, so its arguments have no effect.
@@ -323,8 +323,10 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: if a statement fails.
         """
         check_no_arguments(unknown)
-        if df_type not in ("pandas", "polars") and not (stored and df_type == "geopandas"):
-            raise _refused(f"df_type={df_type!r}: must be pandas or polars, or geopandas with stored=True")
+        if df_type not in ("pandas", "polars"):
+            raise _refused(f"df_type={df_type!r}: must be pandas or polars")
+        if stored and df_type != "pandas":
+            raise _refused(f"df_type={df_type!r}: must be pandas with stored=True")
         if stored and not isinstance(sql, str):
             raise _refused("sql: must be one statement with stored=True")
         if not stored:
@@ -335,7 +337,7 @@ class WherobotsSqlHook(DbApiHook):
                 address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
                 may_repeat = cursor.may_repeat
             try:
-                return self.read_stored(address, df_type=df_type)
+                return self.read_stored(address)
             except WherobotsException as error:
                 # The statement has succeeded: a retry would execute it again.
                 is_final = not may_repeat or self._repeatability.has_written
@@ -348,20 +350,19 @@ class WherobotsSqlHook(DbApiHook):
         frame = self.get_df(sql, parameters, df_type=df_type, **unknown)
         yield from (frame[start : start + chunksize] for start in range(0, len(frame), chunksize))
 
-    def read_stored(self, address: str | None, *, df_type: str = "pandas") -> Any:
+    def read_stored(self, address: str | None) -> pandas.DataFrame:
         """Read what ``WherobotsSqlOperator`` has stored in one Parquet file, and returned the presigned URL of.
 
         :param address: the URL, or None for a result without rows, as the operator returns it.
-        :param df_type: ``pandas`` (default), ``polars``, or ``geopandas`` for a GeoDataFrame of a GeoParquet file.
         :returns: the data frame. It has no columns if the result has no rows.
         :raises WherobotsArgumentException: for an address that is no presigned URL. Not retried.
         :raises WherobotsException: of another kind if it cannot be downloaded.
         """
-        _check_makes(df_type)
+        _check_makes("pandas")
         with TemporaryFile() as file:
             if address is not None:
                 _download(address, file)
-            frame, changes = read_parquet(None if address is None else file, df_type)
+            frame, changes = read_parquet(None if address is None else file)
         for change in changes:
             self.log.info(change)
         return frame
@@ -370,28 +371,8 @@ class WherobotsSqlHook(DbApiHook):
         """Refuse: SQLAlchemy has no dialect for Wherobots."""
         raise NotImplementedError(
             "get_sqlalchemy_engine: SQLAlchemy has no dialect for Wherobots. Use get_df() for a data frame, "
-            "get_records() for rows, insert_rows() to write some, inspector for tables and columns, or get_conn() for "
-            "a connection as PEP 249 describes it"
+            "get_records() for rows, insert_rows() to write some, or get_conn() for a connection of PEP 249"
         )
-
-    @property
-    def inspector(self) -> SqlInspector:  # type: ignore[override]
-        """Queries the names of tables, and the columns of a table."""
-        from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
-
-        return SqlInspector(self.get_records)
-
-    def get_table_schema(self, table_name: str, schema: str | None = None) -> list[dict[str, str]]:
-        """The names and types of a table's columns.
-
-        :param table_name: the table, such as ``table`` or ``catalog.schema.table``.
-        :param schema: such as ``catalog.schema``; default that in ``table_name``, else the session's current one.
-        :returns: ``name`` and ``type`` of each.
-        """
-        return [
-            {"name": column["name"], "type": column["type"]}
-            for column in self.inspector.get_columns(table_name, schema)
-        ]
 
     def insert_rows(
         self,

@@ -84,12 +84,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     :param return_last: whether only the last result of a string that was split is returned; default True.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
-    :param retry_unknown: whether a retry can execute a write again whose outcome is unknown; default False. A write
-        that is known to have succeeded is never executed again.
-    :param outcome_sql: a query that reports whether the one write in ``sql`` has taken effect: the first value of its
-        first row is true or a number other than 0 if it has, and false or 0 if it has not. NULL or no row means that
-        the outcome stays unknown. A retry executes the query if it cannot find out the outcome otherwise; default None.
-        It takes ``parameters`` too, if they are a mapping. Templated.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
     :raises WherobotsException: the subclass says how the task failed, see
@@ -99,7 +93,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     conn_id_field = "wherobots_conn_id"
     template_fields: Sequence[str] = (
         "sql",
-        "outcome_sql",
         "parameters",
         "wherobots_conn_id",
         "runtime",
@@ -140,8 +133,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         handler: Callable[[Any], Any] | None = None,
         output_processor: Callable[..., Any] | None = None,
         deferrable: bool | None = None,
-        retry_unknown: bool = False,
-        outcome_sql: str | None = None,
         max_outage_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
@@ -155,8 +146,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         self.is_session_given = session_id is not None
         self.geometry = geometry
         self.store = store
-        self.retry_unknown = retry_unknown
-        self.outcome_sql = outcome_sql
         self._set_session_arguments(
             runtime=runtime,
             region=region,
@@ -169,7 +158,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             deferrable=deferrable,
             max_outage_seconds=max_outage_seconds,
         )
-        self._check_flags("retry_unknown")
         if geometry not in GEOMETRIES:
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
         if handler is not None and not callable(handler):

@@ -6,7 +6,7 @@ maps, which Airflow's XCom cannot hold, are changed.
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import pandas
@@ -55,19 +55,15 @@ def to_polars(table: pyarrow.Table) -> polars.DataFrame:
     return cast("polars.DataFrame", polars.from_arrow(table))
 
 
-def read_parquet(file: IO[bytes] | None, kind: str) -> tuple[Any, list[str]]:
-    """Make a data frame of a stored result, with the changes of :func:`for_frames`. Without a file, the result has no
-    rows. A ValueError if ``geopandas`` gets a file without geometries.
+def read_parquet(file: IO[bytes] | None) -> tuple[pandas.DataFrame, list[str]]:
+    """Make a pandas DataFrame of a stored result, with the changes of :func:`for_frames`. Without a file, the result
+    has no rows.
     """
     import pyarrow
     from pyarrow import parquet
 
-    if kind == "geopandas":
-        import geopandas
-
-        return geopandas.GeoDataFrame() if file is None else geopandas.read_parquet(file), []
     table, changes = for_frames(pyarrow.table({}) if file is None else parquet.read_table(file))
-    return to_polars(table) if kind == "polars" else to_pandas(table), changes
+    return to_pandas(table), changes
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -23,27 +22,11 @@ def plan(task: ExecutesSql) -> list[Planned]:
     with naming(task.task_id):
         planned = _read(task)
         check_session_id(task.session_id, is_given=task.is_session_given)
-        writes = sum(not statement.may_repeat for statement in planned)
-        if task.outcome_sql is not None and writes != 1:
-            raise InvalidArgumentError(
-                f"outcome_sql: reports whether one write has taken effect, but sql has {writes} statements that must "
-                "not be repeated"
-            )
     return planned
-
-
-def outcome_query(task: ExecutesSql) -> str:
-    """The query that reports whether the task's write has taken effect."""
-    # A sequence of parameters is meant for the placeholders of ``sql``.
-    parameters = task.parameters if isinstance(task.parameters, Mapping) else None
-    (query,) = read_statements(task.outcome_sql, False, parameters)
-    return query
 
 
 def _read(task: ExecutesSql) -> list[Planned]:
     texts = read_statements(task.sql, bool(task.split_statements), task.parameters)
-    if task.outcome_sql is not None:
-        outcome_query(task)
     store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
     planned, repeatability = [], Repeatability()
     for index, text in enumerate(texts):

@@ -79,12 +79,3 @@ class SqlResults:
         else:
             log.info("The result is stored at %s%s", words.quoted(last.result_uri), size)
         return last.result_uri
-
-
-def first_value(outcome: StatementOutcome, driver: SyncDriver) -> Any:
-    """The first value in the first row of a result; None if there is none."""
-    with Connection(nullcontext(driver), lambda level, text: None, failure=failure_of_hook) as connection:
-        cursor = connection.cursor()
-        cursor.take(outcome)
-        row = cursor.fetchone() if cursor.description else None
-    return row[0] if row else None

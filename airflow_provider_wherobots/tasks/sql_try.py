@@ -433,7 +433,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 self._name(),
                 self._session_id,
                 self._execution_timeout,
-                may_repeat=statement.may_repeat or self.task.retry_unknown,
+                may_repeat=statement.may_repeat,
                 is_last=self._history.is_last,
             )
         self.log.info("%s succeeded in %s", self._name(), words.duration(outcome.seconds))

@@ -24,10 +24,8 @@ from airflow_provider_wherobots.flows.effects import (
     Flow,
     Note,
     Receive,
-    Sleep,
     Transmit,
     attempt,
-    now,
     perform,
 )
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
@@ -37,8 +35,6 @@ CONFIRM_SECONDS = 1.5
 """How long the session can take to confirm a cancel before the state is requested, and requested again."""
 CONNECT_SECONDS = 10.0
 LOOK_UP_SECONDS = 4.0
-GRACE_SECONDS = 150.0
-"""After this time a session has certainly cancelled what has lost its connection: usually after two minutes."""
 
 LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
 """The final state of an execution, or that the session does not know it."""
@@ -79,30 +75,6 @@ def end_earlier(execution_ids: Sequence[str], url: str, *, reads: Collection[str
         if not isinstance(last, ExecutionError) and last.state == CANCELLED:
             yield Note(logging.INFO, f"The task was cleared: its statement {words.short(execution_id)} was cancelled")
     return ""
-
-
-def end_in_doubt(
-    execution_ids: Sequence[str], url: str, unattended_seconds: float, deadline: float | None = None
-) -> Flow[bool]:
-    """Cancel executions of earlier tries, and return whether they have ended. None has had a connection for
-    ``unattended_seconds``.
-
-    A session may have forgotten one that still runs. It cancels that by itself, some time after the connection was
-    lost. So that time is waited for, unless the deadline, in epoch seconds, comes before.
-    """
-    lasts = []
-    for execution_id in execution_ids:
-        lasts.append((yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, url)))
-    pause = GRACE_SECONDS - unattended_seconds
-    if pause > 0 and any(isinstance(last, ExecutionError) for last in lasts):
-        if deadline is not None and (yield from now()) + pause > deadline:
-            return False
-        yield Note(
-            logging.INFO,
-            f"Waiting {words.duration(pause)}: a session may still execute a statement that it has forgotten",
-        )
-        yield Sleep(pause)
-    return None not in lasts
 
 
 def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:

@@ -12,14 +12,12 @@ from contextlib import closing
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pandas
 import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
-from pyarrow import parquet
 
 from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.sql.messages import Results
@@ -240,33 +238,6 @@ def test_rows_that_cannot_be_inserted_are_refused(
         hook.insert_rows("t", rows, **arguments)
     assert isinstance(caught.value, AirflowFailException)
     assert executed(control) == []
-
-
-def test_tables_and_columns_are_asked_for_as_sqlalchemys_inspector_is(
-    hook: WherobotsSqlHook, control: ControlClient
-) -> None:
-    control.answer_sql("SHOW TABLES", {"namespace": ["hail"], "tableName": ["reports"], "isTemporary": [False]})
-    control.answer_sql(
-        "DESCRIBE TABLE",
-        {
-            "col_name": ["id", "place", "", "# Partitioning", "Part 0"],
-            "data_type": ["bigint", "geometry", "", "", "days(day)"],
-            "comment": [None, "where", "", "", ""],
-        },
-    )
-    assert hook.inspector.get_table_names(schema="org_catalog.hail") == ["reports"]
-    assert hook.inspector.get_table_names() == ["reports"]
-    assert hook.get_table_schema("reports", schema="org_catalog.hail") == [
-        {"name": "id", "type": "bigint"},
-        {"name": "place", "type": "geometry"},
-    ]
-    assert hook.dialect.get_column_names("org_catalog.hail.reports") == ["id", "place"]
-    assert executed(control) == [
-        "SHOW TABLES IN `org_catalog`.`hail`",
-        "SHOW TABLES",
-        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
-        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
-    ]
 
 
 def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
@@ -918,20 +889,11 @@ def test_what_the_operator_has_stored_is_read(hook: WherobotsSqlHook) -> None:
     assert str(address) not in str(caught.value)
 
 
-def test_a_stored_result_as_a_frame_with_geometries(hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GeoPandas reads the file itself."""
-    fake = SimpleNamespace(read_parquet=lambda file: parquet.read_table(file).num_rows, GeoDataFrame=lambda: "none")
-    monkeypatch.setitem(sys.modules, "geopandas", fake)
-    monkeypatch.setattr(hook_module, "find_spec", lambda name: True)
-    assert hook.get_df("ROWS 3", df_type="geopandas", stored=True) == 3
-    assert hook.get_df("ROWS 0", df_type="geopandas", stored=True) == "none"
-
-
 @pytest.mark.parametrize(
     ("sql", "arguments", "says"),
     [
         ("SELECT 1", {"df_type": "spark"}, "df_type='spark': must be pandas or polars"),
-        ("SELECT 1", {"df_type": "geopandas"}, "or geopandas with stored=True"),
+        ("SELECT 1", {"df_type": "polars", "stored": True}, "df_type='polars': must be pandas with stored=True"),
         (["SELECT 1"], {"stored": True}, "sql: must be one statement with stored=True"),
     ],
 )

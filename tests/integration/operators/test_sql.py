@@ -267,7 +267,6 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
         ({"session_wait_timeout": 0}, "session_wait_timeout=0"),
         ({"shutdown_after_inactive_seconds": 0.5}, "shutdown_after_inactive_seconds=0.5"),
         ({"deferrable": "no"}, "deferrable='no'"),
-        ({"retry_unknown": 1}, "retry_unknown=1"),
         ({"handler": "fetch"}, "handler='fetch'"),
     ],
 )
@@ -287,9 +286,6 @@ def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any
         ({"sql": "SELECT %(a)s", "parameters": {"b": 1}}, "is not in parameters"),
         ({"session_id": ""}, "session_id='': the task that should have started the SQL session has returned no id"),
         ({"session_id": "None"}, "session_id='None': the task that should have started .* has returned no id"),
-        ({"outcome_sql": "SELECT 1"}, "outcome_sql: reports whether one write .* has 0 statements"),
-        ({"sql": [INSERT, INSERT], "outcome_sql": "SELECT 1"}, "outcome_sql: .* has 2 statements"),
-        ({"sql": INSERT, "outcome_sql": " "}, "must be a string that is not empty"),
         ({"session_id": ".."}, r"session_id='\.\.': must be the id of a SQL session"),
         ({"region": " "}, "region=' '"),
     ],
@@ -595,12 +591,7 @@ def test_an_evicted_statement_of_a_lost_connection_has_an_unknown_outcome(make: 
     assert written(ti) == ["sent by 1"]
 
 
-@pytest.mark.parametrize(
-    ("statement", "arguments"), [("HOLD", {"retry_unknown": True}), ("SELECT 'held'", {})], ids=["write", "read"]
-)
-def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
-    make: Make, control: ControlClient, statement: str, arguments: dict[str, Any]
-) -> None:
+def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make, control: ControlClient) -> None:
     control.answer_sql("SELECT 'held'", held=True)
 
     def end() -> None:
@@ -612,7 +603,7 @@ def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
     with pytest.raises(
         WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task may"
     ) as caught:
-        make(statement, max_outage_seconds=3, **arguments).execute(context(TaskInstance()))
+        make("SELECT 'held'", max_outage_seconds=3).execute(context(TaskInstance()))
     elsewhere.join()
     assert "may have taken effect" not in str(caught.value)
     assert not isinstance(caught.value, AirflowFailException)
@@ -1019,9 +1010,6 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     assert "clear the task" in str(caught.value), "no retry follows"
     assert not isinstance(caught.value, AirflowFailException)
     assert executed(control) == [INSERT]
-    control.answer_sql(INSERT)
-    assert make(INSERT, retries=1, retry_unknown=True).execute(context(follow(ti))) is None
-    assert executed(control) == [INSERT, INSERT]
 
 
 def test_a_doubt_lasts_until_somebody_knows(make: Make, control: ControlClient) -> None:
@@ -1035,83 +1023,6 @@ def test_a_doubt_lasts_until_somebody_knows(make: Make, control: ControlClient) 
             make(INSERT, retries=3).execute(context(ti))
         assert written(ti) == ["sent by 1"]
     assert executed(control) == [INSERT]
-
-
-@pytest.mark.parametrize(("says", "times"), [(True, 1), (1, 1), (False, 2), (0, 2)])
-def test_a_query_of_the_user_tells_what_became_of_a_write(
-    make: Make, control: ControlClient, says: Any, times: int
-) -> None:
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql(INSERT)
-    control.answer_sql("SELECT COUNT", {"has": [says]})
-    second = next_try(ti)
-    assert make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(second)) is None
-    assert executed(control).count(INSERT) == times
-    assert written(second)[1] == ("succeeded by 1" if says else "no_effect by 1")
-
-
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        ({"columns": {"has": [None]}}, "its first value is NULL"),
-        ({"columns": {"has": ["yes"]}}, "its first value is not a boolean or number"),
-        ({"error": "no such table"}, "it ended as failed .*no such table"),
-    ],
-)
-def test_a_query_that_cannot_tell_leaves_the_write_in_doubt(
-    make: Make, control: ControlClient, answer: dict[str, Any], why: str
-) -> None:
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql("SELECT COUNT", answer.get("columns"), error=answer.get("error", ""))
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match=f"outcome_sql is inconclusive: {why}"):
-        make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
-    assert executed(control).count(INSERT) == 1
-
-
-def test_a_query_cannot_tell_that_a_write_which_may_still_run_has_no_effect(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unconfirmed(execution_ids: list[str], url: str, unattended_seconds: float, deadline: float | None) -> Any:
-        yield from ()
-        return False
-
-    monkeypatch.setattr(sql_history, "end_in_doubt", unconfirmed)
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql("SELECT COUNT", {"has": [0]})
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="outcome_sql is inconclusive: the cancel"):
-        make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
-    assert executed(control).count(INSERT) == 1
-
-
-def test_a_query_of_the_user_is_not_executed_if_the_session_knows(make: Make, control: ControlClient) -> None:
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.release_sql()
-    wait_for(lambda: not is_running(control), what="the statement to succeed")
-    make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
-    assert executed(control) == [INSERT]
-
-
-@pytest.mark.parametrize("ends", [True, False])
-def test_retry_unknown_never_repeats_a_write_that_is_known_to_have_succeeded(
-    make: Make, control: ControlClient, ends: bool
-) -> None:
-    control.answer_sql("SELECT", error="out of memory")
-    statements, ti = [INSERT, "SELECT 1"], TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make(statements, retries=1, retry_unknown=True).execute(context(ti))
-    if ends:
-        control.end_sql_session(ti.xcoms["session_id"])
-    control.clear_sql_answers()
-    nothing, frame = make(statements, retries=1, retry_unknown=True).execute(context(next_try(ti)))
-    assert (nothing, len(frame)) == (None, 1)
-    assert executed(control).count(INSERT) == 1
 
 
 def test_a_write_that_a_kill_has_cancelled_is_executed_by_the_retry(make: Make, control: ControlClient) -> None:

@@ -7,7 +7,6 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.sql import inserts
-from airflow_provider_wherobots.sql.identifiers import parts_of
 from airflow_provider_wherobots.sql.inserts import insert_statements
 
 
@@ -90,11 +89,3 @@ def test_a_row_may_be_a_mapping() -> None:
 def test_wrong_rows_are_named(rows: Any, fields: Any, says: str) -> None:
     with pytest.raises(InvalidArgumentError, match=re.escape(says)):
         list(insert_statements("t", rows, fields))
-
-
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [("t", ["t"]), ("c.s.t", ["c", "s", "t"]), ("`a.b`.`c``d`.e", ["a.b", "c`d", "e"]), ("", [])],
-)
-def test_the_parts_of_a_name(name: str, parts: list[str]) -> None:
-    assert parts_of(name) == parts

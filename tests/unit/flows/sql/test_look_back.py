@@ -222,13 +222,6 @@ def test_a_statement_that_was_edited_is_another_one_and_in_doubt_in_its_place(wo
     assert (found.in_doubt, found.is_edited) == (0, True)
 
 
-def test_a_write_in_doubt_is_repeated_if_the_task_says_so_but_not_one_that_has_succeeded() -> None:
-    found = asked(
-        [INSERT, UPDATE], FORGOTTEN, FORGOTTEN, record=record_of([INSERT, UPDATE], DONE, SENT), repeats_unknown=True
-    )
-    assert (sorted(found.outcomes), found.in_doubt) == ([0], None)
-
-
 def test_a_write_whose_result_is_lost_counts_without_it() -> None:
     found = asked([INSERT], FORGOTTEN, record=record_of([INSERT], DONE), wants_result=True)
     assert [(each.state, each.results) for each in outcomes(found)] == [(StatementState.SUCCEEDED, None)]

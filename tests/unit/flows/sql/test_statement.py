@@ -34,7 +34,7 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
-from airflow_provider_wherobots.flows.sql.cancel import GRACE_SECONDS, cancel, end_in_doubt, write_cancel
+from airflow_provider_wherobots.flows.sql.cancel import cancel, write_cancel
 from airflow_provider_wherobots.flows.sql.connection import Connector, connect
 from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
@@ -970,31 +970,6 @@ def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
     assert script.run(cancel("e1", 3.8))
     why = "it has already succeeded" if plan.seconds == 0.0 else "Execution not found"
     assert script.notes == [Note(logging.INFO, f"Statement e1 need not be cancelled: {why}")]
-
-
-@pytest.mark.parametrize(
-    ("plan", "unattended", "waits"),
-    [
-        (Plan(forgotten_after=0.0, seconds=99.0), 0.0, GRACE_SECONDS),
-        (Plan(forgotten_after=0.0, seconds=99.0), 100.0, GRACE_SECONDS - 100),
-        (Plan(forgotten_after=0.0, seconds=99.0), 300.0, 0.0),
-        (Plan(seconds=99.0), 0.0, 0.0),
-    ],
-)
-def test_a_write_that_the_session_has_forgotten_may_run_as_long_as_a_lost_connection_is_waited_for(
-    plan: Plan, unattended: float, waits: float
-) -> None:
-    cancel_seconds = 0.1 if plan.forgotten_after == NEVER else NEVER
-    script = begun(FakeSession([plan], cancel_seconds=cancel_seconds))
-    script.now += 1.0
-    began = script.now
-    assert script.run(end_in_doubt(["e1"], "", unattended))
-    assert waits <= script.now - began < waits + 3
-    script = begun(FakeSession([plan], cancel_seconds=cancel_seconds))
-    script.now += 1.0
-    began = script.now
-    assert script.run(end_in_doubt(["e1"], "", unattended, began + 20)) is (waits == 0)
-    assert script.now - began < 3
 
 
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
