@@ -30,7 +30,8 @@ from airflow_provider_wherobots.flows.sql.cancel import LastWord, last_word_afte
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
-from airflow_provider_wherobots.sql.repeatable import Repeatability, may_repeat
+from airflow_provider_wherobots.sql.reads import is_read, returns_result
+from airflow_provider_wherobots.sql.repeatable import Repeatability
 
 T = TypeVar("T")
 
@@ -115,16 +116,16 @@ class Connection:
         return Cursor(self, self._note, log_sql=log_sql and self._log_sql)
 
     def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
-        """Execute a statement, and wait for its end. It is executed again if the session, which executes many
-        statements at once, has forgotten its result, and it can be repeated.
+        """Execute a statement, and wait for its end. A read is executed again if the session, which executes many
+        statements at once, has forgotten its result.
 
         :param statement: the statement, with its parameters in it.
-        :param store: where its result goes; default None, it is fetched.
+        :param store: where its result goes; default None, it is fetched if there is one.
         :returns: its outcome, also of a failure.
         :raises StoppedError: if the process is being stopped.
         """
         outcome = self._execute_once(statement, store)
-        if outcome.is_result_forgotten and may_repeat(statement):
+        if outcome.is_result_forgotten and is_read(statement):
             self._note(logging.WARNING, f"{outcome.message}. The statement is executed again")
             return self._execute_once(statement, store)
         return outcome
@@ -135,7 +136,7 @@ class Connection:
         if self._before_statement is not None:
             self._before_statement(execution_id)
         options = StatementOptions(url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds)
-        executed = Statement(execution_id, statement, store, self._geometry)
+        executed = Statement(execution_id, statement, store, self._geometry, wants_result=returns_result(statement))
         return self.follow(execution_id, execute(executed, options))
 
     def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:

@@ -10,7 +10,8 @@ from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.operators.wherobots_task import naming
 from airflow_provider_wherobots.sql.parameters import read_statements
-from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_session, only_reads
+from airflow_provider_wherobots.sql.reads import is_read, returns_result
+from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_session
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
@@ -30,18 +31,17 @@ def _read(task: ExecutesSql) -> list[Planned]:
     store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
     planned, repeatability = [], Repeatability()
     for index, text in enumerate(texts):
-        # A result that is stored, or is not returned, is not fetched.
-        wants_result = store is None and task.fetches_results and (index == last or not task.returns_one)
-        at = store if index == last else None
+        is_returned = store is None and task.fetches_results and (index == last or not task.returns_one)
         planned.append(
             Planned(
                 text,
                 repeatability.may_repeat(text),
-                wants_result,
-                at,
-                before[text],
-                only_reads(text),
-                changes_session(text),
+                wants_result=is_returned and returns_result(text),
+                store=store if index == last else None,
+                occurrence=before[text],
+                only_reads=is_read(text),
+                changes_session=changes_session(text),
+                is_returned=is_returned,
             )
         )
         before[text] += 1

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.dbapi.connection import Connection
@@ -37,10 +37,12 @@ class SqlResults:
         self._values += [None] * count
         self._descriptions += [None] * count
 
-    def add(self, outcome: StatementOutcome, driver: SyncDriver) -> None:
+    def add(self, outcome: StatementOutcome) -> None:
         """Read the result of a statement that has succeeded."""
         handler = self._task.handler
-        with Connection(nullcontext(driver), self._task.log.log, failure=failure_of_hook) as connection:
+        # A cursor that only reads a result needs no driver.
+        no_driver = nullcontext(cast("SyncDriver", None))
+        with Connection(no_driver, self._task.log.log, failure=failure_of_hook) as connection:
             cursor = connection.cursor()
             cursor.take(outcome)
             self.rows = cursor.rowcount if cursor.description else None

@@ -299,9 +299,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return self._finish()
 
     def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
-        """Execute a statement again if the session, which executes many at once, has forgotten its result."""
+        """Execute a read again if the session, which executes many at once, has forgotten its result."""
         is_first = outcome.execution_id == self._history.id_of(self._statement)
-        if not (outcome.is_result_forgotten and is_first and self._statement.may_repeat):
+        if not (outcome.is_result_forgotten and is_first and self._statement.only_reads):
             return outcome
         self.log.warning("%s: %s. It is executed again", self._name(), outcome.message)
         return self._execute(ExecutionIds.of_second(outcome.execution_id))
@@ -437,8 +437,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 is_last=self._history.is_last,
             )
         self.log.info("%s succeeded in %s", self._name(), words.duration(outcome.seconds))
-        if statement.wants_result:
-            self._results.add(outcome, self.attempt.driver)
+        if statement.is_returned:
+            self._results.add(outcome)
         self._index += 1
 
     def _finish(self) -> Any:
@@ -474,7 +474,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _go_to(self, index: int, seconds: float) -> None:
         """Go to the statement that a trigger has followed. A task with results before it would not have deferred."""
         self._index, self._seconds = index, seconds
-        self._results.add_none(sum(statement.wants_result for statement in self._planned[:index]))
+        self._results.add_none(sum(statement.is_returned for statement in self._planned[:index]))
 
     def _index_of(self, execution_id: str) -> int | None:
         """The place of the statement that this try has executed under an id; None if no statement has the id."""

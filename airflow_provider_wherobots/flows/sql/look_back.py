@@ -35,7 +35,8 @@ SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A statement of a task. ``occurrence`` is how many equal statements precede it in the task. ``only_reads``: it
-    changes no table; ``changes_session``: it changes how those after it are executed.
+    changes no table; ``changes_session``: it changes how those after it are executed; ``is_returned``: what it returns
+    is a part of what the task returns.
     """
 
     text: str = field(repr=False)
@@ -45,6 +46,7 @@ class Planned:
     occurrence: int = 0
     only_reads: bool = True
     changes_session: bool = False
+    is_returned: bool = False
 
     @property
     def mark(self) -> str:

@@ -121,6 +121,15 @@ def test_a_statement_without_a_result_set_has_no_rows(hook: WherobotsSqlHook, co
     assert hook.run("INSERT INTO t VALUES (1)", handler=lambda cursor: cursor.fetchall()) == []
 
 
+def test_a_result_is_fetched_only_of_what_has_one(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    control.answer_sql("CALL", {"rewritten": [3]})
+    assert hook.run("INSERT INTO t VALUES (1)", handler=lambda cursor: cursor.fetchall()) == []
+    assert hook.get_records("CREATE OR REPLACE TABLE t AS SELECT 1") is None
+    assert control.requests("retrieveResults") == []
+    assert hook.get_first("CALL c.system.rewrite_data_files('t')") == (3,)
+    assert len(control.requests("retrieveResults")) == 1
+
+
 @pytest.mark.parametrize("fetch", ["fetchone", "fetchmany", "fetchall", "__next__"])
 def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook, fetch: str) -> None:
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
@@ -135,7 +144,7 @@ def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook, fetch: st
         with pytest.raises(WherobotsSqlStatementFailedException):
             cursor.execute("FAIL gone")
         check_refusal()
-        cursor.execute_stored("ROWS 7")
+        cursor.execute_stored("SELECT ROWS 7")
         check_refusal()
 
 
@@ -151,7 +160,7 @@ def test_an_empty_result_set_has_columns(hook: WherobotsSqlHook, control: Contro
 
 def test_rows_are_fetched_in_order_and_once(hook: WherobotsSqlHook) -> None:
     with hook.get_conn() as connection, connection.cursor() as cursor:
-        cursor.execute("ROWS 7")
+        cursor.execute("SELECT ROWS 7")
         assert cursor.rowcount == 7
         assert cursor.fetchone() == (0, "row 0")
         assert cursor.fetchmany(2) == [(1, "row 1"), (2, "row 2")]
@@ -243,9 +252,9 @@ def test_rows_that_cannot_be_inserted_are_refused(
 def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
     hook: WherobotsSqlHook, times_said: Callable[[str], int]
 ) -> None:
-    assert len(hook.get_records("ROWS 999")) == 999
+    assert len(hook.get_records("SELECT ROWS 999")) == 999
     assert times_said("exactly 1,000 rows") == 0
-    assert len(hook.get_records("ROWS 1500")) == 1000
+    assert len(hook.get_records("SELECT ROWS 1500")) == 1000
     assert times_said("exactly 1,000 rows") == 1
 
 
@@ -576,7 +585,7 @@ def test_a_connection_serves_one_thread_at_a_time(hook: WherobotsSqlHook, contro
     """Two would take each other's messages."""
     with hook.get_conn() as connection:
         rows: list[Any] = []
-        thread = threading.Thread(target=lambda: rows.extend(connection.cursor().execute("HOLD")))
+        thread = threading.Thread(target=lambda: rows.extend(connection.cursor().execute("SELECT HOLD")))
         thread.start()
         wait_for(lambda: states(control) == ["running"], what="the statement")
         with pytest.raises(errors.InterfaceError, match="each thread needs its own connection"):
@@ -824,7 +833,7 @@ def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: C
     assert frame["geom"].iloc[0] == "SRID=4326;POINT (1 2)"
     assert list(hook.get_df(["SELECT 1 AS n", "SELECT 2 AS n"])["n"]) == [2]
     assert list(hook.get_pandas_df("SELECT %(a)s AS n", parameters={"a": 3})["n"]) == [3]
-    assert [len(part) for part in hook.get_df_by_chunks("ROWS 5", chunksize=2)] == [2, 2, 1]
+    assert [len(part) for part in hook.get_df_by_chunks("SELECT ROWS 5", chunksize=2)] == [2, 2, 1]
     assert hook.get_df("CREATE TABLE t (a INT)").empty
 
 
@@ -859,19 +868,19 @@ def test_a_frame_of_any_result_goes_through_xcom(
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has polars")
 def test_a_polars_frame(hook: WherobotsSqlHook) -> None:
     polars = importlib.import_module("polars")
-    frame = hook.get_df("ROWS 5", df_type="polars")
+    frame = hook.get_df("SELECT ROWS 5", df_type="polars")
     assert isinstance(frame, polars.DataFrame)
     assert frame.rows()[4] == (4, "row 4")
-    assert [len(part) for part in hook.get_df_by_chunks("ROWS 5", chunksize=2, df_type="polars")] == [2, 2, 1]
+    assert [len(part) for part in hook.get_df_by_chunks("SELECT ROWS 5", chunksize=2, df_type="polars")] == [2, 2, 1]
     assert hook.get_df("CREATE TABLE t (a INT)", df_type="polars").is_empty()
 
 
 def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[[], str]) -> None:
-    frame = hook.get_df("ROWS 1500", stored=True)
+    frame = hook.get_df("SELECT ROWS 1500", stored=True)
     assert list(frame.columns) == ["id", "name"]
     assert (len(frame), frame["id"].iloc[-1]) == (1500, 1499)
     assert hook.get_df("SELECT %(n)s AS n", {"n": 7}, stored=True)["n"].iloc[0] == 7
-    assert hook.get_df("ROWS 0", stored=True).empty
+    assert hook.get_df("SELECT ROWS 0", stored=True).empty
     logged = said()
     assert "X-Amz" not in logged
     assert "exactly 1,000 rows" not in logged
@@ -879,7 +888,7 @@ def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[
 
 def test_what_the_operator_has_stored_is_read(hook: WherobotsSqlHook) -> None:
     with hook.get_conn() as connection:
-        address = connection.execute("ROWS 1500", STORED).result_uri
+        address = connection.execute("SELECT ROWS 1500", STORED).result_uri
     assert len(hook.read_stored(address)) == 1500
     assert hook.read_stored(None).empty
     with pytest.raises(WherobotsArgumentException, match="'generate_presigned_url': True"):
@@ -929,9 +938,9 @@ def test_a_stored_result_that_cannot_be_downloaded(
 
 def test_a_result_that_may_be_cut_can_fail(hook: WherobotsSqlHook) -> None:
     strict = WherobotsSqlHook(on_truncated="fail")
-    assert len(strict.get_records("ROWS 999")) == 999
+    assert len(strict.get_records("SELECT ROWS 999")) == 999
     with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
-        strict.get_records("ROWS 1500")
+        strict.get_records("SELECT ROWS 1500")
 
 
 def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(

@@ -144,6 +144,19 @@ def test_ddl_returns_none(make: Make, control: ControlClient, results_of_ddl: st
     assert executed(control) == ["CREATE TABLE a.b.c (id INT)"]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE OR REPLACE TABLE a.b.c AS SELECT 1", "WITH u AS (SELECT 1) INSERT INTO a.b.c SELECT * FROM u", "USE a.b"],
+)
+def test_a_result_is_fetched_only_of_what_has_one(make: Make, control: ControlClient, statement: str) -> None:
+    assert make(statement).execute(context(TaskInstance())) is None
+    assert make([statement]).execute(context(TaskInstance())) == [None]
+    described = make(statement, handler=lambda cursor: (cursor.description, cursor.fetchall()))
+    assert described.execute(context(TaskInstance())) == (None, [])
+    assert executed(control) == [statement] * 3
+    assert control.requests("retrieveResults") == []
+
+
 def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(
     make: Make, control: ControlClient
 ) -> None:
@@ -219,7 +232,7 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
 
 def test_a_stored_result_returns_its_address(make: Make, server: LocalServer) -> None:
     ti = TaskInstance()
-    address = make("ROWS 1500", store={"format": "csv", "single": True}).execute(context(ti))
+    address = make("SELECT ROWS 1500", store={"format": "csv", "single": True}).execute(context(ti))
     assert address.startswith("s3://")
     assert address.endswith(".csv")
     assert ti.xcoms["sql_summary"]["stored_bytes"] > 1500
@@ -228,7 +241,7 @@ def test_a_stored_result_returns_its_address(make: Make, server: LocalServer) ->
 
 
 def test_only_the_last_result_is_stored(make: Make, control: ControlClient) -> None:
-    address = make(["CREATE TEMPORARY VIEW v AS SELECT 1", "ROWS 2"], store={"format": "parquet"}).execute(
+    address = make(["CREATE TEMPORARY VIEW v AS SELECT 1", "SELECT ROWS 2"], store={"format": "parquet"}).execute(
         context(TaskInstance())
     )
     assert address.startswith("s3://")
@@ -236,7 +249,7 @@ def test_only_the_last_result_is_stored(make: Make, control: ControlClient) -> N
 
 
 def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
-    assert make("ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
+    assert make("SELECT ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
     assert "no rows, so nothing was stored" in said()
 
 
@@ -246,7 +259,7 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
     masked: list[str] = []
     monkeypatch.setattr(sql_results, "mask_secret", masked.append)
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
-    address = make("ROWS 2", store=store).execute(context(TaskInstance()))
+    address = make("SELECT ROWS 2", store=store).execute(context(TaskInstance()))
     assert address.startswith("http")
     assert masked == [address]
     assert address not in said()
@@ -351,9 +364,9 @@ def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by
     make: Make, control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    frame, triggers = run_warm(make("SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
+    frame, triggers = run_warm(make("SELECT SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
     assert (frame.to_dict("list"), triggers) == ({"slept": [2.0]}, ["WherobotsSqlStatementTrigger"])
-    assert executed(control) == ["SLEEP 2"]
+    assert executed(control) == ["SELECT SLEEP 2"]
     assert control.requests("cancelExecution") == []
     assert ti.xcoms["sql_summary"]["seconds"] >= 2
 
@@ -395,21 +408,21 @@ def test_a_task_resumes_from_the_event_alone_as_in_dag_test(make: Make, control:
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_process_that_holds_results_stays_on_the_worker(make: Make) -> None:
-    both, triggers = run_warm(make(["SELECT 1", "SLEEP 1"], deferrable=True), TaskInstance())
+    both, triggers = run_warm(make(["SELECT 1", "SELECT SLEEP 1"], deferrable=True), TaskInstance())
     assert (len(both), triggers) == (2, [])
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_session_that_does_not_let_others_attach_keeps_the_worker(make: Make, control: ControlClient) -> None:
     control.behaviour(sql_attach=False)
-    frame, triggers = run_warm(make("SLEEP 1", deferrable=True), TaskInstance())
+    frame, triggers = run_warm(make("SELECT SLEEP 1", deferrable=True), TaskInstance())
     assert (len(frame), triggers) == (1, [])
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_presigned_url_is_in_no_event(make: Make) -> None:
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
-    task, ti = make("SLEEP 1", deferrable=True, store=store), TaskInstance()
+    task, ti = make("SELECT SLEEP 1", deferrable=True, store=store), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     event = events_of(trigger_of(deferred))
     assert (event["state"], event["result_uri"]) == ("succeeded", None)
@@ -418,14 +431,14 @@ def test_a_presigned_url_is_in_no_event(make: Make) -> None:
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_stored_result_of_a_deferred_task_returns_its_address(make: Make) -> None:
-    address, triggers = run_warm(make("SLEEP 1", deferrable=True, store={"format": "csv"}), TaskInstance())
+    address, triggers = run_warm(make("SELECT SLEEP 1", deferrable=True, store={"format": "csv"}), TaskInstance())
     assert address.startswith("s3://")
     assert triggers == ["WherobotsSqlStatementTrigger"]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_deferral_carries_no_secret_and_no_sql(make: Make, server: LocalServer) -> None:
-    deferred = statement_deferral_of(make("SLEEP 1", deferrable=True), TaskInstance())
+    deferred = statement_deferral_of(make("SELECT SLEEP 1", deferrable=True), TaskInstance())
     carried = str(deferred.trigger.serialize()) + str(deferred.kwargs)
     assert server.api_key not in carried
     assert "SLEEP" not in carried
@@ -433,7 +446,7 @@ def test_a_deferral_carries_no_secret_and_no_sql(make: Make, server: LocalServer
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make, control: ControlClient) -> None:
-    task, ti = make("SLEEP 3", deferrable=True), TaskInstance()
+    task, ti = make("SELECT SLEEP 3", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
 
     async def die() -> None:
@@ -449,7 +462,7 @@ def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make,
         asyncio.run(die())
     frame = resume(task, ti, deferred, events_of(trigger_of(deferred)))
     assert frame.to_dict("list") == {"slept": [3.0]}
-    assert executed(control) == ["SLEEP 3"]
+    assert executed(control) == ["SELECT SLEEP 3"]
     assert control.requests("cancelExecution") == []
 
 
@@ -567,10 +580,10 @@ def test_a_lost_connection_is_replaced_and_the_statement_not_sent_again(make: Ma
 
     elsewhere = threading.Thread(target=drop)
     elsewhere.start()
-    frame = make("SLEEP 3").execute(context(TaskInstance()))
+    frame = make("SELECT SLEEP 3").execute(context(TaskInstance()))
     elsewhere.join()
     assert frame.to_dict("list") == {"slept": [3.0]}
-    assert executed(control) == ["SLEEP 3"]
+    assert executed(control) == ["SELECT SLEEP 3"]
 
 
 def test_an_evicted_statement_of_a_lost_connection_has_an_unknown_outcome(make: Make, control: ControlClient) -> None:
@@ -742,7 +755,7 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_cancelled(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
-    task, ti = make(f"SLEEP {seconds}", deferrable=True), TaskInstance()
+    task, ti = make(f"SELECT SLEEP {seconds}", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     if seconds == 1:
         events_of(trigger_of(deferred))
@@ -820,9 +833,9 @@ def test_a_statement_that_is_rendered_differently_after_a_deferral_counts_as_it_
     make: Make, control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    deferred = statement_deferral_of(make(["SLEEP 1", "SELECT 1"], deferrable=True), ti)
-    _, frame = resume(make(["SLEEP 2", "SELECT 2"]), ti, deferred, events_of(trigger_of(deferred)))
-    assert executed(control) == ["SLEEP 1", "SELECT 2"]
+    deferred = statement_deferral_of(make(["SELECT SLEEP 1", "SELECT 1"], deferrable=True), ti)
+    _, frame = resume(make(["SELECT SLEEP 2", "SELECT 2"]), ti, deferred, events_of(trigger_of(deferred)))
+    assert executed(control) == ["SELECT SLEEP 1", "SELECT 2"]
     assert len(frame) == 1
 
 
@@ -1244,7 +1257,7 @@ def test_a_session_of_its_own_ends_with_a_retry_that_has_deferred_and_succeeded(
     make: Make, control: ControlClient
 ) -> None:
     control.answer_sql(INSERT, error="no such table")
-    first, task = TaskInstance(), make([INSERT, "SLEEP 1"], deferrable=True, force_new=True, retries=2)
+    first, task = TaskInstance(), make([INSERT, "SELECT SLEEP 1"], deferrable=True, force_new=True, retries=2)
     with pytest.raises(WherobotsSqlStatementFailedException):
         run_to_end(task, first)
     control.clear_sql_answers()
