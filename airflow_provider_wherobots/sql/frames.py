@@ -1,7 +1,7 @@
 """The result of an execution as a data frame of pandas or polars.
 
-Whole numbers in a column with NULL stay exact, where pandas would make floats of them. Columns of the same name and
-maps, which Airflow's XCom cannot hold, are changed.
+Whole numbers beside NULL stay exact, where pandas, and Airflow when it reads an XCom, would make floats of them.
+Columns of the same name and maps, which Airflow's XCom cannot hold, are changed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,9 @@ def for_frames(table: pyarrow.Table) -> tuple[pyarrow.Table, list[str]]:
 
 
 def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
-    """Make a pandas DataFrame. A BIGINT column with NULL has pandas' nullable type ``Int64``."""
+    """Make a pandas DataFrame. A BIGINT column with NULL has pandas' nullable type ``Int64``. BIGINTs beside NULL in
+    arrays and structs are ``Decimal``: no type of pandas for them survives Airflow's XCom.
+    """
     import pandas
     import pyarrow
 
@@ -45,7 +47,10 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
         if column.type == pyarrow.int64() and column.null_count:
             frame[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get)
         elif pyarrow.types.is_nested(column.type):
-            frame[name] = column.to_pandas(integer_object_nulls=True)
+            exact = (
+                column.cast(_with_decimals(column.type)) if _has_bigint_and_null(column.combine_chunks()) else column
+            )
+            frame[name] = exact.to_pandas(integer_object_nulls=True)
     return frame
 
 
@@ -89,3 +94,27 @@ def _without_maps(kind: pyarrow.DataType) -> pyarrow.DataType:
     if types.is_struct(kind):
         return pyarrow.struct([field.with_type(_without_maps(field.type)) for field in kind])
     return kind
+
+
+def _has_bigint_and_null(array: pyarrow.Array) -> bool:
+    """Whether BIGINTs in the array are beside NULL. Those of a struct that is NULL are NULL too."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_list(array.type):
+        return _has_bigint_and_null(array.flatten())
+    if types.is_struct(array.type):
+        return any(map(_has_bigint_and_null, array.flatten()))
+    return array.type == pyarrow.int64() and array.null_count > 0
+
+
+def _with_decimals(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """The type with decimals for BIGINTs, the longest of which has 19 digits."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_list(kind):
+        return pyarrow.list_(kind.value_field.with_type(_with_decimals(kind.value_type)))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_with_decimals(field.type)) for field in kind])
+    return pyarrow.decimal128(19) if kind == pyarrow.int64() else kind
