@@ -48,7 +48,7 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
             frame[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get)
         elif pyarrow.types.is_nested(column.type):
             exact = (
-                column.cast(_with_decimals(column.type)) if _has_bigint_and_null(column.combine_chunks()) else column
+                column.cast(_with_decimals(column.type)) if _has_bigint_beside_null(column.combine_chunks()) else column
             )
             frame[name] = exact.to_pandas(integer_object_nulls=True)
     return frame
@@ -96,16 +96,16 @@ def _without_maps(kind: pyarrow.DataType) -> pyarrow.DataType:
     return kind
 
 
-def _has_bigint_and_null(array: pyarrow.Array) -> bool:
+def _has_bigint_beside_null(array: pyarrow.Array) -> bool:
     """Whether BIGINTs in the array are beside NULL. Those of a struct that is NULL are NULL too."""
     import pyarrow
     from pyarrow import types
 
     if types.is_list(array.type):
-        return _has_bigint_and_null(array.flatten())
+        return _has_bigint_beside_null(array.flatten())
     if types.is_struct(array.type):
-        return any(map(_has_bigint_and_null, array.flatten()))
-    return array.type == pyarrow.int64() and array.null_count > 0
+        return any(map(_has_bigint_beside_null, array.flatten()))
+    return bool(array.type == pyarrow.int64() and array.null_count)
 
 
 def _with_decimals(kind: pyarrow.DataType) -> pyarrow.DataType:
