@@ -135,7 +135,9 @@ class Connection:
         execution_id = str(uuid4())
         if self._before_statement is not None:
             self._before_statement(execution_id)
-        options = StatementOptions(url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds)
+        options = StatementOptions(
+            url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds, session_id=self.session_id
+        )
         executed = Statement(execution_id, statement, store, self._geometry, wants_result=returns_result(statement))
         return self.follow(execution_id, execute(executed, options))
 

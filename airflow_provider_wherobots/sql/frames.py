@@ -47,9 +47,8 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
         if column.type == pyarrow.int64() and column.null_count:
             frame[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get)
         elif pyarrow.types.is_nested(column.type):
-            exact = (
-                column.cast(_with_decimals(column.type)) if _has_bigint_beside_null(column.combine_chunks()) else column
-            )
+            is_exact = not _has_bigint_beside_null(column.combine_chunks())
+            exact = column if is_exact else column.cast(_with_decimals(column.type))
             frame[name] = exact.to_pandas(integer_object_nulls=True)
     return frame
 

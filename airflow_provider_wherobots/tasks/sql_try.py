@@ -331,7 +331,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 self.task.wherobots_conn_id,
                 self._session_id,
                 outcome.execution_id,
-                replace(self._options(), url="", started_at=outcome.started_at).to_kwargs(),
+                replace(self._options(), started_at=outcome.started_at).to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
                 stops_session=self._is_own,
             ),
@@ -469,7 +469,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def _options(self) -> StatementOptions:
         outage = self.task.max_outage_seconds
-        return StatementOptions(url=self._url, deadline=self.deadline, max_outage_seconds=outage)
+        return StatementOptions(
+            url=self._url, deadline=self.deadline, max_outage_seconds=outage, session_id=self._session_id
+        )
 
     def _go_to(self, index: int, seconds: float) -> None:
         """Go to the statement that a trigger has followed. A task with results before it would not have deferred."""

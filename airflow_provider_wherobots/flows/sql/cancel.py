@@ -47,8 +47,14 @@ def cancel(execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, 
     return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
 
 
-def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float) -> Flow[LastWord | None]:
-    """Find the session's address, and cancel an execution. Returns its final state; None if it may still run."""
+def cancel_in_session(
+    session_id: str, execution_id: str, budget_seconds: float, url: str = ""
+) -> Flow[LastWord | None]:
+    """Cancel an execution at ``url``, or without it where the service says that the session is. Returns its final
+    state; None if it may still run.
+    """
+    if url:
+        return (yield from last_word_after_cancel(execution_id, budget_seconds, url))
     try:
         session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
         url = session.socket_url if session is not None and session.is_ready else ""

@@ -182,8 +182,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
                 address_of(session)
                 return session
             if session.has_ended:
-                reason = f": {words.quoted(session.message)}" if session.message else ""
-                raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.last}{reason}")
+                raise ended(session)
         elif has_succeeded:
             yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
         moment = yield from clock.read(seconds)
@@ -287,6 +286,13 @@ def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> Ses
     limit = "the task's execution_timeout" if at_deadline else f"session_wait_timeout={wait.timeout:g}"
     text = f"{notes.session} was still {notes.last or 'unknown'} when {limit} was reached"
     return SessionWaitTimeoutError(session_id, notes.last, text, at_deadline)
+
+
+def ended(session: SqlSession) -> SessionEndedError:
+    """The error about a session that has ended."""
+    status = words.short(session.status)
+    reason = f": {words.quoted(session.message)}" if session.message else ""
+    return SessionEndedError(session.id, status, f"SQL session {words.short(session.id)} is {status}{reason}")
 
 
 def address_of(session: SqlSession) -> str:

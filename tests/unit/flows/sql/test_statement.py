@@ -38,10 +38,10 @@ from airflow_provider_wherobots.flows.sql.cancel import cancel, write_cancel
 from airflow_provider_wherobots.flows.sql.connection import Connector, connect
 from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.session import SessionAddressError, SessionFailedError
+from airflow_provider_wherobots.flows.sql.session import SessionAddressError, SessionEndedError, SessionFailedError
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
-from tests.unit.flows.script import START
+from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import (
     FAILURE,
     GRACE,
@@ -1026,6 +1026,7 @@ def test_a_cancel_that_does_not_listen_leaves_the_word_to_who_follows() -> None:
 # Connecting
 
 READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/session/ws")
+SERVICE = by_operation(getSqlSession=always(READY))
 
 
 def test_a_transient_failure_to_connect_is_tried_again() -> None:
@@ -1034,7 +1035,7 @@ def test_a_transient_failure_to_connect_is_tried_again() -> None:
     script.run(connect(READY))
     assert script.open is not None
     assert script.notes == [Note(logging.WARNING, f"{errors[0]}; connecting again for up to 1 minute")]
-    script = SqlScript(FakeSession(refusals=[errors[0]] * 99), is_connected=False)
+    script = SqlScript(FakeSession(refusals=[errors[0]] * 99), SERVICE, is_connected=False)
     with pytest.raises(NotSentError):
         script.run(connect(READY))
     assert [round(seconds, 2) for seconds in script.sleeps] == [1, 2, 4, 8, 10, 10, 10, 10, 4.6]
@@ -1044,13 +1045,13 @@ def test_a_transient_failure_to_connect_is_tried_again() -> None:
 
 @pytest.mark.parametrize(
     ("budget", "jumps", "sleeps"),
-    [(1.5, [], [1, 0.25]), (150.0, [], [50, 50, 29.9]), (150.0, [(10, 86_400.0)], [50, 50])],
+    [(1.5, [], [1, 0.25]), (150.0, [], [50, 50, 29.8]), (150.0, [(10, 86_400.0)], [50, 50])],
 )
 def test_a_pause_may_be_longer_than_it_says_and_the_clock_may_jump(
     budget: float, jumps: list[tuple[float, float]], sleeps: list[float]
 ) -> None:
     limited = RateLimitedError("connectSqlSession", 429, retry_after=50.0 if budget > 50 else None)
-    script = SqlScript(FakeSession(refusals=[limited] * 99), is_connected=False, jitter=1.0, jumps=jumps)
+    script = SqlScript(FakeSession(refusals=[limited] * 99), SERVICE, is_connected=False, jitter=1.0, jumps=jumps)
     with pytest.raises(RateLimitedError):
         script.run(connect(READY, budget))
     assert [round(seconds, 2) for seconds in script.sleeps] == sleeps
@@ -1069,7 +1070,7 @@ def test_neither_the_pause_nor_the_attempt_to_connect_outlasts_the_deadline() ->
 def test_a_session_that_refuses_connections_is_none_to_execute_in(status: int) -> None:
     """So the task fails with the exception of a session that failed: a retry asks for a session again."""
     refused = NotFoundError("connectSqlSession", status)
-    script = SqlScript(FakeSession(refusals=[refused] * 99), is_connected=False)
+    script = SqlScript(FakeSession(refusals=[refused] * 99), SERVICE, is_connected=False)
     says = f"SQL session s1 is READY, but refuses connections: connectSqlSession: {status}"
     with pytest.raises(SessionFailedError, match=says):
         script.run(connect(READY, 600.0))
@@ -1077,6 +1078,26 @@ def test_a_session_that_refuses_connections_is_none_to_execute_in(status: int) -
     script = SqlScript(FakeSession(refusals=[refused] * 3), is_connected=False)
     script.run(connect(READY))
     assert script.open is not None
+
+
+def test_a_session_that_has_ended_is_connected_to_for_a_minute() -> None:
+    refused = [NotSentError("connectSqlSession", "refused")] * 99
+    ended = by_operation(getSqlSession=always(SqlSession("s1", "DESTROYED", READY.url)))
+    script = SqlScript(FakeSession(refusals=refused), ended, is_connected=False)
+    with pytest.raises(SessionEndedError, match="SQL session s1 is DESTROYED"):
+        script.run(connect(READY, 600.0))
+    assert 60 <= script.elapsed < 75
+
+
+def test_a_statement_of_a_session_that_was_stopped_is_given_up_after_a_minute() -> None:
+    """Its host may fail in a way that a restart fails in too."""
+    session = FakeSession([Plan(seconds=NEVER)], [Connection(seconds=10.0)])
+    session.refusals = [None] + [ServerError("connectSqlSession", 502)] * 99
+    script = SqlScript(session, by_operation(getSqlSession=always(NotFoundError("getSqlSession", 404))))
+    outcome = run(script, session_id="s1")
+    assert outcome.state is StatementState.UNKNOWN
+    assert "the service does not know SQL session s1" in outcome.message
+    assert 70 <= script.elapsed < 85
 
 
 def test_a_key_that_may_not_connect_is_final() -> None:
