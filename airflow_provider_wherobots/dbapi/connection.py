@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, ExecutionResult, StateUpdated, Store
+from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.dbapi.errors import (
@@ -26,7 +26,7 @@ from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import LastWord, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.cancel import LastWord, last_word_after_cancel, wrote_nothing
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
@@ -77,6 +77,7 @@ class Connection:
         self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None
+        self._sockets_before = 0
         self._is_following = False
         self.is_closed = False
         self.needs: object = None
@@ -155,7 +156,7 @@ class Connection:
             try:
                 # An interruption may have left an earlier one behind.
                 self.cancel_running()
-                self._running = execution_id
+                self._running, self._sockets_before = execution_id, self._driver.sockets_opened
                 outcome = self._run(flow)
                 self._running = None
             finally:
@@ -180,7 +181,7 @@ class Connection:
             if self._running is None:
                 return True
             last = self._cancel(self._running, CANCEL_BUDGET_SECONDS)
-            return isinstance(last, StateUpdated | ExecutionResult) and last.state in (CANCELLED, FAILED)
+            return wrote_nothing(last, was_in_contact=self._driver.sockets_opened == self._sockets_before)
 
     def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
         """Let no statement begin any more, and cancel the running one. A signal handler can call this.

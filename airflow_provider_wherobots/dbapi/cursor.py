@@ -218,7 +218,8 @@ class Cursor:
                 # Such as a timeout of the task: the statement may succeed before its cancel.
                 repeatability.has_written |= not self.connection.undo_running() and writes
                 raise
-            repeatability.has_written |= outcome.state is StatementState.SUCCEEDED and writes
+            may_have_written = outcome.state in (StatementState.SUCCEEDED, StatementState.CANCELLED)
+            repeatability.has_written |= may_have_written and writes
             self._take(outcome)
         return outcome
 

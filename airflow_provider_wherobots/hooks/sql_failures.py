@@ -41,8 +41,8 @@ EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.DEADLINE: WherobotsExecutionTimeoutException,
     StatementState.GAVE_UP: WherobotsUnavailableException,
 }
-WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementState.DEADLINE)
-"""The ends of a statement that has written nothing. A hook's statement has no deadline."""
+WITHOUT_EFFECT = (StatementState.FAILED,)
+"""The ends of a statement that has written nothing."""
 
 _REPEATABLE = "A retry of the task may execute it again"
 _LOOK = "It may have taken effect. Check the table"

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.compat import Context, note_for_retry, state_at_kill, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsUnavailableException
 from airflow_provider_wherobots.flows.sql.cancel import end_earlier
@@ -123,10 +122,10 @@ class SqlHistory:
 
     def record_kill(self) -> None:
         """Record which writes a kill has cancelled; on Airflow 2.11 also that the task was cleared."""
-        for execution_id, state in self._attempt.ended_at_kill.items():
-            if execution_id in self._writes and state in (SUCCEEDED, FAILED, CANCELLED):
+        for execution_id, has_succeeded in self._attempt.ended_at_kill.items():
+            if execution_id in self._writes:
                 number, mark = self._writes[execution_id]
-                word = Word.SUCCEEDED if state == SUCCEEDED else Word.NO_EFFECT
+                word = Word.SUCCEEDED if has_succeeded else Word.NO_EFFECT
                 self.record_key(self.record.write(word, mark, number))
         try:
             if state_at_kill(self._ti) == "restarting":

@@ -316,7 +316,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         may_hand_over = self.task.deferrable and not self._results.is_holding and not self._found
         options = replace(self._options(), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
         sent = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
-        with self.attempt.in_flight([execution_id], self._url):
+        with self.attempt.in_flight([execution_id], self._url, sends=True):
             outcome = self.attempt.run(execute(sent, options))
             if outcome.state is StatementState.RUNNING:
                 self._hand_over(outcome)
@@ -375,7 +375,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 options = replace(options, limit_name=f"limit of {SETTLE_SECONDS:g} seconds after its trigger failed")
             outcome = self._attach(outcome, options)
             if outcome.state is StatementState.DEADLINE and not is_late:
-                is_known = outcome.is_cancelled or outcome.has_succeeded
+                is_known = outcome.wrote_nothing or outcome.has_succeeded
                 state = StatementState.GAVE_UP if is_known else StatementState.UNKNOWN
                 why = f"its trigger failed, and it had not ended; {outcome.message}"
                 outcome = replace(outcome, state=state, message=why)

@@ -10,6 +10,7 @@ from airflow_provider_wherobots.api.errors import ConnectionLostError, Wherobots
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.messages import (
     CANCELLED,
+    FAILED,
     SUCCEEDED,
     CancelExecution,
     ExecutionError,
@@ -83,10 +84,20 @@ def end_earlier(execution_ids: Sequence[str], url: str, *, reads: Collection[str
     return ""
 
 
-def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:
-    """Cancel an execution, and log its final state. None if it is not known to have ended. If the state is
-    ``cancelled``, nothing was written: Spark stops a statement before its commit.
+def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
+    """Whether a statement has certainly written nothing, by its last word after its cancel.
+
+    One that was cancelled has not if the connection that has sent it has also asked for the cancel, and
+    ``was_in_contact`` all the time: Spark stops it before its commit. Otherwise the session or somebody else may have
+    cancelled it, and part of it may have taken effect.
     """
+    if not isinstance(last, StateUpdated | ExecutionResult):
+        return False
+    return last.state == FAILED or (last.state == CANCELLED and was_in_contact)
+
+
+def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:
+    """Cancel an execution, and log its final state. None if it is not known to have ended."""
     what = f"Statement {words.short(execution_id)}"
     last = yield from _end(execution_id, budget_seconds, url)
     if isinstance(last, ExecutionError):

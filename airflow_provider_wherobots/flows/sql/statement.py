@@ -243,5 +243,6 @@ class _Follower:
         execution_id = self._statement.execution_id
         last = yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, self._options.url)
         yield from self._tick(CANCEL_BUDGET_SECONDS)
-        is_lost = step.do is Do.REPLACE or step.execution.contact.attachment is Attachment.ATTACHING
-        return transitions.stopped_after_cancel(step.execution, last, has_contact=not is_lost)
+        # Without a connection that is attached, the session may have cancelled it before.
+        has_contact = step.do is not Do.REPLACE and step.execution.contact.gets_events
+        return transitions.stopped_after_cancel(step.execution, last, has_contact=has_contact)

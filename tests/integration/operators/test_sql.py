@@ -636,6 +636,33 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
     assert written(ti) == ["sent by 1", "no_effect by 1"], "the session has confirmed the cancel"
 
 
+def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, control: ControlClient) -> None:
+    """The session may have cancelled the statement before, as one of a lost connection."""
+    task, ti = make("HOLD"), TaskInstance()
+
+    def has_lost_its_connection() -> bool:
+        if is_running(control) and not control.requests("retrieveResults"):
+            control.drop_sql_connections(ti.xcoms["session_id"])
+        return bool(control.requests("retrieveResults"))
+
+    kill = signal_when(has_lost_its_connection, lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
+    assert written(ti) == ["sent by 1"]
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize("status", [404, 503])
+def test_the_triggerer_follows_a_statement_while_the_api_does_not_know_its_session(
+    make: Make, control: ControlClient, status: int
+) -> None:
+    task, ti = make("SLEEP 1", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    control.add_fault("getSqlSession", {"type": "status", "status": status}, times=99)
+    assert events_of(trigger_of(deferred))["state"] == "succeeded"
+
+
 @pytest.mark.usefixtures("prompt_kills")
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
