@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Setti
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import MULTI, OWN_INACTIVE_SECONDS, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import (
     AirflowFailException,
@@ -63,8 +64,6 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
 
-OWN_INACTIVE_SECONDS = 300
-"""How long a hook's own session lives after its last connection, if nothing stops it."""
 STOP_SECONDS = 5.0
 """How long the hook tries to stop its own session when nothing uses it any more."""
 _MAY_HAVE_WRITTEN = (
@@ -201,10 +200,12 @@ class WherobotsSqlHook(DbApiHook):
         """Wait for a session, and connect to it; the caller closes the connection.
 
         :returns: a connection as PEP 249 describes it, whose cursor waits for the end of each statement.
+        :raises WherobotsArgumentException: in an event loop, such as the triggerer's, which it would block.
         :raises WherobotsSqlSessionException: if the session fails, or is not ready in time.
         :raises WherobotsException: of another kind for other failures.
         """
         check_installed()
+        _check_no_event_loop()
         from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
         from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
@@ -474,6 +475,17 @@ def check_installed(*, frames: bool = False) -> None:
     """Check that the packages that SQL needs are installed, without importing them."""
     if absent := missing(frames=frames):
         raise AirflowOptionalProviderFeatureException(absent)
+
+
+def _check_no_event_loop() -> None:
+    """Refuse to block an event loop: it is the triggerer's, with all other triggers, or the caller's own."""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise _refused(
+            "The hook waits for its statements, so it must not be called in an event loop, where nothing else runs "
+            "meanwhile. In a trigger, as of GenericTransfer(page_size=...) on Airflow 2.11, it cannot be used; in own "
+            "code call it with asyncio.to_thread()"
+        )
 
 
 def _check_makes(kind: str) -> None:

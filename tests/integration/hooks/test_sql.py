@@ -1,5 +1,6 @@
 """The SQL hook, its connection and its cursor, against a local server over HTTP and a WebSocket."""
 
+import asyncio
 import gc
 import importlib
 import re
@@ -957,6 +958,20 @@ def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
         hook.get_df("SELECT 1 AS n")
     assert control.requests() == []
     assert hook.get_first("SELECT 7 AS n") == (7,)
+
+
+def test_an_event_loop_is_not_blocked(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    async def call() -> Any:
+        return hook.get_records("SELECT 1 AS n")
+
+    with pytest.raises(WherobotsArgumentException, match=r"must not be called in an event loop.*asyncio\.to_thread"):
+        asyncio.run(call())
+    assert control.requests() == []
+
+    async def call_in_a_thread() -> Any:
+        return await asyncio.to_thread(hook.get_records, "SELECT 1 AS n")
+
+    assert asyncio.run(call_in_a_thread()) == [(1,)]
 
 
 def test_arguments_of_pandas_are_refused(hook: WherobotsSqlHook) -> None:

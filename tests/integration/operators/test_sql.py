@@ -30,6 +30,7 @@ from airflow_provider_wherobots.compat import (
 )
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
+    WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsRequestException,
     WherobotsSqlException,
@@ -1142,6 +1143,47 @@ def test_a_session_of_its_own_ends_with_the_task(
     with suppress(WherobotsSqlStatementFailedException):
         make(statement, **own).execute(context(ti))
     assert is_stopped(control, ti)
+
+
+@OWN
+def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
+    make: Make, control: ControlClient, own: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        ti = TaskInstance()
+        make(**own).execute(context(ti))
+    first, second = (session["apiPayload"] for session in control.sql_sessions()[-2:])
+    assert first["sessionKey"] == second["sessionKey"], "the same task instance"
+    assert first["shutdownAfterInactiveSeconds"] == 300
+    make(**own, shutdown_after_inactive_seconds=900).execute(context(TaskInstance()))
+    assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
+
+
+def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "status", "status": 403}, times=1)
+    with pytest.raises(WherobotsRequestException, match="There is no SQL session"):
+        make(force_new=True).execute(context(TaskInstance()))
+    assert control.requests("deleteSqlSession") == []
+
+
+def test_a_kill_while_its_own_session_is_requested_stops_the_session(make: Make, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "lose_answer"}, times=1)
+    task = make(INSERT, force_new=True)
+    kill = signal_when(lambda: control.requests("createSqlSession"), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsException):
+        task.execute(context(TaskInstance()))
+    assert [session["status"][:7] for session in control.sql_sessions()] == ["DESTROY"]
+    assert executed(control) == []
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize(("seconds", "is_handed_over"), [(119, False), (120, True)])
+def test_a_session_that_ends_before_a_triggerer_must_attach_keeps_the_worker(
+    make: Make, seconds: int, is_handed_over: bool
+) -> None:
+    task = make("SLEEP 1", deferrable=True, shutdown_after_inactive_seconds=seconds)
+    _, triggers = run_warm(task, TaskInstance())
+    assert triggers == ["WherobotsSqlStatementTrigger"] * is_handed_over
 
 
 def test_a_session_that_others_may_have_does_not_end_with_the_task(make: Make, control: ControlClient) -> None:

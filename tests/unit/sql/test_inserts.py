@@ -1,8 +1,10 @@
 """INSERT statements of many rows."""
 
+import math
 import re
 from typing import Any
 
+import numpy
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -89,3 +91,9 @@ def test_a_row_may_be_a_mapping() -> None:
 def test_wrong_rows_are_named(rows: Any, fields: Any, says: str) -> None:
     with pytest.raises(InvalidArgumentError, match=re.escape(says)):
         list(insert_statements("t", rows, fields))
+
+
+@pytest.mark.parametrize("missing", [None, math.nan, numpy.float64("nan"), numpy.float32("nan")])
+def test_what_pandas_has_for_a_missing_value_is_null(missing: Any) -> None:
+    assert list(insert_statements("t", [("a", missing)])) == [("INSERT INTO t VALUES ('a', NULL)", 1)]
+    assert list(insert_statements("t", [([1, missing],)])) == [("INSERT INTO t VALUES (array(1, NULL))", 1)]
