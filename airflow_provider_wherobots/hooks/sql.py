@@ -391,7 +391,7 @@ class WherobotsSqlHook(DbApiHook):
 
         :param table: the table as a statement names it, such as ``catalog.schema.table``.
         :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. Values become literals,
-            and lists arrays.
+            lists arrays, and NaN, as pandas has for a missing value, NULL.
         :param target_fields: names of the columns; default all, in the table's order.
         :param commit_every: the most rows of a statement; default 1000, 0 for no limit. A statement with more than
             one row has a million characters at most.

@@ -22,6 +22,7 @@ class ExecutesSql(SqlTask):
     requires_result_fetch: bool
     is_session_given: bool
     geometry: str
+    on_truncated: str
     store: Mapping[str, Any] | None
     database: str | None
 

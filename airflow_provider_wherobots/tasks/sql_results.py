@@ -37,14 +37,17 @@ class SqlResults:
         self._values += [None] * count
         self._descriptions += [None] * count
 
-    def add(self, outcome: StatementOutcome) -> None:
+    def add(self, outcome: StatementOutcome, *, is_read: bool) -> None:
         """Read the result of a statement that has succeeded."""
         handler = self._task.handler
         # A cursor that only reads a result needs no driver.
         no_driver = nullcontext(cast("SyncDriver", None))
-        with Connection(no_driver, self._task.log.log, failure=failure_of_hook) as connection:
+        fails_if_cut = self._task.on_truncated == "fail"
+        with Connection(
+            no_driver, self._task.log.log, failure=failure_of_hook, fails_if_cut=fails_if_cut
+        ) as connection:
             cursor = connection.cursor()
-            cursor.take(outcome)
+            cursor.take(outcome, is_read=is_read)
             self.rows = cursor.rowcount if cursor.description else None
             if handler is None:
                 value = None if cursor.description is None else cursor.fetch_pandas()

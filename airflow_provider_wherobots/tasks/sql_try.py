@@ -230,10 +230,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def _own_request(self) -> SessionRequest:
         """The request for a session with a key that only this task has. Sent again, it finds the same session."""
-        key = durable_run_name(
-            default_run_name(self.context["ti"].dag_id, self.task.task_id), self._history.ids.identity
-        )
-        request = self.task.session_request(key)
+        name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
+        request = self.task.session_request(durable_run_name(name, self._history.ids.identity))
         inactive = request.shutdown_after_inactive_seconds or OWN_INACTIVE_SECONDS
         return replace(request, force_new=False, shutdown_after_inactive_seconds=inactive)
 
@@ -476,7 +474,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             )
         self.log.info("%s succeeded in %s", self._name(), words.duration(outcome.seconds))
         if statement.is_returned:
-            self._results.add(outcome)
+            self._results.add(outcome, is_read=statement.only_reads)
         self._index += 1
 
     def _finish(self) -> Any:

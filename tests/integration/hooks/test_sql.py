@@ -287,6 +287,7 @@ def test_a_list_of_statements_runs_on_one_connection(hook: WherobotsSqlHook, con
 
 
 def test_statements_are_split_at_semicolons_that_end_them(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    control.answer_sql("SELECT", {"text": [";"]})
     sql = "SELECT /*+ BROADCAST(t) */ ';' ; -- nothing;\nSELECT 7 AS n;"
     hook.run(sql, split_statements=True)
     assert executed(control) == ["SELECT /*+ BROADCAST(t) */ ';'", "-- nothing;\nSELECT 7 AS n"]
@@ -297,10 +298,10 @@ def test_a_cursor_shows_the_result_of_what_was_executed_otherwise(
 ) -> None:
     with hook.get_conn() as connection, connection.cursor() as cursor:
         outcome = connection.execute("SELECT 7 AS n")
-        cursor.take(outcome)
+        cursor.take(outcome, is_read=True)
         assert (cursor.fetchall(), cursor.query_id) == ([(7,)], outcome.execution_id)
         with pytest.raises(WherobotsSqlStatementFailedException, match="gone"):
-            cursor.take(connection.execute("FAIL gone"))
+            cursor.take(connection.execute("FAIL gone"), is_read=True)
         assert (cursor.description, cursor.rowcount) == (None, -1)
 
 
@@ -319,6 +320,7 @@ def test_autocommit_and_commit_do_nothing(hook: WherobotsSqlHook) -> None:
 def test_parameters_are_quoted_and_never_logged(
     hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
 ) -> None:
+    control.answer_sql("hail", {"a": []})
     hook.run(
         "SELECT * FROM %(c)i.hail WHERE a = %(a)s AND b LIKE '%b'", parameters={"c": "org", "a": "secret'\\ OR 1=1"}
     )
@@ -356,8 +358,9 @@ def test_wrong_statements_and_parameters_are_refused_before_anything_is_sent(
 
 
 def test_control_characters_of_a_statement_are_visible_in_the_log(
-    hook: WherobotsSqlHook, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
 ) -> None:
+    control.answer_sql("SELECT `a", {"a": [1]})
     hook.run("SELECT `a\x1b[2Kb`")
     assert "Executing: SELECT `a\\x1b[2Kb`" in said()
 
@@ -849,7 +852,7 @@ def test_a_frame_of_any_result_goes_through_xcom(
         table = pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"])
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        cursor.take(replace(outcome, results=Results(sink.getvalue().to_pybytes(), compression="none")))
+        cursor.take(replace(outcome, results=Results(sink.getvalue().to_pybytes(), compression="none")), is_read=True)
         frame = cursor.fetch_pandas()
         assert cursor.fetchone() == (617700169958293503, 617700169958293503, [("a", 1)])
         assert [column[0] for column in cursor.description or ()] == ["n", "n", "tags"]
@@ -958,6 +961,12 @@ def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
         hook.get_df("SELECT 1 AS n")
     assert control.requests() == []
     assert hook.get_first("SELECT 7 AS n") == (7,)
+
+
+def test_a_read_without_a_result_is_no_success(hook: WherobotsSqlHook) -> None:
+    """The session sends none where it has lost it: rows that are missing must not pass for no rows."""
+    with pytest.raises(WherobotsSqlException, match="the statement succeeded, but the session has sent no result"):
+        hook.get_records("SELECT * FROM nobody.has.answered")
 
 
 def test_an_event_loop_is_not_blocked(hook: WherobotsSqlHook, control: ControlClient) -> None:

@@ -158,6 +158,17 @@ def test_a_result_is_fetched_only_of_what_has_one(make: Make, control: ControlCl
     assert control.requests("retrieveResults") == []
 
 
+def test_a_read_without_a_result_is_no_success(make: Make) -> None:
+    with pytest.raises(WherobotsSqlException, match="the session has sent no result"):
+        make("SELECT * FROM nobody.has.answered").execute(context(TaskInstance()))
+
+
+def test_a_result_that_may_be_cut_can_fail(make: Make) -> None:
+    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
+        make("SELECT ROWS 1500", on_truncated="fail").execute(context(TaskInstance()))
+    assert len(make("SELECT ROWS 1500").execute(context(TaskInstance()))) == 1000
+
+
 def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(
     make: Make, control: ControlClient
 ) -> None:
@@ -278,6 +289,7 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
         ({"geometry": "twkb"}, "geometry='twkb'"),
         ({"session_type": "shared"}, "session_type='shared': must be multi or single"),
         ({"force_new": "yes"}, "force_new='yes'"),
+        ({"on_truncated": "stop"}, "on_truncated='stop': must be warn or fail"),
         ({"session_wait_timeout": 0}, "session_wait_timeout=0"),
         ({"shutdown_after_inactive_seconds": 0.5}, "shutdown_after_inactive_seconds=0.5"),
         ({"deferrable": "no"}, "deferrable='no'"),
