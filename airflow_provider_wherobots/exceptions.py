@@ -89,8 +89,7 @@ class WherobotsSqlOutcomeUnknownException(WherobotsSqlException):
     """A statement was sent, and its outcome is unknown: it may have taken effect.
 
     A retry of ``WherobotsSqlOperator`` finds out the outcome, and executes a write again only if it has not taken
-    effect, or with ``retry_unknown=True``. A task that uses the hook is retried only if the statement may be executed
-    twice, such as a ``SELECT``.
+    effect. A task that uses the hook is retried only if the statement may be executed twice, such as a ``SELECT``.
     """
 
 

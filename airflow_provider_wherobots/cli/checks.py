@@ -105,7 +105,8 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
                 f"limit of {words.duration(SELECT_SECONDS)} for SELECT 1",
             )
             cursor = connection.cursor()
-            cursor.take(connection.follow(execution_id, execute(Statement(execution_id, "SELECT 1"), options)))
+            outcome = connection.follow(execution_id, execute(Statement(execution_id, "SELECT 1"), options))
+            cursor.take(outcome, is_read=True)
             cursor.fetchall()
     except DatabaseError as error:
         text = f"SELECT 1 was not executed in a SQL session ({words.quoted(str(error))})."

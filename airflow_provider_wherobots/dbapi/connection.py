@@ -10,7 +10,7 @@ from typing import TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, ExecutionResult, StateUpdated, Store
+from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.dbapi.errors import (
@@ -26,11 +26,12 @@ from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import LastWord, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.cancel import LastWord, last_word_after_cancel, wrote_nothing
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
-from airflow_provider_wherobots.sql.repeatable import Repeatability, may_repeat
+from airflow_provider_wherobots.sql.reads import is_read, returns_result
+from airflow_provider_wherobots.sql.repeatable import Repeatability
 
 T = TypeVar("T")
 
@@ -76,6 +77,7 @@ class Connection:
         self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None
+        self._sockets_before = 0
         self._is_following = False
         self.is_closed = False
         self.needs: object = None
@@ -115,16 +117,16 @@ class Connection:
         return Cursor(self, self._note, log_sql=log_sql and self._log_sql)
 
     def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
-        """Execute a statement, and wait for its end. It is executed again if the session, which executes many
-        statements at once, has forgotten its result, and it can be repeated.
+        """Execute a statement, and wait for its end. A read is executed again if the session, which executes many
+        statements at once, has forgotten its result.
 
         :param statement: the statement, with its parameters in it.
-        :param store: where its result goes; default None, it is fetched.
+        :param store: where its result goes; default None, it is fetched if there is one.
         :returns: its outcome, also of a failure.
         :raises StoppedError: if the process is being stopped.
         """
         outcome = self._execute_once(statement, store)
-        if outcome.is_result_forgotten and may_repeat(statement):
+        if outcome.is_result_forgotten and is_read(statement):
             self._note(logging.WARNING, f"{outcome.message}. The statement is executed again")
             return self._execute_once(statement, store)
         return outcome
@@ -134,8 +136,10 @@ class Connection:
         execution_id = str(uuid4())
         if self._before_statement is not None:
             self._before_statement(execution_id)
-        options = StatementOptions(url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds)
-        executed = Statement(execution_id, statement, store, self._geometry)
+        options = StatementOptions(
+            url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds, session_id=self.session_id
+        )
+        executed = Statement(execution_id, statement, store, self._geometry, wants_result=returns_result(statement))
         return self.follow(execution_id, execute(executed, options))
 
     def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:
@@ -152,7 +156,7 @@ class Connection:
             try:
                 # An interruption may have left an earlier one behind.
                 self.cancel_running()
-                self._running = execution_id
+                self._running, self._sockets_before = execution_id, self._driver.sockets_opened
                 outcome = self._run(flow)
                 self._running = None
             finally:
@@ -177,7 +181,7 @@ class Connection:
             if self._running is None:
                 return True
             last = self._cancel(self._running, CANCEL_BUDGET_SECONDS)
-            return isinstance(last, StateUpdated | ExecutionResult) and last.state in (CANCELLED, FAILED)
+            return wrote_nothing(last, was_in_contact=self._driver.sockets_opened == self._sockets_before)
 
     def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
         """Let no statement begin any more, and cancel the running one. A signal handler can call this.

@@ -16,6 +16,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.sql.frames import for_frames, to_pandas, to_polars
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
+from airflow_provider_wherobots.sql.reads import is_read
 from airflow_provider_wherobots.sql.repeatable import creates_view
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
@@ -106,12 +107,12 @@ class Cursor:
         self._clear()
         self._rows = []
 
-    def take(self, outcome: StatementOutcome) -> None:
-        """Hold the result of a statement that another flow has executed."""
+    def take(self, outcome: StatementOutcome, *, is_read: bool) -> None:
+        """Hold the result of a statement that another flow has executed. ``is_read``: it must have one."""
         self._check_open()
         self._clear()
-        with self.connection.translated():
-            self._take(outcome)
+        with self.connection.translated(is_read):
+            self._take(outcome, is_read)
 
     def fetchone(self) -> Row | None:
         """The next row; None if there is none left.
@@ -218,15 +219,16 @@ class Cursor:
                 # Such as a timeout of the task: the statement may succeed before its cancel.
                 repeatability.has_written |= not self.connection.undo_running() and writes
                 raise
-            repeatability.has_written |= outcome.state is StatementState.SUCCEEDED and writes
-            self._take(outcome)
+            may_have_written = outcome.state in (StatementState.SUCCEEDED, StatementState.CANCELLED)
+            repeatability.has_written |= may_have_written and writes
+            self._take(outcome, is_read(statement) and store is None)
         return outcome
 
     def _clear(self) -> None:
         self._table = self._description = self._rows = self._query_id = None
         self.may_repeat = False
 
-    def _take(self, outcome: StatementOutcome) -> None:
+    def _take(self, outcome: StatementOutcome, is_read: bool) -> None:
         self._query_id = outcome.execution_id
         if outcome.state is not StatementState.SUCCEEDED:
             raise StatementError(outcome, self.connection.session_id)
@@ -235,6 +237,8 @@ class Cursor:
         except UnreadableResultError as error:
             raise DataError(f"the statement succeeded, but {error}") from error
         if table is None:
+            if is_read:
+                raise DataError("the statement succeeded, but the session has sent no result")
             self._rows = []
             return
         self._table = table

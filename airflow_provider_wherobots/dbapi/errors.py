@@ -6,12 +6,8 @@ from airflow_provider_wherobots.api.errors import reduced
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 
 
-class Warning(Exception):
-    """Never raised: warnings are logged."""
-
-
 class Error(Exception):
-    """Base class of all errors of this module."""
+    """Base class of all errors of this package."""
 
     __reduce__ = reduced
 
@@ -26,14 +22,6 @@ class DatabaseError(Error):
 
 class DataError(DatabaseError):
     """A result cannot be read."""
-
-
-class IntegrityError(DatabaseError):
-    """Never raised: Spark checks no keys."""
-
-
-class InternalError(DatabaseError):
-    """Never raised: a failure in the session is a :class:`StatementError`."""
 
 
 class OperationalError(DatabaseError):

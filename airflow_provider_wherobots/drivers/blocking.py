@@ -73,6 +73,8 @@ class SyncDriver:
         self._clock = clock or Clock(time.sleep)
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._socket: SocketThread | None = None
+        self.sockets_opened = 0
+        """How many WebSockets it has opened, or tried to open."""
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
@@ -187,6 +189,7 @@ class SyncDriver:
             self._socket = SocketThread(self._socket_limits)
         match effect:
             case Connect():
+                self.sockets_opened += 1
                 self._socket.connect(self._transport.endpoint, effect.url, effect.timeout or SOCKET_TIMEOUT_SECONDS)
             case Transmit():
                 self._socket.transmit(effect.message)

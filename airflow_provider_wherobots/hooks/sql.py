@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
@@ -17,7 +18,7 @@ from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Setti
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import MULTI, OWN_INACTIVE_SECONDS, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import (
     AirflowFailException,
@@ -57,14 +58,12 @@ except ImportError as error:
     raise AirflowOptionalProviderFeatureException(f"SQL needs more packages ({error}): {HOW_TO_INSTALL}") from error
 
 if TYPE_CHECKING:
+    import pandas
     from airflow.providers.openlineage.extractors import OperatorLineage
 
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
-    from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
 
-OWN_INACTIVE_SECONDS = 300
-"""How long a hook's own session lives after its last connection, if nothing stops it."""
 STOP_SECONDS = 5.0
 """How long the hook tries to stop its own session when nothing uses it any more."""
 _MAY_HAVE_WRITTEN = (
@@ -201,10 +200,12 @@ class WherobotsSqlHook(DbApiHook):
         """Wait for a session, and connect to it; the caller closes the connection.
 
         :returns: a connection as PEP 249 describes it, whose cursor waits for the end of each statement.
+        :raises WherobotsArgumentException: in an event loop, such as the triggerer's, which it would block.
         :raises WherobotsSqlSessionException: if the session fails, or is not ready in time.
         :raises WherobotsException: of another kind for other failures.
         """
         check_installed()
+        _check_no_event_loop()
         from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
         from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
@@ -314,7 +315,7 @@ class WherobotsSqlHook(DbApiHook):
 
         :param sql: a statement, or a list of them.
         :param parameters: their values, see :func:`airflow_provider_wherobots.sql.parameters.bind`.
-        :param df_type: ``pandas`` (default) or ``polars``; with ``stored`` also ``geopandas``, for a GeoDataFrame.
+        :param df_type: ``pandas`` (default) or ``polars``; with ``stored`` ``pandas`` only.
         :param stored: whether the service stores the result in a Parquet file, which is downloaded: so all rows come,
             and not 1,000 at most. ``sql`` is one statement then. Default False.
         :param unknown: must be empty: pandas does not read the result, so its arguments have no effect.
@@ -323,8 +324,10 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: if a statement fails.
         """
         check_no_arguments(unknown)
-        if df_type not in ("pandas", "polars") and not (stored and df_type == "geopandas"):
-            raise _refused(f"df_type={df_type!r}: must be pandas or polars, or geopandas with stored=True")
+        if df_type not in ("pandas", "polars"):
+            raise _refused(f"df_type={df_type!r}: must be pandas or polars")
+        if stored and df_type != "pandas":
+            raise _refused(f"df_type={df_type!r}: must be pandas with stored=True")
         if stored and not isinstance(sql, str):
             raise _refused("sql: must be one statement with stored=True")
         if not stored:
@@ -335,7 +338,7 @@ class WherobotsSqlHook(DbApiHook):
                 address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
                 may_repeat = cursor.may_repeat
             try:
-                return self.read_stored(address, df_type=df_type)
+                return self.read_stored(address)
             except WherobotsException as error:
                 # The statement has succeeded: a retry would execute it again.
                 is_final = not may_repeat or self._repeatability.has_written
@@ -348,20 +351,19 @@ class WherobotsSqlHook(DbApiHook):
         frame = self.get_df(sql, parameters, df_type=df_type, **unknown)
         yield from (frame[start : start + chunksize] for start in range(0, len(frame), chunksize))
 
-    def read_stored(self, address: str | None, *, df_type: str = "pandas") -> Any:
+    def read_stored(self, address: str | None) -> pandas.DataFrame:
         """Read what ``WherobotsSqlOperator`` has stored in one Parquet file, and returned the presigned URL of.
 
         :param address: the URL, or None for a result without rows, as the operator returns it.
-        :param df_type: ``pandas`` (default), ``polars``, or ``geopandas`` for a GeoDataFrame of a GeoParquet file.
         :returns: the data frame. It has no columns if the result has no rows.
         :raises WherobotsArgumentException: for an address that is no presigned URL. Not retried.
         :raises WherobotsException: of another kind if it cannot be downloaded.
         """
-        _check_makes(df_type)
+        _check_makes("pandas")
         with TemporaryFile() as file:
             if address is not None:
                 _download(address, file)
-            frame, changes = read_parquet(None if address is None else file, df_type)
+            frame, changes = read_parquet(None if address is None else file)
         for change in changes:
             self.log.info(change)
         return frame
@@ -370,28 +372,8 @@ class WherobotsSqlHook(DbApiHook):
         """Refuse: SQLAlchemy has no dialect for Wherobots."""
         raise NotImplementedError(
             "get_sqlalchemy_engine: SQLAlchemy has no dialect for Wherobots. Use get_df() for a data frame, "
-            "get_records() for rows, insert_rows() to write some, inspector for tables and columns, or get_conn() for "
-            "a connection as PEP 249 describes it"
+            "get_records() for rows, insert_rows() to write some, or get_conn() for a connection of PEP 249"
         )
-
-    @property
-    def inspector(self) -> SqlInspector:  # type: ignore[override]
-        """Queries the names of tables, and the columns of a table."""
-        from airflow_provider_wherobots.hooks.sql_inspector import SqlInspector
-
-        return SqlInspector(self.get_records)
-
-    def get_table_schema(self, table_name: str, schema: str | None = None) -> list[dict[str, str]]:
-        """The names and types of a table's columns.
-
-        :param table_name: the table, such as ``table`` or ``catalog.schema.table``.
-        :param schema: such as ``catalog.schema``; default that in ``table_name``, else the session's current one.
-        :returns: ``name`` and ``type`` of each.
-        """
-        return [
-            {"name": column["name"], "type": column["type"]}
-            for column in self.inspector.get_columns(table_name, schema)
-        ]
 
     def insert_rows(
         self,
@@ -409,7 +391,7 @@ class WherobotsSqlHook(DbApiHook):
 
         :param table: the table as a statement names it, such as ``catalog.schema.table``.
         :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. Values become literals,
-            and lists arrays.
+            lists arrays, and NaN, as pandas has for a missing value, NULL.
         :param target_fields: names of the columns; default all, in the table's order.
         :param commit_every: the most rows of a statement; default 1000, 0 for no limit. A statement with more than
             one row has a million characters at most.
@@ -493,6 +475,17 @@ def check_installed(*, frames: bool = False) -> None:
     """Check that the packages that SQL needs are installed, without importing them."""
     if absent := missing(frames=frames):
         raise AirflowOptionalProviderFeatureException(absent)
+
+
+def _check_no_event_loop() -> None:
+    """Refuse to block an event loop: it is the triggerer's, with all other triggers, or the caller's own."""
+    with suppress(RuntimeError):
+        asyncio.get_running_loop()
+        raise _refused(
+            "The hook waits for its statements, so it must not be called in an event loop, where nothing else runs "
+            "meanwhile. In a trigger, as of GenericTransfer(page_size=...) on Airflow 2.11, it cannot be used; in own "
+            "code call it with asyncio.to_thread()"
+        )
 
 
 def _check_makes(kind: str) -> None:

@@ -41,16 +41,13 @@ EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.DEADLINE: WherobotsExecutionTimeoutException,
     StatementState.GAVE_UP: WherobotsUnavailableException,
 }
-WITHOUT_EFFECT = (StatementState.FAILED, StatementState.CANCELLED, StatementState.DEADLINE)
-"""The ends of a statement that has written nothing. A hook's statement has no deadline."""
+WITHOUT_EFFECT = (StatementState.FAILED,)
+"""The ends of a statement that has written nothing."""
 
 _REPEATABLE = "A retry of the task may execute it again"
 _LOOK = "It may have taken effect. Check the table"
 _ASKS = "It may have taken effect. A retry of the task finds out, and executes it again only if it certainly has not"
-_OPERATORS_ADVICE = (
-    f"{_LOOK}. If it has taken effect, mark the task as success; if not, clear the task. retry_unknown=True lets "
-    "retries of the task execute it again"
-)
+_OPERATORS_ADVICE = f"{_LOOK}. If it has taken effect, mark the task as success; if not, clear the task"
 _WRITTEN = "The task is not retried: an earlier statement of it has written, and a retry would execute that again"
 _HOOKS_ADVICE = f"{_LOOK} before you execute it again. The task is not retried, because a retry would execute it"
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.sql.messages import Store
@@ -18,22 +17,19 @@ class ExecutesSql(SqlTask):
 
     sql: Any
     parameters: Any
-    outcome_sql: str | None
     split_statements: bool | None
     return_last: bool
     requires_result_fetch: bool
     is_session_given: bool
     geometry: str
+    on_truncated: str
     store: Mapping[str, Any] | None
-    retry_unknown: bool
     database: str | None
 
     if TYPE_CHECKING:
         # Of SQLExecuteQueryOperator.
         handler: Any
         hook_params: Any
-        retry_delay: timedelta
-        retry_exponential_backoff: bool | float
 
         def _should_run_output_processing(self) -> bool: ...
         def _process_output(self, results: list[Any], descriptions: list[Any]) -> list[Any]: ...

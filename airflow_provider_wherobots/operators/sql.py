@@ -10,6 +10,7 @@ from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
 from airflow_provider_wherobots.operators.sql_task import as_values
@@ -66,13 +67,15 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         Templated.
     :param session_id: id of the session to use, such as the result of ``WherobotsSqlSessionStartOperator``; default
         None, a session is requested. Templated.
-    :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default the
-        service's.
+    :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default 300
+        for the task's own session, else the service's. Below 120 no statement is handed to the triggerer.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param store: ``{"format": "parquet" | "csv" | "geojson", "single": bool, "generate_presigned_url": bool,
         "options": {str: str}}``: the result of the (last) statement is stored in a file, and the task returns its
         address, or None if the result has no rows. Default None. The way to more than the 1,000 rows that the service
         returns otherwise.
+    :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
+        ``fail``.
     :param handler: takes a cursor as PEP 249 describes it, and returns what the task returns; default a pandas
         DataFrame, or None for a statement without a result set.
     :param output_processor: takes the results and descriptions of the statements, and returns what the task returns, as
@@ -83,12 +86,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     :param return_last: whether only the last result of a string that was split is returned; default True.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
-    :param retry_unknown: whether a retry can execute a write again whose outcome is unknown; default False. A write
-        that is known to have succeeded is never executed again.
-    :param outcome_sql: a query that reports whether the one write in ``sql`` has taken effect: the first value of its
-        first row is true or a number other than 0 if it has, and false or 0 if it has not. NULL or no row means that
-        the outcome stays unknown. A retry executes the query if it cannot find out the outcome otherwise; default None.
-        It takes ``parameters`` too, if they are a mapping. Templated.
     :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
         ``[wherobots] max_outage_seconds``, 600.
     :raises WherobotsException: the subclass says how the task failed, see
@@ -98,7 +95,6 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     conn_id_field = "wherobots_conn_id"
     template_fields: Sequence[str] = (
         "sql",
-        "outcome_sql",
         "parameters",
         "wherobots_conn_id",
         "runtime",
@@ -130,11 +126,10 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         shutdown_after_inactive_seconds: int | None = None,
         geometry: str = GEOMETRIES[0],
         store: Mapping[str, Any] | None = None,
+        on_truncated: str = ON_TRUNCATED[0],
         handler: Callable[[Any], Any] | None = None,
         output_processor: Callable[..., Any] | None = None,
         deferrable: bool | None = None,
-        retry_unknown: bool = False,
-        outcome_sql: str | None = None,
         max_outage_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
@@ -148,8 +143,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         self.is_session_given = session_id is not None
         self.geometry = geometry
         self.store = store
-        self.retry_unknown = retry_unknown
-        self.outcome_sql = outcome_sql
+        self.on_truncated = on_truncated
         self._set_session_arguments(
             runtime=runtime,
             region=region,
@@ -162,9 +156,10 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             deferrable=deferrable,
             max_outage_seconds=max_outage_seconds,
         )
-        self._check_flags("retry_unknown")
         if geometry not in GEOMETRIES:
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
+        if on_truncated not in ON_TRUNCATED:
+            raise self._wrong(f"on_truncated={on_truncated!r}: must be {' or '.join(ON_TRUNCATED)}")
         if handler is not None and not callable(handler):
             raise self._wrong(f"handler={handler!r}: must be a function that takes a cursor, or None")
         if store is not None and (handler is not None or output_processor is not None):
@@ -241,7 +236,8 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
 
         :returns: the hook; the operator itself executes its statements without it.
         """
-        return self._make_hook(**{**(self.hook_params or {}), "geometry": self.geometry})
+        more = {"geometry": self.geometry, "on_truncated": self.on_truncated}
+        return self._make_hook(**{**(self.hook_params or {}), **more})
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.

@@ -17,7 +17,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
-from airflow_provider_wherobots.flows.sql.session import stop_requested_session, stop_session
+from airflow_provider_wherobots.flows.sql.session import APPEARANCE_SECONDS, stop_requested_session, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask
@@ -173,7 +173,8 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
     @contextmanager
     def _stopping_on_failure(self, session_id: str) -> Iterator[None]:
         try:
-            with self._attempt.starting(partial(stop_session, session_id) if self._is_own else None):
+            stop = partial(stop_session, session_id, appearance_seconds=APPEARANCE_SECONDS)
+            with self._attempt.starting(stop if self._is_own else None):
                 yield
         except WherobotsException:
             self._stop_if_own(session_id)
@@ -181,7 +182,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
 
     def _stop_if_own(self, session_id: str) -> None:
         if self._is_own and not self._attempt.was_killed:
-            self._attempt.run(stop_session(session_id))
+            self._attempt.run(stop_session(session_id, appearance_seconds=APPEARANCE_SECONDS))
 
     @property
     def _is_own(self) -> bool:

@@ -26,7 +26,7 @@ from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask, as_values
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming, push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS, NEVER_SKIPPED
-from airflow_provider_wherobots.sql.repeatable import may_repeat
+from airflow_provider_wherobots.sql.reads import is_read
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.sql_plan import check_session_id
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
@@ -60,7 +60,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
 
     Source: the arguments of ``SqlSensor`` of Airflow's provider common.sql.
 
-    :param sql: the query, or the name of a ``.sql`` file. One statement that changes nothing when it is executed again.
+    :param sql: the query, or the name of a ``.sql`` file. One statement that only reads.
         Templated.
     :param parameters: values for ``%(name)s`` and ``%s``, and names for ``%(name)i`` and ``%i``, see
         :func:`~airflow_provider_wherobots.sql.parameters.bind`. Templated.
@@ -190,10 +190,8 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         :returns: whether the wait is over.
         """
         self._is_starting = False
-        if not isinstance(self.sql, str) or not may_repeat(self.sql):
-            raise self._wrong(
-                "sql: must be one statement that changes nothing when it is executed again, as SELECT does"
-            )
+        if not isinstance(self.sql, str) or not is_read(self.sql):
+            raise self._wrong("sql: must be one statement that only reads, as SELECT does")
         with naming(self.task_id):
             check_session_id(self.session_id, is_given=self.is_session_given)
         if not self._holds_worker:

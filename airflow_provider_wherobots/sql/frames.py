@@ -1,12 +1,12 @@
 """The result of an execution as a data frame of pandas or polars.
 
-Whole numbers in a column with NULL stay exact, where pandas would make floats of them. Columns of the same name and
-maps, which Airflow's XCom cannot hold, are changed.
+Whole numbers beside NULL stay exact, where pandas, and Airflow when it reads an XCom, would make floats of them.
+Columns of the same name and maps, which Airflow's XCom cannot hold, are changed.
 """
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import IO, TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     import pandas
@@ -36,7 +36,9 @@ def for_frames(table: pyarrow.Table) -> tuple[pyarrow.Table, list[str]]:
 
 
 def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
-    """Make a pandas DataFrame. A BIGINT column with NULL has pandas' nullable type ``Int64``."""
+    """Make a pandas DataFrame. A BIGINT column with NULL has pandas' nullable type ``Int64``. BIGINTs beside NULL in
+    arrays and structs are ``Decimal``: no type of pandas for them survives Airflow's XCom.
+    """
     import pandas
     import pyarrow
 
@@ -45,7 +47,9 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
         if column.type == pyarrow.int64() and column.null_count:
             frame[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get)
         elif pyarrow.types.is_nested(column.type):
-            frame[name] = column.to_pandas(integer_object_nulls=True)
+            is_exact = not _has_bigint_beside_null(column.combine_chunks())
+            exact = column if is_exact else column.cast(_with_decimals(column.type))
+            frame[name] = exact.to_pandas(integer_object_nulls=True)
     return frame
 
 
@@ -55,19 +59,15 @@ def to_polars(table: pyarrow.Table) -> polars.DataFrame:
     return cast("polars.DataFrame", polars.from_arrow(table))
 
 
-def read_parquet(file: IO[bytes] | None, kind: str) -> tuple[Any, list[str]]:
-    """Make a data frame of a stored result, with the changes of :func:`for_frames`. Without a file, the result has no
-    rows. A ValueError if ``geopandas`` gets a file without geometries.
+def read_parquet(file: IO[bytes] | None) -> tuple[pandas.DataFrame, list[str]]:
+    """Make a pandas DataFrame of a stored result, with the changes of :func:`for_frames`. Without a file, the result
+    has no rows.
     """
     import pyarrow
     from pyarrow import parquet
 
-    if kind == "geopandas":
-        import geopandas
-
-        return geopandas.GeoDataFrame() if file is None else geopandas.read_parquet(file), []
     table, changes = for_frames(pyarrow.table({}) if file is None else parquet.read_table(file))
-    return to_polars(table) if kind == "polars" else to_pandas(table), changes
+    return to_pandas(table), changes
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -93,3 +93,27 @@ def _without_maps(kind: pyarrow.DataType) -> pyarrow.DataType:
     if types.is_struct(kind):
         return pyarrow.struct([field.with_type(_without_maps(field.type)) for field in kind])
     return kind
+
+
+def _has_bigint_beside_null(array: pyarrow.Array) -> bool:
+    """Whether BIGINTs in the array are beside NULL. Those of a struct that is NULL are NULL too."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_list(array.type):
+        return _has_bigint_beside_null(array.flatten())
+    if types.is_struct(array.type):
+        return any(map(_has_bigint_beside_null, array.flatten()))
+    return bool(array.type == pyarrow.int64() and array.null_count)
+
+
+def _with_decimals(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """The type with decimals for BIGINTs, the longest of which has 19 digits."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_list(kind):
+        return pyarrow.list_(kind.value_field.with_type(_with_decimals(kind.value_type)))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_with_decimals(field.type)) for field in kind])
+    return pyarrow.decimal128(19) if kind == pyarrow.int64() else kind

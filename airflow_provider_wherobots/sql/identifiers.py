@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from enum import Enum
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-
-_PARTS = re.compile(r"`(?:[^`]|``)*`|[^.`]+")
-
-
-def parts_of(name: str) -> list[str]:
-    """The parts of a name in a statement, without backticks. A part in backticks can have dots."""
-    return [part[1:-1].replace("``", "`") if part[0] == "`" else part for part in _PARTS.findall(name)]
 
 
 def identifier(name: str, value: Any) -> str:

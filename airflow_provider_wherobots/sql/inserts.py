@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.sql.identifiers import identifier
-from airflow_provider_wherobots.sql.literals import literal
+from airflow_provider_wherobots.sql.literals import NAN, literal
 
 MAX_CHARS = 1_000_000
 """The most characters of a statement with more than one row."""
@@ -42,7 +42,9 @@ def insert_statements(
 def _value(name: str, value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"array({', '.join(_value(f'{name}[{index}]', item) for index, item in enumerate(value))})"
-    return literal(name, value)
+    text = literal(name, value)
+    # What pandas has for a missing value, also in a column of texts.
+    return "NULL" if text == NAN else text
 
 
 def _values(index: int, row: Any, fields: Sequence[str] | None) -> Sequence[Any]:

@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
+NAN = "CAST('NaN' AS DOUBLE)"
 MAX_PRECISION = 38
 """The most digits that a DECIMAL of Spark has, and so a whole number."""
 RULE = "must be a string, a number, True or False, None, bytes, a date, a datetime, or a list or tuple of these"
@@ -101,7 +102,7 @@ def _checked_text(name: str, value: str) -> str:
 
 def _double(value: float) -> str:
     if isnan(value):
-        return "CAST('NaN' AS DOUBLE)"
+        return NAN
     if not isfinite(value):
         return f"CAST('{'-' if value < 0 else ''}Infinity' AS DOUBLE)"
     text = float.__repr__(value)

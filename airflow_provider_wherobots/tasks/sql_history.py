@@ -7,34 +7,28 @@ session for outcomes that the record does not have.
 from __future__ import annotations
 
 from collections.abc import Collection
-from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.compat import Context, note_for_retry, state_at_kill, xcom_keys_of_earlier_try
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, WherobotsUnavailableException
-from airflow_provider_wherobots.flows.sql.cancel import end_earlier, end_in_doubt
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier
 from airflow_provider_wherobots.flows.sql.look_back import Found, Planned, SqlLookBack
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.flows.sql.record import (
     CLEARED_KEY,
     ExecutionIds,
     SqlRecord,
     Word,
     key_of,
-    mark_of,
     word_of,
 )
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions
 from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.operators.wherobots_task import pull, push
-from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.repeatable import only_reads
 from airflow_provider_wherobots.tasks.begun_tries import last_begun
 from airflow_provider_wherobots.tasks.run_suffix import pass_on_suffix, suffix_of_task
-from airflow_provider_wherobots.tasks.sql_plan import outcome_query
-from airflow_provider_wherobots.tasks.sql_results import first_value
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
@@ -128,10 +122,10 @@ class SqlHistory:
 
     def record_kill(self) -> None:
         """Record which writes a kill has cancelled; on Airflow 2.11 also that the task was cleared."""
-        for execution_id, state in self._attempt.ended_at_kill.items():
-            if execution_id in self._writes and state in (SUCCEEDED, FAILED, CANCELLED):
+        for execution_id, has_succeeded in self._attempt.ended_at_kill.items():
+            if execution_id in self._writes:
                 number, mark = self._writes[execution_id]
-                word = Word.SUCCEEDED if state == SUCCEEDED else Word.NO_EFFECT
+                word = Word.SUCCEEDED if has_succeeded else Word.NO_EFFECT
                 self.record_key(self.record.write(word, mark, number))
         try:
             if state_at_kill(self._ti) == "restarting":
@@ -166,18 +160,12 @@ class SqlHistory:
         found, why = self._look(options), "the SQL session cannot report what it has written"
         if found.is_edited:
             return found, "the statement has changed: it was edited, or is rendered differently"
-        if found.in_doubt is not None and self._task.outcome_sql is not None:
-            why = self._ask_outcome_sql(self._planned[found.in_doubt], options)
-            found = self._look(options)
         return found, why
 
     def _look(self, options: StatementOptions) -> Found:
         if not self.record.earlier_tries:
             return Found()
-        geometry, repeats = self._task.geometry, self._task.retry_unknown
-        look_back = SqlLookBack(
-            self._planned, self.ids, self.record, options, geometry=geometry, repeats_unknown=repeats
-        )
+        look_back = SqlLookBack(self._planned, self.ids, self.record, options, geometry=self._task.geometry)
         with self._attempt.in_flight(self._possibly_running(), options.url):
             found = self._attempt.run(look_back.run())
         for key in found.learned:
@@ -193,36 +181,6 @@ class SqlHistory:
                 if not is_read:
                     self._writes[running[-1]] = number, statement.mark
         return running
-
-    def _ask_outcome_sql(self, statement: Planned, options: StatementOptions) -> str:
-        """Execute ``outcome_sql`` for a write in doubt, and record its result. Returns why there is no result."""
-        query, tries, log = outcome_query(self._task), self.record.in_doubt(statement.mark), self._task.log
-        # The table must not change any more when it is queried.
-        ids = [self.ids.of(number, statement.mark) for number in tries]
-        has_ended = self._attempt.run(end_in_doubt(ids, options.url, self._unattended(), options.deadline))
-        # No statement of the task has this id, not even an equal one.
-        execution_id = self.ids.of(self.try_number, mark_of(query, occurrence=-1))
-        log.info("Executing outcome_sql (%s) as %s", masked(query), execution_id)
-        with self._attempt.in_flight([execution_id], options.url):
-            outcome = self._attempt.run(execute(Statement(execution_id, query), options))
-        if outcome.state is not StatementState.SUCCEEDED:
-            return f"outcome_sql is inconclusive: it ended as {outcome.state} ({outcome.message})"
-        value = first_value(outcome, self._attempt.driver)
-        if not isinstance(value, bool | int | float | Decimal):
-            found = "NULL" if value is None else "not a boolean or number"
-            return f"outcome_sql is inconclusive: its first value is {found}"
-        if not value and not has_ended:
-            return "outcome_sql is inconclusive: the cancel of the write is not confirmed, so it may still run"
-        log.info("outcome_sql reports that the write %s taken effect", "has" if value else "has not")
-        for number in tries[:1] if value else tries:
-            self.record_key(self.record.write(Word.SUCCEEDED if value else Word.NO_EFFECT, statement.mark, number))
-        return ""
-
-    def _unattended(self) -> float:
-        """How many seconds ago, at least, the connection of the try before was lost."""
-        task = self._task
-        may_be_less = task.retry_exponential_backoff or getattr(task, "retry_policy", None) is not None
-        return 0.0 if may_be_less else task.retry_delay.total_seconds()
 
     def _must_record(self, key: str) -> None:
         why, cause = "Airflow's audit log cannot be written", None

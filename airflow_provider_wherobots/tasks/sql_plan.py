@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
@@ -11,7 +10,8 @@ from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.operators.wherobots_task import naming
 from airflow_provider_wherobots.sql.parameters import read_statements
-from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_session, only_reads
+from airflow_provider_wherobots.sql.reads import is_read, returns_result
+from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_session
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
@@ -23,42 +23,25 @@ def plan(task: ExecutesSql) -> list[Planned]:
     with naming(task.task_id):
         planned = _read(task)
         check_session_id(task.session_id, is_given=task.is_session_given)
-        writes = sum(not statement.may_repeat for statement in planned)
-        if task.outcome_sql is not None and writes != 1:
-            raise InvalidArgumentError(
-                f"outcome_sql: reports whether one write has taken effect, but sql has {writes} statements that must "
-                "not be repeated"
-            )
     return planned
-
-
-def outcome_query(task: ExecutesSql) -> str:
-    """The query that reports whether the task's write has taken effect."""
-    # A sequence of parameters is meant for the placeholders of ``sql``.
-    parameters = task.parameters if isinstance(task.parameters, Mapping) else None
-    (query,) = read_statements(task.outcome_sql, False, parameters)
-    return query
 
 
 def _read(task: ExecutesSql) -> list[Planned]:
     texts = read_statements(task.sql, bool(task.split_statements), task.parameters)
-    if task.outcome_sql is not None:
-        outcome_query(task)
     store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
     planned, repeatability = [], Repeatability()
     for index, text in enumerate(texts):
-        # A result that is stored, or is not returned, is not fetched.
-        wants_result = store is None and task.fetches_results and (index == last or not task.returns_one)
-        at = store if index == last else None
+        is_returned = store is None and task.fetches_results and (index == last or not task.returns_one)
         planned.append(
             Planned(
                 text,
                 repeatability.may_repeat(text),
-                wants_result,
-                at,
-                before[text],
-                only_reads(text),
-                changes_session(text),
+                wants_result=is_returned and returns_result(text),
+                store=store if index == last else None,
+                occurrence=before[text],
+                only_reads=is_read(text),
+                changes_session=changes_session(text),
+                is_returned=is_returned,
             )
         )
         before[text] += 1

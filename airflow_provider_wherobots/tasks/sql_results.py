@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.dbapi.connection import Connection
@@ -37,12 +37,17 @@ class SqlResults:
         self._values += [None] * count
         self._descriptions += [None] * count
 
-    def add(self, outcome: StatementOutcome, driver: SyncDriver) -> None:
+    def add(self, outcome: StatementOutcome, *, is_read: bool) -> None:
         """Read the result of a statement that has succeeded."""
         handler = self._task.handler
-        with Connection(nullcontext(driver), self._task.log.log, failure=failure_of_hook) as connection:
+        # A cursor that only reads a result needs no driver.
+        no_driver = nullcontext(cast("SyncDriver", None))
+        fails_if_cut = self._task.on_truncated == "fail"
+        with Connection(
+            no_driver, self._task.log.log, failure=failure_of_hook, fails_if_cut=fails_if_cut
+        ) as connection:
             cursor = connection.cursor()
-            cursor.take(outcome)
+            cursor.take(outcome, is_read=is_read)
             self.rows = cursor.rowcount if cursor.description else None
             if handler is None:
                 value = None if cursor.description is None else cursor.fetch_pandas()
@@ -79,12 +84,3 @@ class SqlResults:
         else:
             log.info("The result is stored at %s%s", words.quoted(last.result_uri), size)
         return last.result_uri
-
-
-def first_value(outcome: StatementOutcome, driver: SyncDriver) -> Any:
-    """The first value in the first row of a result; None if there is none."""
-    with Connection(nullcontext(driver), lambda level, text: None, failure=failure_of_hook) as connection:
-        cursor = connection.cursor()
-        cursor.take(outcome)
-        row = cursor.fetchone() if cursor.description else None
-    return row[0] if row else None

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.api.sql.session_request import OWN_INACTIVE_SECONDS, SessionRequest
 from airflow_provider_wherobots.compat import Context
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -26,11 +27,17 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.measurements import of_statement
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.record import ExecutionIds
-from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
+from airflow_provider_wherobots.flows.sql.session import (
+    APPEARANCE_SECONDS,
+    SessionWait,
+    stop_requested_session,
+    stop_session,
+)
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
@@ -38,6 +45,7 @@ from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try, note_begun
+from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.sql_history import SqlHistory
 from airflow_provider_wherobots.tasks.sql_plan import plan
 from airflow_provider_wherobots.tasks.sql_results import SqlResults
@@ -56,6 +64,8 @@ if TYPE_CHECKING:
 
 HAND_OVER_SECONDS = 30.0
 """How long a statement may hold a worker before the triggerer follows it."""
+GRACE_SECONDS = 120.0
+"""How long a session executes a statement on whose connection nobody is: the time to hand it over."""
 SETTLE_SECONDS = 5.0
 """How long a statement has to end after its trigger has failed, before it is cancelled."""
 SHOWN_CHARS = 120
@@ -206,18 +216,32 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if self.task.is_session_given:
             self._wait = replace(self._wait, appearance_seconds=0.0)
             return str(self.task.session_id).strip()
-        request = self.task.session_request(self.task.session_key)
-        session = self.request_session(request, quota, self._history.kept())
-        if self.task.makes_own_session and not session.fallback:
+        if not self.task.makes_own_session:
+            return self.request_session(
+                self.task.session_request(self.task.session_key), quota, self._history.kept()
+            ).id
+        request = self._own_request()
+        # A kill may come before the response, which has the session's id.
+        with self.attempt.starting(partial(stop_requested_session, request)):
+            session = self.request_session(request, quota, self._history.kept())
+        if not session.fallback:
             self._take_for_own(session.id)
         return session.id
+
+    def _own_request(self) -> SessionRequest:
+        """The request for a session with a key that only this task has. Sent again, it finds the same session."""
+        name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
+        request = self.task.session_request(durable_run_name(name, identity_of(self.context)))
+        inactive = request.shutdown_after_inactive_seconds or OWN_INACTIVE_SECONDS
+        return replace(request, force_new=False, shutdown_after_inactive_seconds=inactive)
 
     def _take_for_own(self, session_id: str) -> None:
         self._own(session_id)
         self._history.record_key(f"{SQL_OWN_SESSION_KEY}{session_id}")
 
     def _own(self, session_id: str) -> None:
-        self._session_id, self.attempt.stop = session_id, partial(stop_session, session_id)
+        self._session_id = session_id
+        self.attempt.stop = partial(stop_session, session_id, appearance_seconds=APPEARANCE_SECONDS)
 
     @property
     def _is_own(self) -> bool:
@@ -235,8 +259,13 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 "SQL session %s is not stopped: the retry queries it for the statement's outcome", self._session_id
             )
             return
+        if not self._session_id:
+            # The request has failed. If a session was started all the same, a retry finds it by its key.
+            self.attempt.stop = None
+            return
+        appearance = APPEARANCE_SECONDS if self._session is None else 0.0
         with self.attempt.open():
-            self.attempt.run(stop_session(self._session_id))
+            self.attempt.run(stop_session(self._session_id, appearance_seconds=appearance))
         self.attempt.stop = None
 
     @staticmethod
@@ -298,9 +327,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return self._finish()
 
     def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
-        """Execute a statement again if the session, which executes many at once, has forgotten its result."""
+        """Execute a read again if the session, which executes many at once, has forgotten its result."""
         is_first = outcome.execution_id == self._history.id_of(self._statement)
-        if not (outcome.is_result_forgotten and is_first and self._statement.may_repeat):
+        if not (outcome.is_result_forgotten and is_first and self._statement.only_reads):
             return outcome
         self.log.warning("%s: %s. It is executed again", self._name(), outcome.message)
         return self._execute(ExecutionIds.of_second(outcome.execution_id))
@@ -312,14 +341,22 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             self._history.sending(statement, execution_id)
         self.log.info("Executing %s as %s", self._name(limit=None), execution_id)
         # Outcomes of earlier tries are not looked for again after a deferral.
-        may_hand_over = self.task.deferrable and not self._results.is_holding and not self._found
+        may_hand_over = (
+            self.task.deferrable and self._outlives_hand_over and not self._results.is_holding and not self._found
+        )
         options = replace(self._options(), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
         sent = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
-        with self.attempt.in_flight([execution_id], self._url):
+        with self.attempt.in_flight([execution_id], self._url, sends=True):
             outcome = self.attempt.run(execute(sent, options))
             if outcome.state is StatementState.RUNNING:
                 self._hand_over(outcome)
         return outcome
+
+    @property
+    def _outlives_hand_over(self) -> bool:
+        """Whether the session lives without a client for as long as a triggerer may take to attach."""
+        limit = None if self.task.is_session_given else self.task.shutdown_after_inactive_seconds
+        return limit is None or limit >= GRACE_SECONDS
 
     def _hand_over(self, outcome: StatementOutcome) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
@@ -330,7 +367,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 self.task.wherobots_conn_id,
                 self._session_id,
                 outcome.execution_id,
-                replace(self._options(), url="", started_at=outcome.started_at).to_kwargs(),
+                replace(self._options(), started_at=outcome.started_at).to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
                 stops_session=self._is_own,
             ),
@@ -374,7 +411,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 options = replace(options, limit_name=f"limit of {SETTLE_SECONDS:g} seconds after its trigger failed")
             outcome = self._attach(outcome, options)
             if outcome.state is StatementState.DEADLINE and not is_late:
-                is_known = outcome.is_cancelled or outcome.has_succeeded
+                is_known = outcome.wrote_nothing or outcome.has_succeeded
                 state = StatementState.GAVE_UP if is_known else StatementState.UNKNOWN
                 why = f"its trigger failed, and it had not ended; {outcome.message}"
                 outcome = replace(outcome, state=state, message=why)
@@ -432,12 +469,12 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 self._name(),
                 self._session_id,
                 self._execution_timeout,
-                may_repeat=statement.may_repeat or self.task.retry_unknown,
+                may_repeat=statement.may_repeat,
                 is_last=self._history.is_last,
             )
         self.log.info("%s succeeded in %s", self._name(), words.duration(outcome.seconds))
-        if statement.wants_result:
-            self._results.add(outcome, self.attempt.driver)
+        if statement.is_returned:
+            self._results.add(outcome, is_read=statement.only_reads)
         self._index += 1
 
     def _finish(self) -> Any:
@@ -468,12 +505,14 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def _options(self) -> StatementOptions:
         outage = self.task.max_outage_seconds
-        return StatementOptions(url=self._url, deadline=self.deadline, max_outage_seconds=outage)
+        return StatementOptions(
+            url=self._url, deadline=self.deadline, max_outage_seconds=outage, session_id=self._session_id
+        )
 
     def _go_to(self, index: int, seconds: float) -> None:
         """Go to the statement that a trigger has followed. A task with results before it would not have deferred."""
         self._index, self._seconds = index, seconds
-        self._results.add_none(sum(statement.wants_result for statement in self._planned[:index]))
+        self._results.add_none(sum(statement.is_returned for statement in self._planned[:index]))
 
     def _index_of(self, execution_id: str) -> int | None:
         """The place of the statement that this try has executed under an id; None if no statement has the id."""

@@ -73,7 +73,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
-        last = yield from cancel_in_session(self.session_id, self.execution_id, left())
+        last = yield from cancel_in_session(self.session_id, self.execution_id, left(), self.options.url)
         had_ended = isinstance(last, StateUpdated | ExecutionResult) and last.state != CANCELLED
         is_used = had_ended and self._state_at_kill in WITH_WORKER
         if self.stops_session and not is_used:

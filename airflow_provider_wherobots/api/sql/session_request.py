@@ -9,6 +9,10 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 MULTI, SINGLE = "multi", "single"
 SESSION_TYPES = (MULTI, SINGLE)
+OWN_INACTIVE_SECONDS = 300
+"""How long a session that nobody shares lives after its last client, if nothing stops it. The service's default is not
+published.
+"""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from airflow_provider_wherobots.api.errors import ConnectionLostError, Wherobots
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.messages import (
     CANCELLED,
+    FAILED,
     SUCCEEDED,
     CancelExecution,
     ExecutionError,
@@ -24,10 +25,8 @@ from airflow_provider_wherobots.flows.effects import (
     Flow,
     Note,
     Receive,
-    Sleep,
     Transmit,
     attempt,
-    now,
     perform,
 )
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
@@ -37,8 +36,6 @@ CONFIRM_SECONDS = 1.5
 """How long the session can take to confirm a cancel before the state is requested, and requested again."""
 CONNECT_SECONDS = 10.0
 LOOK_UP_SECONDS = 4.0
-GRACE_SECONDS = 150.0
-"""After this time a session has certainly cancelled what has lost its connection: usually after two minutes."""
 
 LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
 """The final state of an execution, or that the session does not know it."""
@@ -51,8 +48,14 @@ def cancel(execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, 
     return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
 
 
-def cancel_in_session(session_id: str, execution_id: str, budget_seconds: float) -> Flow[LastWord | None]:
-    """Find the session's address, and cancel an execution. Returns its final state; None if it may still run."""
+def cancel_in_session(
+    session_id: str, execution_id: str, budget_seconds: float, url: str = ""
+) -> Flow[LastWord | None]:
+    """Cancel an execution at ``url``, or without it where the service says that the session is. Returns its final
+    state; None if it may still run.
+    """
+    if url:
+        return (yield from last_word_after_cancel(execution_id, budget_seconds, url))
     try:
         session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
         url = session.socket_url if session is not None and session.is_ready else ""
@@ -81,34 +84,20 @@ def end_earlier(execution_ids: Sequence[str], url: str, *, reads: Collection[str
     return ""
 
 
-def end_in_doubt(
-    execution_ids: Sequence[str], url: str, unattended_seconds: float, deadline: float | None = None
-) -> Flow[bool]:
-    """Cancel executions of earlier tries, and return whether they have ended. None has had a connection for
-    ``unattended_seconds``.
+def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
+    """Whether a statement has certainly written nothing, by its last word after its cancel.
 
-    A session may have forgotten one that still runs. It cancels that by itself, some time after the connection was
-    lost. So that time is waited for, unless the deadline, in epoch seconds, comes before.
+    One that was cancelled has not if the connection that has sent it has also asked for the cancel, and
+    ``was_in_contact`` all the time: Spark stops it before its commit. Otherwise the session or somebody else may have
+    cancelled it, and part of it may have taken effect.
     """
-    lasts = []
-    for execution_id in execution_ids:
-        lasts.append((yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, url)))
-    pause = GRACE_SECONDS - unattended_seconds
-    if pause > 0 and any(isinstance(last, ExecutionError) for last in lasts):
-        if deadline is not None and (yield from now()) + pause > deadline:
-            return False
-        yield Note(
-            logging.INFO,
-            f"Waiting {words.duration(pause)}: a session may still execute a statement that it has forgotten",
-        )
-        yield Sleep(pause)
-    return None not in lasts
+    if not isinstance(last, StateUpdated | ExecutionResult):
+        return False
+    return last.state == FAILED or (last.state == CANCELLED and was_in_contact)
 
 
 def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:
-    """Cancel an execution, and log its final state. None if it is not known to have ended. If the state is
-    ``cancelled``, nothing was written: Spark stops a statement before its commit.
-    """
+    """Cancel an execution, and log its final state. None if it is not known to have ended."""
     what = f"Statement {words.short(execution_id)}"
     last = yield from _end(execution_id, budget_seconds, url)
     if isinstance(last, ExecutionError):

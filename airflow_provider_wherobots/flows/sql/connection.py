@@ -6,16 +6,18 @@ import logging
 
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
+    NotFoundError,
     NotWrittenError,
     PermissionDeniedError,
     ResponseError,
     WherobotsApiError,
 )
+from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt_to_connect
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, attempt_to_connect
 from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
-from airflow_provider_wherobots.flows.sql.session import SessionFailedError, address_of
+from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 
 CONNECT_BUDGET_SECONDS = 60.0
@@ -34,7 +36,7 @@ def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS)
     """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried; a host that
     refuses connections for a minute is a ``SessionFailedError``.
     """
-    connector, clock = Connector(address_of(session), budget_seconds), SteadyClock()
+    connector, clock = Connector(address_of(session), budget_seconds, session.id), SteadyClock()
     yield from clock.read()
     failure: WherobotsApiError | None = None
     try:
@@ -42,6 +44,8 @@ def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS)
             failure = yield from connector.attempt(clock, failure)
             if failure is None:
                 return
+    except SessionFailedError:
+        raise
     except WherobotsApiError as error:
         if is_refusal(error):
             text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
@@ -57,18 +61,21 @@ def is_refusal(error: WherobotsApiError) -> bool:
 
 class Connector:
     """Opens a WebSocket, and opens it again: at once after a loss, then after growing pauses, until there was no
-    connection for ``max_outage_seconds``.
+    connection for ``max_outage_seconds``. With a ``session_id`` the service is asked each minute in which no attempt
+    succeeds: the session may have ended, or have another address.
     """
 
-    def __init__(self, url: str, max_outage_seconds: float) -> None:
+    def __init__(self, url: str, max_outage_seconds: float, session_id: str = "") -> None:
         self._url = url
         self._max_outage_seconds = max_outage_seconds
+        self._session_id = session_id
+        self._ask_at = float("inf")
         self._lost_at: float | None = None
         self._opened_at = 0.0
         self._attempts = 0
 
     def works(self, now: float) -> None:
-        self._lost_at = None
+        self._lost_at, self._ask_at = None, float("inf")
         if now - self._opened_at >= LASTING_SECONDS:
             self._attempts = 0
 
@@ -77,10 +84,12 @@ class Connector:
     ) -> Flow[WherobotsApiError | None]:
         """Make one attempt, after a pause if attempts have failed, and return its failure, which the caller passes to
         the next attempt. None if the WebSocket is open. Raises ``failure`` if it is permanent or the outage has lasted
-        too long.
+        too long, and a ``SessionFailedError`` if the session has ended.
         """
         left, pause = self._max_outage_seconds, 0.0
         if failure is not None:
+            if clock.seconds >= self._ask_at:
+                yield from self._ask_service(clock)
             left = yield from self._left(failure, clock.seconds)
             if self._attempts:
                 growing = growing_delay(self._attempts, longest=MAX_DELAY_SECONDS)
@@ -98,10 +107,28 @@ class Connector:
         self._opened_at = clock.seconds
         return failed
 
+    def _ask_service(self, clock: SteadyClock) -> Flow[None]:
+        session: SqlSession | None = None
+        try:
+            session = yield from attempt(calls.get_session(self._session_id), ATTEMPT_SECONDS)
+        except NotFoundError:
+            name = words.short(self._session_id)
+            raise SessionEndedError(self._session_id, "", f"the service does not know SQL session {name}") from None
+        except WherobotsApiError:
+            # The service does not tell, and the host may be back.
+            pass
+        yield from clock.read(ATTEMPT_SECONDS)
+        self._ask_at = clock.seconds + REFUSED_SECONDS
+        if session is not None and session.has_ended:
+            raise ended(session)
+        if session is not None and session.is_ready:
+            self._url = address_of(session)
+
     def _left(self, failure: WherobotsApiError, now: float) -> Flow[float]:
         limit = self._limit(failure)
         if self._lost_at is None:
             self._lost_at = now
+            self._ask_at = now + REFUSED_SECONDS if self._session_id else float("inf")
             if limit:
                 # A connection that was never there is not lost.
                 level = logging.DEBUG if isinstance(failure, NotWrittenError) else logging.WARNING

@@ -9,7 +9,7 @@ a write                                                  is
 has taken effect, by the record or the session           not executed again
 still runs                                               followed to its end
 has certainly written nothing, or was never sent         executed
-was sent, and its outcome cannot be known                in doubt: nothing is executed, unless the task overrides it
+was sent, and its outcome cannot be known                in doubt: nothing is executed
 =======================================================  ===============================================================
 
 A statement that can be repeated (``sql/repeatable.py``) is executed again, unless a write after it has taken effect,
@@ -35,7 +35,8 @@ SUCCESSES = (StatementState.SUCCEEDED, StatementState.GAVE_UP)
 @dataclass(frozen=True, slots=True)
 class Planned:
     """A statement of a task. ``occurrence`` is how many equal statements precede it in the task. ``only_reads``: it
-    changes no table; ``changes_session``: it changes how those after it are executed.
+    changes no table; ``changes_session``: it changes how those after it are executed; ``is_returned``: what it returns
+    is a part of what the task returns.
     """
 
     text: str = field(repr=False)
@@ -45,6 +46,7 @@ class Planned:
     occurrence: int = 0
     only_reads: bool = True
     changes_session: bool = False
+    is_returned: bool = False
 
     @property
     def mark(self) -> str:
@@ -80,7 +82,6 @@ class SqlLookBack:
     record: SqlRecord
     options: StatementOptions
     geometry: str = "ewkt"
-    repeats_unknown: bool = False
     _found: Found = field(default_factory=Found, init=False)
 
     def run(self) -> Flow[Found]:
@@ -103,8 +104,7 @@ class SqlLookBack:
                     return
                 continue
             found.is_edited = self.record.knows_others(marks)
-            is_in_doubt = found.is_edited or bool(self.record.in_doubt(statement.mark))
-            if is_in_doubt and not self.repeats_unknown:
+            if found.is_edited or self.record.in_doubt(statement.mark):
                 found.in_doubt = index
                 return
 

@@ -30,8 +30,8 @@ Running      silence                                                 Running: a 
 Running      the time to hand over                                   HandingOver: a request to attach
 HandingOver  response ``attached``                                   Ended (RUNNING)
 HandingOver  another response                                        Running, never to be handed over
-Running *    response "not found"                                    Forgotten for 10 minutes if events come here,
-                                                                     else Ended (UNKNOWN)
+Running *    response "not found"                                    Forgotten for 10 minutes, or 24 hours without a
+                                                                     result, if events come here, else Ended (UNKNOWN)
 Running *    response with another error                             Forgotten, for 5 s if no events come here
 Forgotten    the end                                                 as Running
 Forgotten    a sign of life                                          Forgotten; Running if its state was only refused
@@ -76,7 +76,13 @@ FETCH_AGAIN_SECONDS = 120.0
 ERROR_SECONDS = 5.0
 """How long the error message of a failed execution may take, and its state after an error message."""
 FORGOTTEN_SECONDS = 600.0
-"""How long to wait for the final event after the last sign of life, if the session reports no state."""
+"""How long to wait for the final event after the last sign of life, if the session reports no state. What the session
+does not know has no result to fetch.
+"""
+FORGOTTEN_WRITE_SECONDS = 86_400.0
+"""The same for a statement without a result: as long as a session lives by default. Its event comes when it ends, and
+giving it up would cancel it.
+"""
 
 
 class Attachment(Enum):

@@ -18,7 +18,7 @@ class StatementState(StrEnum):
     FAILED = "failed"
     """The engine refused it, or could not finish it. The message is the engine's."""
     CANCELLED = "cancelled"
-    """It was cancelled, and nothing else can have ended it."""
+    """Somebody else has cancelled it: part of it may have taken effect."""
     UNKNOWN = "unknown"
     """It was sent, and it can no longer be known how it ended: a write may have happened."""
     DEADLINE = "deadline"
@@ -43,9 +43,7 @@ class StatementOutcome:
     :param started_at: when it was sent, in epoch seconds.
     :param was_sent: whether it may have reached the session. If not, it may be sent again.
     :param is_location_lost: whether a stored result may have an address that can no longer be known.
-    :param is_cancelled: whether the session has confirmed that it was cancelled. With ``DEADLINE`` this task has
-        requested that, and as Spark stops a statement before its commit, nothing was written. With ``UNKNOWN`` it has
-        not, and a write may have happened.
+    :param wrote_nothing: whether, with ``DEADLINE``, it has certainly written nothing.
     :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never
         part of an event.
     :param was_running: whether it still ran when it was attached to. Never part of an event.
@@ -65,7 +63,7 @@ class StatementOutcome:
     started_at: float = 0.0
     was_sent: bool = True
     is_location_lost: bool = False
-    is_cancelled: bool = False
+    wrote_nothing: bool = False
     has_succeeded: bool = False
     was_running: bool = False
     is_result_forgotten: bool = False

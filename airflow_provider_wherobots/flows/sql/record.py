@@ -205,7 +205,7 @@ def word_of(outcome: StatementOutcome) -> Word | None:
             return Word.NO_EFFECT
         case StatementState.DEADLINE if outcome.has_succeeded:
             return Word.SUCCEEDED
-        case StatementState.DEADLINE | StatementState.GAVE_UP if outcome.is_cancelled or not outcome.was_sent:
+        case StatementState.DEADLINE | StatementState.GAVE_UP if outcome.wrote_nothing or not outcome.was_sent:
             return Word.NO_EFFECT
         case StatementState.GAVE_UP:
             # Only the result is missing.

@@ -182,8 +182,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
                 address_of(session)
                 return session
             if session.has_ended:
-                reason = f": {words.quoted(session.message)}" if session.message else ""
-                raise SessionEndedError(session_id, notes.last, f"{notes.session} is {notes.last}{reason}")
+                raise ended(session)
         elif has_succeeded:
             yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
         moment = yield from clock.read(seconds)
@@ -224,12 +223,16 @@ def stop_starting_session(session_id: str, budget_seconds: float) -> Flow[None]:
     if session is not None and session.is_ready:
         yield Note(logging.INFO, f"SQL session {words.short(session_id)} is not stopped: it is ready, and may be used")
     else:
-        yield from stop_session(session_id, budget_seconds - READY_CHECK_SECONDS)
+        left = budget_seconds - READY_CHECK_SECONDS
+        yield from stop_session(session_id, left, appearance_seconds=APPEARANCE_SECONDS)
 
 
-def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> Flow[bool]:
+def stop_session(
+    session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, appearance_seconds: float = 0.0
+) -> Flow[bool]:
     """Stop a session, with everything that is executed in it. True if it is being stopped, or need not be. Never
-    raises a ``WherobotsApiError``.
+    raises a ``WherobotsApiError``. ``appearance_seconds`` is how long the service may not know it yet: one that was
+    just requested.
     """
     session = f"SQL session {words.short(session_id)}"
     clock, outage = SteadyClock(), Outage(budget_seconds)
@@ -239,8 +242,13 @@ def stop_session(session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS)
         try:
             yield from attempt(calls.delete_session(session_id), longest)
         except (NotFoundError, ConflictError) as error:
-            yield Note(logging.INFO, f"{session} need not be stopped: {error}")
-            return True
+            yield from clock.read(longest)
+            left = min(appearance_seconds, budget_seconds) - clock.seconds
+            if isinstance(error, ConflictError) or left <= FIRST_DELAY_SECONDS:
+                yield Note(logging.INFO, f"{session} need not be stopped: {error}")
+                return True
+            yield Sleep(FIRST_DELAY_SECONDS)
+            yield from clock.read(FIRST_DELAY_SECONDS)
         except WherobotsApiError as error:
             yield from clock.read(longest)
             left = budget_seconds - clock.seconds
@@ -279,7 +287,8 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
         return False
     yield from clock.read(budget_seconds / 2)
     # A session of others is not this request's.
-    return bool(asked.fallback) or (yield from stop_session(asked.id, budget_seconds - clock.seconds))
+    left = budget_seconds - clock.seconds
+    return bool(asked.fallback) or (yield from stop_session(asked.id, left, appearance_seconds=APPEARANCE_SECONDS))
 
 
 def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
@@ -287,6 +296,13 @@ def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> Ses
     limit = "the task's execution_timeout" if at_deadline else f"session_wait_timeout={wait.timeout:g}"
     text = f"{notes.session} was still {notes.last or 'unknown'} when {limit} was reached"
     return SessionWaitTimeoutError(session_id, notes.last, text, at_deadline)
+
+
+def ended(session: SqlSession) -> SessionEndedError:
+    """The error about a session that has ended."""
+    status = words.short(session.status)
+    reason = f": {words.quoted(session.message)}" if session.message else ""
+    return SessionEndedError(session.id, status, f"SQL session {words.short(session.id)} is {status}{reason}")
 
 
 def address_of(session: SqlSession) -> str:

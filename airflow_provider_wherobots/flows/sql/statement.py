@@ -72,6 +72,8 @@ class StatementOptions(StoredOptions):
     :param hand_over_after: seconds after which another process may follow it; default None, never.
     :param started_at: when it was sent, in epoch seconds; None if it is not sent yet.
     :param max_outage_seconds: how long a lost WebSocket may take to be replaced, in seconds; default 600.
+    :param session_id: id of the session, to ask the service about it while its host cannot be reached; default empty,
+        the service is not asked.
     """
 
     url: str = ""
@@ -81,6 +83,7 @@ class StatementOptions(StoredOptions):
     hand_over_after: float | None = None
     started_at: float | None = None
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+    session_id: str = ""
 
 
 def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOutcome]:
@@ -113,12 +116,14 @@ def fetch(execution_id: str, options: StatementOptions, *, geometry: str = "ewkt
 
 
 def follow_in_session(session_id: str, execution_id: str, options: StatementOptions) -> Flow[StatementOutcome]:
-    """Find the session's address, and attach to an execution. Never executes anything, and fetches no result. The
-    outcome is ``UNKNOWN`` if the session has ended or cannot be reached. ``options.url`` is replaced.
+    """Attach to an execution, at ``options.url``, or without it where the service says that the session is. Never
+    executes anything, and fetches no result. The outcome is ``UNKNOWN`` if the session has ended or cannot be reached.
     """
+    options = replace(options, session_id=session_id)
+    if options.url:
+        return (yield from attach(execution_id, options, wants_result=False))
     seconds = options.max_outage_seconds
-    # It has executed a statement: if the service does not know it now, it has ended.
-    wait = SessionWait(seconds, seconds, options.deadline, appearance_seconds=0.0)
+    wait = SessionWait(seconds, seconds, options.deadline)
     try:
         session = yield from await_session(session_id, wait)
     except WherobotsApiError as error:
@@ -139,7 +144,7 @@ class _Follower:
         self._statement = statement
         self._options = options
         self._what = f"Statement {words.short(statement.execution_id)}"
-        self._connector = Connector(options.url, options.max_outage_seconds)
+        self._connector = Connector(options.url, options.max_outage_seconds, options.session_id)
         self._clock = SteadyClock()
         self._moment = 0.0
         self._logged: set[str] = set()
@@ -238,5 +243,6 @@ class _Follower:
         execution_id = self._statement.execution_id
         last = yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, self._options.url)
         yield from self._tick(CANCEL_BUDGET_SECONDS)
-        is_lost = step.do is Do.REPLACE or step.execution.contact.attachment is Attachment.ATTACHING
-        return transitions.stopped_after_cancel(step.execution, last, has_contact=not is_lost)
+        # Without a connection that is attached, the session may have cancelled it before.
+        has_contact = step.do is not Do.REPLACE and step.execution.contact.gets_events
+        return transitions.stopped_after_cancel(step.execution, last, has_contact=has_contact)

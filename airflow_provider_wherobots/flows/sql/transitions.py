@@ -21,10 +21,11 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Note
-from airflow_provider_wherobots.flows.sql.cancel import LastWord
+from airflow_provider_wherobots.flows.sql.cancel import LastWord, wrote_nothing
 from airflow_provider_wherobots.flows.sql.machine import (
     ERROR_SECONDS,
     FORGOTTEN_SECONDS,
+    FORGOTTEN_WRITE_SECONDS,
     REQUEST_AFTER,
     Attachment,
     Contact,
@@ -108,16 +109,16 @@ def stopped(execution: Execution) -> Step | None:
 
 def stopped_after_cancel(execution: Execution, last: LastWord | None, *, has_contact: bool) -> Step:
     """The deadline is reached, and the execution was cancelled. ``last`` is None if the session has not reported its
-    state. ``has_contact``: the session had not cancelled it before, as one whose connection is lost.
+    state.
     """
     if isinstance(last, StateUpdated | ExecutionResult):
         if last.state == SUCCEEDED and not execution.wants_result:
             return _succeeded(execution, last)
-        has_succeeded, is_cancelled = last.state == SUCCEEDED, last.state == CANCELLED
-        text = "it was cancelled" if is_cancelled else f"it had already {last.state}"
-        if is_cancelled and not has_contact:
-            is_cancelled, text = False, f"{text}, perhaps by the session after the connection was lost"
-        more = {"is_cancelled": is_cancelled, "has_succeeded": has_succeeded}
+        is_without_effect = wrote_nothing(last, was_in_contact=has_contact)
+        text = "it was cancelled" if last.state == CANCELLED else f"it had already {last.state}"
+        if last.state == CANCELLED and not is_without_effect:
+            text += ", perhaps by the session after the connection was lost"
+        more = {"wrote_nothing": is_without_effect, "has_succeeded": last.state == SUCCEEDED}
         return _ended(execution, StatementState.DEADLINE, text, **more)
     text = "cancelling it is not confirmed" if last is None else "the session does not know it"
     return _ended(execution, StatementState.DEADLINE, text)
@@ -199,7 +200,9 @@ def _refused(execution: Execution, text: str, is_not_found: bool, now: float) ->
         return Step(execution)
     before = execution.state if isinstance(execution.state, Running) else Running()
     why = f"{'the session no longer knows it' if is_not_found else 'the session does not report its state'} ({text})"
-    patience = FORGOTTEN_SECONDS if contact.gets_events else ERROR_SECONDS
+    patience = FORGOTTEN_SECONDS if execution.wants_result else FORGOTTEN_WRITE_SECONDS
+    if not contact.gets_events:
+        patience = ERROR_SECONDS
     note = Note(
         logging.WARNING,
         f"{execution.name}: {why}, but may still report how it ended. Waiting for that up to "
@@ -303,12 +306,11 @@ def _cancelled(execution: Execution) -> Step:
         execution,
         "it was cancelled after the connection to the session was lost. The session cancels the statements of a lost "
         "connection, and a part of this one may have taken effect before",
-        is_cancelled=True,
     )
 
 
-def _unknown(execution: Execution, why: str, *, is_cancelled: bool = False) -> Step:
-    return _ended(execution, StatementState.UNKNOWN, why, is_cancelled=is_cancelled)
+def _unknown(execution: Execution, why: str) -> Step:
+    return _ended(execution, StatementState.UNKNOWN, why)
 
 
 def _without_result(execution: Execution, why: str, *, is_forgotten: bool = False) -> Step:

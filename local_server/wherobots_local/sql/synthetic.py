@@ -20,9 +20,10 @@ from wherobots_local.storage import StorageError, place_of
 _STEPS = 10
 _NEEDED = f"results need a package that the local server does not have (pyarrow): {extras.SQL}"
 
-_ROWS = re.compile(r"ROWS (\d{1,7})", re.IGNORECASE)
-_SLEEP = re.compile(r"SLEEP (\d{1,6}(?:\.\d{1,6})?)", re.IGNORECASE)
+_ROWS = re.compile(r"(?:SELECT )?ROWS (\d{1,7})", re.IGNORECASE)
+_SLEEP = re.compile(r"(?:SELECT )?SLEEP (\d{1,6}(?:\.\d{1,6})?)", re.IGNORECASE)
 _FAIL = re.compile(r"FAIL (.+)", re.IGNORECASE | re.DOTALL)
+_HOLD = re.compile(r"(?:SELECT )?HOLD", re.IGNORECASE)
 _NUMBER = re.compile(r"SELECT (-?\d{1,18})(?: (?:AS )?(\w+))?", re.IGNORECASE)
 
 
@@ -40,7 +41,7 @@ class SyntheticAnswer:
 
 def _answer_in(text: str) -> SyntheticAnswer:
     """Read the response from the statement: ``ROWS 1500``, ``SLEEP 5``, ``FAIL text``, ``HOLD``, ``SELECT 7 AS n``.
-    Every other statement succeeds without a result."""
+    ``SELECT`` can precede what has a result. Every other statement succeeds without a result."""
     if match := _ROWS.fullmatch(text):
         number = int(match[1])
         return SyntheticAnswer({"id": range(number), "name": [f"row {index}" for index in range(number)]})
@@ -50,7 +51,7 @@ def _answer_in(text: str) -> SyntheticAnswer:
         return SyntheticAnswer(error=match[1])
     if match := _NUMBER.fullmatch(text):
         return SyntheticAnswer({match[2] or match[1]: [int(match[1])]})
-    return SyntheticAnswer({"held": [True]}, held=True) if text.upper() == "HOLD" else SyntheticAnswer()
+    return SyntheticAnswer({"held": [True]}, held=True) if _HOLD.fullmatch(text) else SyntheticAnswer()
 
 
 @dataclass

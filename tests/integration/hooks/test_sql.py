@@ -1,5 +1,6 @@
 """The SQL hook, its connection and its cursor, against a local server over HTTP and a WebSocket."""
 
+import asyncio
 import gc
 import importlib
 import re
@@ -12,14 +13,12 @@ from contextlib import closing
 from dataclasses import replace
 from enum import Enum
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
 
 import pandas
 import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
-from pyarrow import parquet
 
 from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.sql.messages import Results
@@ -123,6 +122,15 @@ def test_a_statement_without_a_result_set_has_no_rows(hook: WherobotsSqlHook, co
     assert hook.run("INSERT INTO t VALUES (1)", handler=lambda cursor: cursor.fetchall()) == []
 
 
+def test_a_result_is_fetched_only_of_what_has_one(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    control.answer_sql("CALL", {"rewritten": [3]})
+    assert hook.run("INSERT INTO t VALUES (1)", handler=lambda cursor: cursor.fetchall()) == []
+    assert hook.get_records("CREATE OR REPLACE TABLE t AS SELECT 1") is None
+    assert control.requests("retrieveResults") == []
+    assert hook.get_first("CALL c.system.rewrite_data_files('t')") == (3,)
+    assert len(control.requests("retrieveResults")) == 1
+
+
 @pytest.mark.parametrize("fetch", ["fetchone", "fetchmany", "fetchall", "__next__"])
 def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook, fetch: str) -> None:
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
@@ -137,7 +145,7 @@ def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook, fetch: st
         with pytest.raises(WherobotsSqlStatementFailedException):
             cursor.execute("FAIL gone")
         check_refusal()
-        cursor.execute_stored("ROWS 7")
+        cursor.execute_stored("SELECT ROWS 7")
         check_refusal()
 
 
@@ -153,7 +161,7 @@ def test_an_empty_result_set_has_columns(hook: WherobotsSqlHook, control: Contro
 
 def test_rows_are_fetched_in_order_and_once(hook: WherobotsSqlHook) -> None:
     with hook.get_conn() as connection, connection.cursor() as cursor:
-        cursor.execute("ROWS 7")
+        cursor.execute("SELECT ROWS 7")
         assert cursor.rowcount == 7
         assert cursor.fetchone() == (0, "row 0")
         assert cursor.fetchmany(2) == [(1, "row 1"), (2, "row 2")]
@@ -242,39 +250,12 @@ def test_rows_that_cannot_be_inserted_are_refused(
     assert executed(control) == []
 
 
-def test_tables_and_columns_are_asked_for_as_sqlalchemys_inspector_is(
-    hook: WherobotsSqlHook, control: ControlClient
-) -> None:
-    control.answer_sql("SHOW TABLES", {"namespace": ["hail"], "tableName": ["reports"], "isTemporary": [False]})
-    control.answer_sql(
-        "DESCRIBE TABLE",
-        {
-            "col_name": ["id", "place", "", "# Partitioning", "Part 0"],
-            "data_type": ["bigint", "geometry", "", "", "days(day)"],
-            "comment": [None, "where", "", "", ""],
-        },
-    )
-    assert hook.inspector.get_table_names(schema="org_catalog.hail") == ["reports"]
-    assert hook.inspector.get_table_names() == ["reports"]
-    assert hook.get_table_schema("reports", schema="org_catalog.hail") == [
-        {"name": "id", "type": "bigint"},
-        {"name": "place", "type": "geometry"},
-    ]
-    assert hook.dialect.get_column_names("org_catalog.hail.reports") == ["id", "place"]
-    assert executed(control) == [
-        "SHOW TABLES IN `org_catalog`.`hail`",
-        "SHOW TABLES",
-        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
-        "DESCRIBE TABLE `org_catalog`.`hail`.`reports`",
-    ]
-
-
 def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
     hook: WherobotsSqlHook, times_said: Callable[[str], int]
 ) -> None:
-    assert len(hook.get_records("ROWS 999")) == 999
+    assert len(hook.get_records("SELECT ROWS 999")) == 999
     assert times_said("exactly 1,000 rows") == 0
-    assert len(hook.get_records("ROWS 1500")) == 1000
+    assert len(hook.get_records("SELECT ROWS 1500")) == 1000
     assert times_said("exactly 1,000 rows") == 1
 
 
@@ -306,6 +287,7 @@ def test_a_list_of_statements_runs_on_one_connection(hook: WherobotsSqlHook, con
 
 
 def test_statements_are_split_at_semicolons_that_end_them(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    control.answer_sql("SELECT", {"text": [";"]})
     sql = "SELECT /*+ BROADCAST(t) */ ';' ; -- nothing;\nSELECT 7 AS n;"
     hook.run(sql, split_statements=True)
     assert executed(control) == ["SELECT /*+ BROADCAST(t) */ ';'", "-- nothing;\nSELECT 7 AS n"]
@@ -316,10 +298,10 @@ def test_a_cursor_shows_the_result_of_what_was_executed_otherwise(
 ) -> None:
     with hook.get_conn() as connection, connection.cursor() as cursor:
         outcome = connection.execute("SELECT 7 AS n")
-        cursor.take(outcome)
+        cursor.take(outcome, is_read=True)
         assert (cursor.fetchall(), cursor.query_id) == ([(7,)], outcome.execution_id)
         with pytest.raises(WherobotsSqlStatementFailedException, match="gone"):
-            cursor.take(connection.execute("FAIL gone"))
+            cursor.take(connection.execute("FAIL gone"), is_read=True)
         assert (cursor.description, cursor.rowcount) == (None, -1)
 
 
@@ -338,6 +320,7 @@ def test_autocommit_and_commit_do_nothing(hook: WherobotsSqlHook) -> None:
 def test_parameters_are_quoted_and_never_logged(
     hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
 ) -> None:
+    control.answer_sql("hail", {"a": []})
     hook.run(
         "SELECT * FROM %(c)i.hail WHERE a = %(a)s AND b LIKE '%b'", parameters={"c": "org", "a": "secret'\\ OR 1=1"}
     )
@@ -375,8 +358,9 @@ def test_wrong_statements_and_parameters_are_refused_before_anything_is_sent(
 
 
 def test_control_characters_of_a_statement_are_visible_in_the_log(
-    hook: WherobotsSqlHook, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
 ) -> None:
+    control.answer_sql("SELECT `a", {"a": [1]})
     hook.run("SELECT `a\x1b[2Kb`")
     assert "Executing: SELECT `a\\x1b[2Kb`" in said()
 
@@ -605,7 +589,7 @@ def test_a_connection_serves_one_thread_at_a_time(hook: WherobotsSqlHook, contro
     """Two would take each other's messages."""
     with hook.get_conn() as connection:
         rows: list[Any] = []
-        thread = threading.Thread(target=lambda: rows.extend(connection.cursor().execute("HOLD")))
+        thread = threading.Thread(target=lambda: rows.extend(connection.cursor().execute("SELECT HOLD")))
         thread.start()
         wait_for(lambda: states(control) == ["running"], what="the statement")
         with pytest.raises(errors.InterfaceError, match="each thread needs its own connection"):
@@ -853,7 +837,7 @@ def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: C
     assert frame["geom"].iloc[0] == "SRID=4326;POINT (1 2)"
     assert list(hook.get_df(["SELECT 1 AS n", "SELECT 2 AS n"])["n"]) == [2]
     assert list(hook.get_pandas_df("SELECT %(a)s AS n", parameters={"a": 3})["n"]) == [3]
-    assert [len(part) for part in hook.get_df_by_chunks("ROWS 5", chunksize=2)] == [2, 2, 1]
+    assert [len(part) for part in hook.get_df_by_chunks("SELECT ROWS 5", chunksize=2)] == [2, 2, 1]
     assert hook.get_df("CREATE TABLE t (a INT)").empty
 
 
@@ -868,7 +852,7 @@ def test_a_frame_of_any_result_goes_through_xcom(
         table = pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"])
         with pyarrow.ipc.new_stream(sink, table.schema) as writer:
             writer.write_table(table)
-        cursor.take(replace(outcome, results=Results(sink.getvalue().to_pybytes(), compression="none")))
+        cursor.take(replace(outcome, results=Results(sink.getvalue().to_pybytes(), compression="none")), is_read=True)
         frame = cursor.fetch_pandas()
         assert cursor.fetchone() == (617700169958293503, 617700169958293503, [("a", 1)])
         assert [column[0] for column in cursor.description or ()] == ["n", "n", "tags"]
@@ -888,19 +872,19 @@ def test_a_frame_of_any_result_goes_through_xcom(
 @pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has polars")
 def test_a_polars_frame(hook: WherobotsSqlHook) -> None:
     polars = importlib.import_module("polars")
-    frame = hook.get_df("ROWS 5", df_type="polars")
+    frame = hook.get_df("SELECT ROWS 5", df_type="polars")
     assert isinstance(frame, polars.DataFrame)
     assert frame.rows()[4] == (4, "row 4")
-    assert [len(part) for part in hook.get_df_by_chunks("ROWS 5", chunksize=2, df_type="polars")] == [2, 2, 1]
+    assert [len(part) for part in hook.get_df_by_chunks("SELECT ROWS 5", chunksize=2, df_type="polars")] == [2, 2, 1]
     assert hook.get_df("CREATE TABLE t (a INT)", df_type="polars").is_empty()
 
 
 def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[[], str]) -> None:
-    frame = hook.get_df("ROWS 1500", stored=True)
+    frame = hook.get_df("SELECT ROWS 1500", stored=True)
     assert list(frame.columns) == ["id", "name"]
     assert (len(frame), frame["id"].iloc[-1]) == (1500, 1499)
     assert hook.get_df("SELECT %(n)s AS n", {"n": 7}, stored=True)["n"].iloc[0] == 7
-    assert hook.get_df("ROWS 0", stored=True).empty
+    assert hook.get_df("SELECT ROWS 0", stored=True).empty
     logged = said()
     assert "X-Amz" not in logged
     assert "exactly 1,000 rows" not in logged
@@ -908,7 +892,7 @@ def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[
 
 def test_what_the_operator_has_stored_is_read(hook: WherobotsSqlHook) -> None:
     with hook.get_conn() as connection:
-        address = connection.execute("ROWS 1500", STORED).result_uri
+        address = connection.execute("SELECT ROWS 1500", STORED).result_uri
     assert len(hook.read_stored(address)) == 1500
     assert hook.read_stored(None).empty
     with pytest.raises(WherobotsArgumentException, match="'generate_presigned_url': True"):
@@ -918,20 +902,11 @@ def test_what_the_operator_has_stored_is_read(hook: WherobotsSqlHook) -> None:
     assert str(address) not in str(caught.value)
 
 
-def test_a_stored_result_as_a_frame_with_geometries(hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch) -> None:
-    """GeoPandas reads the file itself."""
-    fake = SimpleNamespace(read_parquet=lambda file: parquet.read_table(file).num_rows, GeoDataFrame=lambda: "none")
-    monkeypatch.setitem(sys.modules, "geopandas", fake)
-    monkeypatch.setattr(hook_module, "find_spec", lambda name: True)
-    assert hook.get_df("ROWS 3", df_type="geopandas", stored=True) == 3
-    assert hook.get_df("ROWS 0", df_type="geopandas", stored=True) == "none"
-
-
 @pytest.mark.parametrize(
     ("sql", "arguments", "says"),
     [
         ("SELECT 1", {"df_type": "spark"}, "df_type='spark': must be pandas or polars"),
-        ("SELECT 1", {"df_type": "geopandas"}, "or geopandas with stored=True"),
+        ("SELECT 1", {"df_type": "polars", "stored": True}, "df_type='polars': must be pandas with stored=True"),
         (["SELECT 1"], {"stored": True}, "sql: must be one statement with stored=True"),
     ],
 )
@@ -967,9 +942,9 @@ def test_a_stored_result_that_cannot_be_downloaded(
 
 def test_a_result_that_may_be_cut_can_fail(hook: WherobotsSqlHook) -> None:
     strict = WherobotsSqlHook(on_truncated="fail")
-    assert len(strict.get_records("ROWS 999")) == 999
+    assert len(strict.get_records("SELECT ROWS 999")) == 999
     with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
-        strict.get_records("ROWS 1500")
+        strict.get_records("SELECT ROWS 1500")
 
 
 def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
@@ -986,6 +961,26 @@ def test_a_frame_of_what_is_not_installed_is_refused_before_anything_is_sent(
         hook.get_df("SELECT 1 AS n")
     assert control.requests() == []
     assert hook.get_first("SELECT 7 AS n") == (7,)
+
+
+def test_a_read_without_a_result_is_no_success(hook: WherobotsSqlHook) -> None:
+    """The session sends none where it has lost it: rows that are missing must not pass for no rows."""
+    with pytest.raises(WherobotsSqlException, match="the statement succeeded, but the session has sent no result"):
+        hook.get_records("SELECT * FROM nobody.has.answered")
+
+
+def test_an_event_loop_is_not_blocked(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    async def call() -> Any:
+        return hook.get_records("SELECT 1 AS n")
+
+    with pytest.raises(WherobotsArgumentException, match=r"must not be called in an event loop.*asyncio\.to_thread"):
+        asyncio.run(call())
+    assert control.requests() == []
+
+    async def call_in_a_thread() -> Any:
+        return await asyncio.to_thread(hook.get_records, "SELECT 1 AS n")
+
+    assert asyncio.run(call_in_a_thread()) == [(1,)]
 
 
 def test_arguments_of_pandas_are_refused(hook: WherobotsSqlHook) -> None:

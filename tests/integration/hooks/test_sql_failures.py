@@ -61,7 +61,7 @@ def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
         (
             outcome(StatementState.DEADLINE),
             exceptions.WherobotsExecutionTimeoutException,
-            True,
+            False,
             "The statement had not ended when the task's execution_timeout was reached; the reason",
         ),
         (

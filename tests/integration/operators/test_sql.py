@@ -29,6 +29,7 @@ from airflow_provider_wherobots.compat import (
 )
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
+    WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsRequestException,
     WherobotsSqlException,
@@ -143,6 +144,30 @@ def test_ddl_returns_none(make: Make, control: ControlClient, results_of_ddl: st
     assert executed(control) == ["CREATE TABLE a.b.c (id INT)"]
 
 
+@pytest.mark.parametrize(
+    "statement",
+    ["CREATE OR REPLACE TABLE a.b.c AS SELECT 1", "WITH u AS (SELECT 1) INSERT INTO a.b.c SELECT * FROM u", "USE a.b"],
+)
+def test_a_result_is_fetched_only_of_what_has_one(make: Make, control: ControlClient, statement: str) -> None:
+    assert make(statement).execute(context(TaskInstance())) is None
+    assert make([statement]).execute(context(TaskInstance())) == [None]
+    described = make(statement, handler=lambda cursor: (cursor.description, cursor.fetchall()))
+    assert described.execute(context(TaskInstance())) == (None, [])
+    assert executed(control) == [statement] * 3
+    assert control.requests("retrieveResults") == []
+
+
+def test_a_read_without_a_result_is_no_success(make: Make) -> None:
+    with pytest.raises(WherobotsSqlException, match="the session has sent no result"):
+        make("SELECT * FROM nobody.has.answered").execute(context(TaskInstance()))
+
+
+def test_a_result_that_may_be_cut_can_fail(make: Make) -> None:
+    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
+        make("SELECT ROWS 1500", on_truncated="fail").execute(context(TaskInstance()))
+    assert len(make("SELECT ROWS 1500").execute(context(TaskInstance()))) == 1000
+
+
 def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(
     make: Make, control: ControlClient
 ) -> None:
@@ -218,7 +243,7 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
 
 def test_a_stored_result_returns_its_address(make: Make, server: LocalServer) -> None:
     ti = TaskInstance()
-    address = make("ROWS 1500", store={"format": "csv", "single": True}).execute(context(ti))
+    address = make("SELECT ROWS 1500", store={"format": "csv", "single": True}).execute(context(ti))
     assert address.startswith("s3://")
     assert address.endswith(".csv")
     assert ti.xcoms["sql_summary"]["stored_bytes"] > 1500
@@ -227,7 +252,7 @@ def test_a_stored_result_returns_its_address(make: Make, server: LocalServer) ->
 
 
 def test_only_the_last_result_is_stored(make: Make, control: ControlClient) -> None:
-    address = make(["CREATE TEMPORARY VIEW v AS SELECT 1", "ROWS 2"], store={"format": "parquet"}).execute(
+    address = make(["CREATE TEMPORARY VIEW v AS SELECT 1", "SELECT ROWS 2"], store={"format": "parquet"}).execute(
         context(TaskInstance())
     )
     assert address.startswith("s3://")
@@ -235,7 +260,7 @@ def test_only_the_last_result_is_stored(make: Make, control: ControlClient) -> N
 
 
 def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
-    assert make("ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
+    assert make("SELECT ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
     assert "no rows, so nothing was stored" in said()
 
 
@@ -245,7 +270,7 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
     masked: list[str] = []
     monkeypatch.setattr(sql_results, "mask_secret", masked.append)
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
-    address = make("ROWS 2", store=store).execute(context(TaskInstance()))
+    address = make("SELECT ROWS 2", store=store).execute(context(TaskInstance()))
     assert address.startswith("http")
     assert masked == [address]
     assert address not in said()
@@ -263,10 +288,10 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
         ({"geometry": "twkb"}, "geometry='twkb'"),
         ({"session_type": "shared"}, "session_type='shared': must be multi or single"),
         ({"force_new": "yes"}, "force_new='yes'"),
+        ({"on_truncated": "stop"}, "on_truncated='stop': must be warn or fail"),
         ({"session_wait_timeout": 0}, "session_wait_timeout=0"),
         ({"shutdown_after_inactive_seconds": 0.5}, "shutdown_after_inactive_seconds=0.5"),
         ({"deferrable": "no"}, "deferrable='no'"),
-        ({"retry_unknown": 1}, "retry_unknown=1"),
         ({"handler": "fetch"}, "handler='fetch'"),
     ],
 )
@@ -286,9 +311,6 @@ def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any
         ({"sql": "SELECT %(a)s", "parameters": {"b": 1}}, "is not in parameters"),
         ({"session_id": ""}, "session_id='': the task that should have started the SQL session has returned no id"),
         ({"session_id": "None"}, "session_id='None': the task that should have started .* has returned no id"),
-        ({"outcome_sql": "SELECT 1"}, "outcome_sql: reports whether one write .* has 0 statements"),
-        ({"sql": [INSERT, INSERT], "outcome_sql": "SELECT 1"}, "outcome_sql: .* has 2 statements"),
-        ({"sql": INSERT, "outcome_sql": " "}, "must be a string that is not empty"),
         ({"session_id": ".."}, r"session_id='\.\.': must be the id of a SQL session"),
         ({"region": " "}, "region=' '"),
     ],
@@ -330,9 +352,9 @@ def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by
     make: Make, control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    frame, triggers = run_warm(make("SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
+    frame, triggers = run_warm(make("SELECT SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
     assert (frame.to_dict("list"), triggers) == ({"slept": [2.0]}, ["WherobotsSqlStatementTrigger"])
-    assert executed(control) == ["SLEEP 2"]
+    assert executed(control) == ["SELECT SLEEP 2"]
     assert control.requests("cancelExecution") == []
     assert ti.xcoms["sql_summary"]["seconds"] >= 2
 
@@ -374,21 +396,21 @@ def test_a_task_resumes_from_the_event_alone_as_in_dag_test(make: Make, control:
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_process_that_holds_results_stays_on_the_worker(make: Make) -> None:
-    both, triggers = run_warm(make(["SELECT 1", "SLEEP 1"], deferrable=True), TaskInstance())
+    both, triggers = run_warm(make(["SELECT 1", "SELECT SLEEP 1"], deferrable=True), TaskInstance())
     assert (len(both), triggers) == (2, [])
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_session_that_does_not_let_others_attach_keeps_the_worker(make: Make, control: ControlClient) -> None:
     control.behaviour(sql_attach=False)
-    frame, triggers = run_warm(make("SLEEP 1", deferrable=True), TaskInstance())
+    frame, triggers = run_warm(make("SELECT SLEEP 1", deferrable=True), TaskInstance())
     assert (len(frame), triggers) == (1, [])
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_presigned_url_is_in_no_event(make: Make) -> None:
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
-    task, ti = make("SLEEP 1", deferrable=True, store=store), TaskInstance()
+    task, ti = make("SELECT SLEEP 1", deferrable=True, store=store), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     event = events_of(trigger_of(deferred))
     assert (event["state"], event["result_uri"]) == ("succeeded", None)
@@ -397,14 +419,14 @@ def test_a_presigned_url_is_in_no_event(make: Make) -> None:
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_stored_result_of_a_deferred_task_returns_its_address(make: Make) -> None:
-    address, triggers = run_warm(make("SLEEP 1", deferrable=True, store={"format": "csv"}), TaskInstance())
+    address, triggers = run_warm(make("SELECT SLEEP 1", deferrable=True, store={"format": "csv"}), TaskInstance())
     assert address.startswith("s3://")
     assert triggers == ["WherobotsSqlStatementTrigger"]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_deferral_carries_no_secret_and_no_sql(make: Make, server: LocalServer) -> None:
-    deferred = statement_deferral_of(make("SLEEP 1", deferrable=True), TaskInstance())
+    deferred = statement_deferral_of(make("SELECT SLEEP 1", deferrable=True), TaskInstance())
     carried = str(deferred.trigger.serialize()) + str(deferred.kwargs)
     assert server.api_key not in carried
     assert "SLEEP" not in carried
@@ -412,7 +434,7 @@ def test_a_deferral_carries_no_secret_and_no_sql(make: Make, server: LocalServer
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make, control: ControlClient) -> None:
-    task, ti = make("SLEEP 3", deferrable=True), TaskInstance()
+    task, ti = make("SELECT SLEEP 3", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
 
     async def die() -> None:
@@ -428,7 +450,7 @@ def test_a_trigger_that_dies_is_followed_by_another_within_the_grace(make: Make,
         asyncio.run(die())
     frame = resume(task, ti, deferred, events_of(trigger_of(deferred)))
     assert frame.to_dict("list") == {"slept": [3.0]}
-    assert executed(control) == ["SLEEP 3"]
+    assert executed(control) == ["SELECT SLEEP 3"]
     assert control.requests("cancelExecution") == []
 
 
@@ -546,10 +568,10 @@ def test_a_lost_connection_is_replaced_and_the_statement_not_sent_again(make: Ma
 
     elsewhere = threading.Thread(target=drop)
     elsewhere.start()
-    frame = make("SLEEP 3").execute(context(TaskInstance()))
+    frame = make("SELECT SLEEP 3").execute(context(TaskInstance()))
     elsewhere.join()
     assert frame.to_dict("list") == {"slept": [3.0]}
-    assert executed(control) == ["SLEEP 3"]
+    assert executed(control) == ["SELECT SLEEP 3"]
 
 
 def test_an_evicted_statement_of_a_lost_connection_has_an_unknown_outcome(make: Make, control: ControlClient) -> None:
@@ -570,12 +592,7 @@ def test_an_evicted_statement_of_a_lost_connection_has_an_unknown_outcome(make: 
     assert written(ti) == ["sent by 1"]
 
 
-@pytest.mark.parametrize(
-    ("statement", "arguments"), [("HOLD", {"retry_unknown": True}), ("SELECT 'held'", {})], ids=["write", "read"]
-)
-def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
-    make: Make, control: ControlClient, statement: str, arguments: dict[str, Any]
-) -> None:
+def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make, control: ControlClient) -> None:
     control.answer_sql("SELECT 'held'", held=True)
 
     def end() -> None:
@@ -587,7 +604,7 @@ def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(
     with pytest.raises(
         WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task may"
     ) as caught:
-        make(statement, max_outage_seconds=3, **arguments).execute(context(TaskInstance()))
+        make("SELECT 'held'", max_outage_seconds=3).execute(context(TaskInstance()))
     elsewhere.join()
     assert "may have taken effect" not in str(caught.value)
     assert not isinstance(caught.value, AirflowFailException)
@@ -605,6 +622,33 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
     assert cancels(control) == 1
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
     assert written(ti) == ["sent by 1", "no_effect by 1"], "the session has confirmed the cancel"
+
+
+def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, control: ControlClient) -> None:
+    """The session may have cancelled the statement before, as one of a lost connection."""
+    task, ti = make("HOLD"), TaskInstance()
+
+    def has_lost_its_connection() -> bool:
+        if is_running(control) and not control.requests("retrieveResults"):
+            control.drop_sql_connections(ti.xcoms["session_id"])
+        return bool(control.requests("retrieveResults"))
+
+    kill = signal_when(has_lost_its_connection, lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
+    assert written(ti) == ["sent by 1"]
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize("status", [404, 503])
+def test_the_triggerer_follows_a_statement_while_the_api_does_not_know_its_session(
+    make: Make, control: ControlClient, status: int
+) -> None:
+    task, ti = make("SLEEP 1", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    control.add_fault("getSqlSession", {"type": "status", "status": status}, times=99)
+    assert events_of(trigger_of(deferred))["state"] == "succeeded"
 
 
 @pytest.mark.usefixtures("prompt_kills")
@@ -726,7 +770,7 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_cancelled(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, seconds: int
 ) -> None:
-    task, ti = make(f"SLEEP {seconds}", deferrable=True), TaskInstance()
+    task, ti = make(f"SELECT SLEEP {seconds}", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     if seconds == 1:
         events_of(trigger_of(deferred))
@@ -804,9 +848,9 @@ def test_a_statement_that_is_rendered_differently_after_a_deferral_counts_as_it_
     make: Make, control: ControlClient
 ) -> None:
     ti = TaskInstance()
-    deferred = statement_deferral_of(make(["SLEEP 1", "SELECT 1"], deferrable=True), ti)
-    _, frame = resume(make(["SLEEP 2", "SELECT 2"]), ti, deferred, events_of(trigger_of(deferred)))
-    assert executed(control) == ["SLEEP 1", "SELECT 2"]
+    deferred = statement_deferral_of(make(["SELECT SLEEP 1", "SELECT 1"], deferrable=True), ti)
+    _, frame = resume(make(["SELECT SLEEP 2", "SELECT 2"]), ti, deferred, events_of(trigger_of(deferred)))
+    assert executed(control) == ["SELECT SLEEP 1", "SELECT 2"]
     assert len(frame) == 1
 
 
@@ -994,9 +1038,6 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     assert "clear the task" in str(caught.value), "no retry follows"
     assert not isinstance(caught.value, AirflowFailException)
     assert executed(control) == [INSERT]
-    control.answer_sql(INSERT)
-    assert make(INSERT, retries=1, retry_unknown=True).execute(context(follow(ti))) is None
-    assert executed(control) == [INSERT, INSERT]
 
 
 def test_a_doubt_lasts_until_somebody_knows(make: Make, control: ControlClient) -> None:
@@ -1010,83 +1051,6 @@ def test_a_doubt_lasts_until_somebody_knows(make: Make, control: ControlClient) 
             make(INSERT, retries=3).execute(context(ti))
         assert written(ti) == ["sent by 1"]
     assert executed(control) == [INSERT]
-
-
-@pytest.mark.parametrize(("says", "times"), [(True, 1), (1, 1), (False, 2), (0, 2)])
-def test_a_query_of_the_user_tells_what_became_of_a_write(
-    make: Make, control: ControlClient, says: Any, times: int
-) -> None:
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql(INSERT)
-    control.answer_sql("SELECT COUNT", {"has": [says]})
-    second = next_try(ti)
-    assert make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(second)) is None
-    assert executed(control).count(INSERT) == times
-    assert written(second)[1] == ("succeeded by 1" if says else "no_effect by 1")
-
-
-@pytest.mark.parametrize(
-    ("answer", "why"),
-    [
-        ({"columns": {"has": [None]}}, "its first value is NULL"),
-        ({"columns": {"has": ["yes"]}}, "its first value is not a boolean or number"),
-        ({"error": "no such table"}, "it ended as failed .*no such table"),
-    ],
-)
-def test_a_query_that_cannot_tell_leaves_the_write_in_doubt(
-    make: Make, control: ControlClient, answer: dict[str, Any], why: str
-) -> None:
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql("SELECT COUNT", answer.get("columns"), error=answer.get("error", ""))
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match=f"outcome_sql is inconclusive: {why}"):
-        make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
-    assert executed(control).count(INSERT) == 1
-
-
-def test_a_query_cannot_tell_that_a_write_which_may_still_run_has_no_effect(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def unconfirmed(execution_ids: list[str], url: str, unattended_seconds: float, deadline: float | None) -> Any:
-        yield from ()
-        return False
-
-    monkeypatch.setattr(sql_history, "end_in_doubt", unconfirmed)
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql("SELECT COUNT", {"has": [0]})
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="outcome_sql is inconclusive: the cancel"):
-        make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
-    assert executed(control).count(INSERT) == 1
-
-
-def test_a_query_of_the_user_is_not_executed_if_the_session_knows(make: Make, control: ControlClient) -> None:
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT)
-    control.release_sql()
-    wait_for(lambda: not is_running(control), what="the statement to succeed")
-    make(INSERT, retries=1, outcome_sql="SELECT COUNT(*) FROM a.b.c").execute(context(next_try(ti)))
-    assert executed(control) == [INSERT]
-
-
-@pytest.mark.parametrize("ends", [True, False])
-def test_retry_unknown_never_repeats_a_write_that_is_known_to_have_succeeded(
-    make: Make, control: ControlClient, ends: bool
-) -> None:
-    control.answer_sql("SELECT", error="out of memory")
-    statements, ti = [INSERT, "SELECT 1"], TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make(statements, retries=1, retry_unknown=True).execute(context(ti))
-    if ends:
-        control.end_sql_session(ti.xcoms["session_id"])
-    control.clear_sql_answers()
-    nothing, frame = make(statements, retries=1, retry_unknown=True).execute(context(next_try(ti)))
-    assert (nothing, len(frame)) == (None, 1)
-    assert executed(control).count(INSERT) == 1
 
 
 def test_a_write_that_a_kill_has_cancelled_is_executed_by_the_retry(make: Make, control: ControlClient) -> None:
@@ -1166,6 +1130,47 @@ def test_a_session_of_its_own_ends_with_the_task(
     with suppress(WherobotsSqlStatementFailedException):
         make(statement, **own).execute(context(ti))
     assert is_stopped(control, ti)
+
+
+@OWN
+def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
+    make: Make, control: ControlClient, own: dict[str, Any]
+) -> None:
+    for _ in range(2):
+        ti = TaskInstance()
+        make(**own).execute(context(ti))
+    first, second = (session["apiPayload"] for session in control.sql_sessions()[-2:])
+    assert first["sessionKey"] == second["sessionKey"], "the same task instance"
+    assert first["shutdownAfterInactiveSeconds"] == 300
+    make(**own, shutdown_after_inactive_seconds=900).execute(context(TaskInstance()))
+    assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
+
+
+def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "status", "status": 403}, times=1)
+    with pytest.raises(WherobotsRequestException, match="There is no SQL session"):
+        make(force_new=True).execute(context(TaskInstance()))
+    assert control.requests("deleteSqlSession") == []
+
+
+def test_a_kill_while_its_own_session_is_requested_stops_the_session(make: Make, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "lose_answer"}, times=1)
+    task = make(INSERT, force_new=True)
+    kill = signal_when(lambda: control.requests("createSqlSession"), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsException):
+        task.execute(context(TaskInstance()))
+    assert [session["status"][:7] for session in control.sql_sessions()] == ["DESTROY"]
+    assert executed(control) == []
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize(("seconds", "is_handed_over"), [(119, False), (120, True)])
+def test_a_session_that_ends_before_a_triggerer_must_attach_keeps_the_worker(
+    make: Make, seconds: int, is_handed_over: bool
+) -> None:
+    task = make("SLEEP 1", deferrable=True, shutdown_after_inactive_seconds=seconds)
+    _, triggers = run_warm(task, TaskInstance())
+    assert triggers == ["WherobotsSqlStatementTrigger"] * is_handed_over
 
 
 def test_a_session_that_others_may_have_does_not_end_with_the_task(make: Make, control: ControlClient) -> None:
@@ -1308,7 +1313,7 @@ def test_a_session_of_its_own_ends_with_a_retry_that_has_deferred_and_succeeded(
     make: Make, control: ControlClient
 ) -> None:
     control.answer_sql(INSERT, error="no such table")
-    first, task = TaskInstance(), make([INSERT, "SLEEP 1"], deferrable=True, force_new=True, retries=2)
+    first, task = TaskInstance(), make([INSERT, "SELECT SLEEP 1"], deferrable=True, force_new=True, retries=2)
     with pytest.raises(WherobotsSqlStatementFailedException):
         run_to_end(task, first)
     control.clear_sql_answers()

@@ -56,11 +56,21 @@ def test_it_is_executed_twice_at_most(control: ControlClient, execute: Execute) 
 
 
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
-def test_a_write_whose_result_is_forgotten_is_not_repeated(control: ControlClient, execute: Execute) -> None:
+@pytest.mark.parametrize("statement", ["INSERT INTO t VALUES (1)", "CREATE OR REPLACE TABLE t AS SELECT 1"])
+def test_a_write_that_is_forgotten_at_once_has_succeeded(
+    control: ControlClient, execute: Execute, statement: str
+) -> None:
+    forget(control, times=1)
+    assert execute(statement) is None
+    assert executed(control) == [statement]
+
+
+@pytest.mark.parametrize("execute", [on_operator, on_hook])
+def test_a_procedure_whose_result_is_forgotten_is_not_called_again(control: ControlClient, execute: Execute) -> None:
     forget(control, times=1)
     with pytest.raises(WherobotsException, match="it succeeded, but its result could not be fetched"):
-        execute("INSERT INTO t VALUES (1)")
-    assert executed(control) == ["INSERT INTO t VALUES (1)"]
+        execute("CALL c.system.f()")
+    assert executed(control) == ["CALL c.system.f()"]
 
 
 def test_a_result_that_is_forgotten_while_the_task_is_deferred(

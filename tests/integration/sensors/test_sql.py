@@ -131,9 +131,7 @@ def test_parameters_become_literals_and_no_log_shows_them(
 
 @pytest.mark.parametrize("sql", ["INSERT INTO t VALUES (1)", "", ["SELECT 1"]])
 def test_a_statement_that_may_not_be_repeated_is_refused(make: Make, control: ControlClient, sql: Any) -> None:
-    with pytest.raises(
-        WherobotsArgumentException, match="wait: sql: must be one statement that changes nothing"
-    ) as caught:
+    with pytest.raises(WherobotsArgumentException, match="wait: sql: must be one statement that only reads") as caught:
         make(sql=sql).execute(context(TaskInstance()))
     assert isinstance(caught.value, AirflowFailException)
     assert control.requests() == []

@@ -1,13 +1,14 @@
 """INSERT statements of many rows."""
 
+import math
 import re
 from typing import Any
 
+import numpy
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.sql import inserts
-from airflow_provider_wherobots.sql.identifiers import parts_of
 from airflow_provider_wherobots.sql.inserts import insert_statements
 
 
@@ -92,9 +93,7 @@ def test_wrong_rows_are_named(rows: Any, fields: Any, says: str) -> None:
         list(insert_statements("t", rows, fields))
 
 
-@pytest.mark.parametrize(
-    ("name", "parts"),
-    [("t", ["t"]), ("c.s.t", ["c", "s", "t"]), ("`a.b`.`c``d`.e", ["a.b", "c`d", "e"]), ("", [])],
-)
-def test_the_parts_of_a_name(name: str, parts: list[str]) -> None:
-    assert parts_of(name) == parts
+@pytest.mark.parametrize("missing", [None, math.nan, numpy.float64("nan"), numpy.float32("nan")])
+def test_what_pandas_has_for_a_missing_value_is_null(missing: Any) -> None:
+    assert list(insert_statements("t", [("a", missing)])) == [("INSERT INTO t VALUES ('a', NULL)", 1)]
+    assert list(insert_statements("t", [([1, missing],)])) == [("INSERT INTO t VALUES (array(1, NULL))", 1)]

@@ -222,13 +222,6 @@ def test_a_statement_that_was_edited_is_another_one_and_in_doubt_in_its_place(wo
     assert (found.in_doubt, found.is_edited) == (0, True)
 
 
-def test_a_write_in_doubt_is_repeated_if_the_task_says_so_but_not_one_that_has_succeeded() -> None:
-    found = asked(
-        [INSERT, UPDATE], FORGOTTEN, FORGOTTEN, record=record_of([INSERT, UPDATE], DONE, SENT), repeats_unknown=True
-    )
-    assert (sorted(found.outcomes), found.in_doubt) == ([0], None)
-
-
 def test_a_write_whose_result_is_lost_counts_without_it() -> None:
     found = asked([INSERT], FORGOTTEN, record=record_of([INSERT], DONE), wants_result=True)
     assert [(each.state, each.results) for each in outcomes(found)] == [(StatementState.SUCCEEDED, None)]
@@ -278,4 +271,4 @@ def test_the_outcome_of_a_write_is_unknown_if_it_was_running_and_its_session_was
 def test_a_write_that_meets_the_deadline_is_the_tasks_outcome(can_attach: bool) -> None:
     found = asked([INSERT, SELECT], ENDLESS, deadline=START + 20, can_attach=can_attach)
     (outcome,) = outcomes(found)
-    assert (outcome.state, outcome.is_cancelled) == (StatementState.DEADLINE, True)
+    assert (outcome.state, outcome.wrote_nothing) == (StatementState.DEADLINE, can_attach)

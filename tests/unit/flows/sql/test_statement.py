@@ -34,14 +34,14 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
-from airflow_provider_wherobots.flows.sql.cancel import GRACE_SECONDS, cancel, end_in_doubt, write_cancel
+from airflow_provider_wherobots.flows.sql.cancel import cancel, write_cancel
 from airflow_provider_wherobots.flows.sql.connection import Connector, connect
 from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.session import SessionAddressError, SessionFailedError
+from airflow_provider_wherobots.flows.sql.session import SessionAddressError, SessionEndedError, SessionFailedError
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
-from tests.unit.flows.script import START
+from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import (
     FAILURE,
     GRACE,
@@ -404,7 +404,7 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
         Note(
             logging.WARNING,
             "Statement e1: the session does not report its state (cannot encode the result), but may still report how "
-            "it ended. Waiting for that up to 10 minutes after its last message",
+            "it ended. Waiting for that up to 1 day after its last message",
         )
     ]
 
@@ -497,6 +497,13 @@ def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time(
     assert len(script.arrived(RetrieveResults)) == 1
 
 
+def test_a_write_that_is_forgotten_while_it_runs_is_awaited_as_long_as_its_connection_stands() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=7_200.0, forgotten_after=10.0)]))
+    outcome = run(script, DROP)
+    assert (outcome.state, script.truth("e1")) == (StatementState.SUCCEEDED, "succeeded")
+    assert script.written(CancelExecution) == []
+
+
 def attached_and_forgotten(plan: Plan) -> SqlScript:
     """The session has forgotten the execution since this connection has attached."""
     script = SqlScript(FakeSession([plan]))
@@ -517,7 +524,7 @@ def test_one_that_is_forgotten_after_it_was_attached_to_is_unknown_only_when_its
     script = attached_and_forgotten(Plan(seconds=60.0, forgotten_after=10.0, is_final_event_lost=True))
     outcome = script.run(attach("e1", OPTIONS, wants_result=False))
     assert outcome.state is StatementState.UNKNOWN
-    assert "the session no longer knows it (Execution not found), and 10 minutes have passed" in outcome.message
+    assert "the session no longer knows it (Execution not found), and 1 day have passed" in outcome.message
 
 
 def test_one_that_an_older_session_has_forgotten_sends_no_event_to_wait_for() -> None:
@@ -632,7 +639,7 @@ def test_an_outage_of_minutes_within_the_grace_loses_nothing() -> None:
 def test_after_an_outage_of_minutes_the_session_says_that_it_has_cancelled_it() -> None:
     script = broken_after(10.0, refusals=[None, *[NotSentError("connectSqlSession", "refused")] * 30])
     outcome = run(script)
-    assert (outcome.state, outcome.is_cancelled) == (StatementState.UNKNOWN, True)
+    assert outcome.state is StatementState.UNKNOWN
     assert 200 < script.elapsed < 400
 
 
@@ -808,7 +815,7 @@ def test_a_cancel_at_the_deadline_proves_nothing_if_the_session_may_have_cancell
     script = broken_after(10.0, refusals=[None, *[NotSentError("connectSqlSession", "refused")] * 22])
     outcome = run(script, deadline=START + 200)
     assert script.truth("e1") == "cancelled"
-    assert (outcome.state, outcome.is_cancelled) == (StatementState.DEADLINE, False)
+    assert (outcome.state, outcome.wrote_nothing) == (StatementState.DEADLINE, False)
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0, -3.0, 3.0])
@@ -972,31 +979,6 @@ def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
     assert script.notes == [Note(logging.INFO, f"Statement e1 need not be cancelled: {why}")]
 
 
-@pytest.mark.parametrize(
-    ("plan", "unattended", "waits"),
-    [
-        (Plan(forgotten_after=0.0, seconds=99.0), 0.0, GRACE_SECONDS),
-        (Plan(forgotten_after=0.0, seconds=99.0), 100.0, GRACE_SECONDS - 100),
-        (Plan(forgotten_after=0.0, seconds=99.0), 300.0, 0.0),
-        (Plan(seconds=99.0), 0.0, 0.0),
-    ],
-)
-def test_a_write_that_the_session_has_forgotten_may_run_as_long_as_a_lost_connection_is_waited_for(
-    plan: Plan, unattended: float, waits: float
-) -> None:
-    cancel_seconds = 0.1 if plan.forgotten_after == NEVER else NEVER
-    script = begun(FakeSession([plan], cancel_seconds=cancel_seconds))
-    script.now += 1.0
-    began = script.now
-    assert script.run(end_in_doubt(["e1"], "", unattended))
-    assert waits <= script.now - began < waits + 3
-    script = begun(FakeSession([plan], cancel_seconds=cancel_seconds))
-    script.now += 1.0
-    began = script.now
-    assert script.run(end_in_doubt(["e1"], "", unattended, began + 20)) is (waits == 0)
-    assert script.now - began < 3
-
-
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, progress_every=0.1)], cancel_seconds=NEVER))
     assert not script.run(cancel("e1", 3.8))
@@ -1051,6 +1033,7 @@ def test_a_cancel_that_does_not_listen_leaves_the_word_to_who_follows() -> None:
 # Connecting
 
 READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/session/ws")
+SERVICE = by_operation(getSqlSession=always(READY))
 
 
 def test_a_transient_failure_to_connect_is_tried_again() -> None:
@@ -1059,7 +1042,7 @@ def test_a_transient_failure_to_connect_is_tried_again() -> None:
     script.run(connect(READY))
     assert script.open is not None
     assert script.notes == [Note(logging.WARNING, f"{errors[0]}; connecting again for up to 1 minute")]
-    script = SqlScript(FakeSession(refusals=[errors[0]] * 99), is_connected=False)
+    script = SqlScript(FakeSession(refusals=[errors[0]] * 99), SERVICE, is_connected=False)
     with pytest.raises(NotSentError):
         script.run(connect(READY))
     assert [round(seconds, 2) for seconds in script.sleeps] == [1, 2, 4, 8, 10, 10, 10, 10, 4.6]
@@ -1069,13 +1052,13 @@ def test_a_transient_failure_to_connect_is_tried_again() -> None:
 
 @pytest.mark.parametrize(
     ("budget", "jumps", "sleeps"),
-    [(1.5, [], [1, 0.25]), (150.0, [], [50, 50, 29.9]), (150.0, [(10, 86_400.0)], [50, 50])],
+    [(1.5, [], [1, 0.25]), (150.0, [], [50, 50, 29.8]), (150.0, [(10, 86_400.0)], [50, 50])],
 )
 def test_a_pause_may_be_longer_than_it_says_and_the_clock_may_jump(
     budget: float, jumps: list[tuple[float, float]], sleeps: list[float]
 ) -> None:
     limited = RateLimitedError("connectSqlSession", 429, retry_after=50.0 if budget > 50 else None)
-    script = SqlScript(FakeSession(refusals=[limited] * 99), is_connected=False, jitter=1.0, jumps=jumps)
+    script = SqlScript(FakeSession(refusals=[limited] * 99), SERVICE, is_connected=False, jitter=1.0, jumps=jumps)
     with pytest.raises(RateLimitedError):
         script.run(connect(READY, budget))
     assert [round(seconds, 2) for seconds in script.sleeps] == sleeps
@@ -1094,7 +1077,7 @@ def test_neither_the_pause_nor_the_attempt_to_connect_outlasts_the_deadline() ->
 def test_a_session_that_refuses_connections_is_none_to_execute_in(status: int) -> None:
     """So the task fails with the exception of a session that failed: a retry asks for a session again."""
     refused = NotFoundError("connectSqlSession", status)
-    script = SqlScript(FakeSession(refusals=[refused] * 99), is_connected=False)
+    script = SqlScript(FakeSession(refusals=[refused] * 99), SERVICE, is_connected=False)
     says = f"SQL session s1 is READY, but refuses connections: connectSqlSession: {status}"
     with pytest.raises(SessionFailedError, match=says):
         script.run(connect(READY, 600.0))
@@ -1102,6 +1085,26 @@ def test_a_session_that_refuses_connections_is_none_to_execute_in(status: int) -
     script = SqlScript(FakeSession(refusals=[refused] * 3), is_connected=False)
     script.run(connect(READY))
     assert script.open is not None
+
+
+def test_a_session_that_has_ended_is_connected_to_for_a_minute() -> None:
+    refused = [NotSentError("connectSqlSession", "refused")] * 99
+    ended = by_operation(getSqlSession=always(SqlSession("s1", "DESTROYED", READY.url)))
+    script = SqlScript(FakeSession(refusals=refused), ended, is_connected=False)
+    with pytest.raises(SessionEndedError, match="SQL session s1 is DESTROYED"):
+        script.run(connect(READY, 600.0))
+    assert 60 <= script.elapsed < 75
+
+
+def test_a_statement_of_a_session_that_was_stopped_is_given_up_after_a_minute() -> None:
+    """Its host may fail in a way that a restart fails in too."""
+    session = FakeSession([Plan(seconds=NEVER)], [Connection(seconds=10.0)])
+    session.refusals = [None] + [ServerError("connectSqlSession", 502)] * 99
+    script = SqlScript(session, by_operation(getSqlSession=always(NotFoundError("getSqlSession", 404))))
+    outcome = run(script, session_id="s1")
+    assert outcome.state is StatementState.UNKNOWN
+    assert "the service does not know SQL session s1" in outcome.message
+    assert 70 <= script.elapsed < 85
 
 
 def test_a_key_that_may_not_connect_is_final() -> None:

@@ -145,6 +145,11 @@ def test_not_found_is_the_end_only_where_no_event_can_come(attachment: Attachmen
         assert verdict(step)[0] is StatementState.UNKNOWN
 
 
+def test_one_without_a_result_is_awaited_as_long_as_a_session_lives() -> None:
+    begun = execution(Running(), questions=1, wants_result=False)
+    assert transitions.received(begun, NOT_FOUND, NOW).execution.due == NOW + 86_400
+
+
 @pytest.mark.parametrize("attachment", Attachment)
 def test_another_error_is_awaited_longer_where_an_event_can_come(attachment: Attachment) -> None:
     execution = received(Running(), ERROR, attachment, 1).execution
@@ -234,11 +239,11 @@ def test_without_another_connection_nothing_is_known_but_a_success(state: State)
     step = transitions.given_up(execution(state), "reset")
     assert verdict(step)[0] is expected
     assert isinstance(step.execution.state, Ended)
-    assert not step.execution.state.outcome.is_cancelled
+    assert not step.execution.state.outcome.wrote_nothing
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_at_the_deadline_what_may_run_is_cancelled_first(state: State) -> None:
+def test_at_the_deadline_what_may_run_wrote_nothing_first(state: State) -> None:
     step = transitions.stopped(execution(state))
     if isinstance(state, Failing | Fetching):
         assert step is not None
