@@ -22,7 +22,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
-from airflow_provider_wherobots.flows.retry import pause_of, time_left
+from airflow_provider_wherobots.flows.retry import at_most, pause_after, time_left
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.records import MAX_HELD_SECONDS, LogRecord, RecordReader, split_lines
@@ -225,10 +225,11 @@ class LogForwarder:
                 page = yield from attempt(self._next_call(), allowed)
             except KeyLimitedError as error:
                 # It was not sent: this is no failure of the log.
-                if (yield from now()) + error.seconds >= until:
+                left = until - (yield from now())
+                if error.seconds >= left:
                     self._held_up = True
                     return None
-                yield Sleep(pause_of(error))
+                yield at_most(left, pause_after(error, error.seconds))
                 continue
             except WherobotsApiError as error:
                 if isinstance(error, BadRequestError) and self._cursor.refuse():
