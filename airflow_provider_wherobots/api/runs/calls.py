@@ -66,7 +66,7 @@ def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | 
     The cursor is sent exactly as received. Without ``size`` the service takes 100.
     """
     path, params = f"{_run_path(run_id)}/logs", _given((("cursor", cursor), ("size", size)))
-    return Call("getJobRunLogs", "GET", path, LogPage.from_json, params, max_bytes=MAX_LOG_PAGE_BYTES, may_hang=True)
+    return Call("getJobRunLogs", "GET", path, LogPage.from_json, params, max_bytes=MAX_LOG_PAGE_BYTES)
 
 
 def get_run_metrics(run_id: str) -> Call[RunMetrics]:
