@@ -65,6 +65,7 @@ class LogForwarder:
         self._failure: WherobotsApiError | None = None
         self._failures = 0
         self._has_warned = False
+        self._has_left_out = False
         self._has_read = False
         self._is_ending = False
         # The API key is limited for longer than there is time.
@@ -153,6 +154,11 @@ class LogForwarder:
             if self._has_warned:
                 self._has_warned = False
                 yield Note(logging.INFO, "The run's log can be read again")
+            if page.left_out and not self._has_left_out:
+                self._has_left_out = True
+                yield Note(
+                    logging.WARNING, f"Items of the run's log without a text are left out ({page.left_out} so far)"
+                )
             if lines:
                 self._too_large = None
             elif not more and self._too_large is not None:
