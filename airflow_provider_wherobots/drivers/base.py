@@ -17,7 +17,9 @@ from airflow_provider_wherobots.flows.retry import CALL_SECONDS
 from airflow_provider_wherobots.logs.records import LogRecord
 
 CONNECT_TIMEOUT_SECONDS = 10.0
+"""How long connecting may take: a host that can be reached responds in less than a second."""
 READ_TIMEOUT_SECONDS = CALL_SECONDS - CONNECT_TIMEOUT_SECONDS
+"""How long the response may take: what is left of a call."""
 SOCKET_TIMEOUT_SECONDS = 20.0
 """How long opening a WebSocket may take."""
 

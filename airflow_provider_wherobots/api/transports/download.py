@@ -33,7 +33,7 @@ def download(url: PresignedUrl, file: IO[bytes]) -> None:
 
     adapter = Adapter()
     try:
-        failed = adapter.exchange_presigned(OPERATION, url, prepare, receive, TIMEOUTS)
+        failed = adapter.exchange(OPERATION, url, prepare, receive, TIMEOUTS)
     finally:
         adapter.close()
     if failed is not None:

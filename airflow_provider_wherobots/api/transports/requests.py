@@ -82,15 +82,7 @@ class RequestsTransport:
             body = _read_body(call, response, until)
             return Response(response.status_code, response.headers, body, endpoint.redact, endpoint.address)
 
-        return self._adapter.exchange(
-            call.operation,
-            prepare,
-            receive,
-            (connect_timeout, read_timeout),
-            base_url=endpoint.base_url,
-            address=endpoint.address,
-            redact=endpoint.redact,
-        )
+        return self._adapter.exchange(call.operation, endpoint, prepare, receive, (connect_timeout, read_timeout))
 
     def put(self, url: PresignedUrl, content: Content, connect_timeout: float, read_timeout: float) -> None:
         """Upload a file once, without any header of the API. ``read_timeout`` is the longest time without a byte of the
@@ -111,7 +103,7 @@ class RequestsTransport:
 
         failed: WherobotsApiError | None
         try:
-            failed = self._adapter.exchange_presigned(
+            failed = self._adapter.exchange(
                 PUT_OBJECT.operation, url, prepare, receive, (connect_timeout, read_timeout)
             )
         except WherobotsApiError as error:
@@ -171,18 +163,20 @@ class Adapter(HTTPAdapter):
     def exchange(
         self,
         operation: str,
+        target: Endpoint | PresignedUrl,
         prepare: Callable[[], requests.PreparedRequest],
         receive: Callable[[requests.Response], T],
         timeouts: tuple[float, float],
-        *,
-        base_url: str,
-        address: str,
-        redact: Callable[[str], str],
     ) -> T:
         """Send a request and receive its response. The timeouts are those to connect, and without a byte of the
-        response.
+        response. A presigned URL appears in no log.
         """
+        if isinstance(target, Endpoint):
+            base_url, address = target.base_url, target.address
+        else:
+            base_url = address = target.origin
         proxy = self._proxy = proxy_for(operation, base_url)
+        token = _HAS_SECRET_URL.set(isinstance(target, PresignedUrl))
         try:
             request = prepare()
             with self.send(
@@ -195,26 +189,10 @@ class Adapter(HTTPAdapter):
                 return receive(response)
         except _FAILURES as error:
             kind, words = _kind_of(error), _words(error)
-        # Raised outside the except block: the libraries' errors may show the URL, or a key that the response echoed.
-        raise kind(operation, f"{describe_route(address, proxy)}: {redact(words)}")
-
-    def exchange_presigned(
-        self,
-        operation: str,
-        url: PresignedUrl,
-        prepare: Callable[[], requests.PreparedRequest],
-        receive: Callable[[requests.Response], T],
-        timeouts: tuple[float, float],
-    ) -> T:
-        """The same with a presigned URL, which appears in no log."""
-        token = _HAS_SECRET_URL.set(True)
-        try:
-            origin = url.origin
-            return self.exchange(
-                operation, prepare, receive, timeouts, base_url=origin, address=origin, redact=url.redact
-            )
         finally:
             _HAS_SECRET_URL.reset(token)
+        # Raised outside the except block: the libraries' errors may show the URL, or a key that the response echoed.
+        raise kind(operation, f"{describe_route(address, proxy)}: {target.redact(words)}")
 
     def proxy_headers(self, proxy: str) -> dict[str, str]:
         # The proxy's credentials are not in its address.
