@@ -16,8 +16,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
 
-from airflow_provider_wherobots.shared import share
-
 AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
 """The Airflow minor version, such as ``(3, 3)``. A version newer than all known here is treated like the newest
 of them. If it no longer has a name, the import fails with that name; no older branch is tried."""
@@ -306,7 +304,9 @@ async def _uninterrupted(request: Coroutine[Any, Any, T]) -> T:
 
 def _begin(request: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
     """Start a request. The event loop itself keeps no reference to it."""
-    task = share(request)
+    task = asyncio.create_task(request)
+    # If its caller is cancelled, nothing reads its failure, and asyncio would log that.
+    task.add_done_callback(lambda done: done.cancelled() or done.exception())
     _requests.add(task)
     task.add_done_callback(_requests.discard)
     return task

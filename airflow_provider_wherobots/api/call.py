@@ -27,7 +27,6 @@ class Call(Generic[T]):
     :param date: takes the response's ``Date`` header into the model; None for a model without one.
     :param max_bytes: limit of the response body, after decompression.
     :param urgent: whether it is sent even while the service limits the API key, or other calls hang.
-    :param may_hang: whether it is less important than other calls, which must not wait for it.
     :param see_other: reads the headers of a 303 in place of a body; None for a call without such a response.
     :param is_response_secret: whether errors must not show the response body of a success.
     """
@@ -42,7 +41,6 @@ class Call(Generic[T]):
     date: Callable[[T, str], T] | None = None
     max_bytes: int = MAX_RESPONSE_BYTES
     urgent: bool = False
-    may_hang: bool = False
     see_other: Callable[[Mapping[str, str]], T] | None = None
     is_response_secret: bool = False
 

@@ -13,12 +13,14 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
 from airflow_provider_wherobots.flows.effects import Send, Sleep
 from airflow_provider_wherobots.flows.memory import Memory
-from airflow_provider_wherobots.flows.rate_limit import Places, RateLimits
+from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import CALL_SECONDS
 from airflow_provider_wherobots.logs.records import LogRecord
 
 CONNECT_TIMEOUT_SECONDS = 10.0
+"""How long connecting may take: a host that can be reached responds in less than a second."""
 READ_TIMEOUT_SECONDS = CALL_SECONDS - CONNECT_TIMEOUT_SECONDS
+"""How long the response may take: what is left of a call."""
 SOCKET_TIMEOUT_SECONDS = 20.0
 """How long opening a WebSocket may take."""
 
@@ -84,25 +86,15 @@ class Gate:
     def __init__(self, limits: RateLimits, clock: Clock[Any]) -> None:
         self._limits = limits
         self._clock = clock
-        self._api_key = ""
-        self._places: Places = {}
 
     @contextmanager
     def passing(self, api_key: str, call: Call[Any]) -> Iterator[None]:
         """The context in which a call is sent. Raises a ``KeyLimitedError`` while the key is limited; records a 429."""
-        if api_key != self._api_key:
-            self._api_key, self._places = api_key, {}
-        limit, places = self._limits.of(api_key), self._places
-        limit.check(call, places, self._clock.monotonic())
-        is_refused = False
+        limit = self._limits.of(api_key)
+        limit.check(call, self._clock.monotonic())
         try:
             yield
         except RateLimitedError as error:
-            is_refused = True
-            limit.refused(call, places, error, self._clock.monotonic())
+            limit.refused(call, error, self._clock.monotonic())
             raise
-        else:
-            limit.succeeded(call, self._clock.monotonic())
-        finally:
-            if not is_refused:
-                limit.responded(call, places)
+        limit.succeeded(call, self._clock.monotonic())

@@ -13,10 +13,11 @@ from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
-from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_DELAY_SECONDS, MIN_DELAY_SECONDS
+from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
 from airflow_provider_wherobots.flows.retry import (
     DEFAULT_MAX_OUTAGE_SECONDS,
     JITTER,
+    MIN_FAILED_POLLS,
     REFUSED_SECONDS,
     Outage,
     time_left,
@@ -81,11 +82,11 @@ class FollowOptions(StoredOptions):
     def poll_delay(self, moment: float) -> float:
         """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
         age = max(0.0, moment - self.started_at)
-        return max(MIN_DELAY_SECONDS, min(FIRST_DELAY_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
+        return max(MIN_POLL_SECONDS, min(FIRST_POLL_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
     def describe(self, deferred: bool, what: str = "") -> str:
         """State who follows the run, and how often it is polled."""
-        shortest, longest = self.poll_delay(self.started_at), max(MIN_DELAY_SECONDS, self.polling_interval)
+        shortest, longest = self.poll_delay(self.started_at), max(MIN_POLL_SECONDS, self.polling_interval)
         follower, state = ("The triggerer", " (the task is deferred)") if deferred else ("This worker", "")
         text = f"{follower} follows {what or f'run {self.run_id}'}{state}: polling every {shortest:g} s"
         if longest > shortest:
@@ -103,7 +104,7 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     Only a passed deadline cancels the run.
     """
     log = LogForwarder(options.run_id, forward=options.poll_logs, deadline=options.deadline)
-    outage = Outage(options.max_outage_seconds, REFUSED_SECONDS)
+    outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS)
     try:
         outcome = yield from _follow(options, log, outage)
     except GeneratorExit:
@@ -168,7 +169,7 @@ def _after_failed_poll(
 ) -> Flow[Sleep | None]:
     """How long to wait after a failed poll; None to give up."""
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
-        return Sleep(MIN_DELAY_SECONDS, JITTER)
+        return Sleep(MIN_POLL_SECONDS, JITTER)
     try:
         pause = yield from outage.pause(error, moment, "the run is not affected; polling continues")
     except WherobotsApiError:
@@ -187,7 +188,7 @@ def _settle(
         # A log that is not requested is read for the lines that explain a failure.
         until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
         # The log may not have been read yet: read it briefly even if the deadline has just passed.
-        until = max(until, moment + MIN_DELAY_SECONDS)
+        until = max(until, moment + MIN_POLL_SECONDS)
         wait = options.wait_post_run_logs_timeout_seconds
         if outcome.ending is Ending.NOT_STARTED:
             # Its script has written nothing.

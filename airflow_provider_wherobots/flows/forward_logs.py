@@ -46,7 +46,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
-from airflow_provider_wherobots.flows.retry import pause_of, time_left
+from airflow_provider_wherobots.flows.retry import at_most, pause_after, time_left
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.lateness import Lateness
@@ -125,6 +125,7 @@ class LogForwarder:
         # What is not forwarded yet of the last page. Something remains only if forwarding is interrupted.
         self._untaken: Iterator[list[LogRecord]] = iter(())
         self.state: State = Unread()
+        self._has_left_out = False
         self.lateness = Lateness()
         self.tail = LogTail()
         self.errors = LastErrors()
@@ -240,6 +241,9 @@ class LogForwarder:
                 yield Prefetch(self._next_call(), self._time_for_call(timeout, moment))
             if isinstance(self.state, CallFailed) and self.state.is_noted:
                 yield Note(logging.INFO, "The run's log can be read again")
+            if page.left_out and not self._has_left_out:
+                self._has_left_out = True
+                yield Note(logging.WARNING, f"Items of the log without a text are left out: {page.left_out} so far")
             if lines or not isinstance(self.state, Blocked):
                 fresh_at = was.fresh_at if isinstance(was, Current) and oldest is None else moment
                 self.state = Current(moment, fresh_at)
@@ -273,10 +277,11 @@ class LogForwarder:
                 return (yield from attempt(self._next_call(), allowed))
             except KeyLimitedError as error:
                 # It was not sent: this is no failure of the log.
-                if (yield from now()) + error.seconds >= until:
+                left = until - (yield from now())
+                if error.seconds >= left:
                     self.state = Limited()
                     return None
-                yield Sleep(pause_of(error))
+                yield at_most(left, pause_after(error, error.seconds))
             except ResponseTooLargeError as error:
                 was_single = self._cursor.size == 1
                 has_more_to_try = self._cursor.refuse(too_large=True)

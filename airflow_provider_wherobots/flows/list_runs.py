@@ -5,21 +5,23 @@ Names are not unique, List Runs has no documented order, and its filter may matc
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 
 from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.errors import ResponseTooLargeError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run, RunPage
-from airflow_provider_wherobots.flows.effects import Flow, attempt
-from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.effects import Flow, Note, attempt
+from airflow_provider_wherobots.flows.retry import repeat
 from airflow_provider_wherobots.flows.run_name import Identity
 
 PAGE_SIZE = 100
-MAX_PAGES = 20
-"""How many pages are read to find the runs of a name, in case the service names pages without end."""
+MAX_RUNS = 2_000
+"""How many runs are read to find those of a name, in case the service names pages without end."""
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
@@ -29,22 +31,45 @@ def read_pages(
     *,
     wanted: Callable[[Run], bool] = lambda run: True,
     limit: float = math.inf,
-    max_pages: float = MAX_PAGES,
+    max_runs: float = MAX_RUNS,
+    size: int = PAGE_SIZE,
 ) -> Flow[list[Run]]:
-    """Read pages of ``call(cursor=…)`` until there are more wanted runs than the limit, in the service's order.
+    """Read pages of ``call(cursor=…, size=…)`` until there are more wanted runs than the limit, in the service's order.
 
-    A run that is created between two pages moves others to the next page, so each counts once.
+    A run that is created between two pages moves others to the next page, so each counts once. If a page is too large,
+    all are read again with half the size: what a cursor counts is unknown.
     """
+    while True:
+        try:
+            return (yield from _read_pages_of(size, call, fetch, wanted, limit, max_runs))
+        except ResponseTooLargeError:
+            if size <= 1:
+                raise
+            size //= 2
+
+
+def _read_pages_of(
+    size: int,
+    call: Callable[..., Call[RunPage]],
+    fetch: Callable[[Call[RunPage]], Flow[RunPage]],
+    wanted: Callable[[Run], bool],
+    limit: float,
+    max_runs: float,
+) -> Flow[list[Run]]:
     runs: dict[str, Run] = {}
     cursor: str | None = None
-    pages = 0
-    while pages < max_pages:
-        page = yield from fetch(call(cursor=cursor))
+    pages = left_out = 0
+    while pages * size < max_runs:
+        page = yield from fetch(call(cursor=cursor, size=size))
         pages += 1
+        left_out += page.left_out
         runs.update((run.id, run) for run in page.items if wanted(run))
         if len(runs) > limit or page.next_page is None or page.next_page == cursor:
             break
         cursor = page.next_page
+    if left_out:
+        text = f"listJobRuns: {left_out} of the runs listed have no id or no status, and are left out"
+        yield Note(logging.WARNING, text)
     return list(runs.values())
 
 
@@ -61,16 +86,14 @@ def list_runs(
 
     Returns the runs, newest first, and whether the limit left some out.
     """
-    # One more than the limit, to see whether there are more. The same for every page: what a cursor counts is unknown.
-    size = PAGE_SIZE if limit is None else min(PAGE_SIZE, limit + 1)
-    call = partial(
-        calls.list_runs, name=name, created_after=created_after, status=tuple(status), region=region, size=size
-    )
+    call = partial(calls.list_runs, name=name, created_after=created_after, status=tuple(status), region=region)
     runs = yield from read_pages(
         call,
-        lambda page: send(page, max_outage_seconds),
+        lambda page: repeat(lambda: attempt(page), max_outage_seconds, _is_not_too_large),
         limit=math.inf if limit is None else limit,
-        max_pages=math.inf,
+        max_runs=math.inf,
+        # One more than the limit, to see whether there are more.
+        size=PAGE_SIZE if limit is None else min(PAGE_SIZE, limit + 1),
     )
     # The service's order is not documented, so those of the last page may be newer than those of the first.
     return sorted(runs[:limit], key=age, reverse=True), limit is not None and len(runs) > limit
@@ -81,7 +104,7 @@ def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False
 
     Urgent calls are sent even while the service limits the API key.
     """
-    call = partial(calls.list_runs, name=f"*{suffix}", size=PAGE_SIZE)
+    call = partial(calls.list_runs, name=f"*{suffix}")
     runs = yield from read_pages(
         call,
         lambda page: attempt(page.at_once() if urgent else page, timeout),
@@ -100,7 +123,7 @@ def find_runs_of_task(identity: Identity) -> Flow[list[Run]]:
         found = Identity.in_name(run.name)
         return found is not None and found.task == identity.task
 
-    runs = yield from read_pages(partial(calls.list_runs, name=f"*{identity.task}", size=PAGE_SIZE), wanted=has_ids)
+    runs = yield from read_pages(partial(calls.list_runs, name=f"*{identity.task}"), wanted=has_ids)
     return sorted(runs, key=age)
 
 
@@ -108,6 +131,10 @@ def list_active_runs(max_outage_seconds: float) -> Flow[list[Run]]:
     """List the runs of the organization that have not ended and are not being torn down. Newest first."""
     runs, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=max_outage_seconds)
     return [run for run in runs if run.is_active]
+
+
+def _is_not_too_large(error: WherobotsApiError) -> bool:
+    return not isinstance(error, ResponseTooLargeError)
 
 
 def age(run: Run) -> tuple[datetime, str]:

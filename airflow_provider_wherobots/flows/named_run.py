@@ -22,7 +22,7 @@ from airflow_provider_wherobots.flows.follow import (
 )
 from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_pages
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up, why_given_up
-from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
+from airflow_provider_wherobots.flows.poll_delays import MIN_POLL_SECONDS
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS, Outage, wait_out, within
 from airflow_provider_wherobots.flows.run_name import MAX_NAME_CHARS, SUFFIX_CHARS, Identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
@@ -173,6 +173,6 @@ def get_created_run(options: FollowOptions) -> Flow[Run]:
         except NotFoundError:
             if (yield from now()) >= known_by:
                 raise
-            yield Sleep(MIN_DELAY_SECONDS, JITTER)
+            yield Sleep(MIN_POLL_SECONDS, JITTER)
         except WherobotsApiError as error:
             yield from wait_out(outage, error)

@@ -17,8 +17,10 @@ from airflow_provider_wherobots.stored import StoredOptions
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 """How long to wait for quota unless the user sets another limit."""
-FIRST_DELAY_SECONDS = 5.0
-MAX_DELAY_SECONDS = 300.0
+FIRST_QUOTA_RETRY_SECONDS = 5.0
+"""The pause after the first refusal: a run of the organization may just be ending."""
+MAX_QUOTA_RETRY_SECONDS = 300.0
+"""The longest pause between two create calls. Runs that free quota take minutes to hours."""
 MIN_RUN_SECONDS = 10.0
 """A run with less time than this before the deadline is not created."""
 HEARTBEAT_SECONDS = 300.0
@@ -59,7 +61,7 @@ class QuotaWait(StoredOptions):
         left = self.left(moment)
         if left <= 0:
             return None
-        growing = growing_delay(max(1, self.refusals), FIRST_DELAY_SECONDS, MAX_DELAY_SECONDS)
+        growing = growing_delay(max(1, self.refusals), FIRST_QUOTA_RETRY_SECONDS, MAX_QUOTA_RETRY_SECONDS)
         delay = max(growing, error.retry_after or 0.0)
         return at_most(left, Sleep(delay, JITTER))
 

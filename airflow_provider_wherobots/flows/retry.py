@@ -23,9 +23,21 @@ REFUSED_SECONDS = 60.0
 """How long polls, look-ups and cancels may be refused until that is believed. A gateway may be wrong once."""
 CALL_SECONDS = 70.0
 """How long a call may take, unless a flow allows it less."""
-FIRST_DELAY_SECONDS = 1.0
-MAX_DELAY_SECONDS = 30.0
+FIRST_RETRY_SECONDS = 1.0
+"""The pause after the first failure. After each further one it is twice as long."""
+MAX_RETRY_SECONDS = 30.0
+"""The longest of these pauses, so that the end of an outage is noticed soon."""
+MIN_RETRY_AFTER_SECONDS = 1.0
+"""A shorter ``Retry-After`` is ignored: "Retry-After: 0" would mean retries without a pause."""
+MAX_RETRY_AFTER_SECONDS = 300.0
+"""A longer ``Retry-After`` is cut: a gateway may ask for an hour, and the run ends meanwhile."""
+MIN_FAILED_POLLS = 3
+"""How many polls in a row must have failed before a run or session is given up. Two that failed with a long pause
+between them, such as a ``Retry-After`` or a suspended machine, are no outage."""
+SPREAD_SECONDS = 5.0
+"""After a limit of the API key the calls that it delayed are sent within this time, not all in the same second."""
 JITTER = 0.2
+"""The share of a pause that is added at random, so that callers do not stay in step."""
 CANCEL_BUDGET_SECONDS = 25.0
 """How long a cancel is retried. Airflow limits a trigger's ``on_kill`` to 30 s."""
 WORKER_CANCEL_BUDGET_SECONDS = 3.8
@@ -37,11 +49,18 @@ class Outage:
 
     :param max_seconds: how long it can last, in seconds.
     :param refused_seconds: how long permanent failures in a row can last; default 0, so that the first ends it.
+    :param min_failures: how many failures it has at least, if any is tolerated; default 1.
     """
 
-    def __init__(self, max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, refused_seconds: float = 0.0) -> None:
+    def __init__(
+        self,
+        max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
+        refused_seconds: float = 0.0,
+        min_failures: int = 1,
+    ) -> None:
         self._max_seconds = max_seconds
         self._refused_seconds = refused_seconds
+        self._min_failures = min_failures
         self._since: float | None = None
         self._refused_since: float | None = None
         self._failures = 0
@@ -58,25 +77,28 @@ class Outage:
         """
         if isinstance(error, KeyLimitedError):
             self.is_first_failure = False
-            return pause_of(error)
+            return error.seconds
         if self._since is None:
             self._since = moment
         if isinstance(error, RateLimitedError):
             self._since = max(self._since, moment - error.succeeded_ago)
-        left = self._since + self._max_seconds - moment
+        tolerated = self._max_seconds
+        left = self._since + tolerated - moment
         if error.transient:
             self._refused_since = None
         else:
             self._refused_since = moment if self._refused_since is None else self._refused_since
-            left = min(left, self._refused_since + self._refused_seconds - moment)
-        if left <= 0:
+            tolerated = min(tolerated, self._refused_seconds)
+            left = min(left, self._refused_since + tolerated - moment)
+        if left <= 0 and (tolerated <= 0 or self._failures + 1 >= self._min_failures):
             raise error
         self._failures += 1
         self.is_first_failure = self._failures == 1
-        delay = error.retry_after
-        # "Retry-After: 0" would mean retries without a pause.
-        if delay is None or delay < FIRST_DELAY_SECONDS:
-            delay = growing_delay(self._failures)
+        growing = growing_delay(self._failures)
+        if left <= 0:
+            return growing
+        is_given = error.retry_after is not None and error.retry_after >= MIN_RETRY_AFTER_SECONDS
+        delay = min(error.retry_after or 0.0, MAX_RETRY_AFTER_SECONDS) if is_given else growing
         return min(delay, left)
 
     def over(self, moment: float) -> int:
@@ -93,7 +115,7 @@ class Outage:
         delay = self.failed(error, moment)
         if self.is_first_failure:
             yield Note(logging.WARNING, f"{error}; {again}")
-        return Sleep(delay, 0.0 if isinstance(error, KeyLimitedError) else JITTER)
+        return pause_after(error, delay)
 
     def succeeded(self, moment: float, service: str = "The Runs API") -> Flow[None]:
         """End the streak, and log its end. ``moment`` is the time of the attempt."""
@@ -106,7 +128,7 @@ class Outage:
         return round(self._earlier_seconds + current, 3)
 
 
-def growing_delay(failures: int, first: float = FIRST_DELAY_SECONDS, longest: float = MAX_DELAY_SECONDS) -> float:
+def growing_delay(failures: int, first: float = FIRST_RETRY_SECONDS, longest: float = MAX_RETRY_SECONDS) -> float:
     """Seconds to wait after so many failures in a row, 1 or more: twice as long after each, up to the longest."""
     return min(longest, first * 2.0 ** min(failures - 1, 10))
 
@@ -126,9 +148,11 @@ def time_left(deadline: float | None, moment: float) -> float | None:
     return None if deadline is None or moment + CALL_SECONDS <= deadline else max(1.0, deadline - moment)
 
 
-def pause_of(error: KeyLimitedError) -> float:
-    """Seconds until a call that was not sent is retried: half of a long wait, because its turn may come earlier."""
-    return error.seconds if error.seconds <= FIRST_DELAY_SECONDS else max(FIRST_DELAY_SECONDS, error.seconds / 2)
+def pause_after(error: WherobotsApiError, seconds: float) -> Sleep:
+    """The pause of so many seconds after a failed call. After a limit of the API key the next call is sent at a random
+    moment, because the limit delays other calls too.
+    """
+    return Sleep(seconds, SPREAD_SECONDS / seconds if isinstance(error, RateLimitedError) else JITTER)
 
 
 def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[T]:
@@ -163,8 +187,6 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     delay = outage.failed(error, (yield from now()))
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))
-        # No jitter: the queue of the rate limit gives each call its own time.
-        yield Sleep(error.seconds)
     else:
         yield Note(logging.WARNING, f"{error}; retrying in {delay:.1f} s")
-        yield Sleep(delay, JITTER)
+    yield pause_after(error, delay)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import platform
+import sys
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -23,7 +24,7 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError, NotSentE
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
-from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection
+from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
@@ -37,8 +38,7 @@ from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.hooks.recent_connections import recent_connection
-from airflow_provider_wherobots.shared import has_failed, of_event_loop, share, shared_result
+from airflow_provider_wherobots.shared import of_event_loop
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 
 if TYPE_CHECKING:
@@ -143,12 +143,12 @@ class WherobotsHook(BaseHook):
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
     ) -> AsyncIterator[AsyncDriver]:
         """Make a driver for flows in the triggerer's event loop, on the sessions that all runs of the host share.
-        ``urgent`` is for a kill: other drivers that start at the same time wait for their turn, and their messages and
-        lines wait until Airflow reads the task log, which may take seconds. ``max_outage_seconds`` bounds how long the
-        connection is read again if that fails; with ``urgent``, how long all its reads may take.
+        ``urgent`` is for a kill: the messages and lines of other drivers wait until Airflow reads the task log, which
+        may take seconds. ``max_outage_seconds`` bounds how long the connection is read again if that fails; with
+        ``urgent``, how long all its reads may take.
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
-        await _import_for_event_loop(in_turn=not urgent)
+        await _import_for_event_loop()
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
@@ -162,7 +162,7 @@ class WherobotsHook(BaseHook):
             async def reload() -> Reloaded:
                 before = transport.endpoint
                 try:
-                    self._settings = await self._read_async(until, since=time.monotonic())
+                    self._settings = await self._read_async(until)
                 except WherobotsArgumentException as error:
                     raise self._unreadable(error) from error
                 transport.endpoint = self._settings.endpoint
@@ -220,6 +220,8 @@ class WherobotsHook(BaseHook):
                 name=name, created_after=created_after, status=chosen, region=region, cursor=cursor, size=page_size
             )
             page = self._run(send(call, HOOK_OUTAGE_SECONDS))
+            if page.left_out:
+                self.log.warning("%d of the runs listed have no id or no status, and are left out", page.left_out)
             yield from page.items
             if page.next_page is None or page.next_page == cursor:
                 return
@@ -330,15 +332,15 @@ class WherobotsHook(BaseHook):
             logger.info("The %s could be read, after %d failed attempts", self._source, failures)
         return self._settings
 
-    async def _read_async(self, until: float | None, since: float | None = None) -> Settings:
-        """Read the connection. ``until``, in the event loop's time, is given only for a kill.
+    async def _read_async(self, until: float | None) -> Settings:
+        """Read the connection, until a moment of the event loop's time.
 
         On Airflow 3 the same error means a missing connection, or an unreachable API server or secrets backend. So it
         is never final.
         """
         try:
             async with asyncio.timeout_at(until):
-                connection = await recent_connection(self.wherobots_conn_id, since=since, in_turn=until is None)
+                connection = await get_async_connection(self.wherobots_conn_id)
         except Exception as error:
             raise self._unreadable(error) from error
         return self._read(connection)
@@ -399,23 +401,13 @@ def _masked_key_message(base_url: str) -> str:
     )
 
 
-class _Imports:
-    """The imports of what the event loop needs; None before they begin."""
-
-    task: asyncio.Task[None] | None = None
+class _ImportLock(asyncio.Lock):
+    """Held by the one task that imports for all. Thousands of imports would fill the threads."""
 
 
-async def _import_for_event_loop(*, in_turn: bool = True) -> None:
+async def _import_for_event_loop() -> None:
     """Import what the event loop needs, in a thread: an import in the loop would stop all triggers."""
-    imports = of_event_loop(_Imports)
-    if imports.task is None or has_failed(imports.task):
-        # One for all: thousands of imports would fill the threads.
-        imports.task = share(_import_in_thread())
-    elif imports.task.done():
-        return
-    await shared_result(imports.task, in_turn=in_turn)
-
-
-async def _import_in_thread() -> None:
-    for name in FOR_EVENT_LOOP:
-        await asyncio.to_thread(import_module, name)
+    async with of_event_loop(_ImportLock):
+        for name in FOR_EVENT_LOOP:
+            if name not in sys.modules:
+                await asyncio.to_thread(import_module, name)

@@ -32,7 +32,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunTimedOutException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
+from airflow_provider_wherobots.flows.poll_delays import MIN_POLL_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.wherobots_task import (
     FAILED_TRIGGER,
@@ -129,7 +129,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         self.poll_logs = poll_logs
         if polling_interval is None and poke_interval is not None:
             # Airflow has checked it, and allows 0.
-            polling_interval = max(self.poke_interval, MIN_DELAY_SECONDS)
+            polling_interval = max(self.poke_interval, MIN_POLL_SECONDS)
         self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval, above_0=True)
         if poke_interval is None:
             self.poke_interval = self.polling_interval

@@ -98,7 +98,7 @@ class SubmitTry(RunTry[CreatesRun]):
             outcome = Outcome.from_event(event)
             if not self._is_to_be_repeated(outcome, kept.reattached, kept.started_at):
                 return self.finish_resumed(outcome)
-            return self._work(self._new_quota_wait())
+            return self._work(self._new_quota_wait(), is_replacement=True)
 
     def end_before_look_up(self, error: Exception) -> None:
         """Cancel the runs of earlier tries, if the try fails before it has looked for them and no retry follows."""
@@ -219,12 +219,12 @@ class SubmitTry(RunTry[CreatesRun]):
     def _new_quota_wait(self) -> QuotaWait:
         return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
 
-    def _work(self, quota: QuotaWait) -> Any:
+    def _work(self, quota: QuotaWait, *, is_replacement: bool = False) -> Any:
         """Get a run and follow it to its end, on this worker or by deferring.
 
-        A run that an earlier try has cancelled is replaced once.
+        A run that an earlier try has cancelled is replaced once. ``is_replacement``: it has been.
         """
-        task, is_replacement = self.task, False
+        task = self.task
         while True:
             with task.script_of_this_try(self.context):
                 submission = self._submit(quota)

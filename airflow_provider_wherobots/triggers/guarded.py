@@ -16,7 +16,6 @@ from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_stat
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.shared import take_turn
 from airflow_provider_wherobots.task_log.entries import wait_until_read
 
 STATE_TIMEOUT_SECONDS = 5.0
@@ -58,7 +57,7 @@ class GuardedTrigger(BaseTrigger):
         """Wait; yields exactly one event."""
         earliest = time.monotonic() + EARLIEST_EVENT_SECONDS
         try:
-            payload = await self._wait_in_turn()
+            payload = await self._wait_or_give_up()
             if self._is_in_triggerer:
                 await asyncio.sleep(earliest - time.monotonic())
             await wait_until_read(self.log)
@@ -117,9 +116,8 @@ class GuardedTrigger(BaseTrigger):
         """False in ``airflow dags test``, which has no kill but Ctrl-C, and in which a trigger cannot push XComs."""
         return self.trigger_id is not None
 
-    async def _wait_in_turn(self) -> dict[str, Any]:
+    async def _wait_or_give_up(self) -> dict[str, Any]:
         try:
-            await take_turn()
             if self._is_in_triggerer and self.cancel_on_kill:
                 warm_up_supervisor(self.task_instance)
             return await self._wait()

@@ -93,13 +93,13 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
     """Polls and looks come forty times as soon: unit tests hold the delays, on a virtual clock."""
     for module, name in (
         (cancel, "END_POLL_SECONDS"),
-        (follow, "MIN_DELAY_SECONDS"),
-        (follow, "FIRST_DELAY_SECONDS"),
+        (follow, "MIN_POLL_SECONDS"),
+        (follow, "FIRST_POLL_SECONDS"),
         (forward_logs, "LATENESS_MARGIN_SECONDS"),
         (forward_logs, "MAX_DRAIN_PAUSE_SECONDS"),
         (forward_logs, "MIN_QUIET_SECONDS"),
-        (named_run, "MIN_DELAY_SECONDS"),
-        (session, "FIRST_DELAY_SECONDS"),
+        (named_run, "MIN_POLL_SECONDS"),
+        (session, "FIRST_LOOK_SECONDS"),
         (submit, "LOOK_AGAIN_DELAYS"),
     ):
         seconds = vars(module)[name]

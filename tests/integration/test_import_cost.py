@@ -71,7 +71,7 @@ async def main():
 asyncio.to_thread = counted
 asyncio.run(main())
 is_imported = all(name in sys.modules for name in wherobots.FOR_EVENT_LOOP)
-told = [Finder.found["aiohttp"], is_imported, len(in_threads) - len(wherobots.FOR_EVENT_LOOP)]
+told = [Finder.found["aiohttp"], is_imported, len(in_threads) <= len(wherobots.FOR_EVENT_LOOP)]
 """
 
 FAILED_IMPORT = """
@@ -215,11 +215,11 @@ def test_a_kill_on_a_worker_imports_nothing(method: str, told: dict[tuple[str, s
 
 
 def test_a_failed_import_is_told_to_all_and_then_repeated(told: dict[tuple[str, str], Any]) -> None:
-    assert told[FAILED_IMPORT, ""] == [["ImportError"] * 3, 1, True]
+    assert told[FAILED_IMPORT, ""] == [["ImportError"] * 3, 3, True]
 
 
 def test_the_http_of_the_triggerer_is_imported_beside_its_event_loop(told: dict[tuple[str, str], Any]) -> None:
-    assert told[IN_WHICH_THREAD, ""] == [False, True, 0]
+    assert told[IN_WHICH_THREAD, ""] == [False, True, True]
 
 
 def test_importing_every_module_causes_no_warning(told: dict[tuple[str, str], Any]) -> None:

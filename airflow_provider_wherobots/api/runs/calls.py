@@ -74,7 +74,6 @@ def get_run_logs(run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | 
         params,
         date=LogPage.with_date,
         max_bytes=MAX_LOG_PAGE_BYTES,
-        may_hang=True,
     )
 
 

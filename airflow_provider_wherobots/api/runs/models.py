@@ -8,6 +8,7 @@ Source: the schemas of the OpenAPI description. Where older documents differ, bo
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import chain
@@ -199,15 +200,26 @@ class Run:
 
 @dataclass(frozen=True, slots=True)
 class RunPage:
-    """One page of List Runs, in the service's order (undocumented: sort where it matters)."""
+    """One page of List Runs, in the service's order (undocumented: sort where it matters).
+
+    :param left_out: how many of its runs have no id or no status.
+    """
 
     items: tuple[Run, ...]
     next_page: str | None = None
+    left_out: int = 0
 
     @classmethod
     def from_json(cls, data: Any) -> RunPage:
         """Read a ``CursorPage`` of runs."""
-        return cls(tuple(map(Run.from_json, data["items"])), _text(data.get("next_page")))
+        given = _items(data)
+        runs = []
+        for item in given:
+            with suppress(ValueError):
+                runs.append(Run.from_json(item))
+        if given and not runs:
+            raise ValueError("none of the runs has an id and a status")
+        return cls(tuple(runs), _text(data.get("next_page")), len(given) - len(runs))
 
 
 class LogLine(NamedTuple):
@@ -242,25 +254,30 @@ class LogPage:
     :param next_page: the next cursor exactly as received; None while there are no more lines *yet*.
     :param current_page: echo of the cursor sent, or None.
     :param date: the header ``Date`` of the response, or None. It is parsed on access, because few pages need it.
+    :param left_out: how many items of this page have no text.
     """
 
     lines: tuple[Line, ...]
     next_page: str | int | None = None
     current_page: str | int | None = None
     date: str | None = None
+    left_out: int = 0
 
     @classmethod
     def from_json(cls, data: Any) -> LogPage:
         """Read a ``LogsResponse``."""
+        given = _items(data)
+        lines = _lines(given)
         return cls(
-            lines=_lines(data["items"]),
+            lines=lines,
             next_page=_cursor(data.get("next_page")),
             current_page=_cursor(data.get("current_page")),
+            left_out=len(given) - len(lines),
         )
 
     def with_date(self, date: str) -> LogPage:
         """Return the page with the header ``Date`` of its response."""
-        return LogPage(self.lines, self.next_page, self.current_page, date)
+        return LogPage(self.lines, self.next_page, self.current_page, date, self.left_out)
 
     @property
     def responded_at(self) -> float | None:
@@ -348,11 +365,23 @@ def _raw(value: Any) -> str:
     return value if isinstance(value, str) else str(value or "")
 
 
+def _items(data: Any) -> list[Any]:
+    items = data["items"]
+    if not isinstance(items, list):
+        raise ValueError(f"the items of a page must be a list, not {type(items).__name__}")
+    return items
+
+
 _READ_LINE = itemgetter("timestamp", "raw")
 
 
-def _lines(items: Any) -> tuple[Line, ...]:
-    lines = tuple(map(_READ_LINE, items))
+def _lines(items: list[Any]) -> tuple[Line, ...]:
+    try:
+        lines = tuple(map(_READ_LINE, items))
+    except (KeyError, TypeError):
+        lines = tuple(
+            (item.get("timestamp"), item["raw"]) for item in items if isinstance(item, dict) and "raw" in item
+        )
     if set(map(type, chain.from_iterable(lines))) <= {str}:
         return lines
     return tuple([(_timestamp(timestamp), _raw(raw)) for timestamp, raw in lines])

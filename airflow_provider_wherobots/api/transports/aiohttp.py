@@ -22,10 +22,10 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.transports.environment import (
+    UNRESOLVED_HINT,
     Proxy,
     UnusableCaBundleError,
     describe_route,
-    describe_unresolved,
     is_plain_http,
     proxy_for,
 )
@@ -117,8 +117,9 @@ def words_of(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return str(error.certificate_error)
     if isinstance(error, aiohttp.ClientConnectorError):
-        is_unresolved = isinstance(error.os_error, socket.gaierror)
-        return describe_unresolved(error.host, error.os_error) if is_unresolved else str(error.os_error)
+        if isinstance(error.os_error, socket.gaierror):
+            return f"Failed to resolve {error.host!r} ({error.os_error}); {UNRESOLVED_HINT}"
+        return str(error.os_error)
     # A `ClientResponseError` would show the URL again.
     text = error.message if isinstance(error, aiohttp.ClientResponseError) else str(error)
     return text or ("timed out" if isinstance(error, TimeoutError) else type(error).__name__)

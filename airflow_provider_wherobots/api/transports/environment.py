@@ -17,6 +17,8 @@ from requests.utils import DEFAULT_CA_BUNDLE_PATH, should_bypass_proxies
 from airflow_provider_wherobots.api.endpoint import is_loopback
 from airflow_provider_wherobots.api.errors import ProxySettingError
 
+UNRESOLVED_HINT = "the name may be wrong"
+"""What to do about a host without an address."""
 _PLAIN_HTTP = ("WRONG_VERSION_NUMBER", "record layer failure")
 """What OpenSSL reports, depending on its version, when a server responds in plain http."""
 
@@ -66,10 +68,6 @@ def proxy_for(operation: str, base_url: str) -> Proxy | None:
 def describe_route(address: str, proxy: Proxy | None) -> str:
     """Name a host, and the proxy before it, for messages."""
     return address if proxy is None else f"{address} through the proxy {proxy.url}"
-
-
-def describe_unresolved(host: str, error: object) -> str:
-    return f"Failed to resolve {host!r} ({error}); the name may be wrong"
 
 
 def is_plain_http(error: object) -> bool:

@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError, Future
 from contextlib import suppress
-from os import getpid
 from threading import Thread
 from typing import Any, TypeVar
 
@@ -35,8 +34,6 @@ class SocketThread:
         self._thread: Thread | None = None
         self._socket: SqlSocket | None = None
         self._waiting: Future[Any] | None = None
-        self._process = getpid()
-        self._inherited: object = None
 
     def connect(self, endpoint: Endpoint, url: str, seconds: float) -> None:
         """Open a WebSocket in place of the open one."""
@@ -68,7 +65,6 @@ class SocketThread:
 
     def disconnect(self) -> None:
         """Close the open WebSocket, if one is open. Never raises."""
-        self._leave_to_the_parent()
         found, self._socket = self._socket, None
         if found is not None:
             with suppress(Exception):
@@ -83,15 +79,7 @@ class SocketThread:
             loop.call_soon_threadsafe(loop.stop)
             thread.join(SLACK_SECONDS)
 
-    def _leave_to_the_parent(self) -> None:
-        """After a fork, leave the WebSocket to the parent, which has the thread. Kept, so that nothing ends it here."""
-        if self._process != getpid():
-            self._inherited = self._loop, self._thread, self._socket
-            self._loop = self._thread = self._socket = None
-            self._process = getpid()
-
     def _open_socket(self) -> SqlSocket:
-        self._leave_to_the_parent()
         if self._socket is None:
             raise NotWrittenError("sqlSession", "no WebSocket is open")
         return self._socket

@@ -50,6 +50,7 @@ from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
 WRITE_SECONDS = 30.0
 """How long writing a message may take."""
 CLOSE_SECONDS = 1.0
+"""How long the session may take to confirm a close, which nobody needs."""
 LARGE_FRAME_BYTES = 1_000_000
 """A larger frame is decoded in a thread, so that the event loop is not blocked."""
 FRAMES_PER_TURN = 20

@@ -26,7 +26,7 @@ REFUSED_SECONDS = 60.0
 """How long the session's host can refuse connections: a session that is ready may accept them a moment later, and one
 that has ended never does."""
 ATTEMPT_SECONDS = 20.0
-MAX_DELAY_SECONDS = 10.0
+MAX_RECONNECT_SECONDS = 10.0
 """The longest pause between two attempts: after two minutes the session cancels what no connection is attached to."""
 LASTING_SECONDS = 30.0
 """How long a connection must have lasted for the next one to be opened at once, and not after a growing pause."""
@@ -92,7 +92,7 @@ class Connector:
                 yield from self._ask_service(clock)
             left = yield from self._left(failure, clock.seconds)
             if self._attempts:
-                growing = growing_delay(self._attempts, longest=MAX_DELAY_SECONDS)
+                growing = growing_delay(self._attempts, longest=MAX_RECONNECT_SECONDS)
                 pause = min(max(growing, failure.retry_after or 0.0), left, within)
         self._attempts += 1
         if pause:

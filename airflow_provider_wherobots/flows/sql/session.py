@@ -17,6 +17,7 @@ from airflow_provider_wherobots.flows.retry import (
     CANCEL_BUDGET_SECONDS,
     DEFAULT_MAX_OUTAGE_SECONDS,
     JITTER,
+    MIN_FAILED_POLLS,
     REFUSED_SECONDS,
     Outage,
     at_most,
@@ -26,9 +27,14 @@ from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 from airflow_provider_wherobots.stored import StoredOptions
 
 DEFAULT_SESSION_WAIT_TIMEOUT = 900.0
-FIRST_DELAY_SECONDS = 1.0
-MAX_DELAY_SECONDS = 5.0
-GROWTH = 1.5
+FIRST_LOOK_SECONDS = 1.0
+"""The pause before the second look at a session: one that is shared may be ready at once."""
+MAX_LOOK_SECONDS = 5.0
+"""The longest pause between two looks: a session takes minutes to start."""
+LOOK_GROWTH = 1.5
+"""How much longer each of these pauses is than the one before."""
+MIN_STOP_PAUSE_SECONDS = 0.5
+"""A stop that has less time than this before its next attempt is given up."""
 APPEARANCE_SECONDS = 60.0
 """How long a session that was just requested may be unknown to the service, or null."""
 MAX_REQUESTS = 12
@@ -114,8 +120,8 @@ def request_session(
         # A request that makes a new one each time shares none.
         if not requests_left or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
             break
-        yield Note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_DELAY_SECONDS:g} s")
-        yield Sleep(MAX_DELAY_SECONDS, JITTER)
+        yield Note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_LOOK_SECONDS:g} s")
+        yield Sleep(MAX_LOOK_SECONDS, JITTER)
     if asked.fallback:
         reason = words.short(asked.fallback)
         yield Note(logging.WARNING, f"No new SQL session was started ({reason}): {session} of the same user is shared")
@@ -159,8 +165,8 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     moment = yield from clock.read()
     wait = options.begun(moment)
     waited = 0.0 if options.since is None else max(0.0, moment - options.since)
-    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS), _StatusNotes(session_id, waited)
-    delay, refusal = FIRST_DELAY_SECONDS, None
+    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS), _StatusNotes(session_id, waited)
+    delay, refusal = FIRST_LOOK_SECONDS, None
     while True:
         left = wait.left(waited + clock.seconds, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
@@ -192,7 +198,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         pause = at_most(left, pause)
         yield pause
         moment = yield from clock.read(pause.seconds * (1 + pause.jitter))
-        delay = min(MAX_DELAY_SECONDS, delay * GROWTH)
+        delay = min(MAX_LOOK_SECONDS, delay * LOOK_GROWTH)
 
 
 def obtain_session(
@@ -244,11 +250,11 @@ def stop_session(
         except (NotFoundError, ConflictError) as error:
             yield from clock.read(longest)
             left = min(appearance_seconds, budget_seconds) - clock.seconds
-            if isinstance(error, ConflictError) or left <= FIRST_DELAY_SECONDS:
+            if isinstance(error, ConflictError) or left <= FIRST_LOOK_SECONDS:
                 yield Note(logging.INFO, f"{session} need not be stopped: {error}")
                 return True
-            yield Sleep(FIRST_DELAY_SECONDS)
-            yield from clock.read(FIRST_DELAY_SECONDS)
+            yield Sleep(FIRST_LOOK_SECONDS)
+            yield from clock.read(FIRST_LOOK_SECONDS)
         except WherobotsApiError as error:
             yield from clock.read(longest)
             left = budget_seconds - clock.seconds
@@ -256,7 +262,7 @@ def stop_session(
                 pause = min(outage.failed(error, clock.seconds), left / 2)
             except WherobotsApiError:
                 pause = 0.0
-            if pause < FIRST_DELAY_SECONDS / 2:
+            if pause < MIN_STOP_PAUSE_SECONDS:
                 yield Note(
                     logging.WARNING,
                     f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "

@@ -67,7 +67,7 @@ import sys
 from airflow_provider_wherobots.cli import main, runs
 from airflow_provider_wherobots.flows import follow
 
-runs.FOLLOW_INTERVAL_SECONDS = follow.MIN_DELAY_SECONDS = 0.2
+runs.FOLLOW_INTERVAL_SECONDS = follow.MIN_POLL_SECONDS = 0.2
 sys.exit(main.main())
 """
 

@@ -315,12 +315,12 @@ def test_the_outputs_of_a_mapped_task_are_a_list(conn_id: str) -> None:
 def test_a_retry_re_attaches_to_the_run_of_the_same_script(
     conn_id: str, control: ControlClient, said: Callable[[], str], tmp_path: Path
 ) -> None:
-    ti, over = TaskInstance(), tmp_path / "over"
+    ti, over = TaskInstance(max_tries=2), tmp_path / "over"
     first, second = (operator_of(functions.waits.override(retries=2), str(over)) for _ in range(2))
     first.render_template_fields(given(ti))
     with pytest.raises(TaskDeferred):
         first.execute(given(ti))
-    ti.try_number, ti.max_tries = 2, 2
+    ti.try_number = 2
     run_id = ti.xcoms["run_id"]
     second.render_template_fields(given(ti))
     with pytest.raises(TaskDeferred) as caught:

@@ -1,4 +1,4 @@
-"""A connection that a trigger cannot read for a while, and one whose key is changed while many triggers use it."""
+"""A connection that a trigger cannot read for a while."""
 
 import asyncio
 import logging
@@ -14,9 +14,7 @@ from airflow_provider_wherobots.api.errors import NotSentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.compat import Connection
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-from airflow_provider_wherobots.flows.effects import attempt
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.hooks import recent_connections
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers import guarded, run
@@ -59,7 +57,7 @@ def away(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
     def make(until: float, **fields: Any) -> Away:
         given: dict[str, Any] = {"conn_type": "wherobots", "host": server.url, "password": API_KEY, **fields}
         it = Away(until, lambda: Connection(conn_id="wherobots_default", **given))
-        monkeypatch.setattr(recent_connections, "get_async_connection", it.read)
+        monkeypatch.setattr(hook_module, "get_async_connection", it.read)
         monkeypatch.setattr(hook_module, "time", it)
         # The local server sleeps too, in the same process.
         monkeypatch.setattr(hook_module, "asyncio", SimpleNamespace(**{**vars(asyncio), "sleep": it.sleep}))
@@ -174,7 +172,7 @@ def test_a_kill_does_not_wait_for_a_read_that_never_ends(
     async def never(conn_id: str) -> None:
         await asyncio.Event().wait()
 
-    monkeypatch.setattr(recent_connections, "get_async_connection", never)
+    monkeypatch.setattr(hook_module, "get_async_connection", never)
     monkeypatch.setattr(guarded, "CANCEL_BUDGET_SECONDS", 0.1)
     killed(WherobotsRunTrigger(conn_id, FOLLOW), monkeypatch)
     assert "NotSentError: connection 'wherobots_default': cannot be read: TimeoutError" in said()
@@ -195,52 +193,6 @@ def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cance
     assert left == [guarded.CANCEL_BUDGET_SECONDS - 7]
 
 
-def test_a_changed_key_is_read_a_few_times_for_hundreds_of_triggers_and_each_goes_on_with_it(
-    conn_id: str, server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    reads: list[str] = []
-    refused, all_began, all_refused = 0, asyncio.Barrier(200), asyncio.Event()
-
-    async def read(conn_id: str) -> Any:
-        reads.append(conn_id)
-        if len(reads) == 1:
-            return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password="old-key")
-        # The first read that begins after a refusal takes until all triggers were refused.
-        await all_refused.wait()
-        return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password=API_KEY)
-
-    read_again = WherobotsHook._read_async
-
-    async def count_and_read_again(hook: WherobotsHook, *arguments: Any, **since: Any) -> Any:
-        nonlocal refused
-        if since:
-            refused += 1
-            if refused == 200:
-                asyncio.get_running_loop().call_soon(all_refused.set)
-        return await read_again(hook, *arguments, **since)
-
-    monkeypatch.setattr(recent_connections, "get_async_connection", read)
-    monkeypatch.setattr(recent_connections, "SHARED_SECONDS", 600.0)
-    monkeypatch.setattr(WherobotsHook, "_read_async", count_and_read_again)
-    run_id = control.create_run("followed-by-hundreds")["id"]
-
-    async def follow() -> tuple[str, str]:
-        hook = WherobotsHook(conn_id)
-        async with hook.async_driver() as driver:
-            assert hook.settings.endpoint.api_key == "old-key"
-            await all_began.wait()
-            # No time has to pass between the starts of two reads.
-            monkeypatch.setattr(recent_connections, "SHARED_SECONDS", 0.0)
-            found = await driver.run(attempt(calls.get_run(run_id)))
-        return found.id, hook.settings.endpoint.api_key
-
-    async def follow_all() -> list[tuple[str, str]]:
-        return await asyncio.gather(*(follow() for _ in range(200)))
-
-    assert asyncio.run(follow_all()) == [(run_id, API_KEY)] * 200
-    assert (len(reads), refused) == (3, 200)
-
-
 def test_a_connection_that_cannot_be_read_after_a_refusal_is_an_outage_of_the_flow(
     away: Callable[..., Away], server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -255,8 +207,7 @@ def test_a_connection_that_cannot_be_read_after_a_refusal_is_an_outage_of_the_fl
         key = API_KEY if len(reads) > 2 else "old-key"
         return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password=key)
 
-    monkeypatch.setattr(recent_connections, "get_async_connection", read)
-    monkeypatch.setattr(recent_connections, "SHARED_SECONDS", 0.0)
+    monkeypatch.setattr(hook_module, "get_async_connection", read)
     follow = {"run_id": run_id, "started_at": time.time(), "poll_logs": False}
     assert events_of(WherobotsRunTrigger("wherobots_default", follow))["ending"] == "completed"
     assert len(reads) == 3
@@ -281,8 +232,7 @@ def test_a_connection_that_is_being_changed_is_an_outage_of_the_flow_too(
         return read(conn_id)
 
     monkeypatch.setattr(WherobotsHook, "get_connection", staticmethod(read))
-    monkeypatch.setattr(recent_connections, "get_async_connection", read_async)
-    monkeypatch.setattr(recent_connections, "SHARED_SECONDS", 0.0)
+    monkeypatch.setattr(hook_module, "get_async_connection", read_async)
     hook, flow = WherobotsHook(), send(calls.get_run(run_id), 60.0)
 
     async def run_in_event_loop() -> Any:

@@ -15,7 +15,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from tests.support.statsd_server import StatsdServer, parsed
 from wherobots_local.control.client import ControlClient
 
@@ -78,9 +78,10 @@ def test_a_retry_that_re_attaches_counts_and_measures_the_end(
 ) -> None:
     over = tmp_path / "over"
     run_python = {"uri": "s3://jobs/until.py", "args": [str(over)]}
-    deferral_of(task(run_python=run_python), TaskInstance())
+    first = TaskInstance(max_tries=2)
+    deferral_of(task(run_python=run_python), first)
     assert statsd.received() == []
-    again = TaskInstance(try_number=2, max_tries=2)
+    again = next_try(first)
     retry = task(run_python=run_python, retries=2)
     deferred = deferral_of(retry, again)
     over.touch()

@@ -24,6 +24,7 @@ from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
 from tests.integration.support import TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
@@ -101,16 +102,6 @@ def test_a_cancel_that_fails_again_does_not_hide_a_timeout(operator: Operator, m
     assert ti.xcoms["run_summary"] == {"run_id": "r1"}
 
 
-def test_so_is_the_second_run_of_an_unanswered_create(operator: Operator, control: ControlClient) -> None:
-    task, ti = operator(run_python=WAIT), TaskInstance(2)
-    deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
-    task.hook.create_run({"name": task.hook.get_run(run_id).name, "runPython": WAIT})
-    with pytest.raises(WherobotsUnavailableException, match="was cancelled, because no retry follows"):
-        resume(task, ti, deferred, Outcome(Ending.GAVE_UP, run_id, "RUNNING", ended_at=time.time()).to_event())
-    counts = control.counts()
-    assert (counts["cancels_received"], counts["cancels_effective"]) == (2, 2)
-
-
 def test_that_it_could_not_be_cancelled_is_said(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
 ) -> None:
@@ -131,12 +122,18 @@ def unreadable(conn_id: str) -> Any:
 
 @pytest.mark.parametrize(("retries", "left"), [(1, 1), (0, 0)], ids=["a retry follows", "the last try"])
 def test_what_the_last_try_may_have_created_is_cancelled(
-    operator: Operator, control: ControlClient, retries: int, left: int
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, retries: int, left: int
 ) -> None:
     """The answer to the create is lost, and List Runs fails until the try has given up."""
     control.add_fault("createJobRun", "lose_answer", times=1)
-    control.add_fault("listJobRuns", {"type": "status", "status": 403}, times=1)
     task = operator(run_python=WAIT, retries=retries, max_outage_seconds=0)
+    refused = {"type": "status", "status": 503}
+
+    def fail_the_look(operation: str) -> None:
+        if operation == "listJobRuns" and not control.requests("createJobRun"):
+            control.add_fault("listJobRuns", refused, times=1)
+
+    once_answered(fail_the_look, monkeypatch)
     with pytest.raises(WherobotsException):
         task.execute(context(TaskInstance(max_tries=retries)))
     assert control.counts()["creates_effective"] == 1

@@ -86,7 +86,8 @@ def test_a_re_attached_run_has_its_result(operator: Callable[..., WherobotsRunOp
     over = tmp_path / "over"
     script = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0, str(over)]}
     task = operator(run_python=script, name="result-test", retries=1, return_result=True)
-    first, second = Counting(), Counting(try_number=2)
+    first = Counting()
+    second = Counting(try_number=2, store=first.store)
     for ti in (first, second):
         deferred = deferral_of(task, ti)
     over.touch()

@@ -154,7 +154,7 @@ def test_a_stop_that_fails_is_told_and_may_be_retried(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     session_id = start().execute(context(TaskInstance()))
-    monkeypatch.setattr(session_flows, "FIRST_DELAY_SECONDS", 1000.0)
+    monkeypatch.setattr(session_flows, "FIRST_LOOK_SECONDS", 1000.0)
     control.add_fault("deleteSqlSession", {"type": "status", "status": 503})
     with pytest.raises(WherobotsUnavailableException, match="could not be stopped"):
         stop(session_id)
@@ -211,7 +211,7 @@ NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more s
 def test_a_full_organization_is_waited_for_and_a_long_wait_is_deferred(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch, status: int, hold_seconds: float
 ) -> None:
-    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(quota, "HOLD_SECONDS", hold_seconds)
     control.add_fault("createSqlSession", {"type": "status", "status": status, "body": NO_ROOM}, times=2)
     session_id, triggers = run_to_end(start(deferrable=True), TaskInstance(task_id="start"))
@@ -221,7 +221,7 @@ def test_a_full_organization_is_waited_for_and_a_long_wait_is_deferred(
 
 
 def test_a_statement_waits_for_quota_too(start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM}, times=1)
     rows, triggers = run_to_end(WherobotsSqlOperator(task_id="task", sql="SELECT 1", deferrable=True), TaskInstance())
@@ -231,7 +231,7 @@ def test_a_statement_waits_for_quota_too(start: Start, control: ControlClient, m
 def test_a_retry_still_knows_after_its_wait_that_the_try_before_has_sent_nothing(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM}, times=2)
     tasks, ti = [], TaskInstance()
@@ -248,7 +248,7 @@ def test_a_retry_still_knows_after_its_wait_that_the_try_before_has_sent_nothing
 def test_a_wait_for_quota_has_one_limit_for_all_its_deferrals(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 0.1)
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_QUOTA_WAIT_SECONDS", "1")
     control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM})
@@ -282,7 +282,7 @@ def test_a_full_organization_at_the_execution_timeout_is_a_timeout(
 def test_a_session_that_is_being_stopped_is_not_taken(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(session_flows, "MAX_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(session_flows, "MAX_LOOK_SECONDS", 0.1)
     ending = start().execute(context(TaskInstance(task_id="start")))
     stop(ending)
     location = {"Location": f"/sql/session/{ending}"}
@@ -294,7 +294,7 @@ def test_a_session_that_is_being_stopped_is_not_taken(
 def test_a_named_session_that_is_unknown_is_told_at_once(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
-    monkeypatch.setattr(session_flows, "FIRST_DELAY_SECONDS", 0.1)
+    monkeypatch.setattr(session_flows, "FIRST_LOOK_SECONDS", 0.1)
     task = WherobotsSqlOperator(task_id="task", sql="SELECT 1", session_id="gone", deferrable=deferrable)
     with pytest.raises(WherobotsSqlSessionException, match="does not know SQL session gone"):
         run_to_end(task, TaskInstance())

@@ -429,8 +429,8 @@ def test_a_retry_that_is_resumed_starts_over(sensor: Make, control: ControlClien
     run_id = started_run(control)
     end(control, run_id)
     ti = TaskInstance(try_number=2)
-    ti.xcoms = {"begun_try-1": True, "run_id": "of the first try"}
-    assert sensor(run_id=run_id).resume_execution("execute_complete", {"event": {}}, context(ti)) == run_id
+    stored = {"event": {}, "try_number": 1}
+    assert sensor(run_id=run_id).resume_execution("execute_complete", stored, context(ti)) == run_id
     assert ti.xcoms["run_id"] == run_id
 
 
@@ -448,7 +448,7 @@ def test_a_resumed_retry_that_pokes_again_and_again_counts_from_its_own_start(
     monkeypatch.setattr(BaseSensorOperator, "execute", lambda task, context: task.poke(context))
     run_id = started_run(control)
     ti = TaskInstance(try_number=2)
-    ti.start_date, ti.xcoms = datetime.now(UTC) - timedelta(hours=1), {"begun_try-1": True}
+    ti.start_date = datetime.now(UTC) - timedelta(hours=1)
     task = sensor(run_id=run_id, deferrable=False, mode="reschedule", execution_timeout=timedelta(minutes=5))
     deadlines = []
 
@@ -457,7 +457,7 @@ def test_a_resumed_retry_that_pokes_again_and_again_counts_from_its_own_start(
         return False, None
 
     monkeypatch.setattr(SensorTry, "check_once", check_once)
-    task.resume_execution("execute_complete", {"event": {}}, context(ti))
+    task.resume_execution("execute_complete", {"event": {}, "try_number": 1}, context(ti))
     assert [deadline is not None and deadline > time.time() for deadline in deadlines] == [True]
 
 

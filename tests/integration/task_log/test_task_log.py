@@ -18,7 +18,8 @@ from typing import Any
 import pytest
 from airflow.utils.log.file_task_handler import _interleave_logs
 
-from airflow_provider_wherobots.hooks import recent_connections, wherobots
+from airflow_provider_wherobots.compat import get_async_connection
+from airflow_provider_wherobots.hooks import wherobots
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from airflow_provider_wherobots.task_log import resume
 from airflow_provider_wherobots.task_log.entries import (
@@ -351,13 +352,13 @@ def test_no_line_is_shown_twice_though_a_trigger_could_not_read_the_connection_a
         trigger.task_instance = ti
         failures = [OSError("the API server is starting")] * (number == unlucky)
 
-        async def recent_connection(*arguments: Any, **keywords: Any) -> Any:
+        async def read(conn_id: str) -> Any:
             if failures:
                 raise failures.pop()
-            return await recent_connections.recent_connection(*arguments, **keywords)
+            return await get_async_connection(conn_id)
 
         monkeypatch.setattr(type(trigger), "log", log_to(path))
-        monkeypatch.setattr(wherobots, "recent_connection", recent_connection)
+        monkeypatch.setattr(wherobots, "get_async_connection", read)
         following = asyncio.create_task(first_of(trigger.run()))
         async with asyncio.timeout(60):
             while number == 1 and lines[-1] not in path.read_text():  # noqa: ASYNC110

@@ -35,7 +35,7 @@ def fill(control: ControlClient, times: int | None = None, status: int = 403) ->
 
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quota, "FIRST_DELAY_SECONDS", 0.2)
+    monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 0.2)
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])

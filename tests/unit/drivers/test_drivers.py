@@ -48,7 +48,7 @@ from airflow_provider_wherobots.flows.effects import (
     Send,
     Sleep,
 )
-from airflow_provider_wherobots.flows.retry import FIRST_DELAY_SECONDS
+from airflow_provider_wherobots.flows.retry import MIN_RETRY_AFTER_SECONDS
 from airflow_provider_wherobots.flows.submit import UnclearCreateError, submit_run
 from airflow_provider_wherobots.logs.records import LogRecord
 from tests.unit.drivers.stopping import stop_from
@@ -490,7 +490,7 @@ def test_a_prefetch_that_the_key_held_back_is_sent_when_it_is_wanted(monkeypatch
         yield Prefetch(CALL)
         yield Forward([LogRecord(None, logging.INFO, line) for line in "abc"])
         assert len(driven.transport.sent) == 1
-        seconds[0] += FIRST_DELAY_SECONDS + 0.2
+        seconds[0] += MIN_RETRY_AFTER_SECONDS + 0.2
         run: Run = yield Send(CALL)
         return run.status
 

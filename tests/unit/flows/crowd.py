@@ -67,7 +67,7 @@ class Sent:
     number: int
     call: Call[Any]
     at: float
-    refused: bool
+    refusal: RateLimitedError | None
 
 
 class Crowd:
@@ -131,7 +131,7 @@ class Crowd:
 
     def _arrive(self, number: int, call: Call[Any]) -> Any:
         refusal = self._allowance.refusal(call.operation, self.now)
-        self.sent.append(Sent(number, call, self.now, refusal is not None))
+        self.sent.append(Sent(number, call, self.now, refusal))
         return refusal or self._answer(call, START + self.now)
 
 

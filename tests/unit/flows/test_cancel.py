@@ -224,7 +224,7 @@ def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
     service = FakeService()
     service.add_run(NAME, START)
     limits = RateLimits()
-    limits.of(KEY).refused(calls.get_run("r0"), {}, RateLimitedError("getJobRun", 429, retry_after=60.0), 0.0)
+    limits.of(KEY).refused(calls.get_run("r0"), RateLimitedError("getJobRun", 429, retry_after=60.0), 0.0)
     script = Script(service, limits=limits)
     assert script.run(cancel_runs_by_suffix(SUFFIX)) == ["run0"]
     assert script.elapsed < 1.0

@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.drivers.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.poll_delays import MIN_DELAY_SECONDS
+from airflow_provider_wherobots.flows.poll_delays import MIN_POLL_SECONDS
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from tests.unit.flows.script import START, Answer, Hang, Script
 
@@ -116,7 +116,7 @@ def test_following_ends_within_the_deadline_plus_one_poll_and_the_cancel_budget(
     outcome, script = follow(service, options, jitter=jitter, reload=lambda: key_rotates)
     # A poll is one status and one log request, each sent twice if a key is refused and another one is there.
     sendings = 2 if key_rotates else 1
-    one_poll = 2 * sendings * (ONE_REQUEST + LATENCY) + MIN_DELAY_SECONDS
+    one_poll = 2 * sendings * (ONE_REQUEST + LATENCY) + MIN_POLL_SECONDS
     assert script.elapsed <= max(0.0, deadline) + one_poll + CANCEL_BUDGET_SECONDS + LATENCY
     assert outcome.run_id == "run0"
     assert outcome == Outcome.from_event(json.loads(json.dumps(outcome.to_event())))

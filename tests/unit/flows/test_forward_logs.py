@@ -242,6 +242,15 @@ def test_a_failing_log_is_one_warning_and_one_word_when_it_works_again() -> None
     assert texts(script.records) == ["line 0"]
 
 
+def test_items_without_a_text_are_left_out_and_told_once() -> None:
+    page = LogPage((LogLine("1", "line 0"),), left_out=2)
+    script, forwarder = Script(always(page)), LogForwarder("run0")
+    for _ in range(2):
+        script.run(forwarder.catch_up(script.now + 10))
+    assert texts(script.records) == ["line 0"]
+    assert script.notes == [Note(logging.WARNING, "Items of the run's log without a text are left out (2 so far)")]
+
+
 def test_a_log_that_does_not_exist_yet_is_no_matter() -> None:
     script = Script(answers(NotFoundError("getJobRunLogs", 404), LogPage((LogLine("1", "a"),))))
     forwarder = LogForwarder("r1")

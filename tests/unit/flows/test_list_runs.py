@@ -1,15 +1,23 @@
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import NotFoundError, ResponseLostError, ServerError
+from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.errors import (
+    NotFoundError,
+    ResponseLostError,
+    ResponseTooLargeError,
+    ServerError,
+)
 from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
 from airflow_provider_wherobots.flows.cancel import await_ends
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.list_runs import MAX_PAGES, find_runs, list_active_runs, list_runs
+from airflow_provider_wherobots.flows.list_runs import MAX_RUNS, PAGE_SIZE, find_runs, list_active_runs, list_runs
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation
 
@@ -38,8 +46,50 @@ def test_all_pages_up_to_the_limit_newest_first(limit: int | None, listed: int, 
 
 
 def test_a_list_may_have_more_pages_than_the_runs_of_a_name() -> None:
-    runs, _ = Script(service_with(MAX_PAGES + 2, page_size=1)).run(list_runs(max_outage_seconds=10))
-    assert len(runs) == MAX_PAGES + 2
+    runs, _ = Script(service_with(MAX_RUNS // PAGE_SIZE + 2, page_size=1)).run(list_runs(max_outage_seconds=10))
+    assert len(runs) == MAX_RUNS // PAGE_SIZE + 2
+
+
+def too_large_above(size: int, runs: int) -> Answer:
+    """Many runs, of which so many fit into one response."""
+
+    def answer(call: Call[Any], moment: float) -> RunPage:
+        params = dict(call.params)
+        asked, first = int(params["size"]), int(params.get("cursor", "0"))
+        if asked > size:
+            raise ResponseTooLargeError(call.operation, call.max_bytes)
+        shown = range(first, min(first + asked, runs))
+        cursor = str(first + asked) if first + asked < runs else None
+        return RunPage(tuple(Run(f"run{n}", f"{n}{SUFFIX}", "RUNNING") for n in shown), cursor)
+
+    return answer
+
+
+@pytest.mark.parametrize("flow", [lambda: list_runs(max_outage_seconds=10), lambda: find_runs(SUFFIX)])
+def test_a_page_that_is_too_large_is_requested_in_smaller_ones(flow: Callable[[], Flow[Any]]) -> None:
+    script = Script(too_large_above(30, runs=180))
+    found = script.run(flow())
+    runs = found[0] if isinstance(found, tuple) else found
+    assert len({run.id for run in runs}) == 180
+    assert [dict(sent.call.params)["size"] for sent in script.sent[:3]] == ["100", "50", "25"]
+    assert script.sleeps == []
+
+
+def test_a_single_run_that_is_too_large_is_an_error() -> None:
+    with pytest.raises(ResponseTooLargeError):
+        Script(too_large_above(0, runs=1)).run(find_runs(SUFFIX))
+
+
+@pytest.mark.parametrize("flow", [lambda: list_runs(max_outage_seconds=10), lambda: find_runs(SUFFIX)])
+def test_runs_that_cannot_be_read_are_left_out_and_counted(flow: Callable[[], Flow[Any]]) -> None:
+    script = Script(always(RunPage((Run("run0", NAME, "RUNNING"),), left_out=2)))
+    found = script.run(flow())
+    assert [run.id for run in (found[0] if isinstance(found, tuple) else found)] == ["run0"]
+    (note,) = script.notes
+    assert (note.level, note.text) == (
+        logging.WARNING,
+        "listJobRuns: 2 of the runs listed have no id or no status, and are left out",
+    )
 
 
 def test_what_is_asked_for_is_sent() -> None:
@@ -183,7 +233,7 @@ def test_pages_without_end_are_given_up() -> None:
     counter = iter(range(10_000))
     script = Script(lambda call, moment: RunPage((), next_page=f"c{next(counter)}"))
     assert script.run(find_runs(SUFFIX)) == []
-    assert len(script.sent) == MAX_PAGES
+    assert len(script.sent) == MAX_RUNS // PAGE_SIZE
 
 
 def test_a_failed_look_up_is_the_callers_to_judge() -> None:

@@ -186,17 +186,17 @@ def test_an_outage_is_tolerated_and_said_once() -> None:
     script = Script(service)
     assert isinstance(script.run(await_run(NAMED, options())), Run)
     assert len([note for note in script.notes if note.level == logging.WARNING]) == 1
-    assert {pause.jitter for pause in script.pauses} == {0.2}
+    assert min(pause.jitter for pause in script.pauses) > 0
     assert script.notes[-1] == Note(logging.INFO, "The Runs API responds again, after 7 failed attempts")
 
 
-def test_a_limited_key_is_waited_for_without_jitter() -> None:
+def test_a_limited_key_is_waited_for() -> None:
     service, limits = FakeService(), RateLimits()
     service.add_run(NAME, START)
-    limits.of(KEY).refused(calls.get_run("r0"), {}, RateLimitedError("getJobRun", 429, retry_after=1.0), 0.0)
+    limits.of(KEY).refused(calls.get_run("r0"), RateLimitedError("getJobRun", 429, retry_after=1.0), 0.0)
     script = Script(service, limits=limits)
     assert isinstance(script.run(await_run(NAMED, options())), Run)
-    assert {pause.jitter for pause in script.pauses} == {0.0}
+    assert [note for note in script.notes if note.level > logging.INFO] == []
 
 
 @pytest.mark.parametrize("limit", [0.0, 60.0, 600.0])

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.quota import (
     HOLD_SECONDS,
-    MAX_DELAY_SECONDS,
+    MAX_QUOTA_RETRY_SECONDS,
     AwaitingQuota,
     QuotaNotFreedError,
     QuotaWait,
@@ -69,7 +69,7 @@ def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
         logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create call in 5 minutes"
     )
     assert len(others) == 8
-    assert max(script.sleeps) == MAX_DELAY_SECONDS
+    assert max(script.sleeps) == MAX_QUOTA_RETRY_SECONDS
 
 
 def test_a_refusal_for_quota_is_an_answer_and_ends_an_outage() -> None:

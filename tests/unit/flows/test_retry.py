@@ -12,6 +12,7 @@ from airflow_provider_wherobots.api.errors import (
     KeyLimitedError,
     NotSentError,
     RateLimitedError,
+    ResponseError,
     ResponseLostError,
     ServerError,
     UntrustedServerError,
@@ -21,7 +22,14 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.rate_limit import RateLimit
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MAX_DELAY_SECONDS, Outage, pause_of, send
+from airflow_provider_wherobots.flows.retry import (
+    DEFAULT_MAX_OUTAGE_SECONDS,
+    MAX_RETRY_SECONDS,
+    MIN_FAILED_POLLS,
+    SPREAD_SECONDS,
+    Outage,
+    send,
+)
 from tests.unit.flows.script import Script, always, answers
 
 GET = calls.get_run("r1")
@@ -41,7 +49,7 @@ def test_an_outage_waits_twice_as_long_each_time_up_to_half_a_minute() -> None:
 
 def test_a_very_long_outage_does_not_overflow() -> None:
     outage = Outage(1e9)
-    assert max(outage.failed(LOST, 0.0) for _ in range(3_000)) == MAX_DELAY_SECONDS
+    assert max(outage.failed(LOST, 0.0) for _ in range(3_000)) == MAX_RETRY_SECONDS
 
 
 def test_what_the_service_asks_for_is_waited_even_if_it_is_longer() -> None:
@@ -55,6 +63,21 @@ def test_what_the_service_asks_for_is_waited_even_if_it_is_longer() -> None:
 def test_a_service_that_asks_for_no_wait_is_not_hammered(asked: float) -> None:
     outage = Outage(10_000)
     assert [outage.failed(limited(asked), 0.0) for _ in range(4)] == [1.0, 2.0, 4.0, 8.0]
+
+
+@pytest.mark.parametrize("kind", [ServerError, RateLimitedError])
+def test_a_long_retry_after_is_cut(kind: type[ResponseError]) -> None:
+    error = kind("getJobRun", 503, retry_after=3_600.0)
+    assert Outage(10_000).failed(error, 0.0) == 300.0
+
+
+def test_two_hiccups_far_apart_are_no_outage() -> None:
+    """The second may come after the tolerated time, because the process was suspended meanwhile."""
+    outage = Outage(600, 60, MIN_FAILED_POLLS)
+    assert outage.failed(ServerError("getJobRun", 503, retry_after=3_600.0), 0.0) == 300.0
+    assert outage.failed(ServerError("getJobRun", 500), 700.0) == 2.0
+    with pytest.raises(ServerError):
+        outage.failed(ServerError("getJobRun", 500), 702.0)
 
 
 def test_the_last_attempt_comes_within_the_limit_and_the_next_failure_is_raised() -> None:
@@ -100,14 +123,9 @@ def test_the_seconds_of_all_streaks_count_up_to_the_attempt_that_ended_each() ->
 
 def test_a_call_that_waits_for_a_limited_key_is_no_outage() -> None:
     outage = Outage(100)
-    assert outage.failed(KeyLimitedError("getJobRun", 30.0), 0.0) == 15.0
+    assert outage.failed(KeyLimitedError("getJobRun", 30.0), 0.0) == 30.0
     assert outage.is_first_failure is False
     assert outage.seconds(60.0) == 0.0
-
-
-@pytest.mark.parametrize(("seconds", "pause"), [(0.4, 0.4), (1.0, 1.0), (1.5, 1.0), (3.0, 1.5), (200.0, 100.0)])
-def test_half_of_a_long_wait_for_a_limited_key_is_slept_at_once(seconds: float, pause: float) -> None:
-    assert pause_of(KeyLimitedError("getJobRun", seconds)) == pause
 
 
 @given(
@@ -122,14 +140,15 @@ def test_no_wait_is_negative_or_ends_after_the_limit(limit: float, failures: lis
         except RateLimitedError:
             assert moment >= limit
             return
-        assert 0 < delay <= limit - moment
+        assert delay > 0
+        assert delay <= limit - moment or moment >= limit
         moment += pause
 
 
 def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said() -> None:
     script = Script(answers(LOST, limited(5.2), ServerError("getJobRun", 503), RUN))
     assert script.run(send(GET)) == RUN
-    assert script.pauses == [Sleep(1.0, 0.2), Sleep(5.2, 0.2), Sleep(4.0, 0.2)]
+    assert script.pauses == [Sleep(1.0, 0.2), Sleep(5.2, SPREAD_SECONDS / 5.2), Sleep(4.0, 0.2)]
     assert script.notes == [
         Note(logging.WARNING, "getJobRun: reset; retrying in 1.0 s"),
         Note(logging.WARNING, "getJobRun: 429: no body; retrying in 5.2 s"),
@@ -137,10 +156,10 @@ def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said()
     ]
 
 
-def test_a_call_that_was_not_sent_waits_for_its_turn_without_jitter() -> None:
+def test_a_call_that_was_not_sent_is_sent_at_a_random_moment_after_the_limit() -> None:
     script = Script(answers(KeyLimitedError("getJobRun", 30.0), RUN))
     assert script.run(send(GET)) == RUN
-    assert script.pauses == [Sleep(30.0)]
+    assert script.pauses == [Sleep(30.0, SPREAD_SECONDS / 30.0)]
     assert script.notes == [
         Note(
             logging.INFO,
@@ -197,11 +216,11 @@ def test_refusals_end_an_outage_some_time_after_the_last_call_that_succeeded() -
         error = limited(30.0)
         if moment == 90.0:
             limit.succeeded(GET, 50.0)
-        limit.refused(GET, {}, error, moment)
+        limit.refused(GET, error, moment)
         delays.append(outage.failed(error, moment))
     assert delays[2] == 10.0
     error = limited(30.0)
-    limit.refused(GET, {}, error, 150.0)
+    limit.refused(GET, error, 150.0)
     with pytest.raises(RateLimitedError):
         outage.failed(error, 150.0)
 
@@ -209,5 +228,5 @@ def test_refusals_end_an_outage_some_time_after_the_last_call_that_succeeded() -
 def test_success_of_other_calls_says_nothing_about_a_kind_that_is_always_refused() -> None:
     limit, error = RateLimit(), limited(30.0)
     limit.succeeded(GET, 50.0)
-    limit.refused(CREATE, {}, error, 60.0)
+    limit.refused(CREATE, error, 60.0)
     assert error.succeeded_ago == inf

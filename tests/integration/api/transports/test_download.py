@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import socket
 import threading
 
@@ -11,6 +12,7 @@ import pytest
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     CaBundleError,
+    NotSentError,
     PermissionDeniedError,
     ResponseLostError,
     ServerError,
@@ -72,6 +74,23 @@ def test_a_host_that_does_not_answer_is_told_without_the_secret() -> None:
     assert SECRET not in str(caught.value)
 
 
+def test_the_url_of_a_download_is_in_no_log(caplog: pytest.LogCaptureFixture) -> None:
+    answer = response("200 OK", b"content", "Content-Length: 7")
+    with Wire(answering(answer)) as wire, caplog.at_level(logging.DEBUG):
+        download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), io.BytesIO())
+    assert SECRET not in caplog.text
+
+
+def test_a_file_that_cannot_be_written_is_no_failure_of_the_host() -> None:
+    class Full(io.BytesIO):
+        def write(self, _: object) -> int:
+            raise OSError("no space left")
+
+    answer = response("200 OK", b"content", "Content-Length: 7")
+    with Wire(answering(answer)) as wire, pytest.raises(OSError, match="no space left"):
+        download(PresignedUrl(f"http://127.0.0.1:{wire.port}{TARGET}"), Full())
+
+
 def test_a_refusal_that_never_ends_is_a_lost_response(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("airflow_provider_wherobots.api.transports.download.TIMEOUTS", (1.0, 0.2))
     over = threading.Event()
@@ -95,7 +114,7 @@ def test_the_credentials_of_a_proxy_are_sent(monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:mine@127.0.0.1:{wire.port}")
         monkeypatch.delenv("NO_PROXY", raising=False)
         monkeypatch.delenv("no_proxy", raising=False)
-        with pytest.raises(ResponseLostError, match="502"):
+        with pytest.raises(NotSentError, match="502"):
             download(PresignedUrl(f"https://bucket.example.com{TARGET}"), io.BytesIO())
     assert b"proxy-authorization: basic bwu6bwluzq==" in asked[0].lower()
 

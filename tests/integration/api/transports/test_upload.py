@@ -46,10 +46,10 @@ PATH = "/bucket/a%20b/st%C3%A4ts.py"
 STORED = b'HTTP/1.1 200 OK\r\nETag: "x"\r\nContent-Length: 0\r\n\r\n'
 
 
-def put(url: str, file: LocalFile, read: float) -> None:
+def put(url: str, file: LocalFile, read: float, connect: float = LONG) -> None:
     transport = RequestsTransport(Endpoint("https://api.example.com", KEY))
     try:
-        transport.put(PresignedUrl(url), file, LONG, read)
+        transport.put(PresignedUrl(url), file, connect, read)
     finally:
         transport.close()
 
@@ -168,7 +168,7 @@ def test_a_host_that_stops_reading_is_given_up(tmp_path: Path) -> None:
     with Wire(stuck) as wire:
         try:
             with pytest.raises(ResponseLostError):
-                put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, bytes(30_000_000)), 0.5)
+                put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, bytes(30_000_000)), 0.5, 0.5)
         finally:
             over.set()
 
@@ -236,29 +236,31 @@ def test_an_upload_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert requests[0].endswith(b"x" * 1_000_000)
 
 
-def test_the_worker_breaks_off_an_upload_at_once(tmp_path: Path) -> None:
+def test_the_worker_breaks_off_an_upload_before_its_next_piece(tmp_path: Path) -> None:
     """As a signal handler does, on top of the interrupted thread."""
     transport = RequestsTransport(Endpoint("https://api.example.com", KEY))
     received, broken_off = threading.Event(), threading.Event()
+    taken = 0
 
-    def stuck(connection: socket.socket) -> None:
+    def waiting(connection: socket.socket) -> None:
+        nonlocal taken
         connection.recv(1000)
         received.set()
         broken_off.wait()
+        while piece := connection.recv(65_536):
+            taken += len(piece)
 
     def stop() -> None:
         received.wait()
         assert transport.break_off_upload()
+        broken_off.set()
 
-    with Wire(stuck) as wire:
+    with Wire(waiting) as wire:
         stopper = threading.Thread(target=stop)
         stopper.start()
-        try:
-            with pytest.raises(WherobotsApiError):
-                # Longer than a test may take.
-                transport.put(PresignedUrl(f"{wire.url}/k?{QUERY}"), local_file(tmp_path, bytes(30_000_000)), 2.0, 3e3)
-        finally:
-            broken_off.set()
+        with pytest.raises(WherobotsApiError, match="broken off"):
+            transport.put(PresignedUrl(f"{wire.url}/k?{QUERY}"), local_file(tmp_path, bytes(30_000_000)), LONG, LONG)
         stopper.join()
         transport.close()
+    assert taken < 30_000_000
     assert not transport.break_off_upload()

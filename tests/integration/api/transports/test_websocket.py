@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import socket
 import struct
 import threading
@@ -649,28 +648,6 @@ def test_the_thread_is_there_only_while_it_is_needed() -> None:
         driven.close()
         assert threads() == []
         wait_for(lambda: server.close_codes == [1000])
-
-
-def test_a_forked_process_makes_a_connection_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    """It has no thread that would answer it, and the parent goes on."""
-    driven = Driven("sync", ENDPOINT)
-    with SessionServer() as server:
-        driven.connect(server.url)
-        parent = driven.sync._socket
-        assert parent is not None
-        kept = parent._loop, parent._thread, parent._socket
-        with monkeypatch.context() as forked:
-            forked.setattr(socket_thread, "getpid", lambda: 0)
-            outcome: StatementOutcome = driven.run(execute(Statement("e1", "SELECT 1"), options(server)))
-            assert outcome.state is StatementState.SUCCEEDED
-            driven.sync.close()
-        assert server.kinds() == ["execute_sql", "retrieve_results"]
-        assert len(server.requests) == 2
-        parent._loop, parent._thread, parent._socket = kept
-        parent._process = os.getpid()
-        assert driven.run(execute(Statement("e2", "SELECT 1"), options(server))).state is StatementState.SUCCEEDED
-        assert len(server.requests) == 2
-        driven.close()
 
 
 def test_a_thread_that_hangs_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:

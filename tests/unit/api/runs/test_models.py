@@ -159,6 +159,24 @@ def test_a_page_of_runs_with_and_without_a_next_one() -> None:
     assert RunPage.from_json({"items": [], "total": None, "next_page": None}) == RunPage(())
 
 
+@pytest.mark.parametrize("odd", [{"id": "r1", "status": None}, {"status": "RUNNING"}, {}, None, "x"])
+def test_a_run_that_cannot_be_read_is_left_out_and_counted(odd: Any) -> None:
+    page = RunPage.from_json({"items": [odd, shapes.RUN_2026, odd], "next_page": "bz0y"})
+    assert ([run.id for run in page.items], page.next_page, page.left_out) == (["0s3wureoxx7aw3"], "bz0y", 2)
+
+
+@pytest.mark.parametrize("answer", [{}, {"items": None}, {"items": "x"}, {"items": {}}, [], None, "x"])
+def test_what_is_no_page_of_runs_is_an_error(answer: Any) -> None:
+    with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
+        RunPage.from_json(answer)
+
+
+@pytest.mark.parametrize("odd", [{"timestamp": "1"}, {}, None, "x"])
+def test_a_log_item_without_a_text_is_left_out_and_counted(odd: Any) -> None:
+    page = LogPage.from_json({"items": [{"timestamp": "1", "raw": "a"}, odd, {"raw": "b"}]})
+    assert (page.lines, page.left_out) == ((("1", "a"), ("", "b")), 1)
+
+
 def test_log_timestamps_keep_all_19_digits_as_string_and_as_int() -> None:
     text = LogPage.from_json(json.loads(json.dumps(shapes.LOGS_2026)))
     assert [line.timestamp for line in text.items] == ["1721548800123456789", "1721548800123456790"]
@@ -183,7 +201,7 @@ def test_a_log_line_without_a_usable_time_or_text_is_still_a_line() -> None:
     assert len({line.timestamp for line in page.items}) == 2
 
 
-@pytest.mark.parametrize("answer", [{}, {"items": None}, {"items": [{}]}, {"items": ["x"]}, [], None, "x"])
+@pytest.mark.parametrize("answer", [{}, {"items": None}, {"items": "x"}, {"items": {}}, [], None, "x"])
 def test_what_is_no_log_page_is_an_error(answer: Any) -> None:
     with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
         LogPage.from_json(answer)
