@@ -63,8 +63,9 @@ class Deployment:
 
     def read(self, known: TaskInstance) -> TaskInstance | None:
         """Read a task instance again, with its DAG run and its XComs. None if it is gone."""
-        dag_run_path = _path_of(known)[:-2]
-        item, dag_run = self._get(*_path_of(known), str(known.map_index)), self._get(*dag_run_path)
+        # v1 knows no path with the map index -1.
+        index = [str(known.map_index)] if known.map_index >= 0 else []
+        item, dag_run = self._get(*_path_of(known), *index), self._get(*_path_of(known)[:-2])
         if item is None or dag_run is None:
             return None
         return replace(
