@@ -118,9 +118,6 @@ def _add_orphans(commands: Subparsers) -> None:
         type=_identifier,
         help="stop this SQL session, even if a task uses it, and nothing else; repeatable",
     )
-    parser.add_argument(
-        "--airflow-url", metavar="URL", type=_web_address, help="where Airflow is (default: as it is configured)"
-    )
     _add_common(parser, "orphans")
 
 
@@ -176,12 +173,6 @@ def _moment(text: str) -> datetime:
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a time in ISO 8601, such as 2026-11-26T08:00") from None
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-
-
-def _web_address(text: str) -> str:
-    if not re.fullmatch(r"https?://[^\s?#@]+", text):
-        raise argparse.ArgumentTypeError("must be an address such as https://airflow.example.com, without a user")
-    return text
 
 
 def _s3_address(text: str) -> str:

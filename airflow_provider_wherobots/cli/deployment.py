@@ -39,14 +39,11 @@ _XCOMS = (RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_KEY_KEY)
 
 
 class Deployment:
-    """A client of Airflow's REST API. It logs in with its first call.
+    """A client of Airflow's REST API, where Airflow's configuration says. It logs in with its first call."""
 
-    :param url: where Airflow is; default None, as Airflow's configuration says.
-    """
-
-    def __init__(self, url: str | None) -> None:
-        section = "api" if IS_V2 else "webserver"
-        self._url = (url or conf.get(section, "base_url", fallback="") or "http://localhost:8080").rstrip("/")
+    def __init__(self) -> None:
+        base_url = conf.get("api" if IS_V2 else "webserver", "base_url", fallback="")
+        self._url = (base_url or "http://localhost:8080").rstrip("/")
         self._session = requests.Session()
 
     def list_task_instances(self, runs_created_after: datetime) -> Iterator[TaskInstance]:
@@ -66,8 +63,9 @@ class Deployment:
 
     def read(self, known: TaskInstance) -> TaskInstance | None:
         """Read a task instance again, with its DAG run and its XComs. None if it is gone."""
-        dag_run_path = _path_of(known)[:-2]
-        item, dag_run = self._get(*_path_of(known), str(known.map_index)), self._get(*dag_run_path)
+        # v1 knows no path with the map index -1.
+        index = [str(known.map_index)] if known.map_index >= 0 else []
+        item, dag_run = self._get(*_path_of(known), *index), self._get(*_path_of(known)[:-2])
         if item is None or dag_run is None:
             return None
         return replace(
@@ -125,18 +123,16 @@ class Deployment:
 
     def _log_in(self) -> Any:
         token, username, password = (os.environ.get(name, "").strip() for name in (TOKEN, USERNAME, PASSWORD))
-        if not token and not (username and password):
-            raise CommandFailedError(
-                f"Airflow's REST API needs a user: set {TOKEN}, or {USERNAME} and {PASSWORD}, in the environment"
-            )
-        if not token and not IS_V2:
-            return username.encode(), password.encode()
-        if not token:
+        if not token and username and password:
+            if not IS_V2:
+                return username.encode(), password.encode()
             body = self._send("POST", "/auth/token", json={"username": username, "password": password})
             token = str(body["access_token"]) if body else ""
+        # Whoever puts anything else into a header would show it in an error.
         if not re.fullmatch(r"[!-~]+", token):
-            # Whoever puts it into a header would show it in an error.
-            raise CommandFailedError(f"{TOKEN}, or what Airflow gave out for {USERNAME}, is no token")
+            raise CommandFailedError(
+                f"Airflow's REST API needs a user: set {TOKEN}, without spaces, or {USERNAME} and {PASSWORD}"
+            )
 
         def authorize(request: requests.PreparedRequest) -> requests.PreparedRequest:
             request.headers["Authorization"] = f"Bearer {token}"

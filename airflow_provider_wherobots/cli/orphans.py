@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -42,7 +42,7 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     """List the active runs and SQL sessions, and end the orphans with ``--cancel``."""
     is_table = arguments.output == "table"
     report = print_result if is_table else print_message
-    deployment = Deployment(arguments.airflow_url)
+    deployment = Deployment()
     with driver_of(read_settings(arguments.conn)) as driver:
         if arguments.stop_session:
             ended = [{"id": id_, "result": _stop_named(driver, id_)} for id_ in dict.fromkeys(arguments.stop_session)]
@@ -50,17 +50,17 @@ def find_orphans(arguments: argparse.Namespace) -> int:
             report(cancelling.count(ended, SESSION))
             return cancelling.exit_code(ended)
         runs, (sessions, error) = _find_runs(driver, deployment), _find_sessions(driver, deployment)
-        rows_of_runs, rows_of_sessions = (
-            [_run_row(*found) for found in runs],
-            [_session_row(*each) for each in sessions],
-        )
+        rows_of_runs = [_run_row(*found) for found in runs]
+        rows_of_sessions = [_session_row(*found) for found in sessions]
         rows = rows_of_runs + rows_of_sessions
         orphans = {row["id"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
         ended_runs, ended_sessions = [], []
         if arguments.cancel:
             # Before anything is printed: a reader such as `head` may close the pipe early.
             owners = {run.id: owner for run, owner in runs if owner is not None and run.id in orphans}
-            ended_runs = cancelling.cancel_each(driver, owners, lambda run: _why_kept(deployment, run, owners[run.id]))
+            ended_runs = cancelling.cancel_each(
+                driver, owners, lambda run: _why_kept(lambda: judge(run, deployment.read(owners[run.id])))
+            )
             ended_sessions = [
                 {"id": session.id, "result": _stop_orphan(driver, deployment, session)}
                 for session, _ in sessions
@@ -146,28 +146,20 @@ def _session_row(session: SqlSession, users: Sequence[TaskInstance]) -> dict[str
     }
 
 
-def _why_kept(deployment: Deployment, run: Run, owner: TaskInstance) -> str | None:
-    """The result of a run that is not cancelled after all: its task may have been cleared since the run was judged."""
+def _why_kept(judge_again: Callable[[], RunVerdict]) -> str | None:
+    """The result of an orphan that is not ended after all: its task may have been cleared since it was judged."""
     try:
-        present = deployment.read(owner)
+        verdict = judge_again()
     except CommandFailedError as error:
-        # Raised, it would hide the results of the runs before this one.
+        # Raised, it would hide the results of those before this one.
         return f"{cancelling.NOT_CANCELLED}: {error}"
-    if present is None:
-        return "kept: its task instance is gone"
-    verdict = judge(run, present)
-    if verdict is RunVerdict.ORPHAN:
-        return None
-    return f"kept: {verdict} (its task instance is {present.state or 'cleared'})"
+    return None if verdict is RunVerdict.ORPHAN else f"kept: {verdict}"
 
 
 def _stop_orphan(driver: SyncDriver, deployment: Deployment, session: SqlSession) -> str:
     """Stop a session, unless its task instances have changed since it was judged. Returns the result."""
-    try:
-        verdict = judge_session(deployment.read_session_users([session])[session.id])
-    except CommandFailedError as error:
-        return f"{cancelling.NOT_CANCELLED}: {error}"
-    return _stop(driver, session.id) if verdict is RunVerdict.ORPHAN else f"kept: {verdict}"
+    why_kept = _why_kept(lambda: judge_session(deployment.read_session_users([session])[session.id]))
+    return why_kept or _stop(driver, session.id)
 
 
 def _stop_named(driver: SyncDriver, session_id: str) -> str:

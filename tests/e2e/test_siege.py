@@ -1,6 +1,5 @@
 """Airflow itself harms deferred tasks: a run is followed or cancelled, never doubled, else ``orphans`` lists it."""
 
-import json
 import signal
 
 import psutil
@@ -55,7 +54,7 @@ def test_a_task_is_renamed_while_it_is_deferred_and_no_triggerer_is_alive(world:
         airflow.start_component("triggerer")
     other.follow_on()
     left, of_new_name = (run["id"] for run in renamed.runs())
-    verdicts = {row["id"]: row["verdict"] for row in orphans(world)}
+    verdicts = {row["id"]: row["verdict"] for row in world.orphans()}
     assert (verdicts[left], verdicts[of_new_name]) == ("orphan", "in use")
 
     rename(renamed, to=TASK)
@@ -101,10 +100,3 @@ def rename(case: Case, to: str) -> None:
         lambda: airflow.api.request("GET", f"dags/{case.way}/tasks")["tasks"][0]["task_id"] == to,
         what=f"the task to be named {to}",
     )
-
-
-def orphans(world: World) -> list[dict[str, str]]:
-    """The rows of the command ``orphans``."""
-    arguments = ("orphans", "--conn", world.conn_id, "--output", "json")
-    rows: list[dict[str, str]] = json.loads(world.airflow.run_python("-m", "airflow_provider_wherobots", *arguments))
-    return rows

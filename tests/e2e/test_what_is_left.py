@@ -19,6 +19,27 @@ def database(world: World) -> bytes:
 
 
 @pytest.mark.alone
+def test_the_command_orphans_finds_what_no_task_needs(world: World) -> None:
+    run, statement = world.case("deferred").begin(), SqlCase.of(world, "sql_deferred", "read").begin()
+    run.wait_until_followed("deferred")
+    statement.wait_until_followed()
+    (run_id,) = (found["id"] for found in run.runs())
+    verdicts = {row["id"]: row["verdict"] for row in world.orphans()}
+    assert verdicts[run_id] == "in use"
+    (session,) = (row for row in world.orphans() if statement.dag_run in (row["task_instance"] or ""))
+    assert (session["kind"], session["verdict"]) == ("SQL session", "in use")
+    statement.release()
+    statement.end("success")
+
+    world.airflow.kill_component("triggerer")
+    run.mark("failed")
+    cancelled = {row["id"]: (row["verdict"], row["result"]) for row in world.orphans("--cancel")}
+    world.airflow.start_component("triggerer")
+    assert cancelled[run_id] == ("orphan", "cancelled")
+    assert run.statuses() == ["CANCELLED"]
+
+
+@pytest.mark.alone
 def test_no_file_of_airflow_has_a_secret(world: World) -> None:
     run = world.case("deferred").begin("talk.py", 1)
     run.wait_until_deferred()

@@ -1,6 +1,7 @@
 """Airflow and the service, and what a test does with both: begin a case, disturb it, look how it ended."""
 
 import itertools
+import json
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,14 @@ class World:
         """
         outputs = [path.read_text(errors="replace") for path in self.airflow.home.glob("output/triggerer-*.log")]
         return sum(told.count(text) for told in (log, *outputs))
+
+    def orphans(self, *arguments: str) -> list[Json]:
+        """Run the command ``orphans``, and return its rows."""
+        user = self.airflow.credentials
+        program = ("-m", "airflow_provider_wherobots", "orphans", "--conn", self.conn_id, "--output", "json")
+        env = {"AIRFLOW_API_USERNAME": user.username, "AIRFLOW_API_PASSWORD": user.password}
+        rows: list[Json] = json.loads(self.airflow.run_python(*program, *arguments, env=env))
+        return rows
 
     @property
     def headers(self) -> dict[str, str]:

@@ -277,11 +277,16 @@ class AirflowInstance:
         """Run an ``airflow`` command on this instance and return its standard output."""
         return self.run_python("-m", "airflow", *arguments)
 
-    def run_python(self, *arguments: str, timeout: float = PATIENCE_SECONDS) -> str:
-        """Run Python with these arguments as on a machine of this instance, and return its standard output."""
+    def run_python(
+        self, *arguments: str, env: Mapping[str, str] | None = None, timeout: float = PATIENCE_SECONDS
+    ) -> str:
+        """Run Python with these arguments as on a machine of this instance, and return its standard output.
+
+        :param env: environment variables that are added to the instance's. Default None.
+        """
         done = subprocess.run(
             [self.python, *arguments],
-            env=self._env,
+            env={**self._env, **(env or {})},
             cwd=self.home,
             stdin=subprocess.DEVNULL,
             capture_output=True,

@@ -141,8 +141,10 @@ class FakeAirflow:
                         value = row["xcoms"][key]
                         # v1 stringifies what it has read from the database, v2 the JSON that is there.
                         return {**self._xcom(row, key), "value": json.dumps(value) if IS_V2 else str(value)}
-            case ["taskInstances", task_id, map_index]:
-                found = (row for row in rows if (row["task_id"], str(row["map_index"])) == (task_id, map_index))
+            case ["taskInstances", task_id, *index] if index != ["-1"]:
+                # v1 knows no path with the map index -1.
+                ids = task_id, (index or ["-1"])[0]
+                found = (row for row in rows if (row["task_id"], str(row["map_index"])) == ids)
                 return next(map(_task_instance, found), None)
         return None
 

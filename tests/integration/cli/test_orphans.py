@@ -213,15 +213,15 @@ def test_the_credentials(
         monkeypatch.setenv(f"AIRFLOW_API_{name}", credentials.get(name, ""))
     airflow.rows = [task_instance("failed", "failed")]
     start_run(control, airflow.rows[0])
-    assert "1 orphan" in orphans("--airflow-url", f"{airflow.url}/").stdout
+    assert "1 orphan" in orphans().stdout
     assert ("POST /auth/token" in airflow.calls) == (IS_V2 and "TOKEN" not in credentials)
 
 
 @pytest.mark.parametrize(
     ("credentials", "status", "message"),
     [
-        ({}, None, "needs a user: set AIRFLOW_API_TOKEN, or AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD"),
-        ({"TOKEN": "a secret\nof two lines"}, None, "AIRFLOW_API_TOKEN, or what Airflow gave out for"),
+        ({}, None, "needs a user: set AIRFLOW_API_TOKEN, without spaces, or AIRFLOW_API_USERNAME"),
+        ({"TOKEN": "a secret\nof two lines"}, None, "set AIRFLOW_API_TOKEN, without spaces"),
         ({"TOKEN": "a-secret"}, None, "401 Unauthorized"),
         ({"USERNAME": USERNAME, "PASSWORD": "a-secret"}, None, "401 Unauthorized"),
         ({"TOKEN": TOKEN}, 403, "403 Forbidden"),
@@ -253,14 +253,6 @@ def test_an_airflow_that_cannot_be_read(
     assert message in last
     assert not any(word in printed.stderr for word in ("secret", PASSWORD, TOKEN))
     assert cancels(control) == []
-
-
-@pytest.mark.parametrize("url", ["airflow.example.com", "https://user:password@airflow.example.com", "http://a b"])
-def test_a_wrong_address(url: str, orphans: Program, capsys: pytest.CaptureFixture[str]) -> None:
-    with pytest.raises(SystemExit) as raised:
-        orphans("--airflow-url", url)
-    assert raised.value.code == 2
-    assert "password" not in capsys.readouterr().err
 
 
 def start_session(hook: WherobotsHook, session_key: str) -> str:
@@ -385,7 +377,7 @@ def test_a_task_that_is_cleared_during_the_command_keeps_its_run(
     airflow.before = clear
     printed = orphans("--cancel").stdout
     assert "2 active runs: 2 orphans" in printed
-    assert "kept: in use (its task instance is cleared)" in printed
+    assert "kept: in use" in printed
     assert "2 runs: 1 cancelled, 1 kept" in printed
     assert cancels(control) == [first]
     assert hook.get_run(second).status in ACTIVE
