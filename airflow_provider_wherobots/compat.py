@@ -330,13 +330,6 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
     return _state_name(state)
 
 
-def state_at_kill(task_instance: Any) -> str | None:
-    """The state of a task whose process is being ended: still ``running`` if no user has ended it. None on Airflow 3,
-    where the process can only query its supervisor, and may have been interrupted while it did.
-    """
-    return _get_task_state_from_database(task_instance) if AIRFLOW < (3, 0) else None
-
-
 def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
@@ -354,8 +347,13 @@ def was_started_before(task_instance: Any) -> bool:
     """Whether Airflow starts a try again, by a reschedule. Airflow 3.1.7 and later do so if a worker resumes a deferred
     task while its DAG file is missing or broken (``[workers] missing_dag_retries``).
     """
+    return starts_before(task_instance) > 0
+
+
+def starts_before(task_instance: Any) -> int:
+    """How often Airflow has started this try before, see :func:`was_started_before`."""
     told = getattr(task_instance, "_ti_context_from_server", None)
-    return bool(getattr(told, "task_reschedule_count", 0))
+    return int(getattr(told, "task_reschedule_count", 0) or 0)
 
 
 def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
