@@ -5,10 +5,8 @@ retry can read and write. Each function describes its own difference.
 from __future__ import annotations
 
 import asyncio
-import re
 import sys
 from collections.abc import Coroutine, Mapping
-from contextlib import suppress
 from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -330,13 +328,6 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
     return _state_name(state)
 
 
-def state_at_kill(task_instance: Any) -> str | None:
-    """The state of a task whose process is being ended: still ``running`` if no user has ended it. None on Airflow 3,
-    where the process can only query its supervisor, and may have been interrupted while it did.
-    """
-    return _get_task_state_from_database(task_instance) if AIRFLOW < (3, 0) else None
-
-
 def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
@@ -354,91 +345,10 @@ def was_started_before(task_instance: Any) -> bool:
     """Whether Airflow starts a try again, by a reschedule. Airflow 3.1.7 and later do so if a worker resumes a deferred
     task while its DAG file is missing or broken (``[workers] missing_dag_retries``).
     """
+    return starts_before(task_instance) > 0
+
+
+def starts_before(task_instance: Any) -> int:
+    """How often Airflow has started this try before, see :func:`was_started_before`."""
     told = getattr(task_instance, "_ti_context_from_server", None)
-    return bool(getattr(told, "task_reschedule_count", 0))
-
-
-def xcom_keys_of_earlier_try(task_instance: Any) -> tuple[str, ...] | None:
-    """The keys of the XComs that Airflow deleted when it started the current try: those of the try before, or of this
-    one if Airflow has started it before. On 2.11 the keys that the try before has noted, newest first. None if they are
-    unknown.
-    """
-    keys = getattr(getattr(task_instance, "_ti_context_from_server", None), "xcom_keys_to_clear", None)
-    if keys is None and AIRFLOW < (3, 0):
-        noted = _notes(task_instance, task_instance.try_number - 1) if task_instance.try_number > 1 else []
-        return None if noted is None else tuple(event.removeprefix(_NOTED) for event, _ in noted)
-    return None if keys is None else tuple(keys)
-
-
-_NOTED = "wherobots."
-
-
-def note_for_retry(task_instance: Any, key: str) -> bool:
-    """Let a retry know the key of an XCom, which on 2.11 takes an entry in Airflow's audit log, of 50 characters.
-
-    Returns whether a retry will know it.
-    """
-    if AIRFLOW >= (3, 0):
-        return True
-    from airflow.models.log import Log
-    from airflow.utils.session import create_session
-
-    with suppress(Exception):
-        with create_session() as session:
-            entry = Log(f"{_NOTED}{key}", task_instance, extra=_number_of_dag_run(task_instance))  # type: ignore[no-untyped-call, unused-ignore]
-            session.add(entry)
-        return True
-    return False
-
-
-def _notes(task_instance: Any, try_number: int) -> list[tuple[str, datetime]] | None:
-    """The notes of a try on 2.11, newest first; None if they cannot be read. A deleted DAG run of the same id has left
-    its own.
-    """
-    from airflow.models.log import Log
-    from airflow.utils.session import create_session
-
-    with suppress(Exception), create_session() as session:
-        found: Any = session.query(Log.event, Log.dttm).filter(
-            Log.dag_id == task_instance.dag_id,
-            Log.task_id == task_instance.task_id,
-            Log.run_id == task_instance.run_id,
-            Log.map_index == task_instance.map_index,
-            Log.try_number == try_number,
-            Log.event.startswith(_NOTED),
-            Log.extra == _number_of_dag_run(task_instance),
-        )
-        return list(found.order_by(Log.dttm.desc(), Log.id.desc()))
-    return None
-
-
-def _number_of_dag_run(task_instance: Any) -> str:
-    """Distinguishes a DAG run from an earlier one of the same id. A clear does not change it."""
-    return f"dag_run {task_instance.dag_run.id}"
-
-
-_POKES_FAIL, _POKES_SUCCEED = "pokes_fail", "pokes_succeed"
-
-
-def failing_since(task_instance: Any) -> float | None:
-    """Since when the pokes of a rescheduled sensor fail, in epoch seconds, as the poke before has kept it. None if
-    that poke did not fail, or was in an earlier try.
-
-    Airflow deletes a sensor's XComs before each poke, but on 3.x it reports their keys.
-    """
-    if AIRFLOW < (3, 0):
-        pokes = [note for note in _notes(task_instance, task_instance.try_number) or () if "pokes_" in note[0]]
-        return float(pokes[0][1].timestamp()) if pokes and pokes[0][0] == f"{_NOTED}{_POKES_FAIL}" else None
-    key = re.compile(rf"{_POKES_FAIL}_since_(\d+)_in_try_{task_instance.try_number}")
-    matches = map(key.fullmatch, xcom_keys_of_earlier_try(task_instance) or ())
-    return min((float(found[1]) for found in matches if found), default=None)
-
-
-def keep_failing_since(task_instance: Any, since: float | None) -> None:
-    """Keep for the next poke of a rescheduled sensor since when its pokes fail; None if this one did not."""
-    if AIRFLOW < (3, 0):
-        if (since is None) != (failing_since(task_instance) is None):
-            note_for_retry(task_instance, _POKES_SUCCEED if since is None else _POKES_FAIL)
-    elif since is not None:
-        key = f"{_POKES_FAIL}_since_{since:.0f}_in_try_{task_instance.try_number}"
-        task_instance.xcom_push(key=key, value=since)
+    return int(getattr(told, "task_reschedule_count", 0) or 0)

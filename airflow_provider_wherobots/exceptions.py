@@ -88,8 +88,8 @@ class WherobotsSqlStatementCancelledException(WherobotsSqlException):
 class WherobotsSqlOutcomeUnknownException(WherobotsSqlException):
     """A statement was sent, and its outcome is unknown: it may have taken effect.
 
-    A retry of ``WherobotsSqlOperator`` finds out the outcome, and executes a write again only if it has not taken
-    effect. A task that uses the hook is retried only if the statement may be executed twice, such as a ``SELECT``.
+    A retry of ``WherobotsSqlOperator`` asks the session. If it does not know either, there is no other retry. A task
+    that uses the hook is retried only if the statement only reads, or only changes the session.
     """
 
 

@@ -21,7 +21,7 @@ GROUPS = {
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),
     "airflow": (
-        ["triggers/guarded.py", "tasks/*_try.py", "tasks/*attempt.py", "tasks/sql_history.py"],
+        ["triggers/guarded.py", "tasks/*_try.py", "tasks/*attempt.py"],
         ["tests/integration/triggers", "tests/integration/operators", "tests/integration/sensors"],
     ),
 }

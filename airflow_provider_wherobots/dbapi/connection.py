@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import dataclass
 from threading import RLock
 from typing import TypeVar
 from uuid import uuid4
@@ -31,9 +32,15 @@ from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 from airflow_provider_wherobots.sql.reads import is_read, returns_result
-from airflow_provider_wherobots.sql.repeatable import Repeatability
 
 T = TypeVar("T")
+
+
+@dataclass
+class Written:
+    """What connections of one task have done. ``may_have``: whether a statement may have taken effect."""
+
+    may_have: bool = False
 
 
 class Connection:
@@ -46,6 +53,7 @@ class Connection:
         again; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
+    :param written: is told of each statement that may have written; default an object of its own.
     :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
     :param max_outage_seconds: how long the WebSocket may take to be opened, or replaced, in seconds; default 600.
     """
@@ -61,6 +69,7 @@ class Connection:
         geometry: str = "ewkt",
         failure: Callable[[Error, bool], Exception] | None = None,
         before_statement: Callable[[str], None] | None = None,
+        written: Written | None = None,
         log_sql: bool = True,
         fails_if_cut: bool = False,
         max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
@@ -73,7 +82,7 @@ class Connection:
         self._before_statement = before_statement
         self._log_sql = log_sql
         self.fails_if_cut = fails_if_cut
-        self.repeatability = Repeatability()
+        self.written = written or Written()
         self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None

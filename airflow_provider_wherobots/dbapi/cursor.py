@@ -16,8 +16,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.sql.frames import for_frames, to_pandas, to_polars
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
-from airflow_provider_wherobots.sql.reads import is_read
-from airflow_provider_wherobots.sql.repeatable import creates_view
+from airflow_provider_wherobots.sql.reads import StatementKind, is_read, kind_of
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
     Column,
@@ -207,9 +206,8 @@ class Cursor:
                 raise ProgrammingError(str(error)) from error
             if log_sql:
                 self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
-        repeatability = self.connection.repeatability
-        self.may_repeat = repeatability.may_repeat(statement)
-        writes = not (self.may_repeat or creates_view(statement))
+        self.may_repeat = kind_of(statement) is not StatementKind.WRITE
+        written = self.connection.written
         with self.connection.translated(self.may_repeat):
             try:
                 outcome = self.connection.execute(statement, store)
@@ -217,10 +215,10 @@ class Cursor:
                 raise
             except BaseException:
                 # Such as a timeout of the task: the statement may succeed before its cancel.
-                repeatability.has_written |= not self.connection.undo_running() and writes
+                written.may_have |= not self.connection.undo_running() and not self.may_repeat
                 raise
             may_have_written = outcome.state in (StatementState.SUCCEEDED, StatementState.CANCELLED)
-            repeatability.has_written |= may_have_written and writes
+            written.may_have |= may_have_written and not self.may_repeat
             self._take(outcome, is_read(statement) and store is None)
         return outcome
 

@@ -51,13 +51,15 @@ class Answer(StrEnum):
 @dataclass(frozen=True, slots=True)
 class StatementMemory:
     """What is known of a SQL statement that was sent. ``position`` is its place in the task, from 0. ``outcome`` is
-    empty as long as it is not known.
+    ``succeeded``, or ``failed`` if it has certainly written nothing; empty as long as it is not known. ``digest``
+    stands for its text: a statement that was edited is another one.
     """
 
     position: int
     execution_id: str
     session_id: str
     outcome: str = ""
+    digest: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +77,8 @@ class Memory:
         run that is in no list yet.
     :param is_done: whether the round has ended.
     :param statements: the SQL statements that were sent and are not only reads, in order.
+    :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
+    :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.
     :param session_id: of the SQL session that the task has started for itself, or empty.
     """
 
@@ -87,6 +91,8 @@ class Memory:
     is_create_unanswered: bool = False
     is_done: bool = False
     statements: tuple[StatementMemory, ...] = ()
+    statements_left: tuple[StatementMemory, ...] = ()
+    has_ended_statements: bool = False
     session_id: str = ""
 
     @classmethod
@@ -109,6 +115,7 @@ class Memory:
             Past.NOTHING,
             passed_over=_united(found.passed_over, found.runs),
             is_create_unanswered=found.is_create_unanswered,
+            statements_left=(*found.statements_left, *(known for known in found.statements if not known.outcome)),
         )
 
     @property
@@ -146,6 +153,14 @@ class Memory:
         others = (known for known in self.statements if known.position != statement.position)
         return replace(self, statements=tuple(sorted((*others, statement), key=lambda known: known.position)))
 
+    def statements_known(self) -> Memory:
+        """The sessions were asked about everything that earlier tries may have sent."""
+        return replace(self, past=Past.KNOWN)
+
+    def ended_statements(self) -> Memory:
+        """Nothing runs any more that earlier rounds have sent."""
+        return replace(self, statements_left=(), has_ended_statements=True)
+
     def has_session(self, session_id: str) -> Memory:
         """The task has started a SQL session for itself; empty once it has ended."""
         return replace(self, session_id=session_id)
@@ -153,7 +168,7 @@ class Memory:
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        lists = {name: list(document[name]) for name in ("passed_over", "runs", "statements")}
+        lists = {name: list(document[name]) for name in ("passed_over", "runs", "statements", "statements_left")}
         return {**document, **lists, "past": self.past.value}
 
     @classmethod
@@ -170,13 +185,17 @@ class Memory:
                 runs=tuple(document["runs"]),
                 is_create_unanswered=bool(document["is_create_unanswered"]),
                 is_done=bool(document["is_done"]),
-                statements=tuple(
-                    StatementMemory(**known_arguments(StatementMemory, kept)) for kept in document["statements"]
-                ),
+                statements=_statements(document["statements"]),
+                statements_left=_statements(document.get("statements_left", ())),
+                has_ended_statements=bool(document.get("has_ended_statements")),
                 session_id=str(document["session_id"]),
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what a task of this provider remembers: {error!r}") from None
+
+
+def _statements(kept: Iterable[Mapping[str, Any]]) -> tuple[StatementMemory, ...]:
+    return tuple(StatementMemory(**known_arguments(StatementMemory, one)) for one in kept)
 
 
 def _united(known: Collection[str], more: Iterable[str]) -> tuple[str, ...]:

@@ -49,7 +49,6 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements
-from airflow_provider_wherobots.sql.repeatable import Repeatability
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
 try:
@@ -61,7 +60,7 @@ if TYPE_CHECKING:
     import pandas
     from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_wherobots.dbapi.connection import Connection
+    from airflow_provider_wherobots.dbapi.connection import Connection, Written
     from airflow_provider_wherobots.dbapi.cursor import Cursor
 
 STOP_SECONDS = 5.0
@@ -155,7 +154,7 @@ class WherobotsSqlHook(DbApiHook):
         except InvalidArgumentError as error:
             raise _refused(str(error)) from None
         self._connections: list[Connection] = []
-        self._repeatability = Repeatability()
+        self._written: Written | None = None
         self._own: _OwnSession | None = None
         self.session: SqlSession | None = None
         """The session of the last connection; None before the first."""
@@ -206,23 +205,24 @@ class WherobotsSqlHook(DbApiHook):
         """
         check_installed()
         _check_no_event_loop()
-        from airflow_provider_wherobots.dbapi.connection import Connection
+        from airflow_provider_wherobots.dbapi.connection import Connection, Written
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
         from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
+        self._written = self._written or Written()
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)
         connection = Connection(
             self._rest.driver(),
             self.log.log,
             geometry=self._geometry,
-            failure=partial(failure_of_hook, repeatability=self._repeatability),
+            failure=partial(failure_of_hook, written=self._written),
+            written=self._written,
             before_statement=self.before_statement,
             log_sql=self._logs_statements,
             fails_if_cut=self._fails_if_cut,
             max_outage_seconds=outage_seconds,
         )
-        connection.repeatability = self._repeatability
         # Each in one step, so that no other thread can undo it: a kill must find every connection.
         self._connections.append(connection)
         for closed in [one for one in self._connections if one.is_closed]:
@@ -292,12 +292,16 @@ class WherobotsSqlHook(DbApiHook):
         with self._no_retry_after_write():
             return super().run(*args, **kwargs)
 
+    @property
+    def _may_have_written(self) -> bool:
+        return self._written is not None and self._written.may_have
+
     @contextmanager
     def _no_retry_after_write(self) -> Iterator[None]:
         try:
             yield
         except AirflowTaskTimeout as error:
-            if not self._repeatability.has_written:
+            if not self._may_have_written:
                 raise
             text = f"{reason_of(error)}\n{_MAY_HAVE_WRITTEN}"
             raise without_retry(WherobotsExecutionTimeoutException(text)) from error
@@ -341,7 +345,7 @@ class WherobotsSqlHook(DbApiHook):
                 return self.read_stored(address)
             except WherobotsException as error:
                 # The statement has succeeded: a retry would execute it again.
-                is_final = not may_repeat or self._repeatability.has_written
+                is_final = not may_repeat or self._may_have_written
                 raise (without_retry(error) if is_final else error) from error.__cause__
 
     def get_df_by_chunks(

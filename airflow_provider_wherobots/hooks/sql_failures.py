@@ -31,8 +31,8 @@ from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
 
 if TYPE_CHECKING:
+    from airflow_provider_wherobots.dbapi.connection import Written
     from airflow_provider_wherobots.dbapi.errors import Error
-    from airflow_provider_wherobots.sql.repeatable import Repeatability
 
 EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.FAILED: WherobotsSqlStatementFailedException,
@@ -46,8 +46,11 @@ WITHOUT_EFFECT = (StatementState.FAILED,)
 
 _REPEATABLE = "A retry of the task may execute it again"
 _LOOK = "It may have taken effect. Check the table"
-_ASKS = "It may have taken effect. A retry of the task finds out, and executes it again only if it certainly has not"
-_OPERATORS_ADVICE = f"{_LOOK}. If it has taken effect, mark the task as success; if not, clear the task"
+_ASKS = "It may have taken effect. A retry of the task asks the session, and does not execute it again unless it failed"
+_OPERATORS_ADVICE = (
+    "Look whether it has taken effect. Then clear the task, which executes all its statements again, or mark it as "
+    "success"
+)
 _WRITTEN = "The task is not retried: an earlier statement of it has written, and a retry would execute that again"
 _HOOKS_ADVICE = f"{_LOOK} before you execute it again. The task is not retried, because a retry would execute it"
 
@@ -70,13 +73,13 @@ def failure(
     return without_retry(made) if outcome.is_too_large else made
 
 
-def unknown_of_earlier_try(
-    what: str, why: str, execution_id: str, session_id: str, *, is_last: bool
-) -> WherobotsSqlOutcomeUnknownException:
-    """Make the operator's exception for a statement that an earlier try has sent, and whose outcome is unknown."""
+def in_doubt(what: str, why: str, execution_id: str, session_id: str) -> WherobotsSqlOutcomeUnknownException:
+    """Make the operator's exception for a statement that an earlier try has sent, and whose outcome nobody knows."""
     return WherobotsSqlOutcomeUnknownException(
-        f"Outcome unknown: an earlier try of this task may have executed {what[:1].lower()}{what[1:]}, and {why}. "
-        f"{_advice(False, is_last)}\nExecution {execution_id}, searched for in SQL session {session_id}"
+        f"Outcome unknown: an earlier try of this task has sent, or may have sent, {what[:1].lower()}{what[1:]}, and "
+        f"how it ended cannot be known: {why}. This try has executed nothing, and no retry follows. "
+        f"{_OPERATORS_ADVICE}\n"
+        f"Execution {execution_id} in SQL session {session_id}"
     )
 
 
@@ -94,14 +97,17 @@ def not_connected(error: WherobotsApiError) -> WherobotsException:
     return WherobotsSqlSessionException(str(error))
 
 
-def failure_of_hook(error: Error, may_repeat: bool, repeatability: Repeatability | None = None) -> Exception:
-    """Make the exception of a task that uses the hook. An error in the use of the cursor is not changed."""
+def failure_of_hook(error: Error, may_repeat: bool, *, written: Written | None = None) -> Exception:
+    """Make the exception of a task that uses the hook. An error in the use of the cursor is not changed.
+
+    ``written``: what the statements before it have done.
+    """
     made, is_final = _made(error, may_repeat)
     if not isinstance(made, WherobotsException):
         return made
     if is_final or isinstance(made, NOT_RETRIED):
         return without_retry(made)
-    if repeatability is not None and repeatability.has_written:
+    if written is not None and written.may_have:
         return without_retry(type(made)(f"{made}\n{_WRITTEN}"))
     return made
 

@@ -39,11 +39,10 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     session lets another connection take over, and the worker fetches its result later. A statement is cancelled if the
     task is killed, marked or cleared, or reaches its ``execution_timeout``.
 
-    A statement is sent once in a try. A retry first finds out the outcomes of the statements of the tries before,
-    follows a statement that still runs, and repeats no write that has succeeded, unless the second time changes
-    nothing. If the outcome of a write cannot be known, the task fails with
-    :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`. A retry queries the session
-    again, and never executes such a write by itself.
+    A statement is sent once in a try. A retry executes what only reads or only changes the session, skips what has
+    succeeded, and executes what has failed or was never sent. It asks the session about a write that was sent and whose
+    outcome is not known, and follows one that still runs. If nobody knows, the task fails without a retry, with
+    :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`.
 
     XComs: ``session_id`` and ``session_url`` as soon as there is a session, ``execution_id`` before each statement is
     sent, and ``sql_summary`` (fields of :class:`~airflow_provider_wherobots.flows.sql.summary.SqlSummary`) at the end.
@@ -176,41 +175,38 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         with self._apply_retry_rules():
             return self._new_try(context).begin()
 
-    def execute_after_quota_wait(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
+    def execute_after_quota_wait(self, context: Context, event: Any, **stored: Any) -> Any:
         """Request a session again, after the triggerer has waited for quota.
 
         :param context: the task's context.
         :param event: the trigger's event; unused.
-        :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param stored: what else the task stored when it deferred.
+        :param stored: what the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context, suffix).resume_after_quota_wait(**stored)
+            return self._new_try(context).resume_after_quota_wait(stored)
 
-    def execute_in_session(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
+    def execute_in_session(self, context: Context, event: Any, **stored: Any) -> Any:
         """Execute the statements, after the triggerer has waited for the session.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param stored: what else the task stored when it deferred.
+        :param stored: what the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context, suffix).resume_in_session(event, **stored)
+            return self._new_try(context).resume_in_session(event, stored)
 
-    def execute_after_statement(self, context: Context, event: Any, suffix: str = "", **stored: Any) -> Any:
+    def execute_after_statement(self, context: Context, event: Any, **stored: Any) -> Any:
         """Fetch the result of a statement that the triggerer has followed, and execute the statements after it.
 
         :param context: the task's context.
         :param event: the trigger's event.
-        :param suffix: what the ids of the task's executions have in common; default empty, it is not known.
-        :param stored: what else the task stored when it deferred.
+        :param stored: what the task stored when it deferred.
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context, suffix).resume_after_statement(event, **stored)
+            return self._new_try(context).resume_after_statement(event, stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the statement's outcome, or cancel it.
@@ -222,9 +218,9 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         :param context: the task's context.
         """
         with self._apply_retry_rules():
-            this_try = self._new_try(context, (next_kwargs or {}).get("suffix", ""))
+            this_try = self._new_try(context)
             if this_try.starts_over(next_method, next_kwargs):
-                return this_try.begin(is_resumed=True)
+                return this_try.begin(next_kwargs or {})
             if next_method == FAILED_TRIGGER:
                 is_settled, value = this_try.settle_after_trigger_failure((next_kwargs or {}).get("error"))
                 if is_settled:
@@ -245,7 +241,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         if absent := missing(frames=makes_frames):
             raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
 
-    def _new_try(self, context: Context, suffix: str = "") -> SqlTry:
+    def _new_try(self, context: Context) -> SqlTry:
         from airflow_provider_wherobots.tasks.sql_try import SqlTry
 
-        return SqlTry(self, context, self._attempt, suffix)
+        return SqlTry(self, context, self._attempt)

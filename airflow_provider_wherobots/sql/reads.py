@@ -1,12 +1,15 @@
-"""What a statement is by its first keyword: one that only reads, or one that may change something."""
+"""What a statement is by its first keywords: one that only reads, that only changes the session, or that may write."""
 
 from __future__ import annotations
 
 import re
+from enum import StrEnum
 
 from airflow_provider_wherobots.sql.lexer import SqlTokenKind, tokens
 
 _READS = frozenset({"SELECT", "VALUES", "TABLE", "SHOW", "DESCRIBE", "DESC", "EXPLAIN"})
+_SESSION = frozenset({"USE", "SET", "RESET", "CACHE", "UNCACHE", "CLEAR", "REFRESH", "DECLARE"})
+_TEMPORARY = re.compile(r"\s*CREATE\s+(?:OR\s+REPLACE\s+)?(?:GLOBAL\s+)?TEMP(?:ORARY)?\s+(?:VIEW|FUNCTION)\b")
 _WORD = re.compile(r"[A-Z_]\w*")
 _HINT = re.compile(r"/\*\+.*?\*/", re.DOTALL)
 _INNERMOST_GROUP = re.compile(r"\([^()]*\)")
@@ -15,9 +18,28 @@ _GROUP = "<group>"
 _AFTER_QUERY = re.compile(rf"{_GROUP}\s*(?!AS\b)({_WORD.pattern}.*)", re.DOTALL)
 
 
+class StatementKind(StrEnum):
+    """What a statement may change."""
+
+    READ = "read"
+    """Nothing. A query that begins with ``FROM`` or ``WITH`` is one, an insert that does is none."""
+    SESSION = "session"
+    """Only the session: ``USE``, ``SET``, a temporary view or function, ``CACHE``, ``DECLARE``."""
+    WRITE = "write"
+    """Anything. A ``CALL`` is one, and each statement that is not known."""
+
+
+def kind_of(statement: str) -> StatementKind:
+    """What a statement may change."""
+    keyword = _keyword(statement)
+    if keyword in _READS:
+        return StatementKind.READ
+    return StatementKind.SESSION if keyword in _SESSION or _TEMPORARY.match(_code(statement)) else StatementKind.WRITE
+
+
 def is_read(statement: str) -> bool:
-    """Whether a statement only reads. A query that begins with ``FROM`` or ``WITH`` does, an insert that does not."""
-    return _keyword(statement) in _READS
+    """Whether a statement only reads."""
+    return kind_of(statement) is StatementKind.READ
 
 
 def returns_result(statement: str) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NoReturn
@@ -11,7 +12,7 @@ from typing import Any, NoReturn
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.lookup import moment_of
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.compat import AirflowSensorTimeout, failing_since, keep_failing_since
+from airflow_provider_wherobots.compat import AirflowSensorTimeout, Context
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.follow import FollowOptions
@@ -27,6 +28,32 @@ from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 CLOCK_MARGIN_SECONDS = 60.0
 """How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
+
+
+FAILING_KEY = "wherobots_polls_fail"
+"""The key in Airflow's task state store of when the polls of a rescheduled sensor began to fail."""
+
+
+def failing_since(context: Context) -> float | None:
+    """Since when the polls of a rescheduled sensor fail, in epoch seconds, as the poll before has kept it. None if that
+    poll did not fail, or was in an earlier try; always below Airflow 3.3, which keeps nothing between two polls.
+    """
+    store: Any = context.get("task_state_store")
+    kept = None
+    with suppress(Exception):
+        # A store that fails keeps nothing.
+        kept = None if store is None else store.get(FAILING_KEY)
+    if not isinstance(kept, dict) or kept.get("try_number") != context["ti"].try_number:
+        return None
+    since = kept.get("since")
+    return None if since is None else float(since)
+
+
+def keep_failing_since(context: Context, since: float | None) -> None:
+    """Keep for the next poll of a rescheduled sensor since when its polls fail; None if this one did not."""
+    store: Any = context.get("task_state_store")
+    if store is not None and (since, failing_since(context)) != (None, None):
+        store.set(FAILING_KEY, {"try_number": context["ti"].try_number, "since": since})
 
 
 class SensorTry(RunTry[AwaitsRun]):
@@ -51,17 +78,17 @@ class SensorTry(RunTry[AwaitsRun]):
 
     def check_once(self) -> tuple[bool, str | None]:
         """Check the run once. Returns whether it has completed, and its id if so."""
-        options, ti = self._options(), self.context["ti"]
+        options = self._options()
         which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
         try:
-            run, since = self.attempt.run(poll_once(which, options, failing_since(ti)))
+            run, since = self.attempt.run(poll_once(which, options, failing_since(self.context)))
         except WherobotsApiError as error:
             if isinstance(which, str):
                 raise _failed_call(which, error) from error
             reason = f"No {which.describe()} was found: {words.quoted(str(error))}"
             raise WherobotsUnavailableException(reason) from error
         try:
-            keep_failing_since(ti, since)
+            keep_failing_since(self.context, since)
         except Exception as error:
             self.log.warning(
                 "The start of the outage could not be stored, so max_outage_seconds may count from a later poke: %s",

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
-from airflow_provider_wherobots.flows.sql.look_back import Planned
+from airflow_provider_wherobots.flows.sql.rule import Planned
 from airflow_provider_wherobots.operators.wherobots_task import naming
 from airflow_provider_wherobots.sql.parameters import read_statements
-from airflow_provider_wherobots.sql.reads import is_read, returns_result
-from airflow_provider_wherobots.sql.repeatable import Repeatability, changes_session
+from airflow_provider_wherobots.sql.reads import StatementKind, kind_of, returns_result
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
@@ -28,23 +26,21 @@ def plan(task: ExecutesSql) -> list[Planned]:
 
 def _read(task: ExecutesSql) -> list[Planned]:
     texts = read_statements(task.sql, bool(task.split_statements), task.parameters)
-    store, last, before = task.checked_store(), len(texts) - 1, Counter[str]()
-    planned, repeatability = [], Repeatability()
-    for index, text in enumerate(texts):
-        is_returned = store is None and task.fetches_results and (index == last or not task.returns_one)
+    store, last, planned = task.checked_store(), len(texts) - 1, []
+    for position, text in enumerate(texts):
+        is_returned = store is None and task.fetches_results and (position == last or not task.returns_one)
+        kind = kind_of(text)
         planned.append(
             Planned(
+                position,
                 text,
-                repeatability.may_repeat(text),
+                kind is StatementKind.READ,
+                kind is StatementKind.WRITE,
                 wants_result=is_returned and returns_result(text),
-                store=store if index == last else None,
-                occurrence=before[text],
-                only_reads=is_read(text),
-                changes_session=changes_session(text),
+                store=store if position == last else None,
                 is_returned=is_returned,
             )
         )
-        before[text] += 1
     return planned
 
 

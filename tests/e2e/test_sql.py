@@ -6,7 +6,7 @@ from tests.e2e.conftest import GRACE_SECONDS
 from tests.e2e.sql_case import HANDED_OVER, KINDS, Kind, SqlCase
 from tests.e2e.world import World
 
-TAKEN_FROM_EARLIER = "was sent before, and is not executed again"
+TAKEN_FROM_EARLIER = "has succeeded in an earlier try, and is not executed again"
 UNKNOWN = "Outcome unknown"
 REASON = "[TABLE_OR_VIEW_NOT_FOUND] the table e2e.gone cannot be found"
 

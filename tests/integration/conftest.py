@@ -13,7 +13,6 @@ from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows import cancel, follow, forward_logs, named_run, submit
 from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.tasks import sql_history
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
 from wherobots_local import LocalServer
@@ -77,8 +76,7 @@ def dag_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def no_airflow_database(monkeypatch: pytest.MonkeyPatch) -> None:
-    """On Airflow 2.11 a task reads its state from the database and writes to the audit log. There is none here."""
-    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: True)
+    """On Airflow 2.11 a trigger reads its task's state from the database. There is none here."""
     monkeypatch.setattr(compat, "_get_task_state_from_database", lambda task_instance: None)
 
 

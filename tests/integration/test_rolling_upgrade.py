@@ -213,8 +213,9 @@ def stored_of_sql() -> dict[str, Any]:
     operator = WherobotsSqlOperator(task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1))
     wait = SessionWait(deadline=1e10, since=1e9)
     this_try = SqlTry(operator, context(TaskInstance()), SqlAttempt(operator.hook))
+    this_try._resume({})
     with pytest.raises(TaskDeferred) as session:
-        this_try.defer_until_ready("s1", wait, this_try._history.kept(), stop_on_kill=False)
+        this_try.defer_until_ready("s1", wait, this_try._kept(), stop_on_kill=False)
     with pytest.raises(TaskDeferred) as statement:
         this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9))
     return {

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, WherobotsApiError
@@ -64,18 +64,14 @@ def cancel_in_session(
     return (yield from last_word_after_cancel(execution_id, budget_seconds - LOOK_UP_SECONDS, url))
 
 
-def end_earlier(execution_ids: Sequence[str], url: str, *, reads: Collection[str] = ()) -> Flow[str]:
-    """After a clear: cancel the executions of earlier tries that still run. Returns the id of one that may still run;
-    empty if none does. ``reads`` only read: their state is not requested, as the response would carry their result, and
-    it does not matter if they continue to run.
+def end_earlier(execution_ids: Sequence[str], url: str) -> Flow[str]:
+    """After a clear: cancel the executions of earlier rounds that still run. Returns the id of one that may still run;
+    empty if none does.
 
     The trigger of a cleared task cancels its statement too. That may come later than the new try, and never comes if no
     triggerer runs at that moment. Then the same write would be executed twice at the same time.
     """
     for execution_id in execution_ids:
-        if execution_id in reads:
-            yield from write_cancel(execution_id, CANCEL_BUDGET_SECONDS, url)
-            continue
         last = yield from _end(execution_id, CANCEL_BUDGET_SECONDS, url, request_after=0.0)
         if last is None:
             return execution_id

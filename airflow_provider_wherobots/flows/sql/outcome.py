@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.stored import known_arguments
 
-_NOT_IN_EVENT = ("results", "has_succeeded", "was_running", "is_result_forgotten", "is_too_large")
+_NOT_IN_EVENT = ("results", "has_succeeded", "was_running", "is_result_forgotten", "is_too_large", "is_not_found")
 
 
 class StatementState(StrEnum):
@@ -51,6 +51,7 @@ class StatementOutcome:
         event.
     :param is_too_large: whether it has succeeded, and its result is larger than is fetched, now and later. Never part
         of an event.
+    :param is_not_found: whether the session does not know it. Never part of an event.
     """
 
     state: StatementState
@@ -68,6 +69,7 @@ class StatementOutcome:
     was_running: bool = False
     is_result_forgotten: bool = False
     is_too_large: bool = False
+    is_not_found: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict, without the result itself."""

@@ -195,7 +195,8 @@ def _refused(execution: Execution, text: str, is_not_found: bool, now: float) ->
     """An error is the response to a request. It does not show how the statement ends."""
     contact = execution.contact
     if is_not_found and not contact.gets_events:
-        return _unknown(execution, f"the connection to the session was lost, and over a new one it responds: {text}")
+        why = f"the connection to the session was lost, and over a new one it responds: {text}"
+        return _ended(execution, StatementState.UNKNOWN, why, is_not_found=True)
     if isinstance(execution.state, ErrorSeen | Forgotten):
         return Step(execution)
     before = execution.state if isinstance(execution.state, Running) else Running()

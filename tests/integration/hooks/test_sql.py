@@ -205,7 +205,8 @@ def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
     ("before", "is_retried"),
     [
         ("INSERT INTO t VALUES (1)", False),
-        ("INSERT OVERWRITE t SELECT 1 AS n", True),
+        ("INSERT OVERWRITE t SELECT 1 AS n", False),
+        ("CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1 AS n", True),
         ("SELECT 1 AS n", True),
     ],
 )
@@ -473,8 +474,8 @@ def test_an_interruption_cancels_the_statement_that_runs(hook: WherobotsSqlHook,
         ("HOLD", False, True, False),
         ("HOLD", True, False, False),
         (["INSERT INTO t VALUES (1)", "HOLD"], False, False, False),
-        (["INSERT OVERWRITE t SELECT 1", "HOLD"], False, True, False),
-        (["INSERT OVERWRITE t SELECT 1", "SELECT held"], True, True, False),
+        (["USE a.b", "HOLD"], False, True, False),
+        (["SET a = 1", "SELECT held"], True, True, False),
         ("SELECT held", False, False, True),
     ],
 )

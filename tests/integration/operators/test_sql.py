@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import re
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -22,7 +22,6 @@ from airflow.exceptions import TaskDeferralError, TaskDeferred
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
 from airflow_provider_wherobots.compat import (
-    AIRFLOW,
     AirflowException,
     AirflowFailException,
     AirflowOptionalProviderFeatureException,
@@ -46,7 +45,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sql import requirements
-from airflow_provider_wherobots.tasks import sql_attempt, sql_history, sql_results, sql_try
+from airflow_provider_wherobots.tasks import sql_attempt, sql_results, sql_try
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support, support
@@ -104,10 +103,14 @@ def cancels(control: ControlClient) -> int:
     return len([entry for entry in control.requests("cancelExecution") if entry["effective"]])
 
 
+def document(ti: TaskInstance) -> Any:
+    """What the task remembers."""
+    return json.loads(ti.store["wherobots"])
+
+
 def written(ti: TaskInstance) -> list[str]:
-    """What a try has written down of its writes, in order."""
-    found = (re.fullmatch(r"sql_(sent|succeeded|no_effect)-(\d+)-[0-9a-f]{12}", key) for key in ti.xcoms)
-    return [f"{key[1]} by {key[2]}" for key in found if key]
+    """What the task remembers of its writes, in order."""
+    return [known["outcome"] or "sent" for known in document(ti)["statements"]]
 
 
 def wait_until_it_runs(control: ControlClient) -> None:
@@ -465,7 +468,7 @@ def test_a_trigger_that_comes_after_the_grace_does_not_know_what_became_of_the_s
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown"):
         resume(task, ti, deferred, events_of(trigger_of(deferred)))
     assert executed(control) == ["HOLD"]
-    assert written(ti) == ["sent by 1"]
+    assert written(ti) == ["sent"]
 
 
 # How it fails
@@ -477,7 +480,7 @@ def test_a_failed_statement_says_why(make: Make) -> None:
         make("FAIL no such table").execute(context(ti))
     assert not isinstance(caught.value, AirflowFailException), "it may be retried"
     assert ti.xcoms["sql_summary"]["state"] == "failed"
-    assert written(ti) == ["sent by 1", "no_effect by 1"]
+    assert written(ti) == ["failed"]
 
 
 @contextmanager
@@ -511,7 +514,7 @@ def test_the_execution_timeout_cancels_the_statement(make: Make, control: Contro
             hold(control, context(ti), "INSERT INTO t HOLD")
         )
     assert cancels(control) == 1
-    assert written(ti) == ["sent by 1", "no_effect by 1"], "its cancel was confirmed: a retry may execute it"
+    assert written(ti) == ["failed"], "its cancel was confirmed: a retry may execute it"
 
 
 def hold(control: ControlClient, given: Any, statement: str) -> Any:
@@ -589,7 +592,7 @@ def test_an_evicted_statement_of_a_lost_connection_has_an_unknown_outcome(make: 
     elsewhere.join()
     assert not isinstance(caught.value, AirflowFailException), "a retry asks again"
     assert executed(control) == ["HOLD"]
-    assert written(ti) == ["sent by 1"]
+    assert written(ti) == ["sent"]
 
 
 def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make, control: ControlClient) -> None:
@@ -621,7 +624,7 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
         task.execute(context(ti))
     assert cancels(control) == 1
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
-    assert written(ti) == ["sent by 1", "no_effect by 1"], "the session has confirmed the cancel"
+    assert written(ti) == ["failed"], "the session has confirmed the cancel"
 
 
 def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, control: ControlClient) -> None:
@@ -637,7 +640,7 @@ def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, con
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
-    assert written(ti) == ["sent by 1"]
+    assert written(ti) == ["sent"]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -824,7 +827,7 @@ def test_a_trigger_that_failed_is_not_said_to_be_a_timeout(
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert "execution_timeout" not in str(caught.value) + said()
     assert cancels(control) == 1
-    assert written(ti) == ["sent by 1", "no_effect by 1"], "its cancel was confirmed"
+    assert written(ti) == ["failed"], "its cancel was confirmed"
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -840,7 +843,7 @@ def test_statements_that_were_edited_while_the_task_was_deferred_are_not_execute
         resume(make(edited, deferrable=True), ti, deferred, event)
     assert isinstance(caught.value, AirflowFailException)
     assert executed(control) == ["INSERT"]
-    assert written(ti) == ["sent by 1"]
+    assert written(ti) == ["sent"]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -866,7 +869,7 @@ def test_a_task_that_cannot_go_on_after_its_deferral_leaves_its_write_in_doubt(
     for method, kwargs in ((deferred.method_name, {"event": event, **(deferred.kwargs or {})}), ("__fail__", {})):
         with pytest.raises(WherobotsArgumentException, match="has no statement"):
             task.resume_execution(method, kwargs, context(ti))
-        assert written(ti) == ["sent by 1"]
+        assert written(ti) == ["sent"]
 
 
 def test_a_failed_trigger_of_a_session_fails_as_airflow_has_it(make: Make, control: ControlClient) -> None:
@@ -881,17 +884,12 @@ def test_a_failed_trigger_of_a_session_fails_as_airflow_has_it(make: Make, contr
 # Retries
 
 
-def second_try(**fields: Any) -> TaskInstance:
-    """The second of two tries, not the first after a clear."""
-    return TaskInstance(try_number=2, max_tries=1, **fields)
+def without_memory(ti: TaskInstance) -> TaskInstance:
+    """The next try, as it is below Airflow 3.3."""
+    return next_try(ti, store=None)
 
 
-def told_nothing(ti: TaskInstance) -> TaskInstance:
-    """The next try, to which the keys of the try before are not known."""
-    return second_try()
-
-
-EACH_WAY = pytest.mark.parametrize("follow", [next_try, told_nothing], ids=["told", "not told"])
+EACH_WAY = pytest.mark.parametrize("follow", [next_try, without_memory], ids=["remembers", "does not"])
 
 
 class WorkerDiesError(BaseException):
@@ -914,7 +912,7 @@ def leave_behind(make: Make, control: ControlClient, sql: Any, **arguments: Any)
 def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: ControlClient) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
-    assert written(ti) == ["sent by 1"]
+    assert written(ti) == ["sent"]
     threading.Timer(1, control.release_sql).start()
     assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
     assert executed(control) == [INSERT]
@@ -935,35 +933,21 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_follows_its_write(
     assert executed(control) == [INSERT]
 
 
-@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 starts each try once")
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, control: ControlClient) -> None:
+@pytest.mark.parametrize("store", [{}, None], ids=["remembers", "does not"])
+def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, control: ControlClient, store: Any) -> None:
     """Its DAG file was missing when a worker resumed it."""
-    control.answer_sql(INSERT, held=True)
-    ti = TaskInstance()
-    deferred = statement_deferral_of(make(INSERT, deferrable=True, retries=1), ti)
-    control.release_sql()
-    events_of(trigger_of(deferred))
-    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms), task_reschedule_count=1)
-    run_to_end(make(INSERT, deferrable=True, retries=1), TaskInstance(_ti_context_from_server=told))
-    assert executed(control) == [INSERT]
-
-
-@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 starts each try once")
-@pytest.mark.usefixtures("hand_over_at_once")
-def test_a_try_that_is_started_again_changes_its_session_under_another_id(make: Make, control: ControlClient) -> None:
     control.behaviour(sql_used_execution_id="refused")
     control.answer_sql(INSERT, held=True)
-    ti, statements = TaskInstance(), ["USE a.b", INSERT]
+    ti, statements = TaskInstance(store=store), ["USE a.b", INSERT]
     deferred = statement_deferral_of(make(statements, deferrable=True, retries=1), ti)
     control.release_sql()
     events_of(trigger_of(deferred))
-    told = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms), task_reschedule_count=1)
-    run_to_end(make(statements, deferrable=True, retries=1), TaskInstance(_ti_context_from_server=told))
+    ti._ti_context_from_server = SimpleNamespace(task_reschedule_count=1)
+    run_to_end(make(statements, deferrable=True, retries=1), ti)
     assert executed(control) == ["USE a.b", INSERT, "USE a.b"]
 
 
-@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement_again(
     make: Make, control: ControlClient
@@ -973,7 +957,7 @@ def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement
     deferred = statement_deferral_of(make(INSERT, deferrable=True, retries=1), ti)
     control.release_sql()
     event = events_of(trigger_of(deferred))
-    cleared = TaskInstance(2, max_tries=2, xcoms=ti.xcoms)
+    cleared = next_try(ti, max_tries=2)
     control.answer_sql(INSERT)
     resume(make(INSERT, deferrable=True, retries=1), cleared, deferred, event)
     assert executed(control) == [INSERT, INSERT]
@@ -991,7 +975,7 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     )
     assert make(INSERT, retries=1).execute(context(follow(ti))) is None
     assert executed(control) == [INSERT]
-    assert "was sent before, and is not executed again" in said()
+    assert "has succeeded in an earlier try, and is not executed again" in said()
 
 
 def test_a_retry_in_a_new_session_executes_again_what_changes_only_the_session(
@@ -1006,15 +990,45 @@ def test_a_retry_in_a_new_session_executes_again_what_changes_only_the_session(
     assert executed(control)[4:] == ["USE a.b", "INSERT INTO b"]
 
 
-def test_a_retry_does_not_repeat_a_copy_once_its_source_is_replaced(make: Make, control: ControlClient) -> None:
-    statements = ["CREATE OR REPLACE TABLE u AS SELECT n + 1 AS n FROM t", "INSERT OVERWRITE t SELECT n FROM u", "LAST"]
-    ti = TaskInstance()
-    control.answer_sql("LAST", error="once")
+def test_a_retry_does_not_empty_again_what_it_has_copied(make: Make, control: ControlClient) -> None:
+    statements, ti = ["INSERT INTO t SELECT * FROM staging", "TRUNCATE TABLE staging", "SELECT 3"], TaskInstance()
+    control.answer_sql("SELECT 3", error="once")
     with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
         make(statements, retries=1).execute(context(ti))
     control.clear_sql_answers()
-    make(statements, retries=1).execute(context(next_try(ti)))
-    assert executed(control) == [*statements, "LAST"]
+    *nothing, frame = make(statements, retries=1).execute(context(next_try(ti)))
+    assert (nothing, len(frame)) == ([None, None], 1)
+    assert executed(control) == [*statements, "SELECT 3"]
+
+
+def test_temporary_views_are_made_again_before_what_needs_them(make: Make, control: ControlClient) -> None:
+    view, insert = "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "INSERT INTO t SELECT * FROM v"
+    statements, ti = [view, insert, "SELECT 3"], TaskInstance()
+    control.answer_sql("SELECT 3", error="once")
+    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
+        make(statements, force_new=True, retries=1).execute(context(ti))
+    control.clear_sql_answers()
+    make(statements, force_new=True, retries=1).execute(context(next_try(ti)))
+    assert executed(control) == [*statements, view, "SELECT 3"]
+
+
+def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fetched(
+    make: Make, control: ControlClient
+) -> None:
+    control.answer_sql("CALL", {"rewritten": [3]})
+    ti = TaskInstance()
+    raised: list[bool] = []
+
+    def fail_once(cursor: Any) -> Any:
+        if not raised:
+            raised.append(True)
+            raise LookupError("once")
+        return cursor.fetchall()
+
+    with pytest.raises(LookupError):
+        make("CALL c.system.f()", handler=fail_once, retries=1).execute(context(ti))
+    assert make("CALL c.system.f()", handler=fail_once, retries=1).execute(context(next_try(ti))) == [(3,)]
+    assert executed(control) == ["CALL c.system.f()"]
 
 
 @EACH_WAY
@@ -1035,22 +1049,83 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     second = follow(ti)
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: an earlier try") as caught:
         make(INSERT, retries=1).execute(context(second))
-    assert "clear the task" in str(caught.value), "no retry follows"
-    assert not isinstance(caught.value, AirflowFailException)
+    told = str(caught.value)
+    assert "Look whether it has taken effect. Then clear the task" in told
+    assert f"Execution {ti.xcoms['execution_id']} in SQL session" in told
+    assert isinstance(caught.value, AirflowFailException), "no retry follows"
+    assert second.xcoms["sql_summary"]["state"] == "unknown"
     assert executed(control) == [INSERT]
 
 
-def test_a_doubt_lasts_until_somebody_knows(make: Make, control: ControlClient) -> None:
+@pytest.mark.parametrize("edited", [INSERT.replace("1", "2"), ["SELECT 1", INSERT], [INSERT.replace("1", "2"), INSERT]])
+def test_a_statement_that_was_edited_is_in_doubt_after_a_try_that_may_have_written(
+    make: Make, control: ControlClient, edited: Any
+) -> None:
     control.answer_sql(INSERT, held=True)
-    first = leave_behind(make, control, INSERT, retries=3)
-    control.end_sql_session(first.xcoms["session_id"])
-    second = next_try(first, max_tries=3)
-    for tries in range(2):
-        ti = second if tries == 0 else next_try(second, max_tries=3)
-        with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry of the task finds out, and"):
-            make(INSERT, retries=3).execute(context(ti))
-        assert written(ti) == ["sent by 1"]
+    ti = leave_behind(make, control, INSERT)
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="statements have changed") as caught:
+        make(edited, retries=1).execute(context(next_try(ti)))
+    assert isinstance(caught.value, AirflowFailException)
     assert executed(control) == [INSERT]
+
+
+def test_a_statement_that_was_edited_after_a_failure_is_executed(make: Make, control: ControlClient) -> None:
+    ti = TaskInstance()
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        make("FAIL wrong", retries=1).execute(context(ti))
+    assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
+    assert executed(control) == ["FAIL wrong", INSERT]
+
+
+def test_without_memory_a_retry_asks_about_each_earlier_try(make: Make, control: ControlClient) -> None:
+    first = TaskInstance(max_tries=2, store=None)
+    control.answer_sql(INSERT, error="once")
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        make(INSERT, retries=2).execute(context(first))
+    control.answer_sql(INSERT)
+    second = next_try(first)
+    assert make(INSERT, retries=2).execute(context(second)) is None, "the session knows that it has failed"
+    assert make(INSERT, retries=2).execute(context(next_try(second))) is None
+    assert executed(control) == [INSERT] * 2
+
+
+def test_without_memory_what_no_session_knows_is_executed_only_after_a_clear(
+    make: Make, control: ControlClient
+) -> None:
+    retry, cleared = TaskInstance(2, max_tries=1, store=None), TaskInstance(2, max_tries=2, store=None)
+    with pytest.raises(WherobotsSqlOutcomeUnknownException) as caught:
+        make(INSERT, retries=1).execute(context(retry))
+    assert isinstance(caught.value, AirflowFailException)
+    assert make(INSERT, retries=1).execute(context(cleared)) is None
+    assert executed(control) == [INSERT]
+
+
+def test_a_statement_is_asked_about_in_the_session_that_has_executed_it(make: Make, control: ControlClient) -> None:
+    control.answer_sql(INSERT, held=True)
+    ti = leave_behind(make, control, INSERT, session_key="one")
+    control.release_sql()
+    second = next_try(ti)
+    assert make([INSERT, "SELECT 1"], session_key="other", retries=1).execute(context(second))[0] is None
+    assert second.xcoms["session_id"] != ti.xcoms["session_id"]
+    assert [entry["session_id"] for entry in control.requests("executeSql")] == [
+        ti.xcoms["session_id"],
+        second.xcoms["session_id"],
+    ]
+
+
+class Broken(dict[str, str]):
+    """A store that cannot be written."""
+
+    def __setitem__(self, key: str, value: str) -> None:
+        raise ConnectionError("the API server is away")
+
+
+def test_a_write_that_cannot_be_remembered_is_not_sent(make: Make, control: ControlClient) -> None:
+    with pytest.raises(WherobotsUnavailableException, match="could not be stored") as caught:
+        make(INSERT).execute(context(TaskInstance(store=Broken())))
+    assert not isinstance(caught.value, AirflowFailException)
+    assert executed(control) == []
+    assert len(make().execute(context(TaskInstance(store=Broken())))) == 1, "a read need not be remembered"
 
 
 def test_a_write_that_a_kill_has_cancelled_is_executed_by_the_retry(make: Make, control: ControlClient) -> None:
@@ -1063,52 +1138,6 @@ def test_a_write_that_a_kill_has_cancelled_is_executed_by_the_retry(make: Make, 
     control.answer_sql(INSERT)
     assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
     assert executed(control) == [INSERT, INSERT]
-
-
-def test_on_2_11_a_clear_of_a_running_write_is_told_to_the_next_try(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    noted: list[str] = []
-
-    def note(task_instance: Any, key: str) -> bool:
-        noted.append(key)
-        return True
-
-    monkeypatch.setattr(sql_history, "note_for_retry", note)
-    monkeypatch.setattr(sql_history, "state_at_kill", lambda task_instance: "restarting")
-    second = "UPDATE a.b.c SET x = 1"
-    control.answer_sql(second, held=True)
-    task, ti = make([INSERT, second], retries=1), TaskInstance()
-    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(ti))
-    control.answer_sql(second)
-    cleared = second_try(_ti_context_from_server=SimpleNamespace(xcom_keys_to_clear=noted))
-    make([INSERT, second], retries=1).execute(context(cleared))
-    assert executed(control) == [INSERT, second, INSERT, second]
-
-
-@pytest.mark.parametrize("word", ["sent", "succeeded"])
-def test_a_statement_that_was_edited_is_in_doubt_after_a_try_that_may_have_written(
-    make: Make, control: ControlClient, word: str
-) -> None:
-    ti = TaskInstance()
-    make(INSERT, retries=1).execute(context(ti))
-    ti.xcoms = {key: value for key, value in ti.xcoms.items() if word == "succeeded" or "succeeded" not in key}
-    edited = INSERT.replace("1", "2")
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="the statement has changed"):
-        make(edited, retries=1).execute(context(next_try(ti)))
-    assert executed(control) == [INSERT]
-
-
-@pytest.mark.usefixtures("hand_over_at_once")
-def test_a_long_write_put_between_two_that_have_succeeded_repeats_neither(make: Make, control: ControlClient) -> None:
-    first, between, last = (INSERT.replace("1", number) for number in "123")
-    ti = TaskInstance()
-    make([first, last], retries=1).execute(context(ti))
-    control.answer_sql(between, seconds=1)
-    run_warm(make([first, between, last], retries=1, deferrable=True, do_xcom_push=False), next_try(ti))
-    assert executed(control) == [first, last, between]
 
 
 # Sessions of a task's own
@@ -1187,38 +1216,7 @@ def test_a_kill_cancels_the_statement_and_stops_a_session_of_its_own(make: Make,
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert is_stopped(control, ti)
-    assert written(ti) == ["sent by 1", "no_effect by 1"]
-
-
-def test_a_kill_stops_its_own_session_though_airflows_database_is_away(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def away(task_instance: Any) -> None:
-        raise ConnectionError("the database is away")
-
-    monkeypatch.setattr(sql_history, "state_at_kill", away)
-    control.answer_sql(INSERT, held=True)
-    task, ti = make(INSERT, force_new=True), TaskInstance()
-    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(ti))
-    assert is_stopped(control, ti)
-
-
-def test_an_interruption_while_its_own_session_is_recorded_stops_the_session(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    recorded: list[str] = []
-
-    def interrupted(history: sql_history.SqlHistory, key: str) -> None:
-        recorded.append(key)
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(sql_history.SqlHistory, "record_key", interrupted)
-    with pytest.raises(KeyboardInterrupt):
-        make(INSERT, force_new=True).execute(context(TaskInstance()))
-    (session_id,) = (key.removeprefix("sql_session-") for key in recorded)
-    assert control.sql_session(session_id)["status"].startswith("DESTROY")
+    assert written(ti) == ["failed"]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -1289,23 +1287,6 @@ def test_a_retry_asks_the_session_of_a_dead_worker_and_ends_it(make: Make, contr
     assert executed(control) == [INSERT]
     assert second.xcoms["session_id"] == ti.xcoms["session_id"]
     assert is_stopped(control, second)
-
-
-def test_a_session_of_its_own_lives_while_it_may_still_tell_what_an_earlier_try_has_written(
-    make: Make, control: ControlClient
-) -> None:
-    control.answer_sql(INSERT, held=True)
-    first = leave_behind(make, control, INSERT, force_new=True, retries=2)
-    control.evict_sql_execution(first.xcoms["session_id"], first.xcoms["execution_id"])
-    second = next_try(first, max_tries=2)
-    with pytest.raises(WherobotsSqlOutcomeUnknownException):
-        make(INSERT, retries=2, force_new=True).execute(context(second))
-    assert not is_stopped(control, second)
-    third = next_try(second, max_tries=2)
-    with pytest.raises(WherobotsSqlOutcomeUnknownException):
-        make(INSERT, retries=2, force_new=True).execute(context(third))
-    assert third.xcoms["session_id"] == first.xcoms["session_id"]
-    assert is_stopped(control, third), "no retry follows"
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -1379,7 +1360,7 @@ def test_a_retry_goes_on_after_the_writes_that_have_succeeded(make: Make, contro
     ti, statements = TaskInstance(), ["DELETE FROM a.b.c", INSERT, update, "SELECT 3"]
     with pytest.raises(WherobotsSqlStatementFailedException):
         make(statements, retries=1).execute(context(ti))
-    assert written(ti) == ["sent by 1", "succeeded by 1", "sent by 1", "no_effect by 1"]
+    assert written(ti) == ["succeeded", "succeeded", "failed"]
     control.answer_sql(update)
     *nothing, frame = make(statements, retries=1).execute(context(next_try(ti)))
     assert (nothing, len(frame)) == ([None, None, None], 1)
@@ -1398,38 +1379,63 @@ def test_a_retry_after_what_was_read_was_wrong_reads_again(make: Make, control: 
     assert len(executed(control)) == 2
 
 
-def test_the_first_try_after_a_clear_executes_again(make: Make, control: ControlClient) -> None:
-    make(INSERT, retries=1).execute(context(TaskInstance()))
-    cleared = TaskInstance(try_number=2, max_tries=2)
-    make(INSERT, retries=1).execute(context(cleared))
+def cleared(ti: TaskInstance) -> TaskInstance:
+    return next_try(ti, max_tries=2)
+
+
+def cleared_and_forgotten(ti: TaskInstance) -> TaskInstance:
+    """As Airflow 3.4 clears."""
+    return next_try(ti, max_tries=2, store={})
+
+
+def cleared_without_memory(ti: TaskInstance) -> TaskInstance:
+    return next_try(ti, max_tries=2, store=None)
+
+
+def cleared_with_its_max_tries(ti: TaskInstance) -> TaskInstance:
+    """Its retries were edited before. That the round was done is all that tells."""
+    return next_try(ti)
+
+
+EACH_CLEAR = pytest.mark.parametrize("follow", [cleared, cleared_and_forgotten, cleared_without_memory])
+
+
+@pytest.mark.parametrize("follow", [cleared, cleared_and_forgotten, cleared_without_memory, cleared_with_its_max_tries])
+def test_the_first_try_after_a_clear_executes_again(make: Make, control: ControlClient, follow: Follow) -> None:
+    ti = TaskInstance()
+    make(INSERT, retries=1).execute(context(ti))
+    make(INSERT, retries=1).execute(context(follow(ti)))
     assert executed(control) == [INSERT, INSERT]
     first, second = control.requests("executeSql")
     assert first["execution_id"] != second["execution_id"]
 
 
+@EACH_CLEAR
 def test_after_a_clear_a_statement_that_still_runs_is_cancelled_before_it_is_executed_again(
-    make: Make, control: ControlClient
+    make: Make, control: ControlClient, follow: Follow
 ) -> None:
     control.answer_sql(INSERT, held=True)
-    leave_behind(make, control, INSERT)
+    ti = leave_behind(make, control, INSERT)
     control.answer_sql(INSERT)
-    make(INSERT, retries=1).execute(context(TaskInstance(try_number=2, max_tries=2)))
+    make(INSERT, retries=1).execute(context(follow(ti)))
     told = [entry["operation"] for entry in control.requests() if entry["effective"] and entry["execution_id"]]
     assert told == ["executeSql", "cancelExecution", "executeSql"]
     assert [shown["state"] for shown in control.sql_sessions()[-1]["executions"]] == ["cancelled", "succeeded"]
 
 
+@EACH_CLEAR
 def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_cancelled(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, follow: Follow
 ) -> None:
     control.answer_sql(INSERT, held=True)
-    leave_behind(make, control, INSERT)
+    ti = leave_behind(make, control, INSERT)
     control.answer_sql(INSERT)
     control.add_fault("cancelExecution", "lose_message")
     monkeypatch.setattr(cancel, "CANCEL_BUDGET_SECONDS", 3)
-    for cleared in (TaskInstance(try_number=2, max_tries=2), TaskInstance(try_number=3, max_tries=2)):
+    first = follow(ti)
+    for one in (first, next_try(first)):
         with pytest.raises(WherobotsUnavailableException, match="could not be cancelled, and may still run"):
-            make(INSERT, retries=1).execute(context(cleared))
+            make(INSERT, retries=1).execute(context(one))
     assert executed(control) == [INSERT]
 
 
@@ -1452,40 +1458,8 @@ def test_a_doubt_outlives_a_try_that_gets_no_session(make: Make, control: Contro
     ti = next_try(first)
     with pytest.raises(WherobotsRequestException, match="There is no SQL session"):
         make(INSERT, retries=1).execute(context(ti))
-    assert written(ti) == ["sent by 1"]
-
-
-def test_a_write_is_not_repeated_because_a_try_between_ended_early(make: Make, control: ControlClient) -> None:
-    """Airflow deletes the XComs of a try before the next one can read them: a template may fail in between."""
-    ti = TaskInstance()
-    make(INSERT, retries=2).execute(context(ti))
-    control.end_sql_session(ti.xcoms["session_id"])
-    third = next_try(TaskInstance(2), max_tries=2)
-    with pytest.raises(WherobotsSqlOutcomeUnknownException):
-        make(INSERT, retries=2).execute(context(third))
+    assert written(ti) == ["sent"]
     assert executed(control) == [INSERT]
-
-
-def test_a_write_of_which_no_word_can_be_left_is_not_sent(make: Make, control: ControlClient) -> None:
-    class Mute(TaskInstance):
-        def xcom_push(self, key: str, value: Any) -> None:
-            if key.startswith("sql_sent"):
-                raise ConnectionError("the database is away")
-            super().xcom_push(key, value)
-
-    with pytest.raises(WherobotsSqlException, match=r"XCom sql_sent.*the database is away"):
-        make(INSERT).execute(context(Mute()))
-    assert executed(control) == []
-    assert len(make().execute(context(Mute()))) == 1, "a read needs no word"
-
-
-def test_on_2_11_a_write_that_the_audit_log_does_not_take_is_not_sent(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sql_history, "note_for_retry", lambda task_instance, key: not key.startswith("sql_sent"))
-    with pytest.raises(WherobotsSqlException, match="audit log"):
-        make(INSERT).execute(context(TaskInstance()))
-    assert executed(control) == []
 
 
 def test_a_write_that_an_unforeseen_error_interrupts_is_in_doubt(
@@ -1499,7 +1473,7 @@ def test_a_write_that_an_unforeseen_error_interrupts_is_in_doubt(
     ti = TaskInstance()
     with pytest.raises(MemoryError):
         make(INSERT).execute(context(ti))
-    assert written(ti) == ["sent by 1"]
+    assert written(ti) == ["sent"]
 
 
 def test_what_was_read_after_a_write_is_read_again(make: Make, control: ControlClient) -> None:

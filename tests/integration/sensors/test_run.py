@@ -38,7 +38,7 @@ from airflow_provider_wherobots.tasks.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from tests.integration import support
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -488,8 +488,7 @@ def test_a_rescheduled_sensor_looks_for_its_run_once_in_each_poke(sensor: Make, 
 
 
 def next_poke(task: WherobotsRunSensor, ti: Any) -> Any:
-    """A poke in a process of its own: Airflow has deleted the XComs, and on 3.x tells their keys."""
-    ti._ti_context_from_server = SimpleNamespace(xcom_keys_to_clear=list(ti.xcoms))
+    """A poke in a process of its own: Airflow has deleted the XComs."""
     ti.xcoms.clear()
     return task.poke(context(ti))
 
@@ -498,16 +497,7 @@ def next_poke(task: WherobotsRunSensor, ti: Any) -> Any:
 def test_a_rescheduled_sensor_tolerates_failed_pokes_one_at_a_time_and_fails_when_they_last_too_long(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, by_name: bool
 ) -> None:
-    name, noted = f"{NAME}-looked-for", None
-
-    def keep(ti: Any, since: float | None) -> None:
-        nonlocal noted
-        noted = since
-
-    if AIRFLOW < (3, 0):
-        # Its database is in the tests of `compat`.
-        monkeypatch.setattr(sensor_try, "failing_since", lambda ti: noted)
-        monkeypatch.setattr(sensor_try, "keep_failing_since", keep)
+    name = f"{NAME}-looked-for"
     run_id, operation = started_run(control, name), "listJobRuns" if by_name else "getJobRun"
     which = {"run_name": name} if by_name else {"run_id": run_id}
     task, ti = sensor(**which, deferrable=False, mode="reschedule"), TaskInstance()
@@ -529,6 +519,18 @@ def test_a_rescheduled_sensor_tolerates_failed_pokes_one_at_a_time_and_fails_whe
     with pytest.raises(WherobotsUnavailableException, match=words) as failed:
         next_poke(task, ti)
     assert not is_final(failed.value)
+
+
+def test_what_a_rescheduled_sensor_keeps_is_of_its_try_and_ends_with_a_success() -> None:
+    ti = TaskInstance()
+    for since in (None, 7.0, 7.0, None):
+        sensor_try.keep_failing_since(context(ti), since)
+        assert sensor_try.failing_since(context(ti)) == since
+    sensor_try.keep_failing_since(context(ti), 8.0)
+    assert sensor_try.failing_since(context(next_try(ti))) is None
+    without = TaskInstance(store=None)
+    sensor_try.keep_failing_since(context(without), 8.0)
+    assert sensor_try.failing_since(context(without)) is None
 
 
 def test_no_xcom_is_asked_for_before_there_is_one(sensor: Make, control: ControlClient) -> None:

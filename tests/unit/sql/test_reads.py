@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.sql.reads import is_read, returns_result
+from airflow_provider_wherobots.sql.reads import StatementKind, is_read, kind_of, returns_result
 
 
 @pytest.mark.parametrize(
@@ -68,6 +68,43 @@ def test_a_statement_that_only_reads(statement: str) -> None:
 def test_a_statement_that_may_change_something(statement: str) -> None:
     assert not is_read(statement)
     assert not returns_result(statement)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "USE a.b",
+        "SET a = 1",
+        "RESET",
+        "-- x\n create or replace temporary view v as select 1",
+        "CREATE TEMP VIEW v AS SELECT 1",
+        "CREATE OR REPLACE GLOBAL TEMPORARY VIEW v AS SELECT 1",
+        "CREATE TEMPORARY FUNCTION f AS 'a.B'",
+        "CACHE LAZY TABLE t",
+        "UNCACHE TABLE t",
+        "CLEAR CACHE",
+        "REFRESH TABLE t",
+        "DECLARE OR REPLACE VARIABLE x INT DEFAULT 1",
+    ],
+)
+def test_a_statement_that_only_changes_the_session(statement: str) -> None:
+    assert kind_of(statement) is StatementKind.SESSION
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "CREATE VIEW v AS SELECT 1",
+        "CREATE TABLE temporary (n INT)",
+        "CREATE OR REPLACE TABLE t AS SELECT * FROM temp",
+        "CREATE FUNCTION f AS 'a.B'",
+        "DROP VIEW v",
+        "CALL f()",
+        "",
+    ],
+)
+def test_a_statement_that_may_write(statement: str) -> None:
+    assert kind_of(statement) is StatementKind.WRITE
 
 
 def test_a_procedure_may_change_something_and_has_a_result() -> None:

@@ -79,22 +79,6 @@ def test_without_a_connection_it_is_not_known_and_nobody_may_go_on() -> None:
     assert SqlScript(session, is_connected=False).run(end_earlier(["e1"], URL)) == "e1"
 
 
-def test_what_only_reads_is_cancelled_and_its_result_is_not_downloaded() -> None:
-    script = SqlScript(session_with("e1", "e3", ended="e2"))
-    assert script.run(end_earlier(["e1", "e2", "e3"], URL, reads=["e1", "e2"])) == ""
-    assert cancelled(script) == ["e1", "e2", "e3"]
-    assert {message.execution_id for message in script.arrived(RetrieveResults)} == {"e3"}
-    script.now += 1.0
-    assert script.truth("e1") == "cancelled"
-
-
-def test_what_only_reads_is_cancelled_on_a_connection_that_is_opened_in_time() -> None:
-    script = SqlScript(session_with("e1"), is_connected=False)
-    assert script.run(end_earlier(["e1"], URL, reads=["e1"])) == ""
-    assert script.dialled == [(URL, 10.0)]
-    assert cancelled(script) == ["e1"]
-
-
 @pytest.mark.parametrize("can_attach", [True, False])
 def test_a_cancel_that_takes_a_while_is_awaited(can_attach: bool) -> None:
     session = session_with("e1", cancel_seconds=5.0)
