@@ -26,11 +26,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
     without_retry,
 )
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.measurements import of_statement
-from airflow_provider_wherobots.flows.memory import Past, StatementMemory
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.sql import rule
 from airflow_provider_wherobots.flows.sql.cancel import end_earlier
 from airflow_provider_wherobots.flows.sql.connection import connect
@@ -45,7 +41,11 @@ from airflow_provider_wherobots.flows.sql.session import (
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt, not_connected
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
+from airflow_provider_wherobots.runs.measurements import of_statement
+from airflow_provider_wherobots.runs.memory import Past, StatementMemory
+from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.memory import TaskMemory

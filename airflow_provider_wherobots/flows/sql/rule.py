@@ -5,7 +5,7 @@ Theory of operation
 
 A worker can die at any moment, a session can end, and it forgets its executions. So a try remembers each *write*, which
 is every statement that does not only read or only change the session, before it is sent, and its outcome as soon as
-that is known (``flows/memory.py``). Nothing is guessed from a statement's text.
+that is known (``runs/memory.py``). Nothing is guessed from a statement's text.
 
 ======================================================  ===============================================================
 a statement                                             is
@@ -46,8 +46,8 @@ from typing import TypeAlias
 from uuid import UUID, uuid5
 
 from airflow_provider_wherobots.api.sql.messages import Store
-from airflow_provider_wherobots.flows.memory import Memory, Past, StatementMemory
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.runs.memory import Memory, Past, StatementMemory
 
 NAMESPACE = UUID("5f0d4f6e-7c0a-4a0e-9d7e-0c6f2f1d9b51")
 DIGEST_CHARS = 12

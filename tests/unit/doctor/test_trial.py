@@ -18,7 +18,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.doctor.check import State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Plan, Trial, end_runs, runs_check, try_out
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import Script
 
