@@ -22,8 +22,8 @@ from airflow_provider_wherobots.api.runs.models import parse_time
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.cli.output import CommandFailedError
 from airflow_provider_wherobots.compat import AIRFLOW
-from airflow_provider_wherobots.flows.orphans import TaskInstance
-from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.runs.orphans import TaskInstance
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
 
 IS_V2 = AIRFLOW >= (3, 0)

@@ -26,8 +26,8 @@ from airflow_provider_wherobots.doctor.check import Check, State, has_failed
 from airflow_provider_wherobots.doctor.questions import checks_of
 from airflow_provider_wherobots.doctor.service import check_service
 from airflow_provider_wherobots.doctor.trial import Plan, Trial, end_runs, runs_check, try_out
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.messages.unforeseen import reason_of
 
 COLUMNS = ("state", "name", "text", "advice")
 

@@ -68,7 +68,7 @@ def _run(arguments: argparse.Namespace) -> int:
             os.dup2(os.open(os.devnull, os.O_WRONLY), stdout.fileno())
             return 0
         except Exception as error:
-            from airflow_provider_wherobots.flows.unforeseen import reason_of
+            from airflow_provider_wherobots.messages.unforeseen import reason_of
 
             print_message(f"error: {reason_of(error)}")
             return FAILED

@@ -17,7 +17,10 @@ from airflow_provider_wherobots.cli.output import FAILED, CommandFailedError, pr
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.list_runs import list_active_runs
-from airflow_provider_wherobots.flows.orphans import (
+from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.flows.sql.session import stop_session
+from airflow_provider_wherobots.messages.words import quoted
+from airflow_provider_wherobots.runs.orphans import (
     RunVerdict,
     TaskInstance,
     count,
@@ -26,9 +29,6 @@ from airflow_provider_wherobots.flows.orphans import (
     judge,
     judge_session,
 )
-from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.sql.session import stop_session
-from airflow_provider_wherobots.flows.words import quoted
 from airflow_provider_wherobots.xcoms import SQL_SESSION_KEY_KEY
 
 COLUMNS = ("id", "kind", "verdict", "created", "task_instance", "state", "name")

@@ -16,10 +16,10 @@ from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import print_log
 from airflow_provider_wherobots.flows.list_runs import list_runs
-from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.runs.outcome import Ending
 
 LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
 FOLLOW_INTERVAL_SECONDS = 5.0

@@ -12,9 +12,9 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.standalone import standalone_driver
-from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.flows.words import quoted
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.messages.words import quoted
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook

@@ -11,8 +11,8 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.dbapi.errors import DataError, InterfaceError, ProgrammingError, StatementError
 from airflow_provider_wherobots.drivers.base import WriteNote
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.frames import for_frames, to_pandas, to_polars
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind

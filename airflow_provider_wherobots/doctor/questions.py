@@ -15,8 +15,8 @@ from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, Reading, State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, PRINTED, TIMEOUT, Trial
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.outcome import Ending
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.runs.outcome import Ending
 
 CANCEL_SECONDS = 65.0
 """How long a cancel may take: a minute according to the API's documentation, and until a poll sees it."""

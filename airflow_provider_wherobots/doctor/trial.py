@@ -20,9 +20,9 @@ from airflow_provider_wherobots.flows.effects import Flow, Sleep, now
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import print_log
 from airflow_provider_wherobots.flows.list_runs import find_runs
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 
 LOG, CANCEL, TIMEOUT = "log", "cancel", "timeout"
 """The roles of the runs."""

@@ -11,11 +11,11 @@ from typing import Any, Generic, TypeAlias, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.effects import Send, Sleep
-from airflow_provider_wherobots.flows.memory import Memory
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import CALL_SECONDS
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.runs.memory import Memory
 
 CONNECT_TIMEOUT_SECONDS = 10.0
 """How long connecting may take: a host that can be reached responds in less than a second."""

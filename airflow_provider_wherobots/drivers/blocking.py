@@ -18,6 +18,7 @@ from airflow_provider_wherobots.drivers.base import (
     Outlets,
     timeouts,
 )
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.files.local_file import open_file
 from airflow_provider_wherobots.flows.effects import (
     Connect,
@@ -39,7 +40,6 @@ from airflow_provider_wherobots.flows.effects import (
     Transmit,
     Upload,
 )
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import make_safe
 
 if TYPE_CHECKING:

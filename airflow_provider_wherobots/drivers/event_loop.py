@@ -23,6 +23,7 @@ from airflow_provider_wherobots.drivers.base import (
     size_of,
     timeouts,
 )
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.effects import (
     Connect,
     Disconnect,
@@ -40,7 +41,6 @@ from airflow_provider_wherobots.flows.effects import (
     Sleep,
     Transmit,
 )
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord, make_safe
 
 if TYPE_CHECKING:

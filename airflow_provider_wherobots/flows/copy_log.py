@@ -7,10 +7,10 @@ from __future__ import annotations
 import logging
 import math
 
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, now
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.messages import words
 
 COPY_SECONDS = DRAIN_SECONDS
 """How long the log may be read, unless the task's deadline comes first."""

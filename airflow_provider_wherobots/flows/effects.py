@@ -17,9 +17,9 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AuthenticationError, WherobotsApiError
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.files.local_file import FileSource, LocalFile
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.memory import Memory
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.runs.memory import Memory
 
 if TYPE_CHECKING:
     # A task without SQL needs none of it.

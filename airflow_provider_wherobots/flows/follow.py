@@ -8,12 +8,9 @@ from dataclasses import dataclass, replace
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, why_given_up
-from airflow_provider_wherobots.flows.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
 from airflow_provider_wherobots.flows.retry import (
     DEFAULT_MAX_OUTAGE_SECONDS,
     JITTER,
@@ -26,6 +23,9 @@ from airflow_provider_wherobots.flows.retry import (
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome, why_given_up
+from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 

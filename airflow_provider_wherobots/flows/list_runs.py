@@ -17,7 +17,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run, RunPage
 from airflow_provider_wherobots.flows.effects import Flow, Note, attempt
 from airflow_provider_wherobots.flows.retry import repeat
-from airflow_provider_wherobots.flows.run_name import Identity
+from airflow_provider_wherobots.runs.run_name import Identity
 
 PAGE_SIZE = 100
 MAX_RUNS = 2_000

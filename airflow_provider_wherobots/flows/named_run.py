@@ -11,7 +11,6 @@ from functools import partial
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
@@ -21,10 +20,11 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
 )
 from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_pages
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up, why_given_up
-from airflow_provider_wherobots.flows.poll_delays import MIN_POLL_SECONDS
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS, Outage, wait_out, within
-from airflow_provider_wherobots.flows.run_name import MAX_NAME_CHARS, SUFFIX_CHARS, Identity
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome, given_up, why_given_up
+from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
+from airflow_provider_wherobots.runs.run_name import MAX_NAME_CHARS, SUFFIX_CHARS, Identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 
 

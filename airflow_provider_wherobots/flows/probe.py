@@ -17,8 +17,8 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send
+from airflow_provider_wherobots.messages import words
 
 PROBE_SECONDS = 10.0
 """How long the whole test may take."""

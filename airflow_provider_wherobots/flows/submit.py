@@ -1,7 +1,7 @@
 """Exactly one run per round, although the API has no idempotency key and names are not unique.
 
 Every try looks first: one List Runs by the identity of the task instance. What it finds, and what the task remembers of
-its earlier tries (``flows/memory.py``), decide::
+its earlier tries (``runs/memory.py``), decide::
 
     found      | KNOWN        NOTHING (a new round)  UNKNOWN
     -----------|---------------------------------------------
@@ -31,11 +31,9 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
 from airflow_provider_wherobots.flows.effects import Flow, Note, Remember, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import age, find_runs, find_runs_of_task
-from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
     DEFAULT_MAX_OUTAGE_SECONDS,
@@ -45,6 +43,8 @@ from airflow_provider_wherobots.flows.retry import (
     wait_out,
 )
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.runs.memory import Memory, Past
 
 T = TypeVar("T")
 

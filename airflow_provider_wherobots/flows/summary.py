@@ -10,9 +10,9 @@ from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run, RunMetrics, number, parse_time
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
-from airflow_provider_wherobots.flows.usage import CPU, MEMORY, peak, smaller_runtime
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.runs.usage import CPU, MEMORY, peak, smaller_runtime
 
 METRICS_SECONDS = 5.0
 """How long the one call for the metrics may take."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 
 EARLIER_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time was cancelled by the previous try."""

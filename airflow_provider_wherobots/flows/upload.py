@@ -24,9 +24,9 @@ from airflow_provider_wherobots.api.storage import calls
 from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address
 from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, OpenFile, Upload, attempt, perform
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
+from airflow_provider_wherobots.messages import words
 
 SHARED_FOLDER = "data/shared"
 """The folder of managed storage into which all principals of the organization can write."""

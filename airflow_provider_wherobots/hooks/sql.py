@@ -35,7 +35,6 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
     without_retry,
 )
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
     ON_TRUNCATED,
@@ -46,6 +45,7 @@ from airflow_provider_wherobots.hooks.sql_arguments import (
     plain,
 )
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements

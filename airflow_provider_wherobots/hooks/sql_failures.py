@@ -25,10 +25,10 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
     without_retry,
 )
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
+from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.errors import Error

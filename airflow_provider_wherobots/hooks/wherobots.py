@@ -27,17 +27,17 @@ from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
-from airflow_provider_wherobots.flows.memory import Memory
-from airflow_provider_wherobots.flows.outcome import given_up
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import Outage, send
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.runs.memory import Memory
+from airflow_provider_wherobots.runs.outcome import given_up
 from airflow_provider_wherobots.shared import of_event_loop
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AirflowException
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
 from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
+from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.flows.run_name import Identity
+    from airflow_provider_wherobots.runs.run_name import Identity
     from airflow_provider_wherobots.tasks.memory import TaskMemory
     from airflow_provider_wherobots.tasks.openlineage import SparkLineage
 

@@ -15,13 +15,13 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsQuotaException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.sql.session import APPEARANCE_SECONDS, stop_requested_session, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.sql_task import SqlTask
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, pull, push
+from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt

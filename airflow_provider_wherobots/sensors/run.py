@@ -32,13 +32,13 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunTimedOutException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.flows.poll_delays import MIN_POLL_SECONDS
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.wherobots_task import (
     FAILED_TRIGGER,
     TRIGGER_TIMEOUT,
     is_unrendered,
 )
+from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.stored import ignore_unknown
 

@@ -12,8 +12,8 @@ from typing import TypeVar
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.memory import Memory
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.runs.memory import Memory
 
 T = TypeVar("T")
 WRITE_SECONDS = 1.0

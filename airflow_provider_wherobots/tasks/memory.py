@@ -1,6 +1,6 @@
 """Where a task's memory is: in Airflow's task state store. Below Airflow 3.3 there is none.
 
-One key of ``context["task_state_store"]`` holds the document of ``flows/memory.py``. Retries share it. A clear keeps it
+One key of ``context["task_state_store"]`` holds the document of ``runs/memory.py``. Retries share it. A clear keeps it
 on 3.3, and discards it on 3.4 unless the user keeps the task's state. Source: Airflow's page "Task State Store"
 (AIP-103). A deferral carries the document too, so that a try knows what it has done itself on every Airflow.
 """
@@ -12,9 +12,9 @@ from typing import Any, Protocol, Self
 
 from airflow_provider_wherobots.compat import Context, iteration_of, was_started_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
-from airflow_provider_wherobots.flows.memory import Answer, Memory
-from airflow_provider_wherobots.flows.run_name import Identity
-from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.runs.memory import Answer, Memory
+from airflow_provider_wherobots.runs.run_name import Identity
 
 KEY = "wherobots"
 

@@ -9,12 +9,12 @@ from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.memory import Memory
-from airflow_provider_wherobots.flows.outcome import Outcome
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
 from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import Submission
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.runs.memory import Memory
+from airflow_provider_wherobots.runs.outcome import Outcome
 from airflow_provider_wherobots.tasks.attempt import Attempt
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 

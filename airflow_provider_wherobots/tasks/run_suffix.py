@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import note_for_retry, xcom_keys_of_earlier_try
-from airflow_provider_wherobots.flows.run_name import HASH_CHARS, Identity
+from airflow_provider_wherobots.runs.run_name import HASH_CHARS, Identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_SUFFIX_KEY, TO_REPLACE_KEY
 
 if TYPE_CHECKING:

@@ -22,16 +22,16 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
 from airflow_provider_wherobots.flows.follow import LAST_LOOK_SECONDS, FollowOptions, settle_run
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import spark_ui_url
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.tasks.task_try import TaskTry
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY

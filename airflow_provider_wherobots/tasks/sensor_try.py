@@ -13,12 +13,12 @@ from airflow_provider_wherobots.api.runs.lookup import moment_of
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import AirflowSensorTimeout, failing_since, keep_failing_since
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run, poll_once
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger

@@ -24,7 +24,7 @@ from airflow_provider_wherobots.flows.sql.record import (
 )
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions
 from airflow_provider_wherobots.flows.tries import first_since_clear, is_last
-from airflow_provider_wherobots.flows.unforeseen import reason_of
+from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.operators.wherobots_task import pull, push
 from airflow_provider_wherobots.sql.repeatable import only_reads
 from airflow_provider_wherobots.tasks.begun_tries import last_begun

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any, cast
 from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.exceptions import WherobotsSqlException
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
+from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.drivers.blocking import SyncDriver

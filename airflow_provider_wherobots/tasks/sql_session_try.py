@@ -14,7 +14,6 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.exceptions import WherobotsSqlSessionException, kind_of_call
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import (
     SessionFailedError,
@@ -24,6 +23,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     request_session_with_quota,
 )
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.task_try import TaskTry

@@ -24,10 +24,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.measurements import of_statement
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.look_back import Planned
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
@@ -41,7 +38,10 @@ from airflow_provider_wherobots.flows.sql.session import (
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, not_connected, unknown_of_earlier_try
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
+from airflow_provider_wherobots.runs.measurements import of_statement
+from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.begun_tries import forget_earlier_try, note_begun

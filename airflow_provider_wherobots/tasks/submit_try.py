@@ -11,10 +11,16 @@ from typing import Any, NoReturn
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
-from airflow_provider_wherobots.flows import measurements
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
-from airflow_provider_wherobots.flows.memory import Past
-from airflow_provider_wherobots.flows.outcome import (
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
+from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.operators.creates_run import CreatesRun
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
+from airflow_provider_wherobots.runs import measurements
+from airflow_provider_wherobots.runs.memory import Past
+from airflow_provider_wherobots.runs.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
     LEFT_AT_LAST,
@@ -25,12 +31,6 @@ from airflow_provider_wherobots.flows.outcome import (
     Outcome,
     describe_no_run,
 )
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
-from airflow_provider_wherobots.flows.unforeseen import reason_of
-from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.memory import TaskMemory

@@ -15,11 +15,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsQuotaException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.flows import words
-from airflow_provider_wherobots.flows.measurements import Kind, Measurement
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import StoredAddressLink
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.operators.wherobots_task import (
     DEFER_MARGIN_SECONDS,
     FAILED_TRIGGER,
@@ -27,6 +26,7 @@ from airflow_provider_wherobots.operators.wherobots_task import (
     pull,
     push,
 )
+from airflow_provider_wherobots.runs.measurements import Kind, Measurement
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from airflow_provider_wherobots.compat import pull_text
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import follow_run
 from airflow_provider_wherobots.flows.named_run import NamedRun, follow_named_run
-from airflow_provider_wherobots.flows.outcome import Outcome
-from airflow_provider_wherobots.flows.unforeseen import reason_of
 from airflow_provider_wherobots.links.run import WherobotsRunLink
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.runs.outcome import Outcome
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.run import XCOM_TIMEOUT_SECONDS, WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY

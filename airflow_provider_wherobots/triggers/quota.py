@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.cancel import cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.effects import Flow
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session, stop_starting_session
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
 

@@ -6,12 +6,12 @@ from collections.abc import Callable
 from typing import Any
 
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, ExecutionResult, StateUpdated
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, follow_in_session
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
 

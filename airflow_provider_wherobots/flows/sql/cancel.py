@@ -19,7 +19,6 @@ from airflow_provider_wherobots.api.sql.messages import (
     StateUpdated,
     TooLarge,
 )
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import (
     Connect,
     Flow,
@@ -31,6 +30,7 @@ from airflow_provider_wherobots.flows.effects import (
 )
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
+from airflow_provider_wherobots.messages import words
 
 CONFIRM_SECONDS = 1.5
 """How long the session can take to confirm a cancel before the state is requested, and requested again."""

@@ -14,11 +14,11 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, attempt_to_connect
 from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
+from airflow_provider_wherobots.messages import words
 
 CONNECT_BUDGET_SECONDS = 60.0
 """How long opening a WebSocket is retried."""

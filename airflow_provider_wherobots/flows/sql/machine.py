@@ -63,9 +63,9 @@ from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import ExecutionResult, StateUpdated
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
+from airflow_provider_wherobots.messages import words
 
 REQUEST_AFTER = (30.0, 60.0, 120.0, 240.0)
 """Seconds of silence before the state is requested, the first time and each further time."""

@@ -10,7 +10,6 @@ from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, 
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import READY, RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
@@ -24,6 +23,7 @@ from airflow_provider_wherobots.flows.retry import (
     send,
 )
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
 DEFAULT_SESSION_WAIT_TIMEOUT = 900.0

@@ -12,7 +12,6 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import ExecuteSql, ExecutionProgress, RetrieveResults, Store
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Receive, Transmit, perform
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql import transitions
@@ -38,6 +37,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     await_session,
 )
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
 MIN_WAIT_SECONDS = 0.001

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from airflow_provider_wherobots.flows import words
+from airflow_provider_wherobots.messages import words
 
 STATES = {"deadline": "stopped at the task's execution_timeout", "unknown": "outcome unknown"}
 """How a summary names states whose own name is too short."""

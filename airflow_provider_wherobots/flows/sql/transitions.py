@@ -19,7 +19,6 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.sql.cancel import LastWord, wrote_nothing
 from airflow_provider_wherobots.flows.sql.machine import (
@@ -43,6 +42,7 @@ from airflow_provider_wherobots.flows.sql.machine import (
     Step,
 )
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.messages import words
 
 MAX_FETCHES = 2
 """How often a result is requested on one connection."""

@@ -16,8 +16,8 @@ from airflow_provider_wherobots.cli import deployment
 from airflow_provider_wherobots.cli import orphans as orphans_command
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.run_name import Identity, durable_run_name
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
 from tests.integration.cli.fake_airflow import IS_V2, PASSWORD, PREFIX, STARTED, TOKEN, USERNAME, FakeAirflow
 from tests.integration.conftest import API_KEY
 from wherobots_local import LocalServer

@@ -17,8 +17,8 @@ from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
 from airflow_provider_wherobots.flows.effects import Reloaded, attempt
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.runs.outcome import Ending
 from tests.support.log_account import account, clean, numbered
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient

@@ -21,8 +21,8 @@ from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.outcome import Ending
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.runs.outcome import Ending
 from tests.integration.api.transports.wire import Wire, silent
 from tests.integration.signals import signal_when
 from tests.support.waiting import wait_for

@@ -20,9 +20,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when

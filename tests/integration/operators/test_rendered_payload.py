@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from airflow.serialization import serialized_objects
 
-from airflow_provider_wherobots.flows.run_name import Identity, durable_run_name
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
 from tests.integration.conftest import API_KEY, set_connection
 from wherobots_local.control.client import ControlClient
 

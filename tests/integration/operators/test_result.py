@@ -15,8 +15,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
 from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
 

@@ -11,8 +11,8 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException, WherobotsUnavailableException
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.submit_try import SubmitTry
 from tests.integration import support

@@ -13,7 +13,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from airflow_provider_wherobots import compat
-from airflow_provider_wherobots.flows.words import MAX_CHARS
+from airflow_provider_wherobots.messages.words import MAX_CHARS
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from tests.support.waiting import wait_for

@@ -18,8 +18,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows import quota
-from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, run_to_end

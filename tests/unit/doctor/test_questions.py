@@ -12,8 +12,8 @@ from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State
 from airflow_provider_wherobots.doctor.questions import QUESTIONS, checks_of
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Plan, Trial
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 
 CREATED, COMPLETED, CANCELLED, TIMED_OUT, LEAVES_OUT_PENDING, BY_NAME, TASK_LOG, LATE = (
     question.text for question in QUESTIONS

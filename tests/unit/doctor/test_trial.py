@@ -18,11 +18,11 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.doctor.check import State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Plan, Trial, end_runs, runs_check, try_out
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import Script
 
-PLAN = Plan("0123456789ab", "s3://bucket/job.py", max_seconds=60, list_seconds=10, late_seconds=5)
+PLAN = Plan("0123456789ab", "s3://bucket/job.py", max_seconds=200, list_seconds=10, late_seconds=5)
 RUNNING = ((0.0, "PENDING"), (5.0, "RUNNING"))
 
 

@@ -12,8 +12,8 @@ from typing import Any
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
 from airflow_provider_wherobots.drivers.base import Clock, Gate
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.effects import Flow, Now, Send, Sleep
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from tests.unit.flows.script import KEY, START, Answer
 
 EXACT = "exact"

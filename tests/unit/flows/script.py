@@ -14,10 +14,10 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.drivers.base import Clock, Outlets, timeouts
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.effects import Effect, Note, Prefetch, Reloaded, Send, Sleep
-from airflow_provider_wherobots.flows.memory import Memory
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.runs.memory import Memory
 
 START = 1_750_000_000.0
 """The virtual clock's first moment, in epoch seconds."""

@@ -11,10 +11,10 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run
-from airflow_provider_wherobots.flows.outcome import Ending
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MIN_RETRY_AFTER_SECONDS
+from airflow_provider_wherobots.runs.outcome import Ending
 from tests.unit.flows.crowd import EXACT, Allowance, Crowd
 from tests.unit.flows.script import START
 

@@ -31,9 +31,9 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
 )
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts

@@ -10,11 +10,11 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.memory import Memory, Past
-from airflow_provider_wherobots.flows.outcome import Ending
-from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.submit import Submission, submit_run
+from airflow_provider_wherobots.runs.memory import Memory, Past
+from airflow_provider_wherobots.runs.outcome import Ending
+from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Answer, Script, always, by_operation
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.outcome import Outcome
+from airflow_provider_wherobots.runs.outcome import Outcome
 from tests.unit.flows.fake_log import T0, CaughtUp, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, texts

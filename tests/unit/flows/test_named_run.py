@@ -20,6 +20,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.named_run import (
@@ -30,9 +31,8 @@ from airflow_provider_wherobots.flows.named_run import (
     get_created_run,
     poll_once,
 )
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, given_up
-from airflow_provider_wherobots.flows.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.run_name import Identity, durable_run_name
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Script, always, answers

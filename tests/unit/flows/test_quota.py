@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
 from airflow_provider_wherobots.flows.effects import Note, Sleep
-from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.quota import (
     HOLD_SECONDS,
     MAX_QUOTA_RETRY_SECONDS,
@@ -21,8 +20,9 @@ from airflow_provider_wherobots.flows.quota import (
     QuotaNotFreedError,
     QuotaWait,
 )
-from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.runs.memory import Memory, Past
+from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, always
 

@@ -14,8 +14,8 @@ from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS, TAIL_SECONDS, FollowOptions, follow_run, settle_run
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import START, Script, always, by_operation, texts

@@ -20,8 +20,8 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.drivers.rate_limit import RateLimit
 from airflow_provider_wherobots.flows.effects import Note, Sleep
-from airflow_provider_wherobots.flows.rate_limit import RateLimit
 from airflow_provider_wherobots.flows.retry import (
     DEFAULT_MAX_OUTAGE_SECONDS,
     MAX_RETRY_SECONDS,

@@ -20,9 +20,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note
-from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
-from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import (
     DECISIONS,
     LOOK_AGAIN_DELAYS,
@@ -35,6 +33,8 @@ from airflow_provider_wherobots.flows.submit import (
     differing_fields,
     submit_run,
 )
+from airflow_provider_wherobots.runs.memory import Memory, Past
+from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, always, answers, by_operation
 

@@ -14,15 +14,15 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.memory import Memory, Past
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
-from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import (
     LOOK_AGAIN_DELAYS,
     Submission,
     UnclearCreateError,
     submit_run,
 )
+from airflow_provider_wherobots.runs.memory import Memory, Past
+from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import Script
 

@@ -2,13 +2,13 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome
 from airflow_provider_wherobots.flows.tries import (
     begins_after_clear,
     first_since_clear,
     is_last,
     was_cancelled_for_earlier_try,
 )
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 
 
 def test_the_last_try_comes_after_all_retries() -> None:

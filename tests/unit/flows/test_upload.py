@@ -26,8 +26,6 @@ from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource
 from airflow_provider_wherobots.flows.effects import Effect, Note, Upload
-from airflow_provider_wherobots.flows.memory import Memory, Past
-from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.flows.upload import (
     FileUploads,
@@ -36,6 +34,8 @@ from airflow_provider_wherobots.flows.upload import (
     find_shared_folder,
     upload,
 )
+from airflow_provider_wherobots.runs.memory import Memory, Past
+from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.script import Answer, Script, always
 
 PREFIX = "s3://bucket/up"

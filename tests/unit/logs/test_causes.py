@@ -11,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import LogLine
-from airflow_provider_wherobots.flows.words import MAX_CHARS
 from airflow_provider_wherobots.logs.causes import (
     CAUSES,
     MAX_ERROR_CHARS,
@@ -21,6 +20,7 @@ from airflow_provider_wherobots.logs.causes import (
     cause_in,
 )
 from airflow_provider_wherobots.logs.records import make_safe
+from airflow_provider_wherobots.messages.words import MAX_CHARS
 from tests.unit.flows.fake_log import T0
 
 RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "failures.json").read_text())

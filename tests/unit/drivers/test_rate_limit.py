@@ -20,15 +20,15 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage, Run, RunMetrics
+from airflow_provider_wherobots.drivers.rate_limit import RateLimit, RateLimits
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.outcome import Ending
-from airflow_provider_wherobots.flows.rate_limit import RateLimit, RateLimits
 from airflow_provider_wherobots.flows.retry import (
     MAX_RETRY_AFTER_SECONDS,
     MIN_RETRY_AFTER_SECONDS,
     SPREAD_SECONDS,
     send,
 )
+from airflow_provider_wherobots.runs.outcome import Ending
 from tests.unit.flows.script import KEY, START, Answer, Script, always, answers, texts
 
 STATUS, LOGS = calls.get_run("r1"), calls.get_run_logs("r1")

@@ -13,7 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.run_name import Identity, default_run_name, durable_run_name
+from airflow_provider_wherobots.runs.run_name import Identity, default_run_name, durable_run_name
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_KEY_KEY
 
 SUCCESS, REMOVED = "success", "removed"

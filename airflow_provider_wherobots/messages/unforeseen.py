@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import traceback
 
-from airflow_provider_wherobots.flows.words import MAX_CHARS, quoted
 from airflow_provider_wherobots.logs.records import make_safe
+from airflow_provider_wherobots.messages.words import MAX_CHARS, quoted
 
 MAX_FRAMES = 20
 MAX_CAUSES = 5

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.orphans import (
+from airflow_provider_wherobots.runs.orphans import (
     RunVerdict,
     TaskInstance,
     count,
@@ -18,7 +18,7 @@ from airflow_provider_wherobots.flows.orphans import (
     judge,
     judge_session,
 )
-from airflow_provider_wherobots.flows.run_name import Identity, durable_run_name
+from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
 
 STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)
 OWNER = TaskInstance("hail", "scheduled__2026-07-21", "stats", -1, "failed", STARTED)

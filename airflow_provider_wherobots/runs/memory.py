@@ -26,7 +26,7 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any, Self
 
-from airflow_provider_wherobots.flows.run_name import Identity
+from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.stored import known_arguments
 
 

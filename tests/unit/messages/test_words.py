@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.flows import words
 from airflow_provider_wherobots.logs.records import make_safe
+from airflow_provider_wherobots.messages import words
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.payload import build_payload
-from airflow_provider_wherobots.flows.run_name import Identity, default_run_name, durable_run_name
+from airflow_provider_wherobots.runs.run_name import Identity, default_run_name, durable_run_name
 
 STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)
 TASK: dict[str, Any] = {

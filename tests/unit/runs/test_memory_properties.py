@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.memory import Answer, Memory, Past, StatementMemory
-from airflow_provider_wherobots.flows.run_name import Identity
 from airflow_provider_wherobots.flows.submit import Rules, Submission, submit_run
+from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, StatementMemory
+from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import Script
 

@@ -15,11 +15,11 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
-from airflow_provider_wherobots.flows.outcome import Ending, Outcome, describe_no_run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError
 from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.flows.words import MAX_CHARS
 from airflow_provider_wherobots.logs.records import make_safe
+from airflow_provider_wherobots.messages.words import MAX_CHARS
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome, describe_no_run
 from tests.unit.api import shapes
 
 URL = "https://cloud.wherobots.com/runs/r1"
