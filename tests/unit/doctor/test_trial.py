@@ -68,7 +68,7 @@ def test_three_runs_are_created_with_a_bound_each() -> None:
     _, script, left = carried_out(service)
     payloads = [sent.call.json or {} for sent in script.sent_of("createJobRun")]
     assert [payload["name"] for payload in payloads] == [PLAN.name(role) for role in (LOG, CANCEL, TIMEOUT)]
-    assert [payload["timeoutSeconds"] for payload in payloads] == [60, 60, 30]
+    assert [payload["timeoutSeconds"] for payload in payloads] == [200, 200, 30]
     assert {payload["runtime"] for payload in payloads} == {"tiny"}
     assert [payload["runPython"]["args"] for payload in payloads] == [["log"], ["sleep"], ["sleep"]]
     assert left == []
