@@ -44,19 +44,26 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Run tests with the mark ``forgetful`` twice."""
+    """Give tests with the mark ``forgetful`` both kinds of DAG runs."""
     if "world" not in metafunc.fixturenames:
         return
-    if metafunc.config.getoption("forgetful", False):
+    mark = metafunc.definition.get_closest_marker("forgetful")
+    if metafunc.config.getoption("forgetful", False) or is_only_forgetful(mark):
         metafunc.parametrize("world", ["forgetful"], indirect=True)
-    elif IS_FORGETFUL and metafunc.definition.get_closest_marker("forgetful"):
-        metafunc.parametrize("world", ["", "forgetful"], ids=["remembering", "forgetful"], indirect=True)
+    elif mark is not None and IS_FORGETFUL:
+        metafunc.parametrize("world", ["remembering", "forgetful"], indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=is_alone)
     for item in items:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS))
+        if is_only_forgetful(item.get_closest_marker("forgetful")) and not IS_FORGETFUL:
+            item.add_marker(pytest.mark.skip("only Airflow 3.3 can be made forgetful"))
+
+
+def is_only_forgetful(mark: pytest.Mark | None) -> bool:
+    return mark is not None and bool(mark.kwargs.get("only", False))
 
 
 def is_alone(item: pytest.Item) -> bool:

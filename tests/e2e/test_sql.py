@@ -86,6 +86,7 @@ def test_the_connection_is_cut_before_the_statement_is_answered(world: World) ->
         assert case.sent()[0]["fault"] == "lose_answer"
 
 
+@pytest.mark.forgetful
 def test_a_worker_is_killed_and_the_retry_follows_on(world: World) -> None:
     killed = [case.begin() for case in cases(world, "sql_worker_retry", "write")]
     for case in killed:
@@ -100,6 +101,7 @@ def test_a_worker_is_killed_and_the_retry_follows_on(world: World) -> None:
         assert case.counts() == (1, 0)
 
 
+@pytest.mark.forgetful
 def test_a_worker_is_killed_and_the_session_cancels_before_the_retry(world: World) -> None:
     """A read is executed again. Of a write nobody can say whether it has taken effect."""
     killed = [case.begin() for case in cases(world, "sql_worker_retry", "write")]

@@ -194,12 +194,13 @@ class Case(DagCase):
         self.world.control.add_fault(operation, action, **whose, **conditions)
         return self
 
-    def begin(self, script: str = UNTIL_RELEASED, arg: object = None, code: int = 0) -> Self:
+    def begin(self, script: str = UNTIL_RELEASED, arg: object = None, code: int = 0, **more: Any) -> Self:
         """Start the DAG run.
 
         :param arg: given to the script. Default: the file whose appearance :meth:`release` brings about.
+        :param more: what else is in the DAG run's conf.
         """
-        conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code)}
+        conf = {"script": script, "arg": str(self._release if arg is None else arg), "code": str(code), **more}
         return self.trigger({**conf, "release": str(self._release)})
 
     def talk(self, lines: int, state: str, *, code: int = 0) -> str:
@@ -233,9 +234,31 @@ class Case(DagCase):
         """Let the job come to its end."""
         self._release.touch()
 
+    def hold(self) -> None:
+        """Let the jobs that start from now on run until :meth:`release`."""
+        self._release.unlink()
+
     def crash(self) -> None:
         """Let the trigger of the DAG ``crashing`` raise."""
         self._release.with_suffix(".crash").touch()
+
+    def kill_worker(self) -> None:
+        """Kill the process of the task with SIGKILL, so that Airflow retries it."""
+        self.world.airflow.kill_task(self.way, self.dag_run, TASK)
+
+    def kill_worker_after_the_runs_end(self) -> None:
+        """Let the run that a worker follows complete, and kill the worker before it can end the task."""
+        # The worker waits more than a minute for the response.
+        self.fault("getJobRunLogs", {"type": "hang", "seconds": 600}, times=1)
+        wait_for(lambda: any(call["fault"] for call in self.requests("getJobRunLogs")), what="the log to be read")
+        self.release()
+        self.wait_for_statuses("COMPLETED")
+        self.kill_worker()
+
+    def wait_until_template_hangs(self) -> Self:
+        """Wait until a template of the task hangs. By then Airflow has deleted the XComs of the try before."""
+        wait_for(self._release.with_suffix(".hangs").exists, what="a template to hang")
+        return self
 
     def run_url(self, run: Json) -> str:
         """Where the link to a run leads."""
