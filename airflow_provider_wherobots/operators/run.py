@@ -92,9 +92,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
         default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
-    :param reuse_completed: whether a retry takes over a completed run of the try before it, instead of repeating the
-        job; default True. A worker may be killed between the run's end and the task's end. A cleared task always
-        creates a new run.
+    :param reuse_completed: whether a retry takes over a completed run of an earlier try, instead of repeating the job;
+        default True. A worker may be killed between the run's end and the task's end. Below Airflow 3.3 a retry does
+        not know of that run, and repeats the job. A cleared task creates a new run.
     :param return_result: whether the task returns the run's result instead of its id; default False. Without a result
         it returns None, and logs a warning.
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
