@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.runs.payload import whole_seconds
-from airflow_provider_wherobots.compat import BaseOperator
+from airflow_provider_wherobots.compat import BaseOperator, is_in_task
 from airflow_provider_wherobots.config import (
     COPY_LOG_ON_RESUME,
     DEFAULT_DEFERRABLE,
@@ -242,7 +242,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
             if next_method == FAILED_TRIGGER:
                 outcome = this_try.outcome_after_trigger_failure(next_kwargs)
                 if outcome is not None:
-                    return this_try.finish_resumed(outcome)
+                    return this_try.finish_after_trigger_failure(outcome)
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _do_render_template_fields(
@@ -255,7 +255,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         try:
             super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
         except Exception as error:
-            if parent is self:
+            if parent is self and is_in_task():
                 self._new_try(context).end_before_look_up(error)
             raise
 
