@@ -26,6 +26,7 @@ from airflow_provider_wherobots.runs.outcome import (
     LEFT_ALONE,
     LEFT_AT_LAST,
     LOOK_UP,
+    NO_RUN,
     NOT_FOUND_AGAIN,
     REATTACHED,
     Ending,
@@ -278,8 +279,11 @@ class SubmitTry(RunTry[CreatesRun]):
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
+            is_look = error.operation == LOOK_UP
+            if is_look and try_of(self.context).is_first:
+                raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, again=NO_RUN)) from error
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
-            kind = WherobotsUnavailableException if error.operation == LOOK_UP else kind_of_call(error)
+            kind = WherobotsUnavailableException if is_look else kind_of_call(error)
             again = self._end_possible_run(error, is_retried=self._is_retried(kind()))
             self._may_have_run = True
             raise kind(describe_no_run(error, task.max_outage_seconds, again=again)) from error
