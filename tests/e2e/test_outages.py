@@ -76,9 +76,10 @@ def test_a_run_whose_create_was_not_answered_is_found_once_the_list_shows_it(wor
     case = world.case("deferred").fault("createJobRun", "lose_answer", times=1)
     nothing = {"type": "status", "status": 200, "body": {"items": [], "total": 0}}
     world.control.add_fault("listJobRuns", nothing)
+    looks = len(world.control.requests("listJobRuns"))
     case.begin()
-    # The first look came before the create.
-    wait_for(lambda: len(case.requests("listJobRuns")) >= 3, what="the try to look for its run")
+    # The first look comes before the create.
+    wait_for(lambda: len(world.control.requests("listJobRuns")) >= looks + 3, what="the try to look for its run")
     world.control.clear_faults()
     case.wait_until_followed("deferred").release()
     log = case.end("success")
