@@ -15,8 +15,9 @@ from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
 
 AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
-"""The Airflow minor version, such as ``(3, 3)``. A version newer than all known here is treated like the newest
-of them. If it no longer has a name, the import fails with that name; no older branch is tried."""
+"""The Airflow minor version, such as ``(3, 3)``. No branch is for a version newer than those tested: if it no longer
+has a name, the import fails with that name.
+"""
 
 if TYPE_CHECKING:
     from airflow.configuration import conf
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
         AirflowSkipException,
         AirflowTaskTimeout,
         TaskDeferralError,
+        TaskDeferred,
     )
     from airflow.sdk.execution_time.xcom import XCom
 else:
@@ -57,6 +59,7 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferralError,
+            TaskDeferred,
         )
     else:
         from airflow.sdk.configuration import conf
@@ -68,6 +71,7 @@ else:
             AirflowSkipException,
             AirflowTaskTimeout,
             TaskDeferralError,
+            TaskDeferred,
         )
 
     if AIRFLOW == (3, 0):
@@ -100,6 +104,7 @@ __all__ = [
     "Context",
     "PokeReturnValue",
     "TaskDeferralError",
+    "TaskDeferred",
     "XCom",
     "conf",
 ]
@@ -330,6 +335,18 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
 
 def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
+
+
+def is_in_task() -> bool:
+    """Whether this process executes a task, the rendering of its arguments included. ``airflow tasks render`` does not
+    execute it.
+    """
+    module = "airflow.operators.python" if AIRFLOW < (3, 0) else "airflow.sdk"
+    try:
+        import_module(module).get_current_context()
+    except Exception:
+        return False
+    return True
 
 
 def iteration_of(task_instance: Any) -> int | None:

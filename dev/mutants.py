@@ -16,7 +16,7 @@ from tests.support.places import CHECKOUT
 
 GROUPS = {
     "unit": (
-        ["flows/*", "logs/*", "sql/*", "api/errors.py"],
+        ["flows/*", "runs/*", "messages/*", "logs/*", "sql/*", "api/errors.py"],
         # Hundreds of runs at once take minutes in what mutmut makes of the code.
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),

@@ -151,9 +151,10 @@ def submit_run(
     :raises UnclearCreateError: if a run may exist that was not found.
     :raises NotReplacedError: if a run of an earlier round could not be cancelled.
     """
-    search = None if memory is None else _Search(memory, max_outage_seconds)
+    rules = rules or Rules()
+    search = None if memory is None else _Search(memory, rules, max_outage_seconds)
     if search is not None:
-        taken = yield from _take_over(search, rules or Rules())
+        taken = yield from _take_over(search, rules)
         if taken is not None:
             if taken.is_active:
                 yield from _note_attached(taken, (yield from uploads.compare(payload, taken.payload)))
@@ -170,9 +171,12 @@ def submit_run(
 class _Search:
     """Finds the runs of the task, and holds what the task remembers of them."""
 
-    def __init__(self, memory: Memory, max_outage_seconds: float) -> None:
+    def __init__(self, memory: Memory, rules: Rules, max_outage_seconds: float) -> None:
         self.memory = memory
         self._max_outage_seconds = max_outage_seconds
+        # Without an earlier try there is no run that a refusal could hide.
+        is_first = memory.past_of_runs is Past.NOTHING and rules.tries_before == 0
+        self._refused_seconds = 0.0 if is_first else REFUSED_SECONDS
 
     def remember(self, memory: Memory) -> Flow[None]:
         if memory != self.memory:
@@ -212,7 +216,7 @@ class _Search:
             return None
 
     def _repeat(self, flow: Callable[[], Flow[T]]) -> Flow[T]:
-        return repeat(flow, self._max_outage_seconds, refused_seconds=REFUSED_SECONDS)
+        return repeat(flow, self._max_outage_seconds, refused_seconds=self._refused_seconds)
 
 
 def kind_found(runs: Collection[Run], memory: Memory, tries_before: int) -> FoundRuns:

@@ -66,16 +66,22 @@ class CreatesRun(FollowsRun):
             payload["name"] = durable_run_name(name, identity)
         return self.lineage.add_to(payload, context)
 
-    def memory_of(self, context: Context) -> TaskMemory:
-        """What the task remembers of its earlier tries. It is read once: for the rendered payload, before the try."""
+    def memory_of(self, context: Context, *, is_begun: bool = False) -> TaskMemory:
+        """What the task remembers of its earlier tries. It is read for the rendered payload, and kept until the try has
+        begun: a function may execute the same operator again.
+        """
         from airflow_provider_wherobots.tasks.memory import TaskMemory
 
         ti = context["ti"]
-        if self._memory is None or self._memory[0] is not ti:
+        # A store that could not be read may be readable now.
+        if self._memory is None or self._memory[0] is not ti or not self._memory[1].is_readable:
             # A function may execute several operators, which it tells apart by their arguments.
             job = (self.task_id, repr(self.run_python), repr(self.run_jar)) if self.task_id != ti.task_id else ()
             self._memory = ti, TaskMemory.begin(context, self.log, job="\x1f".join(job))
-        return self._memory[1]
+        memory = self._memory[1]
+        if is_begun:
+            self._memory = None
+        return memory
 
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:

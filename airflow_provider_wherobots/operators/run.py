@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.runs.payload import whole_seconds
-from airflow_provider_wherobots.compat import BaseOperator
+from airflow_provider_wherobots.compat import BaseOperator, is_in_task
 from airflow_provider_wherobots.config import (
     COPY_LOG_ON_RESUME,
     DEFAULT_DEFERRABLE,
@@ -92,9 +92,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
         default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
-    :param reuse_completed: whether a retry takes over a completed run of the try before it, instead of repeating the
-        job; default True. A worker may be killed between the run's end and the task's end. A cleared task always
-        creates a new run.
+    :param reuse_completed: whether a retry takes over a completed run of an earlier try, instead of repeating the job;
+        default True. A worker may be killed between the run's end and the task's end. Below Airflow 3.3 a retry does
+        not know of that run, and repeats the job. A cleared task creates a new run.
     :param return_result: whether the task returns the run's result instead of its id; default False. Without a result
         it returns None, and logs a warning.
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
@@ -242,7 +242,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
             if next_method == FAILED_TRIGGER:
                 outcome = this_try.outcome_after_trigger_failure(next_kwargs)
                 if outcome is not None:
-                    return this_try.finish_resumed(outcome)
+                    return this_try.finish_after_trigger_failure(outcome)
             return super().resume_execution(next_method, next_kwargs, context)
 
     def _do_render_template_fields(
@@ -255,7 +255,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         try:
             super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
         except Exception as error:
-            if parent is self:
+            if parent is self and is_in_task():
                 self._new_try(context).end_before_look_up(error)
             raise
 

@@ -12,9 +12,13 @@ three answers to the question what the tries before it have done (:class:`Past`)
     ------------------------  -----------------------------------------------------------------------
     of this round             knows it: KNOWN
     missing                   is the first of a round, as a clear may discard the document: NOTHING
-    of a round that is done   is the first of another round: NOTHING
+    of a round that is over   is the first of another round: NOTHING
     with other ``max_tries``  is the first of another round, as a clear has raised them: NOTHING
     unreadable, or no store   does not know, unless it is the first try at all: UNKNOWN, or NOTHING
+
+A round is over if a try has failed and none follows. A try that was done is not always the last one: Airflow may still
+fail it, for what comes after ``execute``. So its round is over only if no retry could follow, or ``retries`` have been
+edited since, or the same try begins once more, as in ``airflow tasks test``.
 
 Unknown is not nothing: then nothing that has ended is taken over, and nothing unclear is repeated.
 """
@@ -49,6 +53,32 @@ class Answer(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
+class Try:
+    """A try that begins.
+
+    :param number: its number.
+    :param max_tries: of the task instance, as Airflow's server has them.
+    :param retries: of the task.
+    :param is_started_again: whether Airflow starts the same try again, by a reschedule.
+    """
+
+    number: int
+    max_tries: int
+    retries: int = 0
+    is_started_again: bool = False
+
+    @property
+    def is_first(self) -> bool:
+        """Whether Airflow has started no try of this task instance before."""
+        return self.number == 1 and not self.is_started_again
+
+    @property
+    def is_last(self) -> bool:
+        """Whether Airflow makes no other try after this one fails."""
+        return self.number > self.max_tries
+
+
+@dataclass(frozen=True, slots=True)
 class StatementMemory:
     """What is known of a SQL statement that was sent. ``position`` is its place in the task, from 0. ``outcome`` is
     ``succeeded``, or ``failed`` if it has certainly written nothing; empty as long as it is not known. ``digest``
@@ -68,6 +98,7 @@ class Memory:
 
     :param identity: by which all tries find the runs of the task.
     :param max_tries: those of the task instance when the round began, as Airflow's server has them.
+    :param retries: those of the task when the round began.
     :param past: what the try knows of the tries before it.
     :param has_looked: whether this round has looked for runs of earlier rounds.
     :param passed_over: ids of runs that the task does not take over: those of earlier rounds, and those of this round
@@ -75,7 +106,8 @@ class Memory:
     :param runs: ids of runs of this round.
     :param is_create_unanswered: whether a create was sent whose response is not known, so that it may have created a
         run that is in no list yet.
-    :param is_done: whether the round has ended.
+    :param done_in_try: the number of the try that was done; 0 if none was.
+    :param is_over: whether a try has failed and none follows.
     :param statements: the SQL statements that were sent and are not only reads, in order.
     :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
     :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.
@@ -85,38 +117,49 @@ class Memory:
     identity: Identity
     max_tries: int
     past: Past
+    retries: int = 0
     has_looked: bool = False
     passed_over: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     is_create_unanswered: bool = False
-    is_done: bool = False
+    done_in_try: int = 0
+    is_over: bool = False
     statements: tuple[StatementMemory, ...] = ()
     statements_left: tuple[StatementMemory, ...] = ()
     has_ended_statements: bool = False
     session_id: str = ""
 
     @classmethod
-    def begin(cls, found: Memory | Answer, computed: Identity, max_tries: int, *, is_first_try: bool) -> Memory:
+    def begin(cls, found: Memory | Answer, computed: Identity, this: Try) -> Memory:
         """What a try knows when it begins.
 
         :param found: the document, or why there is none.
         :param computed: the identity if there is no document. A clear of an ended DAG run changes it.
-        :param max_tries: of the task instance now.
-        :param is_first_try: whether Airflow has started no try of this task instance before.
+        :param this: the try.
         """
         if isinstance(found, Answer):
-            is_unknown = found is Answer.UNKNOWN and not is_first_try
-            return cls(computed, max_tries, Past.UNKNOWN if is_unknown else Past.NOTHING)
-        if not found.is_done and found.max_tries == max_tries:
+            past = Past.UNKNOWN if found is Answer.UNKNOWN and not this.is_first else Past.NOTHING
+            return cls(computed, this.max_tries, past, this.retries)
+        if found._is_of_round_of(this):
             return found
         return cls(
             found.identity,
-            max_tries,
+            this.max_tries,
             Past.NOTHING,
+            this.retries,
             passed_over=_united(found.passed_over, found.runs),
             is_create_unanswered=found.is_create_unanswered,
             statements_left=(*found.statements_left, *(known for known in found.statements if not known.outcome)),
         )
+
+    def _is_of_round_of(self, this: Try) -> bool:
+        if self.is_over or self.max_tries != this.max_tries:
+            return False
+        if not self.done_in_try:
+            return True
+        could_be_retried = self.done_in_try <= self.max_tries and self.retries == this.retries
+        begins_once_more = self.done_in_try == this.number and not this.is_started_again
+        return could_be_retried and not begins_once_more
 
     @property
     def past_of_runs(self) -> Past:
@@ -138,11 +181,21 @@ class Memory:
 
     def has_run(self, run_id: str) -> Memory:
         """The round has a run: it was created, or found."""
-        return replace(self, has_looked=True, runs=_united(self.runs, [run_id]), is_create_unanswered=False)
+        return replace(
+            self,
+            has_looked=True,
+            runs=_united(self.runs, [run_id]),
+            passed_over=tuple(known for known in self.passed_over if known != run_id),
+            is_create_unanswered=False,
+        )
 
-    def done(self) -> Memory:
-        """The round has ended: no retry follows."""
-        return replace(self, is_done=True)
+    def done(self, try_number: int) -> Memory:
+        """A try was done."""
+        return replace(self, done_in_try=try_number)
+
+    def over(self) -> Memory:
+        """A try has failed, and none follows."""
+        return replace(self, is_over=True)
 
     def statement(self, position: int) -> StatementMemory | None:
         """What is known of the statement at a place in the task; None if it was not sent."""
@@ -175,20 +228,18 @@ class Memory:
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         """Read a document that this version or another one has written. Raises a ``ValueError`` for anything else."""
         try:
-            past = Past.KNOWN if document["has_looked"] else Past.NOTHING
+            given = known_arguments(cls, document)
+            known = Past.KNOWN if given.get("has_looked") else Past.NOTHING
             return cls(
-                identity=Identity(document["identity"]["deployment"], document["identity"]["task"]),
-                max_tries=int(document["max_tries"]),
-                past=Past.UNKNOWN if document["past"] == Past.UNKNOWN else past,
-                has_looked=bool(document["has_looked"]),
-                passed_over=tuple(document["passed_over"]),
-                runs=tuple(document["runs"]),
-                is_create_unanswered=bool(document["is_create_unanswered"]),
-                is_done=bool(document["is_done"]),
-                statements=_statements(document["statements"]),
-                statements_left=_statements(document.get("statements_left", ())),
-                has_ended_statements=bool(document.get("has_ended_statements")),
-                session_id=str(document["session_id"]),
+                **{
+                    **given,
+                    "identity": Identity(**known_arguments(Identity, given["identity"])),
+                    "past": Past.UNKNOWN if given.get("past") == Past.UNKNOWN else known,
+                    "passed_over": tuple(given.get("passed_over", ())),
+                    "runs": tuple(given.get("runs", ())),
+                    "statements": _statements(given.get("statements", ())),
+                    "statements_left": _statements(given.get("statements_left", ())),
+                }
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what a task of this provider remembers: {error!r}") from None

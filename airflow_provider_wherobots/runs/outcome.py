@@ -151,6 +151,7 @@ class Outcome:
 
 LOOK_UP = "listJobRuns"
 """The call with which a try looks for the runs of earlier tries. If it fails, they may exist and be active."""
+NO_RUN = "No run was created"
 
 
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
@@ -162,7 +163,7 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, agai
         return text
     if error.operation == "createJobRun" and error.arrival is Arrival.UNCLEAR:
         return f"{text}. {again}"
-    return f"{text}. No run was created: {tolerated}"
+    return f"{text}. {NO_RUN}: {tolerated}"
 
 
 def why_given_up(error: WherobotsApiError, max_outage_seconds: float) -> str:

@@ -13,7 +13,7 @@ from typing import Any, Protocol, Self
 from airflow_provider_wherobots.compat import Context, iteration_of, was_started_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
 from airflow_provider_wherobots.messages.unforeseen import reason_of
-from airflow_provider_wherobots.runs.memory import Answer, Memory
+from airflow_provider_wherobots.runs.memory import Answer, Memory, Try
 from airflow_provider_wherobots.runs.run_name import Identity
 
 KEY = "wherobots"
@@ -78,12 +78,14 @@ class TaskMemory:
     """What a try knows, written to the store whenever it changes.
 
     :param now: what the try knows.
+    :param this_try: the try.
     :param store: keeps it for later tries.
     :param log: the task's log.
     """
 
-    def __init__(self, now: Memory, store: MemoryStore, log: Any) -> None:
+    def __init__(self, now: Memory, this_try: Try, store: MemoryStore, log: Any) -> None:
         self.now = now
+        self.this_try = this_try
         self._store = store
         self._log = log
 
@@ -102,19 +104,25 @@ class TaskMemory:
         except Exception as error:
             log.warning("Airflow's task state store cannot be read, so earlier tries are unknown: %s", reason_of(error))
             found, store = Answer.UNKNOWN, FailedStore(reason_of(error))
-        if carried is not None and isinstance(found, Answer):
+        if carried is not None and found is Answer.UNKNOWN:
             found = Memory.from_json(carried)
-        is_first_try = ti.try_number == 1 and not was_started_before(ti)
-        return cls(Memory.begin(found, computed, ti.max_tries, is_first_try=is_first_try), store, log)
+        this_try = try_of(context)
+        return cls(Memory.begin(found, computed, this_try), this_try, store, log)
 
     @classmethod
     def resume(cls, context: Context, log: Any, carried: Mapping[str, Any]) -> Self:
         """Continue with the document that a deferral of this try has carried."""
         memory = Memory.from_json(carried)
-        return cls(memory, _store_of(context, memory.identity, is_shared=iteration_of(context["ti"]) is not None), log)
+        store = _store_of(context, memory.identity, is_shared=iteration_of(context["ti"]) is not None)
+        return cls(memory, try_of(context), store, log)
+
+    @property
+    def is_readable(self) -> bool:
+        """Whether the store could be read, if there is one."""
+        return not isinstance(self._store, FailedStore)
 
     def remember(self, memory: Memory) -> None:
-        """Change what the try knows. If it cannot be written, the log says so, and the try goes on."""
+        """Change what the try knows, and write it. If it cannot be written, the log says so, and the try goes on."""
         self.now = memory
         try:
             self._store.write(memory)
@@ -132,6 +140,12 @@ class TaskMemory:
                 f"The task's state could not be stored, which must be done first: {reason_of(error)}"
             ) from error
         self.now = memory
+
+
+def try_of(context: Context) -> Try:
+    """The try that Airflow has started."""
+    ti, task = context["ti"], context.get("task")
+    return Try(ti.try_number, ti.max_tries, int(getattr(task, "retries", 0) or 0), was_started_before(ti))
 
 
 def identity_of(context: Context, job: str = "") -> Identity:

@@ -28,31 +28,23 @@ class RunAttempt(Attempt):
         super().__init__(hook)
         self._cancel_on_kill = cancel_on_kill
         self._run_id: str | None = None
-        self._memory: Memory | None = None
-        """What the task remembers, while its run is looked for or created."""
+        self.memory: TaskMemory | None = None
+        """What the task remembers, until it has a run: a kill then cancels the runs with its identity."""
         self._cancelled: set[str] = set()
+        self.has_ended_runs = False
+        """Whether a kill has found a run to cancel, or what to look for."""
 
-    def submit(
-        self, submission_flow: Flow[Submission | AwaitingQuota], memory: TaskMemory | None
-    ) -> Submission | AwaitingQuota:
-        """Get the run. Until there is one, a kill cancels the runs that have the identity of ``memory``."""
+    def submit(self, submission_flow: Flow[Submission | AwaitingQuota]) -> Submission | AwaitingQuota:
+        """Get the run."""
         self.get_ready()
-
-        def remember(changed: Memory) -> None:
-            # Before the store is written: a kill may come while it is.
-            self._memory = changed
-            if memory is not None:
-                memory.remember(changed)
-
-        self._memory = None if memory is None else memory.now
-        with self.driving(remember=remember) as driver:
+        with self.driving(remember=None if self.memory is None else self.memory.remember) as driver:
             submission = self.run_on(driver, submission_flow)
         if isinstance(submission, AwaitingQuota):
             if self._killed:
                 raise WherobotsTaskKilledException("The task was killed while it waited for quota")
             return submission
         self._run_id = submission.run.id
-        self._memory = None
+        self.memory = None
         # A kill during the create call did not know the run's id yet.
         self._stop_if_killed(self._run_id)
         return submission
@@ -75,20 +67,23 @@ class RunAttempt(Attempt):
         with self.driving(publish) as driver:
             return self.run_on(driver, flow)
 
+    def end_runs_of(self, memory: Memory) -> None:
+        """Cancel the runs that have the identity of the task, in the seconds that Airflow leaves after a kill."""
+        cancel = cancel_runs_by_suffix(
+            memory.identity.suffix, known=memory.passed_over, is_create_unanswered=memory.is_create_unanswered
+        )
+        self._cancelled.update(self._run_on_new_session(cancel))
+
     def _end_all(self) -> None:
         """Cancel the run, or the runs that the task may have while it is looked for or created."""
         if not self._cancel_on_kill:
             return
+        self.has_ended_runs = self._run_id is not None or self.memory is not None
         if self._run_id is not None:
             if self._run_on_new_session(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):
                 self._cancelled.add(self._run_id)
-        elif self._memory is not None:
-            cancel = cancel_runs_by_suffix(
-                self._memory.identity.suffix,
-                known=self._memory.passed_over,
-                is_create_unanswered=self._memory.is_create_unanswered,
-            )
-            self._cancelled.update(self._run_on_new_session(cancel))
+        elif self.memory is not None:
+            self.end_runs_of(self.memory.now)
 
     def _stop_if_killed(self, run_id: str) -> None:
         if not self._killed:

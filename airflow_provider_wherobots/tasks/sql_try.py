@@ -242,10 +242,10 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 is_retried = self.task.may_retry(error) and not self._is_last
                 self._stop_own_session(is_retried=is_retried)
                 if isinstance(error, Exception) and not (is_retried or self.attempt.was_killed):
-                    self._memory.remember(self._memory.now.done())
+                    self._memory.remember(self._memory.now.over())
             raise
         self._stop_own_session(is_retried=False)
-        self._memory.remember(self._memory.now.done())
+        self._memory.remember(self._memory.now.done(self.context["ti"].try_number))
 
     # The session
 

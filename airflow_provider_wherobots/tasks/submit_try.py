@@ -10,6 +10,7 @@ from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.compat import AirflowSkipException, TaskDeferralError, TaskDeferred
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
@@ -19,12 +20,13 @@ from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
 from airflow_provider_wherobots.runs import measurements
-from airflow_provider_wherobots.runs.memory import Past
+from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
     LEFT_AT_LAST,
     LOOK_UP,
+    NO_RUN,
     NOT_FOUND_AGAIN,
     REATTACHED,
     Ending,
@@ -33,7 +35,7 @@ from airflow_provider_wherobots.runs.outcome import (
 )
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.local_files import find_uploads
-from airflow_provider_wherobots.tasks.memory import TaskMemory
+from airflow_provider_wherobots.tasks.memory import TaskMemory, try_of
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
@@ -75,8 +77,7 @@ class SubmitTry(RunTry[CreatesRun]):
         """
         with self._round():
             if self.task.durable:
-                self._memory = self._begin_memory(carried)
-                self._memory.remember(self._memory.now)
+                self._hold(self._begin_memory(carried))
             return self._work(self._new_quota_wait())
 
     def resume_after_quota_wait(self, stored: Mapping[str, Any]) -> Any:
@@ -100,13 +101,22 @@ class SubmitTry(RunTry[CreatesRun]):
                 return self.finish_resumed(outcome)
             return self._work(self._new_quota_wait(), is_replacement=True)
 
-    def end_before_look_up(self, error: Exception) -> None:
-        """Cancel the runs of earlier tries, if the try fails before it has looked for them and no retry follows."""
-        if not self.task.durable or self._is_retried(error):
-            return
+    def end_before_look_up(self, error: BaseException, *, may_have_run: bool = False) -> None:
+        """Cancel the runs of the task, if the try ends before it has looked for them and no retry follows. Never
+        raises. ``may_have_run``: the task may have one even if it remembers none.
+        """
         try:
-            self._memory = self.task.memory_of(self.context)
-            self._cancel_runs_of_task()
+            if not self.task.durable or not self.task.cancel_on_kill or self._is_retried(error):
+                return
+            memory = (self._memory or self.task.memory_of(self.context)).now
+            this_try = try_of(self.context)
+            if memory.past_of_runs is Past.NOTHING and this_try.is_first and not (memory.passed_over or may_have_run):
+                return
+            if self.attempt.was_killed:
+                if not self.attempt.has_ended_runs:
+                    self.attempt.end_runs_of(memory)
+            else:
+                self._cancel_runs_of(memory)
         except Exception as failure:
             self.log.error("Runs of earlier tries could not be looked up, and stay active: %s", reason_of(failure))
 
@@ -114,11 +124,20 @@ class SubmitTry(RunTry[CreatesRun]):
         """Check the run, and cancel it if it is active and ``cancel_on_kill``. None if the task must fail as well."""
         run_id = self._pull(RUN_ID_KEY)
         if not run_id:
+            self.end_before_look_up(TaskDeferralError("the trigger failed"), may_have_run=True)
             return None
         outcome = self._settle_after_trigger_failure(run_id)
         # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the cause.
         timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
         return None if outcome is not None and timed_out and outcome.ending is Ending.CANCELLED else outcome
+
+    def finish_after_trigger_failure(self, outcome: Outcome) -> Any:
+        """Finish with the outcome of a run whose trigger has failed."""
+        with self._round():
+            self._may_have_run = True
+            if self.task.durable:
+                self._memory = self.task.memory_of(self.context, is_begun=True)
+            return self.finish_resumed(outcome)
 
     def finish(self, outcome: Outcome) -> Any:
         """Send the metrics of the run's end, and finish like every task that follows a run.
@@ -133,30 +152,33 @@ class SubmitTry(RunTry[CreatesRun]):
 
     @contextmanager
     def _round(self) -> Iterator[None]:
-        """The time in which the try works. When the round ends with it, that is remembered, and nothing is left."""
+        """The time in which the try works. How it ends is remembered, and if no retry follows, nothing is left."""
         try:
             yield
-        except Exception as error:
-            if not self.attempt.was_killed and not self._is_retried(error):
-                if not self._may_have_run:
-                    self.end_before_look_up(error)
-                self._note_done()
+        except (TaskDeferred, KeyboardInterrupt):
             raise
-        self._note_done()
-
-    def _note_done(self) -> None:
+        except BaseException as error:
+            if not self._may_have_run:
+                self.end_before_look_up(error)
+            if self._memory is not None and not self.attempt.was_killed and not self._is_retried(error):
+                self._memory.remember(self._memory.now.over())
+            raise
         if self._memory is not None:
-            self._memory.remember(self._memory.now.done())
+            self._memory.remember(self._memory.now.done(self.context["ti"].try_number))
+
+    def _hold(self, memory: TaskMemory) -> None:
+        self._memory = self.attempt.memory = memory
+        memory.remember(memory.now)
 
     def _begin_memory(self, carried: Mapping[str, Any] | None) -> TaskMemory:
         document = Deferred.from_kwargs(carried or {}).memory
         if document is not None:
             return TaskMemory.begin(self.context, self.log, carried=document)
-        return self.task.memory_of(self.context)
+        return self.task.memory_of(self.context, is_begun=True)
 
     def _resume_memory(self, kept: Deferred) -> None:
         if kept.memory is not None:
-            self._memory = TaskMemory.resume(self.context, self.log, kept.memory)
+            self._memory = self.attempt.memory = TaskMemory.resume(self.context, self.log, kept.memory)
 
     def _kept(self, **more: Any) -> dict[str, Any]:
         memory = None if self._memory is None else self._memory.now.to_json()
@@ -169,11 +191,12 @@ class SubmitTry(RunTry[CreatesRun]):
     @property
     def _is_last(self) -> bool:
         """Whether Airflow makes no other try after this one fails."""
-        ti = self.context["ti"]
-        return bool(ti.try_number > ti.max_tries)
+        return try_of(self.context).is_last
 
     def _is_retried(self, error: BaseException) -> bool:
-        return not self._is_last and self.task.may_retry(error)
+        # A skip is raised by a template of the user's.
+        is_final = self._is_last or self.attempt.was_killed or isinstance(error, AirflowSkipException)
+        return not is_final and self.task.may_retry(error)
 
     def _end_run_without_follower(self, run_id: str) -> str:
         """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
@@ -189,13 +212,8 @@ class SubmitTry(RunTry[CreatesRun]):
             is_cancelled = False
         return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
 
-    def _cancel_runs_of_task(self) -> list[str]:
-        """Cancel the active runs with the task's identity, if there may be any. Returns the ids of the cancelled."""
-        if self._memory is None or not self.task.cancel_on_kill:
-            return []
-        memory = self._memory.now
-        if memory.past_of_runs is Past.NOTHING and not memory.passed_over and not memory.is_create_unanswered:
-            return []
+    def _cancel_runs_of(self, memory: Memory) -> list[str]:
+        """Cancel the active runs with the task's identity. Returns the ids of the cancelled."""
         self.log.info("Cancelling the active runs of this task, if there are any, because no retry follows")
         cancel = cancel_runs_by_suffix(
             memory.identity.suffix,
@@ -212,7 +230,8 @@ class SubmitTry(RunTry[CreatesRun]):
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
         is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
-        if is_unclear and (found := self._cancel_runs_of_task()):
+        may_cancel = is_unclear and task.cancel_on_kill and self._memory is not None
+        if may_cancel and self._memory and (found := self._cancel_runs_of(self._memory.now)):
             return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
         return f"{may_exist}, and no retry will look it up"
 
@@ -256,12 +275,15 @@ class SubmitTry(RunTry[CreatesRun]):
         )
         try:
             with naming(task.task_id):
-                submission = self.attempt.submit(flow, self._memory)
+                submission = self.attempt.submit(flow)
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
+            is_look = error.operation == LOOK_UP
+            if is_look and try_of(self.context).is_first:
+                raise kind_of_call(error)(describe_no_run(error, task.max_outage_seconds, again=NO_RUN)) from error
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
-            kind = WherobotsUnavailableException if error.operation == LOOK_UP else kind_of_call(error)
+            kind = WherobotsUnavailableException if is_look else kind_of_call(error)
             again = self._end_possible_run(error, is_retried=self._is_retried(kind()))
             self._may_have_run = True
             raise kind(describe_no_run(error, task.max_outage_seconds, again=again)) from error

@@ -2,24 +2,38 @@
 
 import pytest
 
-from tests.e2e.world import World
+from tests.e2e.world import TASK, World
 from tests.support.waiting import wait_for
 
 NOTHING = {"type": "status", "status": 200, "body": {"items": [], "total": 0}}
 
 
-@pytest.mark.parametrize("trouble", ["raises", "hangs"])
+@pytest.mark.parametrize("trouble", ["raises", pytest.param("hangs", marks=pytest.mark.slow)])
 def test_a_try_ends_before_it_has_begun_and_the_next_one_re_attaches(world: World, trouble: str) -> None:
+    """Also after a clear of an ended DAG run, which gives it another start."""
     needs_memory(world)
-    case = world.case("worker_retries_troubled").begin(trouble={"2": trouble}).wait_until_followed("running")
+    case = world.case("worker_retries_troubled").begin(trouble={"3": trouble}).wait_until_followed("running")
+    case.release()
+    case.end("success")
+    assert world.airflow.api.wait_for_run(case.way, case.dag_run) == "success"
+    case.hold()
+    case.clear()
+    case.wait_for_statuses("COMPLETED", "RUNNING")
+    polls = len(case.requests("getJobRun"))
+    wait_for(lambda: len(case.requests("getJobRun")) > polls, what="the new run to be followed")
     case.kill_worker()
     if trouble == "hangs":
         case.wait_until_template_hangs().kill_worker()
-    world.airflow.api.wait_for_task(case.way, case.dag_run, "run", "running", try_number=3)
-    case.follow_on(state="running", try_number=3)
+    world.airflow.api.wait_for_task(case.way, case.dag_run, TASK, "running", try_number=4)
+    polls = len(case.requests("getJobRun"))
+    wait_for(lambda: len(case.requests("getJobRun")) > polls, what="the fourth try to follow a run")
+    assert case.statuses() == ["COMPLETED", "RUNNING"]
+    case.release()
+    case.end("success", try_number=4)
+    assert case.statuses() == ["COMPLETED", "COMPLETED"]
 
 
-@pytest.mark.parametrize("trouble", ["raises", "hangs"])
+@pytest.mark.parametrize("trouble", ["raises", pytest.param("hangs", marks=pytest.mark.slow)])
 def test_a_try_ends_before_it_has_begun_and_the_next_one_does_not_repeat_the_job(world: World, trouble: str) -> None:
     needs_memory(world)
     case = world.case("worker_retries_troubled").begin(trouble={"2": trouble}).wait_until_followed("running")

@@ -243,6 +243,10 @@ class Case(DagCase):
         """Let the job come to its end."""
         self._release.touch()
 
+    def hold(self) -> None:
+        """Let the jobs that start from now on run until :meth:`release`."""
+        self._release.unlink()
+
     def crash(self) -> None:
         """Let the trigger of the DAG ``crashing`` raise."""
         self._release.with_suffix(".crash").touch()

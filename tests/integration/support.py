@@ -27,7 +27,7 @@ class TaskInstance(SimpleNamespace):
             map_index=-1,
             try_number=try_number,
             start_date=datetime.now(UTC),
-            **{"task_id": "task", "xcoms": {}, "store": {}, **fields},
+            **{"task_id": "task", "xcoms": {}, "store": {}, "task": None, **fields},
         )
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -57,7 +57,7 @@ def next_try(ti: TaskInstance, **fields: Any) -> TaskInstance:
 
 def context(ti: TaskInstance) -> Any:
     dag = SimpleNamespace(fileloc=__file__)
-    found = {"ti": ti, "dag": dag, "dag_run": SimpleNamespace(start_date=dag_run_start)}
+    found = {"ti": ti, "dag": dag, "dag_run": SimpleNamespace(start_date=dag_run_start), "task": ti.task}
     return found if ti.store is None else {**found, "task_state_store": StateStore(ti.store)}
 
 

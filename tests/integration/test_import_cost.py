@@ -37,7 +37,7 @@ from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 class Hook:
     @property
     def settings(self):
-        told.extend(["{HTTP_OF_WORKER}" in sys.modules, attempt._run_id, attempt._suffix_in_flight])
+        told.extend(["{HTTP_OF_WORKER}" in sys.modules, attempt._run_id])
         sys.exit()
 
 told = []
@@ -45,7 +45,7 @@ attempt = RunAttempt(Hook(), cancel_on_kill=True)
 if argument == "adopt":
     attempt.adopt("run0")
 else:
-    attempt.submit(iter(()), "-1234567890ab", older_may_exist=False)
+    attempt.submit(iter(()))
 """
 
 IN_WHICH_THREAD = """
@@ -211,7 +211,7 @@ def test_a_dag_file_that_uses_sql_imports_nothing_that_only_a_statement_needs(im
 @pytest.mark.parametrize("method", ["adopt", "submit"])
 def test_a_kill_on_a_worker_imports_nothing(method: str, told: dict[tuple[str, str], Any]) -> None:
     """All is imported before there is something to cancel."""
-    assert told[LOADED_BEFORE_A_RUN_IS_NAMED, method] == [True, None, ""]
+    assert told[LOADED_BEFORE_A_RUN_IS_NAMED, method] == [True, None]
 
 
 def test_a_failed_import_is_told_to_all_and_then_repeated(told: dict[tuple[str, str], Any]) -> None:

@@ -9,11 +9,13 @@ from unittest.mock import Mock
 
 import pytest
 
-from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
+from airflow_provider_wherobots.compat import AirflowSkipException
+from airflow_provider_wherobots.exceptions import WherobotsRunFailedException, WherobotsTaskKilledException
+from airflow_provider_wherobots.operators import run
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import memory
 from tests.integration import support
-from tests.integration.support import StateStore, TaskInstance, context, deferral_of, next_try, run_to_end
+from tests.integration.support import StateStore, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
@@ -30,7 +32,7 @@ def start(task: WherobotsRunOperator, ti: TaskInstance) -> str:
 def killed_at_its_end(ti: TaskInstance) -> TaskInstance:
     """The worker was killed after the run had completed, and before the task could say so."""
     store = StateStore(ti.store)
-    store.set(memory.KEY, {**store.get(memory.KEY), "is_done": False})
+    store.set(memory.KEY, {**store.get(memory.KEY), "done_in_try": 0, "is_over": False})
     return ti
 
 
@@ -132,6 +134,7 @@ def test_operators_that_one_function_executes_do_not_take_over_each_others_runs(
 def test_otherwise_a_run_that_has_ended_is_repeated(
     operator: Callable[..., WherobotsRunOperator],
     control: ControlClient,
+    request: pytest.FixtureRequest,
     arguments: dict[str, Any],
     second: dict[str, Any],
 ) -> None:
@@ -139,21 +142,139 @@ def test_otherwise_a_run_that_has_ended_is_repeated(
     ti = TaskInstance()
     with suppress(WherobotsRunFailedException):
         run_to_end(task, ti)
-    if ti.store:
+    if ti.store and "failed" not in request.node.callspec.id:
         killed_at_its_end(ti)
     with suppress(WherobotsRunFailedException):
         run_to_end(task, next_try(ti, **second))
     assert control.counts()["creates_received"] == 2
 
 
-def test_a_task_that_is_done_begins_another_round_whatever_max_tries_says(
+@pytest.mark.parametrize(
+    ("max_tries", "task", "creates"),
+    [
+        pytest.param(0, {}, 2, id="after which no retry could follow"),
+        pytest.param(2, {"retries": 1}, 2, id="whose retries were edited before it was cleared"),
+        pytest.param(2, {"retries": 2}, 1, id="that Airflow has failed afterwards"),
+    ],
+)
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_task_that_is_done_begins_another_round(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    max_tries: int,
+    task: dict[str, Any],
+    creates: int,
+    deferrable: bool,
+) -> None:
+    """``max_tries`` is the same: a clear cannot be told by it. After ``execute`` Airflow still pushes the return value,
+    and calls ``post_execute``.
+    """
+    first = TaskInstance(max_tries=max_tries, task=SimpleNamespace(retries=max_tries))
+    for ti in (first, next_try(first, task=SimpleNamespace(**{"retries": max_tries, **task}))):
+        run_to_end(operator(run_python=RESULT, deferrable=deferrable), ti)
+    assert control.counts()["creates_received"] == creates
+
+
+def test_a_function_that_fails_after_its_operator_does_not_repeat_its_job(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    """As when its retries were edited before it was cleared."""
-    task, first = operator(run_python=RESULT, retries=0), TaskInstance(max_tries=0)
-    run_to_end(task, first)
-    run_to_end(task, next_try(first))
-    assert control.counts()["creates_received"] == 2
+    first = TaskInstance(task_id="of the function", max_tries=2)
+    for ti in (first, next_try(first, task_id="of the function")):
+        run_to_end(operator(task_id="one", run_python=RESULT, deferrable=False), ti)
+    assert control.counts()["creates_received"] == 1
+
+
+def test_a_run_that_a_clear_has_left_alone_is_a_run_of_the_new_round(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, first = operator(run_python=WAIT, retries=1, cancel_on_kill=False), TaskInstance()
+    run_id = start(task, first)
+    cleared = next_try(first, max_tries=2)
+    assert start(task, cleared) == run_id
+    assert start(task, next_try(cleared)) == run_id
+    assert control.counts()["creates_received"] == 1
+    task.hook.cancel_run(run_id)
+
+
+def test_a_task_that_is_cleared_while_it_resumes_takes_no_run_from_before_if_its_memory_was_discarded(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    """As on Airflow 3.4. A clear of a running task leaves ``max_tries`` as they are."""
+    first = TaskInstance()
+    kept = deferral_of(operator(run_python=RESULT, retries=1), first)
+    event = follow(kept)
+    cleared = next_try(first, store={})
+    deferral_of(operator(run_python=RESULT, retries=1), cleared, kept, event)
+    assert cleared.xcoms["run_id"] != first.xcoms["run_id"]
+
+
+@pytest.mark.parametrize("moment", ["rendering", "connection"])
+def test_a_kill_before_a_retry_has_looked_cancels_the_run_of_the_try_before(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    moment: str,
+) -> None:
+    first = TaskInstance(max_tries=2)
+    start(operator(run_python=WAIT, retries=2), first)
+    task = operator(run_python=WAIT, retries=2)
+    if moment == "rendering":
+        task.on_kill()
+    else:
+        get_connection = task.hook.get_connection
+
+        def kill_and_get(conn_id: str) -> Any:
+            task.on_kill()
+            return get_connection(conn_id)
+
+        monkeypatch.setattr(task.hook, "get_connection", kill_and_get)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(next_try(first)))
+    assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_memory_that_knows_less_is_read_with_the_defaults(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, first = operator(run_python=RESULT, retries=1), TaskInstance()
+    kept = deferral_of(task, first)
+    event = follow(kept)
+    assert kept.kwargs is not None
+    least = {key: kept.kwargs["memory"][key] for key in ("identity", "max_tries", "past")}
+    stored = {**kept.kwargs, "memory": least, "event": event}
+    assert task.resume_execution("execute_complete", stored, context(first)) == first.xcoms["run_id"]
+
+
+def test_the_end_after_a_failed_trigger_is_remembered_too(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    task, first = operator(run_python=RESULT, retries=2), TaskInstance(max_tries=2)
+    follow(deferral_of(task, first))
+    assert task.resume_execution("__fail__", {"error": "Trigger failure"}, context(first))
+    assert StateStore(first.store).get(memory.KEY)["done_in_try"] == 1
+
+
+@pytest.mark.parametrize("how", ["arguments", "__fail__"])
+@pytest.mark.parametrize("has_store", [True, False])
+def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, how: str, has_store: bool
+) -> None:
+    first = TaskInstance(max_tries=0, store={} if has_store else None)
+    kept = deferral_of(operator(run_python=WAIT), first).kwargs
+    assert kept is not None
+    unanswered = {**kept["memory"], "runs": [], "is_create_unanswered": True}
+    resumed = TaskInstance(max_tries=0, store=first.store)
+    if has_store:
+        StateStore(first.store).set(memory.KEY, unanswered)
+    task = operator(run_python=WAIT)
+    if how == "arguments":
+        task.name = "short"
+        with pytest.raises(Exception, match="short"):
+            task.execute_after_quota_wait(context(resumed), {}, **{**kept, "memory": unanswered})
+    else:
+        with pytest.raises(Exception, match="Trigger timeout"):
+            task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(resumed))
+    assert control.counts()["cancels_effective"] == 1
 
 
 def test_a_run_from_before_a_clear_is_not_taken_over_by_a_later_retry(
@@ -198,13 +319,59 @@ def test_a_store_that_could_not_be_read_is_not_written(
     task.hook.cancel_run(run_id)
 
 
+@pytest.fixture
+def in_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run, "is_in_task", lambda: True)
+
+
 def render(task: WherobotsRunOperator, ti: TaskInstance) -> None:
     task.render_template_fields(context(ti))
 
 
+def test_a_template_that_fails_elsewhere_cancels_nothing(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+) -> None:
+    """``airflow tasks render`` has the number of the try that is followed."""
+    first = TaskInstance()
+    run_id = start(operator(run_python=WAIT, retries=1), first)
+    with pytest.raises(ZeroDivisionError):
+        render(operator(run_python=BROKEN, retries=1), next_try(first))
+    assert control.counts()["cancels_received"] == 0
+    operator().hook.cancel_run(run_id)
+
+
+def test_what_follows_a_template_that_fails_does_not_hide_its_error(
+    operator: Callable[..., WherobotsRunOperator], in_task: None
+) -> None:
+    with pytest.raises(ZeroDivisionError):
+        operator(run_python=BROKEN).render_template_fields({"ds": "2026-01-01"})
+
+
+def test_a_last_try_whose_memory_was_discarded_leaves_no_run_if_it_cannot_be_rendered(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None
+) -> None:
+    first = TaskInstance(max_tries=0)
+    start(operator(run_python=WAIT), first)
+    with pytest.raises(ZeroDivisionError):
+        render(operator(run_python=BROKEN), next_try(first, store={}, max_tries=1))
+    assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_template_that_skips_the_task_leaves_no_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None
+) -> None:
+    first = TaskInstance(max_tries=3)
+    start(operator(run_python=WAIT, retries=3), first)
+    task = operator(run_python=WAIT, retries=3)
+    task.name = Mock(side_effect=AirflowSkipException)
+    with pytest.raises(AirflowSkipException):
+        render(task, next_try(first))
+    assert control.counts()["cancels_effective"] == 1
+
+
 @pytest.mark.parametrize(("max_tries", "cancels"), [(2, 0), (1, 1)], ids=["a retry follows", "no retry follows"])
 def test_a_try_whose_arguments_cannot_be_rendered_leaves_no_run_without_a_retry(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, max_tries: int, cancels: int
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None, max_tries: int, cancels: int
 ) -> None:
     first = TaskInstance(max_tries=max_tries)
     run_id = start(operator(run_python=WAIT, retries=max_tries), first)
@@ -232,7 +399,7 @@ def test_a_try_whose_arguments_are_wrong_leaves_no_run(
 
 
 def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None
 ) -> None:
     with pytest.raises(ZeroDivisionError):
         render(operator(run_python=BROKEN), TaskInstance(max_tries=0))

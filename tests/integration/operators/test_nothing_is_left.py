@@ -120,20 +120,24 @@ def unreadable(conn_id: str) -> Any:
     raise ConnectionError("the secrets backend is away")
 
 
+def fail_looks_after_the_first(
+    control: ControlClient, monkeypatch: pytest.MonkeyPatch, times: int | None = None
+) -> None:
+    def fail_next(operation: str) -> None:
+        if operation == "listJobRuns" and not control.requests("createJobRun"):
+            control.add_fault("listJobRuns", {"type": "status", "status": 503}, times=times)
+
+    once_answered(fail_next, monkeypatch)
+
+
 @pytest.mark.parametrize(("retries", "left"), [(1, 1), (0, 0)], ids=["a retry follows", "the last try"])
 def test_what_the_last_try_may_have_created_is_cancelled(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, retries: int, left: int
 ) -> None:
     """The answer to the create is lost, and List Runs fails until the try has given up."""
     control.add_fault("createJobRun", "lose_answer", times=1)
+    fail_looks_after_the_first(control, monkeypatch, times=1)
     task = operator(run_python=WAIT, retries=retries, max_outage_seconds=0)
-    refused = {"type": "status", "status": 503}
-
-    def fail_the_look(operation: str) -> None:
-        if operation == "listJobRuns" and not control.requests("createJobRun"):
-            control.add_fault("listJobRuns", refused, times=1)
-
-    once_answered(fail_the_look, monkeypatch)
     with pytest.raises(WherobotsException):
         task.execute(context(TaskInstance(max_tries=retries)))
     assert control.counts()["creates_effective"] == 1
@@ -157,10 +161,15 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     ],
 )
 def test_what_becomes_of_a_run_that_may_exist_is_said(
-    operator: Operator, control: ControlClient, retries: int, arguments: dict[str, Any], says: str
+    operator: Operator,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    retries: int,
+    arguments: dict[str, Any],
+    says: str,
 ) -> None:
     control.add_fault("createJobRun", "lose_answer")
-    control.add_fault("listJobRuns", {"type": "status", "status": 503})
+    fail_looks_after_the_first(control, monkeypatch)
     task = operator(run_python=WAIT, retries=retries, max_outage_seconds=0, **arguments)
     with pytest.raises(WherobotsUnavailableException, match=says):
         task.execute(context(TaskInstance(max_tries=retries)))

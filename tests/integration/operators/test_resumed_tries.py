@@ -63,7 +63,7 @@ def test_a_try_that_starts_over_has_its_whole_execution_timeout(
     second.start_date -= timedelta(days=1)
     with pytest.raises(TaskDeferred) as caught:
         operator(run_python=WAIT, execution_timeout=timedelta(hours=1)).resume_execution(
-            EXECUTE_COMPLETE, {**kept, "memory": {**kept["memory"], "is_done": True}}, context(second)
+            EXECUTE_COMPLETE, {**kept, "memory": {**kept["memory"], "is_over": True}}, context(second)
         )
     assert caught.value.trigger.options.deadline > time.time() + 3_000
     task.hook.cancel_run(second.xcoms["run_id"])

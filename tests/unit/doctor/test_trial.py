@@ -22,7 +22,7 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import Script
 
-PLAN = Plan("0123456789ab", "s3://bucket/job.py", max_seconds=60, list_seconds=10, late_seconds=5)
+PLAN = Plan("0123456789ab", "s3://bucket/job.py", max_seconds=200, list_seconds=10, late_seconds=5)
 RUNNING = ((0.0, "PENDING"), (5.0, "RUNNING"))
 
 
@@ -68,7 +68,7 @@ def test_three_runs_are_created_with_a_bound_each() -> None:
     _, script, left = carried_out(service)
     payloads = [sent.call.json or {} for sent in script.sent_of("createJobRun")]
     assert [payload["name"] for payload in payloads] == [PLAN.name(role) for role in (LOG, CANCEL, TIMEOUT)]
-    assert [payload["timeoutSeconds"] for payload in payloads] == [60, 60, 30]
+    assert [payload["timeoutSeconds"] for payload in payloads] == [200, 200, 30]
     assert {payload["runtime"] for payload in payloads} == {"tiny"}
     assert [payload["runPython"]["args"] for payload in payloads] == [["log"], ["sleep"], ["sleep"]]
     assert left == []

@@ -248,7 +248,7 @@ def test_items_without_a_text_are_left_out_and_told_once() -> None:
     for _ in range(2):
         script.run(forwarder.catch_up(script.now + 10))
     assert texts(script.records) == ["line 0"]
-    assert script.notes == [Note(logging.WARNING, "Items of the run's log without a text are left out (2 so far)")]
+    assert script.notes == [Note(logging.WARNING, "Items of the log without a text are left out: 2 so far")]
 
 
 def test_a_log_that_does_not_exist_yet_is_no_matter() -> None:

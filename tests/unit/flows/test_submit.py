@@ -227,11 +227,17 @@ def test_a_refused_create_is_the_end_at_once(error: WherobotsApiError) -> None:
     assert not script.remembered[-1][0].is_create_unanswered, "the next try need not wait for a run"
 
 
-def test_a_first_look_that_is_refused_creates_nothing() -> None:
-    script = Script(by_operation(listJobRuns=always(PermissionDeniedError("listJobRuns", 403))))
-    with pytest.raises(PermissionDeniedError):
-        script.run(submit_run(PAYLOAD, memory=RETRY))
-    assert script.elapsed == pytest.approx(REFUSED_SECONDS, abs=1.0)
+def test_a_look_that_is_refused_creates_nothing() -> None:
+    for memory, rules, seconds in (
+        (FIRST, Rules(), 0.0),
+        (RETRY, Rules(), REFUSED_SECONDS),
+        (CLEARED, Rules(tries_before=1), REFUSED_SECONDS),
+        (UNKNOWN, Rules(tries_before=1), REFUSED_SECONDS),
+    ):
+        script = Script(by_operation(listJobRuns=always(PermissionDeniedError("listJobRuns", 403))))
+        with pytest.raises(PermissionDeniedError):
+            script.run(submit_run(PAYLOAD, memory=memory, rules=rules))
+        assert script.elapsed == pytest.approx(seconds, abs=1.0)
 
 
 @pytest.mark.parametrize("error", [AuthenticationError("listJobRuns", 401), PermissionDeniedError("listJobRuns", 403)])

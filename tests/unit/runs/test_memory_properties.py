@@ -3,7 +3,8 @@
 The rule in full. Let tries die at any effect, retries and clears follow in any order, and the store lose its document
 with a clear (as on Airflow 3.4), keep it (3.3) or not exist (below 3.3). If List Runs shows every run within half a
 minute, then each try that gets a run has the only active one. Where there is a store, no try gets a run of before the
-last clear, and a retry does not repeat a run that has completed.
+last clear, unless it is active and may not be replaced, and a retry does not repeat a run that has completed, also if
+the try was done, and Airflow has failed it afterwards.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.submit import Rules, Submission, submit_run
 from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, StatementMemory
+from airflow_provider_wherobots.runs.memory import Try as BegunTry
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import Script
@@ -100,7 +102,7 @@ class Task:
             found = Answer.UNKNOWN
         else:
             found = Answer.MISSING if self.document is None else Memory.from_json(json.loads(self.document))
-        memory = Memory.begin(found, IDENTITY, self.max_tries, is_first_try=self.try_number == 1)
+        memory = Memory.begin(found, IDENTITY, BegunTry(self.try_number, self.max_tries, RETRIES))
         self.remember(memory)
         return memory
 
@@ -111,7 +113,7 @@ class Task:
     def done(self) -> None:
         """The task has said that it has ended."""
         if self.document is not None:
-            self.remember(Memory.from_json(json.loads(self.document)).done())
+            self.remember(Memory.from_json(json.loads(self.document)).done(self.try_number))
 
     def clear(self, run_ids: set[str]) -> None:
         """A user clears the task, which is not running."""
@@ -139,9 +141,9 @@ def drive(script: Script, flow: Flow[Any], dies_after: int | None) -> Any:
 
 
 @settings(max_examples=30 * settings().max_examples)
-@given(TRIES, st.sampled_from(Store), st.floats(0, 29))
+@given(TRIES, st.sampled_from(Store), st.floats(0, 29), st.booleans())
 def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
-    tries: list[Try], store: Store, list_lag: float
+    tries: list[Try], store: Store, list_lag: float, may_replace: bool
 ) -> None:
     service = FakeService(list_lag=list_lag, plan=((0.0, "RUNNING"),))
     script = Script(service)
@@ -150,7 +152,7 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
     for this in tries:
         memory = task.begin()
         script.remembered.clear()
-        rules = Rules(tries_before=task.try_number - 1)
+        rules = Rules(may_replace=may_replace, tries_before=task.try_number - 1)
         submission: Submission | None = None
         with suppress(Died):
             submission = drive(script, submit_run(PAYLOAD, memory=memory, rules=rules), this.dies_after)
@@ -161,7 +163,9 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
             active = [run.id for run in service.kept(script.now)]
             assert active == ([submission.run.id] if submission.run.is_active else [])
             if store is not Store.MISSING:
-                assert submission.run.id not in task.before_clear
+                assert submission.run.id not in task.before_clear or (not may_replace and submission.run.is_active)
+                # From now on it is a run of this round.
+                task.before_clear.discard(submission.run.id)
                 assert completed in (None, submission.run.id), "a completed run of this round is not repeated"
             run = next(run for run in service.runs if run.id == submission.run.id)
             if this.status is not None and submission.run.is_active:
@@ -169,7 +173,9 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
             completed = run.id if run.status(script.now) == "COMPLETED" else None
             if completed is not None and this.is_done:
                 task.done()
-                then = Between.CLEAR
+                if task.try_number > task.max_tries:
+                    # No retry can follow.
+                    then = Between.CLEAR
         if then is Between.CLEAR:
             task.clear({run.id for run in service.runs})
             completed = None

@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.sql.messages import Store as StoredFile
 from airflow_provider_wherobots.flows.sql import rule
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.rule import Ask, Doubt, Execute, Planned, Skip, ThisTry
-from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, StatementMemory
+from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, StatementMemory, Try
 from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.sql.reads import StatementKind, kind_of
 
@@ -148,7 +148,7 @@ def test_what_is_known_of_a_statement_that_stays_counts_though_another_was_edite
 def test_a_new_round_ends_what_the_one_before_has_left() -> None:
     statements = planned(INSERT, "SELECT 1")
     of_first = memory(kept(statements[0], execution_id="e9"))
-    second = Memory.begin(of_first, IDENTITY, 3, is_first_try=False)
+    second = Memory.begin(of_first, IDENTITY, Try(2, 3))
     assert second.statements == ()
     left = rule.left_running(statements, second, a_try(2, 3), "s1")
     assert left[0] == "e9"
@@ -234,7 +234,7 @@ class World:
         found: Memory | Answer = Answer.UNKNOWN
         if self.store is not Store.MISSING and not this.is_unread:
             found = Answer.MISSING if self.document is None else Memory.from_json(json.loads(self.document))
-        now = Memory.begin(found, IDENTITY, self.max_tries, is_first_try=self.number == 1)
+        now = Memory.begin(found, IDENTITY, Try(self.number, self.max_tries))
         is_first = rule.begins_round(self.number, self.max_tries, RETRIES)
         this_try = ThisTry(IDENTITY.suffix, self.max_tries, self.number, 0, is_first)
         if this.forgets:
@@ -244,7 +244,7 @@ class World:
             if isinstance(rule.decide(statement, STATEMENTS, now, this_try), Skip):
                 continue
             now = self.execute(statement, fate, now, this_try, is_unread=this.is_unread)
-        self.remember(now.done())
+        self.remember(now.done(self.number))
         return True
 
     def execute(self, statement: Planned, fate: Fate, now: Memory, this_try: ThisTry, *, is_unread: bool) -> Memory:
@@ -287,7 +287,7 @@ class World:
                     now = now.with_statement(kept(statement, "failed", verdict.failed))
             if isinstance(verdict, Doubt):
                 if not is_unread:
-                    self.remember(now.done())
+                    self.remember(now.over())
                 raise Ended(False)
         return now.statements_known() if now.past is Past.UNKNOWN else now
 
