@@ -17,7 +17,8 @@ state         meaning                                                           
 
 The drain reads until the log is complete. A run writes its last line before it ends, so all lines can be read when the
 run has ended as long ago as its lines come late (see ``logs.lateness``, with a margin). While that is not known, the
-drain waits. While a result is missing that the task needs, it waits too.
+drain waits. While a result is missing that the task needs, it waits too. At last, pages that were left a while ago are
+read again, for lines that have landed on them since.
 
 Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
 of a page are taken over before the first effect that can be interrupted. An interruption leaves them to ``release``.
@@ -176,10 +177,11 @@ class LogForwarder:
         ``needs_result``: the task needs the run's result. A log that is not forwarded is read no further than to it.
         """
         ended = quiet_since = (yield from now()) - max(0.0, ended_ago)
-        waited, pause, is_first = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True
+        waited, pause, is_first, looks_back = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True, False
         while True:
+            began = yield from now()
             found = yield from self._read_round(until, ended=ended)
-            if isinstance(self.state, Behind | Limited):
+            if isinstance(self.state, Behind | Limited) or (looks_back and isinstance(self.state, Current)):
                 break
             moment = yield from now()
             if found and not is_first:
@@ -192,10 +194,21 @@ class LogForwarder:
                 left = self._complete_at(ended, quiet_since, max_wait_seconds) - moment
             delay = min(pause, left, max_wait_seconds - waited)
             if delay <= ROUNDING_SECONDS or moment + delay >= until:
-                break
+                if looks_back or not self._look_back(began):
+                    break
+                looks_back = True
+                continue
             yield Sleep(delay)
             waited, pause, is_first = waited + delay, min(pause * 2, MAX_DRAIN_PAUSE_SECONDS), False
         yield from self._note_unread_rest()
+
+    def _look_back(self, before: float) -> bool:
+        """Let the next round begin with the pages left in the last while, if any was left ``before`` a moment."""
+        if not isinstance(self.state, Current) or (left_at := self._cursor.look_back(before)) is None:
+            return False
+        # As far as these pages are concerned, the log was read to its end only then.
+        self.state = Current(left_at, self.state.fresh_at)
+        return True
 
     def _complete_at(self, ended: float, quiet_since: float, max_wait_seconds: float) -> float:
         """When the log is complete, if no line comes until then."""
@@ -229,7 +242,7 @@ class LogForwarder:
                 return oldest is not None
             moment = yield from now()
             self.lateness.compare_clocks(page, moment)
-            lines, more = self._cursor.accept(page, is_ending=is_ending)
+            lines, more = self._cursor.accept(page, moment, is_ending=is_ending)
             # Before any effect that may be interrupted.
             self._untaken = chain(self._untaken, self._take(lines))
             if lines:

@@ -28,15 +28,21 @@ land late (the provider's pull request 35): by its time, such a line stands befo
   as many lines as were requested, more are requested. If it names a next page later, and has no new line itself, that
   one is requested at once. Lines that late ones have pushed onto the next page are left out there.
 
-A page that was left is not read again, as no known client does: a line that lands on it later is lost. Lines are
-remembered as hashes of 64 bits, with another seed in each process, so two different lines of a log never have the same
-one in practice.
+A line may also land on a page that was left. So the pages left last are remembered, and once, at the end of the log,
+they are read again by the same rules. Their lines that were shown are left out, in any order and on any page.
+
+Lines are remembered as hashes of 64 bits, with another seed in each process, so two different lines of a log never have
+the same one in practice.
 """
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import chain, takewhile
+from math import inf
 
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, Line, LogPage
 
@@ -51,6 +57,23 @@ MAX_PAGE_CHARS = 500_000
 """If lines are long, fewer are requested, so that reading a page does not block the event loop."""
 LONG_PAGE_CHARS = 50_000
 """A page with as many characters is not the log's end either."""
+LOOK_BACK_SECONDS = 60.0
+"""While the run is active, a page that was left is remembered for so long."""
+LOOK_BACK_LINES = 16_000
+"""How many lines the remembered pages may have, unless there is only one."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """A page that was left ``at`` a moment: hashes of its ``lines``, and of those that it ``repeats``."""
+
+    at: float
+    cursor: str | int
+    repeats: Counter[int]
+    lines: array[int]
+
+
+_NO_LINES: array[int] = array("q")
 
 
 class LogCursor:
@@ -67,11 +90,17 @@ class LogCursor:
         self._is_new = True
         # Lines of the page that were shown, those included that it repeats of the page before.
         self._shown: Counter[int] = Counter()
+        self._repeats: Counter[int] = Counter()
         # Lines that were shown, and are on a later page now.
         self._pushed: Counter[int] = Counter()
+        # A list: an empty deque takes 760 bytes, and a triggerer follows thousands of logs.
+        self._left: list[_Left] = []
+        # Lines of the page before those. Late lines may have pushed them onto one of those.
+        self._before = _NO_LINES
+        self._looks_back = False
 
-    def accept(self, page: LogPage, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
-        """Read the page of the current cursor, and move the position.
+    def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
+        """Read the page of the current cursor, which came at a moment, and move the position.
 
         ``is_ending``: there is no next round, because the run has ended or is no longer followed. Returns the new
         lines, in order, and whether another page should be fetched at once.
@@ -85,16 +114,37 @@ class LogCursor:
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
             # An open page without a new line that names a next one is full: the new lines are on the next one.
             has_more = is_ending or self._is_long(items) if fresh else was_open
+            if not self._looks_back:
+                there = (_count(items) - self._repeats).elements() if was_open else map(hash, fresh)
+                self._left.append(_Left(moment, self.cursor, self._repeats, array("q", there)))
+                self._forget(-inf if is_ending else moment - LOOK_BACK_SECONDS)
             if was_open:
                 self._remember_pushed(items)
             self._open(page.next_page, items)
             return new, has_more
+        if not is_ending:
+            self._forget(moment - LOOK_BACK_SECONDS)
         self._shown.update(map(hash, fresh))
         if 0 < self.size <= len(items) and self.size < self._largest:
             # Requesting more of a full page is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)
             return new, True
         return new, False
+
+    def look_back(self, before: float) -> float | None:
+        """Return to the first of the pages that were left in the last while. This is done once.
+
+        Returns when it was left; None if that was not ``before`` a moment, so that there is nothing to read again.
+        """
+        if not self._left or self._left[0].at >= before:
+            return None
+        first = self._left[0]
+        self._pushed += Counter(chain(self._before, *(page.lines for page in self._left)))
+        self._pushed += self._shown - self._repeats
+        self._left, self._before, self._looks_back = [], _NO_LINES, True
+        self._usual = PAGE_SIZE
+        self._go_to(first.cursor, first.repeats)
+        return first.at
 
     def refuse(self, *, too_large: bool = False) -> bool:
         """Request smaller pages, because the service refused a request as invalid. Returns whether that is possible.
@@ -133,12 +183,14 @@ class LogCursor:
         return str(cursor) != str(self.cursor)
 
     def _open(self, cursor: str | int, left: Sequence[Line]) -> None:
-        boundary = _boundary(cursor, left)
-        self.cursor, self._is_new = cursor, True
-        self._shown = _count(line for line in left if line[0] == boundary)
         if left:
             fitting = MAX_PAGE_CHARS * len(left) // (1 + sum([len(raw) for _, raw in left]))
             self._fitting = max(self._fewest, fitting)
+        self._go_to(cursor, _count(_boundary(cursor, left)))
+
+    def _go_to(self, cursor: str | int, repeats: Counter[int]) -> None:
+        self.cursor, self._is_new = cursor, True
+        self._repeats, self._shown = repeats, repeats.copy()
         self._largest = self._accepted
         self.size = min(self._usual, self._largest, self._fitting)
 
@@ -152,7 +204,7 @@ class LogCursor:
         if is_new and self._shown - there and there - self._shown:
             # Lines of the previous page are repeated only if this one repeats them all, or is a part of them. Else the
             # cursor is exclusive, and a line only equals one of them.
-            self._shown.clear()
+            self._repeats, self._shown = Counter(), Counter()
             return items
         return _without(items, self._shown.copy())
 
@@ -163,8 +215,15 @@ class LogCursor:
 
     def _remember_pushed(self, items: Sequence[Line]) -> None:
         self._pushed += self._shown - _count(items)
-        if self._pushed.total() > MAX_PAGE_SIZE:
+        if self._pushed.total() > MAX_PAGE_SIZE and not self._looks_back:
             self._pushed.clear()
+
+    def _forget(self, before: float) -> None:
+        left = self._left
+        while left and (left[0].at < before or (len(left) > 1 and sum(len(p.lines) for p in left) > LOOK_BACK_LINES)):
+            self._before = left.pop(0).lines
+        if not left:
+            self._before = _NO_LINES
 
 
 def _count(lines: Iterable[Line]) -> Counter[int]:
@@ -183,15 +242,14 @@ def _without(lines: Sequence[Line], known: Counter[int]) -> Sequence[Line]:
     return new
 
 
-def _boundary(cursor: str | int, items: Sequence[Line]) -> str | int | None:
-    """The timestamp whose lines the page at ``cursor`` repeats if the cursor is an inclusive time."""
+def _boundary(cursor: str | int, items: Sequence[Line]) -> list[Line]:
+    """The last lines of a page, which the page at ``cursor`` repeats if the cursor is an inclusive time."""
     if not items:
-        return None
-    number = _number(cursor)
-    if number is None:
-        return items[-1][0]
-    timestamps = [timestamp for timestamp, _ in items]
-    return next((same for same in (cursor, str(number), number) if same in timestamps), None)
+        return []
+    last, number = items[-1][0], _number(cursor)
+    if number is not None and last not in (cursor, str(number), number):
+        return []
+    return list(takewhile(lambda line: line[0] == last, reversed(items)))
 
 
 def _number(value: str | int) -> int | None:

@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from tests.e2e.sql_case import KINDS, SqlCase
-from tests.e2e.world import Case, World, numbered_lines
+from tests.e2e.world import Case, World, next_second, numbered_lines
 from tests.support.log_account import account, clean
 from tests.support.waiting import wait_for
 
@@ -36,7 +36,9 @@ def test_a_triggerer_is_killed(world: World) -> None:
     # It has no trigger that would cancel its statement when it is cleared.
     cleared = SqlCase.of(world, "sql_deferred", "write").begin()
     (run,) = logged.wait_until_followed("deferred").runs()
-    world.control.insert_logs(run["id"], numbered_lines(0, 1_500))
+    wait_for(lambda: "the run has started" in logged.log(), what="the run's first line in the task log")
+    start = next_second()
+    world.control.insert_logs(run["id"], numbered_lines(0, 1_500, start))
     returning.wait_until_followed("deferred")
     wait_for(lambda: "line 001499 of the log" in logged.log(), what="the lines in the task log")
     wait_for(lambda: "airflow-result:" in returning.log(), what="the result's line in the task log")
@@ -45,7 +47,7 @@ def test_a_triggerer_is_killed(world: World) -> None:
 
     world.airflow.kill_component("triggerer", signal.SIGKILL)
     assert returning.xcom("result") is None
-    world.control.insert_logs(run["id"], numbered_lines(1_500, 500))
+    world.control.insert_logs(run["id"], numbered_lines(1_500, 500, start))
     cleared.clear()
     cleared.wait_until_executed(2)
     polls, reads = len(logged.requests("getJobRun")), len(returning.requests("getJobRunLogs"))

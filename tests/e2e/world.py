@@ -3,7 +3,7 @@
 import itertools
 import json
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -21,7 +21,6 @@ TASK = "run"
 KEY_STEM = "end-to-end-key-"
 """What every API key of these tests begins with."""
 UNTIL_RELEASED = "until_released.py"
-START = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 PER_TIME = 5
 STEP_NS = 2_000_000
 
@@ -31,10 +30,15 @@ def moment(text: str) -> float:
     return datetime.fromisoformat(text).timestamp()
 
 
-def numbered_lines(first: int, count: int) -> list[Json]:
-    """Numbered lines of a log, five to each time, half a thousand times a second."""
-    start = int(START.timestamp()) * 10**9
-    return [{"timestamp": start + n // PER_TIME * STEP_NS, "raw": numbered(n)} for n in range(first, first + count)]
+def next_second() -> datetime:
+    """A moment for numbered lines to begin: after each line that a run has written until now."""
+    return datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=1)
+
+
+def numbered_lines(first: int, count: int, start: datetime) -> list[Json]:
+    """Numbered lines of a log, five to each time, half a thousand times a second, the first of all at ``start``."""
+    start_ns = int(start.timestamp()) * 10**9
+    return [{"timestamp": start_ns + n // PER_TIME * STEP_NS, "raw": numbered(n)} for n in range(first, first + count)]
 
 
 @dataclass

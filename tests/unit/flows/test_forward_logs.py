@@ -31,7 +31,7 @@ from airflow_provider_wherobots.flows.forward_logs import (
     print_log,
 )
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
-from tests.unit.flows.fake_log import T0, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import START, Hang, Script, always, answers, texts
 
@@ -324,6 +324,80 @@ def test_lines_pushed_over_more_than_a_page_are_not_doubled() -> None:
     poll_often(script, forwarder, 6)
     script.run(forwarder.drain(60.0, inf))
     assert Counter(texts(script.records)) == Counter(line.text for line in (*shown, *late, *more))
+
+
+def followed(
+    mode: CursorMode, caught_up: CaughtUp, *more: FakeLine, status: str = "COMPLETED"
+) -> tuple[Script, FakeLog]:
+    """A run of 30 seconds whose log has a line each half second on pages of ten, and more lines."""
+    lines = [FakeLine(n / 2, T0 + n * 10**9 // 2, f"line {n}") for n in range(60)]
+    log = FakeLog([*lines, *more], mode, caught_up, cap=10)
+    service = FakeService(plan=((0.0, "RUNNING"), (30.0, status)))
+    service.add_run("some_name", START, log=log)
+    return Script(service), log
+
+
+@pytest.mark.parametrize("mode", ["nanoseconds", "int", "opaque"])
+@pytest.mark.parametrize("caught_up", ["end", "null"])
+@pytest.mark.parametrize("late", [4.0, 20.0, 33.0])
+def test_late_lines_before_lines_that_were_shown_are_found_at_the_end(
+    mode: CursorMode, caught_up: CaughtUp, late: float
+) -> None:
+    script, log = followed(
+        mode, caught_up, FakeLine(late, T0 + 1, "late"), FakeLine(late, T0 + 1, "late"), FakeLine(late, T0 + 2, "later")
+    )
+    script.run(follow_run(FollowOptions("run0", START, is_new=True)))
+    assert sorted(texts(script.records)) == sorted(line.text for line in log.lines)
+    assert [record.time_ns for record in script.records if record.text == "later"] == [T0 + 2]
+
+
+@pytest.mark.parametrize("poll_logs", [True, False])
+def test_a_result_on_a_page_that_was_left_is_taken(poll_logs: bool) -> None:
+    script, _ = followed("nanoseconds", "end", FakeLine(33.0, T0 + 10**9 + 1, 'airflow-result: "late"'))
+    options = FollowOptions("run0", START, is_new=True, poll_logs=poll_logs, return_result=True)
+    assert script.run(follow_run(options)).result == '"late"'
+
+
+def test_a_late_line_on_a_page_that_was_left_is_no_earlier_than_that() -> None:
+    script, _ = followed("nanoseconds", "end", FakeLine(33.0, T0 + 10**9 + 1, "late"))
+    summary = script.run(follow_run(FollowOptions("run0", START, is_new=True))).summary
+    assert summary is not None
+    assert summary["log_lateness_seconds"] <= 32.0
+
+
+def test_pages_that_were_left_are_read_again_once_and_only_if_that_was_before_the_last_round() -> None:
+    _, run, script = serve(log_of(*[0.0] * 500, cap=100))
+    forwarder = LogForwarder(run.id)
+    script.run(forwarder.catch_up(inf))
+    count = len(script.sent)
+    script.run(forwarder.drain(0.0, inf))
+    cursors = [dict(sent.call.params)["cursor"] for sent in script.sent]
+    assert cursors[count:] == [cursors[count - 1], *cursors[:count]]
+    assert script.run(print_log(run.id)) is True
+    assert len(script.sent) == len(cursors) + count
+
+
+@pytest.mark.parametrize("failures", [1, 2, 100])
+def test_pages_that_cannot_be_read_again_are_tried_for_as_long_as_the_drain_may_wait(failures: int) -> None:
+    service = FakeService()
+    log = FakeLog([FakeLine(1.0, T0, "late"), *(FakeLine(0.0, T0 + n, f"line {n}") for n in range(1, 30))], cap=10)
+    run = service.add_run("some_name", START, log=log)
+    left = [ServerError("getJobRunLogs", 503)] * failures
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if dict(call.params)["cursor"] == "0" and moment > START + 1 and left:
+            raise left.pop()
+        return service(call, moment)
+
+    script = Script(answer)
+    script.run(LogForwarder(run.id).drain(60.0, inf))
+    if failures < 100:
+        assert sorted(texts(script.records)) == sorted(line.text for line in log.lines)
+        assert script.notes == []
+    else:
+        assert texts(script.records) == [line.text for line in log.lines[1:]]
+        assert [note.level for note in script.notes] == [logging.WARNING]
+        assert sum(script.sleeps) == pytest.approx(60.0)
 
 
 @pytest.mark.parametrize("bound", [0.0, 0.5, 3.0, 10.0, 60.0])

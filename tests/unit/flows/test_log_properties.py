@@ -1,9 +1,10 @@
 """Every line of a run's log is forwarded, none twice, whatever a cursor is.
 
-In order, where lines arrive in order; as a multiset, where some are inserted late into the page that is being read.
-Left out is only what no client could tell apart or reads: two lines of equal time and text on both sides of an opaque
-cursor (it may or may not repeat the first), more lines of one time than fit on a page of a service whose cursors are
-times, and lines inserted before the open page.
+In order, where lines arrive in order; as a multiset, where some are inserted late, into the page that is being read or
+into one that was left in the last minute of the run. Left out is only what no client could tell apart or reads: two
+lines of equal time and text on both sides of an opaque cursor (it may or may not repeat the first), more lines of one
+time than fit on a page of a service whose cursors are times, lines inserted into a page that was left long before the
+end, and, before the end, before the open page where a cursor is a mere count of lines.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.logs import cursor
+from airflow_provider_wherobots.logs.cursor import LogCursor
 from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import START, Script, texts
@@ -176,6 +178,77 @@ def test_lines_inserted_late_before_the_open_page_double_nothing_and_lose_nothin
     for line in lines:
         is_late = any(line.arrives > other.arrives for other in lines if other.timestamp >= line.timestamp)
         assert got[line.text] or is_late
+
+
+@given(
+    st.lists(
+        st.tuples(st.sampled_from([0.0, 0.0, 0.1, 2.0]), st.sampled_from([0.0, 0.0, 0.5, 3.0, 8.0]), st.booleans()),
+        max_size=40,
+    ),
+    st.sampled_from(["nanoseconds", "int", "opaque"]),
+    CAUGHT_UP,
+    st.integers(12, 70),
+    BOUNDARY,
+    st.floats(0, 1),
+)
+def test_lines_of_the_last_minute_are_forwarded_once_each_however_late_they_are(
+    drawn: list[tuple[float, float, bool]],
+    mode: CursorMode,
+    caught_up: CaughtUp,
+    cap: int,
+    boundary: Boundary,
+    jitter: float,
+) -> None:
+    end = 1.0 + min(50.0, sum(pause for pause, _, _ in drawn))
+    lines, written = [], 0.0
+    for number, (pause, late, is_equal) in enumerate(drawn):
+        written = min(50.0, written + pause)
+        text = "tick" if is_equal and mode != "opaque" else f"line {number}"
+        # The last come a little after the end.
+        lines.append(FakeLine(min(written + late, end + 3.0), T0 + int(written * 1e9), text))
+    assume(mode == "opaque" or largest_group(lines) < cap)
+    service = FakeService(plan=((0.0, "RUNNING"), (end, "COMPLETED")))
+    run = service.add_run("some_name", START, log=FakeLog(lines, mode, caught_up, cap, boundary=boundary))
+    script = Script(service, jitter=jitter)
+    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
+    assert Counter(texts(script.records)) == Counter(line.text for line in lines)
+
+
+@given(
+    st.data(),
+    st.lists(st.sampled_from([0.0, 0.0, 0.0, 5.0]), min_size=1, max_size=60),
+    ANY_MODE,
+    CAUGHT_UP,
+    st.integers(4, 30),
+    BOUNDARY,
+)
+def test_lines_inserted_before_the_last_look_double_none_that_they_push(
+    data: st.DataObject, pauses: list[float], mode: CursorMode, caught_up: CaughtUp, cap: int, boundary: Boundary
+) -> None:
+    lines = [FakeLine(min(40.0, sum(pauses[:n])), T0 + 10 * n, f"line {n}") for n in range(len(pauses))]
+    late = [replace(line, arrives=0.0) for line in data.draw(lines_of_another_node(lines, [0.0]))]
+    assume(mode == "offset" or largest_group(lines + late) < cap)
+    service = FakeService()
+    log = FakeLog(list(lines), mode, caught_up, cap, boundary=boundary)
+    script = Script(service)
+    forwarder = LogForwarder(service.add_run("some_name", START, log=log).id)
+    while script.elapsed < 50:
+        while script.run(forwarder.catch_up(script.now + 10)):
+            event("behind")
+        script.now += 5
+    look_back = LogCursor.look_back
+
+    def insert_and_look_back(self: LogCursor, before: float) -> float | None:
+        log.lines += late
+        return look_back(self, before)
+
+    with patch.object(LogCursor, "look_back", insert_and_look_back):
+        script.run(forwarder.drain(0.0, inf))
+    assert sorted(texts(script.records)[: len(lines)]) == sorted(line.text for line in lines)
+    found = Counter(texts(script.records)[len(lines) :])
+    assert not found - Counter(line.text for line in late)
+    is_remembered = caught_up == "end" or len(lines) > cap
+    assert not is_remembered or found.total() == len(late)
 
 
 @given(

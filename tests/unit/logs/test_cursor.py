@@ -10,6 +10,7 @@ from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.logs.cursor import (
     GROWN_PAGE_SIZE,
     LONG_PAGE_CHARS,
+    LOOK_BACK_LINES,
     MAX_PAGE_SIZE,
     MIN_PAGE_SIZE,
     PAGE_SIZE,
@@ -215,6 +216,52 @@ def test_memory_does_not_grow_with_the_logs_length() -> None:
         assert read(40, 80) < early + 100_000
     finally:
         tracemalloc.stop()
+
+
+def left(cursor: LogCursor, moment: float, *lines: tuple[str | int, str], next_page: str) -> None:
+    cursor.accept(page(*lines, next_page=next_page), moment)
+
+
+def test_pages_left_in_the_last_minute_are_read_again_without_their_lines() -> None:
+    cursor = LogCursor()
+    left(cursor, 0.0, ("1", "a"), ("2", "b"), next_page="2")
+    left(cursor, 30.0, ("2", "b"), ("3", "c"), next_page="3")
+    left(cursor, 70.0, ("3", "c"), ("5", "e"), next_page="5")
+    assert cursor.look_back(30.0) is None
+    assert cursor.look_back(71.0) == 30.0
+    assert cursor.cursor == "2"
+    assert accept(cursor, page(("2", "b"), ("2", "late"), ("3", "c"), ("4", "d"), next_page="4"))[0] == ["late", "d"]
+    assert accept(cursor, page(("4", "d"), ("5", "e"), ("5", "e")))[0] == ["e"]
+    assert cursor.look_back(80.0) is None
+
+
+def test_lines_pushed_off_a_page_that_is_not_read_again_are_not_doubled() -> None:
+    cursor = LogCursor()
+    left(cursor, 0.0, ("11", "a"), ("12", "b"), next_page="2")
+    left(cursor, 40.0, ("13", "c"), ("14", "d"), next_page="4")
+    cursor.accept(page(), 70.0)
+    assert cursor.look_back(71.0) == 40.0
+    # Two lines were inserted before the page.
+    assert accept(cursor, page(("11", "a"), ("12", "b"), ("13", "c"), ("13", "late")))[0] == ["late"]
+
+
+def test_a_quiet_log_is_remembered_by_nothing() -> None:
+    cursor = LogCursor()
+    left(cursor, 0.0, *numbered(PAGE_SIZE), next_page="token")
+    assert cursor._left
+    cursor.accept(page(), 61.0)
+    assert not cursor._left
+    assert not cursor._before
+    assert cursor.look_back(62.0) is None
+
+
+def test_no_more_lines_are_remembered_than_some_pages_have() -> None:
+    cursor = LogCursor()
+    for n in range(40):
+        left(cursor, n / 10, *numbered(PAGE_SIZE, n * PAGE_SIZE), next_page=f"token {n}")
+    assert sum(len(one.lines) for one in cursor._left) == LOOK_BACK_LINES
+    cursor.look_back(5.0)
+    assert cursor.cursor == f"token {39 - LOOK_BACK_LINES // PAGE_SIZE}"
 
 
 def test_of_an_answer_that_is_too_large_smaller_pages_are_tried_down_to_a_single_line() -> None:
