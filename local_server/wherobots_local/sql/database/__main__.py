@@ -54,8 +54,8 @@ class Serving:
 
     def execute(
         self, number: int, _: str, execution_id: str, text: str, store: Store | None, max_rows: int | None
-    ) -> tuple[bool, bool, int]:
-        """Return whether the statement has columns, whether rows were cut off, and the size of a store."""
+    ) -> tuple[bool, int]:
+        """Return whether the statement has columns, and the size of a store."""
         if (statement := self._running.get(number)) is None:
             raise StatementError("the session has ended")
         try:
@@ -64,10 +64,10 @@ class Serving:
             del self._running[number]
             statement.cursor.close()
         if isinstance(done, int):
-            return True, False, done
+            return True, done
         rows = done or Rows(pa.table({}))
         statement.session.rows[execution_id] = Rows(rows.table.slice(0, max_rows), rows.srids)
-        return done is not None, max_rows is not None and rows.table.num_rows > max_rows, 0
+        return done is not None, 0
 
     def cancel(self, _: int, execute: int) -> None:
         """Cancel a statement, and wait for its end."""
