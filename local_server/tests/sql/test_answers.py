@@ -12,9 +12,10 @@ import duckdb
 import pytest
 
 from local_server.tests.sql.answers import ANSWERS, Answer
+from wherobots_local.sql.database.execution import run
 from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows
-from wherobots_local.sql.database.session import Session, Statement
+from wherobots_local.sql.database.statement import Session, Statement
 from wherobots_local.sql.dialect.errors import StatementError
 
 # How the statement with such a part is answered.
@@ -43,7 +44,7 @@ DIFFERENT = {
 def wrong(session: Session, answer: Answer) -> str:
     """Return what a statement is answered; empty if it is right."""
     try:
-        found = Statement(session, session.warehouse.cursor()).run(answer.statement, None, None)
+        found = run(Statement(session, session.warehouse.cursor()), answer.statement, None, None)
     except (StatementError, duckdb.Error) as error:
         text = failure_text(error)
         return "" if answer.error and text.startswith((f"[{answer.error}]", f"[{answer.error}.")) else text

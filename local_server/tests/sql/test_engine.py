@@ -8,7 +8,10 @@ import asyncio
 import datetime
 import importlib.util
 import json
+import socket
 import struct
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -93,7 +96,7 @@ def test_times_are_those_of_utc(engine: EngineDriver) -> None:
 
 def test_literals_are_read_as_spark_reads_them(engine: EngineDriver) -> None:
     assert engine.rows(r"SELECT 'it\'s', 'O''Brien', 'a\\b', '\u00fc\n', 'a_b' LIKE 'a\_b', 'axb' LIKE 'a\_b'") == [
-        ("it's", "OBrien", "a\\b", "ü\n", True, False)
+        ("it's", "O'Brien", "a\\b", "ü\n", True, False)
     ]
 
 
@@ -556,6 +559,52 @@ def test_a_statement_that_cannot_be_interrupted_ends_the_process(
             await apart.execution(ENDLESS)
 
     apart.wait(cancel())
+
+
+def test_a_process_that_does_not_answer_is_ended_and_the_next_session_has_its_tables(
+    apart: EngineDriver, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart.run("CREATE TABLE kept AS SELECT 1 AS a")
+    apart.close()
+    monkeypatch.setattr(process, "_PING_SECONDS", 0.05)
+    monkeypatch.setattr(process, "_SILENCE_SECONDS", 3.0)
+    stuck = EngineDriver("stuck", apart.database, runner)
+    stuck.wait(stuck.engine.start())
+    (found,) = processes_of(apart.root)
+    found.suspend()
+    with pytest.raises(EngineDiedError, match="has ended"):
+        stuck.execute("SELECT 1")
+    following = EngineDriver("following", apart.database, runner)
+    following.wait(following.engine.start())
+    assert following.rows("SELECT * FROM kept") == [(1,)]
+    following.close()
+
+
+HANGS = """
+import re, sys, threading, time
+from multiprocessing.connection import Connection
+from wherobots_local.sql.database import __main__ as process
+process._ALIVE_SECONDS, process._SILENCE_SECONDS = 0.1, 1.0
+def hang():
+    time.sleep(0.3)
+    re.fullmatch("(a+)+b", "a" * 60)
+threading.Thread(target=hang, daemon=True).start()
+process.Serving(Connection(int(sys.argv[1])), None).serve()
+"""
+
+
+@pytest.mark.parametrize("server_lives", [True, False])
+def test_a_process_with_a_thread_that_lets_no_other_work_ends_itself(server_lives: bool) -> None:
+    ours, its = socket.socketpair()
+    with ours, its:
+        hanging = subprocess.Popen(
+            [sys.executable, "-c", HANGS, str(its.fileno())], pass_fds=[its.fileno()], stderr=subprocess.DEVNULL
+        )
+        if not server_lives:
+            its.close()
+            ours.recv(100)
+            ours.close()
+        assert hanging.wait(60) in (0, 1)
 
 
 def test_a_cancel_that_comes_twice_ends_the_statement_once(engine: EngineDriver) -> None:

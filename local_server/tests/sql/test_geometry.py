@@ -11,8 +11,9 @@ import duckdb
 import pytest
 
 from local_server.tests.sql.geometry_answers import FUNCTIONS, QUERIES, SEDONA, Answer, Query
+from wherobots_local.sql.database.execution import run
 from wherobots_local.sql.database.results import Rows
-from wherobots_local.sql.database.session import Session, Statement
+from wherobots_local.sql.database.statement import Session, Statement
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.dialect.functions import OWN
 from wherobots_local.sql.dialect.macros import SCRIPTS
@@ -25,7 +26,7 @@ MISSING = OF_SEDONA - OWN
 
 
 def rows_of(session: Session, statement: str) -> list[tuple[object, ...]]:
-    found = Statement(session, session.warehouse.cursor()).run(statement, None, None)
+    found = run(Statement(session, session.warehouse.cursor()), statement, None, None)
     assert isinstance(found, Rows)
     columns = [column.to_pylist() for column in found.table.columns]
     return list(zip(*columns, strict=True))

@@ -15,15 +15,18 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from wherobots_local.sql.database.execution import run
 from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows, serialized
-from wherobots_local.sql.database.session import Session, Statement
+from wherobots_local.sql.database.statement import Session, Statement
 from wherobots_local.sql.database.stores import Store
 from wherobots_local.sql.database.warehouse import Warehouse
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 _AGAIN_SECONDS = 0.05
+_ALIVE_SECONDS = 5.0
+_SILENCE_SECONDS = 30.0
 
 
 class Serving:
@@ -40,6 +43,10 @@ class Serving:
         self._send(0, None)
         with contextlib.suppress(EOFError, OSError):
             while True:
+                # Ends the process also if a thread never lets this one work.
+                faulthandler.dump_traceback_later(_SILENCE_SECONDS, exit=True)
+                if not self._connection.poll(_ALIVE_SECONDS):
+                    continue
                 request = self._connection.recv()
                 if request[1] == "execute" and (session := self._sessions.get(request[2])) is not None:
                     # Before its thread begins: a cancel may be the next request.
@@ -59,9 +66,8 @@ class Serving:
         if (statement := self._running.get(number)) is None:
             raise StatementError("the session has ended")
         try:
-            done = statement.run(text, store, max_rows)
+            done = run(statement, text, store, max_rows)
         finally:
-            del self._running[number]
             statement.cursor.close()
         if isinstance(done, int):
             return True, done
@@ -70,12 +76,13 @@ class Serving:
         return done is not None, 0
 
     def cancel(self, _: int, execute: int) -> None:
-        """Cancel a statement, and wait for its end."""
+        """Cancel a statement. Afterwards it has been answered, or has no effect."""
         # Repeated, because an interrupt between two steps is lost.
-        while (statement := self._running.get(execute)) is not None:
-            statement.is_cancelled.set()
-            statement.cursor.interrupt()
+        while (statement := self._running.get(execute)) is not None and not statement.cancel():
             time.sleep(_AGAIN_SECONDS)
+
+    def ping(self, _: int) -> None:
+        """Show that the process works."""
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
         if (rows := self._sessions[session].rows.get(execution_id)) is None:
@@ -96,6 +103,8 @@ class Serving:
             self._send(number, getattr(self, method)(number, *arguments))
         except BaseException as error:
             self._send(number, None, failure_text(error))
+        finally:
+            self._running.pop(number, None)
 
     def _send(self, number: int, value: Any, error: str | None = None) -> None:
         with self._sending, contextlib.suppress(OSError):

@@ -2,22 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-import duckdb
 from sqlglot import exp
 
 from wherobots_local.sql.database.results import is_geometry, srid_of_type
+from wherobots_local.sql.database.statement import Parts, Statement
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import failed, unsupported
-
-if TYPE_CHECKING:
-    from wherobots_local.sql.database.session import Statement
-
-Parts = list[tuple[str, str]]
-"""Columns that a table is partitioned by, each with a unit of time or nothing."""
+from wherobots_local.sql.dialect.parser import OVERWRITE_MODE
 
 _UNITS = {"": "", "years": "year", "months": "month", "days": "day", "hours": "hour"}
 _OVERWRITE_OPTION = "spark.sql.sources.partitionOverwriteMode"
@@ -34,7 +27,7 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
     query = tree.expression or exp.select("*").from_(tree.args["source"])
     if (with_ := tree.args.get("with_")) is not None:
         query.set("with_", with_)
-    with changing(statement, table):
+    with statement.changing(table):
         rows = statement.written(query)
         fixed, partitions = _partitions(statement, tree, into, schema)
         given = [name for name, _ in statement.described(rows)]
@@ -61,14 +54,14 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
 
 def delete(statement: Statement, tree: exp.Expr) -> None:
     table, _ = statement.table(tree.this)
-    with changing(statement, table):
+    with statement.changing(table):
         statement.execute(statement.written(tree))
 
 
 def truncate(statement: Statement, tree: exp.Expr) -> None:
     for named in tree.expressions:
         table, _ = statement.table(named)
-        with changing(statement, table):
+        with statement.changing(table):
             statement.execute(f"DELETE FROM {table}")
 
 
@@ -76,7 +69,7 @@ def update(statement: Statement, tree: exp.Expr) -> None:
     """If all rows get new geometries, the SRID of the column can change."""
     table, schema = statement.table(tree.this)
     rows = f"{table} AS {identifier(tree.this.alias)}" if tree.this.alias else table
-    with changing(statement, table):
+    with statement.changing(table):
         values = {item.this.name.lower(): statement.written(item.expression.copy()) for item in tree.expressions}
         if tree.args.get("where") is None and _other_srids(statement, table, values, rows):
             columns = statement.columns_of(table)
@@ -98,7 +91,7 @@ def merge(statement: Statement, tree: exp.Expr) -> None:
             if not column.table:
                 # It belongs to the source, but DuckDB also sees the table's columns.
                 column.set("table", exp.to_identifier(tree.args["using"].alias_or_name, quoted=True))
-    with changing(statement, table):
+    with statement.changing(table):
         sql = statement.written(tree)
         target, source, on = (tree.args[key].sql("duckdb") for key in ("this", "using", "on"))
         whens = tree.args["whens"].expressions
@@ -112,21 +105,6 @@ def merge(statement: Statement, tree: exp.Expr) -> None:
             elif isinstance(then, exp.Insert | exp.Update):
                 adopt_srids(statement, table, _values(then), f"{target}, {source}")
         statement.execute(sql)
-
-
-@contextmanager
-def changing(statement: Statement, table: str) -> Iterator[None]:
-    """Hold a table in a transaction. Other writers wait."""
-    with statement.session.warehouse.writing(table, statement.is_cancelled):
-        statement.execute("BEGIN")
-        try:
-            yield
-            statement.execute("COMMIT")
-        except BaseException:
-            with suppress(duckdb.TransactionException):
-                # After a failed COMMIT there is no transaction.
-                statement.cursor.execute("ROLLBACK")
-            raise
 
 
 def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
@@ -187,7 +165,11 @@ def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: st
     overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
     partitions: Parts = []
-    mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_OVERWRITE_OPTION, "static")
+    mode = (
+        into.meta.get(OVERWRITE_MODE)
+        or tree.this.meta.get(OVERWRITE_MODE)
+        or statement.session.options.get(_OVERWRITE_OPTION, "static")
+    )
     is_dynamic = mode.lower() == "dynamic"
     clause = into.args.get("partition")
     for part in clause.expressions if clause is not None else ():

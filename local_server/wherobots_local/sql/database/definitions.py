@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from wherobots_local.sql.database.changes import changing
+from wherobots_local.sql.database.statement import Statement
 from wherobots_local.sql.database.warehouse import identifier
 from wherobots_local.sql.dialect.errors import already_exists, failed, not_found, quoted, syntax_error, unsupported
 from wherobots_local.sql.dialect.parser import name_of
-
-if TYPE_CHECKING:
-    from wherobots_local.sql.database.session import Statement
 
 _NO_PLACE = (exp.LocationProperty, exp.ExternalProperty, exp.LikeProperty)
 
@@ -40,7 +36,7 @@ def create(statement: Statement, tree: exp.Expr) -> None:
         raise unsupported(f"CREATE TEMPORARY {kind} {'.'.join(name)}", "use CREATE TEMPORARY VIEW and a single name")
     stored = statement.session.temporary if is_temporary else schema.stored
     target = f"{identifier(stored)}.{identifier(name[-1])}"
-    with changing(statement, target):
+    with statement.changing(target):
         found = statement.kinds(stored).get(name[-1])
         if found is not None and tree.args.get("exists"):
             return
@@ -66,7 +62,7 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
     schema = statement.schema(name)
     stored = temporary if is_temporary else schema.stored
     full_name = f"{identifier(stored)}.{identifier(name[-1])}"
-    with changing(statement, full_name):
+    with statement.changing(full_name):
         found = statement.kinds(stored).get(name[-1])
         if found is None and not if_exists:
             raise not_found((*schema, name[-1]))
@@ -76,7 +72,7 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
 
 def alter(statement: Statement, tree: exp.Expr) -> None:
     table, stored = statement.table(tree.this)
-    with changing(statement, table):
+    with statement.changing(table):
         for action in tree.args["actions"]:
             match action:
                 case exp.Schema() | exp.ColumnDef():

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -74,12 +74,11 @@ class Warehouse:
         return self._connection.cursor()
 
     @contextmanager
-    def writing(self, table: str, is_cancelled: threading.Event) -> Iterator[None]:
-        """Hold a table while it is changed. Other writers wait, unless they are cancelled."""
-        lock = self._writing.setdefault(table, threading.Lock())
+    def writing(self, name: str, check_cancelled: Callable[[], None]) -> Iterator[None]:
+        """Hold a table, view or schema while it is changed. Other writers wait, unless they are cancelled."""
+        lock = self._writing.setdefault(name, threading.Lock())
         while not lock.acquire(timeout=0.05):
-            if is_cancelled.is_set():
-                raise duckdb.InterruptException("cancelled")
+            check_cancelled()
         try:
             yield
         finally:

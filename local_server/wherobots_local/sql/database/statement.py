@@ -1,34 +1,25 @@
-"""A session (current schema, temporary views, options) and the execution of its statements."""
+"""A session (current schema, temporary views, options), and a statement of it: what all kinds of statements need."""
 
 from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Callable
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import duckdb
 from sqlglot import exp
 
-from wherobots_local.sql.database import changes, commands, definitions, files, stores
-from wherobots_local.sql.database.results import Rows, fetch, plain_type
-from wherobots_local.sql.database.stores import Store
+from wherobots_local.sql.database import files
+from wherobots_local.sql.database.results import Rows, plain_type
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
 from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
-from wherobots_local.sql.dialect.parser import Name, name_of, read
+from wherobots_local.sql.dialect.parser import Name, name_of
 from wherobots_local.sql.dialect.queries import write
 
-_MOST_CHARACTERS = 4_000_000
-_CHANGES: dict[type[exp.Expr], Callable[[Statement, exp.Expr], None]] = {
-    exp.Alter: definitions.alter,
-    exp.Create: definitions.create,
-    exp.Delete: changes.delete,
-    exp.Drop: definitions.drop,
-    exp.Insert: changes.insert,
-    exp.Merge: changes.merge,
-    exp.TruncateTable: changes.truncate,
-    exp.Update: changes.update,
-}
+Parts = list[tuple[str, str]]
+"""Columns that a table is partitioned by, each with a unit of time or nothing."""
 
 
 @dataclass
@@ -60,34 +51,56 @@ class Statement:
 
     session: Session
     cursor: duckdb.DuckDBPyConnection
-    is_cancelled: threading.Event = field(default_factory=threading.Event)
+    _is_cancelled: bool = False
+    _is_committing: bool = False
+    _in_database: bool = False
+    _turn: threading.Lock = field(default_factory=threading.Lock)
 
-    def run(self, text: str, store: Store | None, max_rows: int | None) -> Rows | int | None:
-        """Execute the statement. One row more than ``max_rows`` is kept, which shows that there are more.
+    def cancel(self) -> bool:
+        """Return whether the statement has no effect. Otherwise DuckDB still works for it, or it is committed."""
+        with self._turn:
+            self._is_cancelled = True
+            if self._in_database and not self._is_committing:
+                self.cursor.interrupt()
+            return not self._in_database and not self._is_committing
 
-        Returns the rows, the size of a store (0 without rows), or None without a result set. Raises ``StatementError``
-        or ``duckdb.Error``.
-        """
-        if len(text) > _MOST_CHARACTERS:
-            raise unsupported(f"a statement of {len(text):,} characters", f"{_MOST_CHARACTERS:,} are allowed")
-        if (done := commands.run(self, text)) is not None:
-            return done[0]
-        tree = read(text)
-        if (change := _CHANGES.get(type(tree))) is not None:
-            change(self, tree)
-            return None
-        if not isinstance(tree, exp.Query | exp.Values):
-            raise unsupported(f"{text.split(None, 1)[0].upper()[:20]} statements")
-        query = self.plain(self.written(tree))
-        if store is not None:
-            return stores.write(self.cursor, query, self.described(query), store)
-        return fetch(self.execute(query), max_rows)
+    @contextmanager
+    def in_database(self) -> Iterator[None]:
+        """Let DuckDB work, unless the statement was cancelled."""
+        with self._turn:
+            self.check_cancelled()
+            self._in_database = True
+        try:
+            yield
+        finally:
+            self._in_database = False
+
+    def check_cancelled(self) -> None:
+        if self._is_cancelled:
+            raise duckdb.InterruptException("cancelled")
 
     def execute(self, sql: str) -> duckdb.DuckDBPyConnection:
-        """Execute SQL of DuckDB, unless the statement was cancelled."""
-        if self.is_cancelled.is_set():
-            raise duckdb.InterruptException("cancelled")
-        return self.cursor.execute(sql)
+        """Execute SQL of DuckDB."""
+        with self.in_database():
+            return self.cursor.execute(sql)
+
+    @contextmanager
+    def changing(self, name: str) -> Iterator[None]:
+        """Hold a table, view or schema in a transaction. Other writers wait. What is committed is never cancelled."""
+        with self.session.warehouse.writing(name, self.check_cancelled):
+            self.execute("BEGIN")
+            try:
+                yield
+                with self.in_database():
+                    with self._turn:
+                        self.check_cancelled()
+                        self._is_committing = True
+                    self.cursor.execute("COMMIT")
+            except BaseException:
+                # After a failed COMMIT there is no transaction.
+                if not self._is_committing:
+                    self.cursor.execute("ROLLBACK")
+                raise
 
     def written(self, tree: exp.Expr) -> str:
         return write(tree, self)
@@ -115,7 +128,7 @@ class Statement:
     def current(self) -> SchemaName:
         return self.session.current
 
-    def schema_of(self, table: exp.Table) -> str:
+    def schema_of(self, table: exp.Expr) -> str:
         """Return DuckDB's schema of a table or view that a query names."""
         name = name_of(table)
         if len(name) == 1 and name[0] in self.kinds(self.session.temporary):
@@ -126,7 +139,7 @@ class Statement:
         return schema.stored
 
     def file_query(self, file_format: str, address: str) -> str:
-        return files.query(self, file_format, address)
+        return files.query(self.session.warehouse.root, self.columns_of, file_format, address)
 
     def schema(self, name: Name) -> SchemaName:
         """Return the schema in the name of a table or view. It need not exist."""
@@ -149,16 +162,16 @@ class Statement:
         found = self.cursor.execute(listed, [schema]).fetchall()
         return {name: "view" if kind == "VIEW" else "table" for name, kind in found}
 
-    def partitioning(self, schema: str, table: str) -> changes.Parts:
+    def partitioning(self, schema: str, table: str) -> Parts:
         listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
         found = self.cursor.execute(listed, [schema, table.lower()]).fetchone()
         return [(column, unit) for column, unit in json.loads(found[0])] if found and found[0] else []
 
-    def partition(self, table: str, parts: changes.Parts) -> None:
+    def partition(self, table: str, parts: Parts) -> None:
         """Store the partitioning of a table in its comment."""
         self.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(parts))}")
 
-    def table(self, table: exp.Table) -> tuple[str, str]:
+    def table(self, table: exp.Expr) -> tuple[str, str]:
         """Return DuckDB's full name of a table to change, and its schema. Views are refused."""
         name = name_of(table)
         schema = self.schema_of(table)
