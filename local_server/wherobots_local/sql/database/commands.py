@@ -13,6 +13,13 @@ from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName, i
 from wherobots_local.sql.dialect.errors import failed, quoted, unsupported
 from wherobots_local.sql.dialect.parser import Command, Name, name_of
 
+# Settings of Spark SQL that change no answer, or that are read here. All others would be ignored.
+_HARMLESS = tuple(
+    f"spark.sql.{name}"
+    for name in ("adaptive.", "autoBroadcast", "files.", "shuffle.", "sources.partitionOverwriteMode", "parquet.")
+)
+_AS_IT_IS = {("spark.sql.session.timeZone", "utc"), ("spark.sql.ansi.enabled", "true")}
+
 
 def _show_catalogs(statement: Statement, command: Command) -> Rows:
     return _table(catalog=_matching({schema.catalog for schema in statement.schemas()}, command.args.get("pattern")))
@@ -71,6 +78,13 @@ def _use(statement: Statement, command: Command) -> None:
 
 def _set(statement: Statement, command: Command) -> Rows:
     options, key, value = statement.session.options, command.args["name"], command.args["value"]
+    if (
+        value
+        and key.startswith("spark.sql.")
+        and not key.startswith(_HARMLESS)
+        and (key, value.lower()) not in _AS_IT_IS
+    ):
+        raise unsupported(f"SET {key} = {value}"[:80])
     if value:
         options[key] = value
     return _table(key=[key], value=[options.get(key, "<undefined>")])

@@ -50,4 +50,6 @@ def failure_text(error: BaseException) -> str:
     for pattern, name, state in _KNOWN:
         if re.search(pattern, text):
             return f"[{name}] {why} SQLSTATE: {state}"
-    return f"[INTERNAL_ERROR] {type(error).__name__}: {why} SQLSTATE: XX000"
+    if isinstance(error, duckdb.Error):
+        return f"[UNSUPPORTED_FEATURE] The local server does not support this: {why} SQLSTATE: 0A000"
+    return "[INTERNAL_ERROR] The local server failed. SQLSTATE: XX000"

@@ -12,6 +12,7 @@ import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
@@ -23,8 +24,8 @@ _PLAIN = {
     **dict.fromkeys(("HUGEINT", "UINTEGER", "UBIGINT"), "BIGINT"),
     **dict.fromkeys(("UTINYINT", "USMALLINT"), "INTEGER"),
     **dict.fromkeys(("TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "TIMESTAMP"),
-    **dict.fromkeys(("INTERVAL", "TIME", "TIME WITH TIME ZONE"), "VARCHAR"),
 }
+_LASTING = {name: kind for name, kind in _PLAIN.items() if name != "TIMESTAMP WITH TIME ZONE"}
 _AS_TEXT = {
     "ewkt": "CASE WHEN srid = 0 THEN '' ELSE 'SRID=' || srid || ';' END || spark._st_text(ST_GeomFromWKB(g))",
     "wkt": "spark._st_text(ST_GeomFromWKB(g))",
@@ -56,9 +57,23 @@ def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
     return Rows(pa.table(found.columns, schema=schema), srids)
 
 
-def plain_type(kind: str) -> str:
-    """Return a type of DuckDB that Spark has too: ``BIGINT[]`` for ``HUGEINT[]``."""
-    return _NAMES.sub(lambda name: _PLAIN.get(name[0], name[0]), kind)
+def plain_type(kind: str, *, lasting: bool = False) -> str:
+    """Return a type of DuckDB that Spark has too: ``BIGINT[]`` for ``HUGEINT[]``. In a table (``lasting``) a time keeps
+    its zone, which results do not have."""
+    if any(name in ("INTERVAL", "TIME", "TIME WITH TIME ZONE") for name in _NAMES.findall(kind)):
+        raise unsupported("intervals as results", "CAST times, or use their parts")
+    plain = _LASTING if lasting else _PLAIN
+    return _NAMES.sub(lambda name: plain.get(name[0], name[0]), kind)
+
+
+def kind_of(kind: str) -> str | None:
+    """Return what a type is about: a text, a number, a time or a boolean; None for NULL."""
+    if kind == '"NULL"':
+        return None
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return "time"
+    is_other = kind.endswith("]") or kind.startswith(("VARCHAR", "BOOLEAN", "BLOB", "STRUCT", "MAP", "GEOMETRY"))
+    return kind.partition("(")[0] if is_other else "number"
 
 
 def spark_type(kind: str) -> str:

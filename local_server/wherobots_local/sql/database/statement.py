@@ -7,12 +7,13 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import duckdb
 from sqlglot import exp
 
 from wherobots_local.sql.database import files
-from wherobots_local.sql.database.results import Rows, plain_type
+from wherobots_local.sql.database.results import Rows, kind_of, plain_type
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
 from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
 from wherobots_local.sql.dialect.parser import Name, name_of
@@ -20,6 +21,14 @@ from wherobots_local.sql.dialect.queries import write
 
 Parts = list[tuple[str, str]]
 """Columns that a table is partitioned by, each with a unit of time or nothing."""
+
+
+class Target(NamedTuple):
+    """A table to change: its full name in DuckDB, and the parts of this."""
+
+    full: str
+    schema: str
+    name: str
 
 
 @dataclass
@@ -103,11 +112,31 @@ class Statement:
                 raise
 
     def written(self, tree: exp.Expr) -> str:
-        return write(tree, self)
+        written = write(tree, self)
+        for both in tree.find_all(exp.SetOperation):
+            self._check_sides(both, tree.args.get("with_"))
+        return written
 
-    def plain(self, query: str) -> str:
-        """Return a query whose columns have only types that Spark has."""
-        columns = [(name, kind, plain_type(kind)) for name, kind in self.described(query)]
+    def _check_sides(self, both: exp.Expr, defined: exp.Expr | None) -> None:
+        """Refuse UNION and the like of a text and another value, which Spark casts in another way."""
+        sides = []
+        for side in (both.this, both.expression):
+            query = side.copy()
+            if defined is not None and query.args.get("with_") is None:
+                query.set("with_", defined.copy())
+            try:
+                kinds = [kind_of(kind) for _, kind in self.described(query.sql("duckdb"))]
+            except duckdb.Error:
+                # A part of a query that reads another part: a recursion, or a column of what is around it.
+                return
+            nothing = [isinstance(column.unalias(), exp.Null) for column in side.selects] or [False] * len(kinds)
+            sides.append([None if empty else kind for kind, empty in zip(kinds, nothing, strict=False)])
+        if any(one != other and None not in (one, other) for one, other in zip(*sides, strict=False)):
+            raise unsupported("values of such different types in one column", "use CAST")
+
+    def plain(self, query: str, *, lasting: bool = False) -> str:
+        """Return a query whose columns have only types that Spark has, for a result or for a table."""
+        columns = [(name, kind, plain_type(kind, lasting=lasting)) for name, kind in self.described(query)]
         if all(kind == plain for _, kind, plain in columns):
             return query
         # Several columns can have one name.
@@ -162,19 +191,24 @@ class Statement:
         found = self.cursor.execute(listed, [schema]).fetchall()
         return {name: "view" if kind == "VIEW" else "table" for name, kind in found}
 
-    def partitioning(self, schema: str, table: str) -> Parts:
+    def partitioning(self, target: Target) -> Parts:
         listed = "SELECT comment FROM duckdb_tables() WHERE schema_name = ? AND table_name = ?"
-        found = self.cursor.execute(listed, [schema, table.lower()]).fetchone()
+        found = self.cursor.execute(listed, [target.schema, target.name]).fetchone()
         return [(column, unit) for column, unit in json.loads(found[0])] if found and found[0] else []
+
+    def required(self, target: Target) -> list[str]:
+        """Return the columns that cannot be NULL."""
+        listed = "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? AND NOT is_nullable"
+        return [name for (name,) in self.cursor.execute(listed, [target.schema, target.name]).fetchall()]
 
     def partition(self, table: str, parts: Parts) -> None:
         """Store the partitioning of a table in its comment."""
         self.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(parts))}")
 
-    def table(self, table: exp.Expr) -> tuple[str, str]:
-        """Return DuckDB's full name of a table to change, and its schema. Views are refused."""
+    def table(self, table: exp.Expr) -> Target:
+        """Return a table to change. Views are refused."""
         name = name_of(table)
         schema = self.schema_of(table)
         if self.kinds(schema).get(name[-1]) == "view":
             raise failed("EXPECT_TABLE_NOT_VIEW", f"{quoted(name)} expects a table but it is a view.", "42809")
-        return f"{identifier(schema)}.{identifier(name[-1])}", schema
+        return Target(f"{identifier(schema)}.{identifier(name[-1])}", schema, name[-1])

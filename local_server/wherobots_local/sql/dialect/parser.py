@@ -13,7 +13,7 @@ from sqlglot.parsers.spark import SparkParser
 from sqlglot.tokenizer_core import TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
-from wherobots_local.sql.dialect.functions import OWN
+from wherobots_local.sql.dialect.known import check
 
 # sqlglot warns about each Command. They are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -24,7 +24,12 @@ Name = tuple[str, ...]
 OVERWRITE_MODE = "overwrite-mode"
 """The key of what an INSERT OVERWRITE says about partitions, in the ``meta`` of its table."""
 
+_WITH_GRAMMAR = ("CAST", "EXTRACT", "POSITION", "SUBSTR", "SUBSTRING", "TRIM", "TRY_CAST")
 _WITHOUT_EFFECT = frozenset(("ANALYZE", "CACHE", "CLEAR", "MSCK", "OPTIMIZE", "REFRESH", "UNCACHE", "VACUUM"))
+
+
+_LITERALS = (exp.Literal, exp.HexString, exp.RawString)
+_LITERAL_TOKENS = (TokenType.NUMBER, TokenType.STRING, TokenType.RAW_STRING, TokenType.HEX_STRING)
 
 
 class Command(exp.Expression):
@@ -43,9 +48,13 @@ class ServiceSql(Spark):
 
     class Parser(SparkParser):
         STRICT_CAST = True
-        FUNCTIONS: ClassVar = {name: build for name, build in SparkParser.FUNCTIONS.items() if name.lower() not in OWN}
-        FUNCTION_PARSERS: ClassVar = {
-            name: parse for name, parse in SparkParser.FUNCTION_PARSERS.items() if name.lower() not in OWN
+        # All other calls are read as they are written.
+        FUNCTIONS: ClassVar = {}
+        # ``array(1, 2)[0]`` is a place in an array.
+        ARRAY_CONSTRUCTORS: ClassVar = {}
+        FUNCTION_PARSERS: ClassVar = {name: SparkParser.FUNCTION_PARSERS[name] for name in _WITH_GRAMMAR}
+        NO_PAREN_FUNCTION_PARSERS: ClassVar = {
+            name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE", "IF")
         }
         # The name of a format may have several parts: ``USING havasu.iceberg``.
         PROPERTY_PARSERS: ClassVar = {
@@ -65,7 +74,16 @@ class ServiceSql(Spark):
                 if self._curr and not isinstance(command, exp.Query):
                     raise unsupported(self._find_sql(self._tokens[0], self._tokens[-1])[:40])
                 return command
-            return super()._parse_statement()
+            return self._whole(super()._parse_statement())
+
+        def _whole(self, tree: Any) -> Any:
+            """Return a tree that has all literals of the statement. sqlglot leaves some out without a word."""
+            told = sum(token.token_type in _LITERAL_TOKENS for token in self._tokens)
+            if isinstance(tree, exp.Insert) and OVERWRITE_MODE in tree.this.meta:
+                told -= 2
+            if tree is not None and told > sum(isinstance(node, _LITERALS) for node in tree.walk()):
+                raise unsupported("a part of this statement")
+            return tree
 
         def _parse_insert_table(self) -> Any:
             """The vendor's dbt adapter writes ``WITH ('overwrite-mode' = 'dynamic')`` after the table."""
@@ -172,6 +190,10 @@ def read(text: str) -> exp.Expr:
         raise failed("PARSE_EMPTY_STATEMENT", "Syntax error, unexpected empty statement.", "42617")
     if len(statements) > 1:
         raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
+    for query in statements[0].find_all(exp.Select):
+        # Hints have no effect.
+        query.set("hint", None)
+    check(statements[0])
     return statements[0]
 
 
