@@ -191,6 +191,17 @@ def test_what_belongs_to_another_server_on_the_root_stays(server: LocalServer, c
     assert os.listdir(own(server) / "runs") == []
 
 
+def test_tables_that_another_server_has_open_stay(server: LocalServer, control: ControlClient) -> None:
+    with LocalServer(server.root, api_key=KEY) as neighbour:
+        sql = SqlClient(neighbour.url, neighbour.root)
+        with sql.open(sql.ready()) as socket:
+            socket.run("CREATE TABLE kept AS SELECT 1 AS a")
+            with pytest.raises(ControlError, match="another local server has the tables open"):
+                control.reset()
+            assert socket.rows("SELECT * FROM kept") == [{"a": 1}]
+    control.reset()
+
+
 def test_links_are_removed_and_what_they_lead_to_stays(
     server: LocalServer, client: Client, control: ControlClient, tmp_path: Path
 ) -> None:

@@ -439,6 +439,17 @@ def test_an_execution_of_another_session_is_unknown(sql: SqlClient, session: dic
         assert other.retrieve(execution_id)["message"] == NOT_FOUND
 
 
+def test_a_client_that_reads_nothing_loses_its_connection(
+    sql: SqlClient, session: dict[str, Any], control: ControlClient
+) -> None:
+    control.answer_sql("LONG", {"text": ["x" * 1_000_000]})
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("SELECT LONG")
+        for _ in range(100):
+            socket.send("retrieve_results", execution_id, compression="none")
+        wait_for(lambda: not control.sql_session(session["id"])["connections"], what="the end of the connection")
+
+
 # The end of a session.
 
 

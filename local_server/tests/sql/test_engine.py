@@ -707,6 +707,26 @@ def test_a_process_that_does_not_answer_is_ended_and_the_next_session_has_its_ta
     following.close()
 
 
+def test_a_statement_that_needs_more_memory_than_there_may_be_fails_alone(
+    apart: EngineDriver, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart.close()
+    monkeypatch.setattr(process, "_MEMORY", 256 * 1024 * 1024)
+    small = EngineDriver("small", apart.database, runner)
+    small.wait(small.engine.start())
+    small.execute("SELECT 5 AS kept", execution_id="kept")
+    assert small.fails("SELECT repeat('x', 5000000) AS a FROM range(2000)").startswith("[OUT_OF_MEMORY]")
+    assert pyarrow.ipc.open_stream(small.retrieve("kept", compression="none").data).read_all().to_pylist() == [
+        {"kept": 5}
+    ]
+    small.close()
+
+
+def test_results_are_in_no_file_with_a_name(engine: EngineDriver) -> None:
+    assert engine.table("SELECT id FROM range(5000)", max_rows=None).num_rows == 5000
+    assert list((engine.root / ".wherobots-local" / "sql" / "results").iterdir()) == []
+
+
 HANGS = """
 import re, sys, threading, time
 from multiprocessing.connection import Connection
@@ -819,8 +839,6 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
     (bucket / "in.csv").write_text("id,name\n1,Ada\n2,Grace\n")
     engine.execute("SELECT 1 AS Id, ST_Point(1, 2) AS g", store=StoreTarget("parquet", False, "s3://bucket/folder"))
     assert engine.rows("SELECT * FROM csv.`s3://bucket/in.csv` WHERE _c0 <> 'id'") == [("1", "Ada"), ("2", "Grace")]
-    (bucket / "lines.csv").write_text('a,"x\ny",b\n1,2,3\n')
-    assert engine.rows("SELECT _c1 FROM csv.`s3://bucket/lines.csv`") == [("x\ny",), ("2",)]
     (bucket / "in.json").write_text('{"b": 1, "a": "2024-01-02"}\n{"b": 2.5}\n')
     assert engine.table("SELECT * FROM json.`s3://bucket/in.json`").to_pylist() == [
         {"a": "2024-01-02", "b": 1.0},
@@ -835,6 +853,39 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
     (tmp_path / "secret.csv").write_text("a\n1\n")
     (bucket / "link.csv").symlink_to(tmp_path / "secret.csv")
     assert "outside the server's root" in engine.fails("SELECT * FROM csv.`s3://bucket/link.csv`")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("empty.csv", 'a,,"c,d"\n,,\n', [("a", None, "c,d"), (None, None, None)]),
+        ("space.csv", " a , b\r\nc,d \r\n", [(" a ", " b"), ("c", "d ")]),
+        ("blank.csv", "a,b\n\nc,d\n", None),
+        ("width.csv", "a,b\n1,2,3\n4\n", None),
+        ("lines.csv", 'a,"x\ny",b\n1,2,3\n', None),
+        ("late.json", '{"a": 1}\n\n{"a": 2, "z": true}\n', [(1, None), (2, True)]),
+        (
+            "nested.json",
+            '{"s": {"z": 1, "a": "2024-01-02"}, "t": "2024-01-02 10:00:00"}\n',
+            [({"a": "2024-01-02", "z": 1}, "2024-01-02 10:00:00")],
+        ),
+        ("mixed.json", '{"a": {"b": 1}}\n{"a": "x"}\n', None),
+        ("list.json", '[{"a": 1}]\n', None),
+        ("day=1/part.csv", "a,b\n", None),
+        ("day=1/part.json", '{"a": 1}\n', None),
+    ],
+)
+def test_a_file_is_read_as_spark_reads_it_or_refused(
+    engine: EngineDriver, name: str, content: str, rows: list[tuple[Any, ...]] | None
+) -> None:
+    file = engine.root / "bucket" / "read" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content.encode())
+    kind = name.rpartition(".")[2]
+    if rows is None:
+        assert engine.fails(f"SELECT * FROM {kind}.`s3://bucket/read/{name}`").startswith("[UNSUPPORTED_FEATURE]")
+    else:
+        assert engine.rows(f"SELECT * FROM {kind}.`s3://bucket/read/{name}`") == rows
 
 
 @pytest.mark.parametrize(

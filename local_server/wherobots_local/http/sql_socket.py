@@ -35,6 +35,7 @@ from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
 _MOST_WAITING = 1000
 """A client that is this many messages behind gets no progress."""
 
+_MOST_UNREAD = 32
 _LONGEST_REASON = 100
 """A closing frame has room for 123 bytes."""
 
@@ -100,6 +101,7 @@ class SqlConnection:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._late: set[asyncio.Task[Any]] = set()
         self._is_lost = self._has_ended = False
+        self._unread = 0
 
     async def serve(self, receive: Receive) -> None:
         self._session.connect(self)
@@ -117,6 +119,11 @@ class SqlConnection:
                 task.cancel()
 
     def post(self, frame: Frame, statement: str) -> None:
+        self._unread += frame.content.get("results") is not None
+        if self._unread > _MOST_UNREAD:
+            # The client reads nothing, and its results would fill the memory.
+            self._lose(reset=True)
+            return
         if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put_nowait((frame, statement))
 
@@ -212,6 +219,7 @@ class SqlConnection:
             if fault is None or isinstance(fault, Slow):
                 await asyncio.sleep(0 if fault is None else fault.seconds)
                 await self._send(_encoded(first.content))
+                self._unread -= first.content.get("results") is not None
             elif fault.type == "reset":
                 self._lose(reset=True)
             elif fault.type == "truncate":

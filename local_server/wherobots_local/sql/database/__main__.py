@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import resource
 import sys
 import threading
 import time
@@ -27,6 +28,7 @@ from wherobots_local.sql.engine import ResultForm, Serialized
 _AGAIN_SECONDS = 0.05
 _ALIVE_SECONDS = 5.0
 _SILENCE_SECONDS = 30.0
+_BESIDE_BYTES = 2 * 1024**3
 
 
 class Serving:
@@ -71,8 +73,7 @@ class Serving:
             statement.cursor.close()
         if isinstance(done, int):
             return True, done
-        rows = done or Rows(pa.table({}))
-        statement.session.rows[execution_id] = Rows(rows.table.slice(0, max_rows), rows.srids)
+        statement.session.rows[execution_id] = done or Rows(pa.table({}))
         return done is not None, 0
 
     def cancel(self, _: int, execute: int) -> None:
@@ -111,11 +112,13 @@ class Serving:
             self._connection.send((number, value, error))
 
 
-def main(descriptor: str, root: str, folder: str) -> None:
+def main(descriptor: str, root: str, folder: str, memory: str) -> None:
     faulthandler.enable()
+    # What DuckDB does not count itself, such as the geometries of GEOS: an allocation beyond it fails its statement.
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory) + _BESIDE_BYTES,) * 2)
     connection = Connection(int(descriptor))
     try:
-        warehouse = Warehouse(Path(root), Path(folder))
+        warehouse = Warehouse(Path(root), Path(folder), int(memory))
     except duckdb.IOException as error:
         sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
     Serving(connection, warehouse).serve()

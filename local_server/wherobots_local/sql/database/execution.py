@@ -49,4 +49,4 @@ def run(statement: Statement, text: str, store: Store | None, max_rows: int | No
         with statement.in_database():
             return stores.write(statement.cursor, query, columns, store)
     with statement.in_database():
-        return fetch(statement.cursor.execute(query), max_rows)
+        return fetch(statement.cursor.execute(query), max_rows, statement.session.warehouse.results)

@@ -34,7 +34,7 @@ _KNOWN = (
     (r"Parser Error", "PARSE_SYNTAX_ERROR", "42601"),
     (r"Out of Range Error", "ARITHMETIC_OVERFLOW", "22003"),
     (r"Conversion Error|invalid (?:date|timestamp) field format", "CAST_INVALID_INPUT", "22018"),
-    (r"Out of Memory Error", "OUT_OF_MEMORY", "53200"),
+    (r"Out of Memory Error|bad_alloc|[Aa]llocat", "OUT_OF_MEMORY", "53200"),
 )
 
 

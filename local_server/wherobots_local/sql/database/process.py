@@ -25,6 +25,7 @@ _STOP_SECONDS = 5.0
 _CANCEL_SECONDS = 10.0
 _PING_SECONDS = 5.0
 _SILENCE_SECONDS = 30.0
+_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def database_folder(root: Path) -> Path:
@@ -55,7 +56,7 @@ class DatabaseProcess:
         with ours, its, tempfile.TemporaryFile() as output:
             process = await asyncio.to_thread(
                 subprocess.Popen,
-                [sys.executable, "-P", "-m", f"{__package__}", str(its.fileno()), str(root), str(folder)],
+                [sys.executable, "-P", "-m", f"{__package__}", str(its.fileno()), str(root), str(folder), str(_MEMORY)],
                 pass_fds=[its.fileno()],
                 cwd=folder,
                 env=_environment(folder),

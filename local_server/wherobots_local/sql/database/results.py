@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import re
 import struct
+import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -16,7 +18,8 @@ from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
-_BATCH_ROWS = 10_000
+_BATCH_ROWS = 2_048
+_MOST_BYTES = 512 * 1024 * 1024
 _SRID_FLAG = 0x20000000
 # What follows distinguishes a type from the name of a field in a STRUCT.
 _NAMES = re.compile(r"\"(?:[^\"]|\"\")*\"|\b[A-Z_]+(?: WITH TIME ZONE)?(?=[\[(),]|$)")
@@ -41,17 +44,23 @@ class Rows:
     srids: dict[int, int] = field(default_factory=dict)
 
 
-def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
-    """Read the rows of the last query: all, or at least one more than ``max_rows``."""
+def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None, folder: Path) -> Rows:
+    """Read the rows of the last query: all, or ``max_rows``. They are in a file without a name, not in memory."""
     types = [str(column[1]) for column in cursor.description or ()]
-    with cursor.to_arrow_reader(_BATCH_ROWS) as reader:
-        batches, count = [], 0
-        for batch in reader:
-            batches.append(batch)
-            count += batch.num_rows
-            if max_rows is not None and count > max_rows:
-                break
-        found = pa.Table.from_batches(batches, reader.schema)
+    name = folder / uuid.uuid4().hex
+    try:
+        with cursor.to_arrow_reader(_BATCH_ROWS) as reader, pa.ipc.new_file(str(name), reader.schema) as writer:
+            left = max_rows
+            for batch in reader:
+                writer.write_batch(batch.slice(0, left))
+                left = None if left is None else left - batch.num_rows
+                if name.stat().st_size > _MOST_BYTES:
+                    raise unsupported(f"results of more than {_MOST_BYTES >> 20} MiB", "store the result")
+                if left is not None and left <= 0:
+                    break
+        found = pa.ipc.open_file(pa.memory_map(str(name))).read_all()
+    finally:
+        name.unlink(missing_ok=True)
     schema = pa.schema([pa.field(column.name, column.type) for column in found.schema])
     srids = {place: srid_of_type(kind) for place, kind in enumerate(types) if is_geometry(kind)}
     return Rows(pa.table(found.columns, schema=schema), srids)

@@ -168,7 +168,11 @@ class Statement:
         return schema.stored
 
     def file_query(self, file_format: str, address: str) -> str:
-        return files.query(self.session.warehouse.root, self.columns_of, file_format, address)
+        return files.query(self.session.warehouse.root, self.columns_of, self._count, file_format, address)
+
+    def _count(self, table: str) -> int:
+        ((count,),) = self.execute(f"SELECT count(*) FROM {table}").fetchall()
+        return int(count)
 
     def schema(self, name: Name) -> SchemaName:
         """Return the schema in the name of a table or view. It need not exist."""
