@@ -242,6 +242,14 @@ def test_a_statement_is_cancelled(sql: SqlClient, session: dict[str, Any], contr
     assert [entry["effective"] for entry in control.requests("cancelExecution")] == [True, False]
 
 
+def test_a_statement_is_cancelled_before_it_begins(sql: SqlClient, session: dict[str, Any]) -> None:
+    with sql.open(session) as socket:
+        for number in range(20):
+            socket.send("execute_sql", f"e{number}", statement="HOLD")
+            socket.send("cancel", f"e{number}")
+            assert [socket.receive()["state"] for _ in range(2)] == ["running", "cancelled"]
+
+
 def test_another_connection_cancels_it(sql: SqlClient, session: dict[str, Any]) -> None:
     with sql.open(session) as socket, sql.open(session) as other:
         execution_id = socket.begin("HOLD")

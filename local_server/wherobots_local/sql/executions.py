@@ -236,7 +236,8 @@ class Executions:
         if execution.cancelling or execution.task is None:
             return False
         execution.cancelling = True
-        execution.task.cancel()
+        # Not at once: a task that has not begun would never run, and not report its end.
+        asyncio.get_running_loop().call_soon(execution.task.cancel)
         return True
 
     def _let_go(self, execution: Execution) -> None:
