@@ -40,6 +40,31 @@ def _called(node: exp.Expr) -> exp.Expr:
     return node if is_left or not isinstance(node, exp.Anonymous) else written(node)
 
 
+def _written_as(name: str, *keys: str) -> Callable[[exp.Expr], exp.Expr]:
+    """Return a rule for a node that stands for a call of a function or of a macro."""
+
+    def rule(node: exp.Expr) -> exp.Expr:
+        arguments = [node.args[key] for key in keys if node.args.get(key) is not None]
+        return (
+            macro(name, *arguments)
+            if name.startswith("_")
+            else written(exp.Anonymous(this=name, expressions=arguments))
+        )
+
+    return rule
+
+
+def _trim(node: exp.Expr) -> exp.Expr:
+    side = str(node.args.get("position") or "").upper()
+    if side in ("LEADING", "TRAILING"):
+        return _written_as("ltrim" if side == "LEADING" else "rtrim", "expression", "this")(node)
+    return _written_as("btrim", "this", "expression")(node)
+
+
+def _extract(node: exp.Expr) -> exp.Expr:
+    return part(node.name, node.expression)
+
+
 def _any(node: exp.Expr) -> exp.Expr:
     if isinstance(node.parent, exp.Like | exp.ILike):
         return node
@@ -64,35 +89,6 @@ def _if(node: exp.Expr) -> exp.Expr:
     return _case(exp.Case(ifs=[exp.If(this=node.this, true=node.args["true"])], default=node.args.get("false")))
 
 
-def _today(_: exp.Expr) -> exp.Expr:
-    return exp.Cast(this=call("now"), to=exp.DataType.build("date"))
-
-
-def _now(_: exp.Expr) -> exp.Expr:
-    return call("now")
-
-
-def _extract(node: exp.Expr) -> exp.Expr:
-    return part(node.name, node.expression)
-
-
-def _substring(node: exp.Expr) -> exp.Expr:
-    given = [node.args[key] for key in ("start", "length") if node.args.get(key) is not None]
-    return macro("substring", as_text(node.this), *given)
-
-
-def _position(node: exp.Expr) -> exp.Expr:
-    rest = [node.args["position"]] if node.args.get("position") is not None else []
-    return macro("locate", as_text(node.args["substr"]), as_text(node.this), *rest)
-
-
-def _trim(node: exp.Expr) -> exp.Expr:
-    name = {"LEADING": "ltrim", "TRAILING": "rtrim"}.get(str(node.args.get("position") or "").upper(), "trim")
-    if node.expression is None:
-        return macro(name, as_text(node.this))
-    return call(name, as_text(node.this), as_text(node.expression))
-
-
 def _adjacent(node: exp.Expr) -> exp.Expr:
     """Texts beside each other are one."""
     return exp.Literal.string("".join(item.name for item in node.expressions))
@@ -104,14 +100,6 @@ def _item(node: exp.Expr) -> exp.Expr:
     if len(node.expressions) != 1:
         raise unsupported("several places in an array")
     return macro("_item", node.this, node.expressions[0])
-
-
-def _joined(node: exp.Expr) -> exp.Expr:
-    return written(exp.Anonymous(this="concat", expressions=[node.this, node.expression]))
-
-
-def _operator(name: str) -> Callable[[exp.Expr], exp.Expr]:
-    return lambda node: macro(name, node.this, node.expression)
 
 
 def _negative(node: exp.Expr) -> exp.Expr:
@@ -131,15 +119,18 @@ def _conditions(node: exp.Expr) -> exp.Expr:
 def _in(node: exp.Expr) -> exp.Expr:
     if node.args.get("query") is None and node.find(exp.Tuple):
         raise unsupported("IN with several columns")
-    kinds = {_kind(item) for item in (node.this, *node.expressions)}
-    if node.expressions and (None in kinds or len(kinds) > 1):
+    kinds = {_kind(item) for item in node.expressions}
+    if kinds in ({True}, {False}) and _kind(node.this) is None:
+        # One guard is enough for literals of one kind.
+        node.set("this", macro("_comparable", node.expressions[0].copy(), node.this))
+    elif node.expressions:
         node.set("expressions", [macro("_comparable", node.this.copy(), item) for item in node.expressions])
     return node
 
 
 def _between(node: exp.Expr) -> exp.Expr:
     for key in ("low", "high"):
-        node.set(key, macro("_comparable", node.this.copy(), node.args[key]))
+        _guard(node, key, node.args[key])
     return node
 
 
@@ -199,8 +190,16 @@ def _compared(node: exp.Expr) -> exp.Expr:
         # An assignment.
         return node
     if _kind(one) is None or _kind(other) is None or _kind(one) != _kind(other):
-        node.set("expression", macro("_comparable", one.copy(), other))
+        _guard(node, "expression", other)
     return node
+
+
+def _guard(node: exp.Expr, key: str, other: exp.Expr) -> None:
+    """Check one side of a comparison. A text that is a literal stays one, because DuckDB makes a date of it."""
+    if _kind(other):
+        node.set("this", macro("_comparable", other.copy(), node.this))
+    else:
+        node.set(key, macro("_comparable", node.this.copy(), other))
 
 
 def _condition(value: exp.Expr) -> exp.Expr:
@@ -315,24 +314,24 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Case: _case,
     exp.Cast: _cast,
     exp.Concat: _adjacent,
-    exp.CurrentDate: _today,
-    exp.CurrentTimestamp: _now,
-    exp.DPipe: _joined,
+    exp.CurrentDate: _written_as("current_date"),
+    exp.CurrentTimestamp: _written_as("now"),
+    exp.DPipe: _written_as("concat", "this", "expression"),
     exp.DataType: _type,
-    exp.Div: _operator("_quotient"),
+    exp.Div: _written_as("_quotient", "this", "expression"),
     exp.Extract: _extract,
     exp.Group: _grouping,
     exp.Having: _conditions,
     exp.If: _if,
     exp.In: _in,
-    exp.IntDiv: _operator("_div"),
-    exp.Mod: _operator("_mod"),
+    exp.IntDiv: _written_as("_div", "this", "expression"),
+    exp.Mod: _written_as("_mod", "this", "expression"),
     exp.Neg: _negative,
     exp.Not: _conditions,
     exp.Or: _conditions,
     exp.Select: _select,
-    exp.StrPosition: _position,
-    exp.Substring: _substring,
+    exp.StrPosition: _written_as("locate", "substr", "this", "position"),
+    exp.Substring: _written_as("substring", "this", "start", "length"),
     exp.Trim: _trim,
     exp.TryCast: _cast,
     exp.Where: _conditions,
