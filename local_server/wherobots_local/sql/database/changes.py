@@ -10,7 +10,6 @@ from wherobots_local.sql.database.results import is_geometry, srid_of_type
 from wherobots_local.sql.database.statement import Parts, Statement, Target
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import failed, unsupported
-from wherobots_local.sql.dialect.parser import OVERWRITE_MODE
 
 _UNITS = {"": "", "years": "year", "months": "month", "days": "day", "hours": "hour"}
 _OVERWRITE_OPTION = "spark.sql.sources.partitionOverwriteMode"
@@ -239,8 +238,8 @@ def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, target: Ta
     overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
     partitions: Parts = []
-    given = into.meta.get(OVERWRITE_MODE) or tree.this.meta.get(OVERWRITE_MODE)
-    mode = given or statement.session.options.get(_OVERWRITE_OPTION, "static")
+    told = into.args.get("overwrite_mode")
+    mode = told.expression.name if told is not None else statement.session.options.get(_OVERWRITE_OPTION, "static")
     is_dynamic = mode.lower() == "dynamic"
     clause = into.args.get("partition")
     for part in clause.expressions if clause is not None else ():

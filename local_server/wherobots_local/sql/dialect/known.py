@@ -3,10 +3,12 @@ would leave some of them out without a word."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
+from sqlglot.tokenizer_core import Token, TokenType
 
 from wherobots_local.sql.dialect.errors import unsupported
 
@@ -20,6 +22,10 @@ _KNOWN = {
     for name in names.split(", ")
 }
 """The classes of ``known.txt``, with their arguments."""
+_SILENT = _KNOWN.pop("silent words")
+_WORDS = (TokenType.VAR, TokenType.IDENTIFIER)
+_LITERAL_TOKENS = (TokenType.NUMBER, TokenType.STRING, TokenType.RAW_STRING, TokenType.HEX_STRING)
+_LITERALS = (exp.Literal, exp.HexString, exp.RawString)
 
 
 def check(tree: exp.Expr) -> None:
@@ -31,6 +37,28 @@ def check(tree: exp.Expr) -> None:
         for argument, value in node.args.items():
             if value not in (None, False, []) and argument not in known:
                 raise unsupported(f"{argument.strip('_').replace('_', ' ').upper()} in {_shown(node)}")
+
+
+def check_whole(tree: exp.Expr, tokens: Sequence[Token]) -> None:
+    """Refuse a tree without all words and literals of the statement: sqlglot leaves some out silently."""
+    words = {token.text.lower() for token in tokens if token.token_type in _WORDS}
+    if lost := words - _SILENT - _words(tree):
+        raise unsupported(f"{min(lost)[:40]!r} here")
+    literals = sum(token.token_type in _LITERAL_TOKENS for token in tokens)
+    if literals > sum(isinstance(node, _LITERALS) for node in tree.walk()):
+        raise unsupported("a part of this statement")
+
+
+def _words(tree: exp.Expr) -> set[str]:
+    """Return all words in a tree, in lower case."""
+    found: set[str] = set()
+    for node in tree.walk():
+        for value in node.args.values():
+            if isinstance(value, exp.DType):
+                found.add(value.value.lower())
+            elif isinstance(value, str):
+                found |= {value.lower(), *value.lower().split()}
+    return found
 
 
 def _shown(node: exp.Expr) -> str:

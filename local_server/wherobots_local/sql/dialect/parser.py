@@ -13,7 +13,7 @@ from sqlglot.parsers.spark import SparkParser
 from sqlglot.tokenizer_core import TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
-from wherobots_local.sql.dialect.known import check
+from wherobots_local.sql.dialect.known import check, check_whole
 
 # sqlglot warns about each Command. They are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -21,15 +21,8 @@ logging.getLogger("sqlglot").setLevel(logging.ERROR)
 Name = tuple[str, ...]
 """The name of a table, view or schema: one to three parts in lower case."""
 
-OVERWRITE_MODE = "overwrite-mode"
-"""The key of what an INSERT OVERWRITE says about partitions, in the ``meta`` of its table."""
-
 _WITH_GRAMMAR = ("CAST", "EXTRACT", "POSITION", "SUBSTR", "SUBSTRING", "TRIM", "TRY_CAST")
 _WITHOUT_EFFECT = frozenset(("ANALYZE", "CACHE", "CLEAR", "MSCK", "OPTIMIZE", "REFRESH", "UNCACHE", "VACUUM"))
-
-
-_LITERALS = (exp.Literal, exp.HexString, exp.RawString)
-_LITERAL_TOKENS = (TokenType.NUMBER, TokenType.STRING, TokenType.RAW_STRING, TokenType.HEX_STRING)
 
 
 class Command(exp.Expression):
@@ -74,31 +67,20 @@ class ServiceSql(Spark):
                 if self._curr and not isinstance(command, exp.Query):
                     raise unsupported(self._find_sql(self._tokens[0], self._tokens[-1])[:40])
                 return command
-            return self._whole(super()._parse_statement())
-
-        def _whole(self, tree: Any) -> Any:
-            """Return a tree that has all literals of the statement. sqlglot leaves some out without a word."""
-            told = sum(token.token_type in _LITERAL_TOKENS for token in self._tokens)
-            if isinstance(tree, exp.Insert) and OVERWRITE_MODE in tree.this.meta:
-                told -= 2
-            if tree is not None and told > sum(isinstance(node, _LITERALS) for node in tree.walk()):
-                raise unsupported("a part of this statement")
+            tree = super()._parse_statement()
+            if tree is not None:
+                check_whole(tree, self._tokens)
             return tree
 
         def _parse_insert_table(self) -> Any:
             """The vendor's dbt adapter writes ``WITH ('overwrite-mode' = 'dynamic')`` after the table."""
             table: Any = super()._parse_insert_table()
             following = self._tokens[self._index : self._index + 6]
-            if [token.text.upper() for token in following[:2]] == ["WITH", "("] and len(following) == 6:
-                _, _, key, equal, mode, closing = following
-                if (key.text, equal.text, mode.token_type, closing.text) == (
-                    OVERWRITE_MODE,
-                    "=",
-                    TokenType.STRING,
-                    ")",
-                ):
-                    self._advance(6)
-                    table.meta[OVERWRITE_MODE] = mode.text
+            if [token.text.lower() for token in following[:4]] == ["with", "(", "overwrite-mode", "="]:
+                key, mode = (exp.Literal.string(following[place].text) for place in (2, 4))
+                self._advance(5)
+                self._match_r_paren()
+                table.set("overwrite_mode", exp.EQ(this=key, expression=mode))
             return table
 
         def _without_effect(self) -> Command:
