@@ -42,6 +42,7 @@ class Serving:
         self._sending = threading.Lock()
 
     def serve(self) -> None:
+        """Handle requests. A ping is answered at once: it shows that the process works."""
         self._send(0, None)
         with contextlib.suppress(EOFError, OSError):
             while True:
@@ -49,11 +50,19 @@ class Serving:
                 faulthandler.dump_traceback_later(_SILENCE_SECONDS, exit=True)
                 if not self._connection.poll(_ALIVE_SECONDS):
                     continue
-                request = self._connection.recv()
-                if request[1] == "execute" and (session := self._sessions.get(request[2])) is not None:
+                number, method, *arguments = self._connection.recv()
+                if method == "ping":
+                    self._send(number, None)
+                    continue
+                if method == "execute" and (session := self._sessions.get(arguments[0])) is not None:
                     # Before its thread begins: a cancel may be the next request.
-                    self._running[request[0]] = Statement(session, self._warehouse.cursor())
-                threading.Thread(target=self._answer, args=request, daemon=True).start()
+                    self._running[number] = Statement(session, self._warehouse.cursor())
+                try:
+                    threading.Thread(target=self._answer, args=(number, method, *arguments), daemon=True).start()
+                except RuntimeError:
+                    # Another statement has all the memory that there is.
+                    self._running.pop(number, None)
+                    self._send(number, None, failure_text(MemoryError("no memory for another statement")))
 
     def open(self, _: int, session: str) -> None:
         self._sessions[session] = Session(self._warehouse, session)
@@ -81,9 +90,6 @@ class Serving:
         # Repeated, because an interrupt between two steps is lost.
         while (statement := self._running.get(execute)) is not None and not statement.cancel():
             time.sleep(_AGAIN_SECONDS)
-
-    def ping(self, _: int) -> None:
-        """Show that the process works."""
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
         if (rows := self._sessions[session].rows.get(execution_id)) is None:

@@ -50,6 +50,8 @@ def failure_text(error: BaseException) -> str:
     for pattern, name, state in _KNOWN:
         if re.search(pattern, text):
             return f"[{name}] {why} SQLSTATE: {state}"
+    if isinstance(error, MemoryError):
+        return f"[OUT_OF_MEMORY] {text} SQLSTATE: 53200"
     if isinstance(error, duckdb.Error):
         return f"[UNSUPPORTED_FEATURE] The local server does not support this: {why} SQLSTATE: 0A000"
     return "[INTERNAL_ERROR] The local server failed. SQLSTATE: XX000"
