@@ -36,7 +36,9 @@ while True:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LocalServer]:
-    with LocalServer(tmp_path / "root", api_key=KEY, behaviour={"sql_synthetic": True, "list_order": "oldest"}) as it:
+    with LocalServer(
+        tmp_path / "root", api_key=KEY, behaviour={"sql_synthetic": True, "name_filter": "substring"}
+    ) as it:
         yield it
 
 
@@ -81,7 +83,7 @@ def test_nothing_is_left(server: LocalServer, client: Client, control: ControlCl
     active, (pid,) = client.begin()
     control.create_run("synthetic_run")
     session = sql.ready()
-    control.behaviour(list_order="none", create_status=200, destroy_seconds=600)
+    control.behaviour(name_filter="exact", cancel_finished_status=409, cancel_delay_seconds=600)
     control.add_fault("listQuotas", {"type": "status", "status": 503})
     control.answer_sql("SELECT 1", error="no")
     (server.root / "more" / "deep").mkdir(parents=True)
@@ -131,7 +133,7 @@ def test_the_first_key_is_valid_again_and_returned(server: LocalServer, client: 
     assert server.api_key == KEY
 
 
-@pytest.mark.parametrize("switches", [{}, {"destroy_seconds": 600, "cancel_delay_seconds": 600}])
+@pytest.mark.parametrize("switches", [{}, {"cancel_delay_seconds": 600}])
 def test_processes_are_gone_that_end_of_themselves_never(
     switches: dict[str, float], server: LocalServer, client: Client, control: ControlClient, tmp_path: Path
 ) -> None:
@@ -187,6 +189,17 @@ def test_what_belongs_to_another_server_on_the_root_stays(server: LocalServer, c
     # Its server has ended, so they are nobody's.
     server.control.reset()
     assert os.listdir(own(server) / "runs") == []
+
+
+def test_tables_that_another_server_has_open_stay(server: LocalServer, control: ControlClient) -> None:
+    with LocalServer(server.root, api_key=KEY) as neighbour:
+        sql = SqlClient(neighbour.url, neighbour.root)
+        with sql.open(sql.ready()) as socket:
+            socket.run("CREATE TABLE kept AS SELECT 1 AS a")
+            with pytest.raises(ControlError, match="another local server has the tables open"):
+                control.reset()
+            assert socket.rows("SELECT * FROM kept") == [{"a": 1}]
+    control.reset()
 
 
 def test_links_are_removed_and_what_they_lead_to_stays(
@@ -247,12 +260,12 @@ def test_what_was_moved_is_kept_for_a_while(server: LocalServer, client: Client,
 def test_storage_that_cannot_be_removed_is_named(server: LocalServer, client: Client, control: ControlClient) -> None:
     client.script("print('first')", "first.py")
     (own(server) / "storage-before-reset").write_text("in the way")
-    control.behaviour(create_status=200)
+    control.behaviour(cancel_finished_status=409)
     answer = client.request("POST", "/_control/reset")
     assert answer.status_code == 409
     assert f"{server.root}/bucket: Not a directory" in answer.text
     assert (server.root / "bucket" / "first.py").exists()
-    assert (control.behaviour()["create_status"], control.requests()) == (201, [])
+    assert (control.behaviour()["cancel_finished_status"], control.requests()) == (200, [])
 
 
 def test_storage_that_could_not_be_moved_is_not_deleted_by_the_next_reset(
@@ -346,7 +359,7 @@ def test_the_connections_of_sessions_end(server: LocalServer, control: ControlCl
 
 def test_every_run_is_listed_the_oldest_first(control: ControlClient) -> None:
     created = [control.create_run(f"synthetic_{number}")["id"] for number in range(120)]
-    control.behaviour(list_delay_seconds=600, list_order="none")
+    control.behaviour(list_delay_seconds=600)
     assert [run["id"] for run in control.runs()] == created
 
 

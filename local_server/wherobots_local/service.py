@@ -21,7 +21,7 @@ from wherobots_local.files.temporary_keys import TemporaryKeys
 from wherobots_local.files.uploads import Uploads
 from wherobots_local.housekeeping import Housekeeper
 from wherobots_local.runs.registry import RunRegistry
-from wherobots_local.runs.run import LocalRun, utc_now
+from wherobots_local.runs.run import LocalRun
 from wherobots_local.runs.store import RunStore
 from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
@@ -34,7 +34,6 @@ from wherobots_local.sql.synthetic import Answers, SyntheticEngine
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER
 from wherobots_local.views.log_pages import log_page
 from wherobots_local.views.run_pages import run_page
-from wherobots_local.views.run_view import metrics_view, run_view
 
 
 class LocalService:
@@ -58,7 +57,7 @@ class LocalService:
                 f" {error.strerror}"
             ) from None
         self.sql_answers = Answers()
-        stored = StoredResults(settings.root, self.url_signer, lambda: self.behaviour)
+        stored = StoredResults(self.url_signer)
         self._database = Database(settings.root)
         self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
         store = self._store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
@@ -126,9 +125,6 @@ class LocalService:
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
         """Create and start a run. A ``synthetic`` run has no process."""
-        longest = self.behaviour.max_timeout_seconds
-        if longest is not None and request.timeout_seconds > longest:
-            request = request.model_copy(update={"timeout_seconds": longest})
         synthetic = synthetic or self.behaviour.synthetic_runs
         run = self.registry.create(request, checked_region(region), synthetic=synthetic)
         if not synthetic:
@@ -147,20 +143,7 @@ class LocalService:
         return DatabaseEngine(session_id, self._database)
 
     def list_page(self, query: ListQuery) -> dict[str, Any]:
-        return run_page(self.registry.runs, query, self.behaviour, time.monotonic(), self.view)
-
-    def view(self, run: LocalRun) -> dict[str, Any]:
-        age = (utc_now() - run.created_at).total_seconds()
-        return run_view(run, kube_app=age >= self.behaviour.kube_app_null_seconds)
-
-    def knows_cost(self, run: LocalRun) -> bool:
-        delay = self.behaviour.cost_delay_seconds
-        if run.completed_at is None:
-            return not delay
-        return (utc_now() - run.completed_at).total_seconds() >= delay
-
-    def metrics(self, run: LocalRun) -> dict[str, Any]:
-        return metrics_view(run, costs=self.knows_cost(run))
+        return run_page(self.registry.runs, query, self.behaviour, time.monotonic())
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
         """Return a page of a run's log. It is a 404 if the script has removed the folder of its log."""

@@ -40,6 +40,18 @@ print("end")
 """
 
 
+KILLS_ITS_GUARD = """
+import os, signal, time
+if os.fork() == 0:
+    os.setsid()
+    print("left", os.getpid(), flush=True)
+    time.sleep(3600)
+time.sleep(0.5)
+os.kill(os.getppid(), signal.SIGKILL)
+time.sleep(3600)
+"""
+
+
 FILL = f"""import shutil
 from contextlib import suppress
 from pathlib import Path
@@ -318,3 +330,9 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         # The records of the others are written now too.
         statuses = {run["id"]: run["status"] for run in client.request("GET", "/runs").json()["items"]}
         wait_for(lambda: statuses == recorded(tmp_path), what="the records")
+
+
+def test_a_script_that_kills_its_guard_leaves_no_process(client: Client) -> None:
+    _, lines = client.run(KILLS_ITS_GUARD, status="FAILED")
+    pid = int(lines[0].removeprefix("left "))
+    wait_for(lambda: not psutil.pid_exists(pid) or psutil.Process(pid).status() == "zombie", what="its end")

@@ -175,13 +175,12 @@ def test_a_running_execution_is_forgotten(sql: SqlClient, session: dict[str, Any
 
 def test_a_session_dies(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
     control.add_fault("executeSql", "end_session")
-    control.behaviour(sql_death_code=4010)
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement="HOLD")
         with pytest.raises(ConnectionClosed) as raised:
             [socket.receive() for _ in range(2)]
     assert raised.value.rcvd is not None
-    assert raised.value.rcvd.code == 4010
+    assert raised.value.rcvd.code == 1011
     assert sql.wait_for_session(session["id"], "DESTROYED")["message"] == "an injected fault"
 
 

@@ -80,7 +80,6 @@ def test_a_browser_gets_the_page_at_each_address_that_clients_print(
 def test_a_client_of_the_api_gets_its_answer_there(
     method: str, headers: dict[str, str | None], address: str, server: LocalServer, control: ControlClient
 ) -> None:
-    control.behaviour(sql_unknown_session=404)
     answer = requests.request(method, f"{server.url}{address}", headers=headers, timeout=30)
     known = 200 if address in ("/runs", "/sql/sessions") else 404
     has_key = KEY in str(headers)
@@ -116,7 +115,7 @@ def test_the_pages_calls_meet_no_fault_and_no_switch_and_are_not_counted(
     client: Client, control: ControlClient
 ) -> None:
     run, lines = client.run("print('one')\nprint('two')")
-    control.behaviour(list_delay_seconds=3600, log_delay_seconds=3600, log_cursor="opaque", kube_app_null_seconds=3600)
+    control.behaviour(list_delay_seconds=3600, log_delay_seconds=3600, log_cursor="opaque")
     control.clear_requests()
     control.add_fault("*", "reset")
     listed = client.request("GET", "/_control/runs?size=1").json()["items"]

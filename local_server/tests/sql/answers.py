@@ -1,10 +1,9 @@
-"""Ordinary SELECTs of Spark, and their right answers.
+"""SELECTs, ordinary and nasty ones, and what Spark answers.
 
-The statements are the examples of Spark's function documentation and of its SQL reference, several in one where they
-belong together, and statements of that kind. The answers are those of the documentation; each was confirmed by Spark
-4.0.0 itself, with ``spark.sql.ansi.enabled`` and the time zone UTC, as on the service. They are in ``answers.tsv``: the
-page below https://spark.apache.org/docs/4.0.0/ that says so, the statement, and its rows or the class of its error. The
-rows are as Arrow gives them to Python: a struct is a dict, a map a list of pairs.
+The answers are those of Spark 4.1 itself, in ANSI mode and in UTC, as on the service: ``dev/spark_answers.py`` asks it
+and writes ``answers.tsv``. Its lines have a topic (for examples of Spark's documentation the page), the statement, and
+its rows or the class of its error. The rows are as Arrow gives them to Python: a struct is a dict, a map a list of
+pairs.
 """
 
 from __future__ import annotations
@@ -30,6 +29,11 @@ def _at(text: str) -> datetime:
 
 
 TABLES = {
+    "ROWS": (
+        "(VALUES (1,'a',10,1.50,DATE '2024-01-01'),(2,'b',NULL,2.25,DATE '2024-02-15'),(3,'a',30,NULL,NULL),"
+        "(4,NULL,40,-1.00,DATE '2023-12-31'),(5,'c',10,0.10,DATE '2024-01-01')) AS t(id,g,n,d,day)"
+    ),
+    "PAIRS": "(VALUES (1,'x'),(2,'y'),(2,'z'),(NULL,'w')) AS b(id,v)",
     "DEALERS": (
         "(VALUES "
         "(100, 'Fremont', 'Honda Civic', 10), (100, 'Fremont', 'Honda Accord', 15), "
@@ -55,9 +59,9 @@ TABLES = {
 
 
 def _answer(statement: str, expected: str) -> Answer:
-    if re.fullmatch("[A-Z_]+", expected):
+    if re.fullmatch("[A-Za-z0-9_]+", expected):
         return Answer(statement, [], expected)
-    rows = eval(expected, {"Decimal": Decimal, "at": _at, "date": date})  # noqa: S307 - the file is the tests' own
+    rows = eval(expected, {"Decimal": Decimal, "at": _at, "date": date, "float": float})  # noqa: S307 - the file is the tests' own
     return Answer(statement, rows)
 
 

@@ -11,7 +11,7 @@ import pytest
 from local_server.tests.sql.driver import EngineDriver
 from wherobots_local.execution.workspace import own_folder
 from wherobots_local.sql.database.engine import Database
-from wherobots_local.sql.database.session import Session
+from wherobots_local.sql.database.statement import Session
 from wherobots_local.sql.database.warehouse import Warehouse
 
 

@@ -187,10 +187,19 @@ def test_a_statement_that_is_too_long_is_refused(engine: EngineDriver) -> None:
 
 @pytest.mark.parametrize(
     "statement",
-    ["INSERT OVERWRITE{}x", "SELECT 1,{}2", "SHOW TABLES{}x", "DESCRIBE t{}x", "CACHE TABLE{}x", "SET a{}"],
+    [
+        "{}SELECT 1",
+        "-- a\n{}\n{}-- b\nSELECT 1",
+        "INSERT OVERWRITE{}x",
+        "SELECT 1,{}2",
+        "SHOW TABLES{}x",
+        "DESCRIBE t{}x",
+        "CACHE TABLE{}x",
+        "SET a{}",
+    ],
 )
 def test_a_statement_of_much_white_space_is_read_at_once(engine: EngineDriver, statement: str) -> None:
-    engine.wait(_ended(engine, statement.format(" " * 200_000)))
+    engine.wait(_ended(engine, statement.replace("{}", " " * 200_000)))
 
 
 async def _ended(engine: EngineDriver, statement: str) -> None:

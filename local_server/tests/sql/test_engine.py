@@ -8,7 +8,10 @@ import asyncio
 import datetime
 import importlib.util
 import json
+import socket
 import struct
+import subprocess
+import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -70,15 +73,12 @@ def test_types_are_those_that_clients_know(engine: EngineDriver) -> None:
 
 
 def test_types_that_spark_has_not_are_not_sent_or_stored(engine: EngineDriver) -> None:
-    query = (
-        "SELECT named_struct('HUGEINT', sum(id), 'made', array(now())) AS s, array(INTERVAL '1' DAY) AS i FROM range(3)"
-    )
-    types = {"s": "struct<HUGEINT: int64, made: list<l: timestamp[us]>>", "i": "list<l: string>"}
+    query = "SELECT named_struct('HUGEINT', sum(id), 'made', array(now())) AS s FROM range(3)"
+    types = {"s": "struct<HUGEINT: int64, made: list<l: timestamp[us]>>"}
     assert {column.name: str(column.type) for column in engine.table(query).schema} == types
     engine.run(f"CREATE OR REPLACE TABLE plain AS {query}")
     assert engine.rows("DESCRIBE plain") == [
         ("s", "struct<hugeint:bigint,made:array<timestamp>>", None),
-        ("i", "array<string>", None),
     ]
     engine.execute("SELECT sum(id) AS n FROM range(3)", store=StoreTarget("parquet", True, "s3://bucket/stored/sum"))
     assert pyarrow.parquet.read_table(engine.root / "bucket" / "stored" / "sum.parquet").to_pylist() == [{"n": 3}]
@@ -93,7 +93,7 @@ def test_times_are_those_of_utc(engine: EngineDriver) -> None:
 
 def test_literals_are_read_as_spark_reads_them(engine: EngineDriver) -> None:
     assert engine.rows(r"SELECT 'it\'s', 'O''Brien', 'a\\b', '\u00fc\n', 'a_b' LIKE 'a\_b', 'axb' LIKE 'a\_b'") == [
-        ("it's", "OBrien", "a\\b", "ü\n", True, False)
+        ("it's", "O'Brien", "a\\b", "ü\n", True, False)
     ]
 
 
@@ -149,11 +149,11 @@ def test_json(engine: EngineDriver) -> None:
     assert json.loads(found.data) == [{"id": 1, "day": "2024-01-02", "g": "POINT (1 2)"}]
 
 
-@pytest.mark.parametrize(("rows", "kept", "is_cut"), [(999, 999, False), (1000, 1000, False), (1001, 1000, True)])
-def test_results_are_cut_at_the_limit(engine: EngineDriver, rows: int, kept: int, is_cut: bool) -> None:
+@pytest.mark.parametrize(("rows", "kept"), [(999, 999), (1000, 1000), (1001, 1000)])
+def test_results_are_cut_at_the_limit(engine: EngineDriver, rows: int, kept: int) -> None:
     execution_id = engine.new_id()
     executed = engine.execute(f"SELECT id AS v FROM range({rows}) ORDER BY id DESC", execution_id=execution_id)
-    assert executed == Executed(has_columns=True, is_cut=is_cut)
+    assert executed == Executed(has_columns=True)
     found = pyarrow.ipc.open_stream(engine.retrieve(execution_id, compression="none").data).read_all()
     assert found.column("v").to_pylist() == list(range(rows - 1, rows - 1 - kept, -1))
 
@@ -249,6 +249,136 @@ def test_the_life_of_a_table(engine: EngineDriver) -> None:
     assert engine.rows(everything) == []
     engine.run("DROP TABLE org.gis.places", "DROP SCHEMA org.gis")
     assert engine.fails(everything).startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+
+
+def test_a_merge_assigns_by_name(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE target AS SELECT 1 AS id, 'a' AS name",
+        "CREATE OR REPLACE TABLE source AS SELECT * FROM VALUES ('A', 1, true), ('B', 2, true) AS v(NAME, id, more)",
+        "MERGE INTO target t USING source s ON t.id = s.id"
+        " WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+    )
+    assert engine.rows("SELECT id, name FROM target ORDER BY id") == [(1, "A"), (2, "B")]
+    lacking = "MERGE INTO target USING (SELECT 1 AS id) s ON target.id = s.id WHEN MATCHED THEN UPDATE SET *"
+    assert engine.fails(lacking).startswith("[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] The source has no column `name`")
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE fields SET s.x = 99",
+        "MERGE INTO fields f USING (SELECT 1 AS x) n ON f.x = n.x WHEN MATCHED THEN UPDATE SET s.x = 99",
+        "ALTER TABLE fields DROP COLUMN s.x",
+        "ALTER TABLE fields RENAME COLUMN s.x TO y",
+        "ALTER TABLE fields ADD COLUMN (s.z INT)",
+        "ALTER TABLE fields ADD COLUMN first INT FIRST",
+        "ALTER TABLE fields ADD COLUMN late INT AFTER x",
+        "ALTER TABLE fields ADD COLUMN g GEOMETRY(4326)",
+        "TRUNCATE TABLE fields PARTITION (x = 1)",
+        "CREATE TABLE by_more (a INT) PARTITIONED BY (b STRING)",
+        "CREATE TABLE short (a VARCHAR(3))",
+        "CREATE TABLE short (a ARRAY<CHAR(3)>)",
+        "CREATE TABLE made (a INT DEFAULT 1)",
+        "CREATE TABLE there (a INT) LOCATION 's3://bucket/there'",
+        "SELECT * FROM fields TABLESAMPLE (10 PERCENT)",
+        "SELECT x FROM fields QUALIFY row_number() OVER (ORDER BY x) = 1",
+        "SELECT x FROM fields VERSION AS OF 1",
+        "SELECT * FROM fields PIVOT (count(x) FOR x IN (1))",
+        "DELETE FROM fields USING fields f WHERE true",
+        "INSERT INTO fields REPLACE WHERE x = 1 SELECT 1, named_struct('x', 1)",
+        "SET spark.sql.session.timeZone = 'Asia/Tokyo'",
+        "SET spark.sql.ansi.enabled = false",
+    ],
+)
+def test_what_the_translation_would_leave_out_is_refused(engine: EngineDriver, statement: str) -> None:
+    engine.run("CREATE OR REPLACE TABLE fields AS SELECT 1 AS x, named_struct('x', 2) AS s")
+    assert engine.fails(statement).startswith(("[UNSUPPORTED_FEATURE]", "[PARSE_SYNTAX_ERROR]"))
+    assert engine.rows("SELECT * FROM fields") == [(1, {"x": 2})]
+
+
+def test_a_doubled_column_is_refused(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE doubled (a INT)")
+    for statement in ("INSERT INTO doubled (a, A) VALUES (1, 2)", "UPDATE doubled SET a = 1, a = 2"):
+        assert engine.fails(statement).startswith("[COLUMN_ALREADY_EXISTS]")
+
+
+@pytest.mark.parametrize(
+    "values", ["1.7, 'x', DATE '2024-01-01'", "'12', 'x', DATE '2024-01-01'", "1, 1.5D, now()", "1, 'x', '2024-01-01'"]
+)
+def test_a_value_that_would_be_cast_in_another_way_is_refused(engine: EngineDriver, values: str) -> None:
+    engine.run("CREATE OR REPLACE TABLE strict (n INT, s STRING, d DATE)")
+    said = engine.fails(f"INSERT INTO strict VALUES ({values})")
+    assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
+
+
+def test_an_overwrite_replaces_the_partition_of_null(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE nulls AS SELECT * FROM VALUES (1, 'x'), (2, NULL) AS v(a, b)",
+        "INSERT OVERWRITE nulls PARTITION (b = NULL) SELECT 3",
+    )
+    assert engine.rows("SELECT * FROM nulls ORDER BY a") == [(1, "x"), (3, None)]
+
+
+def test_a_column_keeps_the_srid_that_it_got_when_the_process_is_killed(
+    apart: EngineDriver, runner: asyncio.Runner
+) -> None:
+    apart.run("CREATE TABLE late (id INT NOT NULL, g GEOMETRY) PARTITIONED BY (id)")
+    apart.run("INSERT INTO late VALUES (1, ST_SetSRID(ST_Point(1, 2), 4326))")
+    (found,) = processes_of(apart.root)
+    found.kill()
+    found.wait(60)
+    apart.close()
+    following = EngineDriver("next", apart.database, runner)
+    following.wait(following.engine.start())
+    assert following.rows("SELECT g, ST_SRID(g) FROM late") == [(WGS84_POINT, 4326)]
+    assert following.fails("INSERT INTO late VALUES (NULL, NULL)").startswith("[NOT_NULL_CONSTRAINT_VIOLATION")
+    following.close()
+
+
+def test_schemas_that_are_created_at_the_same_time_are_there_once(engine: EngineDriver) -> None:
+    async def many() -> None:
+        await asyncio.gather(*[engine.execution("CREATE SCHEMA IF NOT EXISTS at_once") for _ in range(8)])
+
+    engine.wait(many())
+    assert ("at_once",) in engine.rows("SHOW SCHEMAS")
+
+
+def test_what_was_committed_is_never_reported_as_cancelled(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE acknowledged (n INT)")
+
+    async def insert(number: int) -> bool:
+        running = asyncio.ensure_future(engine.execution(f"INSERT INTO acknowledged VALUES ({number})"))
+        await asyncio.sleep(number / 1000)
+        running.cancel()
+        try:
+            await running
+        except asyncio.CancelledError:
+            return False
+        return True
+
+    async def many() -> list[int]:
+        return [number for number in range(60) if await insert(number)]
+
+    written = engine.wait(many())
+    assert engine.rows("SELECT n FROM acknowledged ORDER BY n") == [(number,) for number in written]
+
+
+def test_a_long_statement_is_cancelled_while_it_is_read_and_no_other_ends(
+    engine: EngineDriver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(process, "_CANCEL_SECONDS", 3.0)
+    engine.run("CREATE OR REPLACE TABLE long (n INT)")
+    values = ", ".join(f"({number})" for number in range(100_000))
+
+    async def cancel() -> None:
+        running = asyncio.ensure_future(engine.execution(f"INSERT INTO long VALUES {values}"))
+        await engine.execution("SELECT 1")
+        running.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await running
+
+    engine.wait(cancel())
+    assert engine.rows("SELECT count(*) FROM long") == [(0,)]
 
 
 def test_merge(engine: EngineDriver) -> None:
@@ -513,8 +643,8 @@ def test_temporary_views_and_settings_belong_to_the_session(engine: EngineDriver
     engine.run("USE spark_catalog.default", "INSERT INTO base VALUES (2)")
     assert engine.rows("SELECT count(*) FROM mine") == [(2,)]
     assert other.fails("SELECT * FROM mine").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
-    assert engine.rows("SET spark.sql.x = 5") == [("spark.sql.x", "5")]
-    assert other.rows("SET spark.sql.x") == [("spark.sql.x", "<undefined>")]
+    assert engine.rows("SET my.option = 5") == [("my.option", "5")]
+    assert other.rows("SET my.option") == [("my.option", "<undefined>")]
     engine.run("DROP VIEW mine")
     assert engine.fails("SELECT * FROM mine").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
 
@@ -524,8 +654,8 @@ def test_a_cancel_interrupts_one_statement_and_no_other(engine: EngineDriver) ->
 
     async def cancel() -> None:
         long = asyncio.ensure_future(engine.execution(ENDLESS))
-        change = asyncio.ensure_future(engine.execution(f"UPDATE kept SET a = ({ENDLESS})"))
-        waiting = asyncio.ensure_future(engine.execution(f"UPDATE kept SET a = 2 + ({ENDLESS})"))
+        change = asyncio.ensure_future(engine.execution(f"UPDATE kept SET a = CAST(({ENDLESS}) AS INT)"))
+        waiting = asyncio.ensure_future(engine.execution(f"UPDATE kept SET a = CAST(2 + ({ENDLESS}) AS INT)"))
         beside = engine.new_id()
         await engine.execution("SELECT 5 AS five", execution_id=beside)
         for statement in (long, waiting, change):
@@ -556,6 +686,72 @@ def test_a_statement_that_cannot_be_interrupted_ends_the_process(
             await apart.execution(ENDLESS)
 
     apart.wait(cancel())
+
+
+def test_a_process_that_does_not_answer_is_ended_and_the_next_session_has_its_tables(
+    apart: EngineDriver, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart.run("CREATE TABLE kept AS SELECT 1 AS a")
+    apart.close()
+    monkeypatch.setattr(process, "_PING_SECONDS", 0.05)
+    monkeypatch.setattr(process, "_SILENCE_SECONDS", 3.0)
+    stuck = EngineDriver("stuck", apart.database, runner)
+    stuck.wait(stuck.engine.start())
+    (found,) = processes_of(apart.root)
+    found.suspend()
+    with pytest.raises(EngineDiedError, match="has ended"):
+        stuck.execute("SELECT 1")
+    following = EngineDriver("following", apart.database, runner)
+    following.wait(following.engine.start())
+    assert following.rows("SELECT * FROM kept") == [(1,)]
+    following.close()
+
+
+def test_a_statement_that_needs_more_memory_than_there_may_be_fails_alone(
+    apart: EngineDriver, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    apart.close()
+    monkeypatch.setattr(process, "_MEMORY", 256 * 1024 * 1024)
+    small = EngineDriver("small", apart.database, runner)
+    small.wait(small.engine.start())
+    small.execute("SELECT 5 AS kept", execution_id="kept")
+    assert small.fails("SELECT repeat('x', 5000000) AS a FROM range(2000)").startswith("[OUT_OF_MEMORY]")
+    assert pyarrow.ipc.open_stream(small.retrieve("kept", compression="none").data).read_all().to_pylist() == [
+        {"kept": 5}
+    ]
+    small.close()
+
+
+def test_results_are_in_no_file_with_a_name(engine: EngineDriver) -> None:
+    assert engine.table("SELECT id FROM range(5000)", max_rows=None).num_rows == 5000
+    assert list((engine.root / ".wherobots-local" / "sql" / "results").iterdir()) == []
+
+
+HANGS = """
+import re, sys, threading, time
+from multiprocessing.connection import Connection
+from wherobots_local.sql.database import __main__ as process
+process._ALIVE_SECONDS, process._SILENCE_SECONDS = 0.1, 1.0
+def hang():
+    time.sleep(0.3)
+    re.fullmatch("(a+)+b", "a" * 60)
+threading.Thread(target=hang, daemon=True).start()
+process.Serving(Connection(int(sys.argv[1])), None).serve()
+"""
+
+
+@pytest.mark.parametrize("server_lives", [True, False])
+def test_a_process_with_a_thread_that_lets_no_other_work_ends_itself(server_lives: bool) -> None:
+    ours, its = socket.socketpair()
+    with ours, its:
+        hanging = subprocess.Popen(
+            [sys.executable, "-c", HANGS, str(its.fileno())], pass_fds=[its.fileno()], stderr=subprocess.DEVNULL
+        )
+        if not server_lives:
+            its.close()
+            ours.recv(100)
+            ours.close()
+        assert hanging.wait(60) in (0, 1)
 
 
 def test_a_cancel_that_comes_twice_ends_the_statement_once(engine: EngineDriver) -> None:
@@ -643,8 +839,6 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
     (bucket / "in.csv").write_text("id,name\n1,Ada\n2,Grace\n")
     engine.execute("SELECT 1 AS Id, ST_Point(1, 2) AS g", store=StoreTarget("parquet", False, "s3://bucket/folder"))
     assert engine.rows("SELECT * FROM csv.`s3://bucket/in.csv` WHERE _c0 <> 'id'") == [("1", "Ada"), ("2", "Grace")]
-    (bucket / "lines.csv").write_text('a,"x\ny",b\n1,2,3\n')
-    assert engine.rows("SELECT _c1 FROM csv.`s3://bucket/lines.csv`") == [("x\ny",), ("2",)]
     (bucket / "in.json").write_text('{"b": 1, "a": "2024-01-02"}\n{"b": 2.5}\n')
     assert engine.table("SELECT * FROM json.`s3://bucket/in.json`").to_pylist() == [
         {"a": "2024-01-02", "b": 1.0},
@@ -652,12 +846,46 @@ def test_files_of_the_storage_are_read(engine: EngineDriver, tmp_path: Path) -> 
     ]
     # A GeoParquet file that does not name its reference system has that of WGS 84.
     assert engine.rows("SELECT `Id`, g FROM geoparquet.`s3://bucket/folder`") == [(1, WGS84_POINT)]
-    engine.run("CREATE OR REPLACE VIEW over_file AS SELECT count(*) AS n FROM csv.`s3://bucket/in.csv`")
-    assert engine.rows("SELECT * FROM over_file") == [(3,)]
+    # A view would keep the list of its files.
+    for kind in ("VIEW", "TEMPORARY VIEW"):
+        assert "a view over files" in engine.fails(f"CREATE {kind} over_file AS SELECT * FROM csv.`s3://bucket/in.csv`")
     assert engine.fails("SELECT * FROM csv.`s3://bucket/gone.csv`").startswith("[PATH_NOT_FOUND]")
     (tmp_path / "secret.csv").write_text("a\n1\n")
     (bucket / "link.csv").symlink_to(tmp_path / "secret.csv")
     assert "outside the server's root" in engine.fails("SELECT * FROM csv.`s3://bucket/link.csv`")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "rows"),
+    [
+        ("empty.csv", 'a,,"c,d"\n,,\n', [("a", None, "c,d"), (None, None, None)]),
+        ("space.csv", " a , b\r\nc,d \r\n", [(" a ", " b"), ("c", "d ")]),
+        ("blank.csv", "a,b\n\nc,d\n", None),
+        ("width.csv", "a,b\n1,2,3\n4\n", None),
+        ("lines.csv", 'a,"x\ny",b\n1,2,3\n', None),
+        ("late.json", '{"a": 1}\n\n{"a": 2, "z": true}\n', [(1, None), (2, True)]),
+        (
+            "nested.json",
+            '{"s": {"z": 1, "a": "2024-01-02"}, "t": "2024-01-02 10:00:00"}\n',
+            [({"a": "2024-01-02", "z": 1}, "2024-01-02 10:00:00")],
+        ),
+        ("mixed.json", '{"a": {"b": 1}}\n{"a": "x"}\n', None),
+        ("list.json", '[{"a": 1}]\n', None),
+        ("day=1/part.csv", "a,b\n", None),
+        ("day=1/part.json", '{"a": 1}\n', None),
+    ],
+)
+def test_a_file_is_read_as_spark_reads_it_or_refused(
+    engine: EngineDriver, name: str, content: str, rows: list[tuple[Any, ...]] | None
+) -> None:
+    file = engine.root / "bucket" / "read" / name
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_bytes(content.encode())
+    kind = name.rpartition(".")[2]
+    if rows is None:
+        assert engine.fails(f"SELECT * FROM {kind}.`s3://bucket/read/{name}`").startswith("[UNSUPPORTED_FEATURE]")
+    else:
+        assert engine.rows(f"SELECT * FROM {kind}.`s3://bucket/read/{name}`") == rows
 
 
 @pytest.mark.parametrize(
@@ -708,9 +936,9 @@ def test_tables_and_views_are_not_taken_for_each_other(engine: EngineDriver) -> 
     engine.run(
         "CREATE OR REPLACE TABLE kind_t AS SELECT 1 AS a",
         "CREATE OR REPLACE VIEW kind_v AS SELECT 1 AS a",
-        "DROP VIEW kind_t",
-        "DROP TABLE kind_v",
     )
+    assert engine.fails("DROP VIEW kind_t").startswith("[EXPECT_VIEW_NOT_TABLE]")
+    assert engine.fails("DROP TABLE IF EXISTS kind_v").startswith("[EXPECT_TABLE_NOT_VIEW]")
     assert engine.rows("SELECT * FROM kind_t") == engine.rows("SELECT * FROM kind_v") == [(1,)]
     assert engine.fails("INSERT INTO kind_v VALUES (1)").startswith("[EXPECT_TABLE_NOT_VIEW]")
     assert engine.fails("CREATE TABLE kind_t AS SELECT 1 AS a").startswith("[TABLE_OR_VIEW_ALREADY_EXISTS]")

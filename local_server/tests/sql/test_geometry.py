@@ -11,21 +11,22 @@ import duckdb
 import pytest
 
 from local_server.tests.sql.geometry_answers import FUNCTIONS, QUERIES, SEDONA, Answer, Query
+from wherobots_local.sql.database.execution import run
 from wherobots_local.sql.database.results import Rows
-from wherobots_local.sql.database.session import Session, Statement
+from wherobots_local.sql.database.statement import Session, Statement
 from wherobots_local.sql.dialect.errors import StatementError
-from wherobots_local.sql.dialect.functions import OWN
+from wherobots_local.sql.dialect.functions import NAMES
 from wherobots_local.sql.dialect.macros import SCRIPTS
 
 NUMBER = re.compile(r"-?\d+(?:\.\d+)?")
 # The three that 1.8.1 gave another name are known by both.
 OF_SEDONA = SEDONA | {"st_envelope_aggr", "st_intersection_aggr", "st_union_aggr"}
-ANSWERED = OWN & OF_SEDONA
-MISSING = OF_SEDONA - OWN
+ANSWERED = NAMES & OF_SEDONA
+MISSING = OF_SEDONA - NAMES
 
 
 def rows_of(session: Session, statement: str) -> list[tuple[object, ...]]:
-    found = Statement(session, session.warehouse.cursor()).run(statement, None, None)
+    found = run(Statement(session, session.warehouse.cursor()), statement, None, None)
     assert isinstance(found, Rows)
     columns = [column.to_pylist() for column in found.table.columns]
     return list(zip(*columns, strict=True))
@@ -68,7 +69,7 @@ def test_each_answer_is_that_of_its_function() -> None:
 
 
 def test_each_name_of_a_function_of_geometries_is_one_of_sedona() -> None:
-    assert {name for name in OWN if name.startswith("st_")} <= OF_SEDONA
+    assert {name for name in NAMES if name.startswith("st_")} <= OF_SEDONA
 
 
 @pytest.mark.parametrize("name", sorted(MISSING))

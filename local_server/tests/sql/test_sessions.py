@@ -109,21 +109,9 @@ def test_a_session_takes_its_time(sql: SqlClient, control: ControlClient, monkey
     assert [step for step in seen if step[0] == session_id] == [(session_id, step) for step in steps]
 
 
-def test_a_session_may_be_null_and_ready_without_an_address(sql: SqlClient, control: ControlClient) -> None:
-    control.behaviour(sql_null_seconds=3600)
-    session_id = sql.ask()
-    assert sql.shown(session_id) is None
-    control.behaviour(sql_null_seconds=0, sql_url_delay_seconds=3600)
-    assert sql.wait_for_session(session_id)["appMeta"]["url"] == ""
-    control.behaviour(sql_url_delay_seconds=0)
-    assert sql.shown(session_id)["appMeta"]["url"].endswith("/ws")
-
-
-def test_an_unknown_session(sql: SqlClient, control: ControlClient) -> None:
+def test_an_unknown_session(sql: SqlClient) -> None:
     assert sql.request("GET", "/sql/session/nosuchsession").status_code == 404
     assert sql.request("DELETE", "/sql/session/nosuchsession").status_code == 404
-    control.behaviour(sql_unknown_session=200)
-    assert sql.shown("nosuchsession") is None
 
 
 def test_a_session_is_deleted_once(sql: SqlClient, control: ControlClient) -> None:
@@ -154,42 +142,30 @@ def test_a_session_beyond_the_quota_is_another_one(sql: SqlClient, control: Cont
     assert "X-Wherobots-Sql-Session-Fallback" not in sql.asked().headers
 
 
-@pytest.mark.parametrize("status", [403, 409, 429])
-def test_a_session_beyond_the_quota_is_refused(status: int, sql: SqlClient, control: ControlClient) -> None:
-    control.behaviour(sql_max_sessions=1, sql_quota=status)
-    first = sql.ask()
-    answer = sql.asked(force_new=True)
-    (error,) = answer.json()["errors"]
-    assert (answer.status_code, error["code"]) == (status, "INSUFFICIENT_QUOTA_ERROR")
-    assert "quota of 1" in error["details"]
-    control.end_sql_session(first)
-    assert sql.ask(force_new=True) != first
-
-
 def test_a_session_without_clients_ends(sql: SqlClient) -> None:
     session_id = sql.ask(shutdownAfterInactiveSeconds=1)
     assert sql.wait_for_session(session_id, "DESTROYED")["message"] == "the session was inactive"
 
 
-def test_the_default_of_the_inactive_seconds(sql: SqlClient, control: ControlClient) -> None:
-    control.behaviour(sql_inactive_seconds=0.3)
-    sql.wait_for_session(sql.ask(), "DESTROYED")
-
-
-@pytest.mark.parametrize(("of", "ends"), [("clients", False), ("statements", True), ("nothing", False)])
-def test_what_the_limits_of_a_session_are_about(of: str, ends: bool) -> None:
-    # The limits are looked at instead of waited for.
+@pytest.mark.parametrize(
+    ("limits", "seconds"),
+    [
+        ({}, 900),
+        ({"idleTimeoutMinutes": 1}, 60),
+        ({"idleTimeoutMinutes": 1, "shutdownAfterInactiveSeconds": 5}, 5),
+        ({"idleTimeoutMinutes": 60}, 900),
+    ],
+)
+def test_the_limits_of_a_session(limits: dict[str, int], seconds: float) -> None:
+    # They are looked at instead of waited for.
     session = LocalSqlSession(
-        SqlSessionPayload.model_validate({"idleTimeoutMinutes": 1, "shutdownAfterInactiveSeconds": 5}),
+        SqlSessionPayload.model_validate(limits),
         "region",
         lambda _: None,  # type: ignore[arg-type, return-value]
-        lambda: behaviour(sql_idle_timeout_of=of),
+        behaviour,
         stored=None,  # type: ignore[arg-type]
     )
-    assert (5, False) in session._limits()
-    session._listeners.add(object())  # type: ignore[arg-type]
-    assert (5, True) in session._limits()
-    assert ((60, False) in session._limits()) is ends
+    assert session.unused_seconds == seconds
 
 
 def test_tests_let_a_session_say_something_else(sql: SqlClient, control: ControlClient) -> None:

@@ -21,9 +21,6 @@ _ERROR_CLASSES = {
     504: ("GATEWAY_TIMEOUT_ERROR", "Gateway Timeout"),
 }
 
-INSUFFICIENT_QUOTA = ("INSUFFICIENT_QUOTA_ERROR", "Insufficient Quota")
-"""Code and message of a refusal by a quota, regardless of the status."""
-
 
 @dataclass(frozen=True)
 class Problem:
@@ -36,16 +33,10 @@ class Problem:
 class ApiError(Exception):
     """A request that is refused with an error body."""
 
-    def __init__(
-        self,
-        status: int,
-        problems: Sequence[Problem] | str,
-        suggestion: str = DEFAULT_SUGGESTION,
-        error_class: tuple[str, str] | None = None,
-    ) -> None:
+    def __init__(self, status: int, problems: Sequence[Problem] | str, suggestion: str = DEFAULT_SUGGESTION) -> None:
         self.status = status
         default = ("BAD_REQUEST_ERROR", "Bad Request") if status < 500 else ("INTERNAL_SERVER_ERROR", "Internal Error")
-        self.error_class = error_class or _ERROR_CLASSES.get(status, default)
+        self.error_class = _ERROR_CLASSES.get(status, default)
         self.problems = (Problem(problems),) if isinstance(problems, str) else tuple(problems)
         self.suggestion = suggestion
         super().__init__("; ".join(problem.details for problem in self.problems))

@@ -108,7 +108,7 @@ class Runner:
     async def _carry_out(self, run: LocalRun) -> None:
         started = int(time.time())
         try:
-            outcome = await self._outcome_in_time(run)
+            outcome = await self._outcome(run)
         except asyncio.CancelledError:
             outcome = RunEnd(CANCELLED, self._reason or "The run was cancelled")
         except Exception as error:
@@ -119,35 +119,17 @@ class Runner:
         if outcome.event_code is not None:
             meta = {"start_timestamp": started, "end_timestamp": int(time.time())}
             run.add_event(outcome.event_code, outcome.message, meta)
-        await self._end(run, outcome)
+        self._end(run, outcome)
 
-    async def _end(self, run: LocalRun, outcome: RunEnd) -> None:
-        lingers = self._behaviour().destroy_seconds if run.cancel_requested and not self._reason else 0.0
-        run.set_app("DESTROYING" if lingers else outcome.app_status, outcome.message)
+    def _end(self, run: LocalRun, outcome: RunEnd) -> None:
+        run.set_app(outcome.app_status, outcome.message)
         run.set_status(outcome.status)
-        if lingers:
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.sleep(lingers)
-            run.set_app(outcome.app_status)
 
     async def _end_synthetic(self, run: LocalRun, delay: float) -> None:
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.sleep(delay)
         if not run.ended:
-            await self._end(run, RunEnd(CANCELLED, "The run was cancelled"))
-
-    async def _outcome_in_time(self, run: LocalRun) -> RunEnd:
-        """With the switch ``timeout_counts_pending``, ``timeoutSeconds`` also ends a run that has not started."""
-        if not self._behaviour().timeout_counts_pending:
-            return await self._outcome(run)
-        timeout = run.request.timeout_seconds
-        try:
-            async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)) as whole:
-                return await self._outcome(run)
-        except TimeoutError:
-            if not whole.expired():
-                raise
-            return self._timed_out(timeout)
+            self._end(run, RunEnd(CANCELLED, "The run was cancelled"))
 
     async def _outcome(self, run: LocalRun) -> RunEnd:
         await self._wait_to_start(run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -27,6 +28,8 @@ class Emptying:
         """Remove everything, and return what could not be removed, with the reasons. Links are removed, but not their
         targets. Files next to the buckets stay."""
         moved_to = self._kept / f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%S.%fZ}" if self._moves else None
+        if _is_in_use(self._tables / "warehouse.duckdb"):
+            return [f"{self._tables}: another local server has the tables open"]
         problems = []
         buckets = (place for place in self._root.glob("*") if is_bucket(place.name))
         for place in (*buckets, self._tables):
@@ -48,6 +51,18 @@ class Emptying:
             with contextlib.suppress(OSError):
                 if folder.stat().st_mtime < before:
                     shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_in_use(database: Path) -> bool:
+    """Whether a process has a database open: DuckDB locks its file."""
+    try:
+        with database.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
 
 
 def _remove(place: Path, moved_to: Path | None) -> None:

@@ -33,7 +33,7 @@ from wherobots_local.control.requests import (
 from wherobots_local.http.bodies import decoded, read_body
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.responses import JsonResponse, error_response, origin_of
-from wherobots_local.runs.run import LocalRun, utc_now
+from wherobots_local.runs.run import LocalRun
 from wherobots_local.service import LocalService
 from wherobots_local.sql.session import LocalSqlSession
 from wherobots_local.sql.synthetic import SyntheticAnswer
@@ -140,7 +140,7 @@ def _list_runs(call: ControlCall) -> dict[str, Any]:
 
 def _create_run(call: ControlCall) -> dict[str, Any]:
     region = call.request.query_params.get("region")
-    return call.service.view(call.service.create(parse_create_request(call.json), region, synthetic=True))
+    return run_view(call.service.create(parse_create_request(call.json), region, synthetic=True))
 
 
 def _patch_run(call: ControlCall) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def _patch_run(call: ControlCall) -> dict[str, Any]:
     if not run.synthetic and not patch.suits_a_process:
         raise ApiError(409, f"the run {run.id} has a process; only a synthetic run can be changed")
     apply_run_patch(run, patch)
-    return call.service.view(run)
+    return run_view(run)
 
 
 def _cancel_run(call: ControlCall) -> dict[str, Any]:
@@ -178,12 +178,12 @@ async def _reset(call: ControlCall) -> dict[str, Any]:
 def _list_sessions(call: ControlCall) -> dict[str, Any]:
     # The status page requests this again and again, and the executions of all sessions may be many megabytes.
     view = session_view if "brief" in call.request.query_params else controlled_session_view
-    origin, now = origin_of(call.request.scope), utc_now()
-    return {"sessions": [view(session, origin, now) for session in call.service.sql_sessions.all]}
+    origin = origin_of(call.request.scope)
+    return {"sessions": [view(session, origin) for session in call.service.sql_sessions.all]}
 
 
 def _session(call: ControlCall) -> dict[str, Any]:
-    return controlled_session_view(call.session, origin_of(call.request.scope), utc_now())
+    return controlled_session_view(call.session, origin_of(call.request.scope))
 
 
 def _patch_session(call: ControlCall) -> dict[str, Any]:

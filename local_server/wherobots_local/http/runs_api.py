@@ -15,20 +15,21 @@ from wherobots_local.http.operations import OperationTable, ReceivedCall
 from wherobots_local.http.responses import JsonResponse
 from wherobots_local.runs.run import LocalRun, utc_now
 from wherobots_local.views.account_view import costs_view, me_view, organization_view, quotas_view
+from wherobots_local.views.run_view import metrics_view, run_view
 
 
 def _create(call: ReceivedCall) -> Response:
     run = call.service.create(parse_create_request(call.json), call.request.query_params.get("region"))
     call.entry.run_id = run.id
     call.service.journal.took_effect(call.entry)
-    return JsonResponse(call.service.view(run), call.service.behaviour.create_status)
+    return JsonResponse(run_view(run), 201)
 
 
 def _cancel(call: ReceivedCall) -> dict[str, Any]:
     run = _run(call)
     if call.service.cancel(run):
         call.service.journal.took_effect(call.entry)
-    return call.service.view(run)
+    return run_view(run)
 
 
 def _logs(call: ReceivedCall) -> dict[str, Any]:
@@ -41,17 +42,16 @@ def _run(call: ReceivedCall) -> LocalRun:
 
 def _costs(call: ReceivedCall) -> dict[str, Any]:
     wanted = validated(CostsRequest, call.json)
-    runs = ((run, call.service.knows_cost(run)) for run in call.service.registry.runs)
-    return costs_view(wanted.kube_app_ids, runs, utc_now())
+    return costs_view(wanted.kube_app_ids, call.service.registry.runs, utc_now())
 
 
 OPERATIONS: OperationTable = (
     ("GET", "/runs", "listJobRuns", lambda call: call.service.list_page(call.query(ListQuery))),
     ("POST", "/runs", "createJobRun", _create),
-    ("GET", "/runs/{run_id}", "getJobRun", lambda call: call.service.view(_run(call))),
+    ("GET", "/runs/{run_id}", "getJobRun", lambda call: run_view(_run(call))),
     ("POST", "/runs/{run_id}/cancel", "cancelJobRun", _cancel),
     ("GET", "/runs/{run_id}/logs", "getJobRunLogs", _logs),
-    ("GET", "/runs/{run_id}/metrics", "getJobRunMetrics", lambda call: call.service.metrics(_run(call))),
+    ("GET", "/runs/{run_id}/metrics", "getJobRunMetrics", lambda call: metrics_view(_run(call))),
     ("GET", "/organization", "getMyOrganization", lambda call: organization_view(sources(call.service.root))),
     ("GET", "/organization/quota/organization", "listQuotas", lambda _: quotas_view()),
     ("GET", "/users/me", "getMe", lambda _: me_view()),

@@ -17,8 +17,6 @@ _log = logging.getLogger(__name__)
 # Otherwise uvicorn and websockets log requests with their query and their headers: the key would be in the log.
 _log.setLevel(logging.WARNING)
 
-_CLEAN_KEY = "wherobots_local.closed_by_client"
-
 
 class SocketProtocol(WebSocketsSansIOProtocol):
     """This base class uses no deprecated part of the package ``websockets``."""
@@ -33,7 +31,6 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
         async def with_connection(scope: Any, receive: Any, send: Any) -> None:
             scope[SCOPE_KEY] = connection
-            scope[_CLEAN_KEY] = self._closed_by_client
             await application(scope, receive, send)
 
         self.app = with_connection
@@ -57,12 +54,3 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.handshake_complete = self.close_sent = True
         self.transport.write(b"".join(self.conn.data_to_send()))
         self.transport.close()
-
-    def _closed_by_client(self) -> bool:
-        return self.conn.close_rcvd is not None
-
-
-def closed_by_client(scope: Any) -> bool:
-    """Return whether the client sent a closing frame. Otherwise the connection was lost."""
-    closed: bool = scope[_CLEAN_KEY]()
-    return closed

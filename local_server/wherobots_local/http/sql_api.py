@@ -10,7 +10,6 @@ from wherobots_local.api.sql_requests import SqlSessionPayload, SqlSessionQuery,
 from wherobots_local.api.validation import validated
 from wherobots_local.http.operations import OperationTable, ReceivedCall
 from wherobots_local.http.responses import JsonResponse, origin_of
-from wherobots_local.runs.run import utc_now
 from wherobots_local.sql.view import session_view
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
@@ -28,15 +27,9 @@ def _create(call: ReceivedCall) -> Response:
     return JsonResponse(None, 303, headers)
 
 
-def _get(call: ReceivedCall) -> dict[str, Any] | None:
-    behaviour, now = call.service.behaviour, utc_now()
-    session_id = call.request.path_params["session_id"]
-    session = call.service.sql_sessions.find(session_id)
-    if session is None and behaviour.sql_unknown_session == 404:
-        session = call.service.sql_sessions.get(session_id)
-    if session is None or (now - session.created_at).total_seconds() < behaviour.sql_null_seconds:
-        return None
-    return session_view(session, origin_of(call.request.scope), now, behaviour.sql_url_delay_seconds)
+def _get(call: ReceivedCall) -> dict[str, Any]:
+    session = call.service.sql_sessions.get(call.request.path_params["session_id"])
+    return session_view(session, origin_of(call.request.scope))
 
 
 def _delete(call: ReceivedCall) -> None:
@@ -47,9 +40,9 @@ def _delete(call: ReceivedCall) -> None:
 
 def _list(call: ReceivedCall) -> list[dict[str, Any]]:
     region = call.query(SqlSessionsQuery).region
-    origin, now, delay = origin_of(call.request.scope), utc_now(), call.service.behaviour.sql_url_delay_seconds
+    origin = origin_of(call.request.scope)
     return [
-        session_view(session, origin, now, delay)
+        session_view(session, origin)
         for session in call.service.sql_sessions.all
         if not session.has_ended and region in (None, session.region)
     ]

@@ -28,7 +28,6 @@ from wherobots_local.http.fault_actions import disturb_upgrade
 from wherobots_local.http.gate import require_key
 from wherobots_local.http.protocol import connection_of
 from wherobots_local.http.responses import error_response, origin_of
-from wherobots_local.http.socket_protocol import closed_by_client
 from wherobots_local.service import LocalService
 from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
@@ -36,6 +35,7 @@ from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
 _MOST_WAITING = 1000
 """A client that is this many messages behind gets no progress."""
 
+_MOST_UNREAD = 32
 _LONGEST_REASON = 100
 """A closing frame has room for 123 bytes."""
 
@@ -77,14 +77,14 @@ class _SqlSocketEndpoint:
         await SqlConnection(service, session, scope, send).serve(receive)
 
     def _session(self, socket: WebSocket) -> LocalSqlSession:
-        behaviour, wanted = self._service.behaviour, socket.path_params
+        wanted = socket.path_params
         if wanted["organization_id"] != ORGANIZATION_ID or wanted["version"] != SOCKET_VERSION:
             raise ApiError(404, f"the path {socket.url.path} does not exist")
         session = self._service.sql_sessions.get(wanted["session_id"])
         if session.has_ended:
-            raise ApiError(behaviour.sql_ended_status, f"the SQL session {session.id} has ended")
+            raise ApiError(404, f"the SQL session {session.id} has ended")
         if not session.is_ready:
-            raise ApiError(behaviour.sql_starting_status, f"the SQL session {session.id} is not ready yet")
+            raise ApiError(503, f"the SQL session {session.id} is not ready yet")
         return session
 
 
@@ -101,6 +101,7 @@ class SqlConnection:
         self._tasks: set[asyncio.Task[Any]] = set()
         self._late: set[asyncio.Task[Any]] = set()
         self._is_lost = self._has_ended = False
+        self._unread = 0
 
     async def serve(self, receive: Receive) -> None:
         self._session.connect(self)
@@ -113,11 +114,16 @@ class SqlConnection:
                     await self._receive(message)
         finally:
             self._has_ended = True
-            self._session.disconnect(self, clean=closed_by_client(self._scope))
+            self._session.disconnect(self)
             for task in self._tasks:
                 task.cancel()
 
     def post(self, frame: Frame, statement: str) -> None:
+        self._unread += frame.content.get("results") is not None
+        if self._unread > _MOST_UNREAD:
+            # The client reads nothing, and its results would fill the memory.
+            self._lose(reset=True)
+            return
         if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put_nowait((frame, statement))
 
@@ -195,7 +201,7 @@ class SqlConnection:
         self._handle(received, entry)
         if self._has_ended:
             # The message still takes effect, and its execution is an orphan.
-            self._session.disconnect(self, clean=False)
+            self._session.disconnect(self)
 
     async def _write(self) -> None:
         # uvicorn raises an OSError if the client has gone.
@@ -213,6 +219,7 @@ class SqlConnection:
             if fault is None or isinstance(fault, Slow):
                 await asyncio.sleep(0 if fault is None else fault.seconds)
                 await self._send(_encoded(first.content))
+                self._unread -= first.content.get("results") is not None
             elif fault.type == "reset":
                 self._lose(reset=True)
             elif fault.type == "truncate":

@@ -33,12 +33,11 @@ class StoreTarget:
 class Executed:
     """A statement that succeeded. ``has_columns`` is False for DDL and DML.
 
-    ``is_cut`` is whether rows beyond ``max_rows`` were dropped. ``result_uri`` is the address of the file, or of the
-    folder with a slash at the end; None without a store or without rows.
+    ``result_uri`` is the address of the file, or of the folder with a slash at the end; None without a store or without
+    rows.
     """
 
     has_columns: bool
-    is_cut: bool = False
     result_uri: str | None = None
     size: int | None = None
 

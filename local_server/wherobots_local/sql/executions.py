@@ -18,6 +18,8 @@ from wherobots_local.sql.frames import NOT_FOUND, Frame, error_frame, progress_f
 from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
+_KEPT = 16
+"""How many executions a client can ask about."""
 _REMEMBERED = 1000
 """How many executions tests can look up."""
 
@@ -88,8 +90,8 @@ class Execution:
 
 
 class Executions:
-    """The executions of one session. Belongs to one event loop. ``on_change`` is called at the start and end of an
-    execution, ``on_death`` with the reason when the engine has ended."""
+    """The executions of one session. Belongs to one event loop. ``on_death`` is called with the reason when the
+    engine has ended."""
 
     def __init__(
         self,
@@ -97,28 +99,21 @@ class Executions:
         rules: Callable[[], Behaviour],
         *,
         stored: StoredResults,
-        on_change: Callable[[], None],
         on_death: Callable[[str], None],
     ) -> None:
         self._engine = engine
         self._rules = rules
         self._stored = stored
-        self._on_change = on_change
         self._on_death = on_death
         self._known: OrderedDict[str, Execution] = OrderedDict()
         self._running: set[Execution] = set()
         self._history: list[Execution] = []
 
-    @property
-    def are_running(self) -> bool:
-        return bool(self._running)
-
     def execute(self, request: ExecuteMessage, listener: SqlListener) -> bool:
         """Start a statement. Returns False if its id has been used and cannot be used again."""
-        rule = self._rules().sql_used_execution_id
-        if rule != "executed" and any(known.id == request.execution_id for known in self._history):
-            if rule == "refused":
-                listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
+        is_used = any(known.id == request.execution_id for known in self._history)
+        if is_used and self._rules().sql_used_execution_id == "refused":
+            listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
             return False
         replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
@@ -128,11 +123,10 @@ class Executions:
         self._history.append(execution)
         del self._history[:-_REMEMBERED]
         self._running.add(execution)
-        while len(self._known) > self._rules().sql_executions_kept:
+        while len(self._known) > _KEPT:
             self.evict(next(iter(self._known)))
         execution.send(state_frame(execution.id, execution.state))
         execution.task = asyncio.get_running_loop().create_task(self._run(execution))
-        self._on_change()
         return True
 
     async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
@@ -175,16 +169,13 @@ class Executions:
             listener.post(error_frame(execution_id, text), "")
         return False
 
-    def detach(self, listener: SqlListener, *, clean: bool) -> None:
-        """Handle the end of a connection: its client closed it (``clean``), or it was lost."""
-        rules = self._rules()
+    def detach(self, listener: SqlListener) -> None:
+        """Handle the end of a connection. Its statements are cancelled if nobody takes them over."""
+        grace = self._rules().sql_orphan_grace_seconds
         for execution in [known for known in self._running if known.listener is listener]:
             execution.listener = None
-            if clean and rules.sql_clean_close == "cancel":
-                self._cancel(execution)
-            elif not (clean and rules.sql_clean_close == "continue") and rules.sql_orphan_grace_seconds is not None:
-                later = asyncio.get_running_loop().call_later
-                execution.grace = later(rules.sql_orphan_grace_seconds, partial(self._cancel, execution))
+            if grace is not None:
+                execution.grace = asyncio.get_running_loop().call_later(grace, partial(self._cancel, execution))
         for execution in self._known.values():
             if execution.listener is listener:
                 execution.listener = None
@@ -220,7 +211,6 @@ class Executions:
             execution.executed = await self._engine.execute(
                 execution.key, request.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
             )
-            self._stored.keep(execution.executed)
             execution.state = SUCCEEDED
         except asyncio.CancelledError:
             execution.state = CANCELLED
@@ -241,14 +231,13 @@ class Executions:
         execution.send(state_frame(execution.id, execution.state, **stored))
         if execution.state == FAILED:
             execution.send(error_frame(execution.id, execution.message))
-        self._on_change()
 
     def _cancel(self, execution: Execution) -> bool:
         if execution.cancelling or execution.task is None:
             return False
         execution.cancelling = True
-        delay = self._rules().sql_cancel_delay_seconds
-        asyncio.get_running_loop().call_later(delay, execution.task.cancel)
+        # Not at once: a task that has not begun would never run, and not report its end.
+        asyncio.get_running_loop().call_soon(execution.task.cancel)
         return True
 
     def _let_go(self, execution: Execution) -> None:
@@ -260,22 +249,19 @@ class Executions:
             execution.send(progress_frame(execution.id, total, completed, active))
 
     async def _results(self, execution: Execution, form: ResultForm) -> dict[str, Any] | None:
-        executed, rules = execution.executed, self._rules()
+        executed = execution.executed
         if executed is None or execution.request.store is not None:
             return None
-        if not executed.has_columns and rules.sql_results_of_ddl == "null":
+        if not executed.has_columns and self._rules().sql_results_of_ddl == "null":
             return None
         serialized = await self._engine.retrieve(execution.key, form)
-        results: dict[str, Any] = {
+        return {
             "result_bytes": serialized.data,
             "format": form.format,
             "compression": form.compression,
             "geometry": form.geometry,
             "geo_columns": list(serialized.geo_columns),
         }
-        if executed.is_cut and rules.sql_cut_marked:
-            results["truncated"] = True
-        return results
 
     def _address(self, execution: Execution, listener: SqlListener) -> dict[str, Any]:
         """Return ``result_uri`` and ``size`` of a stored result."""

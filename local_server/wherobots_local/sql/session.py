@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from datetime import datetime
 from typing import Any
 
 from wherobots_local.api.sql_requests import SqlSessionPayload
@@ -23,9 +22,13 @@ READY = "READY"
 DESTROYED = "DESTROYED"
 INIT_FAILED = "INIT_FAILED"
 SOCKET_VERSION = "1.0.0"
+UNUSED = 1000
+"""The code that closes the connections of an inactive or deleted session."""
 
 _START_STEPS = ("PREPARING", "REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
 _ENDING = "DESTROYING"
+_DIED = 1011
+_INACTIVE_SECONDS = 900.0
 
 
 class LocalSqlSession:
@@ -44,7 +47,6 @@ class LocalSqlSession:
         self.payload = payload
         self.region = region
         self.created_at = self.updated_at = utc_now()
-        self.ready_at: datetime | None = None
         self.status = "PENDING"
         self.message: str | None = None
         self.events = [AppEvent("APP_START_CREATION", None)]
@@ -52,7 +54,7 @@ class LocalSqlSession:
         self._rules = rules
         self._engine = make_engine(self.id)
         self._listeners: set[SqlListener] = set()
-        self.executions = Executions(self._engine, rules, stored=stored, on_change=self._watch, on_death=self.die)
+        self.executions = Executions(self._engine, rules, stored=stored, on_death=self.die)
         self._deadline: asyncio.TimerHandle | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._starting: asyncio.Task[None] | None = None
@@ -87,7 +89,7 @@ class LocalSqlSession:
         return True
 
     def die(self, reason: str) -> None:
-        self.begin_to_end(DESTROYED, reason, code=self._rules().sql_death_code)
+        self.begin_to_end(DESTROYED, reason, code=_DIED)
 
     async def end(self, reason: str) -> None:
         self.begin_to_end(DESTROYED, reason, code=1001)
@@ -98,11 +100,10 @@ class LocalSqlSession:
         self._listeners.add(listener)
         self._watch()
 
-    def disconnect(self, listener: SqlListener, *, clean: bool) -> None:
-        """Handle the end of a connection: its client closed it (``clean``), or it was lost."""
+    def disconnect(self, listener: SqlListener) -> None:
         self._listeners.discard(listener)
         if not self.has_ended:
-            self.executions.detach(listener, clean=clean)
+            self.executions.detach(listener)
         self._watch()
 
     def drop_connections(self, code: int | None) -> int:
@@ -122,9 +123,8 @@ class LocalSqlSession:
         except Exception as error:
             is_foreseen = isinstance(error, EngineError | EngineDiedError)
             _log.warning("The SQL session %s cannot start: %s", self.id, error, exc_info=not is_foreseen)
-            self.begin_to_end(INIT_FAILED, str(error), code=self._rules().sql_death_code)
+            self.begin_to_end(INIT_FAILED, str(error), code=_DIED)
             return
-        self.ready_at = utc_now()
         self._progress(READY)
         self._watch()
 
@@ -147,25 +147,18 @@ class LocalSqlSession:
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
-        if not self.is_ready:
-            return
-        seconds = [limit for limit, is_used in self._limits() if not is_used]
-        if seconds:
-            self._deadline = asyncio.get_running_loop().call_later(min(seconds), self._end_unused)
+        if self.is_ready and not self._listeners:
+            self._deadline = asyncio.get_running_loop().call_later(self.unused_seconds, self._end_unused)
 
-    def _limits(self) -> list[tuple[float, bool]]:
-        """Return how long the session can be unused, and whether it is in use, for each kind of use."""
-        rules, payload = self._rules(), self.payload
-        inactive = payload.shutdown_after_inactive_seconds
-        limits = [(rules.sql_inactive_seconds if inactive is None else inactive, bool(self._listeners))]
-        if payload.idle_timeout_minutes is not None and rules.sql_idle_timeout_of != "nothing":
-            of_clients = rules.sql_idle_timeout_of == "clients"
-            in_use = bool(self._listeners) if of_clients else self.executions.are_running
-            limits.append((payload.idle_timeout_minutes * 60, in_use))
-        return limits
+    @property
+    def unused_seconds(self) -> float:
+        """How long the session can be without a client."""
+        inactive, idle_minutes = self.payload.shutdown_after_inactive_seconds, self.payload.idle_timeout_minutes
+        seconds = _INACTIVE_SECONDS if inactive is None else inactive
+        return seconds if idle_minutes is None else min(seconds, idle_minutes * 60)
 
     def _end_unused(self) -> None:
-        self.begin_to_end(DESTROYED, "the session was inactive", code=self._rules().sql_inactive_code)
+        self.begin_to_end(DESTROYED, "the session was inactive", code=UNUSED)
 
     def _progress(self, status: str, message: str | None = None) -> None:
         self.status = status

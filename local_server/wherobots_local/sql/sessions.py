@@ -7,12 +7,12 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from wherobots_local.api.errors import INSUFFICIENT_QUOTA, ApiError
+from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import checked_region
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.sql.engine import Engine
-from wherobots_local.sql.session import DESTROYED, LocalSqlSession
+from wherobots_local.sql.session import DESTROYED, UNUSED, LocalSqlSession
 from wherobots_local.sql.stored import StoredResults
 
 _log = logging.getLogger(__name__)
@@ -41,22 +41,17 @@ class SqlSessions:
         self._sessions: dict[str, LocalSqlSession] = {}
 
     def request(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
-        """Return a session to share, or start one. It is the status of ``sql_quota`` if there can be no more."""
+        """Return a session to share, or start one. If there can be no more, it is the newest other one."""
         region = checked_region(region)
         living = [session for session in self._sessions.values() if not session.has_ended]
         if payload.session_type == "multi" and not force_new:
             for session in reversed(living):
                 if (session.payload, session.region) == (payload, region):
                     return GrantedSession(session)
-        rules = self._rules()
-        most = rules.sql_max_sessions
+        most = self._rules().sql_max_sessions
         if most is not None and len(living) >= most:
-            if rules.sql_quota == "fallback" and living:
-                _log.warning("There are %d SQL sessions (sql_max_sessions): the newest one is shared", len(living))
-                return GrantedSession(living[-1], fallback="quota")
-            status = rules.sql_quota if isinstance(rules.sql_quota, int) else 429
-            details = f"a new SQL session would exceed the quota of {most}"
-            raise ApiError(status, details, "End a session.", INSUFFICIENT_QUOTA)
+            _log.warning("There are %d SQL sessions (sql_max_sessions): the newest one is shared", len(living))
+            return GrantedSession(living[-1], fallback="quota")
         session = LocalSqlSession(payload, region, self._make_engine, self._rules, stored=self._stored)
         self._sessions[session.id] = session
         self._forget_old_ones()
@@ -74,7 +69,7 @@ class SqlSessions:
 
     def delete(self, session: LocalSqlSession) -> bool:
         """Start the end of a session. Returns False if it had started before."""
-        return session.begin_to_end(DESTROYED, "the session was deleted", code=self._rules().sql_inactive_code)
+        return session.begin_to_end(DESTROYED, "the session was deleted", code=UNUSED)
 
     @property
     def all(self) -> list[LocalSqlSession]:

@@ -120,10 +120,9 @@ class SyntheticEngine:
         rows = max((len(values) for values in answer.columns.values()), default=0)
         if store is not None:
             return await asyncio.to_thread(self._store, store, answer, rows)
-        is_cut = max_rows is not None and rows > max_rows
         columns = {name: values[:max_rows] for name, values in answer.columns.items()}
         self._kept[execution_id] = SyntheticAnswer(columns, answer.geometry)
-        return Executed(has_columns=True, is_cut=is_cut)
+        return Executed(has_columns=True)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
         kept = self._kept.get(execution_id)

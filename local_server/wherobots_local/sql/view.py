@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Any
 
 from wherobots_local.api.vocabulary import USER_ID
@@ -11,11 +10,9 @@ from wherobots_local.sql.session import LocalSqlSession
 from wherobots_local.views.run_view import event_view, resolved_version
 
 
-def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay_seconds: float = 0) -> dict[str, Any]:
+def session_view(session: LocalSqlSession, origin: str) -> dict[str, Any]:
     shown = session.shown
-    ready_seconds = (now - (session.ready_at or now)).total_seconds()
-    has_url = session.is_ready and ready_seconds >= url_delay_seconds
-    url = f"{origin}{session.path}" if has_url else ""
+    url = f"{origin}{session.path}" if session.is_ready else ""
     return {
         "id": session.id,
         "createTime": timestamp(session.created_at),
@@ -36,6 +33,6 @@ def session_view(session: LocalSqlSession, origin: str, now: datetime, url_delay
     }
 
 
-def controlled_session_view(session: LocalSqlSession, origin: str, now: datetime) -> dict[str, Any]:
+def controlled_session_view(session: LocalSqlSession, origin: str) -> dict[str, Any]:
     more = {"connections": session.connections, "executions": session.executions.as_json()}
-    return {**session_view(session, origin, now), **more}
+    return {**session_view(session, origin), **more}

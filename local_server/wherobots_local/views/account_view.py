@@ -69,17 +69,15 @@ def quotas_view() -> dict[str, int]:
     }
 
 
-def costs_view(app_ids: Iterable[str], runs: Iterable[tuple[LocalRun, bool]], now: datetime) -> dict[str, Any]:
-    """``WorkloadCostsOutput``: costs are 0. Each run has a flag: whether its cost is known yet."""
-    by_app = {run.app_id: (run, is_known) for run, is_known in runs}
+def costs_view(app_ids: Iterable[str], runs: Iterable[LocalRun], now: datetime) -> dict[str, Any]:
+    """``WorkloadCostsOutput``: costs are 0."""
+    by_app = {run.app_id: run for run in runs}
     return {"costs": {app_id: _cost(app_id, by_app.get(app_id), now) for app_id in app_ids}}
 
 
-def _cost(app_id: str, found: tuple[LocalRun, bool] | None, now: datetime) -> dict[str, Any]:
-    if found is None:
+def _cost(app_id: str, run: LocalRun | None, now: datetime) -> dict[str, Any]:
+    if run is None:
         return {"kind": "unavailable", "kube_app_id": app_id, "reason": "not_found"}
-    run, is_known = found
-    settled = run.completed_at if is_known else None
     return {
         "kind": "available",
         "kube_app_id": app_id,
@@ -87,7 +85,7 @@ def _cost(app_id: str, found: tuple[LocalRun, bool] | None, now: datetime) -> di
         "cost": "0.00",
         "currency": "USD",
         "spatial_units": "0.00",
-        "status": "live" if run.completed_at is None else "final" if settled else "settling",
-        "settled_at": timestamp(settled) if settled else None,
+        "status": "final" if run.completed_at else "live",
+        "settled_at": timestamp(run.completed_at) if run.completed_at else None,
         "last_evaluated_at": timestamp(now),
     }

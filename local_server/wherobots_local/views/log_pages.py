@@ -45,10 +45,11 @@ def log_page(lines: Sequence[StoredLine], query: LogsQuery, behaviour: Behaviour
     page = _fitting(found[:size])
     following = found[len(page) :]
     if page and following and _is_exclusive(behaviour):
-        page, following = _cut_between_times(page, following, _visible(lines, start, behaviour, now), behaviour)
+        page, following = _cut_between_times(page, following, _visible(lines, start, behaviour, now))
     as_number = behaviour.log_cursor == "nanoseconds-int"
+    written = int if as_number else str
     body: dict[str, Any] = {
-        "items": [{"timestamp": _stamp(line, behaviour, as_number), "raw": line.raw} for line in page],
+        "items": [{"timestamp": written(line.timestamp), "raw": line.raw} for line in page],
         "current_page": int(cursor) if as_number else cursor,
     }
     if following or behaviour.log_next_page_when_caught_up == "end":
@@ -102,15 +103,6 @@ def _visible(lines: Sequence[StoredLine], start: int, behaviour: Behaviour, now:
             index = line.block.first + line.block.lines
 
 
-def _floored(timestamp: int, behaviour: Behaviour) -> int:
-    return timestamp - timestamp % behaviour.log_timestamp_resolution_ns
-
-
-def _stamp(line: StoredLine, behaviour: Behaviour, as_number: bool) -> str | int:
-    timestamp = _floored(line.timestamp, behaviour)
-    return timestamp if as_number else str(timestamp)
-
-
 def start_of_page(lines: Sequence[StoredLine], cursor: str, behaviour: Behaviour) -> int:
     """Return the index of the first line of a page."""
     if behaviour.log_cursor == "opaque":
@@ -122,7 +114,7 @@ def start_of_page(lines: Sequence[StoredLine], cursor: str, behaviour: Behaviour
     if behaviour.log_cursor == "offset":
         return position
     side = bisect.bisect_right if _is_exclusive(behaviour) and position else bisect.bisect_left
-    return side(lines, position, key=lambda line: _floored(line.timestamp, behaviour))
+    return side(lines, position, key=lambda line: line.timestamp)
 
 
 def _is_exclusive(behaviour: Behaviour) -> bool:
@@ -131,19 +123,19 @@ def _is_exclusive(behaviour: Behaviour) -> bool:
 
 
 def _cut_between_times(
-    page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine], behaviour: Behaviour
+    page: list[StoredLine], following: list[StoredLine], visible: Iterator[StoredLine]
 ) -> tuple[list[StoredLine], list[StoredLine]]:
     """Cut a page where the time changes, because an exclusive cursor would skip the other lines of the same time. This
     makes the page shorter; longer only if all its lines have one time."""
-    last = _floored(page[-1].timestamp, behaviour)
-    if _floored(following[0].timestamp, behaviour) != last:
+    last = page[-1].timestamp
+    if following[0].timestamp != last:
         return page, following
-    shorter = [line for line in page if _floored(line.timestamp, behaviour) != last]
+    shorter = [line for line in page if line.timestamp != last]
     if shorter:
         return shorter, page[len(shorter) :]
     same: list[StoredLine] = []
     for line in visible:
-        if _floored(line.timestamp, behaviour) != last:
+        if line.timestamp != last:
             following = [line]
             break
         same.append(line)
@@ -163,7 +155,7 @@ def _next_cursor(
     named = following if following and behaviour.log_boundary == "next" else page
     if not named:
         return int(cursor) if behaviour.log_cursor == "nanoseconds-int" else cursor
-    timestamp = _floored((named[0] if named is following else named[-1]).timestamp, behaviour)
+    timestamp = (named[0] if named is following else named[-1]).timestamp
     return timestamp if behaviour.log_cursor == "nanoseconds-int" else str(timestamp)
 
 

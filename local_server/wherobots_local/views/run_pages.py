@@ -1,9 +1,9 @@
-"""List Runs: pages of the matching runs, newest first by default, with opaque cursors."""
+"""List Runs: pages of the matching runs, newest first, with opaque cursors."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
@@ -19,31 +19,17 @@ _AFTER = ">"
 _BEFORE = "<"
 _UP_TO = "="
 
-_ORDERS: Mapping[str, Callable[[int], int]] = {
-    "newest": lambda sequence: -sequence,
-    "oldest": lambda sequence: sequence,
-    # A fixed order without a meaning.
-    "none": lambda sequence: sequence * 2654435761 % 2**32,
-}
 
-
-def run_page(
-    runs: Sequence[LocalRun],
-    query: ListQuery,
-    behaviour: Behaviour,
-    now: float,
-    view: Callable[[LocalRun], dict[str, Any]] = run_view,
-) -> dict[str, Any]:
+def run_page(runs: Sequence[LocalRun], query: ListQuery, behaviour: Behaviour, now: float) -> dict[str, Any]:
     """Return a ``CursorPage`` of the matching runs. ``runs`` are sorted by age, oldest first."""
-    rank = _ORDERS[behaviour.list_order]
     latest = now - behaviour.list_delay_seconds
     fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, behaviour)]
-    fitting.sort(key=lambda run: rank(run.sequence))
-    page = _cut(fitting, query, rank)
+    fitting.reverse()
+    page = _cut(fitting, query)
     has_previous = bool(page) and page[0] is not fitting[0]
     has_next = bool(page) and page[-1] is not fitting[-1]
     return {
-        "items": [view(run) for run in page],
+        "items": [run_view(run) for run in page],
         "total": len(fitting),
         "current_page": query.cursor or _to_cursor(_AFTER, None),
         "current_page_backwards": _to_cursor(_UP_TO, page[-1].sequence) if page else None,
@@ -62,15 +48,15 @@ def _fits(run: LocalRun, query: ListQuery, behaviour: Behaviour) -> bool:
     )
 
 
-def _cut(fitting: list[LocalRun], query: ListQuery, rank: Callable[[int], int]) -> list[LocalRun]:
+def _cut(fitting: list[LocalRun], query: ListQuery) -> list[LocalRun]:
     direction, sequence = read_cursor(query.cursor, _from_cursor) if query.cursor else (_AFTER, None)
     if query.size == 0:
         return []
-    place = -math.inf if sequence is None else rank(sequence)
+    place = math.inf if sequence is None else sequence
     if direction == _AFTER:
-        return list(_bounded(islice((run for run in fitting if rank(run.sequence) > place), query.size)))
-    place += 1 if direction == _UP_TO else 0
-    before = (run for run in reversed(fitting) if rank(run.sequence) < place)
+        return list(_bounded(islice((run for run in fitting if run.sequence < place), query.size)))
+    place -= 1 if direction == _UP_TO else 0
+    before = (run for run in reversed(fitting) if run.sequence > place)
     return list(_bounded(islice(before, query.size)))[::-1]
 
 

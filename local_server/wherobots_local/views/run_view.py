@@ -17,7 +17,7 @@ _MOVING_VERSIONS = ("", "latest", "preview")
 _LOCAL_VERSION = "local"
 
 
-def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
+def run_view(run: LocalRun) -> dict[str, Any]:
     return {
         "id": run.id,
         "createTime": timestamp(run.created_at),
@@ -33,14 +33,13 @@ def run_view(run: LocalRun, *, kube_app: bool = True) -> dict[str, Any]:
         },
         "startTime": timestamp(run.started_at) if run.started_at else None,
         "completeTime": timestamp(run.completed_at) if run.completed_at else None,
-        "kubeApp": _kube_app(run) if kube_app else None,
+        "kubeApp": _kube_app(run),
         "payload": run.request.as_json(),
     }
 
 
-def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
+def metrics_view(run: LocalRun) -> dict[str, Any]:
     """Return the measured CPU and memory use. A local run costs nothing."""
-    cost = 0.0 if costs else None
     moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {
         "series_metrics": {
@@ -52,8 +51,8 @@ def metrics_view(run: LocalRun, *, costs: bool = True) -> dict[str, Any]:
             ),
         },
         "instant_metrics": {
-            "COST_USD": _instant("Cost", cost, moment, "CURRENCY"),
-            "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", cost, moment, "NUMBER"),
+            "COST_USD": _instant("Cost", 0.0, moment, "CURRENCY"),
+            "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", 0.0, moment, "NUMBER"),
         },
     }
 
@@ -101,5 +100,5 @@ def _series(name: str, values: list[tuple[float, int]]) -> dict[str, Any]:
     return {"display_name": name, "metric": {"data": data, "format": "PERCENTAGE"}}
 
 
-def _instant(name: str, value: float | None, moment: int, data_format: str) -> dict[str, Any]:
+def _instant(name: str, value: float, moment: int, data_format: str) -> dict[str, Any]:
     return {"display_name": name, "metric": {"data": {"value": value, "timestamp": moment}, "format": data_format}}

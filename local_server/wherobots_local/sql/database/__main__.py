@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import faulthandler
 import os
+import resource
 import sys
 import threading
 import time
@@ -15,15 +16,19 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from wherobots_local.sql.database.execution import run
 from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows, serialized
-from wherobots_local.sql.database.session import Session, Statement
+from wherobots_local.sql.database.statement import Session, Statement
 from wherobots_local.sql.database.stores import Store
 from wherobots_local.sql.database.warehouse import Warehouse
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 _AGAIN_SECONDS = 0.05
+_ALIVE_SECONDS = 5.0
+_SILENCE_SECONDS = 30.0
+_BESIDE_BYTES = 2 * 1024**3
 
 
 class Serving:
@@ -37,14 +42,27 @@ class Serving:
         self._sending = threading.Lock()
 
     def serve(self) -> None:
+        """Handle requests. A ping is answered at once: it shows that the process works."""
         self._send(0, None)
         with contextlib.suppress(EOFError, OSError):
             while True:
-                request = self._connection.recv()
-                if request[1] == "execute" and (session := self._sessions.get(request[2])) is not None:
+                # Ends the process also if a thread never lets this one work.
+                faulthandler.dump_traceback_later(_SILENCE_SECONDS, exit=True)
+                if not self._connection.poll(_ALIVE_SECONDS):
+                    continue
+                number, method, *arguments = self._connection.recv()
+                if method == "ping":
+                    self._send(number, None)
+                    continue
+                if method == "execute" and (session := self._sessions.get(arguments[0])) is not None:
                     # Before its thread begins: a cancel may be the next request.
-                    self._running[request[0]] = Statement(session, self._warehouse.cursor())
-                threading.Thread(target=self._answer, args=request, daemon=True).start()
+                    self._running[number] = Statement(session, self._warehouse.cursor())
+                try:
+                    threading.Thread(target=self._answer, args=(number, method, *arguments), daemon=True).start()
+                except RuntimeError:
+                    # Another statement has all the memory that there is.
+                    self._running.pop(number, None)
+                    self._send(number, None, failure_text(MemoryError("no memory for another statement")))
 
     def open(self, _: int, session: str) -> None:
         self._sessions[session] = Session(self._warehouse, session)
@@ -54,27 +72,23 @@ class Serving:
 
     def execute(
         self, number: int, _: str, execution_id: str, text: str, store: Store | None, max_rows: int | None
-    ) -> tuple[bool, bool, int]:
-        """Return whether the statement has columns, whether rows were cut off, and the size of a store."""
+    ) -> tuple[bool, int]:
+        """Return whether the statement has columns, and the size of a store."""
         if (statement := self._running.get(number)) is None:
             raise StatementError("the session has ended")
         try:
-            done = statement.run(text, store, max_rows)
+            done = run(statement, text, store, max_rows)
         finally:
-            del self._running[number]
             statement.cursor.close()
         if isinstance(done, int):
-            return True, False, done
-        rows = done or Rows(pa.table({}))
-        statement.session.rows[execution_id] = Rows(rows.table.slice(0, max_rows), rows.srids)
-        return done is not None, max_rows is not None and rows.table.num_rows > max_rows, 0
+            return True, done
+        statement.session.rows[execution_id] = done or Rows(pa.table({}))
+        return done is not None, 0
 
     def cancel(self, _: int, execute: int) -> None:
-        """Cancel a statement, and wait for its end."""
+        """Cancel a statement. Afterwards it has been answered, or has no effect."""
         # Repeated, because an interrupt between two steps is lost.
-        while (statement := self._running.get(execute)) is not None:
-            statement.is_cancelled.set()
-            statement.cursor.interrupt()
+        while (statement := self._running.get(execute)) is not None and not statement.cancel():
             time.sleep(_AGAIN_SECONDS)
 
     def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
@@ -96,17 +110,21 @@ class Serving:
             self._send(number, getattr(self, method)(number, *arguments))
         except BaseException as error:
             self._send(number, None, failure_text(error))
+        finally:
+            self._running.pop(number, None)
 
     def _send(self, number: int, value: Any, error: str | None = None) -> None:
         with self._sending, contextlib.suppress(OSError):
             self._connection.send((number, value, error))
 
 
-def main(descriptor: str, root: str, folder: str) -> None:
+def main(descriptor: str, root: str, folder: str, memory: str) -> None:
     faulthandler.enable()
+    # What DuckDB does not count itself, such as the geometries of GEOS: an allocation beyond it fails its statement.
+    resource.setrlimit(resource.RLIMIT_DATA, (int(memory) + _BESIDE_BYTES,) * 2)
     connection = Connection(int(descriptor))
     try:
-        warehouse = Warehouse(Path(root), Path(folder))
+        warehouse = Warehouse(Path(root), Path(folder), int(memory))
     except duckdb.IOException as error:
         sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
     Serving(connection, warehouse).serve()

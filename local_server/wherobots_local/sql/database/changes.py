@@ -2,25 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
 
-import duckdb
 from sqlglot import exp
 
 from wherobots_local.sql.database.results import is_geometry, srid_of_type
+from wherobots_local.sql.database.statement import Parts, Statement, Target
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import failed, unsupported
 
-if TYPE_CHECKING:
-    from wherobots_local.sql.database.session import Statement
-
-Parts = list[tuple[str, str]]
-"""Columns that a table is partitioned by, each with a unit of time or nothing."""
-
 _UNITS = {"": "", "years": "year", "months": "month", "days": "day", "hours": "hour"}
 _OVERWRITE_OPTION = "spark.sql.sources.partitionOverwriteMode"
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
+_FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 
 
 def insert(statement: Statement, tree: exp.Expr) -> None:
@@ -28,15 +22,14 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
     into = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     if not isinstance(into, exp.Table):
         raise unsupported("INSERT OVERWRITE DIRECTORY", "store the result of a SELECT")
-    table, schema = statement.table(into)
-    if tree.args.get("where") is not None:
-        raise unsupported("INSERT INTO ... REPLACE WHERE", "use DELETE and INSERT")
-    query = tree.expression or exp.select("*").from_(tree.args["source"])
+    target = statement.table(into)
+    table = target.full
+    query = tree.expression
     if (with_ := tree.args.get("with_")) is not None:
         query.set("with_", with_)
-    with changing(statement, table):
+    with statement.changing(table):
         rows = statement.written(query)
-        fixed, partitions = _partitions(statement, tree, into, schema)
+        fixed, partitions = _partitions(statement, tree, into, target)
         given = [name for name, _ in statement.described(rows)]
         if tree.args.get("by_name"):
             columns = given
@@ -47,11 +40,12 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         if len(given) != len(columns):
             text = f"Cannot write {len(given)} columns to the {len(columns)} of `{into.name}`."
             raise failed("INSERT_COLUMN_ARITY_MISMATCH", text, "21S01")
+        _check_once(columns)
         # A copy, because the query can read the table itself.
         named = ", ".join(map(identifier, columns))
         statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
         values = {name: identifier(name) for name in columns} | fixed
-        adopt_srids(statement, table, values, "new")
+        _prepare(statement, target, values, "new")
         if tree.args.get("overwrite"):
             statement.execute(f"DELETE FROM {table}{_replaced(table, fixed, partitions)}")
         listed = ", ".join(map(identifier, values))
@@ -60,79 +54,98 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
 
 
 def delete(statement: Statement, tree: exp.Expr) -> None:
-    table, _ = statement.table(tree.this)
-    with changing(statement, table):
+    with statement.changing(statement.table(tree.this).full):
         statement.execute(statement.written(tree))
 
 
 def truncate(statement: Statement, tree: exp.Expr) -> None:
-    for named in tree.expressions:
-        table, _ = statement.table(named)
-        with changing(statement, table):
-            statement.execute(f"DELETE FROM {table}")
+    (named,) = tree.expressions
+    table = statement.table(named).full
+    with statement.changing(table):
+        statement.execute(f"DELETE FROM {table}")
 
 
 def update(statement: Statement, tree: exp.Expr) -> None:
     """If all rows get new geometries, the SRID of the column can change."""
-    table, schema = statement.table(tree.this)
+    target = statement.table(tree.this)
+    table = target.full
     rows = f"{table} AS {identifier(tree.this.alias)}" if tree.this.alias else table
-    with changing(statement, table):
+    with statement.changing(table):
+        _unqualify(tree, tree.this)
         values = {item.this.name.lower(): statement.written(item.expression.copy()) for item in tree.expressions}
         if tree.args.get("where") is None and _other_srids(statement, table, values, rows):
-            columns = statement.columns_of(table)
-            listed = (f"{values.get(name.lower(), identifier(name))} AS {identifier(name)}" for name in columns)
-            parts = statement.partitioning(schema, tree.this.name)
-            statement.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(listed)} FROM {rows}")
-            statement.partition(table, parts)
+            _check_types(statement, table, values, rows)
+            _rewrite(statement, target, values, rows)
             return
-        adopt_srids(statement, table, values, rows)
-        _unqualify(tree)
+        _prepare(statement, target, values, rows)
         statement.execute(statement.written(tree))
 
 
 def merge(statement: Statement, tree: exp.Expr) -> None:
-    table, _ = statement.table(tree.this)
-    for then in tree.args["whens"].find_all(exp.Update, exp.Insert):
-        _unqualify(then)
-        for column in then.expression.find_all(exp.Column) if isinstance(then, exp.Insert) and then.expression else ():
-            if not column.table:
-                # It belongs to the source, but DuckDB also sees the table's columns.
-                column.set("table", exp.to_identifier(tree.args["using"].alias_or_name, quoted=True))
-    with changing(statement, table):
+    into = statement.table(tree.this)
+    table = into.full
+    source_name = tree.args["using"].alias_or_name
+    whens = tree.args["whens"].expressions
+    with statement.changing(table):
+        held = list(statement.columns_of(table))
+        source_query = statement.written(exp.select("*").from_(tree.args["using"].copy()))
+        given = {name.lower(): name for name, _ in statement.described(source_query)}
+        for when in whens:
+            _name_columns(when, held, given, source_name)
+            if isinstance(when.args["then"], exp.Update):
+                _unqualify(when.args["then"], tree.this)
         sql = statement.written(tree)
         target, source, on = (tree.args[key].sql("duckdb") for key in ("this", "using", "on"))
-        whens = tree.args["whens"].expressions
         if any(when.args["matched"] for when in whens):
             _check_cardinality(statement, target, tree.this.alias_or_name, source, on)
         for when in whens:
-            then = when.args["then"]
-            if then.find(exp.Star) is not None:
-                columns = statement.columns_of(source)
-                adopt_srids(statement, table, {name: identifier(name) for name in columns}, source)
-            elif isinstance(then, exp.Insert | exp.Update):
-                adopt_srids(statement, table, _values(then), f"{target}, {source}")
+            if isinstance(when.args["then"], exp.Insert | exp.Update):
+                _prepare(statement, into, _values(when.args["then"]), f"{target}, {source}")
         statement.execute(sql)
 
 
-@contextmanager
-def changing(statement: Statement, table: str) -> Iterator[None]:
-    """Hold a table in a transaction. Other writers wait."""
-    with statement.session.warehouse.writing(table, statement.is_cancelled):
-        statement.execute("BEGIN")
-        try:
-            yield
-            statement.execute("COMMIT")
-        except BaseException:
-            with suppress(duckdb.TransactionException):
-                # After a failed COMMIT there is no transaction.
-                statement.cursor.execute("ROLLBACK")
-            raise
+def _name_columns(when: exp.Expr, held: list[str], given: Mapping[str, str], source: str) -> None:
+    """Write out ``SET *`` and ``INSERT *``: each column gets the one with its name. In a list of values, a column
+    without a table belongs to the source, but DuckDB also sees the table's columns."""
+    then = when.args["then"]
+    if not isinstance(then, exp.Insert | exp.Update):
+        return
+    if _is_star(then):
+        if missing := [name for name in held if name.lower() not in given]:
+            raise failed("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", f"The source has no column `{missing[0]}`.", "42703")
+        columns = [exp.column(name, quoted=True) for name in held]
+        values = [exp.column(given[name.lower()], table=source, quoted=True) for name in held]
+        if isinstance(then, exp.Update):
+            pairs = zip(columns, values, strict=True)
+            then.set("expressions", [exp.EQ(this=column, expression=value) for column, value in pairs])
+        else:
+            then.set("this", exp.Tuple(expressions=columns))
+            then.set("expression", exp.Tuple(expressions=values))
+    elif isinstance(then, exp.Insert):
+        if (
+            then.this is None
+            or then.expression is None
+            or len(then.this.expressions) != len(then.expression.expressions)
+        ):
+            raise unsupported("INSERT in MERGE without as many columns as values")
+        _check_once([column.name for column in then.this.expressions])
+        for column in then.expression.find_all(exp.Column):
+            if not column.table:
+                column.set("table", exp.to_identifier(source, quoted=True))
 
 
-def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
-    """Give a column without geometries the SRID of the first that it gets: in DuckDB the column has the SRID.
-    ``values`` are the expressions of ``rows`` for the columns of the table."""
-    for name, kind in _other_srids(statement, table, values, rows).items():
+def _is_star(then: exp.Expr) -> bool:
+    told = then.expressions if isinstance(then, exp.Update) else then.this
+    return isinstance(told, exp.Star) or (isinstance(told, list) and any(isinstance(item, exp.Star) for item in told))
+
+
+def _prepare(statement: Statement, target: Target, values: Mapping[str, str], rows: str) -> None:
+    """Check that a table can get ``values``: expressions of ``rows`` for its columns. A column without geometries gets
+    the SRID of the first: in DuckDB the column has the SRID."""
+    table = target.full
+    _check_types(statement, table, values, rows)
+    other = _other_srids(statement, table, values, rows)
+    for name, kind in other.items():
         column = identifier(name)
         used = statement.execute(f"SELECT {column} FROM {table} WHERE {column} IS NOT NULL LIMIT 1")
         held = str(used.description[0][1])
@@ -141,7 +154,34 @@ def adopt_srids(statement: Statement, table: str, values: Mapping[str, str], row
                 f"several SRIDs in one column: the column {name} has the SRID {srid_of_type(held)}, and these rows have"
                 f" {srid_of_type(kind)}"
             )
-        statement.execute(f"ALTER TABLE {table} ALTER COLUMN {column} TYPE {kind} USING NULL")
+    if other:
+        _rewrite(statement, target, {name.lower(): f"NULL::{kind}" for name, kind in other.items()}, table)
+
+
+def _rewrite(statement: Statement, target: Target, values: Mapping[str, str], rows: str) -> None:
+    """Replace a table, with other values in some columns. The type of a column that is altered instead would be lost
+    when the process is killed."""
+    table = target.full
+    parts, required = statement.partitioning(target), statement.required(target)
+    columns = statement.columns_of(table)
+    listed = (f"{values.get(name.lower(), identifier(name))} AS {identifier(name)}" for name in columns)
+    statement.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(listed)} FROM {rows}")
+    for name in required:
+        statement.execute(f"ALTER TABLE {table} ALTER COLUMN {identifier(name)} SET NOT NULL")
+    statement.partition(table, parts)
+
+
+def _check_types(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
+    """Refuse what DuckDB would cast to the type of a column in another way than Spark."""
+    held = {name.lower(): kind for name, kind in statement.columns_of(table).items()}
+    listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
+    for name, kind in statement.described(f"SELECT {listed} FROM {rows}"):
+        wanted = held.get(name.lower(), kind)
+        is_text, is_cut = kind == "VARCHAR", kind.startswith(_FRACTIONS) and wanted in _WHOLE
+        is_written = wanted == "VARCHAR" and kind.startswith(("DOUBLE", "FLOAT", "TIMESTAMP", "BLOB", "INTERVAL"))
+        if (is_text and wanted != kind) or is_cut or is_written or (wanted == "VARCHAR" and kind.endswith((")", "]"))):
+            text = f"Cannot safely cast `{name}` from {kind} to {wanted}: use CAST."
+            raise failed("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST", text, "KD000")
 
 
 def _other_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:
@@ -158,18 +198,29 @@ def _other_srids(statement: Statement, table: str, values: Mapping[str, str], ro
     }
 
 
-def _unqualify(update: exp.Expr) -> None:
-    """DuckDB allows no table's name before columns that get values."""
+def _check_once(columns: list[str]) -> None:
+    if doubled := [name for name in columns if [other.lower() for other in columns].count(name.lower()) > 1]:
+        raise failed("COLUMN_ALREADY_EXISTS", f"The column `{doubled[0]}` already exists.", "42711")
+
+
+def _unqualify(update: exp.Expr, target: exp.Expr) -> None:
+    """DuckDB allows no table's name before columns that get values. Another name is that of a struct."""
     for item in update.expressions:
-        if isinstance(item, exp.EQ):
-            item.this.set("table", None)
+        column = item.this
+        if not isinstance(item, exp.EQ) or not isinstance(column, exp.Column):
+            raise unsupported(f"the assignment {item.sql('spark')[:40]}")
+        if column.table and column.table.lower() not in (target.name.lower(), target.alias.lower()):
+            raise unsupported(f"a value for {column.sql('spark')}, a field of a struct", "assign the whole struct")
+        for part in ("table", "db", "catalog"):
+            column.set(part, None)
+    _check_once([item.this.name for item in update.expressions])
 
 
 def _values(then: exp.Expr) -> dict[str, str]:
     if isinstance(then, exp.Update):
         pairs = [(item.this, item.expression) for item in then.expressions]
     else:
-        pairs = list(zip(then.this.expressions, then.expression.expressions, strict=False)) if then.this else []
+        pairs = list(zip(then.this.expressions, then.expression.expressions, strict=True))
     return {column.name: value.sql("duckdb") for column, value in pairs}
 
 
@@ -182,12 +233,13 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
         raise failed("MERGE_CARDINALITY_VIOLATION", "Several rows of the source match one of the table.", "23K01")
 
 
-def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: str) -> tuple[dict[str, str], Parts]:
+def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, target: Target) -> tuple[dict[str, str], Parts]:
     """Return the columns of the PARTITION clause with their values, and what else divides partitions. With the
     overwrite mode ``dynamic``, that is what the table is partitioned by."""
     fixed: dict[str, str] = {}
     partitions: Parts = []
-    mode = tree.meta.get("overwrite-mode") or statement.session.options.get(_OVERWRITE_OPTION, "static")
+    told = into.args.get("overwrite_mode")
+    mode = told.expression.name if told is not None else statement.session.options.get(_OVERWRITE_OPTION, "static")
     is_dynamic = mode.lower() == "dynamic"
     clause = into.args.get("partition")
     for part in clause.expressions if clause is not None else ():
@@ -196,12 +248,12 @@ def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, schema: st
         elif is_dynamic:
             partitions.append((part.name, ""))
     if clause is None and is_dynamic:
-        partitions = statement.partitioning(schema, into.name)
+        partitions = statement.partitioning(target)
     return fixed, partitions
 
 
 def _replaced(table: str, fixed: Mapping[str, str], partitions: Parts) -> str:
-    conditions = [f"{identifier(name)} = {value}" for name, value in fixed.items()]
+    conditions = [f"{identifier(name)} IS NOT DISTINCT FROM {value}" for name, value in fixed.items()]
     if partitions:
         pairs = (f"{_part('new', part)} IS NOT DISTINCT FROM {_part(table, part)}" for part in partitions)
         conditions.append(f"EXISTS (SELECT 1 FROM new WHERE {' AND '.join(pairs)})")

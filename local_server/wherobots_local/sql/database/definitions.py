@@ -3,27 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from wherobots_local.sql.database.changes import changing
+from wherobots_local.sql.database.statement import Statement, Target
 from wherobots_local.sql.database.warehouse import identifier
 from wherobots_local.sql.dialect.errors import already_exists, failed, not_found, quoted, syntax_error, unsupported
 from wherobots_local.sql.dialect.parser import name_of
 
-if TYPE_CHECKING:
-    from wherobots_local.sql.database.session import Statement
-
-_NO_PLACE = (exp.LocationProperty, exp.ExternalProperty, exp.LikeProperty)
+_TYPES = frozenset(
+    exp.DType[name]
+    for name in """ARRAY BIGINT BINARY BOOLEAN DATE DECIMAL DOUBLE FLOAT GEOMETRY INT MAP SMALLINT STRUCT TEXT
+    TIMESTAMPNTZ TIMESTAMPTZ TINYINT VARCHAR""".split()  # noqa: SIM905 - names are read more easily without quotes
+)
 
 
 def create(statement: Statement, tree: exp.Expr) -> None:
     """Create a table, view or schema. USING, TBLPROPERTIES and COMMENT have no effect."""
     kind = tree.args["kind"]
     properties = tree.args["properties"].expressions if tree.args.get("properties") else []
-    if (unknown := next((found for found in properties if isinstance(found, _NO_PLACE)), None)) is not None:
-        raise unsupported(f"CREATE {kind} ... {unknown.sql('spark')[:30]}")
     if kind in ("SCHEMA", "DATABASE"):
         _create_schema(statement, tree)
         return
@@ -40,7 +38,7 @@ def create(statement: Statement, tree: exp.Expr) -> None:
         raise unsupported(f"CREATE TEMPORARY {kind} {'.'.join(name)}", "use CREATE TEMPORARY VIEW and a single name")
     stored = statement.session.temporary if is_temporary else schema.stored
     target = f"{identifier(stored)}.{identifier(name[-1])}"
-    with changing(statement, target):
+    with statement.changing(target):
         found = statement.kinds(stored).get(name[-1])
         if found is not None and tree.args.get("exists"):
             return
@@ -53,7 +51,7 @@ def create(statement: Statement, tree: exp.Expr) -> None:
 
 
 def drop(statement: Statement, tree: exp.Expr) -> None:
-    """Drop a table, view or schema. DROP TABLE ignores a view, and DROP VIEW a table."""
+    """Drop a table, view or schema."""
     kind, (named,), if_exists = tree.args["kind"], tree.args["tables"], bool(tree.args.get("exists"))
     if kind in ("SCHEMA", "DATABASE"):
         _drop_schema(statement, tree)
@@ -66,22 +64,31 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
     schema = statement.schema(name)
     stored = temporary if is_temporary else schema.stored
     full_name = f"{identifier(stored)}.{identifier(name[-1])}"
-    with changing(statement, full_name):
+    with statement.changing(full_name):
         found = statement.kinds(stored).get(name[-1])
         if found is None and not if_exists:
             raise not_found((*schema, name[-1]))
-        if found == kind.lower():
+        if found is not None and found != kind.lower():
+            wanted = f"{quoted(name)} expects a {kind.lower()} but it is a {found}."
+            raise failed(f"EXPECT_{kind}_NOT_{found.upper()}", wanted, "42809")
+        if found is not None:
             statement.execute(f"DROP {kind} {full_name}")
 
 
 def alter(statement: Statement, tree: exp.Expr) -> None:
-    table, stored = statement.table(tree.this)
-    with changing(statement, table):
+    target = statement.table(tree.this)
+    table = target.full
+    with statement.changing(table):
         for action in tree.args["actions"]:
+            if action.find(exp.Dot) or any(column.table for column in action.find_all(exp.Column)):
+                raise unsupported("ALTER TABLE of a field of a struct")
             match action:
                 case exp.Schema() | exp.ColumnDef():
                     for column in action.expressions if isinstance(action, exp.Schema) else [action]:
-                        statement.execute(f"ALTER TABLE {table} ADD COLUMN {_column(column)}")
+                        if (written := _column(column)).endswith("')"):
+                            # DuckDB would forget it when the process is killed.
+                            raise unsupported("ADD COLUMN of geometries with an SRID", "add it without one")
+                        statement.execute(f"ALTER TABLE {table} ADD COLUMN {written}")
                 case exp.Drop(kind="COLUMN" | "COLUMNS"):
                     exists = "IF EXISTS " if action.args.get("exists") else ""
                     for column in action.find_all(exp.Identifier):
@@ -89,40 +96,42 @@ def alter(statement: Statement, tree: exp.Expr) -> None:
                 case exp.RenameColumn():
                     old, new = action.this.name, action.args["to"].name
                     statement.execute(f"ALTER TABLE {table} RENAME COLUMN {identifier(old)} TO {identifier(new)}")
-                    parts = statement.partitioning(stored, tree.this.name)
+                    parts = statement.partitioning(target)
                     renamed = [(new if name.lower() == old.lower() else name, unit) for name, unit in parts]
                     statement.partition(table, renamed)
                 case exp.AlterRename():
-                    _rename(statement, table, stored, action.this)
+                    _rename(statement, target, action.this)
                 case _:
                     raise unsupported(f"ALTER TABLE ... {action.sql('spark')[:40]}")
 
 
-def _rename(statement: Statement, table: str, stored: str, to: exp.Table) -> None:
+def _rename(statement: Statement, target: Target, to: exp.Table) -> None:
     name = name_of(to)
-    if len(name) > 1 and statement.schema(name).stored != stored:
+    if len(name) > 1 and statement.schema(name).stored != target.schema:
         raise unsupported("RENAME TO another schema", "name the table without one")
-    if name[-1] in statement.kinds(stored):
+    if name[-1] in statement.kinds(target.schema):
         raise already_exists(name)
-    statement.execute(f"ALTER TABLE {table} RENAME TO {identifier(name[-1])}")
+    statement.execute(f"ALTER TABLE {target.full} RENAME TO {identifier(name[-1])}")
 
 
 def _create_schema(statement: Statement, tree: exp.Expr) -> None:
     schema = statement.schema((*name_of(tree.this), ""))
-    if schema in statement.schemas() and not tree.args.get("exists"):
-        raise failed("SCHEMA_ALREADY_EXISTS", f"The schema {quoted(schema)} already exists.", "42P06")
-    statement.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema.stored)}")
+    with statement.changing(schema.stored):
+        if schema in statement.schemas() and not tree.args.get("exists"):
+            raise failed("SCHEMA_ALREADY_EXISTS", f"The schema {quoted(schema)} already exists.", "42P06")
+        statement.execute(f"CREATE SCHEMA IF NOT EXISTS {identifier(schema.stored)}")
 
 
 def _drop_schema(statement: Statement, tree: exp.Expr) -> None:
     if tree.args.get("cascade"):
         raise unsupported("DROP SCHEMA ... CASCADE, as the service does not", "drop the tables of the schema first")
     schema = statement.schema((*name_of(tree.args["tables"][0]), ""))
-    if not tree.args.get("exists"):
-        statement.check_schema(schema)
-    if statement.kinds(schema.stored):
-        raise failed("SCHEMA_NOT_EMPTY", f"The schema {quoted(schema)} contains objects.", "2BP01")
-    statement.execute(f"DROP SCHEMA IF EXISTS {identifier(schema.stored)}")
+    with statement.changing(schema.stored):
+        if not tree.args.get("exists"):
+            statement.check_schema(schema)
+        if statement.kinds(schema.stored):
+            raise failed("SCHEMA_NOT_EMPTY", f"The schema {quoted(schema)} contains objects.", "2BP01")
+        statement.execute(f"DROP SCHEMA IF EXISTS {identifier(schema.stored)}")
 
 
 def _create_table(statement: Statement, tree: exp.Expr, table: str, properties: list[exp.Expr]) -> None:
@@ -138,7 +147,7 @@ def _create_table(statement: Statement, tree: exp.Expr, table: str, properties: 
 
 
 def _storable(statement: Statement, query: exp.Expr) -> str:
-    written = statement.plain(statement.written(query))
+    written = statement.plain(statement.written(query), lasting=True)
     names = Counter(name.lower() for name, _ in statement.described(written))
     if doubled := [name for name, count in names.items() if count > 1]:
         raise failed("COLUMN_ALREADY_EXISTS", f"The column `{doubled[0]}` already exists.", "42711")
@@ -148,6 +157,8 @@ def _storable(statement: Statement, query: exp.Expr) -> str:
 def _create_view(statement: Statement, tree: exp.Expr, view: str, *, lasting: str) -> None:
     if tree.expression is None:
         raise unsupported("CREATE VIEW without a query", "use CREATE VIEW ... AS SELECT ...")
+    if any("/" in table.name for table in tree.expression.find_all(exp.Table)):
+        raise unsupported("a view over files", "create a table from them")
     columns = ""
     if isinstance(tree.this, exp.Schema):
         columns = f" ({', '.join(identifier(column.name) for column in tree.this.expressions)})"
@@ -161,6 +172,8 @@ def _create_view(statement: Statement, tree: exp.Expr, view: str, *, lasting: st
 
 def _partition(part: exp.Expr) -> tuple[str, str]:
     """Return the column of a partition, and its unit such as ``days``, or nothing."""
+    if isinstance(part, exp.ColumnDef):
+        raise unsupported("PARTITIONED BY with the type of a column", "list the column with the others")
     column = part.find(exp.Column, exp.Identifier) or part
     return column.name, "" if column is part else part.sql("spark").partition("(")[0].lower()
 
@@ -173,6 +186,9 @@ def _column(column: exp.Expr) -> str:
     for constraint in kept:
         if not isinstance(constraint.kind, exp.NotNullColumnConstraint):
             raise unsupported(f"{constraint.sql('spark')[:30]} of a column")
+    for inner in kind.find_all(exp.DataType):
+        if inner.this not in _TYPES or (inner.this in exp.DataType.TEXT_TYPES and inner.expressions):
+            raise unsupported(f"the type {inner.sql('spark')} of a column")
     written = kind.sql("duckdb")
     if kind.is_type("geometry"):
         srid = kind.expressions[0].name if kind.expressions else "0"

@@ -83,9 +83,9 @@ class DatabaseEngine:
         # DuckDB reports the progress of one step only, so a statement counts as one task.
         on_progress(1, 0, 1)
         arguments = (self._id, execution_id, statement, target, max_rows)
-        has_columns, is_cut, size = await self._running.call("execute", *arguments)
+        has_columns, size = await self._running.call("execute", *arguments)
         on_progress(1, 1, 0)
-        return Executed(has_columns, is_cut, uri, size) if size else Executed(has_columns, is_cut)
+        return Executed(has_columns, uri, size) if size else Executed(has_columns)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
         found: Serialized = await self._running.call("serialize", self._id, execution_id, form)

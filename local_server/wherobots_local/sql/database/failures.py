@@ -34,7 +34,7 @@ _KNOWN = (
     (r"Parser Error", "PARSE_SYNTAX_ERROR", "42601"),
     (r"Out of Range Error", "ARITHMETIC_OVERFLOW", "22003"),
     (r"Conversion Error|invalid (?:date|timestamp) field format", "CAST_INVALID_INPUT", "22018"),
-    (r"Out of Memory Error", "OUT_OF_MEMORY", "53200"),
+    (r"Out of Memory Error|bad_alloc|[Aa]llocat", "OUT_OF_MEMORY", "53200"),
 )
 
 
@@ -50,4 +50,8 @@ def failure_text(error: BaseException) -> str:
     for pattern, name, state in _KNOWN:
         if re.search(pattern, text):
             return f"[{name}] {why} SQLSTATE: {state}"
-    return f"[INTERNAL_ERROR] {type(error).__name__}: {why} SQLSTATE: XX000"
+    if isinstance(error, MemoryError):
+        return f"[OUT_OF_MEMORY] {text} SQLSTATE: 53200"
+    if isinstance(error, duckdb.Error):
+        return f"[UNSUPPORTED_FEATURE] The local server does not support this: {why} SQLSTATE: 0A000"
+    return "[INTERNAL_ERROR] The local server failed. SQLSTATE: XX000"

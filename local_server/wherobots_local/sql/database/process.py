@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import os
+import queue
 import socket
 import subprocess
 import sys
@@ -22,6 +23,9 @@ from wherobots_local.storage import OWN_FOLDER
 
 _STOP_SECONDS = 5.0
 _CANCEL_SECONDS = 10.0
+_PING_SECONDS = 5.0
+_SILENCE_SECONDS = 30.0
+_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
 
 
 def database_folder(root: Path) -> Path:
@@ -34,8 +38,14 @@ class DatabaseProcess:
         self._connection = connection
         self._numbers = itertools.count(1)
         self._pending: dict[int, Future[Any]] = {0: _future()}
-        self.has_ended = False
-        threading.Thread(target=self._receive, name="wherobots-local-sql", daemon=True).start()
+        self._requests: queue.SimpleQueue[tuple[Any, ...]] = queue.SimpleQueue()
+        self._ended = threading.Event()
+        for work in (self._send, self._receive):
+            threading.Thread(target=work, name="wherobots-local-sql", daemon=True).start()
+
+    @property
+    def has_ended(self) -> bool:
+        return self._ended.is_set()
 
     @classmethod
     async def start(cls, root: Path) -> DatabaseProcess:
@@ -46,7 +56,7 @@ class DatabaseProcess:
         with ours, its, tempfile.TemporaryFile() as output:
             process = await asyncio.to_thread(
                 subprocess.Popen,
-                [sys.executable, "-P", "-m", f"{__package__}", str(its.fileno()), str(root), str(folder)],
+                [sys.executable, "-P", "-m", f"{__package__}", str(its.fileno()), str(root), str(folder), str(_MEMORY)],
                 pass_fds=[its.fileno()],
                 cwd=folder,
                 env=_environment(folder),
@@ -66,11 +76,13 @@ class DatabaseProcess:
             except asyncio.CancelledError:
                 process.kill()
                 raise
+        threading.Thread(target=started._watch, name="wherobots-local-sql", daemon=True).start()
         return started
 
     async def call(self, method: str, *arguments: Any) -> Any:
-        """Call a method of the process. If the caller is cancelled, the call is cancelled too. Raises an
-        ``EngineError`` with the text for the client, and ``EngineDiedError`` if the process has ended."""
+        """Call a method of the process. If the caller is cancelled, the call is cancelled too, unless it had its effect
+        before. Raises an ``EngineError`` with the text for the client, and ``EngineDiedError`` if the process has
+        ended."""
         number, result = self.send(method, *arguments)
         try:
             return await asyncio.wrap_future(result)
@@ -83,6 +95,8 @@ class DatabaseProcess:
                 with contextlib.suppress(asyncio.CancelledError, EngineDiedError):
                     await asyncio.wrap_future(ended)
             killing.cancel()
+            if result.done() and result.exception() is None:
+                return result.result()
             raise
 
     def send(self, method: str, *arguments: Any) -> tuple[int, Future[Any]]:
@@ -91,9 +105,7 @@ class DatabaseProcess:
         self._pending[number] = result
         if self.has_ended:
             raise EngineDiedError("the SQL engine has ended")
-        with contextlib.suppress(OSError):
-            # The receiving thread notices the end.
-            self._connection.send((number, method, *arguments))
+        self._requests.put((number, method, *arguments))
         return number, result
 
     async def stop(self) -> None:
@@ -102,6 +114,22 @@ class DatabaseProcess:
             await asyncio.wait_for(asyncio.wrap_future(self.send("stop")[1]), _STOP_SECONDS)
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
+
+    def _send(self) -> None:
+        """Send requests in a thread: a process that does not read must not stop the server."""
+        with contextlib.suppress(OSError):
+            while not self.has_ended:
+                self._connection.send(self._requests.get())
+
+    def _watch(self) -> None:
+        """End a process that does not work any more, which keeps the tables from all sessions."""
+        while not self._ended.wait(_PING_SECONDS):
+            try:
+                self.send("ping")[1].result(_SILENCE_SECONDS)
+            except TimeoutError:
+                self._process.kill()
+            except EngineDiedError:
+                return
 
     def _receive(self) -> None:
         with contextlib.suppress(EOFError, OSError), self._connection:
@@ -113,7 +141,9 @@ class DatabaseProcess:
                 else:
                     result.set_exception(EngineError(error))
         code = self._process.wait()
-        self.has_ended = True
+        self._ended.set()
+        # Ends the sending thread.
+        self._requests.put(())
         for result in list(self._pending.values()):
             result.set_exception(EngineDiedError(f"the SQL engine has ended, with code {code}"))
 

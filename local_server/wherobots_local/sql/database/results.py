@@ -5,17 +5,21 @@ from __future__ import annotations
 import json
 import re
 import struct
+import uuid
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import duckdb
 import pyarrow as pa
 from sqlglot import exp
 
+from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
-_BATCH_ROWS = 10_000
+_BATCH_ROWS = 2_048
+_MOST_BYTES = 512 * 1024 * 1024
 _SRID_FLAG = 0x20000000
 # What follows distinguishes a type from the name of a field in a STRUCT.
 _NAMES = re.compile(r"\"(?:[^\"]|\"\")*\"|\b[A-Z_]+(?: WITH TIME ZONE)?(?=[\[(),]|$)")
@@ -23,8 +27,8 @@ _PLAIN = {
     **dict.fromkeys(("HUGEINT", "UINTEGER", "UBIGINT"), "BIGINT"),
     **dict.fromkeys(("UTINYINT", "USMALLINT"), "INTEGER"),
     **dict.fromkeys(("TIMESTAMP WITH TIME ZONE", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS"), "TIMESTAMP"),
-    **dict.fromkeys(("INTERVAL", "TIME", "TIME WITH TIME ZONE"), "VARCHAR"),
 }
+_LASTING = {name: kind for name, kind in _PLAIN.items() if name != "TIMESTAMP WITH TIME ZONE"}
 _AS_TEXT = {
     "ewkt": "CASE WHEN srid = 0 THEN '' ELSE 'SRID=' || srid || ';' END || spark._st_text(ST_GeomFromWKB(g))",
     "wkt": "spark._st_text(ST_GeomFromWKB(g))",
@@ -40,25 +44,45 @@ class Rows:
     srids: dict[int, int] = field(default_factory=dict)
 
 
-def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None) -> Rows:
-    """Read the rows of the last query: all, or at least one more than ``max_rows``."""
+def fetch(cursor: duckdb.DuckDBPyConnection, max_rows: int | None, folder: Path) -> Rows:
+    """Read the rows of the last query: all, or ``max_rows``. They are in a file without a name, not in memory."""
     types = [str(column[1]) for column in cursor.description or ()]
-    with cursor.to_arrow_reader(_BATCH_ROWS) as reader:
-        batches, count = [], 0
-        for batch in reader:
-            batches.append(batch)
-            count += batch.num_rows
-            if max_rows is not None and count > max_rows:
-                break
-        found = pa.Table.from_batches(batches, reader.schema)
+    name = folder / uuid.uuid4().hex
+    try:
+        with cursor.to_arrow_reader(_BATCH_ROWS) as reader, pa.ipc.new_file(str(name), reader.schema) as writer:
+            left = max_rows
+            for batch in reader:
+                writer.write_batch(batch.slice(0, left))
+                left = None if left is None else left - batch.num_rows
+                if name.stat().st_size > _MOST_BYTES:
+                    raise unsupported(f"results of more than {_MOST_BYTES >> 20} MiB", "store the result")
+                if left is not None and left <= 0:
+                    break
+        found = pa.ipc.open_file(pa.memory_map(str(name))).read_all()
+    finally:
+        name.unlink(missing_ok=True)
     schema = pa.schema([pa.field(column.name, column.type) for column in found.schema])
     srids = {place: srid_of_type(kind) for place, kind in enumerate(types) if is_geometry(kind)}
     return Rows(pa.table(found.columns, schema=schema), srids)
 
 
-def plain_type(kind: str) -> str:
-    """Return a type of DuckDB that Spark has too: ``BIGINT[]`` for ``HUGEINT[]``."""
-    return _NAMES.sub(lambda name: _PLAIN.get(name[0], name[0]), kind)
+def plain_type(kind: str, *, lasting: bool = False) -> str:
+    """Return a type of DuckDB that Spark has too: ``BIGINT[]`` for ``HUGEINT[]``. In a table (``lasting``) a time keeps
+    its zone, which results do not have."""
+    if any(name in ("INTERVAL", "TIME", "TIME WITH TIME ZONE") for name in _NAMES.findall(kind)):
+        raise unsupported("intervals as results", "CAST times, or use their parts")
+    plain = _LASTING if lasting else _PLAIN
+    return _NAMES.sub(lambda name: plain.get(name[0], name[0]), kind)
+
+
+def kind_of(kind: str) -> str | None:
+    """Return what a type is about: a text, a number, a time or a boolean; None for NULL."""
+    if kind == '"NULL"':
+        return None
+    if kind.startswith(("DATE", "TIMESTAMP")):
+        return "time"
+    is_other = kind.endswith("]") or kind.startswith(("VARCHAR", "BOOLEAN", "BLOB", "STRUCT", "MAP", "GEOMETRY"))
+    return kind.partition("(")[0] if is_other else "number"
 
 
 def spark_type(kind: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
@@ -46,16 +46,19 @@ _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 class Warehouse:
     """The open database. It is a ``duckdb.IOException`` if another server on the root has it open."""
 
-    def __init__(self, root: Path, folder: Path) -> None:
+    def __init__(self, root: Path, folder: Path, memory: int | None = None) -> None:
+        """``memory`` is how many bytes statements can use: half of the machine's by default."""
         self.root = root
+        self.results = folder / "results"
+        self.results.mkdir(exist_ok=True)
         self._writing: dict[str, threading.Lock] = {}
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        memory = memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         self._connection = duckdb.connect(
             folder / "warehouse.duckdb",
             config={
                 # Older formats do not store the SRID of a column.
                 "storage_compatibility_version": "v1.5.0",
-                "memory_limit": f"{memory // 2}B",
+                "memory_limit": f"{memory}B",
                 "temp_directory": str(folder / "spilled"),
                 "python_enable_replacements": "false",
                 "autoload_known_extensions": "false",
@@ -74,12 +77,11 @@ class Warehouse:
         return self._connection.cursor()
 
     @contextmanager
-    def writing(self, table: str, is_cancelled: threading.Event) -> Iterator[None]:
-        """Hold a table while it is changed. Other writers wait, unless they are cancelled."""
-        lock = self._writing.setdefault(table, threading.Lock())
+    def writing(self, name: str, check_cancelled: Callable[[], None]) -> Iterator[None]:
+        """Hold a table, view or schema while it is changed. Other writers wait, unless they are cancelled."""
+        lock = self._writing.setdefault(name, threading.Lock())
         while not lock.acquire(timeout=0.05):
-            if is_cancelled.is_set():
-                raise duckdb.InterruptException("cancelled")
+            check_cancelled()
         try:
             yield
         finally:

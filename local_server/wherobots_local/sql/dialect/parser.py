@@ -3,37 +3,51 @@
 from __future__ import annotations
 
 import logging
-import re
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
-from sqlglot.errors import ParseError, SqlglotError, TokenError
+from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
+from sqlglot.tokenizer_core import TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
-from wherobots_local.sql.dialect.functions import OWN
+from wherobots_local.sql.dialect.known import check, check_whole
 
-# The vendor's dbt adapter writes this clause of INSERT OVERWRITE. sqlglot does not parse it, so it is removed.
-_OVERWRITE_CLAUSE = re.compile(r"\bWITH\s*\(\s*'overwrite-mode'\s*=\s*'(\w+)'\s*\)", re.IGNORECASE)
-_OVERWRITE = re.compile(r"(?:\s+|/\*.*?\*/|--[^\n]*\n)*INSERT\s+OVERWRITE\b", re.IGNORECASE | re.DOTALL)
-
-# sqlglot warns about each Command. They are executed or refused here.
+# sqlglot warns about each Command. They are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
 
 Name = tuple[str, ...]
 """The name of a table, view or schema: one to three parts in lower case."""
 
+_WITH_GRAMMAR = ("CAST", "EXTRACT", "POSITION", "SUBSTR", "SUBSTRING", "TRIM", "TRY_CAST")
+_WITHOUT_EFFECT = frozenset(("ANALYZE", "CACHE", "CLEAR", "MSCK", "OPTIMIZE", "REFRESH", "UNCACHE", "VACUUM"))
+
+
+class Command(exp.Expression):
+    """A statement that is neither a query nor a change. ``this`` is its name, such as ``SHOW TABLES``."""
+
+    arg_types: ClassVar = {"this": True, "name": False, "pattern": False, "value": False, "query": False}
+
 
 class ServiceSql(Spark):
-    """Spark's SQL. A failed CAST is an error, not NULL, and ``OWN`` functions are not translated."""
+    """Spark's SQL. A failed CAST is an error, not NULL, and no function is translated by sqlglot."""
+
+    class Tokenizer(Spark.Tokenizer):
+        COMMANDS: ClassVar = set()
+        # A doubled quote is one quote, as in Spark 4.
+        STRING_ESCAPES: ClassVar = ["\\", "'", '"']
 
     class Parser(SparkParser):
         STRICT_CAST = True
-        FUNCTIONS: ClassVar = {name: build for name, build in SparkParser.FUNCTIONS.items() if name.lower() not in OWN}
-        FUNCTION_PARSERS: ClassVar = {
-            name: parse for name, parse in SparkParser.FUNCTION_PARSERS.items() if name.lower() not in OWN
+        # All other calls are read as they are written.
+        FUNCTIONS: ClassVar = {}
+        # ``array(1, 2)[0]`` is a place in an array.
+        ARRAY_CONSTRUCTORS: ClassVar = {}
+        FUNCTION_PARSERS: ClassVar = {name: SparkParser.FUNCTION_PARSERS[name] for name in _WITH_GRAMMAR}
+        NO_PAREN_FUNCTION_PARSERS: ClassVar = {
+            name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE", "IF")
         }
         # The name of a format may have several parts: ``USING havasu.iceberg``.
         PROPERTY_PARSERS: ClassVar = {
@@ -41,14 +55,106 @@ class ServiceSql(Spark):
             "USING": lambda self: self.expression(exp.FileFormatProperty(this=self._parse_table_parts())),
         }
 
+        def _parse_statement(self) -> Any:
+            if not self._curr or self._index > 0:
+                return super()._parse_statement()
+            first = self._curr.text.upper()
+            if first in _WITHOUT_EFFECT:
+                return self._without_effect()
+            if (parse := _COMMANDS.get(first)) is not None:
+                self._advance()
+                command = parse(self)
+                if self._curr and not isinstance(command, exp.Query):
+                    raise unsupported(self._find_sql(self._tokens[0], self._tokens[-1])[:40])
+                return command
+            tree = super()._parse_statement()
+            if tree is not None:
+                check_whole(tree, self._tokens)
+            return tree
+
+        def _parse_insert_table(self) -> Any:
+            """The vendor's dbt adapter writes ``WITH ('overwrite-mode' = 'dynamic')`` after the table."""
+            table: Any = super()._parse_insert_table()
+            following = self._tokens[self._index : self._index + 6]
+            if [token.text.lower() for token in following[:4]] == ["with", "(", "overwrite-mode", "="]:
+                key, mode = (exp.Literal.string(following[place].text) for place in (2, 4))
+                self._advance(5)
+                self._match_r_paren()
+                table.set("overwrite_mode", exp.EQ(this=key, expression=mode))
+            return table
+
+        def _without_effect(self) -> Command:
+            words = [token.text.upper() for token in self._tokens]
+            if words[0] == "CACHE" and "AS" in words:
+                raise unsupported("CACHE TABLE ... AS", "create a temporary view")
+            self._advance(len(words))
+            return self.expression(Command(this="NOTHING"))
+
+        def _show(self) -> Command:
+            if not self._match_texts(("CATALOGS", "SCHEMAS", "DATABASES", "NAMESPACES", "TABLES", "VIEWS", "COLUMNS")):
+                raise unsupported(f"SHOW {self._curr.text}"[:40])
+            kind = self._prev.text.upper().replace("DATABASES", "SCHEMAS").replace("NAMESPACES", "SCHEMAS")
+            name: Any = None
+            pattern = None
+            if kind != "CATALOGS" and self._match_texts(("IN", "FROM")):
+                name = self._parse_table_parts()
+            if kind == "COLUMNS" and self._match_texts(("IN", "FROM")):
+                schema: Any = self._parse_table_parts()
+                parts = (*name.parts[::-1], *schema.parts[::-1])
+                name = exp.Table(**dict(zip(("this", "db", "catalog"), parts, strict=False)))
+            elif kind != "COLUMNS":
+                self._match(TokenType.LIKE)
+                pattern = self._prev.text if self._match(TokenType.STRING) else None
+            return self.expression(Command(this=f"SHOW {kind}", name=name, pattern=pattern))
+
+        def _describe(self) -> Command:
+            self._match(TokenType.TABLE)
+            self._match_texts(("EXTENDED", "FORMATTED"))
+            return self.expression(Command(this="DESCRIBE", name=self._parse_table_parts()))
+
+        def _explain(self) -> Command:
+            self._match_texts(("EXTENDED", "CODEGEN", "COST", "FORMATTED"))
+            query = super()._parse_statement()
+            if not isinstance(query, exp.Query):
+                raise unsupported("EXPLAIN of a statement that is not a query")
+            return self.expression(Command(this="EXPLAIN", query=query))
+
+        def _use(self) -> Command:
+            if self._next:
+                self._match_texts(("SCHEMA", "DATABASE", "NAMESPACE", "CATALOG"))
+            return self.expression(Command(this="USE", name=self._parse_table_parts()))
+
+        def _set(self) -> Command:
+            if self._match_texts(("CATALOG",)):
+                return self.expression(Command(this="USE", name=self._parse_table_parts()))
+            key, _, value = (
+                self._find_sql(self._tokens[1], self._tokens[-1]).partition("=") if self._curr else ("",) * 3
+            )
+            if not key.strip() or len(key.split()) > 1 or key.startswith("-"):
+                raise unsupported("SET without the name of a setting")
+            last = self._tokens[-1]
+            self._advance(len(self._tokens) - self._index)
+            is_text = last.token_type == TokenType.STRING
+            return self.expression(Command(this="SET", name=key.strip(), value=last.text if is_text else value.strip()))
+
+        def _table(self) -> Any:
+            rows = exp.select("*").from_(self._parse_table() or "")
+            return self._parse_query_modifiers(self._parse_set_operations(rows))
+
+
+_COMMANDS = {
+    "SHOW": ServiceSql.Parser._show,
+    "DESC": ServiceSql.Parser._describe,
+    "DESCRIBE": ServiceSql.Parser._describe,
+    "EXPLAIN": ServiceSql.Parser._explain,
+    "USE": ServiceSql.Parser._use,
+    "SET": ServiceSql.Parser._set,
+    "TABLE": ServiceSql.Parser._table,
+}
+
 
 def read(text: str) -> exp.Expr:
-    """Parse one statement, with or without a semicolon. What sqlglot does not parse, such as SHOW, is a ``Command``."""
-    if (table := re.fullmatch(r"\s*TABLE\s+(.*)", text, re.IGNORECASE | re.DOTALL)) is not None:
-        text = f"SELECT * FROM {table[1]}"
-    mode = _OVERWRITE_CLAUSE.search(text) if _OVERWRITE.match(text) else None
-    if mode is not None:
-        text = text[: mode.start()] + text[mode.end() :]
+    """Parse one statement, with or without a semicolon."""
     try:
         parsed = sqlglot.parse(text, read=ServiceSql)
     except RecursionError:
@@ -66,23 +172,18 @@ def read(text: str) -> exp.Expr:
         raise failed("PARSE_EMPTY_STATEMENT", "Syntax error, unexpected empty statement.", "42617")
     if len(statements) > 1:
         raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
-    if mode is not None:
-        statements[0].meta["overwrite-mode"] = mode[1]
+    for query in statements[0].find_all(exp.Select):
+        # Hints have no effect.
+        query.set("hint", None)
+    check(statements[0])
     return statements[0]
 
 
-def read_name(text: str) -> Name:
-    try:
-        return name_of(exp.to_table(text, dialect=ServiceSql))
-    except SqlglotError:
-        raise syntax_error("expected a name", text[:40]) from None
-
-
-def name_of(table: exp.Expr) -> Name:
+def name_of(table: exp.Expr | None) -> Name:
     """Return the name in a tree, after checking its parts."""
     parts = tuple(part.name.lower() for part in table.parts) if isinstance(table, exp.Table) else ()
     if not 1 <= len(parts) <= 3:
-        raise syntax_error("a name has one to three parts", table.sql(ServiceSql)[:40])
+        raise syntax_error("a name has one to three parts", table.sql(ServiceSql)[:40] if table else "end of input")
     if not all(parts):
         raise syntax_error("a name is empty", "``")
     return parts

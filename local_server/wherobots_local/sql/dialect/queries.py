@@ -15,22 +15,15 @@ from typing import Protocol
 import sqlglot
 from sqlglot import exp
 
-from wherobots_local.sql.dialect.errors import failed, unresolved_routine, unsupported
-from wherobots_local.sql.dialect.functions import RENAMED, RULES, SAME, TRANSLATED, changed
-from wherobots_local.sql.dialect.macros import MACROS, SCHEMA
+from wherobots_local.sql.dialect.calls import GENERATORS, name_of_call
+from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.parser import ServiceSql
+from wherobots_local.sql.dialect.rules import RULES, changed
 
-_NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot, exp.Posexplode, exp.Stack)
+_NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot)
+_CURRENT = {"current_catalog": 0, "current_database": 1, "current_schema": 1}
 
 FORMATS = {"parquet": "parquet", "geoparquet": "parquet", "csv": "csv", "json": "json"}
-_REFUSED: dict[type[exp.Expr], str] = {
-    exp.Command: "this statement",
-    exp.Into: "SELECT ... INTO",
-    exp.Parameter: "parameters",
-    exp.Placeholder: "parameters",
-    exp.SessionParameter: "parameters",
-    exp.Version: "time travel",
-}
 
 
 class Names(Protocol):
@@ -61,8 +54,6 @@ def write(tree: exp.Expr, names: Names) -> str:
 def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
     tables = {table.alias_or_name.lower() for table in tree.find_all(exp.Table)}
     for node in list(tree.walk()):
-        if (what := next((what for kind, what in _REFUSED.items() if isinstance(node, kind)), None)) is not None:
-            raise unsupported(what)
         if isinstance(node, exp.Table):
             _name_table(node, names)
         elif isinstance(node, exp.Values) and not node.alias_column_names and node.expressions:
@@ -72,9 +63,9 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
             # The tables have DuckDB's schemas now, so only their name stays.
             node.set("db", None)
             node.set("catalog", None)
-        elif isinstance(node, exp.CurrentCatalog | exp.CurrentDatabase | exp.CurrentSchema):
-            node.replace(exp.Literal.string(names.current[not isinstance(node, exp.CurrentCatalog)]))
-    for rule in (*RULES, _function):
+        elif isinstance(node, exp.Anonymous) and (place := _CURRENT.get(str(node.this).lower())) is not None:
+            node.replace(exp.Literal.string(names.current[place]))
+    for rule in RULES:
         tree = changed(tree, rule)
     for table in [found for found in tree.find_all(exp.Table) if _is_file(found)]:
         # Last, because the rules refuse DuckDB's functions that read files.
@@ -133,28 +124,6 @@ def _is_cte(table: exp.Table) -> bool:
     return False
 
 
-def _function(node: exp.Expr) -> exp.Expr:
-    if not isinstance(node, exp.Func) or isinstance(node.parent, exp.Table):
-        return node
-    if not isinstance(node, exp.Anonymous | exp.AnonymousAggFunc):
-        if not any(kind.__name__.lstrip("_") in TRANSLATED for kind in type(node).mro()):
-            raise unresolved_routine(node.sql_name().lower())
-        return node
-    name = str(node.this).lower()
-    written = RENAMED.get(name, name)
-    call = exp.Anonymous(this=written, expressions=node.expressions)
-    if written in MACROS:
-        macro = exp.Dot(this=exp.to_identifier(SCHEMA), expression=call)
-        is_constant = name.startswith("st_") and all(isinstance(item, exp.Literal) for item in node.expressions)
-        # DuckDB does not fold a macro that can fail. A subquery is evaluated once, not for each row.
-        return exp.select(macro).subquery() if is_constant and node.find_ancestor(exp.Where) else macro
-    if name in RENAMED or name in SAME or node.meta.get("is_written"):
-        return call
-    if name.startswith(("rs_", "st_")):
-        raise unsupported(f"the function {node.this}")
-    raise unresolved_routine(str(node.this))
-
-
 def with_column_names(query: exp.Expr) -> None:
     """Name each column without an alias as Spark does: ``count(*)`` becomes ``count(1)``."""
     while isinstance(query, exp.SetOperation | exp.Subquery):
@@ -163,14 +132,13 @@ def with_column_names(query: exp.Expr) -> None:
         return
     for column in query.expressions:
         # DuckDB allows no empty name.
-        if not isinstance(column, _NAMED) and not column.is_star and (name := column_name(column)):
+        is_named = isinstance(column, _NAMED) or column.is_star or name_of_call(column) in GENERATORS
+        if not is_named and (name := column_name(column)):
             column.replace(exp.alias_(column.copy(), name, quoted=True))
 
 
 def column_name(expression: exp.Expr) -> str:
     """Return Spark's name of an expression."""
-    if type(expression) in (exp.Explode, exp.ExplodeOuter):
-        return "col"
     return changed(expression.copy(), _shown).sql(ServiceSql, normalize_functions="lower", comments=False)
 
 
@@ -179,8 +147,8 @@ def _shown(node: exp.Expr) -> exp.Expr:
     match node:
         case exp.Literal(is_string=True) | exp.Column():
             return exp.Var(this=node.name)
-        case exp.Count(this=exp.Star()):
-            return exp.Count(this=exp.Literal.number(1))
+        case exp.Anonymous(expressions=[exp.Star()]):
+            return exp.Anonymous(this=node.this, expressions=[exp.Literal.number(1)])
         case exp.Paren() if not isinstance(node.this, exp.Binary):
             inner: exp.Expr = node.this
             return inner

@@ -1,0 +1,344 @@
+"""How the nodes of a query change: clauses, generators, operators. Inner nodes change first."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from sqlglot import exp
+from sqlglot.dialects.spark import Spark
+
+from wherobots_local.sql.dialect.aggregates import aggregates, is_aggregate
+from wherobots_local.sql.dialect.calls import GENERATORS, as_text, call, macro, name_of_call
+from wherobots_local.sql.dialect.errors import unsupported
+from wherobots_local.sql.dialect.forms import part
+from wherobots_local.sql.dialect.functions import cast, finished, size, written
+
+_OF_DATES = frozenset(["DAY", "WEEK", "MONTH", "QUARTER", "YEAR"])
+
+
+def changed(tree: exp.Expr, rule: Callable[[exp.Expr], exp.Expr]) -> exp.Expr:
+    """Replace each node by what a rule returns, inner nodes first. The result can contain the node."""
+    for node in reversed(list(tree.walk())):
+        parent, key, index = node.parent, node.arg_key, node.index
+        new = rule(node)
+        if new is node:
+            continue
+        if parent is None or key is None:
+            tree = new
+        else:
+            parent.set(key, new, index)
+    return tree
+
+
+def _node(node: exp.Expr) -> exp.Expr:
+    rule = _NODES.get(type(node))
+    return node if rule is None else rule(node)
+
+
+def _called(node: exp.Expr) -> exp.Expr:
+    is_left = isinstance(node.parent, exp.Table) or is_aggregate(node) or name_of_call(node) in GENERATORS
+    return node if is_left or not isinstance(node, exp.Anonymous) else written(node)
+
+
+def _written_as(name: str, *keys: str) -> Callable[[exp.Expr], exp.Expr]:
+    """Return a rule for a node that stands for a call of a function or of a macro."""
+
+    def rule(node: exp.Expr) -> exp.Expr:
+        arguments = [node.args[key] for key in keys if node.args.get(key) is not None]
+        return (
+            macro(name, *arguments)
+            if name.startswith("_")
+            else written(exp.Anonymous(this=name, expressions=arguments))
+        )
+
+    return rule
+
+
+def _trim(node: exp.Expr) -> exp.Expr:
+    side = str(node.args.get("position") or "").upper()
+    if side in ("LEADING", "TRAILING"):
+        return _written_as("ltrim" if side == "LEADING" else "rtrim", "expression", "this")(node)
+    return _written_as("btrim", "this", "expression")(node)
+
+
+def _extract(node: exp.Expr) -> exp.Expr:
+    return part(node.name, node.expression)
+
+
+def _any(node: exp.Expr) -> exp.Expr:
+    if isinstance(node.parent, exp.Like | exp.ILike):
+        return node
+    if isinstance(node, exp.All) or isinstance(node.parent, exp.Binary):
+        raise unsupported("ANY and ALL without LIKE")
+    return call("bool_or", node.this.unnest())
+
+
+def _cast(node: exp.Expr) -> exp.Expr:
+    return cast(node) if isinstance(node, exp.Cast) else node
+
+
+def _type(node: exp.Expr) -> exp.Expr:
+    if isinstance(node, exp.DataType) and node.is_type(exp.DType.DECIMAL) and not node.expressions:
+        node.set("expressions", [exp.DataTypeParam(this=exp.convert(size)) for size in (10, 0)])
+    return node
+
+
+def _if(node: exp.Expr) -> exp.Expr:
+    if isinstance(node.parent, exp.Case):
+        return node
+    return _case(exp.Case(ifs=[exp.If(this=node.this, true=node.args["true"])], default=node.args.get("false")))
+
+
+def _adjacent(node: exp.Expr) -> exp.Expr:
+    """Texts beside each other are one."""
+    return exp.Literal.string("".join(item.name for item in node.expressions))
+
+
+def _item(node: exp.Expr) -> exp.Expr:
+    if node.args.get("offset"):
+        return node
+    if len(node.expressions) != 1:
+        raise unsupported("several places in an array")
+    return macro("_item", node.this, node.expressions[0])
+
+
+def _negative(node: exp.Expr) -> exp.Expr:
+    """The smallest integer is one, though its digits are not."""
+    if isinstance(node.this, exp.Literal) and node.this.name == "2147483648":
+        return exp.Cast(this=exp.Literal.string("-2147483648"), to=exp.DataType.build("int"))
+    return node
+
+
+def _conditions(node: exp.Expr) -> exp.Expr:
+    for key in ("this", "expression"):
+        if node.args.get(key) is not None:
+            node.set(key, _condition(node.args[key]))
+    return node
+
+
+def _in(node: exp.Expr) -> exp.Expr:
+    if node.args.get("query") is None and node.find(exp.Tuple):
+        raise unsupported("IN with several columns")
+    kinds = {_kind(item) for item in node.expressions}
+    if kinds in ({True}, {False}) and _kind(node.this) is None:
+        # One guard is enough for literals of one kind.
+        node.set("this", macro("_comparable", node.expressions[0].copy(), node.this))
+    elif node.expressions:
+        node.set("expressions", [macro("_comparable", node.this.copy(), item) for item in node.expressions])
+    return node
+
+
+def _between(node: exp.Expr) -> exp.Expr:
+    for key in ("low", "high"):
+        _guard(node, key, node.args[key])
+    return node
+
+
+def _select(node: exp.Expr) -> exp.Expr:
+    return _generators(_clauses(node))
+
+
+def _case(node: exp.Expr) -> exp.Expr:
+    """All values have the type of the first, and a condition has one."""
+    if any(isinstance(branch.this, exp.Null) for branch in node.args["ifs"]) and node.this is None:
+        raise unsupported("NULL as a condition")
+    first, *others = [branch.args["true"] for branch in node.args["ifs"]] + [node.args.get("default")]
+    for other in others:
+        if other is not None and (_kind(first) is None or _kind(first) != _kind(other)):
+            other.replace(macro("_alike", first.copy(), other.copy()))
+    return node
+
+
+def _kind(value: exp.Expr | None) -> bool | None:
+    """Whether a literal is a text; None for other values."""
+    return bool(value.is_string) if isinstance(value, exp.Literal) else None
+
+
+def _clauses(node: exp.Expr) -> exp.Expr:
+    """There is one partition, so sorting each partition sorts everything."""
+    found = {key: node.args.pop(key, None) for key in ("distribute", "cluster", "sort")}
+    if (order := found["sort"] or found["cluster"]) is not None and not node.args.get("order"):
+        node.set("order", exp.Order(expressions=order.expressions))
+    return node
+
+
+def _grouping(node: exp.Expr) -> exp.Expr:
+    for kind in (exp.Rollup, exp.Cube):
+        for clause in node.args.get(kind.key) or ():
+            if not clause.expressions:
+                clause.replace(kind(expressions=node.expressions))
+                node.set("expressions", None)
+    return node
+
+
+def _shifted(node: exp.Expr) -> exp.Expr:
+    """In DuckDB a date becomes a timestamp, in Spark only with units smaller than a day."""
+    is_first = isinstance(node.this, exp.Interval)
+    interval, shifted = (node.this, node.expression) if is_first else (node.expression, node.this)
+    if isinstance(interval, exp.Interval) and isinstance(shifted, exp.Interval):
+        raise unsupported("intervals of several units", "add one after the other")
+    if isinstance(interval, exp.Interval) and interval.text("unit").upper().removesuffix("S") in _OF_DATES:
+        return call("cast_to_type", node, shifted.copy())
+    is_sure = any(isinstance(side, exp.Literal | exp.Interval) for side in (node.this, node.expression))
+    return node if is_sure or isinstance(node, exp.Add) else macro("_minus", node.this, node.expression)
+
+
+def _compared(node: exp.Expr) -> exp.Expr:
+    """Spark would cast a text that is compared with a number."""
+    one, other = node.this, node.expression
+    if isinstance(node.parent, exp.Update):
+        # An assignment.
+        return node
+    if _kind(one) is None or _kind(other) is None or _kind(one) != _kind(other):
+        _guard(node, "expression", other)
+    return node
+
+
+def _guard(node: exp.Expr, key: str, other: exp.Expr) -> None:
+    """Check one side of a comparison. A text that is a literal stays one, because DuckDB makes a date of it."""
+    if _kind(other):
+        node.set("this", macro("_comparable", other.copy(), node.this))
+    else:
+        node.set(key, macro("_comparable", node.this.copy(), other))
+
+
+def _condition(value: exp.Expr) -> exp.Expr:
+    """A condition is no number."""
+    if isinstance(value, exp.Null):
+        raise unsupported("NULL as a condition")
+    is_sure = isinstance(
+        value, exp.Predicate | exp.Connector | exp.Not | exp.Boolean | exp.Paren | exp.Between | exp.In
+    )
+    return value if is_sure else macro("_condition", value)
+
+
+def _like(node: exp.Expr) -> exp.Expr:
+    """The sign for what follows as it is is a backslash, also without ESCAPE."""
+    pattern = node.expression
+    if isinstance(node, exp.RegexpLike):
+        return macro("regexp_like", as_text(node.this), as_text(pattern))
+    if isinstance(node.parent, exp.Escape) or isinstance(pattern, exp.Any | exp.All):
+        return node
+    negated = node.args.pop("negate", None)
+    made: exp.Expr = exp.Escape(this=node, expression=exp.Literal.string("\\"))
+    return exp.Not(this=exp.paren(made)) if negated else made
+
+
+# Generators
+
+
+def _generators(node: exp.Expr) -> exp.Expr:
+    columns: list[exp.Expr] = []
+    count = 0
+    for column in node.expressions:
+        made = column.this if isinstance(column, exp.Alias | exp.Aliases) else column
+        if name_of_call(made) in GENERATORS:
+            count += 1
+            is_single = isinstance(column, exp.Alias)
+            names = [item.name for item in column.expressions] if isinstance(column, exp.Aliases) else []
+            columns += _rows(made, [column.alias] if is_single else names)
+        else:
+            columns.append(column)
+    if count > 1:
+        raise unsupported("several generators in one SELECT", "use LATERAL VIEW")
+    node.set("expressions", columns)
+    for number, view in enumerate(node.args.pop("laterals", None) or ()):
+        if not isinstance(view, exp.Lateral) or name_of_call(view.this) not in GENERATORS or not view.args.get("view"):
+            raise unsupported(f"LATERAL VIEW {view.this.sql(Spark)[:40]}")
+        rows = _rows(view.this, view.alias_column_names, is_outer=bool(view.args.get("outer")))
+        alias = exp.TableAlias(this=exp.to_identifier(view.alias or f"view{number}"))
+        node.append("joins", exp.Join(this=exp.Subquery(this=exp.select(*rows), alias=alias), kind="CROSS"))
+    return node
+
+
+def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.Expr]:
+    """Return the columns of a function that makes rows."""
+    name = name_of_call(made)
+    if name == "stack":
+        return _stack(made, names)
+    if len(made.expressions) != 1:
+        raise unsupported(f"{name} of several values")
+    value, has_place = made.expressions[0], name == "posexplode"
+    is_outer = is_outer or name == "explode_outer"
+    if is_outer:
+        if name not in ("explode", "explode_outer"):
+            raise unsupported(f"{name} with OUTER", "use explode")
+        value = macro("_filled", value)
+    if name == "inline":
+        if names:
+            raise unsupported("names for the columns of inline", "use SELECT * and rename them")
+        depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.convert(2))
+        return [call("unnest", value, depth)]
+    lists: dict[str, exp.Expr]
+    if len(names) == 2 + has_place or name_of_call(value) == "map":
+        if is_outer:
+            raise unsupported("explode of a map with OUTER")
+        lists = {"key": call("map_keys", value), "value": call("map_values", value)}
+    else:
+        lists = {"col": macro("_listed", value)}
+    if has_place:
+        lists = {"pos": call("range", call("array_length", next(iter(lists.values())))), **lists}
+    return _named(lists, names)
+
+
+def _stack(made: exp.Expr, names: list[str]) -> list[exp.Expr]:
+    count, *cells = made.expressions
+    if not isinstance(count, exp.Literal) or not count.name.isdigit() or not int(count.name) or not cells:
+        raise unsupported("stack with a number of rows that is not a literal")
+    width = -(-len(cells) // int(count.name))
+    cells += [exp.null()] * (width * int(count.name) - len(cells))
+    return _named({f"col{column}": exp.Array(expressions=cells[column::width]) for column in range(width)}, names)
+
+
+def _named(lists: dict[str, exp.Expr], names: list[str]) -> list[exp.Expr]:
+    if names and len(names) != len(lists):
+        raise unsupported(f"{len(names)} names for {len(lists)} columns")
+    columns = zip(lists.values(), names or lists, strict=True)
+    return [exp.alias_(call("unnest", item.copy()), name, quoted=True) for item, name in columns]
+
+
+def _left(node: exp.Expr) -> exp.Expr:
+    """Refuse what no rule has taken."""
+    if isinstance(node, exp.Anonymous) and not node.meta.get("is_written") and not isinstance(node.parent, exp.Table):
+        raise unsupported(f"{node.this} here")
+    return finished(node)
+
+
+_NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
+    exp.All: _any,
+    exp.And: _conditions,
+    exp.Anonymous: _called,
+    exp.Any: _any,
+    exp.Between: _between,
+    exp.Bracket: _item,
+    exp.Case: _case,
+    exp.Cast: _cast,
+    exp.Concat: _adjacent,
+    exp.CurrentDate: _written_as("current_date"),
+    exp.CurrentTimestamp: _written_as("now"),
+    exp.DPipe: _written_as("concat", "this", "expression"),
+    exp.DataType: _type,
+    exp.Div: _written_as("_quotient", "this", "expression"),
+    exp.Extract: _extract,
+    exp.Group: _grouping,
+    exp.Having: _conditions,
+    exp.If: _if,
+    exp.In: _in,
+    exp.IntDiv: _written_as("_div", "this", "expression"),
+    exp.Mod: _written_as("_mod", "this", "expression"),
+    exp.Neg: _negative,
+    exp.Not: _conditions,
+    exp.Or: _conditions,
+    exp.Select: _select,
+    exp.StrPosition: _written_as("locate", "substr", "this", "position"),
+    exp.Substring: _written_as("substring", "this", "start", "length"),
+    exp.Trim: _trim,
+    exp.TryCast: _cast,
+    exp.Where: _conditions,
+    **dict.fromkeys((exp.Add, exp.Sub), _shifted),
+    **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ), _compared),
+    **dict.fromkeys((exp.Like, exp.ILike, exp.RegexpLike), _like),
+}
+
+# In this order: the last ones see the calls that the others have written.
+RULES = (aggregates, _node, size, _left)
