@@ -16,7 +16,7 @@ from airflow_provider_wherobots.decorators.base import KNOWN_CONTEXT_KEYS, Decor
 from airflow_provider_wherobots.decorators.names import warn_of_outside_names
 from airflow_provider_wherobots.decorators.script import REFUSED_VALUE, check_function, script_name, script_of
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
+from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -65,7 +65,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         wait_for_completion: bool = True,
         **kwargs: Any,
     ) -> None:
-        with naming(task_id):
+        with argument_errors(task_id):
             check_function(python_callable, type(self).__name__)
             for argument in _NOT_HERE:
                 if argument in kwargs:
@@ -86,7 +86,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         )
         # The arguments of a mapped task are known once it runs.
         if not getattr(self, "_BaseOperator__from_mapped", False):
-            with naming(self.task_id):
+            with argument_errors(self.task_id):
                 check_arguments(python_callable, self.op_args, self.op_kwargs, KNOWN_CONTEXT_KEYS, is_unrendered)
 
     def execute(self, context: Context) -> Any:
@@ -109,13 +109,13 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
 
     def _run_python_of(self, context: Context, uri: str) -> dict[str, Any]:
         """The ``run_python`` of a script that calls the function with this task's arguments."""
-        with naming(self.task_id):
+        with argument_errors(self.task_id):
             return {"uri": uri, "args": [encode_arguments(self.python_callable, self.op_args, self.op_kwargs, context)]}
 
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:
         """The time in which the function's script is a file on this worker, so that it can be uploaded."""
-        with naming(self.task_id):
+        with argument_errors(self.task_id):
             script = script_of(self.python_callable)
         with TemporaryDirectory(prefix="airflow-wherobots-") as folder:
             path = Path(folder, script_name(self.python_callable))

@@ -17,7 +17,7 @@ from airflow_provider_wherobots.api.runs.payload import build_payload, checked_c
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
-from airflow_provider_wherobots.operators.wherobots_task import is_unrendered, naming
+from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 
 if TYPE_CHECKING:
@@ -128,7 +128,7 @@ class CreatesRun(FollowsRun):
         return self.name if self.name is not None else default_run_name(dag_id, self.task_id)
 
     def _checked_payload(self, name: str, is_unrendered: Callable[[Any], bool] = lambda value: False) -> dict[str, Any]:
-        with naming(self.task_id):
+        with argument_errors(self.task_id):
             if self.upload_to is not None and not is_unrendered(self.upload_to):
                 checked_upload_to("upload_to", self.upload_to)
             # Airflow also stores the arguments, so members of an enum are replaced by their values.

@@ -9,7 +9,7 @@ from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.session_request import SINGLE
 from airflow_provider_wherobots.api.sql.store import read_store
 from airflow_provider_wherobots.operators.sql_task import SqlTask
-from airflow_provider_wherobots.operators.wherobots_task import naming
+from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 
 
 class ExecutesSql(SqlTask):
@@ -51,5 +51,5 @@ class ExecutesSql(SqlTask):
 
     def checked_store(self) -> Store | None:
         """Where the result of the last statement is stored; None if it is fetched."""
-        with naming(self.task_id):
+        with argument_errors(self.task_id):
             return None if self.store is None else read_store(self.store)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
-from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, naming
+from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, argument_errors
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -87,7 +87,7 @@ class SqlTask(WherobotsTask):
         return WherobotsSqlHook(**{**more, **arguments})
 
     def _checked_request(self, **rendered: Any) -> SessionRequest:
-        with naming(self.task_id):
+        with argument_errors(self.task_id):
             return SessionRequest(
                 session_type=self.session_type,
                 force_new=self.force_new,

@@ -132,7 +132,7 @@ class WherobotsTask(Base):
 
 
 @contextmanager
-def naming(task_id: str) -> Iterator[None]:
+def argument_errors(task_id: str) -> Iterator[None]:
     """The context in which an ``InvalidArgumentError`` becomes a ``WherobotsArgumentException`` that names the task."""
     try:
         yield

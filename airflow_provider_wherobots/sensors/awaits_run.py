@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_wherobots.api.runs.lookup import check_run_id, moment_of
 from airflow_provider_wherobots.api.runs.payload import check_run_name
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
-from airflow_provider_wherobots.operators.wherobots_task import naming
+from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -27,7 +27,7 @@ class AwaitsRun(FollowsRun):
         """Check the arguments that decide which run is meant, but no value that is not rendered yet."""
         if (self.run_id is None) == (self.run_name is None):
             raise self._wrong(f"run_id={self.run_id!r}, run_name={self.run_name!r}: exactly one must be given")
-        with naming(self.task_id):
+        with argument_errors(self.task_id):
             if self.run_id is not None and not is_unrendered(self.run_id):
                 check_run_id(self.run_id)
             if self.run_name is not None and not is_unrendered(self.run_name):

@@ -24,7 +24,7 @@ from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask, as_values
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, naming, push
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, argument_errors, push
 from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS, NEVER_SKIPPED
 from airflow_provider_wherobots.sql.reads import is_read
 from airflow_provider_wherobots.stored import ignore_unknown
@@ -192,7 +192,7 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         self._is_starting = False
         if not isinstance(self.sql, str) or not is_read(self.sql):
             raise self._wrong("sql: must be one statement that only reads, as SELECT does")
-        with naming(self.task_id):
+        with argument_errors(self.task_id):
             check_session_id(self.session_id, is_given=self.is_session_given)
         if not self._holds_worker:
             self.session_wait_timeout = READY_SECONDS

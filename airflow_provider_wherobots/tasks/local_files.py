@@ -12,7 +12,7 @@ from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import dags_folder
 from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.upload import FileUploads
-from airflow_provider_wherobots.operators.wherobots_task import naming
+from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def find_uploads(task: CreatesRun, payload: Mapping[str, Any], context: Context) -> FileUploads:
     """Find the local files that a create body names, and the folder to upload them to. Reads none of them."""
-    with naming(task.task_id):
+    with argument_errors(task.task_id):
         sources = find_sources(payload, context)
         upload_to = task.hook.settings.upload_to
         if task.upload_to is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.calls import is_session_id
 from airflow_provider_wherobots.flows.sql.rule import Planned
-from airflow_provider_wherobots.operators.wherobots_task import naming
+from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 from airflow_provider_wherobots.sql.parameters import read_statements
 from airflow_provider_wherobots.sql.reads import StatementKind, kind_of, returns_result
 
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 def plan(task: ExecutesSql) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered."""
     _warn_of_arguments_without_effect(task)
-    with naming(task.task_id):
+    with argument_errors(task.task_id):
         planned = _read(task)
         check_session_id(task.session_id, is_given=task.is_session_given)
     return planned

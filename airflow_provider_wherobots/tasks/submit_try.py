@@ -18,7 +18,7 @@ from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, naming
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, argument_errors
 from airflow_provider_wherobots.runs import measurements
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.outcome import (
@@ -274,7 +274,7 @@ class SubmitTry(RunTry[CreatesRun]):
             uploads=find_uploads(task, payload, self.context),
         )
         try:
-            with naming(task.task_id):
+            with argument_errors(task.task_id):
                 submission = self.attempt.submit(flow)
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
