@@ -1525,7 +1525,7 @@ def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_n
 ) -> None:
     other, ti = TaskInstance(), TaskInstance()
     make(session_key="other").execute(context(other))
-    control.behaviour(sql_max_sessions=1, sql_quota="fallback")
+    control.behaviour(sql_max_sessions=1)
     frame = make(session_key="its own").execute(context(ti))
     assert frame.to_dict("list") == {"n": [7]}
     assert ti.xcoms["session_id"] == other.xcoms["session_id"]

@@ -307,7 +307,7 @@ def test_a_shared_session_of_a_full_organization_is_not_taken(
     start: Start, control: ControlClient, arguments: dict[str, Any]
 ) -> None:
     other = start(session_key="other").execute(context(TaskInstance()))
-    control.behaviour(sql_max_sessions=1, sql_quota="fallback")
+    control.behaviour(sql_max_sessions=1)
     with pytest.raises(WherobotsQuotaException, match="which others use"):
         start(**arguments).execute(context(TaskInstance(task_id="start")))
     assert is_alive(control, other)
