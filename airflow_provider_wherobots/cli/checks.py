@@ -89,7 +89,7 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
     from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.errors import DatabaseError
     from airflow_provider_wherobots.flows.sql.session import SessionWait, obtain_session, stop_session
-    from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
+    from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 
     request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)
     own: list[str] = []
@@ -105,7 +105,7 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
                 f"limit of {words.duration(SELECT_SECONDS)} for SELECT 1",
             )
             cursor = connection.cursor()
-            outcome = connection.follow(execution_id, execute(Statement(execution_id, "SELECT 1"), options))
+            outcome = connection.send(Statement(execution_id, "SELECT 1"), options)
             cursor.take(outcome, is_read=True)
             cursor.fetchall()
     except DatabaseError as error:

@@ -3,34 +3,35 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass
 from threading import RLock
 from typing import TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import Store
+from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionResult, StateUpdated, Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.dbapi.errors import (
-    Error,
+    Failure,
     InterfaceError,
     NotSupportedError,
     OperationalError,
     ProgrammingError,
     RefusedError,
     StoppedError,
+    translated,
 )
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import LastWord, last_word_after_cancel, wrote_nothing
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, wrote_nothing
 from airflow_provider_wherobots.flows.sql.connection import connect
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
+from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.sql.reads import is_read, returns_result
 
 T = TypeVar("T")
@@ -49,8 +50,7 @@ class Connection:
     :param driver: makes the driver whose WebSocket the connection is; it is closed with the connection.
     :param note: takes messages about results.
     :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
-    :param failure: makes the exception to raise of one of this module's, and of whether its statement can be executed
-        again; default the exception itself.
+    :param failure: makes the exception to raise; default the exception itself.
     :param before_statement: takes the id of each execution before it is sent; default None.
     :param log_sql: whether statements are noted, with their literals masked; default True.
     :param written: is told of each statement that may have written; default an object of its own.
@@ -67,7 +67,7 @@ class Connection:
         note: WriteNote,
         *,
         geometry: str = "ewkt",
-        failure: Callable[[Error, bool], Exception] | None = None,
+        failure: Failure | None = None,
         before_statement: Callable[[str], None] | None = None,
         written: Written | None = None,
         log_sql: bool = True,
@@ -78,7 +78,7 @@ class Connection:
         self._driver = self._exit.enter_context(driver)
         self._note = note
         self._geometry = geometry
-        self._failure = failure
+        self.failure = failure
         self._before_statement = before_statement
         self._log_sql = log_sql
         self.fails_if_cut = fails_if_cut
@@ -86,7 +86,11 @@ class Connection:
         self._max_outage_seconds = max_outage_seconds
         self._session: SqlSession | None = None
         self._running: str | None = None
-        self._sockets_before = 0
+        self._sockets_before: int | None = None
+        self.ended: dict[str, bool] = {}
+        """Whether a statement that was cancelled here had succeeded; False if it has certainly written nothing. One of
+        which neither is known is not in it.
+        """
         self._is_following = False
         self.is_closed = False
         self.needs: object = None
@@ -110,11 +114,26 @@ class Connection:
         """The id of the session; empty if there is none (yet)."""
         return "" if self._session is None else self._session.id
 
+    @property
+    def url(self) -> str:
+        """The address of its WebSocket; empty if there is no session (yet)."""
+        return "" if self._session is None else self._session.socket_url
+
+    @property
+    def running(self) -> str | None:
+        """The id of the statement that runs, or that an interruption has left behind."""
+        return self._running
+
     def open(self, session: Flow[SqlSession]) -> None:
-        """Wait for a session, and connect to it."""
+        """Wait for a session, and connect to it, in place of the one before."""
         with self.translated():
-            self._session = self._run(session)
-            self._run(connect(self._session, self._max_outage_seconds), RefusedError)
+            self.connect(self._run(session))
+
+    def connect(self, session: SqlSession) -> None:
+        """Connect to a session that is ready, in place of the one before."""
+        with self.translated():
+            self._session = session
+            self._run(connect(session, self._max_outage_seconds), RefusedError)
 
     def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
@@ -145,15 +164,29 @@ class Connection:
         execution_id = str(uuid4())
         if self._before_statement is not None:
             self._before_statement(execution_id)
-        options = StatementOptions(
-            url=self.session.socket_url, max_outage_seconds=self._max_outage_seconds, session_id=self.session_id
-        )
-        executed = Statement(execution_id, statement, store, self._geometry, wants_result=returns_result(statement))
-        return self.follow(execution_id, execute(executed, options))
+        message = Statement(execution_id, statement, store, self._geometry, wants_result=returns_result(statement))
+        return self.send(message, self.options())
 
-    def follow(self, execution_id: str, flow: Flow[StatementOutcome]) -> StatementOutcome:
-        """Run a flow that executes a statement, or attaches to one. After an interruption :meth:`close` cancels the
-        statement. Raises ``StoppedError`` if the process is being stopped.
+    def options(self) -> StatementOptions:
+        """How statements are followed."""
+        return StatementOptions(url=self.url, max_outage_seconds=self._max_outage_seconds, session_id=self.session_id)
+
+    def send(self, message: Statement, options: StatementOptions) -> StatementOutcome:
+        """Execute a statement, and follow it to its end. With ``options.hand_over_after`` it may still run then."""
+        return self.follow(message.execution_id, execute(message, options), sends=True)
+
+    def attach(self, execution_id: str, options: StatementOptions, *, wants_result: bool = True) -> StatementOutcome:
+        """Follow a statement that another connection has sent to its end."""
+        flow = attach(execution_id, options, geometry=self._geometry, wants_result=wants_result)
+        return self.follow(execution_id, flow)
+
+    def fetch(self, execution_id: str, options: StatementOptions) -> StatementOutcome:
+        """Fetch the result of a statement that has succeeded."""
+        return self.follow(execution_id, fetch(execution_id, options, geometry=self._geometry))
+
+    def follow(self, execution_id: str, flow: Flow[StatementOutcome], *, sends: bool = False) -> StatementOutcome:
+        """Run a flow that executes a statement (``sends``), or attaches to one. After an interruption :meth:`close`
+        cancels the statement. Raises ``StoppedError`` if the process is being stopped.
         """
         self._check_open()
         with self.translated():
@@ -165,9 +198,11 @@ class Connection:
             try:
                 # An interruption may have left an earlier one behind.
                 self.cancel_running()
-                self._running, self._sockets_before = execution_id, self._driver.sockets_opened
+                self._sockets_before = self._driver.sockets_opened if sends else None
+                self._running = execution_id
                 outcome = self._run(flow)
-                self._running = None
+                if outcome.state is not StatementState.RUNNING:
+                    self._running = None
             finally:
                 self._is_following = False
         return outcome
@@ -179,7 +214,18 @@ class Connection:
         :returns: whether none runs any more.
         """
         with self._ending:
-            return self._running is None or self._cancel(self._running, budget_seconds) is not None
+            if self._running is None:
+                return True
+            execution_id, self._running = self._running, None
+            try:
+                last = self._driver.run(last_word_after_cancel(execution_id, budget_seconds, self.url))
+            except FlowStoppedError:
+                return False
+            has_succeeded = isinstance(last, StateUpdated | ExecutionResult) and last.state == SUCCEEDED
+            was_in_contact = self._driver.sockets_opened == self._sockets_before
+            if has_succeeded or wrote_nothing(last, was_in_contact=was_in_contact):
+                self.ended[execution_id] = has_succeeded
+            return last is not None
 
     def undo_running(self) -> bool:
         """Cancel the running statement, if there is one. Never raises a ``WherobotsApiError``.
@@ -187,10 +233,9 @@ class Connection:
         :returns: whether it certainly has no effect.
         """
         with self._ending:
-            if self._running is None:
-                return True
-            last = self._cancel(self._running, CANCEL_BUDGET_SECONDS)
-            return wrote_nothing(last, was_in_contact=self._driver.sockets_opened == self._sockets_before)
+            execution_id = self._running
+            self.cancel_running()
+            return execution_id is None or self.ended.get(execution_id) is False
 
     def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
         """Let no statement begin any more, and cancel the running one. A signal handler can call this.
@@ -227,24 +272,14 @@ class Connection:
             finally:
                 self._exit.close()
 
-    @contextmanager
-    def translated(self, may_repeat: bool = False) -> Iterator[None]:
+    def translated(self, may_repeat: bool = False) -> AbstractContextManager[None]:
         """The context in which errors become the exceptions of the connection's owner."""
-        try:
-            yield
-        except Error as error:
-            if self._failure is None:
-                raise
-            raise self._failure(error, may_repeat) from error.__cause__
-
-    def _cancel(self, execution_id: str, budget_seconds: float) -> LastWord | None:
-        self._running = None
-        try:
-            return self._driver.run(last_word_after_cancel(execution_id, budget_seconds, self.session.socket_url))
-        except FlowStoppedError:
-            return None
+        return translated(self.failure, may_repeat)
 
     def _run(self, flow: Flow[T], kind: type[OperationalError] = OperationalError) -> T:
+        if self._driver.stopped:
+            # The driver would let it use the WebSocket, as it must let the cancel.
+            raise StoppedError("the task is being stopped")
         try:
             return self._driver.run(flow)
         except WherobotsApiError as error:

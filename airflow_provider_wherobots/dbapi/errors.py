@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TypeAlias
+
 from airflow_provider_wherobots.api.errors import reduced
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 
@@ -55,3 +59,18 @@ class StatementError(DatabaseError):
         super().__init__(outcome.message or f"the statement has ended as {outcome.state}")
         self.outcome = outcome
         self.session_id = session_id
+
+
+Failure: TypeAlias = Callable[[Error, bool], Exception]
+"""Makes the exception to raise of one of this module's, and of whether its statement can be executed again."""
+
+
+@contextmanager
+def translated(failure: Failure | None, may_repeat: bool = False) -> Iterator[None]:
+    """The context in which errors become the exceptions of the connection's owner."""
+    try:
+        yield
+    except Error as error:
+        if failure is None:
+            raise
+        raise failure(error, may_repeat) from error.__cause__

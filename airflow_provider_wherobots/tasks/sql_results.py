@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-from contextlib import nullcontext
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import mask_secret
-from airflow_provider_wherobots.dbapi.connection import Connection
+from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.drivers.blocking import SyncDriver
     from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
 
 
@@ -40,21 +38,12 @@ class SqlResults:
     def add(self, outcome: StatementOutcome, *, is_read: bool) -> None:
         """Read the result of a statement that has succeeded."""
         handler = self._task.handler
-        # A cursor that only reads a result needs no driver.
-        no_driver = nullcontext(cast("SyncDriver", None))
-        fails_if_cut = self._task.on_truncated == "fail"
-        with Connection(
-            no_driver, self._task.log.log, failure=failure_of_hook, fails_if_cut=fails_if_cut
-        ) as connection:
-            cursor = connection.cursor()
-            cursor.take(outcome, is_read=is_read)
-            self.rows = cursor.rowcount if cursor.description else None
-            if handler is None:
-                value = None if cursor.description is None else cursor.fetch_pandas()
-            else:
-                value = handler(cursor)
-            self._values.append(value)
-            self._descriptions.append(cursor.description)
+        found = ResultSet(self._task.log.log, failure_of_hook, fails_if_cut=self._task.on_truncated == "fail")
+        found.take(outcome, is_read=is_read)
+        self.rows = found.rowcount if found.description else None
+        value = _frame(found) if handler is None else handler(found)
+        self._values.append(value)
+        self._descriptions.append(found.description)
 
     def value(self, last: StatementOutcome) -> Any:
         """The value that the task returns. ``last`` is the outcome of its last statement."""
@@ -84,3 +73,8 @@ class SqlResults:
         else:
             log.info("The result is stored at %s%s", words.quoted(last.result_uri), size)
         return last.result_uri
+
+
+def _frame(found: ResultSet) -> Any:
+    """What a task without a handler returns of a result."""
+    return None if found.description is None else found.fetch_pandas()

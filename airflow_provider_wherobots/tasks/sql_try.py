@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -18,6 +18,7 @@ from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import OWN_INACTIVE_SECONDS, SessionRequest
 from airflow_provider_wherobots.compat import Context, starts_before
+from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -29,7 +30,6 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.sql import rule
 from airflow_provider_wherobots.flows.sql.cancel import end_earlier
-from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.rule import Planned, ThisTry
 from airflow_provider_wherobots.flows.sql.session import (
@@ -38,9 +38,9 @@ from airflow_provider_wherobots.flows.sql.session import (
     stop_requested_session,
     stop_session,
 )
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
-from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt, not_connected
+from airflow_provider_wherobots.hooks.sql_failures import failure, failure_of_hook, in_doubt
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.runs.measurements import of_statement
@@ -104,6 +104,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._planned = plan(task)
         self._results = SqlResults(task)
         self._session: SqlSession | None = None
+        self._connection: Connection | None = None
         self._session_id = ""
         self._wait = self.new_wait()
         self._index = 0
@@ -216,9 +217,10 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def _remember_kill(self) -> None:
         """Remember what is known of the writes that a kill has cancelled."""
+        ended = {} if self._connection is None else self._connection.ended
         for known in self._memory.now.statements:
-            if known.execution_id in self.attempt.ended_at_kill:
-                word = rule.SUCCEEDED if self.attempt.ended_at_kill[known.execution_id] else rule.FAILED
+            if known.execution_id in ended:
+                word = rule.SUCCEEDED if ended[known.execution_id] else rule.FAILED
                 self._memory.remember(self._memory.now.with_statement(replace(known, outcome=word)))
 
     @property
@@ -338,10 +340,22 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._connect(self._session)
 
     def _connect(self, session: SqlSession) -> None:
-        try:
-            self.attempt.run(connect(session, self._wait.max_outage_seconds))
-        except WherobotsApiError as error:
-            raise not_connected(error) from error
+        if self.attempt.connection is None:
+            self._connection = self.attempt.connection = Connection(
+                nullcontext(self.attempt.driver),
+                self.attempt.note,
+                geometry=self.task.geometry,
+                failure=failure_of_hook,
+                max_outage_seconds=self._wait.max_outage_seconds,
+            )
+        self.attempt.connection.connect(session)
+
+    @property
+    def _connected(self) -> Connection:
+        """The connection, between its opening and the end of the attempt."""
+        if self.attempt.connection is None:
+            raise RuntimeError("the try is not connected")
+        return self.attempt.connection
 
     def _reconnect(self, outcome: StatementOutcome) -> None:
         """Connect again to the session that has executed a statement."""
@@ -366,8 +380,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if self._memory.now.has_ended_statements:
             return
         left = rule.left_running(self._planned, self._memory.now, self._this_try, self._session_id)
-        with self.attempt.in_flight(left, self._url):
-            running = self.attempt.run(end_earlier(left, self._url))
+        running = self.attempt.run(end_earlier(left, self._url))
         if running:
             raise WherobotsUnavailableException(
                 f"The task was cleared, but its statement {running} could not be cancelled, and may still run in SQL "
@@ -403,10 +416,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 return rule.Doubt(str(error), asked.execution_ids[0], session_id)
         answers: list[StatementOutcome] = []
         verdict: rule.Verdict | None = None
-        with self.attempt.in_flight(asked.execution_ids, self._url):
-            while verdict is None:
-                answers.append(self._ask_about(asked.execution_ids[len(answers)], session_id))
-                verdict = rule.conclude(asked, answers)
+        while verdict is None:
+            answers.append(self._ask_about(asked.execution_ids[len(answers)], session_id))
+            verdict = rule.conclude(asked, answers)
         if here is not None and self._session is not here:
             self._session = here
             self._connect(here)
@@ -419,7 +431,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     def _ask_about(self, execution_id: str, session_id: str) -> StatementOutcome:
         options = replace(self._options(), session_id=session_id)
-        outcome = self.attempt.run(attach(execution_id, options, wants_result=False))
+        outcome = self._connected.attach(execution_id, options, wants_result=False)
         is_own_failure = outcome.was_running and outcome.state is StatementState.FAILED
         if is_own_failure or outcome.state is StatementState.DEADLINE:
             # It has ended in this try, which ends as if it had sent it.
@@ -458,7 +470,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _result_of(self, skip: rule.Skip) -> StatementOutcome:
         """The outcome of a statement that has succeeded before, with its result if the session still has it."""
         if self._statement.wants_result and skip.session_id in ("", self._session_id):
-            outcome = self.attempt.run(fetch(skip.execution_id, self._options(), geometry=self.task.geometry))
+            outcome = self._connected.fetch(skip.execution_id, self._options())
             if outcome.state is StatementState.SUCCEEDED:
                 return outcome
         return StatementOutcome(StatementState.SUCCEEDED, skip.execution_id)
@@ -482,10 +494,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         may_hand_over = self.task.deferrable and self._outlives_hand_over and not self._results.is_holding
         options = replace(self._options(), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
         message = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
-        with self.attempt.in_flight([execution_id], self._url, sends=True):
-            outcome = self.attempt.run(execute(message, options))
-            if outcome.state is StatementState.RUNNING:
-                self._hand_over(outcome)
+        outcome = self._connected.send(message, options)
+        if outcome.state is StatementState.RUNNING:
+            self._hand_over(outcome)
         return outcome
 
     @property
@@ -561,15 +572,12 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _attach(self, outcome: StatementOutcome, options: StatementOptions) -> StatementOutcome:
         if outcome.started_at:
             options = replace(options, started_at=outcome.started_at)
-        execution_id, wants_result = outcome.execution_id, self._statement.wants_result
-        with self.attempt.in_flight([execution_id], self._url):
-            flow = attach(execution_id, options, geometry=self.task.geometry, wants_result=wants_result)
-            return self.attempt.run(flow)
+        return self._connected.attach(outcome.execution_id, options, wants_result=self._statement.wants_result)
 
     def _fetch(self, outcome: StatementOutcome) -> StatementOutcome:
         """Fetch the result, or the presigned URL, of a statement that has succeeded."""
         if self._statement.wants_result:
-            fetched = self.attempt.run(fetch(outcome.execution_id, self._options(), geometry=self.task.geometry))
+            fetched = self._connected.fetch(outcome.execution_id, self._options())
         else:
             fetched = self._attach(outcome, self._options())
         if fetched.state is StatementState.SUCCEEDED:

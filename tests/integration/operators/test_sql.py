@@ -26,6 +26,7 @@ from airflow_provider_wherobots.compat import (
     AirflowFailException,
     AirflowOptionalProviderFeatureException,
 )
+from airflow_provider_wherobots.dbapi import connection as dbapi_connection
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -664,7 +665,7 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
         allowed.append(budget_seconds)
         return last_word_after_cancel(execution_id, budget_seconds, url)
 
-    monkeypatch.setattr(sql_attempt, "last_word_after_cancel", note_and_cancel)
+    monkeypatch.setattr(dbapi_connection, "last_word_after_cancel", note_and_cancel)
     control.add_fault("cancelExecution", "lose_message")
     kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsTaskKilledException):
@@ -804,7 +805,7 @@ def test_after_a_failed_trigger_a_statement_has_five_seconds_to_end(
         wait_for(lambda: len(control.requests("retrieveResults")) > asked, what="the worker to attach")
         control.release_sql()
 
-    monkeypatch.setattr(sql_try, "attach", attach_until_it_is_released)
+    monkeypatch.setattr(dbapi_connection, "attach", attach_until_it_is_released)
     monkeypatch.setattr(sql_try, "time", SimpleNamespace(time=lambda: 1_000.0))
     asked = len(control.requests("retrieveResults"))
     elsewhere = threading.Thread(target=release)
@@ -1379,6 +1380,29 @@ def test_a_retry_after_what_was_read_was_wrong_reads_again(make: Make, control: 
     assert len(executed(control)) == 2
 
 
+def test_a_retry_after_the_return_value_could_not_be_pushed_repeats_no_write(
+    make: Make, control: ControlClient
+) -> None:
+    """Airflow pushes it after the task has returned it."""
+    ti = TaskInstance()
+    make([INSERT, "SELECT 1"], retries=1).execute(context(ti))
+    make([INSERT, "SELECT 1"], retries=1).execute(context(next_try(ti)))
+    assert executed(control) == [INSERT, "SELECT 1", "SELECT 1"]
+
+
+def test_after_a_doubt_a_clear_executes_everything_again(make: Make, control: ControlClient) -> None:
+    """Also if its retries were edited, so that their number does not tell."""
+    control.answer_sql(INSERT, held=True)
+    first = leave_behind(make, control, INSERT)
+    control.end_sql_session(first.xcoms["session_id"])
+    control.answer_sql(INSERT)
+    second = next_try(first)
+    with pytest.raises(WherobotsSqlOutcomeUnknownException):
+        make(INSERT, retries=1).execute(context(second))
+    assert make(INSERT).execute(context(next_try(second))) is None
+    assert executed(control) == [INSERT, INSERT]
+
+
 def cleared(ti: TaskInstance) -> TaskInstance:
     return next_try(ti, max_tries=2)
 
@@ -1392,15 +1416,10 @@ def cleared_without_memory(ti: TaskInstance) -> TaskInstance:
     return next_try(ti, max_tries=2, store=None)
 
 
-def cleared_with_its_max_tries(ti: TaskInstance) -> TaskInstance:
-    """Its retries were edited before. That the round was done is all that tells."""
-    return next_try(ti)
-
-
 EACH_CLEAR = pytest.mark.parametrize("follow", [cleared, cleared_and_forgotten, cleared_without_memory])
 
 
-@pytest.mark.parametrize("follow", [cleared, cleared_and_forgotten, cleared_without_memory, cleared_with_its_max_tries])
+@EACH_CLEAR
 def test_the_first_try_after_a_clear_executes_again(make: Make, control: ControlClient, follow: Follow) -> None:
     ti = TaskInstance()
     make(INSERT, retries=1).execute(context(ti))
@@ -1469,7 +1488,7 @@ def test_a_write_that_an_unforeseen_error_interrupts_is_in_doubt(
         raise MemoryError
         yield
 
-    monkeypatch.setattr(sql_try, "execute", break_off)
+    monkeypatch.setattr(dbapi_connection, "execute", break_off)
     ti = TaskInstance()
     with pytest.raises(MemoryError):
         make(INSERT).execute(context(ti))
