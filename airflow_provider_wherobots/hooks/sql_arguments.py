@@ -7,7 +7,7 @@ from enum import Enum
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.calls import is_session_id
+from airflow_provider_wherobots.api.sql.session_request import is_session_id
 
 ON_TRUNCATED = ("warn", "fail")
 SESSION_WAIT_SECONDS = 900.0

@@ -8,7 +8,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.sql.calls import is_session_id
+from airflow_provider_wherobots.api.sql.session_request import is_session_id
 from airflow_provider_wherobots.compat import BaseOperator, Context
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,

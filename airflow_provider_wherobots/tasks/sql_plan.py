@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.calls import is_session_id
+from airflow_provider_wherobots.api.sql.session_request import is_session_id
 from airflow_provider_wherobots.flows.sql.rule import Planned
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 from airflow_provider_wherobots.sql.parameters import read_statements

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import pytest
 
@@ -72,6 +73,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 @pytest.fixture(autouse=True)
 def dag_run_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(support, "dag_run_start", datetime.now(UTC))
+    monkeypatch.setattr(support, "dag_run_id", f"manual__{uuid4()}")
 
 
 @pytest.fixture(autouse=True)

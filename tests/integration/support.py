@@ -12,8 +12,9 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
+dag_run_id = "manual__1"
 dag_run_start = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
-"""Another one in each test, so that none finds the runs of another."""
+"""Others in each test, so that none finds the runs of another."""
 
 
 class TaskInstance(SimpleNamespace):
@@ -23,11 +24,10 @@ class TaskInstance(SimpleNamespace):
         super().__init__(
             max_tries=max_tries,
             dag_id="dag",
-            run_id="manual__1",
             map_index=-1,
             try_number=try_number,
             start_date=datetime.now(UTC),
-            **{"task_id": "task", "xcoms": {}, "store": {}, "task": None, **fields},
+            **{"run_id": dag_run_id, "task_id": "task", "xcoms": {}, "store": {}, "task": None, **fields},
         )
 
     def xcom_push(self, key: str, value: Any) -> None:

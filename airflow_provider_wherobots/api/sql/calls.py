@@ -6,13 +6,13 @@ Source: the service's OpenAPI description, tag "sql". Operation ids are taken fr
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import Any
 from urllib.parse import quote, urlsplit
 
 from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest, is_session_id
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
 """Present if the organization's quota allows no new session, so that another session of the caller is shared."""
@@ -65,13 +65,6 @@ def _session_from_body(data: Any) -> RequestedSession:
     if not is_session_id(data["id"]):
         raise ValueError("its id is not the id of a SQL session")
     return RequestedSession(data["id"], "")
-
-
-def is_session_id(value: Any) -> TypeGuard[str]:
-    """Whether a value can be the id of a session, and so a part of a path. Jinja renders the result of a task that has
-    returned nothing as ``None``.
-    """
-    return isinstance(value, str) and bool(value.strip()) and value not in (".", "..", "None") and value.isprintable()
 
 
 def _session_path(session_id: str) -> str:

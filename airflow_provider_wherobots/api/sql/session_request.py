@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
@@ -68,3 +68,10 @@ class SessionRequest:
             "shutdownAfterInactiveSeconds": self.shutdown_after_inactive_seconds,
         }
         return {name: value for name, value in fields.items() if value is not None}
+
+
+def is_session_id(value: Any) -> TypeGuard[str]:
+    """Whether a value can be the id of a session, and so a part of a path. Jinja renders the result of a task that has
+    returned nothing as ``None``.
+    """
+    return isinstance(value, str) and bool(value.strip()) and value not in (".", "..", "None") and value.isprintable()

@@ -178,7 +178,7 @@ def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:
 
     operator = operator_of(f, "{{ day }}", words=["{{ run_id }}", "{% raw %}{{ x }}{% endraw %}"])
     params = {"runtime": "small", "package": "airportsdata==20260905"}
-    operator.render_template_fields(given(TaskInstance(), day="2026-11-26", params=params))
+    operator.render_template_fields(given(TaskInstance(run_id="manual__1"), day="2026-11-26", params=params))
     assert operator.payload == {
         "name": "name_manual__1",
         "runPython": {
@@ -201,8 +201,8 @@ def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:
 def test_a_function_runs_and_returns(deferrable: bool, conn_id: str, said: Callable[[], str]) -> None:
     ti = TaskInstance()
     operator = operator_of(functions.add.override(deferrable=deferrable), "Zürich ", two="東京")
-    assert run_to_end(operator, ti) == {"sum": "Zürich 東京", "run_id": "manual__1"}
-    assert ti.xcoms["result"] == {"sum": "Zürich 東京", "run_id": "manual__1"}
+    assert run_to_end(operator, ti) == {"sum": "Zürich 東京", "run_id": ti.run_id}
+    assert ti.xcoms["result"] == {"sum": "Zürich 東京", "run_id": ti.run_id}
     assert "adding 'Zürich ' and '東京'" in said() or deferrable
 
 
