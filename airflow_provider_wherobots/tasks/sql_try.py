@@ -428,15 +428,16 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             case rule.Skip(execution_id=execution_id):
                 self._learn(execution_id, session_id, rule.SUCCEEDED)
             case rule.Execute(failed=execution_id) if execution_id:
+                self.log.info(
+                    "%s has failed in an earlier try, and is executed again: %s", self._name(), answers[0].message
+                )
                 self._learn(execution_id, session_id, rule.FAILED)
         return verdict
 
     def _ask_about(self, execution_id: str, session_id: str) -> StatementOutcome:
         options = replace(self._options(), session_id=session_id)
         outcome = self._connected.attach(execution_id, options, wants_result=False)
-        is_own_failure = outcome.was_running and outcome.state is StatementState.FAILED
-        if is_own_failure or outcome.state is StatementState.DEADLINE:
-            # It has ended in this try, which ends as if it had sent it.
+        if outcome.state is StatementState.DEADLINE:
             self._take(outcome)
         return outcome
 
