@@ -65,6 +65,8 @@ GRACE_SECONDS = 120.0
 """How long a session executes a statement on whose connection nobody is: the time to hand it over."""
 SETTLE_SECONDS = 5.0
 """How long a statement has to end after its trigger has failed, before it is cancelled."""
+MAX_EQUAL_OPERATORS = 1000
+"""How many equal operators a function may execute in one try."""
 SHOWN_CHARS = 120
 """How many characters of a statement a message shows."""
 LOOK_UP_SECONDS = 10.0
@@ -119,7 +121,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         ``carried`` is what the try kept while it was deferred, if it starts over.
         """
         kept = DeferredSql.from_kwargs(carried or {})
-        self._remember_with(TaskMemory.begin(self.context, self.log, carried=kept.memory), carried is not None)
+        memory = TaskMemory.begin(self.context, self.log, job=self._job, carried=kept.memory)
+        self._remember_with(memory, starts_over=carried is not None)
+        self._forget_own_executions()
         with self._ending():
             self._memory.remember(self._memory.now)
             with self.attempt.open():
@@ -183,7 +187,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _resume(self, stored: Mapping[str, Any]) -> DeferredSql:
         kept = DeferredSql.from_kwargs(stored)
         if kept.memory is None:
-            self._remember_with(TaskMemory.begin(self.context, self.log))
+            self._remember_with(TaskMemory.begin(self.context, self.log, job=self._job))
         else:
             self._remember_with(TaskMemory.resume(self.context, self.log, kept.memory))
         return kept
@@ -198,6 +202,23 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             starts_before(ti) + starts_over,
             rule.begins_round(ti.try_number, ti.max_tries, self.task.retries or 0),
         )
+
+    @property
+    def _job(self) -> str:
+        """Tells operators apart that one function executes; empty for a task of its own."""
+        is_own_task = self.task.task_id == self.context["ti"].task_id
+        return "" if is_own_task else f"{self.task.task_id}\x1f{self.task.sql!r}"
+
+    def _forget_own_executions(self) -> None:
+        """A function may execute equal operators one after the other in one try: each is executed."""
+        known = {statement.execution_id for statement in self._memory.now.statements}
+        if not (self._job and known):
+            return
+        for start in range(MAX_EQUAL_OPERATORS):
+            if any(replace(self._this_try, start=start).id_of(statement) in known for statement in self._planned):
+                self._this_try = replace(self._this_try, start=start + 1)
+                self._memory.now = replace(self._memory.now, statements=())
+                return
 
     def _kept(self, **more: Any) -> dict[str, Any]:
         return {"memory": self._memory.now.to_json(), **more}
@@ -426,15 +447,16 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             case rule.Skip(execution_id=execution_id):
                 self._learn(execution_id, session_id, rule.SUCCEEDED)
             case rule.Execute(failed=execution_id) if execution_id:
+                self.log.info(
+                    "%s has failed in an earlier try, and is executed again: %s", self._name(), answers[0].message
+                )
                 self._learn(execution_id, session_id, rule.FAILED)
         return verdict
 
     def _ask_about(self, execution_id: str, session_id: str) -> StatementOutcome:
         options = replace(self._options(), session_id=session_id)
         outcome = self._connected.attach(execution_id, options, wants_result=False)
-        is_own_failure = outcome.was_running and outcome.state is StatementState.FAILED
-        if is_own_failure or outcome.state is StatementState.DEADLINE:
-            # It has ended in this try, which ends as if it had sent it.
+        if outcome.state is StatementState.DEADLINE:
             self._take(outcome)
         return outcome
 

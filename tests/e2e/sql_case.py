@@ -1,5 +1,6 @@
 """A DAG run whose task executes one statement, and what has reached the service of it."""
 
+import signal
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
@@ -107,6 +108,15 @@ class SqlCase(DagCase):
     def states(self) -> list[str]:
         """Their states."""
         return [shown["state"] for shown in self.executions()]
+
+    def forget(self) -> None:
+        """Let its session forget its executions, as if others had executed many statements."""
+        for entry in self.sent():
+            self.world.control.evict_sql_execution(entry["session_id"], entry["execution_id"])
+
+    def kill_worker(self, sig: signal.Signals = signal.SIGKILL) -> None:
+        """Send a signal to the process that executes its task."""
+        self.world.airflow.kill_task(self.way, self.dag_run, "run", sig=sig)
 
     def cut(self) -> None:
         """Cut all connections to its session, as if the network had failed."""

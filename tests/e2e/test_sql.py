@@ -1,10 +1,13 @@
 """SQL tasks on a real Airflow: each statement is executed once, whatever dies meanwhile."""
 
+import signal
+
 import pytest
 
 from tests.e2e.conftest import GRACE_SECONDS
 from tests.e2e.sql_case import HANDED_OVER, KINDS, Kind, SqlCase
 from tests.e2e.world import World
+from tests.support.airflow_api import Json
 
 TAKEN_FROM_EARLIER = "has succeeded in an earlier try, and is not executed again"
 UNKNOWN = "Outcome unknown"
@@ -122,6 +125,56 @@ def test_a_worker_is_killed_and_the_session_cancels_before_the_retry(world: Worl
         case.check_result(case.end("success", try_number=2))
         assert case.states() == ["cancelled", "succeeded"]
         assert case.counts() == (2, 0)
+
+
+@pytest.mark.forgetful
+@pytest.mark.parametrize("remembers", [True, False], ids=["session_remembers", "session_forgets"])
+@pytest.mark.parametrize("has_ended", [False, True], ids=["while_it_runs", "after_its_end"])
+def test_a_worker_is_killed_and_its_write_is_executed_once(world: World, remembers: bool, has_ended: bool) -> None:
+    case = SqlCase.of(world, "sql_worker_retry", "write").begin().wait_until_executed()
+    if has_ended:
+        # The worker must not hear of the end.
+        case.kill_worker(signal.SIGSTOP)
+        case.release()
+        case.wait_for_states("succeeded")
+    if not remembers:
+        case.forget()
+    case.kill_worker()
+    if not remembers:
+        log = case.end("failed", try_number=2)
+        assert UNKNOWN in log
+        assert case.sent()[0]["execution_id"] in log
+        assert case.sent()[0]["session_id"] in log
+        assert len(case.sent()) == 1
+        return
+    if not has_ended:
+        case.wait_until_listened().release()
+    log = case.end("success", try_number=2)
+    assert TAKEN_FROM_EARLIER in log
+    assert case.counts() == (1, 0)
+
+
+@pytest.mark.forgetful
+@pytest.mark.parametrize("remembers", [True, False], ids=["session_remembers", "session_forgets"])
+def test_a_worker_is_killed_after_the_first_of_two_writes(world: World, remembers: bool) -> None:
+    """From Airflow 3.3 on the task remembers that the first one has succeeded. Below, only the session may know."""
+    case = SqlCase.of(world, "sql_two_writes", "write").begin().wait_until_executed()
+
+    def first_writes() -> list[Json]:
+        return [one for one in world.control.requests("executeSql") if f"before {case.dag_run}" in one["statement"]]
+
+    (first,) = first_writes()
+    if not remembers:
+        world.control.evict_sql_execution(first["session_id"], first["execution_id"])
+    case.kill_worker()
+    if remembers or world.airflow.is_series("3.3"):
+        case.wait_until_listened().release()
+        assert TAKEN_FROM_EARLIER in case.end("success", try_number=2)
+    else:
+        assert UNKNOWN in case.end("failed", try_number=2)
+        case.release()
+    assert len(first_writes()) == 1
+    assert case.counts() == (1, 0)
 
 
 def test_a_session_is_started_in_the_triggerer_and_stopped_after_a_failed_task(world: World) -> None:

@@ -219,7 +219,6 @@ class Execution:
     wants_result: bool
     state: State
     contact: Contact = Contact(Attachment.SENDER, 0.0, 0.0)
-    was_running: bool = False
 
     @property
     def name(self) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.stored import known_arguments
 
-_NOT_IN_EVENT = ("results", "has_succeeded", "was_running", "is_result_forgotten", "is_too_large", "is_not_found")
+_NOT_IN_EVENT = ("results", "has_succeeded", "is_result_forgotten", "is_too_large", "is_not_found")
 
 
 class StatementState(StrEnum):
@@ -46,7 +46,6 @@ class StatementOutcome:
     :param wrote_nothing: whether, with ``DEADLINE``, it has certainly written nothing.
     :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never
         part of an event.
-    :param was_running: whether it still ran when it was attached to. Never part of an event.
     :param is_result_forgotten: whether it has succeeded, and the session no longer knows its result. Never part of an
         event.
     :param is_too_large: whether it has succeeded, and its result is larger than is fetched, now and later. Never part
@@ -66,7 +65,6 @@ class StatementOutcome:
     is_location_lost: bool = False
     wrote_nothing: bool = False
     has_succeeded: bool = False
-    was_running: bool = False
     is_result_forgotten: bool = False
     is_too_large: bool = False
     is_not_found: bool = False

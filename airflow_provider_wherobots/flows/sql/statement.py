@@ -99,7 +99,7 @@ def attach(
     execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = True
 ) -> Flow[StatementOutcome]:
     """Follow an execution that another connection has begun. Never executes anything. Opens a WebSocket to
-    ``options.url`` if none is open. ``was_running`` of the outcome means that it had not ended before.
+    ``options.url`` if none is open.
     """
     begun = Execution(execution_id, wants_result, Running(), Contact(Attachment.ATTACHING, 0.0, 0.0))
     statement = Statement(execution_id, "", geometry=geometry)

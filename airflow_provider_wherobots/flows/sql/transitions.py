@@ -236,7 +236,6 @@ def _received_state(execution: Execution, message: StateUpdated | ExecutionResul
 
 
 def _runs(execution: Execution, message: StateUpdated | ExecutionResult, now: float) -> Step:
-    execution = replace(execution, was_running=execution.contact.attachment is not Attachment.SENDER)
     name = words.short(message.state) or "in a state that the session does not name"
     notes = [Note(logging.INFO, f"{execution.name} is {name}")]
     state = _without_error(execution.state, now)
@@ -325,7 +324,6 @@ def _ended(execution: Execution, state: StatementState, message: str = "", **mor
         execution.id,
         message,
         was_sent=not isinstance(execution.state, Sending),
-        was_running=execution.was_running,
         **more,
     )
     return Step(execution.moved(Ended(outcome)))

@@ -36,6 +36,19 @@ ENDINGS: dict[str, dict[str, Any]] = {
     "_store": {"store": {"format": "parquet", "single": True, "generate_presigned_url": True}},
 }
 
+with DAG(dag_id="sql_two_writes", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
+    WherobotsSqlOperator(
+        task_id="run",
+        sql="INSERT INTO e2e.first VALUES ('before {{ run_id }}'); {{ dag_run.conf['sql'] }}",
+        split_statements=True,
+        wherobots_conn_id=CONN_ID,
+        session_key="{{ run_id }}",
+        handler=rows,
+        deferrable=False,
+        retries=1,
+        retry_delay=timedelta(seconds=1),
+    )
+
 for way, options in WAYS.items():
     for suffix, ending in ENDINGS.items():
         with DAG(dag_id=way + suffix, start_date=datetime(2026, 1, 1), schedule=None, catchup=False):

@@ -1114,6 +1114,20 @@ def test_a_statement_is_asked_about_in_the_session_that_has_executed_it(make: Ma
     ]
 
 
+@pytest.mark.parametrize(("store", "times"), [({}, 3), (None, 1)], ids=["remembers", "does not"])
+def test_operators_that_a_function_executes_do_not_take_each_other_for_an_earlier_try(
+    make: Make, control: ControlClient, store: Any, times: int
+) -> None:
+    control.behaviour(sql_used_execution_id="refused")
+    ti, statements = TaskInstance(store=store), [INSERT, INSERT.replace("1", "2")] * times
+    for sql in statements:
+        make(sql, task_id="inner").execute(context(ti))
+    assert executed(control) == statements
+    if store is not None:
+        make(INSERT, task_id="inner").execute(context(next_try(ti)))
+        assert executed(control) == statements, "a retry knows them"
+
+
 class Broken(dict[str, str]):
     """A store that cannot be written."""
 

@@ -353,7 +353,6 @@ def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_su
     script.session._events.clear()
     outcome = script.run(attach("e1", OPTIONS, wants_result=wants_result))
     assert outcome.state is (StatementState.GAVE_UP if wants_result else StatementState.SUCCEEDED)
-    assert not outcome.was_running
     assert len(script.written(RetrieveResults)) == 1
 
 
@@ -516,7 +515,7 @@ def attached_and_forgotten(plan: Plan) -> SqlScript:
 def test_one_that_is_forgotten_after_it_was_attached_to_still_ends_with_its_event(final: str) -> None:
     script = attached_and_forgotten(Plan(seconds=500.0, final=final, forgotten_after=10.0))
     outcome = script.run(attach("e1", OPTIONS, wants_result=False))
-    assert (outcome.state.value, outcome.was_running) == (final, True)
+    assert outcome.state.value == final
     assert len(script.said("no longer knows it")) == 1
 
 
@@ -531,7 +530,7 @@ def test_one_that_an_older_session_has_forgotten_sends_no_event_to_wait_for() ->
     script = attached_and_forgotten(Plan(seconds=500.0, forgotten_after=10.0))
     script.session.can_attach = False
     outcome = script.run(attach("e1", OPTIONS, wants_result=False))
-    assert (outcome.state, outcome.was_running) == (StatementState.UNKNOWN, True)
+    assert outcome.state is StatementState.UNKNOWN
     assert script.elapsed < 20
 
 
@@ -921,27 +920,22 @@ def test_a_result_is_requested_twice_from_a_silent_session_and_four_times_in_all
 
 
 @pytest.mark.parametrize("can_attach", [True, False])
-@pytest.mark.parametrize(("seconds", "was_running"), [(99.0, True), (-0.5, False)])
+@pytest.mark.parametrize(("seconds", "still_runs"), [(99.0, True), (-0.5, False)])
 @pytest.mark.parametrize("final", ["succeeded", "failed", "cancelled"])
-def test_one_question_tells_whether_it_still_ran_and_how_it_ended(
-    can_attach: bool, seconds: float, was_running: bool, final: str
+def test_one_question_tells_how_it_ended_or_that_it_still_runs(
+    can_attach: bool, seconds: float, still_runs: bool, final: str
 ) -> None:
     session = FakeSession(can_attach=can_attach)
     ends_at = START + seconds
     session.executions["e1"] = Running(Plan(), START - 9, ends_at, final, None, False)
-    if was_running:
+    if still_runs:
         session._end(session.executions["e1"], "e1", ends_at, final)
     script = SqlScript(session)
     outcome = script.run(attach("e1", OPTIONS))
-    assert outcome.was_running is was_running
+    assert outcome.state.value == (final if final != "cancelled" else "unknown")
     assert outcome.results == (RESULT if final == "succeeded" else None)
-    if not was_running:
+    if not still_runs:
         assert len(script.arrived(RetrieveResults)) == 1
-
-
-def test_what_the_session_does_not_know_was_not_running() -> None:
-    assert not SqlScript(is_connected=False).run(attach("e1", OPTIONS)).was_running
-    assert not SqlScript().run(execute(SELECT, OPTIONS)).was_running
 
 
 # Cancelling
