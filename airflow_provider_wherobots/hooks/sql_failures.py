@@ -73,12 +73,17 @@ def failure(
     return without_retry(made) if outcome.is_too_large else made
 
 
-def in_doubt(what: str, why: str, execution_id: str, session_id: str) -> WherobotsSqlOutcomeUnknownException:
-    """Make the operator's exception for a statement that an earlier try has sent, and whose outcome nobody knows."""
+def in_doubt(
+    what: str, why: str, execution_id: str, session_id: str, *, is_final: bool
+) -> WherobotsSqlOutcomeUnknownException:
+    """Make the operator's exception for a statement that an earlier try has sent, and whose outcome nobody knows.
+
+    ``is_final``: no retry follows.
+    """
+    advice = f"No retry follows. {_OPERATORS_ADVICE}" if is_final else "A retry of the task finds out"
     return WherobotsSqlOutcomeUnknownException(
         f"Outcome unknown: an earlier try of this task has sent, or may have sent, {what[:1].lower()}{what[1:]}, and "
-        f"how it ended cannot be known: {why}. This try has executed nothing, and no retry follows. "
-        f"{_OPERATORS_ADVICE}\n"
+        f"how it ended cannot be known: {why}. This try has executed nothing. {advice}\n"
         f"Execution {execution_id} in SQL session {session_id}"
     )
 

@@ -469,7 +469,10 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._last = StatementOutcome(StatementState.UNKNOWN, doubt.execution_id)
         self._summarize()
         session_id = doubt.session_id or self._session_id
-        raise without_retry(in_doubt(self._name(), doubt.why, doubt.execution_id, session_id))
+        if self._memory.now.past is Past.UNKNOWN and self.context.get("task_state_store") is not None:
+            # The store could not be read. The next try may read it, and then knows.
+            raise in_doubt(self._name(), doubt.why, doubt.execution_id, session_id, is_final=self._is_last)
+        raise without_retry(in_doubt(self._name(), doubt.why, doubt.execution_id, session_id, is_final=True))
 
     # The statements
 

@@ -1135,6 +1135,31 @@ class Broken(dict[str, str]):
         raise ConnectionError("the API server is away")
 
 
+class Unreadable(dict[str, str]):
+    """A store that cannot be read for a time."""
+
+    def __contains__(self, key: object) -> bool:
+        raise ConnectionError("the API server is away")
+
+
+def test_while_the_store_cannot_be_read_only_the_session_knows_and_a_retry_reads_it(
+    make: Make, control: ControlClient
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    first = leave_behind(make, control, INSERT)
+    control.release_sql()
+    second = next_try(first, store=Unreadable(first.store))
+    assert make(INSERT, retries=1).execute(context(second)) is None, "the session knows that it has succeeded"
+    control.answer_sql(INSERT)
+    unsent = next_try(TaskInstance(max_tries=2), store=Unreadable())
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry of the task finds out") as caught:
+        make(INSERT, retries=2).execute(context(unsent))
+    assert not isinstance(caught.value, AirflowFailException)
+    assert len(make("SELECT 1", retries=2).execute(context(unsent))) == 1
+    assert make(INSERT, retries=2).execute(context(next_try(unsent, store={}))) is None
+    assert executed(control) == [INSERT, "SELECT 1", INSERT]
+
+
 def test_a_write_that_cannot_be_remembered_is_not_sent(make: Make, control: ControlClient) -> None:
     with pytest.raises(WherobotsUnavailableException, match="could not be stored") as caught:
         make(INSERT).execute(context(TaskInstance(store=Broken())))
