@@ -108,6 +108,7 @@ class Memory:
         run that is in no list yet.
     :param done_in_try: the number of the try that was done; 0 if none was.
     :param is_over: whether a try has failed and none follows.
+    :param repeats: how many rounds the same try has begun before: a function may execute equal operators.
     :param statements: the SQL statements that were sent and are not only reads, in order.
     :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
     :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.
@@ -124,6 +125,7 @@ class Memory:
     is_create_unanswered: bool = False
     done_in_try: int = 0
     is_over: bool = False
+    repeats: int = 0
     statements: tuple[StatementMemory, ...] = ()
     statements_left: tuple[StatementMemory, ...] = ()
     has_ended_statements: bool = False
@@ -149,6 +151,7 @@ class Memory:
             this.retries,
             passed_over=_united(found.passed_over, found.runs),
             is_create_unanswered=found.is_create_unanswered,
+            repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
             statements_left=(*found.statements_left, *(known for known in found.statements if not known.outcome)),
         )
 

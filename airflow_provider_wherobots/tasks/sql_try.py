@@ -65,8 +65,6 @@ GRACE_SECONDS = 120.0
 """How long a session executes a statement on whose connection nobody is: the time to hand it over."""
 SETTLE_SECONDS = 5.0
 """How long a statement has to end after its trigger has failed, before it is cancelled."""
-MAX_EQUAL_OPERATORS = 1000
-"""How many equal operators a function may execute in one try."""
 SHOWN_CHARS = 120
 """How many characters of a statement a message shows."""
 LOOK_UP_SECONDS = 10.0
@@ -123,7 +121,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         kept = DeferredSql.from_kwargs(carried or {})
         memory = TaskMemory.begin(self.context, self.log, job=self._job, carried=kept.memory)
         self._remember_with(memory, starts_over=carried is not None)
-        self._forget_own_executions()
         with self._ending():
             self._memory.remember(self._memory.now)
             with self.attempt.open():
@@ -199,7 +196,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             memory.now.identity.suffix,
             ti.max_tries,
             ti.try_number,
-            starts_before(ti) + starts_over,
+            starts_before(ti) + starts_over + memory.now.repeats,
             rule.begins_round(ti.try_number, ti.max_tries, self.task.retries or 0),
         )
 
@@ -208,17 +205,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         """Tells operators apart that one function executes; empty for a task of its own."""
         is_own_task = self.task.task_id == self.context["ti"].task_id
         return "" if is_own_task else f"{self.task.task_id}\x1f{self.task.sql!r}"
-
-    def _forget_own_executions(self) -> None:
-        """A function may execute equal operators one after the other in one try: each is executed."""
-        known = {statement.execution_id for statement in self._memory.now.statements}
-        if not (self._job and known):
-            return
-        for start in range(MAX_EQUAL_OPERATORS):
-            if any(replace(self._this_try, start=start).id_of(statement) in known for statement in self._planned):
-                self._this_try = replace(self._this_try, start=start + 1)
-                self._memory.now = replace(self._memory.now, statements=())
-                return
 
     def _kept(self, **more: Any) -> dict[str, Any]:
         return {"memory": self._memory.now.to_json(), **more}
