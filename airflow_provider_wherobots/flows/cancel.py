@@ -23,8 +23,11 @@ ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
 CONFLICT_INTERVAL_SECONDS = 2.0
 """Seconds between two cancels of a run that is still active after a conflict."""
-APPEARANCE_SECONDS = 3.0
-"""How long a cancel is repeated while the service does not know the run: it may be very new."""
+APPEARANCE_SECONDS = 10.0
+"""How long a cancel is repeated while the service does not know the run: it may be very new. Following waits longer for
+such a run, but a kill has no more time."""
+FIRST_SECONDS = 3.0
+"""How long the pauses are short."""
 END_POLL_SECONDS = 2.0
 MAX_END_WAIT_SECONDS = 75.0
 """The status may take a minute to become CANCELLED."""
@@ -120,7 +123,7 @@ def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
 def _cancel_until(
     run_id: str, deadline: float, refused_seconds: float = REFUSED_SECONDS
 ) -> Flow[WherobotsApiError | None]:
-    appears_by = (yield from now()) + APPEARANCE_SECONDS
+    began_at = yield from now()
     outage = Outage(math.inf, refused_seconds)  # the deadline bounds it
     while True:
         moment = yield from now()
@@ -131,12 +134,12 @@ def _cancel_until(
             # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
             left = deadline - (yield from now())
             is_unknown = isinstance(error, NotFoundError)
-            may_appear = is_unknown and moment < appears_by and left > LOOK_UP_INTERVAL_SECONDS
+            may_appear = is_unknown and moment < began_at + APPEARANCE_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
             is_gone = False if may_appear else (yield from _is_gone(run_id, left))
             if is_gone or (is_gone is None and is_unknown):
                 yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
                 return None
-            delay = LOOK_UP_INTERVAL_SECONDS if moment < appears_by else CONFLICT_INTERVAL_SECONDS
+            delay = LOOK_UP_INTERVAL_SECONDS if moment < began_at + FIRST_SECONDS else CONFLICT_INTERVAL_SECONDS
             if delay >= deadline - (yield from now()):
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
@@ -168,6 +171,9 @@ def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
     # The conflict may be with an earlier cancel, which takes up to a minute to take effect.
     unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
-    text = f"Run {run_id} could not be cancelled ({error}). It stays active until its timeoutSeconds pass{unless}"
+    text = (
+        f"Run {run_id} could not be cancelled ({error}). It keeps running, and costs money, until its timeout_seconds"
+        f"{unless}. To cancel it: airflow wherobots runs cancel --yes {run_id}"
+    )
     yield Note(logging.ERROR, text)
     return error

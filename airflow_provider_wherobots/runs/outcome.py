@@ -16,7 +16,9 @@ from airflow_provider_wherobots.stored import known_arguments
 REATTACHED = "It stays active; a retry of the task re-attaches to it"
 NOT_FOUND_AGAIN = "It stays active; a retry will not find it (durable=False)"
 CANCELLED_AT_LAST = "It was cancelled, because no retry follows"
-LEFT_AT_LAST = "It stays active until its timeoutSeconds pass: no retry follows, and it could not be cancelled"
+LEFT_AT_LAST = (
+    "It could not be cancelled, and no retry follows: it keeps running, and costs money, until its timeout_seconds"
+)
 LEFT_ALONE = "It stays active: no retry follows, and cancel_on_kill=False leaves it alone"
 
 

@@ -110,7 +110,7 @@ def test_that_it_could_not_be_cancelled_is_said(
     run_id = ti.xcoms["run_id"]
     broken = operator(run_python=WAIT)
     monkeypatch.setattr(broken.hook, "get_connection", unreadable)
-    with pytest.raises(WherobotsUnavailableException, match="no retry follows, and it could not be cancelled"):
+    with pytest.raises(WherobotsUnavailableException, match="could not be cancelled, and no retry follows"):
         broken.execute_complete(context(ti), Outcome(Ending.GAVE_UP, run_id, "RUNNING").to_event())
     assert f"Run {run_id} could not be cancelled: ConnectionError: the secrets backend is away" in said()
     task.hook.cancel_run(run_id)

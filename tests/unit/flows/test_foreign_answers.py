@@ -66,7 +66,7 @@ def test_a_cancel_is_repeated_until_the_service_has_it(status: int) -> None:
     script = Script(page(status))
     assert not script.run(cancel_run(run.id))
     assert not script.said("need not be cancelled")
-    assert script.said("It stays active until its timeoutSeconds pass")
+    assert script.said("It keeps running, and costs money, until its timeout_seconds")
 
 
 @pytest.mark.parametrize("status", [404, 409])
