@@ -156,7 +156,10 @@ async def _get_connection(conn_id: str) -> Connection:
 
 
 async def get_task_state(task_instance: Any) -> str | None:
-    """Get the name of a task instance's state, from within a trigger. None without one, such as after a clear."""
+    """Get the name of a task instance's state, from within a trigger. None without one, such as after a clear.
+
+    On 2.11 also None if the task is deferred in another try: it was cleared, and is faster than its triggerer.
+    """
     if AIRFLOW < (3, 0):
         return await asyncio.to_thread(_get_task_state_from_database, task_instance)
     map_index = task_instance.map_index
@@ -320,17 +323,20 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
     from airflow.utils.session import create_session
 
     with create_session() as session:
-        state = (
-            session.query(TaskInstance.state)
+        found = (
+            session.query(TaskInstance.state, TaskInstance.try_number)
             .filter(
                 TaskInstance.dag_id == task_instance.dag_id,
                 TaskInstance.task_id == task_instance.task_id,
                 TaskInstance.run_id == task_instance.run_id,
                 TaskInstance.map_index == task_instance.map_index,
             )
-            .scalar()
+            .one_or_none()
         )
-    return _state_name(state)
+    if found is None:
+        return None
+    state, try_number = found
+    return None if state == "deferred" and try_number != task_instance.try_number else _state_name(state)
 
 
 def _state_name(state: Any) -> str | None:

@@ -22,12 +22,11 @@ from airflow_provider_wherobots.flows.retry import (
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
 CONFLICT_INTERVAL_SECONDS = 2.0
-"""Seconds between two cancels of a run that is still active after a conflict."""
+"""Seconds between two cancels of a run that is still active after a conflict, once it has lasted for a moment."""
+CONFLICT_MOMENT_SECONDS = 3.0
 APPEARANCE_SECONDS = 10.0
 """How long a cancel is repeated while the service does not know the run: it may be very new. Following waits longer for
 such a run, but a kill has no more time."""
-FIRST_SECONDS = 3.0
-"""How long the pauses are short."""
 END_POLL_SECONDS = 2.0
 MAX_END_WAIT_SECONDS = 75.0
 """The status may take a minute to become CANCELLED."""
@@ -139,7 +138,8 @@ def _cancel_until(
             if is_gone or (is_gone is None and is_unknown):
                 yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
                 return None
-            delay = LOOK_UP_INTERVAL_SECONDS if moment < began_at + FIRST_SECONDS else CONFLICT_INTERVAL_SECONDS
+            is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
+            delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
             if delay >= deadline - (yield from now()):
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)

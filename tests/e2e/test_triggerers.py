@@ -90,3 +90,20 @@ def the_result_is_pushed_once(case: Case) -> None:
     (event,) = airflow.api.request("GET", f"{kind}s/events", params=params)[f"{kind}_events"]
     assert event["extra"] | {"run_id": case.runs()[0]["id"], "result": RESULT} == event["extra"]
     assert event["extra"]["ran_seconds"] > 0
+
+
+@pytest.mark.short
+def test_a_task_is_cleared_and_deferred_again_before_the_triggerer_notices(world: World) -> None:
+    if not (world.airflow.is_series("2.11") or world.airflow.is_series("3.3")):
+        pytest.skip("3.0 to 3.2 do not tell a trigger that its task is in another try: the new try re-attaches")
+    case = world.case("deferred_retry").begin().wait_until_followed("deferred")
+    with world.airflow.frozen("triggerer"):
+        case.clear()
+        wait_for(
+            lambda: (task := case.task())["try_number"] == 2 and task["state"] == "deferred", what="the second try"
+        )
+    case.wait_for_new_run("deferred")
+    case.release()
+    case.end("success")
+    assert case.statuses() == ["CANCELLED", "COMPLETED"]
+    assert case.counts() == (2, 1)
