@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -43,7 +42,6 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.sql import cancel, connection
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sql import requirements
 from airflow_provider_wherobots.tasks import sql_attempt, sql_results, sql_try
@@ -393,7 +391,7 @@ def test_a_task_resumes_from_the_event_alone_as_in_dag_test(make: Make, control:
             break
         except TaskDeferred as again:
             deferred = again
-    assert methods == ["execute_in_session", "execute_after_statement", "execute_after_statement"]
+    assert methods == ["execute_complete"] * 3
     assert (nothing, len(frame)) == ([None, None], 1)
     assert executed(control) == statements
 
@@ -770,65 +768,29 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-@pytest.mark.parametrize("seconds", [1, 60])
-def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_cancelled(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, seconds: int
+@pytest.mark.parametrize("store", [{}, None], ids=["remembers", "does not"])
+def test_after_a_failed_trigger_the_worker_follows_the_statement_and_executes_the_rest(
+    make: Make, control: ControlClient, store: Any
 ) -> None:
-    task, ti = make(f"SELECT SLEEP {seconds}", deferrable=True), TaskInstance()
-    deferred = statement_deferral_of(task, ti)
-    if seconds == 1:
-        events_of(trigger_of(deferred))
-        frame = task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
-        assert frame.to_dict("list") == {"slept": [1.0]}
-        assert control.requests("cancelExecution") == []
-    else:
-        monkeypatch.setattr(sql_try, "SETTLE_SECONDS", 0.5)
-        with pytest.raises(WherobotsExecutionTimeoutException):
-            task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
-        assert cancels(control) == 1
-
-
-def test_after_a_failed_trigger_a_statement_has_five_seconds_to_end(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.2)
-    control.answer_sql("SELECT 'held'", {"n": [1]}, held=True)
-    task, ti = make("SELECT 'held'", deferrable=True), TaskInstance()
+    control.answer_sql(INSERT, held=True)
+    task, ti = make([INSERT, "SELECT 1"], deferrable=True), TaskInstance(store=store)
     statement_deferral_of(task, ti)
-    deadlines = []
-
-    def attach_until_it_is_released(execution_id: str, options: StatementOptions, **how: Any) -> Any:
-        deadlines.append(options.deadline)
-        return attach(execution_id, replace(options, deadline=None), **how)
-
-    def release() -> None:
-        wait_for(lambda: len(control.requests("retrieveResults")) > asked, what="the worker to attach")
-        control.release_sql()
-
-    monkeypatch.setattr(dbapi_connection, "attach", attach_until_it_is_released)
-    monkeypatch.setattr(sql_try, "time", SimpleNamespace(time=lambda: 1_000.0))
-    asked = len(control.requests("retrieveResults"))
-    elsewhere = threading.Thread(target=release)
-    elsewhere.start()
-    frame = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
-    elsewhere.join()
-    assert frame.to_dict("list") == {"n": [1]}
+    threading.Timer(0.5, control.release_sql).start()
+    nothing, frame = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert (nothing, len(frame)) == (None, 1)
+    assert executed(control) == [INSERT, "SELECT 1"]
     assert control.requests("cancelExecution") == []
-    assert deadlines == [1_005.0]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_trigger_that_failed_is_not_said_to_be_a_timeout(
-    make: Make, control: ControlClient, said: Callable[[], str]
-) -> None:
-    control.answer_sql(INSERT, held=True)
-    task, ti = make(INSERT, deferrable=True), TaskInstance()
+def test_after_a_failed_trigger_a_statement_that_is_late_is_cancelled(make: Make, control: ControlClient) -> None:
+    task, ti = make("INSERT INTO t HOLD", deferrable=True, execution_timeout=timedelta(hours=1)), TaskInstance()
+    control.answer_sql("INSERT INTO t HOLD", held=True)
     statement_deferral_of(task, ti)
-    with pytest.raises(WherobotsUnavailableException, match=r"its trigger failed.*it was cancelled") as caught:
-        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
-    assert "execution_timeout" not in str(caught.value) + said()
+    ti.start_date -= timedelta(hours=1)
+    with pytest.raises(WherobotsExecutionTimeoutException):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert cancels(control) == 1
-    assert written(ti) == ["failed"], "its cancel was confirmed"
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -1191,14 +1153,30 @@ def is_stopped(control: ControlClient, ti: TaskInstance) -> bool:
 
 
 @OWN
-@pytest.mark.parametrize("statement", ["SELECT 1", "FAIL no such table"])
+@pytest.mark.parametrize(("statement", "number"), [("SELECT 1", 1), ("FAIL no such table", 2)])
 def test_a_session_of_its_own_ends_with_the_task(
-    make: Make, control: ControlClient, own: dict[str, Any], statement: str
+    make: Make, control: ControlClient, own: dict[str, Any], statement: str, number: int
 ) -> None:
-    ti = TaskInstance()
+    ti = TaskInstance(number)
     with suppress(WherobotsSqlStatementFailedException):
         make(statement, **own).execute(context(ti))
     assert is_stopped(control, ti)
+
+
+@OWN
+def test_a_retry_uses_the_session_that_its_task_has_made(
+    make: Make, control: ControlClient, own: dict[str, Any]
+) -> None:
+    """One of the type single is not found again, so it ends with its try."""
+    first = TaskInstance()
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        make("FAIL no such table", **own).execute(context(first))
+    second = next_try(first)
+    make(**own).execute(context(second))
+    is_same = "force_new" in own
+    assert (second.xcoms["session_id"] == first.xcoms["session_id"]) is is_same
+    assert is_stopped(control, first)
+    assert is_stopped(control, second)
 
 
 @OWN
@@ -1306,7 +1284,7 @@ def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = (
         make(deferrable=deferrable, force_new=True, session_wait_timeout=1 if not deferrable else 900),
-        TaskInstance(),
+        TaskInstance(2),
     )
     if deferrable:
         deferral_of(task, ti)

@@ -173,7 +173,7 @@ def test_a_session_that_is_not_ready_in_time_is_stopped_unless_others_may_use_it
 ) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
-        start(session_wait_timeout=1, **arguments).execute(context(TaskInstance()))
+        start(session_wait_timeout=1, **arguments).execute(context(TaskInstance(2)))
     assert deletes(control) == stopped
 
 
@@ -184,20 +184,20 @@ def test_a_session_that_cannot_be_looked_at_is_stopped(
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     with pytest.raises(WherobotsRequestException):
         start(deferrable=True).execute(context(TaskInstance()))
-    assert len(control.requests("deleteSqlSession")) == 1
+    assert deletes(control) == 1
 
 
 def test_a_kill_before_the_deferral_stops_the_session(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.behaviour(sql_start_delay_seconds=60)
-    task, defer = start(deferrable=True), SqlSessionTry.defer_until_ready
+    task, defer = start(deferrable=True), SqlSessionTry._defer_until_ready
 
     def killed(*which: Any, **options: Any) -> None:
         task.on_kill()
         defer(*which, **options)
 
-    monkeypatch.setattr(SqlSessionTry, "defer_until_ready", killed)
+    monkeypatch.setattr(SqlSessionTry, "_defer_until_ready", killed)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert len(control.requests("deleteSqlSession")) == 1
@@ -424,10 +424,14 @@ def test_a_kill_while_deferred_stops_the_session(
     assert deletes(control) == stopped
 
 
-def test_a_failed_trigger_stops_the_session(start: Start, control: ControlClient) -> None:
+def test_a_failed_trigger_stops_the_session_if_no_retry_uses_it(start: Start, control: ControlClient) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = start(deferrable=True), TaskInstance()
     deferral_of(task, ti)
+    with pytest.raises(AirflowException, match="Trigger timeout"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+    assert deletes(control) == 0
+    ti.max_tries = 0
     with pytest.raises(AirflowException, match="Trigger timeout"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert deletes(control) == 1
