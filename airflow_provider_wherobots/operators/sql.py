@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.sql.store import read_store
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, SqlTask, as_values
+from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, SqlTask
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, argument_errors
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
@@ -125,7 +125,6 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         # Typed as Any: the parent knows neither an absent handler nor an XComArg.
         given: Any = {"sql": sql, "handler": handler, "output_processor": output_processor, **kwargs}
         super().__init__(conn_id=wherobots_conn_id, **given)
-        self.parameters = as_values(self.parameters)
         self.wherobots_conn_id = wherobots_conn_id
         self.read_timeout = read_timeout
         self.geometry = geometry

@@ -136,22 +136,3 @@ class SqlTask(WherobotsTask):
 def _value_of(value: Any) -> Any:
     """The value of a member of the official provider's enums."""
     return value.value if isinstance(value, Enum) else value
-
-
-class _Value(str):
-    """A parameter that ends like a file name. Airflow would read that file."""
-
-    __slots__ = ()
-
-    def endswith(self, *suffix: Any) -> bool:
-        """Airflow calls this to find out whether a text is a file name."""
-        return False
-
-
-def as_values(parameters: Any) -> Any:
-    """Parameters that Airflow renders, but does not take for file names."""
-    if isinstance(parameters, str):
-        return _Value(parameters) if parameters.endswith(".sql") else parameters
-    if type(parameters) is dict:
-        return {name: as_values(value) for name, value in parameters.items()}
-    return type(parameters)(map(as_values, parameters)) if type(parameters) in (list, tuple) else parameters

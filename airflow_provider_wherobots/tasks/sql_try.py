@@ -288,9 +288,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         answers: list[StatementOutcome] = []
         verdict: rule.Verdict | None = None
         while verdict is None:
-            answer = connection.attach(
-                asked.execution_ids[len(answers)], self._options(connection), wants_result=False
-            )
+            answer = connection.attach(asked.execution_ids[len(answers)], self._options(connection), wants_result=False)
             if answer.state is StatementState.DEADLINE:
                 self._take(answer)
             answers.append(answer)

@@ -39,7 +39,6 @@ APPEARANCE_SECONDS = 60.0
 """How long a session that was just requested may be unknown to the service, or null."""
 MAX_REQUESTS = 12
 """How often a session is requested while the one that is shared is being stopped."""
-HEARTBEAT_SECONDS = 300.0
 STOP_ATTEMPT_SECONDS = 10.0
 READY_CHECK_SECONDS = 4.0
 POLL_TIMEOUT_SECONDS = 30.0
@@ -165,7 +164,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     moment = yield from clock.read()
     wait = options.begun(moment)
     waited = 0.0 if options.since is None else max(0.0, moment - options.since)
-    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS), _StatusNotes(session_id, waited)
+    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS), _StatusNotes(session_id)
     delay, refusal = FIRST_LOOK_SECONDS, None
     while True:
         left = wait.left(waited + clock.seconds, moment)
@@ -183,7 +182,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
             refusal = None
             yield from outage.succeeded(clock.seconds, "The service")
         if session is not None:
-            yield from notes.seen(session, clock.seconds)
+            yield from notes.seen(session)
             if session.is_ready:
                 address_of(session)
                 return session
@@ -319,16 +318,14 @@ def address_of(session: SqlSession) -> str:
 
 
 class _StatusNotes:
-    """Logs each change of status once, and a heartbeat while there is none. Ends the wait for an unknown session."""
+    """Logs each change of status once. Ends the wait for an unknown session."""
 
-    def __init__(self, session_id: str, waited: float) -> None:
+    def __init__(self, session_id: str) -> None:
         self._id = session_id
-        self._waited = waited
         self._unknown = 0
         self.session = f"SQL session {words.short(session_id)}"
         self.last = ""
-        self._noted: str | None = None
-        self._noted_at = 0.0
+        self._noted = ""
 
     def not_seen(self, left: float) -> Flow[None]:
         """The service does not know it, which is tolerated for ``left`` more seconds."""
@@ -339,16 +336,11 @@ class _StatusNotes:
         elif left <= 0:
             raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
 
-    def seen(self, session: SqlSession, seconds: float) -> Flow[None]:
+    def seen(self, session: SqlSession) -> Flow[None]:
         self._unknown = 0
         self.last = words.short(session.status)
         status = "READY, but has no address yet" if session.status == READY and not session.url else self.last
         if status != self._noted:
+            self._noted = status
             version = f" (version {words.short(session.version)})" if session.is_ready and session.version else ""
             yield Note(logging.INFO, f"{self.session} is {status}{version}")
-        elif seconds - self._noted_at >= HEARTBEAT_SECONDS:
-            waited = words.minutes(self._waited + seconds)
-            yield Note(logging.INFO, f"{self.session} is still {status} after {waited}")
-        else:
-            return
-        self._noted, self._noted_at = status, seconds

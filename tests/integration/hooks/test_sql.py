@@ -45,7 +45,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.sql.cancel import cancel, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.hooks import sql as hook_module
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -384,7 +384,7 @@ def test_a_cancel_of_somebody_else_is_a_failure_of_its_own(
         assert hook.session is not None
         with WherobotsHook().driver() as driver:
             driver.run(connect(hook.session))
-            assert driver.run(cancel(control.requests("executeSql")[0]["execution_id"]))
+            assert driver.run(last_word_after_cancel(control.requests("executeSql")[0]["execution_id"]))
 
     thread = threading.Thread(target=cancel_from_elsewhere)
     thread.start()

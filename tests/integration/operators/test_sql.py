@@ -556,13 +556,6 @@ def test_a_session_that_refuses_connections_is_asked_for_again_by_a_retry(
     assert executed(control) == ["SELECT 7 AS n"]
 
 
-def test_a_session_that_is_not_ready_in_time_is_told(make: Make, control: ControlClient) -> None:
-    control.behaviour(sql_start_delay_seconds=60)
-    with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
-        make(session_wait_timeout=1).execute(context(TaskInstance()))
-    assert executed(control) == []
-
-
 def test_a_lost_connection_is_replaced_and_the_statement_not_sent_again(make: Make, control: ControlClient) -> None:
     def drop() -> None:
         wait_until_it_runs(control)
@@ -941,38 +934,32 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     assert "has succeeded in an earlier try, and is not executed again" in said()
 
 
-def test_a_retry_in_a_new_session_executes_again_what_changes_only_the_session(
-    make: Make, control: ControlClient
+VIEW, UPDATE = "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "UPDATE a.b.c SET x = 1"
+
+
+@pytest.mark.parametrize("own", [{}, {"force_new": True}], ids=["shared", "own"])
+@pytest.mark.parametrize(
+    ("statements", "fails", "again"),
+    [
+        (["INSERT INTO t SELECT * FROM staging", "TRUNCATE TABLE staging", "SELECT 3"], "SELECT 3", ["SELECT 3"]),
+        ([VIEW, "INSERT INTO t SELECT * FROM v", "SELECT 3"], "SELECT 3", [VIEW, "SELECT 3"]),
+        (["USE a.b", INSERT, UPDATE, "SELECT 3"], UPDATE, ["USE a.b", UPDATE, "SELECT 3"]),
+    ],
+    ids=["it empties nothing again", "it makes views again", "it goes on"],
+)
+def test_a_retry_executes_what_has_failed_and_what_changes_only_the_session(
+    make: Make, control: ControlClient, own: dict[str, Any], statements: list[str], fails: str, again: list[str]
 ) -> None:
-    task, ti = make(["USE a.b", "DELETE FROM c", INSERT, "INSERT INTO b"], force_new=True, retries=1), TaskInstance()
-    control.answer_sql("INSERT INTO b", error="once")
+    control.answer_sql(fails, error="once")
+    ti = TaskInstance()
     with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
-        task.execute(context(ti))
+        make(statements, retries=1, **own).execute(context(ti))
+    control.end_sql_session(ti.xcoms["session_id"])
     control.clear_sql_answers()
-    make(task.sql, force_new=True, retries=1).execute(context(next_try(ti)))
-    assert executed(control)[4:] == ["USE a.b", "INSERT INTO b"]
-
-
-def test_a_retry_does_not_empty_again_what_it_has_copied(make: Make, control: ControlClient) -> None:
-    statements, ti = ["INSERT INTO t SELECT * FROM staging", "TRUNCATE TABLE staging", "SELECT 3"], TaskInstance()
-    control.answer_sql("SELECT 3", error="once")
-    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
-        make(statements, retries=1).execute(context(ti))
-    control.clear_sql_answers()
-    *nothing, frame = make(statements, retries=1).execute(context(next_try(ti)))
-    assert (nothing, len(frame)) == ([None, None], 1)
-    assert executed(control) == [*statements, "SELECT 3"]
-
-
-def test_temporary_views_are_made_again_before_what_needs_them(make: Make, control: ControlClient) -> None:
-    view, insert = "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "INSERT INTO t SELECT * FROM v"
-    statements, ti = [view, insert, "SELECT 3"], TaskInstance()
-    control.answer_sql("SELECT 3", error="once")
-    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
-        make(statements, force_new=True, retries=1).execute(context(ti))
-    control.clear_sql_answers()
-    make(statements, force_new=True, retries=1).execute(context(next_try(ti)))
-    assert executed(control) == [*statements, view, "SELECT 3"]
+    sent = executed(control)
+    *_, frame = make(statements, retries=1, **own).execute(context(next_try(ti)))
+    assert len(frame) == 1
+    assert executed(control) == [*sent, *again]
 
 
 def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fetched(
@@ -1020,24 +1007,15 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     assert executed(control) == [INSERT]
 
 
-@pytest.mark.parametrize("edited", [INSERT.replace("1", "2"), ["SELECT 1", INSERT], [INSERT.replace("1", "2"), INSERT]])
 def test_a_statement_that_was_edited_is_in_doubt_after_a_try_that_may_have_written(
-    make: Make, control: ControlClient, edited: Any
+    make: Make, control: ControlClient
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="statements have changed") as caught:
-        make(edited, retries=1).execute(context(next_try(ti)))
+        make(["SELECT 1", INSERT], retries=1).execute(context(next_try(ti)))
     assert isinstance(caught.value, AirflowFailException)
     assert executed(control) == [INSERT]
-
-
-def test_a_statement_that_was_edited_after_a_failure_is_executed(make: Make, control: ControlClient) -> None:
-    ti = TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make("FAIL wrong", retries=1).execute(context(ti))
-    assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
-    assert executed(control) == ["FAIL wrong", INSERT]
 
 
 def test_without_memory_a_retry_asks_about_each_earlier_try(make: Make, control: ControlClient) -> None:
@@ -1200,8 +1178,12 @@ def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Mak
     assert control.requests("deleteSqlSession") == []
 
 
-def test_a_kill_while_its_own_session_is_requested_stops_the_session(make: Make, control: ControlClient) -> None:
-    control.add_fault("createSqlSession", {"type": "lose_answer"}, times=1)
+@pytest.mark.parametrize("fault", [{"type": "lose_answer"}, {"type": "slow", "seconds": 1}], ids=["lost", "slow"])
+def test_a_kill_while_its_own_session_is_requested_stops_the_session(
+    make: Make, control: ControlClient, fault: dict[str, Any]
+) -> None:
+    """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
+    control.add_fault("createSqlSession", fault, times=1)
     task = make(INSERT, force_new=True)
     kill = signal_when(lambda: control.requests("createSqlSession"), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsException):
@@ -1329,29 +1311,6 @@ def test_a_session_of_its_own_ends_with_a_failure_that_is_not_retried(make: Make
     assert is_stopped(control, ti)
 
 
-def test_a_kill_while_a_session_of_its_own_is_requested_stops_the_session(make: Make, control: ControlClient) -> None:
-    """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
-    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1})
-    task, ti = make(INSERT, force_new=True), TaskInstance()
-    kill = signal_when(lambda: bool(control.requests("createSqlSession")), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(ti))
-    assert executed(control) == []
-    assert [one["status"][:7] for one in control.sql_sessions()] == ["DESTROY"]
-
-
-def test_a_retry_after_a_session_of_its_own_has_ended_goes_on_where_the_try_before_failed(
-    make: Make, control: ControlClient
-) -> None:
-    control.answer_sql("SELECT", error="out of memory")
-    ti = TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make([INSERT, "SELECT 1"], retries=1, force_new=True).execute(context(ti))
-    control.clear_sql_answers()
-    make([INSERT, "SELECT 1"], retries=1, force_new=True).execute(context(next_try(ti)))
-    assert executed(control).count(INSERT) == 1
-
-
 def test_a_read_that_nobody_knows_about_any_more_is_repeated(make: Make, control: ControlClient) -> None:
     control.answer_sql("SELECT 5", held=True)
     ti = leave_behind(make, control, "SELECT 5")
@@ -1359,30 +1318,6 @@ def test_a_read_that_nobody_knows_about_any_more_is_repeated(make: Make, control
     control.answer_sql("SELECT 5", {"a": [5]})
     assert len(make("SELECT 5", retries=1).execute(context(next_try(ti)))) == 1
     assert executed(control) == ["SELECT 5"] * 2
-
-
-def test_a_retry_after_a_known_failure_executes_again(make: Make, control: ControlClient) -> None:
-    control.answer_sql(INSERT, error="out of memory")
-    ti = TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make(INSERT, retries=1).execute(context(ti))
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql(INSERT)
-    assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
-    assert executed(control) == [INSERT, INSERT]
-
-
-def test_a_retry_goes_on_after_the_writes_that_have_succeeded(make: Make, control: ControlClient) -> None:
-    update = "UPDATE a.b.c SET x = 1"
-    control.answer_sql(update, error="out of memory")
-    ti, statements = TaskInstance(), ["DELETE FROM a.b.c", INSERT, update, "SELECT 3"]
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make(statements, retries=1).execute(context(ti))
-    assert written(ti) == ["succeeded", "succeeded", "failed"]
-    control.answer_sql(update)
-    *nothing, frame = make(statements, retries=1).execute(context(next_try(ti)))
-    assert (nothing, len(frame)) == ([None, None, None], 1)
-    assert executed(control) == ["DELETE FROM a.b.c", INSERT, update, update, "SELECT 3"]
 
 
 @EACH_WAY
@@ -1498,43 +1433,7 @@ def test_a_doubt_outlives_a_try_that_gets_no_session(make: Make, control: Contro
     assert executed(control) == [INSERT]
 
 
-def test_a_write_that_an_unforeseen_error_interrupts_is_in_doubt(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def break_off(*_: Any, **__: Any) -> Any:
-        raise MemoryError
-        yield
-
-    monkeypatch.setattr(dbapi_connection, "execute", break_off)
-    ti = TaskInstance()
-    with pytest.raises(MemoryError):
-        make(INSERT).execute(context(ti))
-    assert written(ti) == ["sent"]
-
-
-def test_what_was_read_after_a_write_is_read_again(make: Make, control: ControlClient) -> None:
-    def fail(cursor: Any) -> Any:
-        if cursor.description:
-            raise LookupError("no rows yet")
-
-    statements = [INSERT, "SELECT 7 AS n"]
-    ti = TaskInstance()
-    with pytest.raises(LookupError):
-        make(statements, handler=fail, retries=1).execute(context(ti))
-    _, frame = make(statements, retries=1).execute(context(next_try(ti)))
-    assert frame.to_dict("list") == {"n": [7]}
-    assert executed(control) == [INSERT, "SELECT 7 AS n", "SELECT 7 AS n"]
-
-
 # Given sessions, keys and templates
-
-
-def test_no_session_is_asked_for_in_place_of_one_that_was_not_started(make: Make, control: ControlClient) -> None:
-    task = make(session_id="{{ none }}")
-    task.session_id = None
-    with pytest.raises(WherobotsArgumentException, match="has returned no id"):
-        task.execute(context(TaskInstance()))
-    assert control.requests() == []
 
 
 def test_the_values_of_hook_params_are_not_logged(make: Make, said: Callable[[], str]) -> None:
@@ -1568,14 +1467,6 @@ def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_n
     assert "quota" in said()
 
 
-def test_a_given_session_that_has_ended_is_told(make: Make, control: ControlClient) -> None:
-    ti = TaskInstance()
-    make().execute(context(ti))
-    control.end_sql_session(ti.xcoms["session_id"])
-    with pytest.raises(WherobotsSqlSessionException):
-        make(session_id=ti.xcoms["session_id"]).execute(context(TaskInstance()))
-
-
 def test_templates_files_and_mapping(make: Make, control: ControlClient, tmp_path: Path) -> None:
 
     (tmp_path / "count.sql").write_text("SELECT {{ params.number }} AS n")
@@ -1587,13 +1478,3 @@ def test_templates_files_and_mapping(make: Make, control: ControlClient, tmp_pat
     assert task.execute(context(TaskInstance())).to_dict("list") == {"n": [9]}
     with DAG("mapped", schedule=None):
         WherobotsSqlOperator.partial(task_id="mapped", runtime=Runtime.TINY).expand(sql=["SELECT 1", "SELECT 2"])
-
-
-@pytest.mark.parametrize("parameters", [{"a": "x.sql", "b": ["{{ run_id }}.json"]}, ["x.sql", "{{ run_id }}.json"]])
-def test_a_parameter_is_never_the_name_of_a_file(make: Make, parameters: Any) -> None:
-    with DAG("dag", schedule=None):
-        task = make("SELECT %s, %s", parameters=parameters)
-    task.resolve_template_files()
-    task.render_template_fields({"run_id": "r1"})
-    expected = {"a": "x.sql", "b": ["r1.json"]} if isinstance(parameters, dict) else ["x.sql", "r1.json"]
-    assert task.parameters == expected

@@ -37,7 +37,7 @@ from tests.integration.calls import once_answered, timeouts_of
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, next_try, trigger_of
 from wherobots_local import ControlClient, LocalServer
 
 try:
@@ -435,15 +435,6 @@ def test_a_failed_trigger_stops_the_session_if_no_retry_uses_it(start: Start, co
     with pytest.raises(AirflowException, match="Trigger timeout"):
         task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert deletes(control) == 1
-
-
-def test_a_session_that_fails_while_the_task_is_deferred_is_told(start: Start, control: ControlClient) -> None:
-    control.behaviour(sql_start_delay_seconds=60)
-    task, ti = start(deferrable=True), TaskInstance()
-    deferred = deferral_of(task, ti)
-    control.end_sql_session(ti.xcoms["session_id"], status="INIT_FAILED", message="bad preset")
-    with pytest.raises(WherobotsSqlSessionException, match=r"INIT_FAILED.*bad preset"):
-        resume(task, ti, deferred, events_of(trigger_of(deferred)))
 
 
 def test_they_are_a_setup_and_its_teardown() -> None:

@@ -23,11 +23,6 @@ from tests.integration.sql_support import executed, is_running, set_connection
 from tests.integration.support import TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
-try:
-    from airflow.sdk import DAG
-except ImportError:  # 2.11
-    from airflow import DAG
-
 QUERY = "SELECT count(*) FROM arrivals"
 
 Make = Callable[..., WherobotsSqlSensor]
@@ -149,11 +144,3 @@ def test_a_kill_cancels_the_query(make: Make, control: ControlClient) -> None:
         task.execute(context(TaskInstance()))
     assert not is_running(control)
     make().on_kill()
-
-
-def test_a_parameter_is_never_the_name_of_a_file(make: Make) -> None:
-    with DAG("dag", schedule=None):
-        sensor = make(sql="SELECT %(name)s", parameters={"name": "x.sql"})
-    sensor.resolve_template_files()
-    sensor.render_template_fields({})
-    assert sensor.parameters == {"name": "x.sql"}

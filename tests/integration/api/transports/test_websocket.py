@@ -54,7 +54,7 @@ from airflow_provider_wherobots.flows.effects import (
     attempt_to_connect,
     perform,
 )
-from airflow_provider_wherobots.flows.sql.cancel import cancel, write_cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, write_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
 from tests.integration.api.transports.session_server import SessionServer, result, state
@@ -515,7 +515,7 @@ def test_a_signal_handler_cancels_what_the_main_thread_waits_for() -> None:
 
         def on_signal(*_: object) -> None:
             driven.sync.stop()
-            said.append(driven.run(cancel("e1")))
+            said.append(driven.run(last_word_after_cancel("e1")))
 
         with signal_when(server.kinds, on_signal), pytest.raises(FlowStoppedError):
             driven.run(execute(Statement("e1", "SLEEP"), options(server)))
@@ -533,7 +533,7 @@ def test_a_signal_handler_that_raises_ends_the_flow_and_the_connection_can_still
 
         with signal_when(server.kinds, on_signal), pytest.raises(KeyboardInterrupt):
             driven.run(execute(Statement("e1", "SLEEP"), options(server)))
-        assert driven.run(cancel("e1"))
+        assert driven.run(last_word_after_cancel("e1"))
         driven.close()
     assert server.kinds() == ["execute_sql", "cancel"]
 
@@ -551,7 +551,7 @@ def test_a_signal_handler_cancels_even_if_the_connection_is_lost() -> None:
         with pytest.raises(ConnectionLostError):
             driven.receive()
         driven.sync.stop()
-        assert driven.run(cancel("e1", url=server.url))
+        assert driven.run(last_word_after_cancel("e1", url=server.url))
         driven.close()
 
 
@@ -602,7 +602,7 @@ def test_a_task_of_the_event_loop_that_is_cancelled_can_still_cancel() -> None:
             following.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await following
-            return await driven.asynchronous.run(cancel("e1"))
+            return await driven.asynchronous.run(last_word_after_cancel("e1"))
 
         assert driven.loop.run_until_complete(main())
         driven.close()

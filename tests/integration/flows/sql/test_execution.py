@@ -13,7 +13,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import connect
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, request_session
@@ -84,5 +84,5 @@ def test_a_needless_cancel_is_none(
 ) -> None:
     session_server.behaviour(sql_needless_cancel=rule)
     run(driven, session, "SELECT 7 AS n")
-    assert driven.run(cancel("e1"))
-    assert driven.run(cancel("unknown"))
+    assert driven.run(last_word_after_cancel("e1"))
+    assert driven.run(last_word_after_cancel("unknown"))

@@ -221,12 +221,6 @@ def test_a_session_that_starts_is_polled_more_and_more_rarely_until_it_is_ready(
     ]
 
 
-def test_a_session_that_is_ready_is_polled_once() -> None:
-    script = Script(stages((0, READY)))
-    script.run(await_session("s1", SessionWait()))
-    assert script.elapsed < 1
-
-
 def test_ready_without_an_address_is_not_ready_yet() -> None:
     script = Script(stages((0, in_stage("READY")), (10, READY)))
     assert script.run(await_session("s1", SessionWait())) == READY
@@ -322,14 +316,6 @@ def test_the_wait_is_bounded(wait: SessionWait, seconds: float, at_deadline: boo
     assert seconds <= script.elapsed < seconds + 1
 
 
-@pytest.mark.parametrize(("timeout", "sleeps"), [(1.1, [1.05]), (1.8, [1.0, 0.5])])
-def test_the_last_pause_ends_with_the_wait(timeout: float, sleeps: list[float]) -> None:
-    script = Script(stages((0, in_stage("PENDING"))), jitter=1.0)
-    with pytest.raises(SessionWaitTimeoutError):
-        script.run(await_session("s1", SessionWait(timeout)))
-    assert [round(seconds, 3) for seconds in script.sleeps] == sleeps
-
-
 def test_a_session_that_is_ready_at_the_last_poll_is_ready() -> None:
     script = Script(stages((0, READY)))
     assert script.run(await_session("s1", SessionWait(timeout=0))) == READY
@@ -370,15 +356,6 @@ def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() ->
         with pytest.raises(type(permanent)):
             script.run(await_session("s1", SessionWait(timeout=15.0)))
         assert 15 <= script.elapsed < 20
-
-
-def test_a_long_start_is_told_every_five_minutes() -> None:
-    script = Script(stages((0, in_stage("DEPLOYING")), (800, READY)))
-    script.run(await_session("s1", SessionWait()))
-    assert script.said("is still") == [
-        Note(logging.INFO, "SQL session s1 is still DEPLOYING after 5 minutes"),
-        Note(logging.INFO, "SQL session s1 is still DEPLOYING after 10 minutes"),
-    ]
 
 
 @pytest.mark.parametrize(("jump", "seconds"), [(-86_400.0, 105), (86_400.0, 89)])
