@@ -8,14 +8,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, Store
-from airflow_provider_wherobots.api.sql.session_request import MULTI, SINGLE
-from airflow_provider_wherobots.api.sql.store import read_store
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, SqlTask
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, argument_errors
+from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, ExecutesSql
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
 try:
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.tasks.sql_try import SqlTry
 
 
-class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
+class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     """Execute SQL in a session of Wherobots Cloud, and return the result or store it in a file.
 
     Requests a session (``POST /sql/session``), which is shared with other tasks that request the same, and defers while
@@ -192,27 +191,6 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
             if next_method == FAILED_TRIGGER:
                 return this_try.resume_after_failed_trigger(kept.get("error"), give_up)
             return give_up()
-
-    @property
-    def makes_own_session(self) -> bool:
-        """Whether the task requests a session that no other task gets."""
-        is_new = self.force_new or self.session_type == SINGLE
-        return is_new and self.session_key is None and not self.is_session_given
-
-    @property
-    def returns_one(self) -> bool:
-        """Whether one result is returned and not a list of them, as in ``DbApiHook.run``."""
-        return isinstance(self.sql, str) and (self.return_last or not self.split_statements)
-
-    @property
-    def fetches_results(self) -> bool:
-        """Whether anybody wants the results."""
-        return bool(self.do_xcom_push or self.requires_result_fetch)
-
-    def checked_store(self) -> Store | None:
-        """Where the result of the last statement is stored; None if it is fetched."""
-        with argument_errors(self.task_id):
-            return None if self.store is None else read_store(self.store)
 
     def get_db_hook(self) -> WherobotsSqlHook:
         """Make a hook with the task's arguments.

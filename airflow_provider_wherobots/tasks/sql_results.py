@@ -12,13 +12,13 @@ from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+    from airflow_provider_wherobots.operators.sql_task import ExecutesSql
 
 
 class SqlResults:
     """The results of a task's statements so far."""
 
-    def __init__(self, task: WherobotsSqlOperator) -> None:
+    def __init__(self, task: ExecutesSql) -> None:
         self._task = task
         self._values: list[Any] = []
         self._descriptions: list[Any] = []

@@ -49,7 +49,7 @@ from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatem
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+    from airflow_provider_wherobots.operators.sql_task import ExecutesSql
     from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 HAND_OVER_SECONDS = 30.0
@@ -82,13 +82,13 @@ class DeferredSql(StoredOptions):
     seconds: float = 0.0
 
 
-class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
+class SqlTry(SqlSessionTry["ExecutesSql"]):
     """One try of a ``WherobotsSqlOperator``."""
 
     _memory: TaskMemory
     _this_try: ThisTry
 
-    def __init__(self, task: WherobotsSqlOperator, context: Context, attempt: SqlAttempt) -> None:
+    def __init__(self, task: ExecutesSql, context: Context, attempt: SqlAttempt) -> None:
         super().__init__(task, context, attempt)
         self._planned = _plan(task)
         self._results = SqlResults(task)
@@ -508,7 +508,7 @@ class SqlTry(SqlSessionTry["WherobotsSqlOperator"]):
         return f"Statement {self._index + 1} of {count} ({shown})" if count > 1 else f"Statement ({shown})"
 
 
-def _plan(task: WherobotsSqlOperator) -> list[Planned]:
+def _plan(task: ExecutesSql) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered. What can be checked before anything is sent is
     checked here.
     """
