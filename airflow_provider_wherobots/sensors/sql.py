@@ -12,6 +12,7 @@ from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, SqlTask
+from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
 from airflow_provider_wherobots.sql.reads import is_read
 
 # Last: if the extra is missing, the hook's module reports it.
@@ -74,6 +75,8 @@ class WherobotsSqlSensor(SqlTask, SqlSensor):
         **kwargs: Any,
     ) -> None:
         super().__init__(conn_id=wherobots_conn_id, selector=selector, mode=mode, **kwargs)
+        if self.reschedule:
+            self.poke_interval = max(self.poke_interval, MIN_RESCHEDULE_SECONDS)
         self.wherobots_conn_id = wherobots_conn_id
         self._set_session_arguments(
             runtime=runtime,

@@ -47,8 +47,8 @@ def arrive(control: ControlClient, *counts: Any) -> None:
 
 def test_between_two_pokes_it_holds_neither_a_worker_nor_a_connection(make: Make, control: ControlClient) -> None:
     arrive(control, 0)
-    task = WherobotsSqlSensor(task_id="wait", sql=QUERY)
-    assert task.reschedule
+    task = WherobotsSqlSensor(task_id="wait", sql=QUERY, poke_interval=1)
+    assert (task.reschedule, task.poke_interval) == (True, 10)
     assert not task.poke(context(TaskInstance()))
     assert sum(session["connections"] for session in control.sql_sessions()) == 0
     arrive(control, 3)
