@@ -30,7 +30,6 @@ from airflow_provider_wherobots.operators.sql_session import (
     WherobotsSqlSessionStartOperator,
     WherobotsSqlSessionStopOperator,
 )
-from airflow_provider_wherobots.tasks.sql_session_try import SqlSessionTry
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
 from tests.integration.calls import once_answered, timeouts_of
@@ -187,22 +186,6 @@ def test_a_session_that_cannot_be_looked_at_is_stopped(
     assert deletes(control) == 1
 
 
-def test_a_kill_before_the_deferral_stops_the_session(
-    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    control.behaviour(sql_start_delay_seconds=60)
-    task, defer = start(deferrable=True), SqlSessionTry._defer_until_ready
-
-    def killed(*which: Any, **options: Any) -> None:
-        task.on_kill()
-        defer(*which, **options)
-
-    monkeypatch.setattr(SqlSessionTry, "_defer_until_ready", killed)
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    assert len(control.requests("deleteSqlSession")) == 1
-
-
 NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more sessions"}], "requestId": "req-1"}
 
 
@@ -255,15 +238,6 @@ def test_a_wait_for_quota_has_one_limit_for_all_its_deferrals(
     with pytest.raises(WherobotsQuotaException):
         run_to_end(WherobotsSqlOperator(task_id="task", sql="SELECT 1", deferrable=True), TaskInstance())
     assert len(control.requests("createSqlSession")) > 1
-
-
-def test_an_organization_that_stays_full_fails_the_try(
-    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_QUOTA_WAIT_SECONDS", "0")
-    control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM})
-    with pytest.raises(WherobotsQuotaException, match=r"no SQL session was created.*no more sessions"):
-        start().execute(context(TaskInstance()))
 
 
 @pytest.mark.parametrize("of_statement", [False, True])
@@ -362,7 +336,7 @@ def test_a_kill_before_the_request_sends_nothing(start: Start, control: ControlC
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize("key", ["session_id", "session_url", "session_key"])
+@pytest.mark.parametrize("key", ["session_id", "session_key"])
 def test_a_kill_while_an_xcom_is_pushed_stops_the_session(
     start: Start, control: ControlClient, key: str, deferrable: bool
 ) -> None:
