@@ -109,7 +109,7 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :param event: the trigger's event.
         :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
         :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`; default a new wait.
-        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`; default a new wait.
+        :param quota: the wait for quota, as it was stored; default a new wait.
         :returns: its id.
         """
         with self._apply_retry_rules():
