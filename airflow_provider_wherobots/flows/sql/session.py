@@ -81,10 +81,8 @@ class SessionWait(StoredOptions):
 class SessionFailedError(WherobotsApiError):
     """No statement can be executed in the session."""
 
-    def __init__(self, session_id: str, status: str, text: str) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__("getSqlSession", text)
-        self.session_id = session_id
-        self.status = status
 
 
 class SessionEndedError(SessionFailedError):
@@ -102,8 +100,8 @@ class SessionWaitTimeoutError(SessionFailedError):
 
     transient = True
 
-    def __init__(self, session_id: str, status: str, text: str, at_deadline: bool) -> None:
-        super().__init__(session_id, status, text)
+    def __init__(self, text: str, at_deadline: bool) -> None:
+        super().__init__(text)
         self.at_deadline = at_deadline
 
 
@@ -193,7 +191,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)
         if left <= 0:
-            raise refusal or _not_in_time(session_id, wait, notes)
+            raise refusal or _not_in_time(wait, notes)
         pause = at_most(left, pause)
         yield pause
         moment = yield from clock.read(pause.seconds * (1 + pause.jitter))
@@ -296,32 +294,30 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
     return bool(asked.fallback) or (yield from stop_session(asked.id, left, appearance_seconds=APPEARANCE_SECONDS))
 
 
-def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
+def _not_in_time(wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
     at_deadline = wait.ends_at_deadline()
     limit = "the task's execution_timeout" if at_deadline else f"session_wait_timeout={wait.timeout:g}"
     text = f"{notes.session} was still {notes.last or 'unknown'} when {limit} was reached"
-    return SessionWaitTimeoutError(session_id, notes.last, text, at_deadline)
+    return SessionWaitTimeoutError(text, at_deadline)
 
 
 def ended(session: SqlSession) -> SessionEndedError:
     """The error about a session that has ended."""
-    status = words.short(session.status)
     reason = f": {words.quoted(session.message)}" if session.message else ""
-    return SessionEndedError(session.id, status, f"SQL session {words.short(session.id)} is {status}{reason}")
+    return SessionEndedError(f"SQL session {words.short(session.id)} is {words.short(session.status)}{reason}")
 
 
 def address_of(session: SqlSession) -> str:
     try:
         return session.socket_url
     except ValueError as error:
-        raise SessionAddressError(session.id, session.status, words.quoted(str(error))) from None
+        raise SessionAddressError(words.quoted(str(error))) from None
 
 
 class _StatusNotes:
     """Logs each change of status once. Ends the wait for an unknown session."""
 
     def __init__(self, session_id: str) -> None:
-        self._id = session_id
         self._unknown = 0
         self.session = f"SQL session {words.short(session_id)}"
         self.last = ""
@@ -334,7 +330,7 @@ class _StatusNotes:
             limit = f"again for up to {words.duration(left)}" if left > 0 else "one more time"
             yield Note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
-            raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
+            raise SessionEndedError(f"the service does not know {self.session}")
 
     def seen(self, session: SqlSession) -> Flow[None]:
         self._unknown = 0

@@ -80,7 +80,7 @@ def caused(kind: type[errors.Error], cause: WherobotsApiError) -> errors.Error:
         (errors.ProgrammingError("wrong"), exceptions.WherobotsArgumentException, False, "wrong"),
         (errors.StoppedError("stopped"), exceptions.WherobotsTaskKilledException, True, "stopped"),
         (
-            caused(errors.OperationalError, SessionWaitTimeoutError("s1", "PENDING", "too slow", False)),
+            caused(errors.OperationalError, SessionWaitTimeoutError("too slow", False)),
             exceptions.WherobotsSqlSessionException,
             True,
             "too slow",

@@ -242,7 +242,6 @@ def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: 
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert str(caught.value) == "getSqlSession: the service does not know SQL session s1"
-    assert (caught.value.session_id, caught.value.status) == ("s1", "")
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
     told = "The service does not know SQL session s1; polling again for up to 1 minute"
     assert script.notes == [Note(logging.INFO, told)]
@@ -267,9 +266,8 @@ def test_a_session_that_is_unknown_once_has_not_ended() -> None:
 
 def test_a_session_that_vanishes_while_it_starts_has_ended() -> None:
     script = Script(stages((0, in_stage("PENDING")), (70, None)))
-    with pytest.raises(SessionEndedError) as caught:
+    with pytest.raises(SessionEndedError):
         script.run(await_session("s1", SessionWait()))
-    assert caught.value.status == "PENDING"
     assert 70 <= script.elapsed < 85
 
 
@@ -279,7 +277,7 @@ def test_a_session_that_will_never_be_ready_is_an_error_with_the_services_words(
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert str(caught.value) == f"getSqlSession: SQL session s1 is {status}: no\\x1b[2K nodes left"
-    assert (caught.value.session_id, caught.value.status, caught.value.transient) == ("s1", status, False)
+    assert not caught.value.transient
 
 
 def test_an_unknown_status_is_waited_out() -> None:
@@ -293,7 +291,6 @@ def test_an_address_that_cannot_be_used_is_an_error_that_does_not_show_it(url: s
     with pytest.raises(SessionAddressError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert "pw" not in str(caught.value)
-    assert (caught.value.session_id, caught.value.status) == ("s1", "READY")
 
 
 @pytest.mark.parametrize(
@@ -311,7 +308,6 @@ def test_the_wait_is_bounded(wait: SessionWait, seconds: float, at_deadline: boo
     with pytest.raises(SessionWaitTimeoutError) as caught:
         script.run(await_session("s1", wait))
     assert str(caught.value) == f"getSqlSession: SQL session s1 was still PENDING when {limit} was reached"
-    assert (caught.value.session_id, caught.value.status) == ("s1", "PENDING")
     assert caught.value.at_deadline is at_deadline
     assert seconds <= script.elapsed < seconds + 1
 
