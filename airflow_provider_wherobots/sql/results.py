@@ -20,8 +20,8 @@ CHUNK_BYTES = 1024 * 1024
 COMPRESSIONS = ("zstd", "brotli", "gzip", "lz4")
 
 Row: TypeAlias = tuple[Any, ...]
-Column: TypeAlias = tuple[str, str, None, None, int | None, int | None, bool | None]
-"""A column as PEP 249 describes it: name, Spark's name of its type, two unused, precision, scale, is it nullable."""
+Column: TypeAlias = tuple[str, str, None, None, None, None, bool]
+"""A column as PEP 249 describes it: name, Arrow's name of its type, four unused, whether it is nullable."""
 
 
 class UnreadableResultError(ValueError):
@@ -49,8 +49,8 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
     return table if table.num_columns else None
 
 
-def columns_of(table: pyarrow.Table, geo_columns: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    return tuple(_column(field, field.name in geo_columns) for field in table.schema)
+def columns_of(table: pyarrow.Table) -> tuple[Column, ...]:
+    return tuple((field.name, str(field.type), None, None, None, None, field.nullable) for field in table.schema)
 
 
 def rows_of(table: pyarrow.Table) -> list[Row]:
@@ -83,56 +83,5 @@ def _values(column: pyarrow.ChunkedArray) -> list[Any]:
     # Python's own types end at microseconds.
     if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
         column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
-    elif pyarrow.types.is_duration(kind) and kind.unit == "ns":
-        column = column.cast(pyarrow.duration("us"), safe=False)
-    elif pyarrow.types.is_time64(kind) and kind.unit == "ns":
-        column = column.cast(pyarrow.time64("us"), safe=False)
     values: list[Any] = column.to_pylist()
     return values
-
-
-def _column(field: pyarrow.Field, is_geometry: bool) -> Column:
-    import pyarrow
-
-    kind = field.type
-    precision, scale = (kind.precision, kind.scale) if pyarrow.types.is_decimal(kind) else (None, None)
-    name = "geometry" if is_geometry else spark_type(kind)
-    return field.name, name, None, None, precision, scale, field.nullable
-
-
-_SIMPLE = {
-    "null": "void",
-    "bool": "boolean",
-    "int8": "tinyint",
-    "int16": "smallint",
-    "int32": "int",
-    "int64": "bigint",
-    "float": "float",
-    "double": "double",
-    "string": "string",
-    "large_string": "string",
-    "string_view": "string",
-    "binary": "binary",
-    "large_binary": "binary",
-    "binary_view": "binary",
-    "date32[day]": "date",
-}
-
-
-def spark_type(kind: pyarrow.DataType) -> str:
-    """The name of a type as Spark's ``DESCRIBE`` writes it; Arrow's own for a type that Spark does not have."""
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        return spark_type(kind.value_type)
-    if types.is_timestamp(kind):
-        return "timestamp" if kind.tz else "timestamp_ntz"
-    if types.is_decimal(kind):
-        return f"decimal({kind.precision},{kind.scale})"
-    if types.is_list(kind) or types.is_large_list(kind):
-        return f"array<{spark_type(kind.value_type)}>"
-    if types.is_map(kind):
-        return f"map<{spark_type(kind.key_type)},{spark_type(kind.item_type)}>"
-    if types.is_struct(kind):
-        return f"struct<{','.join(f'{field.name}:{spark_type(field.type)}' for field in kind)}>"
-    return _SIMPLE.get(str(kind), str(kind))

@@ -116,8 +116,6 @@ class Results:
     data: bytes = field(repr=False)
     format: str = "arrow"
     compression: str = "zstd"
-    geometry: str = "ewkt"
-    geo_columns: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,13 +239,10 @@ def _results(value: Any) -> Results | None:
     if not isinstance(value, Mapping) or value.get("result_bytes") is None:
         return None
     data = value["result_bytes"]
-    columns = value.get("geo_columns")
     return Results(
         data if isinstance(data, bytes) else str(data).encode(),
         str(value.get("format") or "arrow"),
         str(value.get("compression") or "none"),
-        str(value.get("geometry") or "ewkt"),
-        tuple(str(name) for name in columns) if isinstance(columns, list) else (),
     )
 
 

@@ -111,17 +111,13 @@ RESULT = {
         ({"kind": "execution_result", "state": "running", "attached": "yes"}, ExecutionResult("e1", "running")),
         (
             {"kind": "execution_result", "state": "succeeded", "results": RESULT},
-            ExecutionResult("e1", "succeeded", Results(b"\x28\xb5", "arrow", "zstd", "ewkt", ("geom",))),
+            ExecutionResult("e1", "succeeded", Results(b"\x28\xb5", "arrow", "zstd")),
         ),
         (
             {"kind": "execution_result", "state": "succeeded", "results": {"result_bytes": b"x"}},
-            ExecutionResult("e1", "succeeded", Results(b"x", "arrow", "none", "ewkt")),
+            ExecutionResult("e1", "succeeded", Results(b"x", "arrow", "none")),
         ),
         ({"kind": "execution_result", "state": "succeeded", "results": [1]}, ExecutionResult("e1", "succeeded")),
-        (
-            {"kind": "execution_result", "state": "succeeded", "results": {"geo_columns": "x"}},
-            ExecutionResult("e1", "succeeded"),
-        ),
     ],
 )
 def test_a_binary_frame_is_cbor(document: dict[str, Any], message: Any) -> None:
