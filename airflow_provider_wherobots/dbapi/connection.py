@@ -128,8 +128,11 @@ class Connection:
     def _execute_once(self, statement: str, store: Store | None) -> StatementOutcome:
         wants_result = returns_result(statement)
         message = Statement(str(uuid4()), statement, store, self._geometry, wants_result=wants_result)
-        options = StatementOptions(self.url, max_outage_seconds=self._max_outage_seconds, session_id=self.session_id)
-        return self.send(message, options)
+        return self.send(message, self.options())
+
+    def options(self) -> StatementOptions:
+        """How statements are followed."""
+        return StatementOptions(self.url, max_outage_seconds=self._max_outage_seconds, session_id=self.session_id)
 
     def send(self, message: Statement, options: StatementOptions) -> StatementOutcome:
         """Execute a statement, and follow it to its end. With ``options.hand_over_after`` it may still run then."""
