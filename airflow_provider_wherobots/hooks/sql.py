@@ -332,8 +332,8 @@ class WherobotsSqlHook(DbApiHook):
         task is not retried, because a retry would insert them again.
 
         :param table: the table as a statement names it, such as ``catalog.schema.table``.
-        :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. Values become literals,
-            lists arrays, and NaN, as pandas has for a missing value, NULL.
+        :param rows: the rows, sequences of values. Values become literals, lists arrays, and NaN, as pandas has for a
+            missing value, NULL.
         :param target_fields: names of the columns; default all, in the table's order.
         :param commit_every: the most rows of a statement; default 1000, 0 for no limit. A statement with more than
             one row has a million characters at most.

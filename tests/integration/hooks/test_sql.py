@@ -138,16 +138,6 @@ def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook) -> None:
         check_refusal()
 
 
-def test_an_empty_result_set_has_columns(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    control.answer_sql("SELECT * FROM empty", {"id": []})
-    with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
-        cursor.execute("SELECT * FROM empty")
-        assert cursor.description is not None
-        assert (cursor.description[0][0], cursor.rowcount) == ("id", 0)
-        assert (cursor.fetchall(), cursor.fetchone()) == ([], None)
-    assert hook.get_records("SELECT * FROM empty") == []
-
-
 def test_rows_are_fetched_in_order_and_once(hook: WherobotsSqlHook) -> None:
     with hook.get_conn() as connection, connection.cursor() as cursor:
         cursor.execute("SELECT ROWS 7")
@@ -259,6 +249,10 @@ def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
     assert times_said("exactly 1,000 rows") == 0
     assert len(hook.get_records("SELECT ROWS 1500")) == 1000
     assert times_said("exactly 1,000 rows") == 1
+    strict = WherobotsSqlHook(on_truncated="fail")
+    assert len(strict.get_records("SELECT ROWS 999")) == 999
+    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
+        strict.get_records("SELECT ROWS 1500")
 
 
 # Runs
@@ -286,20 +280,6 @@ def test_a_list_of_statements_runs_on_one_connection(hook: WherobotsSqlHook, con
     results = hook.run(["CREATE TABLE t (a INT)", "SELECT 7 AS n"], handler=fetch_all_handler)
     assert results == [None, [(7,)]]
     assert session_requests(control) == 1
-
-
-def test_statements_are_split_at_semicolons_that_end_them(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    control.answer_sql("SELECT", {"text": [";"]})
-    sql = "SELECT /*+ BROADCAST(t) */ ';' ; -- nothing;\nSELECT 7 AS n;"
-    hook.run(sql, split_statements=True)
-    assert executed(control) == ["SELECT /*+ BROADCAST(t) */ ';'", "-- nothing;\nSELECT 7 AS n"]
-
-
-def test_autocommit_and_commit_do_nothing(hook: WherobotsSqlHook) -> None:
-    hook.run("SELECT 7 AS n", autocommit=True)
-    with hook.get_conn() as connection:
-        assert hook.get_autocommit(connection)
-        connection.commit()
 
 
 # Parameters and logs
@@ -405,28 +385,6 @@ def test_an_unknown_outcome_is_final_if_the_statement_may_not_be_repeated(
     thread.join()
     assert isinstance(caught.value, AirflowFailException) is not is_retried
     assert executed(control) == [statement]
-
-
-def test_a_session_that_ends_while_it_starts(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    control.behaviour(sql_start_delay_seconds=60)
-
-    def end() -> None:
-        wait_for(lambda: control.requests("getSqlSession"), what="a poll")
-        for session in control.sql_sessions():
-            control.end_sql_session(session["id"])
-
-    thread = threading.Thread(target=end)
-    thread.start()
-    with pytest.raises(WherobotsSqlSessionException):
-        hook.run("SELECT 1 AS n")
-    thread.join()
-
-
-def test_a_key_that_the_session_refuses_is_not_retried(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    control.add_fault("openSqlSocket", {"type": "status", "status": 401})
-    with pytest.raises(WherobotsRequestException, match="the API key is refused") as caught:
-        hook.run("SELECT 1 AS n")
-    assert isinstance(caught.value, AirflowFailException)
 
 
 def test_a_wrong_key_is_told_and_not_retried(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -877,13 +835,6 @@ def test_a_stored_result_that_cannot_be_downloaded(
     with pytest.raises(WherobotsUnavailableException, match=says) as caught:
         hook.get_df(statement, stored=True)
     assert isinstance(caught.value, AirflowFailException) is not is_retried
-
-
-def test_a_result_that_may_be_cut_can_fail(hook: WherobotsSqlHook) -> None:
-    strict = WherobotsSqlHook(on_truncated="fail")
-    assert len(strict.get_records("SELECT ROWS 999")) == 999
-    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
-        strict.get_records("SELECT ROWS 1500")
 
 
 def test_a_read_without_a_result_is_no_success(hook: WherobotsSqlHook) -> None:

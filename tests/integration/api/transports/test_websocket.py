@@ -41,7 +41,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.api.transports import incoming, socket_thread, websocket
-from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
+from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
 from airflow_provider_wherobots.drivers import event_loop
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.flows.effects import (
@@ -233,10 +233,6 @@ def test_a_message_that_is_too_large_is_not_read_to_its_end(drive: Callable[...,
         driven.connect(server.url)
         driven.transmit(RetrieveResults("e1"))
         assert driven.receive() == TooLarge(1_000_000)
-
-
-def test_a_triggerer_takes_a_megabyte_and_a_worker_a_hundred() -> None:
-    assert (IN_TRIGGERER.message_bytes, ON_WORKER.message_bytes) == (2**20, 100 * 2**20)
 
 
 @pytest.mark.parametrize("frame", ["{", b"\x61", "[" * 50_000, b"\x81" * 50_000, b""])
