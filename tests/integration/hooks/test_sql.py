@@ -498,9 +498,10 @@ def test_closing_after_the_end_cancels_nothing(hook: WherobotsSqlHook, control: 
     cursor.close()
     connection.close()
     assert control.requests("cancelExecution") == []
-    for use in (lambda: cursor.execute("SELECT 1"), connection.cursor):
-        with pytest.raises(WherobotsArgumentException, match="the connection is closed"):
-            use()
+    with pytest.raises(WherobotsArgumentException, match="the connection is closed"):
+        cursor.execute("SELECT 1")
+    with pytest.raises(WherobotsArgumentException, match="the connection is closed"):
+        connection.cursor()
 
 
 def states(control: ControlClient) -> list[str]:
