@@ -88,7 +88,7 @@ class Connection:
     def connect(self, session: SqlSession) -> None:
         """Connect to a session that is ready, in place of the one before."""
         self.session_id, self.url = session.id, session.socket_url
-        self._run(connect(session, self._max_outage_seconds), connects=True)
+        self._run(connect(session, self._max_outage_seconds))
 
     def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
@@ -213,14 +213,14 @@ class Connection:
             finally:
                 self._exit.close()
 
-    def _run(self, flow: Flow[T], *, connects: bool = False) -> T:
+    def _run(self, flow: Flow[T]) -> T:
         if self._driver.stopped:
             # The driver would let it use the WebSocket, as it must let the cancel.
             raise WherobotsTaskKilledException("the task is being stopped")
         try:
             return self._driver.run(flow)
         except WherobotsApiError as error:
-            raise failure_of_session(error, is_refusal=connects) from error
+            raise failure_of_session(error) from error
         except InvalidArgumentError as error:
             raise refused(str(error)) from error
         except FlowStoppedError as error:

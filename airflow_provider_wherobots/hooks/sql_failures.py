@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_provider_wherobots.api.errors import AuthenticationError, PermissionDeniedError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.exceptions import (
     NOT_RETRIED,
     WherobotsException,
@@ -35,7 +35,6 @@ EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.GAVE_UP: WherobotsUnavailableException,
 }
 
-_OF_THE_KEY = (AuthenticationError, PermissionDeniedError)
 _REPEATABLE = "A retry of the task may execute it again"
 _ASKS = "It may have taken effect. A retry of the task asks the session, and does not execute it again unless it failed"
 _OPERATORS_ADVICE = (
@@ -68,12 +67,11 @@ def failure_of_hook(outcome: StatementOutcome, session_id: str, *, may_repeat: b
     return without_retry(made) if isinstance(made, NOT_RETRIED) else made
 
 
-def failure_of_session(error: WherobotsApiError, *, is_refusal: bool = False) -> WherobotsException:
-    """Make the exception for a session that cannot be used. ``is_refusal``: it was ready, but refused the connection,
-    as one that has ended since. A retry requests a session again, and may get another one.
+def failure_of_session(error: WherobotsApiError) -> WherobotsException:
+    """Make the exception for a session that cannot be used. After a ``SessionFailedError`` a retry requests a session
+    again, and may get another one.
     """
-    is_of_session = is_refusal and not error.transient and not isinstance(error, _OF_THE_KEY)
-    if isinstance(error, SessionFailedError) or is_of_session:
+    if isinstance(error, SessionFailedError):
         return WherobotsSqlSessionException(str(error))
     made = kind_of_call(error)(str(error))
     return made if error.transient else without_retry(made)

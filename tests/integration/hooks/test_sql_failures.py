@@ -7,11 +7,7 @@ import pytest
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
-    BadRequestError,
     ConnectionLostError,
-    NotFoundError,
-    PermissionDeniedError,
-    ResponseError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.compat import AirflowFailException
@@ -84,21 +80,15 @@ def test_the_operator_and_the_hook_have_one_table_of_how_a_statement_ended(
 
 
 @pytest.mark.parametrize(
-    ("error", "is_refusal", "kind"),
+    ("error", "kind"),
     [
-        (SessionWaitTimeoutError("s1", "PENDING", "too slow", False), False, exceptions.WherobotsSqlSessionException),
-        (ConnectionLostError("op", "gone"), False, exceptions.WherobotsUnavailableException),
-        (NotFoundError("op", 404), False, exceptions.WherobotsRequestException),
-        (ConnectionLostError("op", "gone"), True, exceptions.WherobotsUnavailableException),
-        (NotFoundError("op", 404), True, exceptions.WherobotsSqlSessionException),
-        (BadRequestError("op", 400), True, exceptions.WherobotsSqlSessionException),
-        (ResponseError("op", 410), True, exceptions.WherobotsSqlSessionException),
-        (AuthenticationError("op", 401), True, exceptions.WherobotsRequestException),
-        (PermissionDeniedError("op", 403), True, exceptions.WherobotsRequestException),
+        (SessionWaitTimeoutError("s1", "PENDING", "too slow", False), exceptions.WherobotsSqlSessionException),
+        (ConnectionLostError("op", "gone"), exceptions.WherobotsUnavailableException),
+        (AuthenticationError("op", 401), exceptions.WherobotsRequestException),
     ],
 )
-def test_a_session_that_cannot_be_used(error: WherobotsApiError, is_refusal: bool, kind: type[Exception]) -> None:
-    made = failure_of_session(error, is_refusal=is_refusal)
+def test_a_session_that_cannot_be_used(error: WherobotsApiError, kind: type[Exception]) -> None:
+    made = failure_of_session(error)
     assert type(made).__name__ == kind.__name__
     assert isinstance(made, AirflowFailException) is (kind is exceptions.WherobotsRequestException)
     assert str(error) in str(made)
