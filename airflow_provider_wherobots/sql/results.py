@@ -14,10 +14,6 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1000
 """The most rows that the service returns. Source: Wherobots' documentation of the Spatial SQL API."""
-MAX_BYTES = 1024 * 1024 * 1024
-"""The most bytes that a result may have once it is decompressed."""
-CHUNK_BYTES = 1024 * 1024
-COMPRESSIONS = ("zstd", "brotli", "gzip", "lz4")
 
 Row: TypeAlias = tuple[Any, ...]
 Column: TypeAlias = tuple[str, str, None, None, None, None, bool]
@@ -25,13 +21,11 @@ Column: TypeAlias = tuple[str, str, None, None, None, None, bool]
 
 
 class UnreadableResultError(ValueError):
-    """A result is not what was requested, or is too large."""
+    """A result is not what was requested."""
 
 
-def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.Table | None:
-    """Read a result of at most ``max_bytes`` after decompression. None for a statement without a result set, whose
-    result has no columns.
-    """
+def read_table(results: Results | None) -> pyarrow.Table | None:
+    """Read a result. None for a statement without a result set, whose result has no columns."""
     if results is None or not results.data:
         return None
     if results.format != "arrow":
@@ -39,13 +33,15 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
     import pyarrow
 
     try:
-        data = _decompressed(results.data, results.compression, max_bytes)
+        data = pyarrow.BufferReader(results.data)
+        if results.compression != "none":
+            data = pyarrow.CompressedInputStream(data, results.compression)
         with pyarrow.ipc.open_stream(data) as reader:
             table = reader.read_all()
         # Invalid text or offsets would end the process, or fail later without a reason.
         table.validate(full=True)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UnreadableResultError(f"the result is not a valid Arrow stream: {error}") from error
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise UnreadableResultError(f"the result is no Arrow stream ({results.compression}): {error}") from error
     return table if table.num_columns else None
 
 
@@ -56,24 +52,6 @@ def columns_of(table: pyarrow.Table) -> tuple[Column, ...]:
 def rows_of(table: pyarrow.Table) -> list[Row]:
     """The rows of a table as tuples of Python values. Names of columns may occur twice."""
     return list(zip(*(_values(column) for column in table.columns), strict=True))
-
-
-def _decompressed(data: bytes, compression: str, max_bytes: int) -> bytes | pyarrow.Buffer:
-    import pyarrow
-
-    if compression == "none":
-        return data
-    if compression not in COMPRESSIONS or not pyarrow.Codec.is_available(compression):
-        raise UnreadableResultError(f"the result is compressed as {compression!r}, which cannot be read here")
-    sink = pyarrow.BufferOutputStream()
-    with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), compression) as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            sink.write(chunk)
-            if sink.tell() > max_bytes:
-                raise UnreadableResultError(
-                    f"the result has more than {max_bytes:,} bytes: select less, or store it in a file"
-                )
-    return sink.getvalue()
 
 
 def _values(column: pyarrow.ChunkedArray) -> list[Any]:

@@ -1,7 +1,6 @@
 """Results as columns and rows."""
 
 import sys
-import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -67,10 +66,10 @@ def test_an_empty_result_set_has_columns_and_no_rows() -> None:
 @pytest.mark.parametrize(
     ("results", "says"),
     [
-        (Results(b"nonsense", compression="none"), "not a valid Arrow stream"),
-        (Results(b"nonsense", compression="zstd"), "not a valid Arrow stream"),
-        (Results(b"x", compression="snappy"), "compressed as 'snappy', which cannot be read here"),
-        (Results(b"x", compression="new"), "compressed as 'new', which cannot be read here"),
+        (Results(b"nonsense", compression="none"), r"no Arrow stream \(none\)"),
+        (Results(b"nonsense", compression="zstd"), r"no Arrow stream \(zstd\)"),
+        (Results(b"x", compression="snappy"), r"no Arrow stream \(snappy\)"),
+        (Results(b"x", compression="new"), r"no Arrow stream \(new\)"),
         (Results(b"{}", format="json"), "in the format 'json', but arrow was requested"),
     ],
 )
@@ -91,20 +90,6 @@ def test_what_points_out_of_its_buffer_is_told_instead_of_read() -> None:
     texts = pa.Array.from_buffers(pa.string(), 2, [None, offsets, pa.py_buffer(b"ab")])
     with pytest.raises(UnreadableResultError):
         read_table(sent(pa.table({"a": texts})))
-
-
-def test_a_small_message_cannot_fill_the_memory() -> None:
-    bomb = Results(pa.compress(bytes(50_000_000), "zstd", asbytes=True))
-    assert len(bomb.data) < 10_000
-    tracemalloc.start()
-    try:
-        with pytest.raises(UnreadableResultError) as caught:
-            read_table(bomb, max_bytes=10_000_000)
-        assert tracemalloc.get_traced_memory()[1] < 10_000_000
-    finally:
-        tracemalloc.stop()
-    assert str(caught.value) == "the result has more than 10,000,000 bytes: select less, or store it in a file"
-    assert read_table(sent(TABLE), max_bytes=len(stream(TABLE))) == TABLE
 
 
 def test_rows_are_tuples_of_pythons_own_types() -> None:
