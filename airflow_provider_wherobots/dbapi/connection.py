@@ -87,8 +87,8 @@ class Connection:
 
     def connect(self, session: SqlSession) -> None:
         """Connect to a session that is ready, in place of the one before."""
-        self.session_id, self.url = session.id, session.socket_url
         self._run(connect(session, self._max_outage_seconds))
+        self.session_id, self.url = session.id, session.socket_url
 
     def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
@@ -106,23 +106,26 @@ class Connection:
         :param store: where its result goes; default None, it is fetched if there is one.
         :returns: its outcome, also of a failure.
         """
-        kind = kind_of(statement)
+        kind, had_written = kind_of(statement), self.written.may_have
+        # Before it is sent: an interruption may come at any moment.
+        self.written.may_have |= kind is StatementKind.WRITE
         try:
             outcome = self._execute_once(statement, store)
             if outcome.is_result_forgotten and kind is StatementKind.READ:
                 self._note(logging.WARNING, f"{outcome.message}. The statement is executed again")
                 outcome = self._execute_once(statement, store)
         except Exception:
+            self.written.may_have = had_written
             raise
         except BaseException:
             # Such as a timeout of the task: the statement may succeed before its cancel.
             left_behind = self.running
             self.cancel_running()
-            is_undone = left_behind is None or self.ended.get(left_behind) is False
-            self.written.may_have |= kind is StatementKind.WRITE and not is_undone
+            if left_behind is not None and self.ended.get(left_behind) is False:
+                self.written.may_have = had_written
             raise
-        had_effect = outcome.was_sent and outcome.state is not StatementState.FAILED
-        self.written.may_have |= kind is StatementKind.WRITE and had_effect
+        if not outcome.was_sent or outcome.state is StatementState.FAILED:
+            self.written.may_have = had_written
         return outcome
 
     def _execute_once(self, statement: str, store: Store | None) -> StatementOutcome:

@@ -222,21 +222,16 @@ class WherobotsSqlHook(DbApiHook):
             with self._rest.driver(may_reload=False) as driver:
                 driver.run(stop_session(self._own.pop(), STOP_SECONDS))
 
-    def cancel_running(self, budget_seconds: float | None = None) -> bool:
+    def cancel_running(self) -> bool:
         """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.
 
         For an operator's ``on_kill``: a signal handler can call it.
 
-        :param budget_seconds: how long to try for each, in seconds; None takes what Airflow leaves to a killed task.
         :returns: whether none runs any more.
         """
-        open_ones = [one for one in self._connections if not one.is_closed]
-        if not open_ones:
-            return True
         from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 
-        budget = WORKER_CANCEL_BUDGET_SECONDS if budget_seconds is None else budget_seconds
-        ended = [one.stop(budget) for one in open_ones]
+        ended = [one.stop(WORKER_CANCEL_BUDGET_SECONDS) for one in self._connections if not one.is_closed]
         return all(ended)
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
