@@ -106,26 +106,23 @@ class Connection:
         :param store: where its result goes; default None, it is fetched if there is one.
         :returns: its outcome, also of a failure.
         """
-        kind, had_written = kind_of(statement), self.written.may_have
-        # Before it is sent: an interruption may come at any moment.
-        self.written.may_have |= kind is StatementKind.WRITE
+        kind = kind_of(statement)
         try:
             outcome = self._execute_once(statement, store)
             if outcome.is_result_forgotten and kind is StatementKind.READ:
                 self._note(logging.WARNING, f"{outcome.message}. The statement is executed again")
                 outcome = self._execute_once(statement, store)
+            had_effect = outcome.was_sent and outcome.state is not StatementState.FAILED
+            self.written.may_have |= kind is StatementKind.WRITE and had_effect
         except Exception:
-            self.written.may_have = had_written
             raise
         except BaseException:
-            # Such as a timeout of the task: the statement may succeed before its cancel.
+            # Such as a timeout of the task: the statement may succeed before its cancel, or has just ended.
             left_behind = self.running
             self.cancel_running()
-            if left_behind is not None and self.ended.get(left_behind) is False:
-                self.written.may_have = had_written
+            is_undone = left_behind is not None and self.ended.get(left_behind) is False
+            self.written.may_have |= kind is StatementKind.WRITE and not is_undone
             raise
-        if not outcome.was_sent or outcome.state is StatementState.FAILED:
-            self.written.may_have = had_written
         return outcome
 
     def _execute_once(self, statement: str, store: Store | None) -> StatementOutcome:

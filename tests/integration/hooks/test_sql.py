@@ -350,7 +350,7 @@ def test_a_cancel_of_somebody_else_is_a_failure_of_its_own(
         assert hook.session is not None
         with WherobotsHook().driver() as driver:
             driver.run(connect(hook.session))
-            assert driver.run(last_word_after_cancel(control.requests("executeSql")[0]["execution_id"], 5.0, ""))
+            assert driver.run(last_word_after_cancel(control.requests("executeSql")[0]["execution_id"]))
 
     thread = threading.Thread(target=cancel_from_elsewhere)
     thread.start()

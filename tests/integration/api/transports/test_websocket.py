@@ -497,7 +497,7 @@ def test_a_signal_handler_cancels_what_the_main_thread_waits_for() -> None:
 
         def on_signal(*_: object) -> None:
             driven.sync.stop()
-            said.append(driven.run(last_word_after_cancel("e1", 5.0, "")))
+            said.append(driven.run(last_word_after_cancel("e1")))
 
         with signal_when(server.kinds, on_signal), pytest.raises(FlowStoppedError):
             driven.run(execute(Statement("e1", "SLEEP"), options(server)))
@@ -515,7 +515,7 @@ def test_a_signal_handler_that_raises_ends_the_flow_and_the_connection_can_still
 
         with signal_when(server.kinds, on_signal), pytest.raises(KeyboardInterrupt):
             driven.run(execute(Statement("e1", "SLEEP"), options(server)))
-        assert driven.run(last_word_after_cancel("e1", 5.0, ""))
+        assert driven.run(last_word_after_cancel("e1"))
         driven.close()
     assert server.kinds() == ["execute_sql", "cancel"]
 
@@ -533,7 +533,7 @@ def test_a_signal_handler_cancels_even_if_the_connection_is_lost() -> None:
         with pytest.raises(ConnectionLostError):
             driven.receive()
         driven.sync.stop()
-        assert driven.run(last_word_after_cancel("e1", 5.0, server.url))
+        assert driven.run(last_word_after_cancel("e1", url=server.url))
         driven.close()
 
 
@@ -577,14 +577,14 @@ def test_a_task_of_the_event_loop_that_is_cancelled_can_still_cancel() -> None:
     with SessionServer() as server:
         driven = Driven("async", ENDPOINT)
 
-        async def main() -> object:
+        async def main() -> bool:
             await driven.asynchronous.run(perform(Connect(server.url)))
             following = asyncio.create_task(driven.asynchronous.run(execute(Statement("e1", "SLEEP"), options(server))))
             await asyncio.sleep(0.3)
             following.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await following
-            return await driven.asynchronous.run(last_word_after_cancel("e1", 5.0, ""))
+            return await driven.asynchronous.run(last_word_after_cancel("e1")) is not None
 
         assert driven.loop.run_until_complete(main())
         driven.close()

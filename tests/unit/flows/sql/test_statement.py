@@ -30,7 +30,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep
+from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, write_cancel
 from airflow_provider_wherobots.flows.sql.connection import Connector, connect
@@ -309,7 +309,7 @@ def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_su
 def test_a_result_too_large_that_was_not_asked_for_is_no_word_about_the_cancel() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
     script.session.say(TooLarge(LIMIT), script.now + 0.5, script._opened())
-    assert not script.run(cancelled("e1", 1.0))
+    assert not script.run(last_word_after_cancel("e1", 1.0))
 
 
 def test_a_late_response_about_one_statement_cannot_reach_the_next() -> None:
@@ -794,10 +794,6 @@ def test_one_question_tells_how_it_ended_or_that_it_still_runs(
 # Cancelling
 
 
-def cancelled(execution_id: str, budget_seconds: float, *, url: str = "") -> Flow[bool]:
-    return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
-
-
 def begun(session: FakeSession) -> SqlScript:
     script = SqlScript(session)
     session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
@@ -806,18 +802,18 @@ def begun(session: FakeSession) -> SqlScript:
 
 def test_a_cancel_is_confirmed_by_the_sessions_word() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
-    assert script.run(cancelled("e1", 3.8))
+    assert script.run(last_word_after_cancel("e1", 3.8))
     assert script.arrived(CancelExecution) == [CancelExecution("e1")]
     assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Statement e1 was cancelled")]
 
 
 def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
-    assert script.run(cancelled("e1", 3.8))
+    assert script.run(last_word_after_cancel("e1", 3.8))
     assert script.elapsed < 3
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
     script.session.say(ExecutionProgress("e1", 8, 3, 4), START + 1.0)
-    assert script.run(cancelled("e1", 3.8))
+    assert script.run(last_word_after_cancel("e1", 3.8))
     assert [round(at, 2) for _, at in script.written(RetrieveResults)] == [1.5]
 
 
@@ -825,14 +821,14 @@ def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
 def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
     script = begun(FakeSession([plan], cancel_seconds=NEVER))
     script.now += 1.0
-    assert script.run(cancelled("e1", 3.8))
+    assert script.run(last_word_after_cancel("e1", 3.8))
     why = "it has already succeeded" if plan.seconds == 0.0 else "Execution not found"
     assert script.notes == [Note(logging.INFO, f"Statement e1 need not be cancelled: {why}")]
 
 
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, progress_every=0.1)], cancel_seconds=NEVER))
-    assert not script.run(cancelled("e1", 3.8))
+    assert not script.run(last_word_after_cancel("e1", 3.8))
     assert 3.8 <= script.elapsed < 4
     assert len(script.arrived(RetrieveResults)) == 2
     assert [note.level for note in script.said("not confirmed")] == [logging.WARNING]
@@ -841,7 +837,7 @@ def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
 def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
     script._close()
-    assert not script.run(cancelled("e1", 3.8))
+    assert not script.run(last_word_after_cancel("e1", 3.8))
     assert script.notes == [
         Note(
             logging.ERROR,
@@ -849,7 +845,7 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
             "The session cancels it by itself, usually two minutes after its connection was lost",
         )
     ]
-    assert script.run(cancelled("e1", 3.8, url=URL))
+    assert script.run(last_word_after_cancel("e1", 3.8, url=URL))
     for budget in (0.1, 25.0):
         script._close()
         assert script.run(write_cancel("e1", budget, URL))
@@ -860,17 +856,17 @@ def test_a_clock_that_jumps_while_a_cancel_opens_a_connection_leaves_time_for_it
     script = begun(FakeSession([Plan(seconds=999.0)], cancel_seconds=NEVER))
     script._close()
     script._jumps = [(0.02, 86_400.0)]
-    assert not script.run(cancelled("e1", 35.0, url=URL))
+    assert not script.run(last_word_after_cancel("e1", 35.0, url=URL))
     assert 5.0 <= script.elapsed < 5.1
 
 
 def test_a_cancel_never_raises_and_never_takes_longer_than_it_may() -> None:
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 9), is_connected=False)
-    assert not script.run(cancelled("e1", 3.8, url=URL))
+    assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
     script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
     assert script.open is not None
     script.open.seconds = 1.0
-    assert not script.run(cancelled("e1", 3.8, url=URL))
+    assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
     assert script.elapsed < 4
 
 

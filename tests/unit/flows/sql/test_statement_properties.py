@@ -266,7 +266,7 @@ def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, step
         flows: dict[str, Any] = {
             "execute": lambda number=number: execute(Statement(f"e{number}", "SELECT"), options),
             "attach": lambda: attach("e0", options),
-            "cancel": lambda: last_word_after_cancel("e0", 25.0, URL),
+            "cancel": lambda: last_word_after_cancel("e0", 25.0, url=URL),
         }
         script.run(flows[step]())
     ids = [message.execution_id for message, _ in script.written(ExecuteSql)]
