@@ -95,7 +95,9 @@ def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
 def last_word_after_cancel(
     execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, url: str = ""
 ) -> Flow[LastWord | None]:
-    """Cancel an execution, and log its final state. None if it is not known to have ended."""
+    """Cancel an execution on the open WebSocket, or at ``url`` if none is open, and log its final state. None if it is
+    not known to have ended.
+    """
     what = f"Statement {words.short(execution_id)}"
     last = yield from _end(execution_id, budget_seconds, url)
     if isinstance(last, ExecutionError):
