@@ -32,7 +32,7 @@ from airflow_provider_wherobots.flows.sql.rule import Planned, ThisTry
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
-from airflow_provider_wherobots.hooks.sql_failures import failure, failure_of_hook, in_doubt
+from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 from airflow_provider_wherobots.runs.measurements import of_statement
@@ -232,7 +232,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 nullcontext(self.attempt.driver),
                 self.attempt.note,
                 geometry=self.task.geometry,
-                failure=failure_of_hook,
                 max_outage_seconds=self.task.max_outage_seconds,
             )
         if session.id == self.session_id:

@@ -280,8 +280,9 @@ async def _decoded(frame: Any) -> ServerMessage | None:
         if len(frame) <= LARGE_FRAME_BYTES:
             return read_message(frame)
         return await asyncio.to_thread(read_message, frame)
-    except (ValueError, TypeError, OverflowError) as error:
-        return Unreadable(str(error))
+    except Exception as error:
+        # Whatever the parsers raise.
+        return Unreadable(words_of(error))
 
 
 async def _close(resources: AsyncExitStack) -> None:

@@ -89,10 +89,6 @@ class SessionEndedError(SessionFailedError):
     """The session has ended, could not be started, or is unknown to the service."""
 
 
-class SessionAddressError(SessionFailedError):
-    """The session is ready at an address that cannot be used."""
-
-
 class SessionWaitTimeoutError(SessionFailedError):
     """The session was not ready in time. It continues to start, and a later request may share it. ``at_deadline``: the
     deadline was reached, and not ``timeout``.
@@ -311,7 +307,7 @@ def address_of(session: SqlSession) -> str:
     try:
         return session.socket_url
     except ValueError as error:
-        raise SessionAddressError(words.quoted(str(error))) from None
+        raise SessionFailedError(words.quoted(str(error))) from None
 
 
 class _StatusNotes:
