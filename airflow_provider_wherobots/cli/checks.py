@@ -87,9 +87,11 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
     except AirflowOptionalProviderFeatureException as error:
         return Check(SQL, State.FAILED, f"{error}.", "install the extra, here and on workers")
     from airflow_provider_wherobots.dbapi.connection import Connection
-    from airflow_provider_wherobots.dbapi.errors import DatabaseError
+    from airflow_provider_wherobots.exceptions import WherobotsException
+    from airflow_provider_wherobots.flows.sql.outcome import StatementState
     from airflow_provider_wherobots.flows.sql.session import SessionWait, obtain_session, stop_session
     from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
+    from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
     request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)
     own: list[str] = []
@@ -100,15 +102,17 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
             connection.open(obtain_session(request, SessionWait(), own=own.append))
             execution_id = str(uuid4())
             options = StatementOptions(
-                connection.session.socket_url,
+                connection.url,
                 time.time() + SELECT_SECONDS,
                 f"limit of {words.duration(SELECT_SECONDS)} for SELECT 1",
             )
-            cursor = connection.cursor()
             outcome = connection.send(Statement(execution_id, "SELECT 1"), options)
+            if outcome.state is not StatementState.SUCCEEDED:
+                raise failure_of_hook(outcome, connection.session_id, may_repeat=True)
+            cursor = connection.cursor()
             cursor.take(outcome, is_read=True)
             cursor.fetchall()
-    except DatabaseError as error:
+    except WherobotsException as error:
         text = f"SELECT 1 was not executed in a SQL session ({words.quoted(str(error))})."
         return Check(SQL, State.FAILED, text, "read the service's message; runs work without SQL")
     finally:

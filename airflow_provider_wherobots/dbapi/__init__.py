@@ -1,5 +1,6 @@
 """Connections and cursors over a SQL session, as Airflow's SQL hooks use them (PEP 249).
 
-Belongs here: the objects and exceptions of PEP 249 that Airflow's provider common.sql calls.
-Not here: when a session is requested or a statement executed (``flows.sql``), and anything of Airflow.
+Belongs here: what Airflow's provider common.sql, and programs for the official provider's hook, call of PEP 249.
+Not here: when a session is requested or a statement executed (``flows.sql``), and which exception a failure becomes
+(``hooks.sql_failures``).
 """

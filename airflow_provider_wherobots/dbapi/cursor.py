@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.messages import Store
-from airflow_provider_wherobots.dbapi.errors import DataError, InterfaceError, ProgrammingError
 from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.drivers.base import WriteNote
+from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.hooks.sql_arguments import refused
+from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
@@ -30,17 +31,15 @@ class Cursor(ResultSet):
     :param connection: the connection.
     :param note: takes the statements, and the warning about a result that may be cut.
     :param log_sql: whether statements are noted, with their literals masked; default True.
+    :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
     """
 
-    def __init__(self, connection: Connection, note: WriteNote, *, log_sql: bool = True) -> None:
-        super().__init__(note, connection.failure, fails_if_cut=connection.fails_if_cut)
-        self.connection = connection
+    def __init__(
+        self, connection: Connection, note: WriteNote, *, log_sql: bool = True, fails_if_cut: bool = False
+    ) -> None:
+        super().__init__(note, connection.written, fails_if_cut=fails_if_cut)
+        self._connection = connection
         self._log_sql = log_sql
-        self._is_closed = False
-
-    @property
-    def _session_id(self) -> str:
-        return self.connection.session_id
 
     def execute(self, operation: str, parameters: Parameters | None = None) -> Cursor:
         """Execute a statement, and wait for its end.
@@ -48,36 +47,11 @@ class Cursor(ResultSet):
         :param operation: the statement, one.
         :param parameters: a mapping or a sequence, see :func:`airflow_provider_wherobots.sql.parameters.bind`.
         :returns: this cursor.
-        :raises ProgrammingError: if the parameters do not fit; nothing was sent.
-        :raises StatementError: if it did not succeed.
-        :raises OperationalError: if the connection failed.
+        :raises WherobotsArgumentException: if the parameters do not fit; nothing was sent. Not retried.
+        :raises WherobotsException: of another kind if it did not succeed.
         """
-        self._execute(operation, parameters, self._log_sql)
+        self._execute(operation, parameters)
         return self
-
-    def executemany(self, operation: str, seq_of_parameters: Iterable[Parameters]) -> None:
-        """Execute a statement once for each set of parameters. It leaves no result set.
-
-        :param operation: the statement.
-        :param seq_of_parameters: the sets of parameters.
-        """
-        for index, parameters in enumerate(seq_of_parameters):
-            self._execute(operation, parameters, self._log_sql and index == 0)
-        self._clear()
-        self._rows = []
-
-    def close(self) -> None:
-        """Cancel the statement that still runs, which only an interruption leaves behind, and drop the result."""
-        if not self._is_closed:
-            self._is_closed = True
-            self._clear()
-            self.connection.cancel_running()
-
-    def setinputsizes(self, sizes: Sequence[Any]) -> None:
-        """Do nothing, as PEP 249 allows."""
-
-    def setoutputsize(self, size: int, column: int | None = None) -> None:
-        """Do nothing, as PEP 249 allows."""
 
     def execute_stored(self, operation: str, parameters: Parameters | None = None) -> str | None:
         """Execute a statement whose result is stored in one Parquet file: the way to all rows.
@@ -85,49 +59,40 @@ class Cursor(ResultSet):
         :param operation: the statement, one.
         :param parameters: see :meth:`execute`.
         :returns: presigned URL of the file; None if the result has no rows, as nothing is stored then.
-        :raises DataError: if the statement succeeded, but the address of its result is unknown.
-        :raises Error: as :meth:`execute` does.
+        :raises WherobotsException: as :meth:`execute` does, and if the address of its result is unknown.
         """
-        outcome = self._execute(operation, parameters, self._log_sql, STORED)
-        self._rows = None
-        if outcome.is_location_lost:
-            with self._translated(self.may_repeat):
-                raise DataError("the statement succeeded, but the session no longer knows where its result is stored")
-        return outcome.result_uri
+        return self._execute(operation, parameters, STORED).result_uri
 
-    def _execute(
-        self, operation: str, parameters: Parameters | None, log_sql: bool, store: Store | None = None
-    ) -> StatementOutcome:
-        self._check_open()
-        self._clear()
-        with self._translated():
-            if not isinstance(operation, str) or not operation.strip():
-                # Without the value, which may hold statements with their literals.
-                kind = "is empty" if isinstance(operation, str) else f"is of type {type(operation).__name__}"
-                raise ProgrammingError(f"sql: must be a string that is not empty, but {kind}")
-            try:
-                statement = bind(operation, parameters)
-            except InvalidArgumentError as error:
-                raise ProgrammingError(str(error)) from error
-            if log_sql:
-                self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
-        self.may_repeat = kind_of(statement) is not StatementKind.WRITE
-        written = self.connection.written
-        with self._translated(self.may_repeat):
-            try:
-                outcome = self.connection.execute(statement, store)
-            except Exception:
-                raise
-            except BaseException:
-                # Such as a timeout of the task: the statement may succeed before its cancel.
-                written.may_have |= not self.connection.undo_running() and not self.may_repeat
-                raise
-            may_have_written = outcome.state in (StatementState.SUCCEEDED, StatementState.CANCELLED)
-            written.may_have |= may_have_written and not self.may_repeat
-            self._take(outcome, is_read(statement) and store is None)
+    def close(self) -> None:
+        """Cancel the statement that still runs, which only an interruption leaves behind, and drop the result."""
+        self.clear()
+        self._connection.cancel_running()
+
+    def _execute(self, operation: str, parameters: Parameters | None, store: Store | None = None) -> StatementOutcome:
+        self.clear()
+        with self._written.no_retry():
+            statement = self._bound(operation, parameters)
+            outcome = self._connection.execute(statement, store)
+            if outcome.state is not StatementState.SUCCEEDED:
+                may_repeat = kind_of(statement) is not StatementKind.WRITE
+                raise failure_of_hook(outcome, self._connection.session_id, may_repeat=may_repeat)
+            if store is None:
+                self.take(outcome, is_read=is_read(statement))
+            elif outcome.is_location_lost:
+                raise WherobotsSqlException(
+                    "the statement succeeded, but the session no longer knows where its result is stored"
+                )
         return outcome
 
-    def _check_open(self) -> None:
-        if self._is_closed:
-            with self._translated():
-                raise InterfaceError("the cursor is closed")
+    def _bound(self, operation: str, parameters: Parameters | None) -> str:
+        if not isinstance(operation, str) or not operation.strip():
+            # Without the value, which may hold statements with their literals.
+            kind = "is empty" if isinstance(operation, str) else f"is of type {type(operation).__name__}"
+            raise refused(f"sql: must be a string that is not empty, but {kind}")
+        try:
+            statement = bind(operation, parameters)
+        except InvalidArgumentError as error:
+            raise refused(str(error)) from error
+        if self._log_sql:
+            self._note(logging.INFO, f"Executing: {words.quoted(masked(operation))}")
+        return statement

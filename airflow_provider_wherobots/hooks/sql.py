@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
-from contextlib import closing, contextmanager, suppress
+from collections.abc import Generator, Iterable, Mapping
+from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
-from functools import partial
-from importlib.util import find_spec
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any, NoReturn, cast
+from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
-from weakref import finalize
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
@@ -20,32 +17,20 @@ from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.api.sql.session_request import MULTI, OWN_INACTIVE_SECONDS, SessionRequest
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.compat import (
-    AirflowFailException,
-    AirflowOptionalProviderFeatureException,
-    AirflowSkipException,
-    AirflowTaskTimeout,
-)
+from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
-from airflow_provider_wherobots.exceptions import (
-    WherobotsArgumentException,
-    WherobotsException,
-    WherobotsExecutionTimeoutException,
-    WherobotsSqlException,
-    kind_of_call,
-    without_retry,
-)
+from airflow_provider_wherobots.exceptions import kind_of_call
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
     ON_TRUNCATED,
-    check_no_arguments,
     checked_choice,
     checked_session_id,
     checked_wait,
     plain,
+    refused,
 )
+from airflow_provider_wherobots.hooks.sql_written import Written
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements
@@ -58,17 +43,12 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     import pandas
-    from airflow.providers.openlineage.extractors import OperatorLineage
 
-    from airflow_provider_wherobots.dbapi.connection import Connection, Written
+    from airflow_provider_wherobots.dbapi.connection import Connection
     from airflow_provider_wherobots.dbapi.cursor import Cursor
 
 STOP_SECONDS = 5.0
-"""How long the hook tries to stop its own session when nothing uses it any more."""
-_MAY_HAVE_WRITTEN = (
-    "The task is not retried: one of its statements may have written, and a retry would execute it again. Check the "
-    "table"
-)
+"""How long the hook tries to stop its own session."""
 
 
 class WherobotsSqlHook(DbApiHook):
@@ -77,9 +57,7 @@ class WherobotsSqlHook(DbApiHook):
     Connections with the same arguments share one session, unless it is to be new. Each :meth:`get_conn`, and so each
     :meth:`run`, is a separate connection. A shared session ends by itself some time after its last connection.
 
-    Its own session (``force_new``, or the type ``single``) is stopped when Python drops the hook and its
-    connections, such as at the end of the function that made them, or by :meth:`close`. Airflow's own operators and its
-    OpenLineage provider keep the hook until the task's process is ended: then the session ends by itself, five minutes
+    Its own session (``force_new``, or the type ``single``) is stopped by :meth:`close`, or ends by itself five minutes
     after its last connection.
 
     All arguments but the connection's id can be None or empty, which takes the default.
@@ -152,14 +130,12 @@ class WherobotsSqlHook(DbApiHook):
             self._given_session_id = checked_session_id(plain(session_id))
             self._fails_if_cut = checked_choice("on_truncated", on_truncated, ON_TRUNCATED) == "fail"
         except InvalidArgumentError as error:
-            raise _refused(str(error)) from None
+            raise refused(str(error)) from None
         self._connections: list[Connection] = []
-        self._written: Written | None = None
-        self._own: _OwnSession | None = None
+        self._written = Written()
+        self._own: list[str] = []
         self.session: SqlSession | None = None
         """The session of the last connection; None before the first."""
-        self.before_statement: Callable[[str], None] | None = None
-        """Takes the id of each execution before it is sent."""
 
     @property
     def settings(self) -> Settings:
@@ -190,7 +166,7 @@ class WherobotsSqlHook(DbApiHook):
 
     @schema.setter
     def schema(self, database: str) -> None:
-        raise _refused(
+        raise refused(
             f"database={database!r}: connections share their session, so it has no current database: name it in the "
             "statement, such as catalog.database.table"
         )
@@ -205,20 +181,16 @@ class WherobotsSqlHook(DbApiHook):
         """
         check_installed()
         _check_no_event_loop()
-        from airflow_provider_wherobots.dbapi.connection import Connection, Written
+        from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
-        from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
-        self._written = self._written or Written()
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)
         connection = Connection(
             self._rest.driver(),
             self.log.log,
             geometry=self._geometry,
-            failure=partial(failure_of_hook, written=self._written),
             written=self._written,
-            before_statement=self.before_statement,
             log_sql=self._logs_statements,
             fails_if_cut=self._fails_if_cut,
             max_outage_seconds=outage_seconds,
@@ -229,42 +201,37 @@ class WherobotsSqlHook(DbApiHook):
             with suppress(ValueError):
                 self._connections.remove(closed)
         try:
-            if self._given_session_id is not None:
-                connection.open(await_session(self._given_session_id, replace(wait, appearance_seconds=0.0)))
-            else:
-                # A request that is not repeatable would make one more session each time.
-                kept = self.session.id if self.session is not None and not request.is_repeatable else None
-                connection.open(obtain_session(request, wait, kept, self._keep))
-                connection.needs = self._own
+            with self._written.no_retry():
+                if self._given_session_id is not None:
+                    wanted = await_session(self._given_session_id, replace(wait, appearance_seconds=0.0))
+                else:
+                    # A request that is not repeatable would make one more session each time.
+                    kept = self.session.id if self.session is not None and not request.is_repeatable else None
+                    wanted = obtain_session(request, wait, kept, self._own.append)
+                self.session = connection.open(wanted)
         except BaseException:
             connection.close()
             raise
-        self.session = connection.session
         return connection
 
     def close(self) -> None:
-        """Stop the session that the hook has made for itself, if there is one, with all that runs in it."""
-        if self._own is not None:
-            self._own.stop()
+        """Stop the sessions that the hook has made for itself, if there are any, with all that runs in them."""
+        from airflow_provider_wherobots.flows.sql.session import stop_session
 
-    def _keep(self, session_id: str) -> None:
-        self._own = _OwnSession(self._rest, session_id)
+        while self._own:
+            with self._rest.driver(may_reload=False) as driver:
+                driver.run(stop_session(self._own.pop(), STOP_SECONDS))
 
-    def cancel_running(self, budget_seconds: float | None = None) -> bool:
+    def cancel_running(self) -> bool:
         """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.
 
         For an operator's ``on_kill``: a signal handler can call it.
 
-        :param budget_seconds: how long to try for each, in seconds; None takes what Airflow leaves to a killed task.
         :returns: whether none runs any more.
         """
-        open_ones = [one for one in self._connections if not one.is_closed]
-        if not open_ones:
-            return True
         from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 
-        budget = WORKER_CANCEL_BUDGET_SECONDS if budget_seconds is None else budget_seconds
-        ended = [one.stop(budget) for one in open_ones]
+        ended = [one.stop(WORKER_CANCEL_BUDGET_SECONDS) for one in self._connections if not one.is_closed]
         return all(ended)
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
@@ -272,8 +239,7 @@ class WherobotsSqlHook(DbApiHook):
 
         :returns: whether it works, and a message with the cause, in the service's own words.
         """
-        works, message = self._rest.test_connection()
-        return works, f"{message}. No SQL session was started" if works else message
+        return self._rest.test_connection()
 
     def get_uri(self) -> str:
         """The address of the API, without the key."""
@@ -289,70 +255,44 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: if a statement fails, or if a timeout of the task passes after a write. The task is
             not retried if a statement may have written.
         """
-        with self._no_retry_after_write():
+        with self._written.no_retry():
             return super().run(*args, **kwargs)
 
-    @property
-    def _may_have_written(self) -> bool:
-        return self._written is not None and self._written.may_have
-
-    @contextmanager
-    def _no_retry_after_write(self) -> Iterator[None]:
-        try:
-            yield
-        except AirflowTaskTimeout as error:
-            if not self._may_have_written:
-                raise
-            text = f"{reason_of(error)}\n{_MAY_HAVE_WRITTEN}"
-            raise without_retry(WherobotsExecutionTimeoutException(text)) from error
-
-    def get_df(
+    def get_df(  # type: ignore[override]
         self,
         sql: str | list[str],
         parameters: Iterable[Any] | Mapping[str, Any] | None = None,
         *,
         df_type: str = "pandas",
         stored: bool = False,
-        **unknown: Any,
-    ) -> Any:
+    ) -> pandas.DataFrame:
         """Execute SQL, and return the (last) result as a data frame.
 
         :param sql: a statement, or a list of them.
         :param parameters: their values, see :func:`airflow_provider_wherobots.sql.parameters.bind`.
-        :param df_type: ``pandas`` (default) or ``polars``; with ``stored`` ``pandas`` only.
+        :param df_type: must be ``pandas``, the default.
         :param stored: whether the service stores the result in a Parquet file, which is downloaded: so all rows come,
             and not 1,000 at most. ``sql`` is one statement then. Default False.
-        :param unknown: must be empty: pandas does not read the result, so its arguments have no effect.
         :returns: the data frame. It has no columns if there is no result set, or if a stored result has no rows.
-        :raises TypeError: for unknown arguments.
         :raises WherobotsException: if a statement fails.
         """
-        check_no_arguments(unknown)
-        if df_type not in ("pandas", "polars"):
-            raise _refused(f"df_type={df_type!r}: must be pandas or polars")
-        if stored and df_type != "pandas":
-            raise _refused(f"df_type={df_type!r}: must be pandas with stored=True")
+        if df_type != "pandas":
+            raise refused(f"df_type={df_type!r}: must be pandas")
         if stored and not isinstance(sql, str):
-            raise _refused("sql: must be one statement with stored=True")
+            raise refused("sql: must be one statement with stored=True")
+        check_installed(frames=True)
         if not stored:
-            return self._frame(df_type, sql, parameters)
-        _check_makes(df_type)
-        with self._no_retry_after_write():
+            frames: Any = self.run(sql, parameters=parameters, handler=_fetch_pandas)
+            frame: pandas.DataFrame = frames if isinstance(sql, str) else frames[-1]
+            return frame
+        with self._written.no_retry():
             with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor:
                 address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
-                may_repeat = cursor.may_repeat
-            try:
-                return self.read_stored(address)
-            except WherobotsException as error:
-                # The statement has succeeded: a retry would execute it again.
-                is_final = not may_repeat or self._may_have_written
-                raise (without_retry(error) if is_final else error) from error.__cause__
+            return self.read_stored(address)
 
-    def get_df_by_chunks(
-        self, sql: str | list[str], parameters: Any = None, *, chunksize: int, df_type: str = "pandas", **unknown: Any
-    ) -> Generator[Any, None, None]:
+    def get_df_by_chunks(self, *args: Any, chunksize: int, **kwargs: Any) -> Generator[Any, None, None]:
         """Yield the data frame of :meth:`get_df` in parts of ``chunksize`` rows."""
-        frame = self.get_df(sql, parameters, df_type=df_type, **unknown)
+        frame = self.get_df(*args, **kwargs)
         yield from (frame[start : start + chunksize] for start in range(0, len(frame), chunksize))
 
     def read_stored(self, address: str | None) -> pandas.DataFrame:
@@ -363,7 +303,7 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsArgumentException: for an address that is no presigned URL. Not retried.
         :raises WherobotsException: of another kind if it cannot be downloaded.
         """
-        _check_makes("pandas")
+        check_installed(frames=True)
         with TemporaryFile() as file:
             if address is not None:
                 _download(address, file)
@@ -371,13 +311,6 @@ class WherobotsSqlHook(DbApiHook):
         for change in changes:
             self.log.info(change)
         return frame
-
-    def get_sqlalchemy_engine(self, engine_kwargs: Any = None) -> NoReturn:
-        """Refuse: SQLAlchemy has no dialect for Wherobots."""
-        raise NotImplementedError(
-            "get_sqlalchemy_engine: SQLAlchemy has no dialect for Wherobots. Use get_df() for a data frame, "
-            "get_records() for rows, insert_rows() to write some, or get_conn() for a connection of PEP 249"
-        )
 
     def insert_rows(
         self,
@@ -394,8 +327,8 @@ class WherobotsSqlHook(DbApiHook):
         task is not retried, because a retry would insert them again.
 
         :param table: the table as a statement names it, such as ``catalog.schema.table``.
-        :param rows: the rows: sequences of values, or with ``target_fields`` mappings by name. Values become literals,
-            lists arrays, and NaN, as pandas has for a missing value, NULL.
+        :param rows: the rows, sequences of values. Values become literals, lists arrays, and NaN, as pandas has for a
+            missing value, NULL.
         :param target_fields: names of the columns; default all, in the table's order.
         :param commit_every: the most rows of a statement; default 1000, 0 for no limit. A statement with more than
             one row has a million characters at most.
@@ -405,13 +338,13 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: of another kind if a statement fails.
         """
         if replace:
-            raise _refused(
+            raise refused(
                 "replace=True: Spark has no REPLACE INTO. Insert the rows into a table of their own, and MERGE INTO "
                 "from there; or delete the replaced rows first"
             )
         fields, done = list(target_fields or ()), 0
         with (
-            self._no_retry_after_write(),
+            self._written.no_retry(),
             closing(self.get_conn()) as connection,
             closing(connection.cursor(log_sql=False)) as cursor,
         ):
@@ -421,30 +354,8 @@ class WherobotsSqlHook(DbApiHook):
                     done += count
                     self.log.info("Inserted %d rows into %s so far", done, table)
             except InvalidArgumentError as error:
-                raise _refused(f"{error}. The {done} rows before that batch are inserted") from None
-            except (Exception, AirflowTaskTimeout) as error:
-                is_of_rows = isinstance(error, AirflowFailException | AirflowSkipException)
-                if not done or (is_of_rows and not isinstance(error, WherobotsException)):
-                    raise
-                kind = type(error) if isinstance(error, WherobotsException) else WherobotsSqlException
-                why = str(error) if isinstance(error, WherobotsException) else reason_of(error)
-                text = f"{why}\nThe {done} rows before that batch are inserted: a retry would insert them again"
-                raise without_retry(kind(text)) from error
+                raise refused(f"{error}. The {done} rows before that batch are inserted") from None
         self.log.info("Inserted %d rows into %s", done, table)
-
-    def get_openlineage_database_specific_lineage(self, task_instance: Any) -> OperatorLineage | None:
-        """The tables and columns that a task's statements read and write, for Airflow's OpenLineage provider.
-
-        Common-sql's operators and ``WherobotsSqlOperator`` call it when the task ends. It sends nothing to the service.
-
-        :param task_instance: the task instance, whose task may have ``sql`` and ``parameters``.
-        :returns: the lineage; None for a task without ``sql``.
-        """
-        from airflow_provider_wherobots.hooks.sql_lineage import lineage_of
-
-        task = task_instance.task
-        sql = getattr(task, "sql", None)
-        return lineage_of(sql, getattr(task, "parameters", None), self.settings.endpoint.base_url) if sql else None
 
     @staticmethod
     def split_sql_string(sql: str, strip_semicolon: bool = False) -> list[str]:
@@ -465,15 +376,6 @@ class WherobotsSqlHook(DbApiHook):
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
 
-    def _frame(self, kind: str, sql: Any, parameters: Any) -> Any:
-        _check_makes(kind)
-
-        def fetch(cursor: Cursor) -> Any:
-            return cursor.fetch_pandas() if kind == "pandas" else cursor.fetch_polars()
-
-        frames: Any = self.run(sql, parameters=parameters, handler=fetch)
-        return frames if isinstance(sql, str) else frames[-1]
-
 
 def check_installed(*, frames: bool = False) -> None:
     """Check that the packages that SQL needs are installed, without importing them."""
@@ -485,24 +387,22 @@ def _check_no_event_loop() -> None:
     """Refuse to block an event loop: it is the triggerer's, with all other triggers, or the caller's own."""
     with suppress(RuntimeError):
         asyncio.get_running_loop()
-        raise _refused(
+        raise refused(
             "The hook waits for its statements, so it must not be called in an event loop, where nothing else runs "
             "meanwhile. In a trigger, as of GenericTransfer(page_size=...) on Airflow 2.11, it cannot be used; in own "
             "code call it with asyncio.to_thread()"
         )
 
 
-def _check_makes(kind: str) -> None:
-    check_installed(frames=kind == "pandas")
-    if find_spec(kind) is None:
-        raise AirflowOptionalProviderFeatureException(f"{kind} is not installed: pip install {kind}")
+def _fetch_pandas(cursor: Cursor) -> pandas.DataFrame:
+    return cursor.fetch_pandas()
 
 
 def _download(address: str, file: IO[bytes]) -> None:
     from airflow_provider_wherobots.api.transports.download import download
 
     if address.startswith("s3:"):
-        raise _refused(
+        raise refused(
             "address: is in S3, where only its owner can read it: store with 'single': True and "
             "'generate_presigned_url': True, or read it with a hook for S3"
         )
@@ -511,22 +411,3 @@ def _download(address: str, file: IO[bytes]) -> None:
     except WherobotsApiError as error:
         raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
     file.seek(0)
-
-
-class _OwnSession:
-    """A session that only one hook uses: it ends with the hook and the connections that hold this object."""
-
-    def __init__(self, rest: WherobotsHook, session_id: str) -> None:
-        self.stop = finalize(self, _stop, rest, session_id)
-
-
-def _stop(rest: WherobotsHook, session_id: str) -> None:
-    from airflow_provider_wherobots.flows.sql.session import stop_session
-
-    with rest.driver(may_reload=False) as driver:
-        driver.run(stop_session(session_id, STOP_SECONDS))
-
-
-def _refused(text: str) -> WherobotsException:
-    """The exception for a wrong argument, which no retry mends."""
-    return without_retry(WherobotsArgumentException(text))

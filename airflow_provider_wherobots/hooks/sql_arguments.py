@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from enum import Enum
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.session_request import is_session_id
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsException, without_retry
 
 ON_TRUNCATED = ("warn", "fail")
 SESSION_WAIT_SECONDS = 900.0
+
+
+def refused(text: str) -> WherobotsException:
+    """Make the exception for a wrong argument or use, which no retry mends."""
+    return without_retry(WherobotsArgumentException(text))
 
 
 def plain(value: Any) -> Any:
@@ -39,11 +44,3 @@ def checked_choice(argument: str, value: Any, choices: tuple[str, ...]) -> str:
     if value not in choices:
         raise InvalidArgumentError(f"{argument}={value!r}: must be {', '.join(choices[:-1])} or {choices[-1]}")
     return str(value)
-
-
-def check_no_arguments(unknown: Mapping[str, Any]) -> None:
-    if unknown:
-        raise TypeError(
-            f"get_df: {', '.join(unknown)}: pandas does not read the result, so its arguments have no effect. Change "
-            "the data frame instead, such as with set_index() for index_col"
-        )

@@ -1,18 +1,16 @@
 """The exceptions of a task whose SQL did not succeed, and their messages.
 
-Two callers share the table. A retry of the operator queries the session for the outcome of a statement. A retry of a
-task that uses the hook executes its statements again: so there a write that may have taken effect is never retried.
+A retry of the operator queries the session for the outcome of a statement. A retry of a task that uses the hook
+executes its statements again: see ``hooks.sql_written``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
 
-from airflow_provider_wherobots.api.errors import AuthenticationError, PermissionDeniedError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.exceptions import (
     NOT_RETRIED,
-    WherobotsArgumentException,
     WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsSqlException,
@@ -20,7 +18,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsSqlSessionException,
     WherobotsSqlStatementCancelledException,
     WherobotsSqlStatementFailedException,
-    WherobotsTaskKilledException,
     WherobotsUnavailableException,
     kind_of_call,
     without_retry,
@@ -30,10 +27,6 @@ from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
 from airflow_provider_wherobots.messages import words
 
-if TYPE_CHECKING:
-    from airflow_provider_wherobots.dbapi.connection import Written
-    from airflow_provider_wherobots.dbapi.errors import Error
-
 EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.FAILED: WherobotsSqlStatementFailedException,
     StatementState.CANCELLED: WherobotsSqlStatementCancelledException,
@@ -41,18 +34,14 @@ EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.DEADLINE: WherobotsExecutionTimeoutException,
     StatementState.GAVE_UP: WherobotsUnavailableException,
 }
-WITHOUT_EFFECT = (StatementState.FAILED,)
-"""The ends of a statement that has written nothing."""
 
 _REPEATABLE = "A retry of the task may execute it again"
-_LOOK = "It may have taken effect. Check the table"
 _ASKS = "It may have taken effect. A retry of the task asks the session, and does not execute it again unless it failed"
 _OPERATORS_ADVICE = (
     "Look whether it has taken effect. Then clear the task, which executes all its statements again, or mark it as "
     "success"
 )
-_WRITTEN = "The task is not retried: an earlier statement of it has written, and a retry would execute that again"
-_HOOKS_ADVICE = f"{_LOOK} before you execute it again. The task is not retried, because a retry would execute it"
+_HOOKS_ADVICE = "It may have taken effect"
 
 
 def failure(
@@ -68,9 +57,24 @@ def failure(
     ``Statement 1 of 2 (MERGE INTO …)``; ``may_repeat`` is whether a retry can execute it again, ``is_last`` whether no
     retry follows.
     """
-    made = _of_outcome(outcome, what, session_id, limit_seconds, _advice(may_repeat, is_last))
-    # A retry would pay for the same result again.
-    return without_retry(made) if outcome.is_too_large else made
+    advice = _REPEATABLE if may_repeat else _OPERATORS_ADVICE if is_last else _ASKS
+    return _of_outcome(outcome, what, session_id, limit_seconds, advice)
+
+
+def failure_of_hook(outcome: StatementOutcome, session_id: str, *, may_repeat: bool) -> WherobotsException:
+    """Make the hook's exception for a statement that did not succeed."""
+    made = _of_outcome(outcome, "The statement", session_id, None, _REPEATABLE if may_repeat else _HOOKS_ADVICE)
+    return without_retry(made) if isinstance(made, NOT_RETRIED) else made
+
+
+def failure_of_session(error: WherobotsApiError) -> WherobotsException:
+    """Make the exception for a session that cannot be used. After a ``SessionFailedError`` a retry requests a session
+    again, and may get another one.
+    """
+    if isinstance(error, SessionFailedError):
+        return WherobotsSqlSessionException(str(error))
+    made = kind_of_call(error)(str(error))
+    return made if error.transient else without_retry(made)
 
 
 def in_doubt(
@@ -88,72 +92,6 @@ def in_doubt(
     )
 
 
-def _advice(may_repeat: bool, is_last: bool) -> str:
-    if may_repeat:
-        return _REPEATABLE
-    return _OPERATORS_ADVICE if is_last else _ASKS
-
-
-def not_connected(error: WherobotsApiError) -> WherobotsException:
-    """Make the exception for a session that was ready, but refused the connection."""
-    if error.transient or isinstance(error, (AuthenticationError, PermissionDeniedError)):
-        return kind_of_call(error)(str(error))
-    # It has ended since the last poll: a retry requests a session again, and may get another one.
-    return WherobotsSqlSessionException(str(error))
-
-
-def failure_of_hook(error: Error, may_repeat: bool, *, written: Written | None = None) -> Exception:
-    """Make the exception of a task that uses the hook. An error in the use of the cursor is not changed.
-
-    ``written``: what the statements before it have done.
-    """
-    made, is_final = _made(error, may_repeat)
-    if not isinstance(made, WherobotsException):
-        return made
-    if is_final or isinstance(made, NOT_RETRIED):
-        return without_retry(made)
-    if written is not None and written.may_have:
-        return without_retry(type(made)(f"{made}\n{_WRITTEN}"))
-    return made
-
-
-def _made(error: Error, may_repeat: bool) -> tuple[Exception, bool]:
-    """The exception, and whether a retry cannot help or must not follow."""
-    # Imported here: a DAG file that uses the operator needs none.
-    from airflow_provider_wherobots.dbapi.errors import (
-        DataError,
-        OperationalError,
-        ProgrammingError,
-        RefusedError,
-        StatementError,
-        StoppedError,
-    )
-
-    match error:
-        case StatementError(outcome=outcome):
-            advice = _REPEATABLE if may_repeat else _HOOKS_ADVICE
-            made = _of_outcome(outcome, "The statement", error.session_id, None, advice)
-            is_final = outcome.is_too_large or (
-                not may_repeat and outcome.was_sent and outcome.state not in WITHOUT_EFFECT
-            )
-        case DataError():
-            # The statement has succeeded.
-            made, is_final = WherobotsSqlException(str(error)), not may_repeat
-        case ProgrammingError():
-            made, is_final = WherobotsArgumentException(str(error)), True
-        case StoppedError():
-            made, is_final = WherobotsTaskKilledException(str(error)), False
-        case RefusedError(__cause__=WherobotsApiError() as cause):
-            made, is_final = not_connected(cause), False
-        case OperationalError(__cause__=SessionFailedError() as cause):
-            made, is_final = WherobotsSqlSessionException(str(cause)), False
-        case OperationalError(__cause__=WherobotsApiError() as cause):
-            made, is_final = kind_of_call(cause)(str(cause)), False
-        case _:
-            return error, False
-    return made, is_final
-
-
 def _of_outcome(
     outcome: StatementOutcome, what: str, session_id: str, limit_seconds: float | None, advice: str
 ) -> WherobotsException:
@@ -161,7 +99,9 @@ def _of_outcome(
     if outcome.is_too_large:
         kind = WherobotsSqlException
     said = _said(outcome, what, limit_seconds, advice)
-    return kind(f"{said}\nExecution {outcome.execution_id} in SQL session {session_id}")
+    made = kind(f"{said}\nExecution {outcome.execution_id} in SQL session {session_id}")
+    # A retry would pay for the same result again.
+    return without_retry(made) if outcome.is_too_large else made
 
 
 def _said(outcome: StatementOutcome, what: str, limit_seconds: float | None, advice: str) -> str:

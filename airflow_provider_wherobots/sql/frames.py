@@ -1,4 +1,4 @@
-"""The result of an execution as a data frame of pandas or polars.
+"""The result of an execution as a data frame of pandas.
 
 Whole numbers beside NULL stay exact, where pandas, and Airflow when it reads an XCom, would make floats of them.
 Columns of the same name and maps, which Airflow's XCom cannot hold, are changed.
@@ -6,11 +6,10 @@ Columns of the same name and maps, which Airflow's XCom cannot hold, are changed
 
 from __future__ import annotations
 
-from typing import IO, TYPE_CHECKING, cast
+from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
     import pandas
-    import polars
     import pyarrow
 
 
@@ -51,12 +50,6 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
             exact = column if is_exact else column.cast(_with_decimals(column.type))
             frame[name] = exact.to_pandas(integer_object_nulls=True)
     return frame
-
-
-def to_polars(table: pyarrow.Table) -> polars.DataFrame:
-    import polars
-
-    return cast("polars.DataFrame", polars.from_arrow(table))
 
 
 def read_parquet(file: IO[bytes] | None) -> tuple[pandas.DataFrame, list[str]]:

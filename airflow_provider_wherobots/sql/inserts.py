@@ -25,7 +25,7 @@ def insert_statements(
     batch: list[str] = []
     chars, width = len(beginning), len(fields) if fields else None
     for index, row in enumerate(rows):
-        values = _values(index, row, fields)
+        values = _values(index, row)
         width = len(values) if width is None else width
         if len(values) != width or not values:
             raise InvalidArgumentError(f"rows[{index}]: has {len(values)} values, but must have {width or 'some'}")
@@ -47,17 +47,8 @@ def _value(name: str, value: Any) -> str:
     return "NULL" if text == NAN else text
 
 
-def _values(index: int, row: Any, fields: Sequence[str] | None) -> Sequence[Any]:
-    if isinstance(row, Mapping):
-        missing = [name for name in fields or () if name not in row]
-        if missing or not fields:
-            raise InvalidArgumentError(
-                f"rows[{index}]: is a mapping without {', '.join(missing)}"
-                if fields
-                else f"rows[{index}]: is a mapping, so target_fields must name the columns"
-            )
-        return [row[name] for name in fields]
-    if isinstance(row, str | bytes) or not isinstance(row, Iterable):
+def _values(index: int, row: Any) -> Sequence[Any]:
+    if isinstance(row, str | bytes | Mapping) or not isinstance(row, Iterable):
         raise InvalidArgumentError(
             f"rows[{index}]: must be a list or tuple of values, but is of type {type(row).__name__}"
         )

@@ -14,24 +14,18 @@ if TYPE_CHECKING:
 
 MAX_ROWS = 1000
 """The most rows that the service returns. Source: Wherobots' documentation of the Spatial SQL API."""
-MAX_BYTES = 1024 * 1024 * 1024
-"""The most bytes that a result may have once it is decompressed."""
-CHUNK_BYTES = 1024 * 1024
-COMPRESSIONS = ("zstd", "brotli", "gzip", "lz4")
 
 Row: TypeAlias = tuple[Any, ...]
-Column: TypeAlias = tuple[str, str, None, None, int | None, int | None, bool | None]
-"""A column as PEP 249 describes it: name, Spark's name of its type, two unused, precision, scale, is it nullable."""
+Column: TypeAlias = tuple[str, str, None, None, None, None, bool]
+"""A column as PEP 249 describes it: name, Arrow's name of its type, four unused, whether it is nullable."""
 
 
 class UnreadableResultError(ValueError):
-    """A result is not what was requested, or is too large."""
+    """A result is not what was requested."""
 
 
-def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.Table | None:
-    """Read a result of at most ``max_bytes`` after decompression. None for a statement without a result set, whose
-    result has no columns.
-    """
+def read_table(results: Results | None) -> pyarrow.Table | None:
+    """Read a result. None for a statement without a result set, whose result has no columns."""
     if results is None or not results.data:
         return None
     if results.format != "arrow":
@@ -39,41 +33,25 @@ def read_table(results: Results | None, max_bytes: int = MAX_BYTES) -> pyarrow.T
     import pyarrow
 
     try:
-        data = _decompressed(results.data, results.compression, max_bytes)
+        data = pyarrow.BufferReader(results.data)
+        if results.compression != "none":
+            data = pyarrow.CompressedInputStream(data, results.compression)
         with pyarrow.ipc.open_stream(data) as reader:
             table = reader.read_all()
         # Invalid text or offsets would end the process, or fail later without a reason.
         table.validate(full=True)
-    except (pyarrow.ArrowException, OSError) as error:
-        raise UnreadableResultError(f"the result is not a valid Arrow stream: {error}") from error
+    except (pyarrow.ArrowException, OSError, ValueError) as error:
+        raise UnreadableResultError(f"the result is no Arrow stream ({results.compression}): {error}") from error
     return table if table.num_columns else None
 
 
-def columns_of(table: pyarrow.Table, geo_columns: tuple[str, ...] = ()) -> tuple[Column, ...]:
-    return tuple(_column(field, field.name in geo_columns) for field in table.schema)
+def columns_of(table: pyarrow.Table) -> tuple[Column, ...]:
+    return tuple((field.name, str(field.type), None, None, None, None, field.nullable) for field in table.schema)
 
 
 def rows_of(table: pyarrow.Table) -> list[Row]:
     """The rows of a table as tuples of Python values. Names of columns may occur twice."""
     return list(zip(*(_values(column) for column in table.columns), strict=True))
-
-
-def _decompressed(data: bytes, compression: str, max_bytes: int) -> bytes | pyarrow.Buffer:
-    import pyarrow
-
-    if compression == "none":
-        return data
-    if compression not in COMPRESSIONS or not pyarrow.Codec.is_available(compression):
-        raise UnreadableResultError(f"the result is compressed as {compression!r}, which cannot be read here")
-    sink = pyarrow.BufferOutputStream()
-    with pyarrow.CompressedInputStream(pyarrow.BufferReader(data), compression) as stream:
-        while chunk := stream.read(CHUNK_BYTES):
-            sink.write(chunk)
-            if sink.tell() > max_bytes:
-                raise UnreadableResultError(
-                    f"the result has more than {max_bytes:,} bytes: select less, or store it in a file"
-                )
-    return sink.getvalue()
 
 
 def _values(column: pyarrow.ChunkedArray) -> list[Any]:
@@ -83,56 +61,5 @@ def _values(column: pyarrow.ChunkedArray) -> list[Any]:
     # Python's own types end at microseconds.
     if pyarrow.types.is_timestamp(kind) and kind.unit == "ns":
         column = column.cast(pyarrow.timestamp("us", kind.tz), safe=False)
-    elif pyarrow.types.is_duration(kind) and kind.unit == "ns":
-        column = column.cast(pyarrow.duration("us"), safe=False)
-    elif pyarrow.types.is_time64(kind) and kind.unit == "ns":
-        column = column.cast(pyarrow.time64("us"), safe=False)
     values: list[Any] = column.to_pylist()
     return values
-
-
-def _column(field: pyarrow.Field, is_geometry: bool) -> Column:
-    import pyarrow
-
-    kind = field.type
-    precision, scale = (kind.precision, kind.scale) if pyarrow.types.is_decimal(kind) else (None, None)
-    name = "geometry" if is_geometry else spark_type(kind)
-    return field.name, name, None, None, precision, scale, field.nullable
-
-
-_SIMPLE = {
-    "null": "void",
-    "bool": "boolean",
-    "int8": "tinyint",
-    "int16": "smallint",
-    "int32": "int",
-    "int64": "bigint",
-    "float": "float",
-    "double": "double",
-    "string": "string",
-    "large_string": "string",
-    "string_view": "string",
-    "binary": "binary",
-    "large_binary": "binary",
-    "binary_view": "binary",
-    "date32[day]": "date",
-}
-
-
-def spark_type(kind: pyarrow.DataType) -> str:
-    """The name of a type as Spark's ``DESCRIBE`` writes it; Arrow's own for a type that Spark does not have."""
-    from pyarrow import types
-
-    if types.is_dictionary(kind):
-        return spark_type(kind.value_type)
-    if types.is_timestamp(kind):
-        return "timestamp" if kind.tz else "timestamp_ntz"
-    if types.is_decimal(kind):
-        return f"decimal({kind.precision},{kind.scale})"
-    if types.is_list(kind) or types.is_large_list(kind):
-        return f"array<{spark_type(kind.value_type)}>"
-    if types.is_map(kind):
-        return f"map<{spark_type(kind.key_type)},{spark_type(kind.item_type)}>"
-    if types.is_struct(kind):
-        return f"struct<{','.join(f'{field.name}:{spark_type(field.type)}' for field in kind)}>"
-    return _SIMPLE.get(str(kind), str(kind))

@@ -8,7 +8,6 @@ from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
-from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
@@ -38,7 +37,7 @@ class SqlResults:
     def add(self, outcome: StatementOutcome, *, is_read: bool) -> None:
         """Read the result of a statement that has succeeded."""
         handler = self._task.handler
-        found = ResultSet(self._task.log.log, failure_of_hook, fails_if_cut=self._task.on_truncated == "fail")
+        found = ResultSet(self._task.log.log, fails_if_cut=self._task.on_truncated == "fail")
         found.take(outcome, is_read=is_read)
         self.rows = found.rowcount if found.description else None
         value = _frame(found) if handler is None else handler(found)

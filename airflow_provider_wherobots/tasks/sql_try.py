@@ -40,7 +40,7 @@ from airflow_provider_wherobots.flows.sql.session import (
 )
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
-from airflow_provider_wherobots.hooks.sql_failures import failure, failure_of_hook, in_doubt
+from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.runs.measurements import of_statement
@@ -352,7 +352,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 nullcontext(self.attempt.driver),
                 self.attempt.note,
                 geometry=self.task.geometry,
-                failure=failure_of_hook,
                 max_outage_seconds=self._wait.max_outage_seconds,
             )
         self.attempt.connection.connect(session)

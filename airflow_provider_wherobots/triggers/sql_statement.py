@@ -10,7 +10,7 @@ from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import stop_session
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, follow_in_session
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
@@ -64,7 +64,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
     async def _wait(self) -> dict[str, Any]:
         async with self._hook.async_driver(self.log, max_outage_seconds=self.options.max_outage_seconds) as driver:
             self.log.info("%s: following it in SQL session %s", self._what, words.short(self.session_id))
-            outcome = await driver.run(follow_in_session(self.session_id, self.execution_id, self.options))
+            outcome = await driver.run(attach(self.execution_id, self.options, wants_result=False))
         event = outcome.to_event()
         return event if self.tells_address else {**event, "result_uri": None}
 

@@ -13,9 +13,7 @@ import pytest
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.api import errors
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.dbapi.errors import Error, StatementError
 from airflow_provider_wherobots.flows.quota import QuotaNotFreedError, QuotaWait
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError, SessionWaitTimeoutError
 from airflow_provider_wherobots.flows.submit import NotReplacedError
 from airflow_provider_wherobots.flows.upload import UploadFailedError
@@ -29,7 +27,6 @@ ROOTS = (
     errors.WherobotsApiError,
     errors.InvalidArgumentError,
     exceptions.WherobotsException,
-    Error,
 )
 CAUSE = errors.ServerError("createJobRun", 503, retry_after=7.0)
 MAKE: dict[type[Exception], Callable[[Any], Exception]] = {
@@ -46,8 +43,6 @@ MAKE: dict[type[Exception], Callable[[Any], Exception]] = {
     QuotaNotFreedError: lambda kind: kind(errors.QuotaError("createJobRun", 403), QuotaWait(), 5.0),
     NotReplacedError: lambda kind: kind(Run("r1", "n", "RUNNING"), CAUSE),
     UploadFailedError: lambda kind: kind("a could not be uploaded", CAUSE, ""),
-    Error: lambda kind: kind("text"),
-    StatementError: lambda kind: kind(StatementOutcome(StatementState.FAILED, "e1", message="text")),
 }
 """How a class is made that has a constructor of its own, and those that have its constructor."""
 
@@ -84,4 +79,4 @@ def test_an_exception_survives_pickle_and_copy_with_all_it_carries(kind: type[Ex
 
 
 def test_all_kinds_are_found() -> None:
-    assert len(KINDS) > 50
+    assert len(KINDS) > 40

@@ -92,8 +92,12 @@ def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
     return last.state == FAILED or (last.state == CANCELLED and was_in_contact)
 
 
-def last_word_after_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[LastWord | None]:
-    """Cancel an execution, and log its final state. None if it is not known to have ended."""
+def last_word_after_cancel(
+    execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, url: str = ""
+) -> Flow[LastWord | None]:
+    """Cancel an execution on the open WebSocket, or at ``url`` if none is open, and log its final state. None if it is
+    not known to have ended.
+    """
     what = f"Statement {words.short(execution_id)}"
     last = yield from _end(execution_id, budget_seconds, url)
     if isinstance(last, ExecutionError):

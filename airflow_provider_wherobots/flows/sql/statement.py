@@ -29,13 +29,6 @@ from airflow_provider_wherobots.flows.sql.machine import (
     Step,
 )
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.session import (
-    SessionAddressError,
-    SessionEndedError,
-    SessionWait,
-    SessionWaitTimeoutError,
-    await_session,
-)
 from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
@@ -46,8 +39,6 @@ MAX_WAIT_SECONDS = 30.0
 """The longest single wait, so that a change of the wall clock never hides a deadline for longer."""
 PROGRESS_SECONDS = 10.0
 """The shortest time between two log lines about progress."""
-MAX_NOTES = 20
-"""How many different texts are logged: the session could make up states without end."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +59,6 @@ class StatementOptions(StoredOptions):
     :param url: address of the session's WebSocket, for opening it again; default empty, it is never opened again.
     :param deadline: when to cancel it, in epoch seconds; default None, never.
     :param limit_name: the argument that sets the deadline, for messages; default ``execution_timeout``.
-    :param progress: whether progress is logged; default True.
     :param hand_over_after: seconds after which another process may follow it; default None, never.
     :param started_at: when it was sent, in epoch seconds; None if it is not sent yet.
     :param max_outage_seconds: how long a lost WebSocket may take to be replaced, in seconds; default 600.
@@ -79,7 +69,6 @@ class StatementOptions(StoredOptions):
     url: str = ""
     deadline: float | None = None
     limit_name: str = "execution_timeout"
-    progress: bool = True
     hand_over_after: float | None = None
     started_at: float | None = None
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
@@ -99,7 +88,7 @@ def attach(
     execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = True
 ) -> Flow[StatementOutcome]:
     """Follow an execution that another connection has begun. Never executes anything. Opens a WebSocket to
-    ``options.url`` if none is open.
+    ``options.url`` if none is open, before it asks the service about the session.
     """
     begun = Execution(execution_id, wants_result, Running(), Contact(Attachment.ATTACHING, 0.0, 0.0))
     statement = Statement(execution_id, "", geometry=geometry)
@@ -113,28 +102,6 @@ def fetch(execution_id: str, options: StatementOptions, *, geometry: str = "ewkt
     begun = Execution(execution_id, True, Fetching(0.0, 1, 1))
     statement = Statement(execution_id, "", geometry=geometry)
     return (yield from _Follower(statement, options).run(Step(begun, Do.REQUEST)))
-
-
-def follow_in_session(session_id: str, execution_id: str, options: StatementOptions) -> Flow[StatementOutcome]:
-    """Attach to an execution, at ``options.url``, or without it where the service says that the session is. Never
-    executes anything, and fetches no result. The outcome is ``UNKNOWN`` if the session has ended or cannot be reached.
-    """
-    options = replace(options, session_id=session_id)
-    if options.url:
-        return (yield from attach(execution_id, options, wants_result=False))
-    seconds = options.max_outage_seconds
-    wait = SessionWait(seconds, seconds, options.deadline)
-    try:
-        session = yield from await_session(session_id, wait)
-    except WherobotsApiError as error:
-        reason, state = words.quoted(str(error)), StatementState.UNKNOWN
-        if not isinstance(error, SessionEndedError | SessionAddressError):
-            reason = f"its session cannot be reached ({reason})"
-        if isinstance(error, SessionWaitTimeoutError) and error.at_deadline:
-            state = StatementState.DEADLINE
-        return StatementOutcome(state, execution_id, reason)
-    found = replace(options, url=session.socket_url)
-    return (yield from attach(execution_id, found, wants_result=False))
 
 
 class _Follower:
@@ -159,7 +126,7 @@ class _Follower:
             yield from self._tick()
             step = yield from (self._stop(step) if self._left <= 0 else self._perform(step))
             for note in step.notes:
-                if note.text not in self._logged and len(self._logged) < MAX_NOTES:
+                if note.text not in self._logged:
                     self._logged.add(note.text)
                     yield note
         outcome = step.execution.state.outcome
@@ -220,7 +187,7 @@ class _Follower:
 
     def _log_progress(self, message: ExecutionProgress, now: float) -> Flow[None]:
         is_due = now - self._progress_at >= PROGRESS_SECONDS
-        if self._options.progress and is_due and message != self._progress and message.total:
+        if is_due and message != self._progress and message.total:
             self._progress, self._progress_at = message, now
             done = f"{message.completed} of {message.total} tasks completed, {message.active} active"
             yield Note(logging.INFO, f"{self._what}: {done}")

@@ -80,14 +80,3 @@ def test_values_in_arrays_structs_and_maps_are_exact_beside_null(name: str) -> N
 def test_bigints_in_arrays_without_null_are_integers() -> None:
     frame = to_pandas(pa.table({"c": pa.array([[CELL], None], pa.list_(pa.int64()))}))
     assert through_xcom(frame)["c"].iloc[0].dtype == "int64"
-
-
-def test_what_a_frame_gets_goes_through_parquet_as_xcom_sends_it() -> None:
-    tags = pa.array([[("a", 1)], None], pa.map_(pa.string(), pa.int64()))
-    table, _ = for_frames(pa.Table.from_arrays([tags, pa.array([CELL, None]), pa.array([1, 2])], names=["t", "n", "n"]))
-    sent = io.BytesIO()
-    parquet.write_table(pa.Table.from_pandas(to_pandas(table)), sent)
-    frame = parquet.read_table(sent).to_pandas()
-    assert frame["n"].iloc[0] == CELL
-    assert list(frame["n_2"]) == [1, 2]
-    assert list(frame["t"].iloc[0]) == [{"key": "a", "value": 1}]

@@ -1,10 +1,8 @@
-"""Results as columns, rows and data frames."""
+"""Results as columns and rows."""
 
 import sys
-import tracemalloc
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
 import pytest
@@ -16,7 +14,6 @@ from airflow_provider_wherobots.sql.results import (
     columns_of,
     read_table,
     rows_of,
-    spark_type,
 )
 
 TABLE = pa.table({"n": pa.array([1, None], pa.int64()), "place": ["POINT (1 2)", None]})
@@ -69,10 +66,10 @@ def test_an_empty_result_set_has_columns_and_no_rows() -> None:
 @pytest.mark.parametrize(
     ("results", "says"),
     [
-        (Results(b"nonsense", compression="none"), "not a valid Arrow stream"),
-        (Results(b"nonsense", compression="zstd"), "not a valid Arrow stream"),
-        (Results(b"x", compression="snappy"), "compressed as 'snappy', which cannot be read here"),
-        (Results(b"x", compression="new"), "compressed as 'new', which cannot be read here"),
+        (Results(b"nonsense", compression="none"), r"no Arrow stream \(none\)"),
+        (Results(b"nonsense", compression="zstd"), r"no Arrow stream \(zstd\)"),
+        (Results(b"x", compression="snappy"), r"no Arrow stream \(snappy\)"),
+        (Results(b"x", compression="new"), r"no Arrow stream \(new\)"),
         (Results(b"{}", format="json"), "in the format 'json', but arrow was requested"),
     ],
 )
@@ -95,20 +92,6 @@ def test_what_points_out_of_its_buffer_is_told_instead_of_read() -> None:
         read_table(sent(pa.table({"a": texts})))
 
 
-def test_a_small_message_cannot_fill_the_memory() -> None:
-    bomb = Results(pa.compress(bytes(50_000_000), "zstd", asbytes=True))
-    assert len(bomb.data) < 10_000
-    tracemalloc.start()
-    try:
-        with pytest.raises(UnreadableResultError) as caught:
-            read_table(bomb, max_bytes=10_000_000)
-        assert tracemalloc.get_traced_memory()[1] < 10_000_000
-    finally:
-        tracemalloc.stop()
-    assert str(caught.value) == "the result has more than 10,000,000 bytes: select less, or store it in a file"
-    assert read_table(sent(TABLE), max_bytes=len(stream(TABLE))) == TABLE
-
-
 def test_rows_are_tuples_of_pythons_own_types() -> None:
     moment = datetime(2026, 1, 2, 3, 4, 5, 6)
     table = pa.table(
@@ -123,7 +106,7 @@ def test_rows_are_tuples_of_pythons_own_types() -> None:
             "day": pa.array([date(2026, 1, 2)]),
             "moment": pa.array([moment], pa.timestamp("ns")),
             "instant": pa.array([moment.replace(tzinfo=UTC)], pa.timestamp("ns", "UTC")),
-            "wait": pa.array([timedelta(seconds=1)], pa.duration("ns")),
+            "wait": pa.array([timedelta(seconds=1)], pa.duration("us")),
             "list": [[1, 2]],
             "struct": [{"a": 1}],
             "nothing": pa.nulls(1),
@@ -139,54 +122,16 @@ def test_rows_are_tuples_of_pythons_own_types() -> None:
 
 
 def test_nanoseconds_beyond_pythons_are_cut() -> None:
-    kinds = {"at": pa.timestamp("ns"), "time": pa.time64("ns"), "wait": pa.duration("ns")}
-    ((at, time, wait),) = rows_of(pa.table({name: pa.array([1_001], kind) for name, kind in kinds.items()}))
-    assert (at.microsecond, time.microsecond, wait) == (1, 1, timedelta(microseconds=1))
+    ((at,),) = rows_of(pa.table({"at": pa.array([1_001], pa.timestamp("ns"))}))
+    assert at.microsecond == 1
 
 
 def test_columns_of_the_same_name_stay_apart() -> None:
     table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
     assert rows_of(table) == [(1, 2)]
-
-
-def test_columns_have_the_names_of_sparks_types() -> None:
-    table = pa.table(
-        {"n": pa.array([1], pa.int64()), "d": pa.array([Decimal(1)], pa.decimal128(10, 2)), "g": ["POINT (1 2)"]}
-    )
-    assert columns_of(table, ("g",)) == (
-        ("n", "bigint", None, None, None, None, True),
-        ("d", "decimal(10,2)", None, None, 10, 2, True),
-        ("g", "geometry", None, None, None, None, True),
-    )
-
-
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [
-        (pa.null(), "void"),
-        (pa.bool_(), "boolean"),
-        (pa.int8(), "tinyint"),
-        (pa.int16(), "smallint"),
-        (pa.int32(), "int"),
-        (pa.float32(), "float"),
-        (pa.float64(), "double"),
-        (pa.large_string(), "string"),
-        (pa.string_view(), "string"),
-        (pa.binary(), "binary"),
-        (pa.date32(), "date"),
-        (pa.timestamp("us", "UTC"), "timestamp"),
-        (pa.timestamp("us"), "timestamp_ntz"),
-        (pa.dictionary(pa.int32(), pa.string()), "string"),
-        (pa.list_(pa.int64()), "array<bigint>"),
-        (pa.map_(pa.string(), pa.int32()), "map<string,int>"),
-        (pa.struct({"a": pa.int32(), "b": pa.list_(pa.string())}), "struct<a:int,b:array<string>>"),
-        (pa.uint8(), "uint8"),
-    ],
-)
-def test_type_names(kind: Any, name: str) -> None:
-    assert spark_type(kind) == name
+    assert columns_of(table) == (("a", "int64", None, None, None, None, True),) * 2
 
 
 def test_pyarrow_is_imported_where_it_is_used() -> None:
-    assert not {"pyarrow", "pandas", "polars"} & set(vars(module))
+    assert not {"pyarrow", "pandas"} & set(vars(module))
     assert "pyarrow" in sys.modules

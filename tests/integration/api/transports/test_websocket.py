@@ -24,7 +24,6 @@ from airflow_provider_wherobots.api.errors import (
     NotSentError,
     NotWrittenError,
     PermissionDeniedError,
-    QuotaError,
     RateLimitedError,
     ServerError,
     UnreadableResponseError,
@@ -42,7 +41,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.api.transports import incoming, socket_thread, websocket
-from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
+from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
 from airflow_provider_wherobots.drivers import event_loop
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.flows.effects import (
@@ -54,9 +53,9 @@ from airflow_provider_wherobots.flows.effects import (
     attempt_to_connect,
     perform,
 )
-from airflow_provider_wherobots.flows.sql.cancel import cancel, write_cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, write_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
 from tests.integration.api.transports.session_server import SessionServer, result, state
 from tests.integration.api.transports.wire import (
     Wire,
@@ -236,10 +235,6 @@ def test_a_message_that_is_too_large_is_not_read_to_its_end(drive: Callable[...,
         assert driven.receive() == TooLarge(1_000_000)
 
 
-def test_a_triggerer_takes_a_megabyte_and_a_worker_a_hundred() -> None:
-    assert (IN_TRIGGERER.message_bytes, ON_WORKER.message_bytes) == (2**20, 100 * 2**20)
-
-
 @pytest.mark.parametrize("frame", ["{", b"\x61", "[" * 50_000, b"\x81" * 50_000, b""])
 def test_a_frame_that_cannot_be_read_is_told_and_the_next_one_is_read(driven: Driven, frame: str | bytes) -> None:
     async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
@@ -360,13 +355,6 @@ def test_a_statement_whose_connection_is_cut_is_taken_over_and_never_sent_again(
     assert len(server.requests) == 2
 
 
-def test_another_process_attaches_without_a_connection_of_its_own(driven: Driven) -> None:
-    with SessionServer() as server:
-        outcome = driven.run(attach("e1", options(server), wants_result=False))
-        assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
-    assert server.kinds() == ["retrieve_results"]
-
-
 # A refused connection
 
 
@@ -407,12 +395,6 @@ def test_a_refused_upgrade_is_the_error_of_its_status_and_has_the_services_words
             assert "REFUSED: not with *** [request id: req-7]" in str(error)
             assert error.retry_after == 7.0
         assert len(server.requests) == 1
-
-
-def test_a_full_organization_is_told(driven: Driven) -> None:
-    body = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "full"}]}
-    with SessionServer(refuse=refusing(402, body)) as server:
-        assert type(refusal_of(driven, server.url)) is QuotaError
 
 
 def test_a_refused_key_is_read_again_and_the_new_one_is_sent(driven: Driven) -> None:
@@ -509,18 +491,18 @@ def started(server: SessionServer) -> Driven:
 
 
 def test_a_signal_handler_cancels_what_the_main_thread_waits_for() -> None:
-    said: list[bool] = []
+    said: list[object] = []
     with SessionServer() as server:
         driven = started(server)
 
         def on_signal(*_: object) -> None:
             driven.sync.stop()
-            said.append(driven.run(cancel("e1")))
+            said.append(driven.run(last_word_after_cancel("e1")))
 
         with signal_when(server.kinds, on_signal), pytest.raises(FlowStoppedError):
             driven.run(execute(Statement("e1", "SLEEP"), options(server)))
         driven.close()
-    assert said == [True]
+    assert said == [StateUpdated("e1", "cancelled")]
     assert server.kinds() == ["execute_sql", "cancel"]
 
 
@@ -533,7 +515,7 @@ def test_a_signal_handler_that_raises_ends_the_flow_and_the_connection_can_still
 
         with signal_when(server.kinds, on_signal), pytest.raises(KeyboardInterrupt):
             driven.run(execute(Statement("e1", "SLEEP"), options(server)))
-        assert driven.run(cancel("e1"))
+        assert driven.run(last_word_after_cancel("e1"))
         driven.close()
     assert server.kinds() == ["execute_sql", "cancel"]
 
@@ -551,7 +533,7 @@ def test_a_signal_handler_cancels_even_if_the_connection_is_lost() -> None:
         with pytest.raises(ConnectionLostError):
             driven.receive()
         driven.sync.stop()
-        assert driven.run(cancel("e1", url=server.url))
+        assert driven.run(last_word_after_cancel("e1", url=server.url))
         driven.close()
 
 
@@ -602,7 +584,7 @@ def test_a_task_of_the_event_loop_that_is_cancelled_can_still_cancel() -> None:
             following.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await following
-            return await driven.asynchronous.run(cancel("e1"))
+            return await driven.asynchronous.run(last_word_after_cancel("e1")) is not None
 
         assert driven.loop.run_until_complete(main())
         driven.close()

@@ -40,7 +40,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.flows.effects import Effect, Flow
-from airflow_provider_wherobots.flows.sql.cancel import cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
 from tests.unit.flows.script import START
@@ -266,7 +266,7 @@ def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, step
         flows: dict[str, Any] = {
             "execute": lambda number=number: execute(Statement(f"e{number}", "SELECT"), options),
             "attach": lambda: attach("e0", options),
-            "cancel": lambda: cancel("e0", 25.0, url=URL),
+            "cancel": lambda: last_word_after_cancel("e0", 25.0, url=URL),
         }
         script.run(flows[step]())
     ids = [message.execution_id for message, _ in script.written(ExecuteSql)]
