@@ -31,7 +31,6 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.sql.messages import (
     ClientMessage,
     ExecutionError,
-    ExecutionProgress,
     ServerMessage,
     TooLarge,
     Unreadable,
@@ -55,8 +54,6 @@ LARGE_FRAME_BYTES = 1_000_000
 """A larger frame is decoded in a thread, so that the event loop is not blocked."""
 FRAMES_PER_TURN = 20
 """How many frames are read before other tasks of the event loop get a turn."""
-MAX_UNREAD = 1_000
-"""While this many messages wait to be taken, messages about progress are dropped."""
 
 _CONNECT: Call[object] = Call("connectSqlSession", "GET", "", no_content)
 _FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError)
@@ -174,9 +171,7 @@ class SqlSocket:
             message = await _decoded(frame.data)
             if isinstance(message, ExecutionError):
                 message = replace(message, message=self._endpoint.redact(message.message))
-            if message is not None and not (
-                isinstance(message, ExecutionProgress) and len(self._arrived) >= MAX_UNREAD
-            ):
+            if message is not None:
                 self._arrived.append(message)
                 self._news.set()
         elif self._incoming.is_too_large or _is_too_big(frame):
