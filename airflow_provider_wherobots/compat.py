@@ -7,7 +7,6 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Coroutine, Mapping
-from datetime import datetime
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -109,13 +108,6 @@ __all__ = [
     "conf",
 ]
 """The names of Airflow that the other modules import from here."""
-
-
-def trigger_at(moment: datetime) -> BaseTrigger:
-    """Make Airflow's trigger that fires at a moment, which has a time zone."""
-    package = "airflow.triggers" if AIRFLOW < (3, 0) else "airflow.providers.standard.triggers"
-    trigger: BaseTrigger = import_module(f"{package}.temporal").DateTimeTrigger(moment)
-    return trigger
 
 
 def dags_folder() -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
@@ -12,8 +13,7 @@ from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
-from airflow_provider_wherobots.operators.sql_task import as_values
+from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, ExecutesSql
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
@@ -92,18 +92,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     """
 
     conn_id_field = "wherobots_conn_id"
-    template_fields: Sequence[str] = (
-        "sql",
-        "parameters",
-        "wherobots_conn_id",
-        "runtime",
-        "region",
-        "version",
-        "session_key",
-        "session_id",
-        "database",
-        "hook_params",
-    )
+    template_fields: Sequence[str] = ("sql", "parameters", *SESSION_FIELDS, "database", "hook_params")
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
@@ -135,11 +124,8 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         # Typed as Any: the parent knows neither an absent handler nor an XComArg.
         given: Any = {"sql": sql, "handler": handler, "output_processor": output_processor, **kwargs}
         super().__init__(conn_id=wherobots_conn_id, **given)
-        self.parameters = as_values(self.parameters)
         self.wherobots_conn_id = wherobots_conn_id
         self.read_timeout = read_timeout
-        self.session_id = session_id
-        self.is_session_given = session_id is not None
         self.geometry = geometry
         self.store = store
         self.on_truncated = on_truncated
@@ -150,6 +136,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             session_type=session_type,
             force_new=force_new,
             session_key=session_key,
+            session_id=session_id,
             shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             session_wait_timeout=session_wait_timeout,
             deferrable=deferrable,
@@ -175,19 +162,8 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         with self._apply_retry_rules():
             return self._new_try(context).begin()
 
-    def execute_after_quota_wait(self, context: Context, event: Any, **stored: Any) -> Any:
-        """Request a session again, after the triggerer has waited for quota.
-
-        :param context: the task's context.
-        :param event: the trigger's event; unused.
-        :param stored: what the task stored when it deferred.
-        :returns: see :meth:`execute`.
-        """
-        with self._apply_retry_rules():
-            return self._new_try(context).resume_after_quota_wait(stored)
-
-    def execute_in_session(self, context: Context, event: Any, **stored: Any) -> Any:
-        """Execute the statements, after the triggerer has waited for the session.
+    def execute_complete(self, context: Context, event: Any, **stored: Any) -> Any:
+        """Continue after the triggerer has waited for quota or the session, or has followed a statement.
 
         :param context: the task's context.
         :param event: the trigger's event.
@@ -195,21 +171,10 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume_in_session(event, stored)
-
-    def execute_after_statement(self, context: Context, event: Any, **stored: Any) -> Any:
-        """Fetch the result of a statement that the triggerer has followed, and execute the statements after it.
-
-        :param context: the task's context.
-        :param event: the trigger's event.
-        :param stored: what the task stored when it deferred.
-        :returns: see :meth:`execute`.
-        """
-        with self._apply_retry_rules():
-            return self._new_try(context).resume_after_statement(event, stored)
+            return self._new_try(context).resume(event, stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after a deferral. If the trigger failed, finish with the statement's outcome, or cancel it.
+        """Resume after a deferral. If the trigger failed, the worker follows the statement in its place.
 
         Without an event the task starts over. On Airflow 3.0 and 3.1.0 a retry of a deferred task does so too.
 
@@ -217,15 +182,15 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
+        kept = next_kwargs or {}
+        give_up = partial(super().resume_execution, next_method, next_kwargs, context)
         with self._apply_retry_rules():
             this_try = self._new_try(context)
-            if this_try.starts_over(next_method, next_kwargs):
-                return this_try.begin(next_kwargs or {})
+            if this_try.starts_over(next_method, kept):
+                return this_try.begin(kept)
             if next_method == FAILED_TRIGGER:
-                is_settled, value = this_try.settle_after_trigger_failure((next_kwargs or {}).get("error"))
-                if is_settled:
-                    return value
-            return super().resume_execution(next_method, next_kwargs, context)
+                return this_try.resume_after_failed_trigger(kept.get("error"), give_up)
+            return give_up()
 
     def get_db_hook(self) -> WherobotsSqlHook:
         """Make a hook with the task's arguments.

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from enum import Enum
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.sql.session_request import is_session_id
 from airflow_provider_wherobots.compat import BaseOperator, Context
-from airflow_provider_wherobots.exceptions import (
-    WherobotsException,
-    WherobotsQuotaException,
-    WherobotsUnavailableException,
-)
-from airflow_provider_wherobots.flows.sql.session import APPEARANCE_SECONDS, stop_requested_session, stop_session
+from airflow_provider_wherobots.exceptions import WherobotsQuotaException, WherobotsUnavailableException
+from airflow_provider_wherobots.flows.sql.session import SessionWait, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.sql_task import SqlTask
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, pull, push
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, WherobotsTask, push
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_session_try import SqlSessionTry
-from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
+from airflow_provider_wherobots.xcoms import SQL_SESSION_KEY_KEY
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
@@ -98,66 +92,35 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         :returns: its id.
         """
         with self._apply_retry_rules():
-            return self._start(context, None)
+            return self._start(SqlSessionTry(self, context, self._attempt), None)
 
     @ignore_unknown
-    def execute_after_quota_wait(self, context: Context, event: Any, quota: Any) -> str:
-        """Request the session again, after the triggerer has waited for quota.
-
-        :param context: the task's context.
-        :param event: the trigger's event; unused.
-        :param quota: fields of :class:`~airflow_provider_wherobots.flows.quota.QuotaWait`.
-        :returns: its id.
-        """
-        with self._apply_retry_rules():
-            return self._start(context, quota)
-
-    def _start(self, context: Context, quota: Any) -> str:
-        this_try = SqlSessionTry(self, context, self._attempt)
-        wait, request = this_try.new_wait(), self.session_request(self._key(context))
-        # A kill may come before the response, which has the session's id.
-        stop = partial(stop_requested_session, request) if self._is_own else None
-        with self._attempt.open(), self._attempt.starting(stop):
-            session = this_try.request_session(request, quota)
-            if session.fallback:
-                # The stop task would stop a session that others use.
-                raise WherobotsQuotaException(
-                    f"The organization's quota allows no new SQL session ({words.short(session.fallback)}). The "
-                    f"service offers session {words.short(session.id)}, which others use, so it is not taken"
-                )
-            with self._stopping_on_failure(session.id):
-                this_try.announce(session.id)
-                push(self, context, SQL_SESSION_KEY_KEY, request.session_key)
-                if not self.deferrable:
-                    return this_try.get_ready(session.id, wait).id
-                if not this_try.is_ready(session.id, wait):
-                    this_try.defer_until_ready(session.id, wait, {}, stop_on_kill=self._is_own)
-            return session.id
-
-    @ignore_unknown
-    def execute_in_session(
+    def execute_complete(
         self,
         context: Context,
         event: Any,
         session_id: str = "",
         wait: dict[str, Any] | None = None,
+        quota: dict[str, Any] | None = None,
     ) -> str:
-        """Finish, after the triggerer has waited for the session.
+        """Continue after the triggerer has waited for quota or for the session.
 
         :param context: the task's context.
         :param event: the trigger's event.
         :param session_id: the session's id; default that of the XCom, as ``dag.test()`` passes the event alone.
         :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`; default a new wait.
+        :param quota: the wait for quota, as it was stored; default a new wait.
         :returns: its id.
         """
-        with self._apply_retry_rules(), self._attempt.open():
-            this_try = SqlSessionTry(self, context, self._attempt)
-            session_id, left = this_try.resumed(event, session_id, wait)
-            with self._stopping_on_failure(session_id):
-                return this_try.get_ready(session_id, left).id
+        with self._apply_retry_rules():
+            this_try, left = self._resumed(context, event, session_id, wait)
+            if not this_try.session_id:
+                return self._start(this_try, quota)
+            with this_try.working():
+                return this_try.get_ready(this_try.session_id, left).id
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
-        """Resume after a deferral. If the trigger failed, the session is stopped.
+        """Resume after a deferral.
 
         :param next_method: what Airflow calls next; ``__fail__`` after a crash or timeout.
         :param next_kwargs: its arguments.
@@ -165,24 +128,33 @@ class WherobotsSqlSessionStartOperator(SqlTask, BaseOperator):
         """
         if SqlSessionTry(self, context, self._attempt).starts_over(next_method, next_kwargs):
             return self.execute(context)
-        if next_method == FAILED_TRIGGER and (session_id := pull(self, context, SQL_SESSION_ID_KEY)):
-            with self._attempt.open():
-                self._stop_if_own(session_id)
-        return super().resume_execution(next_method, next_kwargs, context)
+        if next_method != FAILED_TRIGGER:
+            return super().resume_execution(next_method, next_kwargs, context)
+        with self._resumed(context, None, "", None)[0].working():
+            return super().resume_execution(next_method, next_kwargs, context)
 
-    @contextmanager
-    def _stopping_on_failure(self, session_id: str) -> Iterator[None]:
-        try:
-            stop = partial(stop_session, session_id, appearance_seconds=APPEARANCE_SECONDS)
-            with self._attempt.starting(stop if self._is_own else None):
-                yield
-        except WherobotsException:
-            self._stop_if_own(session_id)
-            raise
+    def _start(self, this_try: SqlSessionTry[Any], quota: Any) -> str:
+        request, wait = self.session_request(self._key(this_try.context)), this_try.new_wait()
+        with this_try.working():
+            session = this_try.request(request, quota, {}, is_own=self._is_own)
+            if session.fallback:
+                # The stop task would stop a session that others use.
+                raise WherobotsQuotaException(
+                    f"The organization's quota allows no new SQL session ({words.short(session.fallback)}). The "
+                    f"service offers session {words.short(session.id)}, which others use, so it is not taken"
+                )
+            this_try.announce()
+            push(self, this_try.context, SQL_SESSION_KEY_KEY, request.session_key)
+            return this_try.get_ready_or_defer(wait, {}).id
 
-    def _stop_if_own(self, session_id: str) -> None:
-        if self._is_own and not self._attempt.was_killed:
-            self._attempt.run(stop_session(session_id, appearance_seconds=APPEARANCE_SECONDS))
+    def _resumed(
+        self, context: Context, event: Any, session_id: str, wait: dict[str, Any] | None
+    ) -> tuple[SqlSessionTry[Any], SessionWait]:
+        this_try = SqlSessionTry(self, context, self._attempt)
+        left = this_try.resumed(event, session_id, wait)
+        if self._is_own and this_try.session_id:
+            self._attempt.own(this_try.session_id)
+        return this_try, left
 
     @property
     def _is_own(self) -> bool:

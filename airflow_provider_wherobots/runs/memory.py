@@ -218,7 +218,7 @@ class Memory:
         return replace(self, statements_left=(), has_ended_statements=True)
 
     def has_session(self, session_id: str) -> Memory:
-        """The task has started a SQL session for itself; empty once it has ended."""
+        """The task has started a SQL session for itself."""
         return replace(self, session_id=session_id)
 
     def to_json(self) -> dict[str, Any]:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.session import APPEARANCE_SECONDS, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.tasks.attempt import Attempt
 
@@ -28,14 +30,11 @@ class SqlAttempt(Attempt):
         self.connection: Connection | None = None
         """Whose statement a kill cancels."""
         self.stop: Callable[[float], Flow[object]] | None = None
-        """Makes the flow by which a kill stops the session, from the seconds that it may take; None if it must not."""
+        """Makes the flow that stops the task's own session, from the seconds that it may take; None if it has none."""
 
     @contextmanager
     def open(self) -> Iterator[None]:
-        """Open the driver, and close it at the end with its WebSocket. If it is open already, leave it open."""
-        if self._driver is not None:
-            yield
-            return
+        """Open the driver, and close it at the end with its WebSocket."""
         self.get_ready()
         self.connection = None
         with self.driving():
@@ -55,12 +54,15 @@ class SqlAttempt(Attempt):
             raise RuntimeError("the attempt is not open")
         return self._driver
 
-    @contextmanager
-    def starting(self, stop: Callable[[float], Flow[object]] | None) -> Iterator[None]:
-        """The time in which a kill stops a session, unless ``stop`` is None. A failure does not end it."""
-        self.stop = stop
-        yield
-        self.stop = None
+    def own(self, session_id: str, *, is_new: bool = True) -> None:
+        """Let a kill stop a session, which nobody else has. ``is_new``: the service may not know it yet."""
+        self.stop = partial(stop_session, session_id, appearance_seconds=APPEARANCE_SECONDS if is_new else 0.0)
+
+    def stop_own_session(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> None:
+        """Stop the task's own session, if it has one."""
+        stop, self.stop = self.stop, None
+        if stop is not None:
+            self._run_on_new_session(stop(budget_seconds))
 
     def _end_all(self) -> None:
         """Cancel the statement that runs, then stop the session."""
@@ -71,10 +73,4 @@ class SqlAttempt(Attempt):
         elif connection is not None and connection.running is not None:
             # A failure has closed the connection, such as a timeout of Airflow's: the statement may still run.
             self._run_on_new_session(last_word_after_cancel(connection.running, share, connection.url))
-        self.stop_session(share)
-
-    def stop_session(self, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> None:
-        """Stop the session as a kill does, also one that became known only after the kill."""
-        stop, self.stop = self.stop, None
-        if stop is not None:
-            self._run_on_new_session(stop(budget_seconds))
+        self.stop_own_session(share)

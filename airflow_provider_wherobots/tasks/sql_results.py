@@ -11,7 +11,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.executes_sql import ExecutesSql
+    from airflow_provider_wherobots.operators.sql_task import ExecutesSql
 
 
 class SqlResults:

@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
-from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import SINGLE, SessionRequest
 from airflow_provider_wherobots.exceptions import WherobotsSqlSessionException, kind_of_call
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import (
@@ -21,8 +21,8 @@ from airflow_provider_wherobots.flows.sql.session import (
     SessionWaitTimeoutError,
     await_session,
     request_session_with_quota,
+    stop_requested_session,
 )
-from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
@@ -40,69 +40,108 @@ RESUMED_OUTAGE_SECONDS = 60.0
 
 
 class SqlSessionTry(TaskTry[T, SqlAttempt]):
-    """What the tries of ``WherobotsSqlOperator`` and ``WherobotsSqlSessionStartOperator`` share."""
+    """What the tries of ``WherobotsSqlOperator`` and ``WherobotsSqlSessionStartOperator`` share.
+
+    A task's *own session* is stopped when the task is killed, or fails and is not retried: a retry uses it. Only a
+    session of the type ``single`` is not found again, so it is stopped in any case.
+    """
+
+    session_id = ""
+    """The session's id, as soon as it is known."""
+
+    @contextmanager
+    def working(self) -> Iterator[None]:
+        """The time in which the try works. The attempt is open."""
+        try:
+            with self.attempt.open():
+                yield
+        except BaseException as error:
+            # Without an id the request has failed. If a session was started all the same, it ends by itself.
+            is_used = self._is_deferring or (self.is_retried_after(error) and self.task.session_type != SINGLE)
+            is_over = self.attempt.was_killed or not is_used
+            if self.session_id and is_over:
+                self.attempt.stop_own_session()
+            raise
+
+    def is_retried_after(self, error: BaseException) -> bool:
+        """Whether Airflow retries the task after an exception."""
+        return self.task.may_retry(error) and not self._is_last
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether no retry follows."""
+        ti = self.context["ti"]
+        return bool(ti.try_number > ti.max_tries)
 
     def new_wait(self) -> SessionWait:
         """The wait for a session, from now on."""
         task = self.task
         return SessionWait(task.session_wait_timeout, task.max_outage_seconds, self.deadline, time.time())
 
-    def request_session(
-        self, request: SessionRequest, quota: Mapping[str, Any] | None, kept: Mapping[str, Any] | None = None
+    def request(
+        self, request: SessionRequest, quota: Mapping[str, Any] | None, kept: Mapping[str, Any], *, is_own: bool
     ) -> RequestedSession:
-        """Request a session, while the attempt is open. After a long wait for quota the task resumes with ``kept``."""
+        """Request a session. After a long wait for quota the task resumes with ``kept``."""
         wait = QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
         if quota is not None:
             wait = QuotaWait.from_kwargs(quota)
+        # A kill may come before the response, which has the session's id.
+        is_found_again = is_own and request.is_repeatable
+        self.attempt.stop = partial(stop_requested_session, request) if is_found_again else None
         with self._failures():
             response = self.attempt.run(request_session_with_quota(request, wait, self.task.max_outage_seconds))
         if isinstance(response, AwaitingQuota):
-            self._defer_for_quota(response, kept or {})
+            self._defer_for_quota(response, kept, method_name="execute_complete")
+        if is_own and not response.fallback:
+            self.attempt.own(response.id)
+        else:
+            self.attempt.stop = None
+        self.session_id = response.id
         return response
 
-    def announce(self, session_id: str) -> None:
+    def announce(self) -> None:
         """Push the session's id and address."""
-        url = workload_history_url(self.task.hook.settings.endpoint.base_url)
-        self._push(SQL_SESSION_ID_KEY, session_id)
-        self._push_address(WherobotsSqlSessionLink(), url)
-        self.log.info("SQL session %s; sessions are listed at %s", words.short(session_id), url)
+        url = self.task.announce_session(self.context, self.session_id)
+        self.log.info("SQL session %s; sessions are listed at %s", words.short(self.session_id), url)
 
     def get_ready(self, session_id: str, wait: SessionWait) -> SqlSession:
-        """Wait for a session on this worker, while the attempt is open."""
+        """Wait for a session on this worker."""
         with self._failures():
             return self.attempt.run(await_session(session_id, wait))
 
-    def is_ready(self, session_id: str, wait: SessionWait) -> bool:
-        """Check a session once, while the attempt is open."""
+    def get_ready_or_defer(self, wait: SessionWait, kept: Mapping[str, Any]) -> SqlSession:
+        """Wait for the session: on this worker, or in the triggerer if the task may be deferred and the session is not
+        ready yet. Then the task resumes with ``kept``.
+        """
+        if not self.task.deferrable:
+            return self.get_ready(self.session_id, wait)
         with self._failures():
             try:
-                self.attempt.run(await_session(session_id, replace(wait, timeout=0.0)))
+                return self.attempt.run(await_session(self.session_id, replace(wait, timeout=0.0)))
             except SessionWaitTimeoutError as error:
                 if error.at_deadline:
                     raise
-                return False
-        return True
+        self._defer_until_ready(wait, kept)
 
-    def defer_until_ready(
-        self, session_id: str, wait: SessionWait, kwargs: dict[str, Any], *, stop_on_kill: bool
-    ) -> NoReturn:
-        """Let the triggerer wait for a session. The task resumes with the session, the wait and ``kwargs``."""
-        self.log.info("The triggerer waits for SQL session %s (the task is deferred)", words.short(session_id))
+    def _defer_until_ready(self, wait: SessionWait, kept: Mapping[str, Any]) -> NoReturn:
+        self.log.info("The triggerer waits for SQL session %s (the task is deferred)", words.short(self.session_id))
         conn_id, carried = self.task.wherobots_conn_id, wait.to_kwargs()
         self._defer(
-            WherobotsSqlSessionTrigger(conn_id, session_id, carried, stop_on_kill),
-            "execute_in_session",
-            {"session_id": session_id, "wait": carried, **kwargs},
+            WherobotsSqlSessionTrigger(conn_id, self.session_id, carried, stop_on_kill=self.attempt.stop is not None),
+            "execute_complete",
+            {"session_id": self.session_id, "wait": carried, **kept},
             timedelta(seconds=wait.left(0.0, time.time()) + DEFER_MARGIN_SECONDS),
         )
 
-    def resumed(self, event: Any, session_id: str, wait: dict[str, Any] | None) -> tuple[str, SessionWait]:
-        """The session (from XCom without ``session_id``), and the rest of the wait. The worker checks the session."""
+    def resumed(self, event: Any, session_id: str, wait: Mapping[str, Any] | None) -> SessionWait:
+        """Take over the session, from XCom without ``session_id``. Returns the rest of the wait: the worker checks the
+        session.
+        """
         if isinstance(event, dict) and event.get("reason"):
             self.log.info("The triggerer has ended the wait: %s", words.quoted(str(event["reason"])))
+        self.session_id = session_id or self._pull(SQL_SESSION_ID_KEY) or ""
         left = self.new_wait() if wait is None else SessionWait.from_kwargs(wait)
-        outage = min(left.max_outage_seconds, RESUMED_OUTAGE_SECONDS)
-        return session_id or self._pull(SQL_SESSION_ID_KEY), replace(left, max_outage_seconds=outage)
+        return replace(left, max_outage_seconds=min(left.max_outage_seconds, RESUMED_OUTAGE_SECONDS))
 
     @contextmanager
     def _failures(self) -> Iterator[None]:

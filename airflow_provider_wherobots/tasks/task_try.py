@@ -112,12 +112,18 @@ class TaskTry(Generic[T, A]):
         self.task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
         raise AssertionError("a deferral returns")
 
-    def _defer_for_quota(self, awaiting: AwaitingQuota, kept: Mapping[str, Any], suffix: str = "") -> NoReturn:
+    def _defer_for_quota(
+        self,
+        awaiting: AwaitingQuota,
+        kept: Mapping[str, Any],
+        suffix: str = "",
+        method_name: str = "execute_after_quota_wait",
+    ) -> NoReturn:
         """Defer a long wait for quota. The task resumes with ``kept``, and a kill cancels runs with ``suffix``."""
         seconds = Clock(time.sleep).seconds(awaiting.pause)
         self._defer(
             WherobotsQuotaTrigger(time.time() + seconds, self.task.wherobots_conn_id, suffix),
-            "execute_after_quota_wait",
+            method_name,
             {**kept, "quota": awaiting.wait.to_kwargs()},
             None if awaiting.wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),
         )

@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, ExecutionResult, StateUpdated
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import stop_session
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
@@ -73,7 +73,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
-        last = yield from cancel_in_session(self.session_id, self.execution_id, left(), self.options.url)
+        last = yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
         had_ended = isinstance(last, StateUpdated | ExecutionResult) and last.state != CANCELLED
         is_used = had_ended and self._state_at_kill in WITH_WORKER
         if self.stops_session and not is_used:

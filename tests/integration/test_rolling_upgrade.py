@@ -36,7 +36,7 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
-from airflow_provider_wherobots.tasks.sql_try import SqlTry
+from airflow_provider_wherobots.tasks.sql_try import DeferredSql, SqlTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
@@ -213,11 +213,12 @@ def stored_of_sql() -> dict[str, Any]:
     operator = WherobotsSqlOperator(task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1))
     wait = SessionWait(deadline=1e10, since=1e9)
     this_try = SqlTry(operator, context(TaskInstance()), SqlAttempt(operator.hook))
-    this_try._resume({})
+    this_try._restore(None, DeferredSql(session_id="s1"))
     with pytest.raises(TaskDeferred) as session:
-        this_try.defer_until_ready("s1", wait, this_try._kept(), stop_on_kill=False)
+        this_try._defer_until_ready(wait, this_try._kept())
+    options = StatementOptions("wss://s1", 1e10, started_at=1e9, session_id="s1")
     with pytest.raises(TaskDeferred) as statement:
-        this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9))
+        this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1"), options)
     return {
         **{
             name: {

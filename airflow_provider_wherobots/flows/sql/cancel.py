@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, WherobotsApiError
-from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.messages import (
     CANCELLED,
     FAILED,
@@ -25,7 +24,6 @@ from airflow_provider_wherobots.flows.effects import (
     Note,
     Receive,
     Transmit,
-    attempt,
     perform,
 )
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
@@ -35,33 +33,9 @@ from airflow_provider_wherobots.messages import words
 CONFIRM_SECONDS = 1.5
 """How long the session can take to confirm a cancel before the state is requested, and requested again."""
 CONNECT_SECONDS = 10.0
-LOOK_UP_SECONDS = 4.0
 
 LastWord: TypeAlias = StateUpdated | ExecutionResult | ExecutionError
 """The final state of an execution, or that the session does not know it."""
-
-
-def cancel(execution_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, url: str = "") -> Flow[bool]:
-    """Cancel an execution on the open WebSocket, and return whether it has ended. With ``url``, a WebSocket is opened
-    if none is open.
-    """
-    return (yield from last_word_after_cancel(execution_id, budget_seconds, url)) is not None
-
-
-def cancel_in_session(
-    session_id: str, execution_id: str, budget_seconds: float, url: str = ""
-) -> Flow[LastWord | None]:
-    """Cancel an execution at ``url``, or without it where the service says that the session is. Returns its final
-    state; None if it may still run.
-    """
-    if url:
-        return (yield from last_word_after_cancel(execution_id, budget_seconds, url))
-    try:
-        session = yield from attempt(calls.get_session(session_id).at_once(), LOOK_UP_SECONDS)
-        url = session.socket_url if session is not None and session.is_ready else ""
-    except (WherobotsApiError, ValueError):
-        url = ""
-    return (yield from last_word_after_cancel(execution_id, budget_seconds - LOOK_UP_SECONDS, url))
 
 
 def end_earlier(execution_ids: Sequence[str], url: str) -> Flow[str]:

@@ -49,7 +49,7 @@ def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS)
     except WherobotsApiError as error:
         if is_refusal(error):
             text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
-            raise SessionFailedError(session.id, session.status, f"{text}: {words.quoted(str(error))}") from error
+            raise SessionFailedError(f"{text}: {words.quoted(str(error))}") from error
         raise
 
 
@@ -113,7 +113,7 @@ class Connector:
             session = yield from attempt(calls.get_session(self._session_id), ATTEMPT_SECONDS)
         except NotFoundError:
             name = words.short(self._session_id)
-            raise SessionEndedError(self._session_id, "", f"the service does not know SQL session {name}") from None
+            raise SessionEndedError(f"the service does not know SQL session {name}") from None
         except WherobotsApiError:
             # The service does not tell, and the host may be back.
             pass

@@ -95,10 +95,9 @@ class ThisTry:
     start: int = 0
     is_first_by_count: bool = False
 
-    def id_of(self, statement: Planned, *, is_second: bool = False) -> str:
-        """The id under which this try executes a statement; another one if it is executed a second time."""
-        again = ("again",) if is_second else ()
-        return self._id(statement, self.max_tries, self.number, self.start, *again)
+    def id_of(self, statement: Planned) -> str:
+        """The id under which this try executes a statement."""
+        return self._id(statement, self.max_tries, self.number, self.start)
 
     def ids_before(self, statement: Planned) -> tuple[str, ...]:
         """The ids under which tries of this round may have executed a statement, newest first."""

@@ -39,7 +39,6 @@ APPEARANCE_SECONDS = 60.0
 """How long a session that was just requested may be unknown to the service, or null."""
 MAX_REQUESTS = 12
 """How often a session is requested while the one that is shared is being stopped."""
-HEARTBEAT_SECONDS = 300.0
 STOP_ATTEMPT_SECONDS = 10.0
 READY_CHECK_SECONDS = 4.0
 POLL_TIMEOUT_SECONDS = 30.0
@@ -82,18 +81,12 @@ class SessionWait(StoredOptions):
 class SessionFailedError(WherobotsApiError):
     """No statement can be executed in the session."""
 
-    def __init__(self, session_id: str, status: str, text: str) -> None:
+    def __init__(self, text: str) -> None:
         super().__init__("getSqlSession", text)
-        self.session_id = session_id
-        self.status = status
 
 
 class SessionEndedError(SessionFailedError):
     """The session has ended, could not be started, or is unknown to the service."""
-
-
-class SessionAddressError(SessionFailedError):
-    """The session is ready at an address that cannot be used."""
 
 
 class SessionWaitTimeoutError(SessionFailedError):
@@ -103,8 +96,8 @@ class SessionWaitTimeoutError(SessionFailedError):
 
     transient = True
 
-    def __init__(self, session_id: str, status: str, text: str, at_deadline: bool) -> None:
-        super().__init__(session_id, status, text)
+    def __init__(self, text: str, at_deadline: bool) -> None:
+        super().__init__(text)
         self.at_deadline = at_deadline
 
 
@@ -165,7 +158,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     moment = yield from clock.read()
     wait = options.begun(moment)
     waited = 0.0 if options.since is None else max(0.0, moment - options.since)
-    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS), _StatusNotes(session_id, waited)
+    outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS), _StatusNotes(session_id)
     delay, refusal = FIRST_LOOK_SECONDS, None
     while True:
         left = wait.left(waited + clock.seconds, moment)
@@ -183,7 +176,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
             refusal = None
             yield from outage.succeeded(clock.seconds, "The service")
         if session is not None:
-            yield from notes.seen(session, clock.seconds)
+            yield from notes.seen(session)
             if session.is_ready:
                 address_of(session)
                 return session
@@ -194,7 +187,7 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         moment = yield from clock.read(seconds)
         left = wait.left(waited + clock.seconds, moment)
         if left <= 0:
-            raise refusal or _not_in_time(session_id, wait, notes)
+            raise refusal or _not_in_time(wait, notes)
         pause = at_most(left, pause)
         yield pause
         moment = yield from clock.read(pause.seconds * (1 + pause.jitter))
@@ -297,38 +290,34 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
     return bool(asked.fallback) or (yield from stop_session(asked.id, left, appearance_seconds=APPEARANCE_SECONDS))
 
 
-def _not_in_time(session_id: str, wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
+def _not_in_time(wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
     at_deadline = wait.ends_at_deadline()
     limit = "the task's execution_timeout" if at_deadline else f"session_wait_timeout={wait.timeout:g}"
     text = f"{notes.session} was still {notes.last or 'unknown'} when {limit} was reached"
-    return SessionWaitTimeoutError(session_id, notes.last, text, at_deadline)
+    return SessionWaitTimeoutError(text, at_deadline)
 
 
 def ended(session: SqlSession) -> SessionEndedError:
     """The error about a session that has ended."""
-    status = words.short(session.status)
     reason = f": {words.quoted(session.message)}" if session.message else ""
-    return SessionEndedError(session.id, status, f"SQL session {words.short(session.id)} is {status}{reason}")
+    return SessionEndedError(f"SQL session {words.short(session.id)} is {words.short(session.status)}{reason}")
 
 
 def address_of(session: SqlSession) -> str:
     try:
         return session.socket_url
     except ValueError as error:
-        raise SessionAddressError(session.id, session.status, words.quoted(str(error))) from None
+        raise SessionFailedError(words.quoted(str(error))) from None
 
 
 class _StatusNotes:
-    """Logs each change of status once, and a heartbeat while there is none. Ends the wait for an unknown session."""
+    """Logs each change of status once. Ends the wait for an unknown session."""
 
-    def __init__(self, session_id: str, waited: float) -> None:
-        self._id = session_id
-        self._waited = waited
+    def __init__(self, session_id: str) -> None:
         self._unknown = 0
         self.session = f"SQL session {words.short(session_id)}"
         self.last = ""
-        self._noted: str | None = None
-        self._noted_at = 0.0
+        self._noted = ""
 
     def not_seen(self, left: float) -> Flow[None]:
         """The service does not know it, which is tolerated for ``left`` more seconds."""
@@ -337,18 +326,13 @@ class _StatusNotes:
             limit = f"again for up to {words.duration(left)}" if left > 0 else "one more time"
             yield Note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
-            raise SessionEndedError(self._id, self.last, f"the service does not know {self.session}")
+            raise SessionEndedError(f"the service does not know {self.session}")
 
-    def seen(self, session: SqlSession, seconds: float) -> Flow[None]:
+    def seen(self, session: SqlSession) -> Flow[None]:
         self._unknown = 0
         self.last = words.short(session.status)
         status = "READY, but has no address yet" if session.status == READY and not session.url else self.last
         if status != self._noted:
+            self._noted = status
             version = f" (version {words.short(session.version)})" if session.is_ready and session.version else ""
             yield Note(logging.INFO, f"{self.session} is {status}{version}")
-        elif seconds - self._noted_at >= HEARTBEAT_SECONDS:
-            waited = words.minutes(self._waited + seconds)
-            yield Note(logging.INFO, f"{self.session} is still {status} after {waited}")
-        else:
-            return
-        self._noted, self._noted_at = status, seconds

@@ -82,7 +82,7 @@ def test_the_operator_and_the_hook_have_one_table_of_how_a_statement_ended(
 @pytest.mark.parametrize(
     ("error", "kind"),
     [
-        (SessionWaitTimeoutError("s1", "PENDING", "too slow", False), exceptions.WherobotsSqlSessionException),
+        (SessionWaitTimeoutError("too slow", False), exceptions.WherobotsSqlSessionException),
         (ConnectionLostError("op", "gone"), exceptions.WherobotsUnavailableException),
         (AuthenticationError("op", 401), exceptions.WherobotsRequestException),
     ],

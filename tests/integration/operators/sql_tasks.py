@@ -6,13 +6,14 @@ from typing import Any
 
 from airflow.exceptions import TaskDeferred
 
+from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
 from tests.integration.support import TaskInstance, context, deferral_of, events_of, resume, trigger_of
 
 
 def statement_deferral_of(task: Any, ti: TaskInstance) -> TaskDeferred:
     """Run a task until it defers a statement: before, it may have deferred the wait for its session."""
     deferred = deferral_of(task, ti)
-    while deferred.method_name == "execute_in_session":
+    while isinstance(deferred.trigger, WherobotsSqlSessionTrigger):
         deferred = deferral_of(task, ti, deferred, events_of(trigger_of(deferred)))
     return deferred
 

@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 from datetime import timedelta
 from enum import Enum
 from pathlib import Path
@@ -43,7 +42,6 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.sql import cancel, connection
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sql import requirements
 from airflow_provider_wherobots.tasks import sql_attempt, sql_results, sql_try
@@ -138,14 +136,6 @@ def test_a_select_returns_a_data_frame(make: Make, control: ControlClient) -> No
     assert (summary["state"], summary["rows"], summary["statements"]) == ("succeeded", 1, 1)
     assert summary["execution_id"] == ti.xcoms["execution_id"] == control.requests("executeSql")[0]["execution_id"]
     assert written(ti) == []
-
-
-@pytest.mark.parametrize("results_of_ddl", ["columnless", "null"])
-@pytest.mark.parametrize("return_last", [True, False])
-def test_ddl_returns_none(make: Make, control: ControlClient, results_of_ddl: str, return_last: bool) -> None:
-    control.behaviour(sql_results_of_ddl=results_of_ddl)
-    assert make("CREATE TABLE a.b.c (id INT)", return_last=return_last).execute(context(TaskInstance())) is None
-    assert executed(control) == ["CREATE TABLE a.b.c (id INT)"]
 
 
 @pytest.mark.parametrize(
@@ -393,7 +383,7 @@ def test_a_task_resumes_from_the_event_alone_as_in_dag_test(make: Make, control:
             break
         except TaskDeferred as again:
             deferred = again
-    assert methods == ["execute_in_session", "execute_after_statement", "execute_after_statement"]
+    assert methods == ["execute_complete"] * 3
     assert (nothing, len(frame)) == ([None, None], 1)
     assert executed(control) == statements
 
@@ -545,55 +535,14 @@ def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> Non
     assert not isinstance(caught.value, AirflowFailException)
 
 
-@pytest.mark.parametrize("status", [400, 404, 410])
-def test_a_session_that_refuses_connections_is_asked_for_again_by_a_retry(
-    make: Make, control: ControlClient, status: int
-) -> None:
-    control.add_fault("openSqlSocket", {"type": "status", "status": status})
-    with pytest.raises(WherobotsSqlSessionException, match=rf"is READY, but refuses connections: .*{status}") as caught:
+def test_a_session_that_refuses_connections_is_asked_for_again_by_a_retry(make: Make, control: ControlClient) -> None:
+    control.add_fault("openSqlSocket", {"type": "status", "status": 410})
+    with pytest.raises(WherobotsSqlSessionException, match=r"is READY, but refuses connections: .*410") as caught:
         make(max_outage_seconds=0.5).execute(context(TaskInstance()))
     assert not isinstance(caught.value, AirflowFailException)
     control.clear_faults()
     make().execute(context(TaskInstance()))
     assert executed(control) == ["SELECT 7 AS n"]
-
-
-def test_a_session_that_is_not_ready_in_time_is_told(make: Make, control: ControlClient) -> None:
-    control.behaviour(sql_start_delay_seconds=60)
-    with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
-        make(session_wait_timeout=1).execute(context(TaskInstance()))
-    assert executed(control) == []
-
-
-def test_a_lost_connection_is_replaced_and_the_statement_not_sent_again(make: Make, control: ControlClient) -> None:
-    def drop() -> None:
-        wait_until_it_runs(control)
-        control.drop_sql_connections(control.sql_sessions()[-1]["id"])
-
-    elsewhere = threading.Thread(target=drop)
-    elsewhere.start()
-    frame = make("SELECT SLEEP 3").execute(context(TaskInstance()))
-    elsewhere.join()
-    assert frame.to_dict("list") == {"slept": [3.0]}
-    assert executed(control) == ["SELECT SLEEP 3"]
-
-
-def test_an_evicted_statement_of_a_lost_connection_has_an_unknown_outcome(make: Make, control: ControlClient) -> None:
-    def evict() -> None:
-        wait_until_it_runs(control)
-        (entry,) = control.requests("executeSql")
-        control.evict_sql_execution(entry["session_id"], entry["execution_id"])
-        control.drop_sql_connections(entry["session_id"])
-
-    elsewhere = threading.Thread(target=evict)
-    elsewhere.start()
-    ti = TaskInstance()
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: statement") as caught:
-        make("HOLD").execute(context(ti))
-    elsewhere.join()
-    assert not isinstance(caught.value, AirflowFailException), "a retry asks again"
-    assert executed(control) == ["HOLD"]
-    assert written(ti) == ["sent"]
 
 
 def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make, control: ControlClient) -> None:
@@ -770,65 +719,29 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-@pytest.mark.parametrize("seconds", [1, 60])
-def test_after_a_failed_trigger_an_ended_statement_counts_and_a_running_one_is_cancelled(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, seconds: int
+@pytest.mark.parametrize("store", [{}, None], ids=["remembers", "does not"])
+def test_after_a_failed_trigger_the_worker_follows_the_statement_and_executes_the_rest(
+    make: Make, control: ControlClient, store: Any
 ) -> None:
-    task, ti = make(f"SELECT SLEEP {seconds}", deferrable=True), TaskInstance()
-    deferred = statement_deferral_of(task, ti)
-    if seconds == 1:
-        events_of(trigger_of(deferred))
-        frame = task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
-        assert frame.to_dict("list") == {"slept": [1.0]}
-        assert control.requests("cancelExecution") == []
-    else:
-        monkeypatch.setattr(sql_try, "SETTLE_SECONDS", 0.5)
-        with pytest.raises(WherobotsExecutionTimeoutException):
-            task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
-        assert cancels(control) == 1
-
-
-def test_after_a_failed_trigger_a_statement_has_five_seconds_to_end(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.2)
-    control.answer_sql("SELECT 'held'", {"n": [1]}, held=True)
-    task, ti = make("SELECT 'held'", deferrable=True), TaskInstance()
+    control.answer_sql(INSERT, held=True)
+    task, ti = make([INSERT, "SELECT 1"], deferrable=True), TaskInstance(store=store)
     statement_deferral_of(task, ti)
-    deadlines = []
-
-    def attach_until_it_is_released(execution_id: str, options: StatementOptions, **how: Any) -> Any:
-        deadlines.append(options.deadline)
-        return attach(execution_id, replace(options, deadline=None), **how)
-
-    def release() -> None:
-        wait_for(lambda: len(control.requests("retrieveResults")) > asked, what="the worker to attach")
-        control.release_sql()
-
-    monkeypatch.setattr(dbapi_connection, "attach", attach_until_it_is_released)
-    monkeypatch.setattr(sql_try, "time", SimpleNamespace(time=lambda: 1_000.0))
-    asked = len(control.requests("retrieveResults"))
-    elsewhere = threading.Thread(target=release)
-    elsewhere.start()
-    frame = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
-    elsewhere.join()
-    assert frame.to_dict("list") == {"n": [1]}
+    threading.Timer(0.5, control.release_sql).start()
+    nothing, frame = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert (nothing, len(frame)) == (None, 1)
+    assert executed(control) == [INSERT, "SELECT 1"]
     assert control.requests("cancelExecution") == []
-    assert deadlines == [1_005.0]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_trigger_that_failed_is_not_said_to_be_a_timeout(
-    make: Make, control: ControlClient, said: Callable[[], str]
-) -> None:
-    control.answer_sql(INSERT, held=True)
-    task, ti = make(INSERT, deferrable=True), TaskInstance()
+def test_after_a_failed_trigger_a_statement_that_is_late_is_cancelled(make: Make, control: ControlClient) -> None:
+    task, ti = make("INSERT INTO t HOLD", deferrable=True, execution_timeout=timedelta(hours=1)), TaskInstance()
+    control.answer_sql("INSERT INTO t HOLD", held=True)
     statement_deferral_of(task, ti)
-    with pytest.raises(WherobotsUnavailableException, match=r"its trigger failed.*it was cancelled") as caught:
-        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
-    assert "execution_timeout" not in str(caught.value) + said()
+    ti.start_date -= timedelta(hours=1)
+    with pytest.raises(WherobotsExecutionTimeoutException):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
     assert cancels(control) == 1
-    assert written(ti) == ["failed"], "its cancel was confirmed"
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -871,15 +784,6 @@ def test_a_task_that_cannot_go_on_after_its_deferral_leaves_its_write_in_doubt(
         with pytest.raises(WherobotsArgumentException, match="has no statement"):
             task.resume_execution(method, kwargs, context(ti))
         assert written(ti) == ["sent"]
-
-
-def test_a_failed_trigger_of_a_session_fails_as_airflow_has_it(make: Make, control: ControlClient) -> None:
-    control.behaviour(sql_start_delay_seconds=60)
-    task, ti = make(deferrable=True), TaskInstance()
-    deferral_of(task, ti)
-    with pytest.raises(TaskDeferralError, match="Trigger failure"):
-        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
-    assert written(ti) == [], "nothing was sent"
 
 
 # Retries
@@ -979,38 +883,32 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     assert "has succeeded in an earlier try, and is not executed again" in said()
 
 
-def test_a_retry_in_a_new_session_executes_again_what_changes_only_the_session(
-    make: Make, control: ControlClient
+VIEW, UPDATE = "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "UPDATE a.b.c SET x = 1"
+
+
+@pytest.mark.parametrize("own", [{}, {"force_new": True}], ids=["shared", "own"])
+@pytest.mark.parametrize(
+    ("statements", "fails", "again"),
+    [
+        (["INSERT INTO t SELECT * FROM staging", "TRUNCATE TABLE staging", "SELECT 3"], "SELECT 3", ["SELECT 3"]),
+        ([VIEW, "INSERT INTO t SELECT * FROM v", "SELECT 3"], "SELECT 3", [VIEW, "SELECT 3"]),
+        (["USE a.b", INSERT, UPDATE, "SELECT 3"], UPDATE, ["USE a.b", UPDATE, "SELECT 3"]),
+    ],
+    ids=["it empties nothing again", "it makes views again", "it goes on"],
+)
+def test_a_retry_executes_what_has_failed_and_what_changes_only_the_session(
+    make: Make, control: ControlClient, own: dict[str, Any], statements: list[str], fails: str, again: list[str]
 ) -> None:
-    task, ti = make(["USE a.b", "DELETE FROM c", INSERT, "INSERT INTO b"], force_new=True, retries=1), TaskInstance()
-    control.answer_sql("INSERT INTO b", error="once")
+    control.answer_sql(fails, error="once")
+    ti = TaskInstance()
     with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
-        task.execute(context(ti))
+        make(statements, retries=1, **own).execute(context(ti))
+    control.end_sql_session(ti.xcoms["session_id"])
     control.clear_sql_answers()
-    make(task.sql, force_new=True, retries=1).execute(context(next_try(ti)))
-    assert executed(control)[4:] == ["USE a.b", "INSERT INTO b"]
-
-
-def test_a_retry_does_not_empty_again_what_it_has_copied(make: Make, control: ControlClient) -> None:
-    statements, ti = ["INSERT INTO t SELECT * FROM staging", "TRUNCATE TABLE staging", "SELECT 3"], TaskInstance()
-    control.answer_sql("SELECT 3", error="once")
-    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
-        make(statements, retries=1).execute(context(ti))
-    control.clear_sql_answers()
-    *nothing, frame = make(statements, retries=1).execute(context(next_try(ti)))
-    assert (nothing, len(frame)) == ([None, None], 1)
-    assert executed(control) == [*statements, "SELECT 3"]
-
-
-def test_temporary_views_are_made_again_before_what_needs_them(make: Make, control: ControlClient) -> None:
-    view, insert = "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "INSERT INTO t SELECT * FROM v"
-    statements, ti = [view, insert, "SELECT 3"], TaskInstance()
-    control.answer_sql("SELECT 3", error="once")
-    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
-        make(statements, force_new=True, retries=1).execute(context(ti))
-    control.clear_sql_answers()
-    make(statements, force_new=True, retries=1).execute(context(next_try(ti)))
-    assert executed(control) == [*statements, view, "SELECT 3"]
+    sent = executed(control)
+    *_, frame = make(statements, retries=1, **own).execute(context(next_try(ti)))
+    assert len(frame) == 1
+    assert executed(control) == [*sent, *again]
 
 
 def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fetched(
@@ -1058,24 +956,15 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     assert executed(control) == [INSERT]
 
 
-@pytest.mark.parametrize("edited", [INSERT.replace("1", "2"), ["SELECT 1", INSERT], [INSERT.replace("1", "2"), INSERT]])
 def test_a_statement_that_was_edited_is_in_doubt_after_a_try_that_may_have_written(
-    make: Make, control: ControlClient, edited: Any
+    make: Make, control: ControlClient
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="statements have changed") as caught:
-        make(edited, retries=1).execute(context(next_try(ti)))
+        make(["SELECT 1", INSERT], retries=1).execute(context(next_try(ti)))
     assert isinstance(caught.value, AirflowFailException)
     assert executed(control) == [INSERT]
-
-
-def test_a_statement_that_was_edited_after_a_failure_is_executed(make: Make, control: ControlClient) -> None:
-    ti = TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make("FAIL wrong", retries=1).execute(context(ti))
-    assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
-    assert executed(control) == ["FAIL wrong", INSERT]
 
 
 def test_without_memory_a_retry_asks_about_each_earlier_try(make: Make, control: ControlClient) -> None:
@@ -1191,14 +1080,30 @@ def is_stopped(control: ControlClient, ti: TaskInstance) -> bool:
 
 
 @OWN
-@pytest.mark.parametrize("statement", ["SELECT 1", "FAIL no such table"])
+@pytest.mark.parametrize(("statement", "number"), [("SELECT 1", 1), ("FAIL no such table", 2)])
 def test_a_session_of_its_own_ends_with_the_task(
-    make: Make, control: ControlClient, own: dict[str, Any], statement: str
+    make: Make, control: ControlClient, own: dict[str, Any], statement: str, number: int
 ) -> None:
-    ti = TaskInstance()
+    ti = TaskInstance(number)
     with suppress(WherobotsSqlStatementFailedException):
         make(statement, **own).execute(context(ti))
     assert is_stopped(control, ti)
+
+
+@OWN
+def test_a_retry_uses_the_session_that_its_task_has_made(
+    make: Make, control: ControlClient, own: dict[str, Any]
+) -> None:
+    """One of the type single is not found again, so it ends with its try."""
+    first = TaskInstance()
+    with pytest.raises(WherobotsSqlStatementFailedException):
+        make("FAIL no such table", **own).execute(context(first))
+    second = next_try(first)
+    make(**own).execute(context(second))
+    is_same = "force_new" in own
+    assert (second.xcoms["session_id"] == first.xcoms["session_id"]) is is_same
+    assert is_stopped(control, first)
+    assert is_stopped(control, second)
 
 
 @OWN
@@ -1222,8 +1127,12 @@ def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Mak
     assert control.requests("deleteSqlSession") == []
 
 
-def test_a_kill_while_its_own_session_is_requested_stops_the_session(make: Make, control: ControlClient) -> None:
-    control.add_fault("createSqlSession", {"type": "lose_answer"}, times=1)
+@pytest.mark.parametrize("fault", [{"type": "lose_answer"}, {"type": "slow", "seconds": 1}], ids=["lost", "slow"])
+def test_a_kill_while_its_own_session_is_requested_stops_the_session(
+    make: Make, control: ControlClient, fault: dict[str, Any]
+) -> None:
+    """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
+    control.add_fault("createSqlSession", fault, times=1)
     task = make(INSERT, force_new=True)
     kill = signal_when(lambda: control.requests("createSqlSession"), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsException):
@@ -1272,29 +1181,21 @@ def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlCl
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-@pytest.mark.parametrize(("state", "is_ended"), [("failed", True), ("deferred", False)])
-def test_a_kill_while_deferred_stops_a_session_of_its_own(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, is_ended: bool
+@pytest.mark.parametrize(
+    ("state", "has_ended", "is_ended"),
+    [("failed", False, True), ("deferred", False, False), ("failed", True, True), ("running", True, False)],
+    ids=["killed", "moved", "killed after its end", "another triggerer has fired the event"],
+)
+def test_a_kill_while_deferred_stops_a_session_of_its_own_unless_a_worker_uses_it(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, has_ended: bool, is_ended: bool
 ) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value=state))
-    ti = TaskInstance()
-    trigger = trigger_of(statement_deferral_of(make("HOLD", deferrable=True, force_new=True), ti))
-    asyncio.run(trigger.on_kill())
-    assert is_stopped(control, ti) is is_ended
-
-
-@pytest.mark.usefixtures("hand_over_at_once")
-@pytest.mark.parametrize(("state", "is_ended"), [("running", False), ("failed", True)])
-def test_a_triggerer_that_comes_back_does_not_stop_a_session_that_a_worker_uses(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, is_ended: bool
-) -> None:
-    """Another triggerer has taken its trigger over, and fired the event. A user's kill stops the session."""
     control.answer_sql(INSERT, held=True)
     monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value=state))
     ti = TaskInstance()
     trigger = trigger_of(statement_deferral_of(make(INSERT, deferrable=True, force_new=True), ti))
-    control.release_sql()
-    wait_for(lambda: not is_running(control), what="the statement's end")
+    if has_ended:
+        control.release_sql()
+        wait_for(lambda: not is_running(control), what="the statement's end")
     asyncio.run(trigger.on_kill())
     assert is_stopped(control, ti) is is_ended
 
@@ -1306,7 +1207,7 @@ def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = (
         make(deferrable=deferrable, force_new=True, session_wait_timeout=1 if not deferrable else 900),
-        TaskInstance(),
+        TaskInstance(2),
     )
     if deferrable:
         deferral_of(task, ti)
@@ -1349,74 +1250,6 @@ def test_a_session_of_its_own_ends_with_a_failure_that_is_not_retried(make: Make
     with cancelled_elsewhere(control), pytest.raises(WherobotsSqlStatementCancelledException):
         make(INSERT, retries=2, force_new=True).execute(context(ti))
     assert is_stopped(control, ti)
-
-
-def test_a_kill_while_a_session_of_its_own_is_requested_stops_the_session(make: Make, control: ControlClient) -> None:
-    """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
-    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1})
-    task, ti = make(INSERT, force_new=True), TaskInstance()
-    kill = signal_when(lambda: bool(control.requests("createSqlSession")), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(ti))
-    assert executed(control) == []
-    assert [one["status"][:7] for one in control.sql_sessions()] == ["DESTROY"]
-
-
-def test_a_retry_after_a_session_of_its_own_has_ended_goes_on_where_the_try_before_failed(
-    make: Make, control: ControlClient
-) -> None:
-    control.answer_sql("SELECT", error="out of memory")
-    ti = TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make([INSERT, "SELECT 1"], retries=1, force_new=True).execute(context(ti))
-    control.clear_sql_answers()
-    make([INSERT, "SELECT 1"], retries=1, force_new=True).execute(context(next_try(ti)))
-    assert executed(control).count(INSERT) == 1
-
-
-def test_a_read_that_nobody_knows_about_any_more_is_repeated(make: Make, control: ControlClient) -> None:
-    control.answer_sql("SELECT 5", held=True)
-    ti = leave_behind(make, control, "SELECT 5")
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql("SELECT 5", {"a": [5]})
-    assert len(make("SELECT 5", retries=1).execute(context(next_try(ti)))) == 1
-    assert executed(control) == ["SELECT 5"] * 2
-
-
-def test_a_retry_after_a_known_failure_executes_again(make: Make, control: ControlClient) -> None:
-    control.answer_sql(INSERT, error="out of memory")
-    ti = TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make(INSERT, retries=1).execute(context(ti))
-    control.end_sql_session(ti.xcoms["session_id"])
-    control.answer_sql(INSERT)
-    assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
-    assert executed(control) == [INSERT, INSERT]
-
-
-def test_a_retry_goes_on_after_the_writes_that_have_succeeded(make: Make, control: ControlClient) -> None:
-    update = "UPDATE a.b.c SET x = 1"
-    control.answer_sql(update, error="out of memory")
-    ti, statements = TaskInstance(), ["DELETE FROM a.b.c", INSERT, update, "SELECT 3"]
-    with pytest.raises(WherobotsSqlStatementFailedException):
-        make(statements, retries=1).execute(context(ti))
-    assert written(ti) == ["succeeded", "succeeded", "failed"]
-    control.answer_sql(update)
-    *nothing, frame = make(statements, retries=1).execute(context(next_try(ti)))
-    assert (nothing, len(frame)) == ([None, None, None], 1)
-    assert executed(control) == ["DELETE FROM a.b.c", INSERT, update, update, "SELECT 3"]
-
-
-@EACH_WAY
-def test_a_retry_after_what_was_read_was_wrong_reads_again(make: Make, control: ControlClient, follow: Follow) -> None:
-    def fail(cursor: Any) -> Any:
-        raise LookupError("no rows yet")
-
-    ti = TaskInstance()
-    with pytest.raises(LookupError):
-        make(handler=fail, retries=1).execute(context(ti))
-    make(retries=1).execute(context(follow(ti)))
-    assert len(executed(control)) == 2
 
 
 def test_a_retry_after_the_return_value_could_not_be_pushed_repeats_no_write(
@@ -1520,43 +1353,7 @@ def test_a_doubt_outlives_a_try_that_gets_no_session(make: Make, control: Contro
     assert executed(control) == [INSERT]
 
 
-def test_a_write_that_an_unforeseen_error_interrupts_is_in_doubt(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def break_off(*_: Any, **__: Any) -> Any:
-        raise MemoryError
-        yield
-
-    monkeypatch.setattr(dbapi_connection, "execute", break_off)
-    ti = TaskInstance()
-    with pytest.raises(MemoryError):
-        make(INSERT).execute(context(ti))
-    assert written(ti) == ["sent"]
-
-
-def test_what_was_read_after_a_write_is_read_again(make: Make, control: ControlClient) -> None:
-    def fail(cursor: Any) -> Any:
-        if cursor.description:
-            raise LookupError("no rows yet")
-
-    statements = [INSERT, "SELECT 7 AS n"]
-    ti = TaskInstance()
-    with pytest.raises(LookupError):
-        make(statements, handler=fail, retries=1).execute(context(ti))
-    _, frame = make(statements, retries=1).execute(context(next_try(ti)))
-    assert frame.to_dict("list") == {"n": [7]}
-    assert executed(control) == [INSERT, "SELECT 7 AS n", "SELECT 7 AS n"]
-
-
 # Given sessions, keys and templates
-
-
-def test_no_session_is_asked_for_in_place_of_one_that_was_not_started(make: Make, control: ControlClient) -> None:
-    task = make(session_id="{{ none }}")
-    task.session_id = None
-    with pytest.raises(WherobotsArgumentException, match="has returned no id"):
-        task.execute(context(TaskInstance()))
-    assert control.requests() == []
 
 
 def test_the_values_of_hook_params_are_not_logged(make: Make, said: Callable[[], str]) -> None:
@@ -1590,14 +1387,6 @@ def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_n
     assert "quota" in said()
 
 
-def test_a_given_session_that_has_ended_is_told(make: Make, control: ControlClient) -> None:
-    ti = TaskInstance()
-    make().execute(context(ti))
-    control.end_sql_session(ti.xcoms["session_id"])
-    with pytest.raises(WherobotsSqlSessionException):
-        make(session_id=ti.xcoms["session_id"]).execute(context(TaskInstance()))
-
-
 def test_templates_files_and_mapping(make: Make, control: ControlClient, tmp_path: Path) -> None:
 
     (tmp_path / "count.sql").write_text("SELECT {{ params.number }} AS n")
@@ -1609,13 +1398,3 @@ def test_templates_files_and_mapping(make: Make, control: ControlClient, tmp_pat
     assert task.execute(context(TaskInstance())).to_dict("list") == {"n": [9]}
     with DAG("mapped", schedule=None):
         WherobotsSqlOperator.partial(task_id="mapped", runtime=Runtime.TINY).expand(sql=["SELECT 1", "SELECT 2"])
-
-
-@pytest.mark.parametrize("parameters", [{"a": "x.sql", "b": ["{{ run_id }}.json"]}, ["x.sql", "{{ run_id }}.json"]])
-def test_a_parameter_is_never_the_name_of_a_file(make: Make, parameters: Any) -> None:
-    with DAG("dag", schedule=None):
-        task = make("SELECT %s, %s", parameters=parameters)
-    task.resolve_template_files()
-    task.render_template_fields({"run_id": "r1"})
-    expected = {"a": "x.sql", "b": ["r1.json"]} if isinstance(parameters, dict) else ["x.sql", "r1.json"]
-    assert task.parameters == expected

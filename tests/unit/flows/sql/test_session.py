@@ -30,7 +30,6 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedE
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
-    SessionAddressError,
     SessionEndedError,
     SessionFailedError,
     SessionWait,
@@ -221,12 +220,6 @@ def test_a_session_that_starts_is_polled_more_and_more_rarely_until_it_is_ready(
     ]
 
 
-def test_a_session_that_is_ready_is_polled_once() -> None:
-    script = Script(stages((0, READY)))
-    script.run(await_session("s1", SessionWait()))
-    assert script.elapsed < 1
-
-
 def test_ready_without_an_address_is_not_ready_yet() -> None:
     script = Script(stages((0, in_stage("READY")), (10, READY)))
     assert script.run(await_session("s1", SessionWait())) == READY
@@ -248,7 +241,6 @@ def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: 
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert str(caught.value) == "getSqlSession: the service does not know SQL session s1"
-    assert (caught.value.session_id, caught.value.status) == ("s1", "")
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
     told = "The service does not know SQL session s1; polling again for up to 1 minute"
     assert script.notes == [Note(logging.INFO, told)]
@@ -273,9 +265,8 @@ def test_a_session_that_is_unknown_once_has_not_ended() -> None:
 
 def test_a_session_that_vanishes_while_it_starts_has_ended() -> None:
     script = Script(stages((0, in_stage("PENDING")), (70, None)))
-    with pytest.raises(SessionEndedError) as caught:
+    with pytest.raises(SessionEndedError):
         script.run(await_session("s1", SessionWait()))
-    assert caught.value.status == "PENDING"
     assert 70 <= script.elapsed < 85
 
 
@@ -285,7 +276,7 @@ def test_a_session_that_will_never_be_ready_is_an_error_with_the_services_words(
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert str(caught.value) == f"getSqlSession: SQL session s1 is {status}: no\\x1b[2K nodes left"
-    assert (caught.value.session_id, caught.value.status, caught.value.transient) == ("s1", status, False)
+    assert not caught.value.transient
 
 
 def test_an_unknown_status_is_waited_out() -> None:
@@ -296,10 +287,9 @@ def test_an_unknown_status_is_waited_out() -> None:
 @pytest.mark.parametrize("url", ["http://compute.example.com/", "https://user:pw@compute.example.com/", "nonsense"])
 def test_an_address_that_cannot_be_used_is_an_error_that_does_not_show_it(url: str) -> None:
     script = Script(stages((0, in_stage("READY", url=url))))
-    with pytest.raises(SessionAddressError) as caught:
+    with pytest.raises(SessionFailedError) as caught:
         script.run(await_session("s1", SessionWait()))
     assert "pw" not in str(caught.value)
-    assert (caught.value.session_id, caught.value.status) == ("s1", "READY")
 
 
 @pytest.mark.parametrize(
@@ -317,17 +307,8 @@ def test_the_wait_is_bounded(wait: SessionWait, seconds: float, at_deadline: boo
     with pytest.raises(SessionWaitTimeoutError) as caught:
         script.run(await_session("s1", wait))
     assert str(caught.value) == f"getSqlSession: SQL session s1 was still PENDING when {limit} was reached"
-    assert (caught.value.session_id, caught.value.status) == ("s1", "PENDING")
     assert caught.value.at_deadline is at_deadline
     assert seconds <= script.elapsed < seconds + 1
-
-
-@pytest.mark.parametrize(("timeout", "sleeps"), [(1.1, [1.05]), (1.8, [1.0, 0.5])])
-def test_the_last_pause_ends_with_the_wait(timeout: float, sleeps: list[float]) -> None:
-    script = Script(stages((0, in_stage("PENDING"))), jitter=1.0)
-    with pytest.raises(SessionWaitTimeoutError):
-        script.run(await_session("s1", SessionWait(timeout)))
-    assert [round(seconds, 3) for seconds in script.sleeps] == sleeps
 
 
 def test_a_session_that_is_ready_at_the_last_poll_is_ready() -> None:
@@ -370,15 +351,6 @@ def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() ->
         with pytest.raises(type(permanent)):
             script.run(await_session("s1", SessionWait(timeout=15.0)))
         assert 15 <= script.elapsed < 20
-
-
-def test_a_long_start_is_told_every_five_minutes() -> None:
-    script = Script(stages((0, in_stage("DEPLOYING")), (800, READY)))
-    script.run(await_session("s1", SessionWait()))
-    assert script.said("is still") == [
-        Note(logging.INFO, "SQL session s1 is still DEPLOYING after 5 minutes"),
-        Note(logging.INFO, "SQL session s1 is still DEPLOYING after 10 minutes"),
-    ]
 
 
 @pytest.mark.parametrize(("jump", "seconds"), [(-86_400.0, 105), (86_400.0, 89)])

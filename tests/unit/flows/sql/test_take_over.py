@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import NotFoundError, NotSentError, ServerError
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.flows.sql.cancel import cancel_in_session
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementState
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
 from tests.unit.flows.script import START, always, by_operation
@@ -64,40 +64,9 @@ def test_it_is_attached_to_where_the_service_says_that_its_session_is_now() -> N
     assert script.dialled[-1][0] == READY.socket_url
 
 
-@pytest.mark.parametrize(
-    ("found", "dialled"),
-    [
-        (READY, [("wss://compute.example.com/sql/org/s1/ws/1.0.0", 10.0)]),
-        (SqlSession("s1", "DESTROYED", READY.url), []),
-        (SqlSession("s1", "READY", "nonsense"), []),
-        (None, []),
-        (ServerError("getSqlSession", 503), []),
-    ],
-    ids=["ready", "ended", "at an odd address", "gone", "in an outage"],
-)
-def test_it_is_cancelled_where_its_session_is(found: object, dialled: list[tuple[str, float]]) -> None:
-    session = FakeSession()
-    session.executions["e1"] = Running(Plan(), START - 9, NEVER, "succeeded", None, False)
-    script = SqlScript(session, by_operation(getSqlSession=always(found)), is_connected=False)
-    assert (script.run(cancel_in_session("s1", "e1", 25.0)) is not None) is bool(dialled)
-    assert script.dialled == dialled
-    assert script.truth("e1") == ("cancelled" if dialled else "running")
-    (sent,) = script.sent
-    assert (sent.call.path, sent.timeout, sent.call.urgent) == ("/sql/session/s1", 4.0, True)
-
-
 def test_it_is_cancelled_at_its_address_whatever_the_service_says() -> None:
     session = FakeSession()
     session.executions["e1"] = Running(Plan(), START - 9, NEVER, "succeeded", None, False)
     script = SqlScript(session, is_connected=False)
-    assert script.run(cancel_in_session("s1", "e1", 25.0, URL)) is not None
+    assert script.run(last_word_after_cancel("e1", 25.0, URL)) is not None
     assert (script.dialled, script.truth("e1")) == ([(URL, 10.0)], "cancelled")
-
-
-@pytest.mark.parametrize(("budget", "longest"), [(25.0, 21.0), (13.0, 9.0)])
-def test_a_cancel_that_is_not_confirmed_leaves_time_for_the_look_up(budget: float, longest: float) -> None:
-    session = FakeSession(cancel_seconds=NEVER)
-    session.executions["e1"] = Running(Plan(), START - 9, NEVER, "succeeded", None, False)
-    script = SqlScript(session, by_operation(getSqlSession=always(READY)), is_connected=False)
-    assert not script.run(cancel_in_session("s1", "e1", budget))
-    assert longest <= script.elapsed < longest + 1
