@@ -44,7 +44,7 @@ class WherobotsRunNotStartedException(WherobotsRunFailedException):
 
 
 class WherobotsRunTimedOutException(WherobotsException):
-    """The service ended the run after its ``timeoutSeconds``. A retry starts a new run."""
+    """The service ended the run after its ``timeout_seconds``. A retry starts a new run."""
 
 
 class WherobotsRunCancelledException(WherobotsException):

@@ -86,8 +86,8 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param cancel_on_kill: whether the run is cancelled if the task is killed, reaches its timeout, or fails for good
         because it can no longer follow the run; default True.
     :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
-    :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
-        ``[wherobots] max_outage_seconds``, 600.
+    :param max_outage_seconds: how long the service may be unreachable, or refuse an API key that has worked, before the
+        task gives up, in seconds; default ``[wherobots] max_outage_seconds``, 600.
     :param max_quota_wait_seconds: how long a try waits for quota before it fails, in seconds; default
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;

@@ -109,7 +109,7 @@ class RunTry(TaskTry[T, RunAttempt]):
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
         """Repeat the cancel that has failed at the deadline."""
         try:
-            is_cancelled = self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS))
+            is_cancelled = self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS)) is None
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", outcome.run_id, reason_of(error))
             return outcome
@@ -189,25 +189,24 @@ class RunTry(TaskTry[T, RunAttempt]):
 
     def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
         """Return the outcome of a run that has ended. Otherwise cancel the run if ``cancel_on_kill``; return None."""
-        outcome = self._outcome_if_ended(run_id)
-        if outcome is None and self.task.cancel_on_kill:
+        run = self._look_at(run_id)
+        if run is not None and run.is_terminal:
+            options = replace(follow_options(self.task, time.time(), None), run_id=run_id)
+            return self.attempt.run(settle_run(run, options))
+        if self.task.cancel_on_kill:
             self.attempt.run(cancel_run(run_id))
-        return outcome
+        return None
 
-    def _outcome_if_ended(self, run_id: str) -> Outcome | None:
-        """The outcome of a run that ended while nothing followed it; None if it is active, or its status is unknown."""
+    def _look_at(self, run_id: str) -> Run | None:
+        """A run that nothing follows any more; None if it cannot be read."""
         try:
             self.attempt.adopt(run_id)
-            run = self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
+            return self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
         except WherobotsTaskKilledException:
             raise
         except Exception as error:
             self.log.warning("The status of run %s is unknown: %s", run_id, reason_of(error))
-        else:
-            if run.is_terminal:
-                options = replace(follow_options(self.task, time.time(), None), run_id=run_id)
-                return self.attempt.run(settle_run(run, options))
-        return None
+            return None
 
     def _follow_here(self, options: FollowOptions) -> Outcome:
         return self.attempt.follow(options, lambda _key, url: self._push_address(WherobotsSparkUiLink(), url))
