@@ -52,9 +52,9 @@ class WherobotsRunCancelledException(WherobotsException):
 
 
 class WherobotsResultLostException(WherobotsException):
-    """The run of a function completed, but its return value could not be read.
+    """The run completed, but the result that the task returns could not be read from its log.
 
-    A retry reads the log again, and starts a new run if the value is still not there.
+    A retry reads the log again, and starts a new run if the result is still not there.
     """
 
 

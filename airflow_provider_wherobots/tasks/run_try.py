@@ -97,11 +97,12 @@ class RunTry(TaskTry[T, RunAttempt]):
             outcome = self._cancelled_again(outcome)
         if outcome.ending is not Ending.COMPLETED:
             raise self._failure(outcome)
-        if self._must_have_result and outcome.result is None:
+        if task.return_result and outcome.result is None:
             raise WherobotsResultLostException(
-                f"Run {outcome.run_id} completed, but its result could not be read from its log, which may still be"
-                f" growing; a retry reads it again for as long ({task.wait_post_run_logs_timeout_seconds:g} s), and"
-                f" starts a new run only if that fails too. {self._run_url(outcome.run_id)}"
+                f"Run {outcome.run_id} completed, but its log, which may still be growing, has no usable line that"
+                f" begins with '{MARKER}'; a retry reads it again for as long"
+                f" ({task.wait_post_run_logs_timeout_seconds:g} s), and starts a new run only if that fails too."
+                f" {self._run_url(outcome.run_id)}"
             )
         self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
@@ -116,22 +117,10 @@ class RunTry(TaskTry[T, RunAttempt]):
         then = " at first, and succeeded when it was repeated" if is_cancelled else ""
         return replace(outcome, reason=outcome.reason + then)
 
-    @property
-    def _must_have_result(self) -> bool:
-        return self.task.return_result and self.task.always_prints_result
-
     def _take_result(self, outcome: Outcome) -> Any:
         """Push and return a run's result; None if there is none. No log of the provider contains it."""
         task = self.task
         if outcome.result is None:
-            if task.return_result and not task.always_prints_result and outcome.ending is Ending.COMPLETED:
-                self.log.warning(
-                    "Run %s has no result: its log has no usable line that begins with '%s', after a wait of %g s"
-                    " (wait_post_run_logs_timeout_seconds). The task returns None",
-                    outcome.run_id,
-                    MARKER,
-                    task.wait_post_run_logs_timeout_seconds,
-                )
             return None
         result = json.loads(outcome.result)
         how = "not pushed, because of do_xcom_push=False"

@@ -349,7 +349,7 @@ class SubmitTry(RunTry[CreatesRun]):
             return False
         if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
             why = "was cancelled by an earlier try"
-        elif self._must_have_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
+        elif self.task.return_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
             why = "completed, but its result could not be read from its log"
         else:
             return False
