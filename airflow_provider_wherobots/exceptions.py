@@ -44,7 +44,7 @@ class WherobotsRunNotStartedException(WherobotsRunFailedException):
 
 
 class WherobotsRunTimedOutException(WherobotsException):
-    """The service ended the run after its ``timeoutSeconds``. A retry starts a new run."""
+    """The service ended the run after its ``timeout_seconds``. A retry starts a new run."""
 
 
 class WherobotsRunCancelledException(WherobotsException):
@@ -52,9 +52,9 @@ class WherobotsRunCancelledException(WherobotsException):
 
 
 class WherobotsResultLostException(WherobotsException):
-    """The run of a function completed, but its return value could not be read.
+    """The run completed, but the result that the task returns could not be read from its log.
 
-    A retry reads the log again, and starts a new run if the value is still not there.
+    A retry reads the log again, and starts a new run if the result is still not there.
     """
 
 

@@ -233,6 +233,10 @@ class PermissionDeniedError(ResponseError):
     """403: the key is not allowed to do this, or the organization's plan does not include it."""
 
 
+REFUSED_KEY = AuthenticationError, PermissionDeniedError
+"""The key may have been replaced, in the connection too."""
+
+
 class NotFoundError(ResponseError):
     """404: no such run."""
 

@@ -60,5 +60,5 @@ def _cancel(driver: SyncDriver, run_id: str, instead: Callable[[Run], str | None
         return {"id": run_id, "name": None, "status": None, "result": f"{NOT_CANCELLED}: {error}"}
     result = HAD_ENDED if run.is_terminal else instead(run)
     if result is None:
-        result = REQUESTED if driver.run(cancel_run(run_id, refused_seconds=0.0)) else NOT_CANCELLED
+        result = REQUESTED if driver.run(cancel_run(run_id, refused_seconds=0.0)) is None else NOT_CANCELLED
     return {"id": run.id, "name": run.name, "status": run.status, "result": result}

@@ -39,7 +39,6 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
     """
 
     custom_operator_name = "@task.wherobots"
-    always_prints_result = True
     template_fields: Sequence[str] = (
         "op_args",
         "op_kwargs",

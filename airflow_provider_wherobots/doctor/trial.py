@@ -231,6 +231,6 @@ def _cancel(trial: Trial, roles: list[str]) -> Flow[list[str]]:
     """Cancel the runs that have not ended, and return the ids of those that could not be cancelled."""
     left = []
     for role in roles:
-        if not trial.has_ended(role) and not (yield from cancel_run(trial.ids[role])):
+        if not trial.has_ended(role) and (yield from cancel_run(trial.ids[role])) is not None:
             left.append(trial.ids[role])
     return left

@@ -8,7 +8,7 @@ from collections.abc import Collection, Iterable
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
+from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
 from airflow_provider_wherobots.flows.retry import (
@@ -35,22 +35,50 @@ END_OUTAGE_SECONDS = 10.0
 
 def cancel_run(
     run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, refused_seconds: float = REFUSED_SECONDS
-) -> Flow[bool]:
+) -> Flow[WherobotsApiError | None]:
     """Request the cancel of a run. Never raises: a cancel must not mask why it was needed.
 
-    It is repeated within the budget, if it is refused for ``refused_seconds`` at most. Returns whether the cancel was
-    accepted, or was not needed any more.
+    It is repeated within the budget, if it is refused for ``refused_seconds`` at most. Returns None if it was accepted,
+    or the run has ended; else why it was not, a ``NotFoundError`` if there is no such run.
     """
-    deadline = (yield from now()) + budget_seconds
-    return (yield from _cancel_until(run_id, deadline, refused_seconds)) is None
-
-
-def cancel_run_or_raise(run_id: str, budget_seconds: float) -> Flow[None]:
-    """Request the cancel of a run, for 25 s or more. Raises the failure of the last attempt if it stays active."""
-    deadline = (yield from now()) + max(budget_seconds, CANCEL_BUDGET_SECONDS)
-    error = yield from _cancel_until(run_id, deadline)
-    if error is not None:
-        raise error
+    began_at = yield from now()
+    deadline = began_at + budget_seconds
+    outage = Outage(math.inf, refused_seconds)  # the deadline bounds it
+    while True:
+        moment = yield from now()
+        left = deadline - moment
+        try:
+            yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
+        except (NotFoundError, ConflictError) as error:
+            # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
+            left = deadline - (yield from now())
+            is_unknown = isinstance(error, NotFoundError)
+            may_appear = is_unknown and moment < began_at + APPEARANCE_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
+            seen = None if may_appear else (yield from _look_at(run_id, left))
+            if seen is not None and not seen.is_active:
+                yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
+                return None
+            if seen is None and is_unknown and not may_appear:
+                yield Note(logging.WARNING, f"Run {run_id} was not cancelled, because it is not there ({error})")
+                return error
+            is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
+            delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
+            if delay >= deadline - (yield from now()):
+                return (yield from _gave_up(run_id, error))
+            yield Sleep(delay)
+        except WherobotsApiError as error:
+            left = deadline - (yield from now())
+            try:
+                # A kill cannot wait for a long Retry-After: the cancel is retried within the time that is left.
+                delay = min(outage.failed(error, moment), left / 2)
+            except WherobotsApiError:
+                delay = 0.0
+            if delay < LOOK_UP_INTERVAL_SECONDS:
+                return (yield from _gave_up(run_id, error))
+            yield Sleep(delay)
+        else:
+            yield Note(logging.INFO, f"Cancel of run {run_id} was accepted")
+            return None
 
 
 def cancel_runs_by_suffix(
@@ -80,7 +108,7 @@ def cancel_runs_by_suffix(
             is_own = created_until == math.inf or run.is_created_until(created_until)
             if run.is_active and is_own and run.id not in cancelled:
                 is_found = True
-                if (yield from _cancel_until(run.id, deadline)) is None:
+                if (yield from cancel_run(run.id, deadline - (yield from now()))) is None:
                     cancelled.append(run.id)
         if has_listed and (not is_create_unanswered or any(run.id not in known for run in runs)):
             break
@@ -119,53 +147,13 @@ def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
     return ended
 
 
-def _cancel_until(
-    run_id: str, deadline: float, refused_seconds: float = REFUSED_SECONDS
-) -> Flow[WherobotsApiError | None]:
-    began_at = yield from now()
-    outage = Outage(math.inf, refused_seconds)  # the deadline bounds it
-    while True:
-        moment = yield from now()
-        left = deadline - moment
-        try:
-            yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
-        except (NotFoundError, ConflictError) as error:
-            # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
-            left = deadline - (yield from now())
-            is_unknown = isinstance(error, NotFoundError)
-            may_appear = is_unknown and moment < began_at + APPEARANCE_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
-            is_gone = False if may_appear else (yield from _is_gone(run_id, left))
-            if is_gone or (is_gone is None and is_unknown):
-                yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
-                return None
-            is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
-            delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
-            if delay >= deadline - (yield from now()):
-                return (yield from _gave_up(run_id, error))
-            yield Sleep(delay)
-        except WherobotsApiError as error:
-            left = deadline - (yield from now())
-            try:
-                # A kill cannot wait for a long Retry-After: the cancel is retried within the time that is left.
-                delay = min(outage.failed(error, moment), left / 2)
-            except WherobotsApiError:
-                delay = 0.0
-            if delay < LOOK_UP_INTERVAL_SECONDS:
-                return (yield from _gave_up(run_id, error))
-            yield Sleep(delay)
-        else:
-            yield Note(logging.INFO, f"Cancel of run {run_id} was accepted")
-            return None
-
-
-def _is_gone(run_id: str, timeout: float) -> Flow[bool | None]:
-    """Whether a run has ended, is being torn down, or does not exist; None if that is unknown."""
+def _look_at(run_id: str, timeout: float) -> Flow[Run | None]:
+    """The run; None if it cannot be read."""
     try:
         call = calls.get_run(run_id).at_once()
-        run = yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS)))
-    except WherobotsApiError as error:
-        return True if isinstance(error, NotFoundError) else None
-    return not run.is_active
+        return (yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS))))
+    except WherobotsApiError:
+        return None
 
 
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:

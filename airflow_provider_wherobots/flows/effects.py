@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import AuthenticationError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import REFUSED_KEY, AuthenticationError, WherobotsApiError
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.files.local_file import FileSource, LocalFile
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -200,14 +200,14 @@ def attempt_to_connect(url: str, timeout: float | None = None) -> Flow[None]:
 def _with_current_key(effect: Effect[T]) -> Flow[T]:
     try:
         return (yield from _perform(effect))
-    except AuthenticationError as error:
+    except REFUSED_KEY as error:
         refused, read = error, (yield from perform(ReloadCredentials()))
     if read.changed:
         try:
             return (yield from _perform(effect))
-        except AuthenticationError as error:
+        except REFUSED_KEY as error:
             refused = error
-    raise _named(refused, read.source) from None
+    raise (_named(refused, read.source) if isinstance(refused, AuthenticationError) else refused) from None
 
 
 def _perform(effect: Effect[T]) -> Flow[T]:

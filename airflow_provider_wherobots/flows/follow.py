@@ -24,7 +24,7 @@ from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, sp
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.runs.outcome import Ending, Outcome, why_given_up
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
@@ -40,6 +40,8 @@ TAIL_SECONDS = 30.0
 """How long the log of a run that did not complete may be read, if the task asks for neither log nor result."""
 LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
+CLOCK_SECONDS = 2.0
+"""How much too early a run's end may seem: the service's ``Date`` has whole seconds, and a poll takes time."""
 LAST_LOOK_SECONDS = 5.0
 """How long each of these may take at the deadline: a refused cancel, the last read of the log, the last poll."""
 
@@ -97,6 +99,17 @@ class FollowOptions(StoredOptions):
             text += f"; the deadline is {words.moment(self.deadline)}, in {left}"
         return text
 
+    def has_cancelled(self, moment: float) -> bool:
+        """Whether a run that was cancelled at a moment was cancelled at the deadline, perhaps by a trigger that died
+        before it could report that.
+        """
+        return self.cancel_at_deadline and self.deadline is not None and moment >= self.deadline - CLOCK_SECONDS
+
+    def limit_and(self, what: str) -> str:
+        """The reason of a timeout: the limit, and what has become of the run."""
+        limit = self.execution_timeout
+        return what if limit is None else f"the limit is {words.duration(limit)} ({limit:g} s); {what}"
+
 
 def follow_run(options: FollowOptions) -> Flow[Outcome]:
     """Follow a run until it ends, the deadline passes, or polling it is given up.
@@ -104,7 +117,8 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     Only a passed deadline cancels the run.
     """
     log = LogForwarder(options.run_id, forward=options.poll_logs, deadline=options.deadline)
-    outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS)
+    # The run was created, or found, with the key.
+    outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS, key_worked=True)
     try:
         outcome = yield from _follow(options, log, outage)
     except GeneratorExit:
@@ -135,8 +149,7 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
         except WherobotsApiError as error:
             pause = yield from _after_failed_poll(error, options, outage, status, moment)
             if pause is None:
-                reason = why_given_up(error, options.max_outage_seconds)
-                return Outcome(Ending.GAVE_UP, options.run_id, status.last, reason, ended_at=moment)
+                return Outcome(Ending.GAVE_UP, options.run_id, status.last, outage.why_over(error), ended_at=moment)
         else:
             yield from outage.succeeded(moment)
             yield from status.seen(run, moment, options.started_at)
@@ -145,6 +158,10 @@ def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[O
                 # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
                 outcome = Outcome.of_run(run, (yield from now()))
+                if outcome.ending is Ending.CANCELLED and options.has_cancelled(moment - ended_ago):
+                    outcome = replace(
+                        outcome, ending=Ending.DEADLINE, reason=options.limit_and("the run was cancelled")
+                    )
                 summary = RunSummary.of_run(run, spark_ui.url)
                 del run
                 return (yield from _settle(outcome, summary, log, options, ended_ago))
@@ -232,14 +249,14 @@ def _stop_at_deadline(
     yield Note(logging.WARNING, f"Run {options.run_id} has reached the task's {options.limit_name}")
     cancel_failed = False
     if options.cancel_at_deadline:
-        cancel_failed = not (yield from cancel_run(options.run_id, refused_seconds=LAST_LOOK_SECONDS))
+        failure = yield from cancel_run(options.run_id, refused_seconds=LAST_LOOK_SECONDS)
+        cancel_failed = failure is not None
         reason = "cancelling the run failed" if cancel_failed else "the run was cancelled"
     else:
         reason = "the run was left alone (cancel_on_kill=False)"
-    if (limit := options.execution_timeout) is not None:
-        reason = f"the limit is {words.duration(limit)} ({limit:g} s); {reason}"
     moment = yield from now()
     yield from log.read_last(moment + LAST_LOOK_SECONDS, LAST_LOOK_SECONDS)
+    reason = options.limit_and(reason)
     outcome = Outcome(Ending.DEADLINE, options.run_id, status, reason, ended_at=moment, cancel_failed=cancel_failed)
     summary = RunSummary(options.run_id, "", status, spark_ui_url=seen_spark_ui_url)
     try:

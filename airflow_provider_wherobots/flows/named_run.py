@@ -22,7 +22,7 @@ from airflow_provider_wherobots.flows.follow import (
 from airflow_provider_wherobots.flows.list_runs import PAGE_SIZE, age, read_pages
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS, Outage, wait_out, within
 from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.runs.outcome import Ending, Outcome, given_up, why_given_up
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
 from airflow_provider_wherobots.runs.run_name import MAX_NAME_CHARS, SUFFIX_CHARS, Identity
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
@@ -88,8 +88,8 @@ def await_run(named: NamedRun, options: FollowOptions) -> Flow[Run | Outcome]:
             try:
                 pause = yield from outage.pause(error, moment, "listing runs again")
             except WherobotsApiError:
-                reason = why_given_up(error, options.max_outage_seconds)
-                return Outcome(Ending.GAVE_UP, "", "", f"No {named.describe()} was found: {reason}", ended_at=moment)
+                reason = f"No {named.describe()} was found: {outage.why_over(error)}"
+                return Outcome(Ending.GAVE_UP, "", "", reason, ended_at=moment)
         else:
             yield from outage.succeeded(moment)
             if run is not None:
@@ -133,7 +133,7 @@ def poll_once(
         since = moment if failing_since is None else failing_since
         if moment - since >= tolerated:
             if error.transient:
-                error.args = (f"{error}; {given_up(tolerated)}",)
+                error.args = (f"{error}; {words.given_up(tolerated)}",)
             raise
         yield Note(
             logging.WARNING,

@@ -12,15 +12,23 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import Arrival, KeyLimitedError, RateLimitedError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import (
+    REFUSED_KEY,
+    Arrival,
+    KeyLimitedError,
+    RateLimitedError,
+    WherobotsApiError,
+)
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
+from airflow_provider_wherobots.messages import words
 
 T = TypeVar("T")
 
 DEFAULT_MAX_OUTAGE_SECONDS = 600.0
 """How long an outage is tolerated unless the user sets another limit."""
 REFUSED_SECONDS = 60.0
-"""How long polls, look-ups and cancels may be refused until that is believed. A gateway may be wrong once."""
+"""How long polls, look-ups and cancels may be refused until that is believed. A gateway may be wrong once. If it is the
+key that is refused, and it has worked before, that is an outage: somebody is replacing it."""
 CALL_SECONDS = 70.0
 """How long a call may take, unless a flow allows it less."""
 FIRST_RETRY_SECONDS = 1.0
@@ -50,6 +58,8 @@ class Outage:
     :param max_seconds: how long it can last, in seconds.
     :param refused_seconds: how long permanent failures in a row can last; default 0, so that the first ends it.
     :param min_failures: how many failures it has at least, if any is tolerated; default 1.
+    :param key_worked: whether the API key has worked before: then its refusal is transient; default once a poll has
+        succeeded.
     """
 
     def __init__(
@@ -57,10 +67,13 @@ class Outage:
         max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
         refused_seconds: float = 0.0,
         min_failures: int = 1,
+        *,
+        key_worked: bool = False,
     ) -> None:
         self._max_seconds = max_seconds
         self._refused_seconds = refused_seconds
         self._min_failures = min_failures
+        self._key_worked = key_worked
         self._since: float | None = None
         self._refused_since: float | None = None
         self._failures = 0
@@ -84,7 +97,7 @@ class Outage:
             self._since = max(self._since, moment - error.succeeded_ago)
         tolerated = self._max_seconds
         left = self._since + tolerated - moment
-        if error.transient:
+        if self.is_transient(error):
             self._refused_since = None
         else:
             self._refused_since = moment if self._refused_since is None else self._refused_since
@@ -107,6 +120,14 @@ class Outage:
         failures, self._failures, self._since, self._refused_since = self._failures, 0, None, None
         return failures
 
+    def is_transient(self, error: WherobotsApiError) -> bool:
+        """Whether a failure is tolerated for ``max_seconds``."""
+        return error.transient or (self._key_worked and isinstance(error, REFUSED_KEY))
+
+    def why_over(self, error: WherobotsApiError) -> str:
+        """Why no more is tolerated: the last failure, and how long transient ones were tolerated."""
+        return f"{error}; {words.given_up(self._max_seconds)}" if self.is_transient(error) else str(error)
+
     def pause(self, error: WherobotsApiError, moment: float, again: str) -> Flow[Sleep]:
         """The pause after a failed poll. The first failure of a streak is logged, with what is done ``again``.
 
@@ -119,6 +140,7 @@ class Outage:
 
     def succeeded(self, moment: float, service: str = "The Runs API") -> Flow[None]:
         """End the streak, and log its end. ``moment`` is the time of the attempt."""
+        self._key_worked = True
         if failures := self.over(moment):
             yield Note(logging.INFO, f"{service} responds again, after {failures} failed attempts")
 
@@ -171,8 +193,10 @@ def repeat(
     *,
     refused_seconds: float = 0.0,
 ) -> Flow[T]:
-    """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long."""
-    outage = Outage(max_outage_seconds, refused_seconds)
+    """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long.
+    Refusals are tolerated only with a key that has worked before.
+    """
+    outage = Outage(max_outage_seconds, refused_seconds, key_worked=refused_seconds > 0)
     while True:
         try:
             return (yield from flow())

@@ -31,11 +31,12 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
-from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_run_or_raise
+from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Remember, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import age, find_runs, find_runs_of_task
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
+    CANCEL_BUDGET_SECONDS,
     DEFAULT_MAX_OUTAGE_SECONDS,
     REFUSED_SECONDS,
     Outage,
@@ -204,9 +205,8 @@ class _Search:
         for run in runs:
             if run.is_active:
                 yield Note(logging.INFO, f"Cancelling run {run.id} of before the clear; a new run replaces it")
-                try:
-                    yield from cancel_run_or_raise(run.id, self._max_outage_seconds)
-                except WherobotsApiError as error:
+                budget = max(self._max_outage_seconds, CANCEL_BUDGET_SECONDS)
+                if (error := (yield from cancel_run(run.id, budget))) is not None:
                     raise NotReplacedError(run, error) from error
 
     def _get(self, run_id: str) -> Flow[Run | None]:

@@ -37,7 +37,6 @@ from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory
-from airflow_provider_wherobots.runs.outcome import given_up
 from airflow_provider_wherobots.shared import of_event_loop
 from airflow_provider_wherobots.task_log.entries import record_writer, room_in
 
@@ -323,7 +322,7 @@ class WherobotsHook(BaseHook):
                 try:
                     delay = outage.failed(error, moment)
                 except NotSentError:
-                    error.args = (f"{error}; {given_up(max_outage_seconds)}",)
+                    error.args = (outage.why_over(error),)
                     raise
                 if outage.is_first_failure:
                     logger.warning("%s; reading it again", error)

@@ -24,6 +24,11 @@ def duration(seconds: float) -> str:
     return pendulum.duration(seconds=round(seconds / unit) * unit).in_words(locale="en")
 
 
+def given_up(max_outage_seconds: float) -> str:
+    """How long transient failures were tolerated, and which setting limits that."""
+    return f"given up after {duration(max_outage_seconds)} of failures (max_outage_seconds={max_outage_seconds:g})"
+
+
 def minutes(seconds: float) -> str:
     """A duration in whole minutes, for a log line at a round time."""
     return duration(round(seconds / MINUTE) * MINUTE)

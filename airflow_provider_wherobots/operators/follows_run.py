@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING
 
 from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask
 
@@ -27,8 +27,6 @@ class FollowsRun(WherobotsTask):
     copy_log_on_resume: bool
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
-    always_prints_result: ClassVar[bool] = False
-    """Whether every script that succeeds prints a result."""
 
     def _make_attempt(self) -> RunAttempt:
         from airflow_provider_wherobots.tasks.run_attempt import RunAttempt

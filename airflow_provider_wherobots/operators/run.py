@@ -86,8 +86,8 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param cancel_on_kill: whether the run is cancelled if the task is killed, reaches its timeout, or fails for good
         because it can no longer follow the run; default True.
     :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
-    :param max_outage_seconds: how long the service may be unreachable before the task gives up, in seconds; default
-        ``[wherobots] max_outage_seconds``, 600.
+    :param max_outage_seconds: how long the service may be unreachable, or refuse an API key that has worked, before the
+        task gives up, in seconds; default ``[wherobots] max_outage_seconds``, 600.
     :param max_quota_wait_seconds: how long a try waits for quota before it fails, in seconds; default
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
@@ -95,8 +95,8 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param reuse_completed: whether a retry takes over a completed run of an earlier try, instead of repeating the job;
         default True. A worker may be killed between the run's end and the task's end. Below Airflow 3.3 a retry does
         not know of that run, and repeats the job. A cleared task creates a new run.
-    :param return_result: whether the task returns the run's result instead of its id; default False. Without a result
-        it returns None, and logs a warning.
+    :param return_result: whether the task returns the run's result instead of its id; default False. Without a usable
+        result it fails: a retry reads the log again, and creates a new run only if there is still none.
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
         default ``[openlineage] spark_inject_parent_job_info``, False. Needs ``apache-airflow-providers-openlineage``.
     :param openlineage_inject_transport_info: whether the run's Spark is told where Airflow sends its lineage; default

@@ -19,6 +19,9 @@ CANCELLED_AT_LAST = "It was cancelled, because no retry follows"
 LEFT_AT_LAST = (
     "It could not be cancelled, and no retry follows: it keeps running, and costs money, until its timeout_seconds"
 )
+NOT_THERE = (
+    "It was not cancelled: {} has no such run. If the connection pointed to another organization, it may run there"
+)
 LEFT_ALONE = "It stays active: no retry follows, and cancel_on_kill=False leaves it alone"
 
 
@@ -103,7 +106,7 @@ class Outcome:
             ending = Ending.FAILED
         reason = "" if ending is Ending.COMPLETED else words.quoted(run.reason or "")
         if ending is Ending.CANCELLED and _ran_out_of_time(run):
-            reason = f"{reason} (it had used up its timeoutSeconds)".strip()
+            reason = f"{reason} (it had used up its timeout_seconds)".strip()
         return cls(ending, run.id, words.short(run.status), reason, ended_at=ended_at)
 
     def with_log(
@@ -129,13 +132,14 @@ class Outcome:
     def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
         """The message of the task's exception. ``left`` is a sentence about a run that can no longer be followed."""
         run = f"Run {words.short(self.run_id)}"
+        still = "cancelled" if self.status == CANCELLED else f"still {self.status}"
         text = {
             Ending.COMPLETED: f"{run} completed",
             Ending.FAILED: f"{run} failed ({self.status})",
             Ending.NOT_STARTED: f"{run} failed before its script began ({self.status})",
-            Ending.TIMED_OUT: f"{run} was ended by its timeoutSeconds ({self.status})",
+            Ending.TIMED_OUT: f"{run} was ended by its timeout_seconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
-            Ending.DEADLINE: f"{run} was still {self.status} when the task's {limit_name} was reached",
+            Ending.DEADLINE: f"{run} was {still} when the task's {limit_name} was reached",
             Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. {left}",
         }[self.ending]
         if self.reason:
@@ -158,7 +162,7 @@ NO_RUN = "No run was created"
 
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
     """Why a try has no run, and whether one may exist anyway. ``again`` is a sentence about the run that may exist."""
-    text, tolerated = words.quoted(str(error)), given_up(max_outage_seconds) if error.transient else ""
+    text, tolerated = words.quoted(str(error)), words.given_up(max_outage_seconds) if error.transient else ""
     if error.operation == LOOK_UP:
         return f"{text}; {tolerated}. {again}" if tolerated else f"{text}. {again}"
     if not tolerated:
@@ -166,18 +170,6 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, agai
     if error.operation == "createJobRun" and error.arrival is Arrival.UNCLEAR:
         return f"{text}. {again}"
     return f"{text}. {NO_RUN}: {tolerated}"
-
-
-def why_given_up(error: WherobotsApiError, max_outage_seconds: float) -> str:
-    """Why a run, or looking for one, was given up: the last failure, and how long an outage lasted."""
-    return f"{error}; {given_up(max_outage_seconds)}" if error.transient else str(error)
-
-
-def given_up(max_outage_seconds: float) -> str:
-    """How long transient failures were tolerated, and which setting limits that."""
-    return (
-        f"given up after {words.duration(max_outage_seconds)} of failures (max_outage_seconds={max_outage_seconds:g})"
-    )
 
 
 def _ran_out_of_time(run: Run) -> bool:

@@ -80,7 +80,7 @@ class RunAttempt(Attempt):
             return
         self.has_ended_runs = self._run_id is not None or self.memory is not None
         if self._run_id is not None:
-            if self._run_on_new_session(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)):
+            if self._run_on_new_session(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)) is None:
                 self._cancelled.add(self._run_id)
         elif self.memory is not None:
             self.end_runs_of(self.memory.now)

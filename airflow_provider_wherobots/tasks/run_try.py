@@ -97,11 +97,12 @@ class RunTry(TaskTry[T, RunAttempt]):
             outcome = self._cancelled_again(outcome)
         if outcome.ending is not Ending.COMPLETED:
             raise self._failure(outcome)
-        if self._must_have_result and outcome.result is None:
+        if task.return_result and outcome.result is None:
             raise WherobotsResultLostException(
-                f"Run {outcome.run_id} completed, but its result could not be read from its log, which may still be"
-                f" growing; a retry reads it again for as long ({task.wait_post_run_logs_timeout_seconds:g} s), and"
-                f" starts a new run only if that fails too. {self._run_url(outcome.run_id)}"
+                f"Run {outcome.run_id} completed, but its log, which may still be growing, has no usable line that"
+                f" begins with '{MARKER}'; a retry reads it again for as long"
+                f" ({task.wait_post_run_logs_timeout_seconds:g} s), and starts a new run only if that fails too."
+                f" {self._run_url(outcome.run_id)}"
             )
         self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
@@ -109,29 +110,17 @@ class RunTry(TaskTry[T, RunAttempt]):
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
         """Repeat the cancel that has failed at the deadline."""
         try:
-            is_cancelled = self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS))
+            is_cancelled = self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS)) is None
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", outcome.run_id, reason_of(error))
             return outcome
         then = " at first, and succeeded when it was repeated" if is_cancelled else ""
         return replace(outcome, reason=outcome.reason + then)
 
-    @property
-    def _must_have_result(self) -> bool:
-        return self.task.return_result and self.task.always_prints_result
-
     def _take_result(self, outcome: Outcome) -> Any:
         """Push and return a run's result; None if there is none. No log of the provider contains it."""
         task = self.task
         if outcome.result is None:
-            if task.return_result and not task.always_prints_result and outcome.ending is Ending.COMPLETED:
-                self.log.warning(
-                    "Run %s has no result: its log has no usable line that begins with '%s', after a wait of %g s"
-                    " (wait_post_run_logs_timeout_seconds). The task returns None",
-                    outcome.run_id,
-                    MARKER,
-                    task.wait_post_run_logs_timeout_seconds,
-                )
             return None
         result = json.loads(outcome.result)
         how = "not pushed, because of do_xcom_push=False"
@@ -189,25 +178,24 @@ class RunTry(TaskTry[T, RunAttempt]):
 
     def _settle_after_trigger_failure(self, run_id: str) -> Outcome | None:
         """Return the outcome of a run that has ended. Otherwise cancel the run if ``cancel_on_kill``; return None."""
-        outcome = self._outcome_if_ended(run_id)
-        if outcome is None and self.task.cancel_on_kill:
+        run = self._look_at(run_id)
+        if run is not None and run.is_terminal:
+            options = replace(follow_options(self.task, time.time(), None), run_id=run_id)
+            return self.attempt.run(settle_run(run, options))
+        if self.task.cancel_on_kill:
             self.attempt.run(cancel_run(run_id))
-        return outcome
+        return None
 
-    def _outcome_if_ended(self, run_id: str) -> Outcome | None:
-        """The outcome of a run that ended while nothing followed it; None if it is active, or its status is unknown."""
+    def _look_at(self, run_id: str) -> Run | None:
+        """A run that nothing follows any more; None if it cannot be read."""
         try:
             self.attempt.adopt(run_id)
-            run = self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
+            return self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
         except WherobotsTaskKilledException:
             raise
         except Exception as error:
             self.log.warning("The status of run %s is unknown: %s", run_id, reason_of(error))
-        else:
-            if run.is_terminal:
-                options = replace(follow_options(self.task, time.time(), None), run_id=run_id)
-                return self.attempt.run(settle_run(run, options))
-        return None
+            return None
 
     def _follow_here(self, options: FollowOptions) -> Outcome:
         return self.attempt.follow(options, lambda _key, url: self._push_address(WherobotsSparkUiLink(), url))

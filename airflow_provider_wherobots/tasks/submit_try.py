@@ -8,15 +8,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import AirflowSkipException, TaskDeferralError, TaskDeferred
-from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
+from airflow_provider_wherobots.exceptions import (
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
+    kind_of_call,
+)
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
-from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, argument_errors
 from airflow_provider_wherobots.runs import measurements
@@ -28,6 +33,7 @@ from airflow_provider_wherobots.runs.outcome import (
     LOOK_UP,
     NO_RUN,
     NOT_FOUND_AGAIN,
+    NOT_THERE,
     REATTACHED,
     Ending,
     Outcome,
@@ -142,10 +148,10 @@ class SubmitTry(RunTry[CreatesRun]):
     def finish(self, outcome: Outcome) -> Any:
         """Send the metrics of the run's end, and finish like every task that follows a run.
 
-        A run that was given up is polled once more if no retry follows: it may have ended during the outage.
+        A run that was given up is followed on here if this worker can read it.
         """
-        if outcome.ending is Ending.GAVE_UP and outcome.run_id and self._is_last:
-            outcome = self._outcome_if_ended(outcome.run_id) or outcome
+        if outcome.ending is Ending.GAVE_UP and outcome.run_id:
+            outcome = self._follow_on(outcome)
         self.task.run_id = outcome.run_id
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
@@ -198,19 +204,38 @@ class SubmitTry(RunTry[CreatesRun]):
         is_final = self._is_last or self.attempt.was_killed or isinstance(error, AirflowSkipException)
         return not is_final and self.task.may_retry(error)
 
+    def _follow_on(self, outcome: Outcome) -> Outcome:
+        """Follow a run that was given up, as long as this worker can read it. Returns how that ended."""
+        run_id = outcome.run_id
+        try:
+            while outcome.ending is Ending.GAVE_UP and self._look_at(run_id) is not None:
+                options = self._options(run_id, self.deadline, time.time())
+                self.log.warning("Run %s was given up (%s). This worker can read it", run_id, outcome.reason)
+                self.log.info("%s", options.describe(deferred=False))
+                outcome = self._follow_here(options)
+        except WherobotsTaskKilledException:
+            raise
+        except Exception as error:
+            # What has failed the trigger may fail here too, and must not keep the run from being cancelled.
+            self.log.error("Run %s can no longer be followed: %s\n%s", run_id, reason_of(error), places_of(error))
+        return outcome
+
     def _end_run_without_follower(self, run_id: str) -> str:
         """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
         task = self.task
         if not self._is_last:
-            return REATTACHED if task.durable else NOT_FOUND_AGAIN
+            stays = REATTACHED if task.durable else NOT_FOUND_AGAIN
+            return f"{stays}. To cancel it: airflow wherobots runs cancel --yes {run_id}"
         if not task.cancel_on_kill:
             return LEFT_ALONE
         try:
-            is_cancelled = self.attempt.run(cancel_run(run_id))
+            failure = self.attempt.run(cancel_run(run_id))
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
-            is_cancelled = False
-        return CANCELLED_AT_LAST if is_cancelled else LEFT_AT_LAST
+            return LEFT_AT_LAST
+        if isinstance(failure, NotFoundError):
+            return NOT_THERE.format(task.hook.settings.endpoint.base_url)
+        return CANCELLED_AT_LAST if failure is None else LEFT_AT_LAST
 
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
         """Cancel the active runs with the task's identity. Returns the ids of the cancelled."""
@@ -299,14 +324,11 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _follow(self, run: Run, deadline: float | None, reattached: bool, started_at: float) -> Outcome:
         task = self.task
-        options = replace(
-            follow_options(task, started_at, deadline),
-            run_id=run.id,
-            execution_timeout=self._execution_timeout,
-            is_new=not reattached and run.is_active,
-        )
-        self.log.info("%s", options.describe(task.deferrable))
-        if task.deferrable:
+        # A run that has ended needs no trigger.
+        is_deferred = task.deferrable and run.is_active
+        options = self._options(run.id, deadline, started_at, is_new=not reattached and run.is_active)
+        self.log.info("%s", options.describe(is_deferred))
+        if is_deferred:
             self._defer(
                 WherobotsRunTrigger(task.wherobots_conn_id, options.to_kwargs(), task.cancel_on_kill),
                 "execute_complete",
@@ -315,13 +337,19 @@ class SubmitTry(RunTry[CreatesRun]):
             )
         return self._follow_here(options)
 
+    def _options(
+        self, run_id: str, deadline: float | None, started_at: float, *, is_new: bool = False
+    ) -> FollowOptions:
+        options = follow_options(self.task, started_at, deadline)
+        return replace(options, run_id=run_id, execution_timeout=self._execution_timeout, is_new=is_new)
+
     def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
         """Whether the run of an earlier try ended in a way that makes this try create a new run."""
         if not reattached:
             return False
         if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
             why = "was cancelled by an earlier try"
-        elif self._must_have_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
+        elif self.task.return_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
             why = "completed, but its result could not be read from its log"
         else:
             return False

@@ -76,8 +76,8 @@ def test_a_crashed_trigger(world: World) -> None:
 
 def test_a_run_that_the_last_try_can_no_longer_follow(world: World) -> None:
     case = world.case("deferred").begin().wait_until_followed("deferred")
-    refused = {"type": "status", "status": 403, "body": {"errors": [{"message": "no longer yours"}]}}
-    case.fault("getJobRun", refused)
+    unknown = {"type": "status", "status": 404, "body": {"errors": [{"message": "no such run"}]}}
+    case.fault("getJobRun", unknown)
     log = case.end("failed")
     case.wait_for_statuses("CANCELLED")
     assert case.counts() == (1, 1)

@@ -92,6 +92,24 @@ def the_result_is_pushed_once(case: Case) -> None:
     assert event["extra"]["ran_seconds"] > 0
 
 
+def test_a_triggerer_is_killed_between_the_cancel_at_the_deadline_and_its_event(world: World) -> None:
+    """The next one finds the run CANCELLED. The task has timed out all the same, and is retried."""
+    if world.airflow.is_series("2.11"):
+        pytest.skip("2.11 itself ends a deferral at execution_timeout")
+    case = world.case("deadline_retry").begin()
+    case.wait_for_statuses("RUNNING")
+    # It is read once the run is cancelled.
+    case.fault("getJobRunMetrics", {"type": "hang", "seconds": 600}, times=1)
+    wait_for(lambda: case.requests("getJobRunMetrics"), what="the deadline")
+    world.airflow.kill_component("triggerer", signal.SIGKILL)
+    case.wait_for_statuses("CANCELLED")
+    world.airflow.start_component("triggerer")
+    case.wait_for_statuses("CANCELLED", "RUNNING")
+    assert "was cancelled when the task's execution_timeout was reached" in case.log(1)
+    case.release()
+    case.wait_for_task("success", "failed")
+
+
 @pytest.mark.short
 def test_a_task_is_cleared_and_deferred_again_before_the_triggerer_notices(world: World) -> None:
     if not (world.airflow.is_series("2.11") or world.airflow.is_series("3.3")):

@@ -198,13 +198,16 @@ def test_an_outage_beyond_the_limit_may_retry(
 def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
     operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.flows.follow.REFUSED_SECONDS", 0.0)
-    task, ti, words = operator(), TaskInstance(), "connection 'wherobots_default': the API key is refused"
+    task, ti, words = (
+        operator(max_outage_seconds=0),
+        TaskInstance(),
+        "connection 'wherobots_default': the API key is refused",
+    )
     deferred = deferral_of(task, ti)
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
     event = follow(deferred)
     with pytest.raises(WherobotsUnavailableException, match=words) as in_the_trigger:
-        task.execute_complete(context(ti), event, **(deferred.kwargs or {}))
+        operator().execute_complete(context(ti), event, **(deferred.kwargs or {}))
     with pytest.raises(WherobotsRequestException, match=words) as on_the_worker:
         operator().execute(context(TaskInstance()))
     for caught in (in_the_trigger, on_the_worker):
@@ -221,7 +224,7 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
     event = follow(deferred)
     with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed\. It stays active"):
-        task.execute_complete(context(ti), event, **(deferred.kwargs or {}))
+        operator().execute_complete(context(ti), event, **(deferred.kwargs or {}))
     assert control.counts()["cancels_received"] == 0
     task.hook.cancel_run(ti.xcoms["run_id"])
 

@@ -28,6 +28,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "worker_retry": {"deferrable": False, "retries": 1},
     # Without a limit of its own, the run has the task's, and on a busy machine the service may be first.
     "deferred_deadline": {"execution_timeout": timedelta(seconds=60), "timeout_seconds": 3600},
+    "deadline_retry": {"execution_timeout": timedelta(seconds=30), "timeout_seconds": 3600, "retries": 1},
     "crashing": {"operator": CrashingOperator},
     "full": {"max_quota_wait_seconds": 120},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},

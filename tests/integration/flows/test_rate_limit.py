@@ -13,7 +13,7 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedError, ResponseLostError
+from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, RateLimitedError, ResponseLostError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.drivers.base import Outlets
@@ -50,7 +50,7 @@ def test_after_a_429_of_a_logs_call_no_trigger_calls_but_to_cancel(conn_id: str,
         tasks = [asyncio.create_task(follow(run_id)) for run_id in ids]
         await asyncio.to_thread(wait_for, lambda: any(r["status"] == 429 for r in control.requests()), what="the 429")
         async with WherobotsHook(conn_id).async_driver(logging.getLogger("limited")) as driver:
-            cancelled = await driver.run(cancel_run(ids[0]))
+            cancelled = await driver.run(cancel_run(ids[0])) is None
         # In this time, each would call several times.
         await asyncio.sleep(2.0)
         for task in tasks:
@@ -108,7 +108,7 @@ def test_the_calls_of_one_hook_keep_to_a_limit_and_a_driver_apart_does_not(
         driver.run(flow())
     control.clear_requests()
     with hook.driver(may_reload=False) as driver:
-        assert driver.run(cancel_run("nosuchrun12345"))
+        assert isinstance(driver.run(cancel_run("nosuchrun12345")), NotFoundError)
     assert control.requests()
 
 

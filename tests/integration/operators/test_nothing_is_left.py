@@ -6,10 +6,10 @@ import signal
 import threading
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
@@ -28,6 +28,7 @@ from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
 from tests.integration.support import TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
+from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
 Operator = Callable[..., WherobotsRunOperator]
@@ -57,25 +58,61 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
     task, ti = operator(run_python=WAIT, retries=1, **arguments), TaskInstance(try_number)
     deferral_of(task, ti)
     run_id = ti.xcoms["run_id"]
-    event = Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time()).to_event()
-    with pytest.raises(WherobotsUnavailableException, match=words):
-        task.execute_complete(context(ti), event)
+    control.add_fault("getJobRun", {"type": "status", "status": 403})
+    with pytest.raises(WherobotsUnavailableException, match=words) as given_up:
+        task.execute_complete(context(ti), event_of_a_given_up_run(run_id))
     assert control.counts()["cancels_effective"] == cancels
+    says_how = f"To cancel it: airflow wherobots runs cancel --yes {run_id}" in str(given_up.value)
+    assert says_how == (try_number == 1)
     if not cancels:
         task.hook.cancel_run(run_id)
 
 
+def event_of_a_given_up_run(run_id: str) -> dict[str, Any]:
+    return Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time()).to_event()
+
+
 @pytest.mark.parametrize("retries", [0, 1])
-def test_a_run_that_completed_during_an_outage_counts_on_the_last_try(
-    operator: Operator, control: ControlClient, retries: int
+def test_a_run_that_was_given_up_is_followed_on_if_the_worker_can_read_it(
+    operator: Operator, control: ControlClient, said: Callable[[], str], tmp_path: Path, retries: int
 ) -> None:
-    task, ti = operator(run_python=TALK, retries=retries), TaskInstance(max_tries=retries)
+    over = tmp_path / "over"
+    job = {"uri": "s3://jobs/until.py", "args": [str(over)]}
+    task, ti = operator(run_python=job, retries=retries), TaskInstance(max_tries=retries)
     deferred = deferral_of(task, ti)
-    run_id = follow(deferred)["run_id"]
-    given_up = Outcome(Ending.GAVE_UP, run_id, "RUNNING", "503", ended_at=time.time()).to_event()
-    with pytest.raises(WherobotsUnavailableException, match="re-attaches") if retries else nullcontext():
-        assert resume(task, ti, deferred, given_up) == run_id
+    polls = len(control.requests("getJobRun"))
+
+    def end() -> None:
+        # The first poll is the look whether it can be read.
+        wait_for(lambda: len(control.requests("getJobRun")) >= polls + 3, what="the run to be followed")
+        over.touch()
+
+    ending = threading.Thread(target=end)
+    ending.start()
+    assert resume(task, ti, deferred, event_of_a_given_up_run(ti.xcoms["run_id"])) == ti.xcoms["run_id"]
+    ending.join()
     assert control.counts()["cancels_received"] == 0
+    assert f"Run {ti.xcoms['run_id']} was given up (the key was refused). This worker can read it" in said()
+
+
+def test_what_fails_the_trigger_and_the_worker_does_not_keep_the_run_from_being_cancelled(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = operator(run_python=WAIT), TaskInstance(2)
+    deferred = deferral_of(task, ti)
+    monkeypatch.setattr("airflow_provider_wherobots.tasks.run_attempt.follow_run", Mock(side_effect=KeyError))
+    with pytest.raises(WherobotsUnavailableException, match="It was cancelled, because no retry follows"):
+        resume(task, ti, deferred, event_of_a_given_up_run(ti.xcoms["run_id"]))
+    assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_run_of_another_organization_is_not_said_to_be_cancelled(
+    operator: Operator, server: LocalServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The connection was changed: the host that it names now does not know the run."""
+    monkeypatch.setattr("airflow_provider_wherobots.flows.cancel.APPEARANCE_SECONDS", 0.0)
+    with pytest.raises(WherobotsUnavailableException, match=f"It was not cancelled: {server.url} has no such run"):
+        operator().execute_complete(context(TaskInstance(2)), event_of_a_given_up_run("r1234567890abc"))
 
 
 def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(

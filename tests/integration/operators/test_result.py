@@ -3,22 +3,25 @@
 import json
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.exceptions import TaskDeferred
 
-from airflow_provider_wherobots.compat import AIRFLOW
+from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
+    WherobotsResultLostException,
     WherobotsRunFailedException,
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
-from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from wherobots_local.control.client import ControlClient
 
 RESULT = {"rows": 3, "paths": ["s3://bucket/été.parquet"], "none": None}
 PRINTS = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0]}
@@ -112,14 +115,21 @@ def test_a_task_that_gives_up_has_none(operator: Callable[..., WherobotsRunOpera
     assert ti.pushed == []
 
 
-def test_without_a_result_the_task_returns_none_with_a_warning(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_creates_another_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, said: Callable[[], str]
 ) -> None:
-    ti = Counting()
-    assert run_to_end(operator(return_result=True), ti) is None
-    assert "result" not in ti.xcoms
-    warning = f"Run {ti.xcoms['run_id']} has no result: its log has no usable line that begins with 'airflow-result:'"
-    assert warning in said()
+    first = Counting()
+    task = operator(return_result=True, retries=1)
+    says = "may still be growing, has no usable line that begins with 'airflow-result:'; a retry reads it again"
+    with pytest.raises(WherobotsResultLostException, match=says) as lost:
+        run_to_end(task, first)
+    assert not isinstance(lost.value, AirflowFailException)
+    assert "result" not in first.xcoms
+    assert control.counts()["creates_received"] == 1
+    with pytest.raises(TaskDeferred):
+        task.execute(context(next_try(first)))
+    assert f"Run {first.xcoms['run_id']} completed, but its result could not be read from its log" in said()
+    assert control.counts()["creates_received"] == 2
 
 
 def test_without_a_result_nobody_asked_for_nothing_is_said(
@@ -130,11 +140,13 @@ def test_without_a_result_nobody_asked_for_nothing_is_said(
     assert "result" not in said().lower()
 
 
-def test_a_malformed_result_does_not_fail_the_task(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
+@pytest.mark.parametrize("asked", [True, False])
+def test_a_malformed_result_is_none_and_fails_the_task_that_asked_for_one(
+    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], asked: bool
 ) -> None:
     ti = Counting()
-    assert run_to_end(operator(run_python=prints("{'rows': 3}"), return_result=True), ti) is None
+    with pytest.raises(WherobotsResultLostException) if asked else nullcontext():
+        run_to_end(operator(run_python=prints("{'rows': 3}"), return_result=asked), ti)
     assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
     assert "result" not in ti.xcoms
     text = said()

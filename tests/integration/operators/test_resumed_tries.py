@@ -56,7 +56,7 @@ def test_a_retry_on_3_0_begins_afresh(
 def test_a_try_that_starts_over_has_its_whole_execution_timeout(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    task, first = operator(run_python=RESULT, execution_timeout=timedelta(hours=1), retries=1), TaskInstance()
+    task, first = operator(run_python=FAIL, execution_timeout=timedelta(hours=1), retries=1), TaskInstance()
     kept = deferred(first, lambda: task.execute(context(first)))
     second = next_try(first)
     # Airflow 3.0 keeps the start of the first try.

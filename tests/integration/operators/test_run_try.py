@@ -64,7 +64,6 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
 def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
-    """On 3.0 and 3.1.0 it looks like a retry, and defers. On the others it must not."""
     first = TaskInstance()
     task = operator(run_python=TALK, retries=1)
     deferred = deferral_of(task, first)
@@ -72,8 +71,7 @@ def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
     completed = first.xcoms["run_id"]
     # Airflow has deleted no XCom, as it would for a retry.
     restored = next_try(first, xcoms=first.xcoms)
-    with pytest.raises(TaskDeferred) if RETRY_RESUMES_DEFERRAL else nullcontext():
-        task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
+    task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert restored.xcoms["run_id"] == completed
     assert control.counts()["creates_received"] == 1
 
@@ -98,15 +96,14 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     task.hook.cancel_run(active)
 
 
-def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(
+def test_a_run_that_has_ended_before_it_was_found_by_its_name_needs_no_trigger(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     ti = TaskInstance()
     task = operator(run_python=TALK)
     deferral_of(task, ti)
     wait_for(lambda: task.hook.get_run(ti.xcoms["run_id"]).status == "COMPLETED", what="the run to complete")
-    deferred = deferral_of(operator(run_python=TALK), next_try(ti))
-    assert not deferred.trigger.options.is_new
+    assert operator(run_python=TALK).execute(context(next_try(ti))) == ti.xcoms["run_id"]
 
 
 def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
@@ -138,7 +135,7 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
     control.add_fault(operation, {"type": "status", "status": status})
     cleared = next_try(first, max_tries=2)
     with monkeypatch.context() as patch:
-        patch.setattr("airflow_provider_wherobots.flows.cancel.CANCEL_BUDGET_SECONDS", 0.5)
+        patch.setattr("airflow_provider_wherobots.flows.submit.CANCEL_BUDGET_SECONDS", 0.5)
         with pytest.raises(WherobotsUnavailableException):
             task.execute(context(cleared))
     control.clear_faults()

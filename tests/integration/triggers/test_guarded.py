@@ -252,6 +252,45 @@ def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
     assert event.payload["ending"] == "completed"
 
 
+@pytest.mark.parametrize("has_on_kill", [True, False])
+@pytest.mark.parametrize(("state", "cancels"), [("failed", 1), ("deferred", 0)], ids=["a kill", "a shutdown"])
+def test_while_it_holds_its_event_a_kill_still_cancels_and_a_shutdown_does_not(
+    conn_id: str,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    has_on_kill: bool,
+    state: str,
+    cancels: int,
+) -> None:
+    """The trigger has given up, and a worker would follow the run on."""
+    monkeypatch.setattr(guarded, "EARLIEST_EVENT_SECONDS", 3_600.0)
+    monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", has_on_kill)
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value=state))
+    created = control.create_run("given-up")
+    control.add_fault("getJobRun", {"type": "status", "status": 500})
+    follow = {"run_id": created["id"], "started_at": time.time(), "max_outage_seconds": 0}
+    trigger: Any = WherobotsRunTrigger(conn_id, follow)
+    trigger.trigger_id, trigger.task_instance = 1, TI
+    holding = asyncio.Event()
+    sleep = asyncio.sleep
+
+    async def note_and_sleep(seconds: float) -> None:
+        if seconds > 3_000:
+            holding.set()
+        await sleep(seconds)
+
+    async def kill() -> None:
+        task = asyncio.create_task(anext(trigger.run()))
+        await holding.wait()
+        if has_on_kill:
+            await trigger.on_kill()
+        await killed_anew_until_it_ends(task)
+
+    monkeypatch.setattr(asyncio, "sleep", note_and_sleep)
+    asyncio.run(kill())
+    assert len(control.requests("cancelJobRun")) == cancels
+
+
 def texts_of(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What the trigger logs from now on, as it is written, each with its level."""
     written: list[str] = []

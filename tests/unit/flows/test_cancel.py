@@ -35,17 +35,17 @@ def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
     service = FakeService()
     run = service.add_run(NAME, START)
     script = Script(service)
-    assert script.run(cancel_run(run.id))
+    assert script.run(cancel_run(run.id)) is None
     assert service.cancels == [(run.id, START)]
     assert script.operations == ["cancelJobRun"]
     assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Cancel of run run0 was accepted")]
 
 
-@pytest.mark.parametrize("seen", [Run("r1", "n", "COMPLETED"), Run("r1", "n", "CANCELLED"), NotFoundError("x", 404)])
+@pytest.mark.parametrize("seen", [Run("r1", "n", "COMPLETED"), Run("r1", "n", "CANCELLED")])
 @pytest.mark.parametrize("error", [NotFoundError("cancelJobRun", 404), ConflictError("cancelJobRun", 409)])
-def test_a_run_that_is_gone_or_has_ended_needs_no_cancelling(error: WherobotsApiError, seen: Any) -> None:
+def test_a_run_that_has_ended_needs_no_cancelling(error: WherobotsApiError, seen: Any) -> None:
     script = Script(by_operation(cancelJobRun=always(error), getJobRun=always(seen)))
-    assert script.run(cancel_run("r1"))
+    assert script.run(cancel_run("r1")) is None
     assert [note.level for note in script.said("need not be cancelled")] == [logging.INFO]
     assert script.elapsed < (12 if isinstance(error, NotFoundError) else 1)
 
@@ -55,23 +55,30 @@ def test_a_conflict_with_a_run_that_is_still_active_is_tried_again() -> None:
     run = service.add_run(NAME, START)
     being_started = answers(*[ConflictError("cancelJobRun", 409)] * 3, service)
     script = Script(by_operation(cancelJobRun=being_started, getJobRun=service))
-    assert script.run(cancel_run(run.id))
+    assert script.run(cancel_run(run.id)) is None
     assert run.cancelled_at is not None
 
 
 @pytest.mark.parametrize("budget", [0.5, 1.0, 3.8, 25.0])
 @pytest.mark.parametrize("latency", [0.05, 0.13, 0.3])
-def test_an_unknown_run_needs_no_cancelling_though_its_status_cannot_be_had(budget: float, latency: float) -> None:
-    unknown, limited = NotFoundError("cancelJobRun", 404), RateLimitedError("getJobRun", 429)
-    script = Script(by_operation(cancelJobRun=always(unknown), getJobRun=always(limited)), latency=latency)
-    assert script.run(cancel_run("r1", budget))
+@pytest.mark.parametrize("seen", [NotFoundError("getJobRun", 404), RateLimitedError("getJobRun", 429)])
+def test_a_run_that_is_not_there_is_not_said_to_be_cancelled(
+    seen: WherobotsApiError, budget: float, latency: float
+) -> None:
+    script = Script(
+        by_operation(cancelJobRun=always(NotFoundError("cancelJobRun", 404)), getJobRun=always(seen)), latency=latency
+    )
+    assert isinstance(script.run(cancel_run("r1", budget)), NotFoundError)
+    (note,) = script.notes
+    assert note.level == logging.WARNING
+    assert note.text == "Run r1 was not cancelled, because it is not there (cancelJobRun: 404: no body)"
 
 
 @pytest.mark.parametrize("seen", [Run("r1", "n", "RUNNING"), ServerError("getJobRun", 503)])
 def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
     conflict = always(ConflictError("cancelJobRun", 409))
     script = Script(by_operation(cancelJobRun=conflict, getJobRun=always(seen)))
-    assert not script.run(cancel_run("r1", 10.0))
+    assert script.run(cancel_run("r1", 10.0)) is not None
     assert script.sleeps == [0.4] * 6 + [2.0] * 3
     assert script.elapsed < 10.0
     assert [(note.level, note.text) for note in script.notes] == [
@@ -88,7 +95,7 @@ def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_hal
     conflict = always(ConflictError("cancelJobRun", 409))
     service = by_operation(cancelJobRun=conflict, getJobRun=always(Run("r1", "n", "RUNNING")))
     script = Script(service, latency=1.0)
-    assert not script.run(cancel_run("r1", 12.0))
+    assert script.run(cancel_run("r1", 12.0)) is not None
     assert [(sent.call.operation, sent.timeout) for sent in script.sent[:4]] == [
         ("cancelJobRun", 10.0),
         ("getJobRun", 10.0),
@@ -96,7 +103,7 @@ def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_hal
         ("getJobRun", pytest.approx(8.6)),
     ]
     script = Script(service)
-    assert not script.run(cancel_run("r1", 0.1))
+    assert script.run(cancel_run("r1", 0.1)) is not None
     assert [sent.timeout for sent in script.sent] == [0.5, 0.5]
 
 
@@ -104,8 +111,8 @@ def test_cancelling_twice_is_as_good_as_once() -> None:
     service = FakeService(cancel_seconds=60)
     run = service.add_run(NAME, START)
     script = Script(service)
-    assert script.run(cancel_run(run.id))
-    assert script.run(cancel_run(run.id))
+    assert script.run(cancel_run(run.id)) is None
+    assert script.run(cancel_run(run.id)) is None
     assert run.cancelled_at == START
 
 
@@ -115,7 +122,7 @@ def test_any_transient_failure_is_tried_again_and_the_run_is_cancelled(fault: Fa
     run = service.add_run(NAME, START)
     service.fault("cancelJobRun", fault)
     script = Script(service)
-    assert script.run(cancel_run(run.id))
+    assert script.run(cancel_run(run.id)) is None
     assert run.cancelled_at is not None
     assert len(script.sent_of("cancelJobRun")) == 2
 
@@ -125,14 +132,14 @@ def test_retry_after_is_honoured_within_the_budget() -> None:
     run = service.add_run(NAME, START)
     service.fault("cancelJobRun", Fault.RATE_LIMITED, retry_after="5.2")
     script = Script(service)
-    assert script.run(cancel_run(run.id))
+    assert script.run(cancel_run(run.id)) is None
     assert script.sleeps == [5.2]
 
 
 @pytest.mark.parametrize("budget", [CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS])
 def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(budget: float) -> None:
     script = Script(always(RateLimitedError("cancelJobRun", 429, retry_after=60.0)))
-    assert not script.run(cancel_run("r1", budget))
+    assert script.run(cancel_run("r1", budget)) is not None
     assert 3 <= len(script.sent) <= 7
     assert budget / 2 < script.elapsed < budget
 
@@ -147,7 +154,7 @@ def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(
 )
 def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: WherobotsApiError) -> None:
     script, said = Script(always(error)), str(error)
-    assert not script.run(cancel_run("r1"))
+    assert script.run(cancel_run("r1")) is not None
     assert CANCEL_BUDGET_SECONDS - 2.0 < script.elapsed < CANCEL_BUDGET_SECONDS
     (note,) = script.notes
     assert note.level == logging.ERROR
@@ -161,20 +168,20 @@ def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: Whe
 
 def test_a_refusal_can_end_it_at_once() -> None:
     script = Script(always(PermissionDeniedError("cancelJobRun", 403)))
-    assert not script.run(cancel_run("r1", refused_seconds=0.0))
+    assert script.run(cancel_run("r1", refused_seconds=0.0)) is not None
     assert len(script.sent) == 1
 
 
 def test_a_rotated_key_is_picked_up() -> None:
     script = Script(answers(AuthenticationError("cancelJobRun", 401), None), reload=lambda: True)
-    assert script.run(cancel_run("r1"))
+    assert script.run(cancel_run("r1")) is None
 
 
 @pytest.mark.parametrize("latency", [0.05, 3.0, 9.9])
 @pytest.mark.parametrize("error", [ServerError("cancelJobRun", 503), NotSentError("cancelJobRun", "refused"), Hang()])
 def test_a_service_that_does_not_come_back_costs_less_than_half_a_minute(error: Exception, latency: float) -> None:
     script = Script(always(error), latency=0.05 if isinstance(error, Hang) else latency)
-    assert not script.run(cancel_run("r1"))
+    assert script.run(cancel_run("r1")) is not None
     assert script.elapsed < CANCEL_BUDGET_SECONDS + max(latency, 0.55)
     assert len(script.sent) > 1
     assert [note.level for note in script.notes] == [logging.ERROR]
@@ -188,7 +195,7 @@ def test_whatever_happens_a_cancel_ends_in_time_and_says_true(
     run = service.add_run(NAME, START)
     service.fault("cancelJobRun", *faults)
     script = Script(service, jitter=jitter)
-    cancelled = script.run(cancel_run(run.id, budget))
+    cancelled = script.run(cancel_run(run.id, budget)) is None
     assert script.elapsed <= budget + 0.6
     if cancelled:
         assert run.cancelled_at is not None
@@ -294,7 +301,7 @@ def test_a_run_too_new_to_be_known_is_asked_to_be_cancelled_again(seconds: int) 
             raise NotFoundError("cancelJobRun", 404)
         return service(call, moment)
 
-    assert Script(too_new_at_first).run(cancel_run(run.id))
+    assert Script(too_new_at_first).run(cancel_run(run.id)) is None
     assert [run_id for run_id, _ in service.cancels] == [run.id]
 
 

@@ -10,6 +10,7 @@ from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
     ErrorInfo,
+    NotFoundError,
     PermissionDeniedError,
     RateLimitedError,
     ResponseError,
@@ -29,8 +30,9 @@ def test_now_is_the_drivers_clock() -> None:
     assert Script(answers()).run(now()) == START
 
 
-def test_a_refused_key_is_read_again_once_and_the_call_repeated_if_it_changed() -> None:
-    script = Script(answers(REFUSED, RUN), reload=lambda: True)
+@pytest.mark.parametrize("refused", [REFUSED, PermissionDeniedError("getJobRun", 403)])
+def test_a_refused_key_is_read_again_once_and_the_call_repeated_if_it_changed(refused: ResponseError) -> None:
+    script = Script(answers(refused, RUN), reload=lambda: True)
     assert script.run(attempt(calls.get_run("r1"))) == RUN
     assert (script.reloads, script.operations) == (1, ["getJobRun"] * 2)
 
@@ -55,7 +57,7 @@ def test_a_create_is_repeated_too_as_a_refused_one_had_no_effect() -> None:
     assert script.operations == ["createJobRun"] * 2
 
 
-@pytest.mark.parametrize("error", [PermissionDeniedError("getJobRun", 403), RateLimitedError("getJobRun", 429)])
+@pytest.mark.parametrize("error", [NotFoundError("getJobRun", 404), RateLimitedError("getJobRun", 429)])
 def test_no_other_error_reads_the_connection_again(error: Exception) -> None:
     script = Script(always(error), reload=lambda: True)
     with pytest.raises(type(error)):

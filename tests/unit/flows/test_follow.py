@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import logging
+from copy import copy
 from datetime import UTC, datetime
 from email.utils import formatdate
 from itertools import pairwise
@@ -430,13 +431,43 @@ def test_a_deadline_long_past_still_asks_the_status_first() -> None:
 
 
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED"])
-def test_a_terminal_status_wins_over_the_deadline(status: str) -> None:
+def test_how_a_run_ended_before_the_deadline_wins_over_it(status: str) -> None:
     service, _ = serve((0, status), lines=1)
-    outcome, script = follow(service, deadline=START - 100)
+    script = Script(service)
+    script.now += 300
+    outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 100)))
     assert outcome.status == status
     assert outcome.ending is not Ending.DEADLINE
     assert service.cancels == []
     assert texts(script.records) == ["line 0"]
+
+
+@pytest.mark.parametrize("cancel_seconds", [0.0, 60.0])
+@pytest.mark.parametrize("next_at", [115.0, 4_000.0])
+def test_a_run_that_an_earlier_trigger_cancelled_at_the_deadline_is_the_timeout(
+    cancel_seconds: float, next_at: float
+) -> None:
+    """The triggerer died between the cancel and the event."""
+    service, _ = serve((0, "RUNNING"), cancel_seconds=cancel_seconds, lines=3)
+    options = FollowOptions("run0", START, deadline=START + 100, execution_timeout=105.0)
+    Script(service).run(follow_run(options))
+    script = Script(service)
+    script.now += next_at
+    outcome = script.run(follow_run(options))
+    assert outcome.ending is Ending.DEADLINE
+    was = "was still RUNNING" if cancel_seconds and next_at < 160 else "was cancelled"
+    assert outcome.describe().startswith(
+        f"Run run0 {was} when the task's execution_timeout was reached: the limit is 1 minute 45 seconds (105 s); "
+        "the run was cancelled\n"
+    )
+
+
+def test_a_cancelled_run_is_no_timeout_if_the_deadline_leaves_it_alone() -> None:
+    service, _ = serve((0, "RUNNING"), (150, "CANCELLED"))
+    script = Script(service)
+    script.now += 300
+    options = FollowOptions("run0", START, deadline=START + 100, cancel_at_deadline=False)
+    assert script.run(follow_run(options)).ending is Ending.CANCELLED
 
 
 def test_a_run_that_ends_just_before_the_deadline_is_not_cancelled() -> None:
@@ -513,24 +544,52 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
     assert run.cancelled_at is None
 
 
-REFUSALS = pytest.mark.parametrize(
-    "error",
-    [AuthenticationError("getJobRun", 401), PermissionDeniedError("getJobRun", 403), NotFoundError("getJobRun", 404)],
-)
+REFUSED_KEYS = [AuthenticationError("getJobRun", 401), PermissionDeniedError("getJobRun", 403)]
+REFUSALS = pytest.mark.parametrize("error", [*REFUSED_KEYS, NotFoundError("getJobRun", 404)])
 
 
-@REFUSALS
 @pytest.mark.parametrize("is_new", [True, False])
-def test_a_minute_of_refusals_loses_sight_of_the_run_and_leaves_it_alone(
-    error: WherobotsApiError, is_new: bool
-) -> None:
+def test_a_run_that_is_not_found_for_a_minute_is_lost_from_sight_and_left_alone(is_new: bool) -> None:
+    error = NotFoundError("getJobRun", 404)
     outcome, script = follow(always(error), started_at=START - 1_000, is_new=is_new)
     assert outcome.ending is Ending.GAVE_UP
     assert outcome.run_id == "run0"
-    assert str(error) in outcome.reason
-    assert "max_outage_seconds" not in outcome.reason
+    assert outcome.reason == str(error)
     assert outcome.outage_seconds == pytest.approx(60, abs=1)
     assert set(script.operations) == {"getJobRun"}
+
+
+@pytest.mark.parametrize("error", REFUSED_KEYS)
+@pytest.mark.parametrize("is_new", [True, False])
+def test_a_refused_key_is_an_outage_as_it_has_worked_before(error: WherobotsApiError, is_new: bool) -> None:
+    """The task has created its run with it, or found it. Each time the connection is read again."""
+    outcome, script = follow(always(error), started_at=START - 1_000, is_new=is_new, max_outage_seconds=300)
+    assert outcome.ending is Ending.GAVE_UP
+    assert outcome.outage_seconds == pytest.approx(300, abs=1)
+    assert outcome.reason.endswith("given up after 5 minutes of failures (max_outage_seconds=300)")
+    assert set(script.operations) == {"getJobRun"}
+    assert script.reloads == len(script.sent) > 10
+
+
+@pytest.mark.parametrize("error", REFUSED_KEYS)
+def test_a_key_that_is_replaced_after_minutes_of_refusals_is_picked_up(error: WherobotsApiError) -> None:
+    service, run = serve((0, "RUNNING"), (900, "COMPLETED"))
+    is_replaced = False
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        if moment > START + 60 and not is_replaced:
+            raise copy(error)
+        return service(call, moment)
+
+    def reload() -> bool:
+        nonlocal is_replaced
+        is_replaced = script.elapsed > 500
+        return is_replaced
+
+    script = Script(answer, reload=reload)
+    outcome = script.run(follow_run(FollowOptions("run0", START)))
+    assert outcome.ending is Ending.COMPLETED
+    assert run.cancelled_at is None
 
 
 @REFUSALS
@@ -713,7 +772,7 @@ def test_the_summary_comes_last_in_one_line_and_with_the_outcome() -> None:
 
 
 def test_a_run_that_is_gave_up_of_has_no_summary() -> None:
-    lost, _ = follow(always(PermissionDeniedError("getJobRun", 403)))
+    lost, _ = follow(always(NotFoundError("getJobRun", 404)))
     assert lost.summary is None
 
 

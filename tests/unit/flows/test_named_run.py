@@ -31,7 +31,8 @@ from airflow_provider_wherobots.flows.named_run import (
     get_created_run,
     poll_once,
 )
-from airflow_provider_wherobots.runs.outcome import Ending, Outcome, given_up
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -208,7 +209,7 @@ def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
     assert isinstance(outcome, Outcome)
     reason = (
         "No run named 'nightly.hail_stats' created since 2025-06-15 15:05:40 UTC was found: "
-        f"listJobRuns: 500: try later; {given_up(limit)}"
+        f"listJobRuns: 500: try later; {words.given_up(limit)}"
     )
     assert outcome == Outcome(Ending.GAVE_UP, "", "", reason, ended_at=script.sent[-1].at)
     assert limit <= script.elapsed <= limit + 10
@@ -231,6 +232,15 @@ def test_a_key_that_is_refused_for_a_minute_ends_the_wait() -> None:
     assert outcome.ending is Ending.GAVE_UP
     assert outcome.reason.endswith("was found: connection 'script': the API key is refused (listJobRuns: 401: no body)")
     assert 60 <= script.elapsed < 62
+
+
+def test_a_refused_key_that_has_worked_is_an_outage() -> None:
+    refused = AuthenticationError("listJobRuns", 401)
+    script = Script(answers(RunPage(()), *[refused] * 100))
+    outcome = script.run(await_run(NAMED, options(max_outage_seconds=300)))
+    assert isinstance(outcome, Outcome)
+    assert outcome.reason.endswith("given up after 5 minutes of failures (max_outage_seconds=300)")
+    assert 300 <= script.elapsed < 310
 
 
 def test_one_refusal_ends_no_wait() -> None:

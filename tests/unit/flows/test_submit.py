@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note
-from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.submit import (
     DECISIONS,
     LOOK_AGAIN_DELAYS,
@@ -228,11 +228,12 @@ def test_a_refused_create_is_the_end_at_once(error: WherobotsApiError) -> None:
 
 
 def test_a_look_that_is_refused_creates_nothing() -> None:
+    """A later try has a key that has worked before."""
     for memory, rules, seconds in (
         (FIRST, Rules(), 0.0),
-        (RETRY, Rules(), REFUSED_SECONDS),
-        (CLEARED, Rules(tries_before=1), REFUSED_SECONDS),
-        (UNKNOWN, Rules(tries_before=1), REFUSED_SECONDS),
+        (RETRY, Rules(), DEFAULT_MAX_OUTAGE_SECONDS),
+        (CLEARED, Rules(tries_before=1), DEFAULT_MAX_OUTAGE_SECONDS),
+        (UNKNOWN, Rules(tries_before=1), DEFAULT_MAX_OUTAGE_SECONDS),
     ):
         script = Script(by_operation(listJobRuns=always(PermissionDeniedError("listJobRuns", 403))))
         with pytest.raises(PermissionDeniedError):

@@ -151,7 +151,7 @@ def test_a_cancelled_run_that_had_used_up_its_time_says_so(seconds: int, used_up
         completeTime=f"2026-07-21T08:{seconds // 60:02}:{seconds % 60:02}Z",
         payload={"timeoutSeconds": 60},
     )
-    assert ("used up its timeoutSeconds" in Outcome.of_run(found, 0.0).reason) is used_up
+    assert ("used up its timeout_seconds" in Outcome.of_run(found, 0.0).reason) is used_up
 
 
 @pytest.mark.parametrize("fields", [{}, {"payload": {"timeoutSeconds": 60}}, {"payload": {"timeoutSeconds": "60"}}])
@@ -164,7 +164,7 @@ def test_a_cancelled_run_without_times_has_no_such_reason(fields: dict[str, Any]
     [
         (Ending.COMPLETED, "Run r1 completed"),
         (Ending.FAILED, "Run r1 failed (FAILED)"),
-        (Ending.TIMED_OUT, "Run r1 was ended by its timeoutSeconds (FAILED)"),
+        (Ending.TIMED_OUT, "Run r1 was ended by its timeout_seconds (FAILED)"),
         (Ending.CANCELLED, "Run r1 was cancelled on the service's side"),
         (Ending.DEADLINE, "Run r1 was still FAILED when the task's execution_timeout was reached"),
         (
