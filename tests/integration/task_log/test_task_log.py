@@ -36,7 +36,7 @@ from wherobots_local.control.client import ControlClient
 T0 = 1_795_593_600_123_456_789
 FIRST = "Following run r1"
 
-LogTo = Callable[[Path | int], Any]
+LogTo = Callable[..., Any]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def log_to() -> Iterator[LogTo]:
     """Loggers that write to files in the form this Airflow's own do."""
     opened: list[Any] = []
 
-    def structured(file: Path | int) -> Any:
+    def structured(file: Path | int, level: int = logging.INFO) -> Any:
         import structlog
 
         # A triggerer writes to a socket, without a buffer.
@@ -59,17 +59,17 @@ def log_to() -> Iterator[LogTo]:
                 ),
                 structlog.processors.JSONRenderer(lambda document, **_: json.dumps(document).encode()),
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            wrapper_class=structlog.make_filtering_bound_logger(level),
         )
 
-    def text(path: Path | int) -> Any:
+    def text(path: Path | int, level: int = logging.INFO) -> Any:
         handler = logging.FileHandler(str(path), encoding="utf-8")
         opened.append(handler)
         format = "[%(asctime)s.%(msecs)03d+0000] {%(filename)s:%(lineno)d} %(levelname)s - %(message)s"
         formatter = logging.Formatter(format, "%Y-%m-%dT%H:%M:%S")
         formatter.converter = time.gmtime
         handler.setFormatter(formatter)
-        logger = logging.Logger("trigger", logging.INFO)
+        logger = logging.Logger("trigger", level)
         logger.addHandler(handler)
         return logger
 
@@ -150,6 +150,12 @@ def test_a_line_is_written_though_its_level_was_renamed(tmp_path: Path, log_to: 
     finally:
         logging.addLevelName(logging.WARNING, name)
     assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(logging.WARNING, "low on memory")]
+
+
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
+def test_a_debug_line_is_one_unless_the_log_would_drop_it(tmp_path: Path, log_to: LogTo, level: int) -> None:
+    record_writer(log_to(tmp_path / "log", level))(LogRecord(T0, logging.DEBUG, "a detail"))
+    assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(level, "a detail")]
 
 
 @pytest.mark.parametrize(
