@@ -34,10 +34,14 @@ def followers(scale: Scale) -> list[Row]:
     samples = _followers(scale.at_once, "busy", scale.times)
     for name, measured, bound in (
         ("event loop late, p99", "lag_p99_ms", 20.0),
-        ("event loop late while they start, most", "start_lag_max_ms", 100.0),
+        ("event loop late while they start, most", "start_lag_max_ms", 300.0),
     ):
         ours, bare = (samples[side].number(measured) for side in ("ours", "bare"))
         rows.append(Row(f"{name}, {scale.at_once.runs:,} runs", "ms", ours, Reach(bound), bare, BARE_CALL))
+    samples = _followers(scale.resuming, "resumed", scale.times)
+    ours, bare = (samples[side].number("start_lag_p99_ms") for side in ("ours", "bare"))
+    name = f"event loop late while they resume a log, p99, {scale.resuming.runs:,} runs"
+    rows.append(Row(name, "ms", ours, Reach(50.0), bare, BARE_CALL))
     memory = {EVENTS: with_log[scale.many]}
     if scale.many_events:
         memory[MANY_EVENTS] = _followers(scale.many, "quiet", scale.times, MANY_EVENTS)
