@@ -98,7 +98,11 @@ async def follow(side: str, url: str, load: Load, logs: str) -> dict[str, float]
             _trigger(side, url, run_id, number, logs != "none", load.pause) for number, run_id in enumerate(ids)
         ]
         delays = [0.0 if at_once else load.pause * number / runs for number in range(runs)]
-        tasks = [asyncio.create_task(_after(delay, _first(one))) for delay, one in zip(delays, triggers, strict=True)]
+        tasks = []
+        for delay, one in zip(delays, triggers, strict=True):
+            tasks.append(asyncio.create_task(_after(delay, _first(one))))
+            # Airflow starts one trigger in each round of the event loop (`TriggerRunner.create_triggers`).
+            await asyncio.sleep(0)
         await asyncio.sleep(load.settle)
         if counted.count < runs:
             raise RuntimeError(f"only {counted.count} calls were made while {runs} runs started")
@@ -147,7 +151,8 @@ def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool, paus
 
 
 async def _after(delay: float, work: Coroutine[Any, Any, None]) -> None:
-    await asyncio.sleep(delay)
+    if delay:
+        await asyncio.sleep(delay)
     await work
 
 
