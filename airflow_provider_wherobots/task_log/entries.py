@@ -51,8 +51,8 @@ class Entry(NamedTuple):
 
 
 def record_writer(logger: Any) -> Callable[[LogRecord], None]:
-    """Return a function that writes a line of the run's log with its own time. A DEBUG line becomes INFO if Airflow would
-    drop it, as it does by default.
+    """Return a function that writes a line of the run's log with its own time. A DEBUG line becomes INFO if Airflow
+    would drop it, as it does by default.
     """
     if not is_structured():
         shows_debug = logger.isEnabledFor(logging.DEBUG)

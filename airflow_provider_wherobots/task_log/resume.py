@@ -2,8 +2,8 @@
 
 Each triggerer writes its own file. Airflow's log reader merges the files it finds by millisecond, then by line number,
 and drops a record that equals the previous one. So the trigger that takes over reads the run's log again from its
-beginning, and writes each line of it at the place that it has in the earlier file. If the reader finds both files, equal
-records are adjacent and each is shown once. If it finds only one, no line of the run is missing.
+beginning, and writes each line of it at the place that it has in the earlier file. If the reader finds both files,
+equal records are adjacent and each is shown once. If it finds only one, no line of the run is missing.
 
 A line finds its place by reading the earlier file along with the run's log, a slice at a time. What the earlier trigger
 wrote between two lines is copied, except for as many records as this trigger has written of its own meanwhile.
@@ -36,6 +36,8 @@ SLICE_BYTES = 16_384
 """How much of the earlier file is read at once."""
 AHEAD = 100
 """A line is looked for among at least so many of the next records: more than are written between two waits for room."""
+COPIED_AT_ONCE = 20
+"""How many records are copied after each wait for room."""
 READ_SECONDS = 5.0
 """How long reading a slice may take. Then this trigger goes on without the earlier one's file."""
 READERS = ThreadPoolExecutor(2, "log-of-earlier-trigger")
@@ -45,8 +47,8 @@ MASK = "***"
 
 
 class ResumedLog:
-    """The task log of a trigger: its messages and the run's lines. Continues where an earlier trigger of this try stopped,
-    if it is told to :meth:`begin`.
+    """The task log of a trigger: its messages and the run's lines. After :meth:`begin` it continues where an earlier
+    trigger of this try stopped.
     """
 
     def __init__(self, logger: Any, task_instance: Any = None) -> None:
@@ -78,13 +80,15 @@ class ResumedLog:
     async def room(self) -> None:
         """Wait until a message, or some lines, can be written without blocking."""
         if self._path is not None and len(self._next) < AHEAD:
-            await self._read(self._read_slice)
+            await self._read(partial(self._read_slice, self._path))
         if self._wait_for_room is not None:
             await self._wait_for_room()
-        if self._path is None and self._next:
-            # What is left is less than a slice and the records ahead.
-            self._copy(self._next)
-            self._next = []
+        # What is left is less than a slice and the records ahead.
+        while self._path is None and self._next:
+            self._copy(self._next[:COPIED_AT_ONCE])
+            del self._next[:COPIED_AT_ONCE]
+            if self._wait_for_room is not None:
+                await self._wait_for_room()
 
     def note(self, level: int, text: str) -> None:
         """Write a message of this trigger."""
@@ -124,8 +128,9 @@ class ResumedLog:
             self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
 
     def _find(self, first: str) -> list[Entry]:
-        """Find the file of an earlier trigger, and read the first of its records after the first one: this trigger's own
-        file, else the largest. Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
+        """Find the file of an earlier trigger, this one's own or the largest, and read its records after the first one.
+
+        Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
         """
         own_end = _own_log_end(self._task_instance)
 
@@ -135,7 +140,7 @@ class ResumedLog:
         sizes = {path: path.stat().st_size for path in _trigger_logs(self._task_instance)}
         for path in sorted(sizes, key=lambda path: (is_own(path), sizes[path]), reverse=True):
             self._path, self._offset, self._end = path, 0, sizes[path]
-            entries = self._read_slice()
+            entries = self._read_slice(path)
             texts = [entry.text for entry in entries]
             if first in texts[:-1]:
                 self._is_own = is_own(path)
@@ -143,9 +148,8 @@ class ResumedLog:
         self._path = None
         return []
 
-    def _read_slice(self) -> list[Entry]:
-        assert self._path is not None
-        with self._path.open("rb") as file:
+    def _read_slice(self, path: Path) -> list[Entry]:
+        with path.open("rb") as file:
             file.seek(self._offset)
             lines = file.readlines(min(SLICE_BYTES, self._end - self._offset))
             self._offset = file.tell()

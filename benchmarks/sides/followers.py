@@ -136,6 +136,7 @@ def write_earlier_log(number: int) -> None:
     folder = Path(conf.get("logging", "base_log_folder")) / f"dag_id=bench/run_id=bench_{number}/task_id=run"
     folder.mkdir(parents=True)
     texts = (f"Following run resumed{number}", f"Run resumed{number} is PENDING", f"Run resumed{number} is RUNNING")
+    records: list[dict[str, str | int]]
     records = [{"timestamp": "2025-10-09T08:00:00.000000Z", "level": "info", "event": text} for text in texts]
     for one in map(line, range(RESUMED_LINES)):
         moment = datetime.fromtimestamp(int(one["timestamp"]) // 10**6 / 1000, UTC)

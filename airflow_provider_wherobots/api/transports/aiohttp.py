@@ -81,7 +81,7 @@ async def body_of(call: Call[object], response: aiohttp.ClientResponse) -> bytes
 
 
 def _url(base_url: str, call: Call[object]) -> URL:
-    # The base is parsed once: parsing the whole URL takes five times as long as this. So does a query that is not a text.
+    # The base is parsed once: parsing the whole URL takes five times as long as this. So does a query in another form.
     base = _base(base_url)
     url = base.with_path(f"{base.raw_path.rstrip('/')}{call.path}", encoded=True)
     return url.with_query(urlencode(call.params)) if call.params else url

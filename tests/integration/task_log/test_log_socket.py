@@ -147,7 +147,7 @@ def test_one_waiter_looks_for_all_triggers(sockets: Sockets, monkeypatch: pytest
         waiting = [asyncio.create_task(room.wait_until_read()) for _ in range(500)]
         await asyncio.sleep(0)
         at_first = looks
-        while looks < at_first + 20:
+        while looks < at_first + 20:  # noqa: ASYNC110
             await asyncio.sleep(0.001)
         waiting.pop().cancel()
         assert not any(one.done() for one in waiting)

@@ -226,7 +226,13 @@ def test_a_long_log_is_resumed_slice_by_slice_while_the_run_is_followed(
     ti, lines, slices = attempt(monkeypatch, tmp_path), records(0, 3_000), []
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     read_slice = ResumedLog._read_slice
-    monkeypatch.setattr(ResumedLog, "_read_slice", lambda log: slices.append(len(found := read_slice(log))) or found)
+
+    def counted(log: ResumedLog, path: Path) -> list[Entry]:
+        found = read_slice(log, path)
+        slices.append(len(found))
+        return found
+
+    monkeypatch.setattr(ResumedLog, "_read_slice", counted)
 
     async def follow(path: Path, notes: int, lines: list[LogRecord]) -> list[int]:
         log = await begun(log_to(path), ti)
@@ -282,7 +288,7 @@ def test_a_first_trigger_has_nothing_to_resume(tmp_path: Path, log_to: LogTo, mo
 
 
 def test_logs_that_cannot_be_found_are_no_matter(tmp_path: Path, log_to: LogTo) -> None:
-    log = asyncio.run(begun(log_to(tmp_path / "log"), None))
+    asyncio.run(begun(log_to(tmp_path / "log"), None))
     assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST]
 
 
