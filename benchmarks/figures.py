@@ -24,7 +24,7 @@ EVENTS, MANY_EVENTS = 2, 50
 def followers(scale: Scale) -> list[Row]:
     """CPU for each call, memory for each run, and how late the event loop is."""
     rows = []
-    log_kinds = (("none", "status only", 1.25), ("quiet", "status and log", 1.35))[0 if scale.status_only else 1 :]
+    log_kinds = (("none", "status only", 1.35), ("quiet", "status and log", 1.55))[0 if scale.status_only else 1 :]
     with_log: dict[Load, dict[str, Sample]] = {}
     for load in filter(None, (scale.few, scale.many)):
         for logs, what, at_most in log_kinds:
@@ -71,7 +71,7 @@ def lines(scale: Scale) -> list[Row]:
                 samples,
                 "lines_per_second",
                 "log.info with the same lines",
-                at_least=0.8 if latency else 0.85,
+                at_least=0.65 if latency else 0.9,
             )
         )
     return rows

@@ -62,8 +62,6 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
     # The same as `write_entry`, with everything looked up once: a log may have a million lines.
     structured = _from_one_place(_structured(logger))
     methods: dict[int, Callable[..., Any]] = {}
-    if not structured.is_enabled_for(logging.DEBUG):
-        methods[logging.DEBUG] = structured.info
 
     def write(record: LogRecord) -> None:
         time_ns, level, text, repeats = record
@@ -73,7 +71,8 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
             time_us = None if time_ns is None else time_ns // 1000
         log = methods.get(level)
         if log is None:
-            log = methods[level] = getattr(structured, _METHODS[level])
+            is_dropped = level == logging.DEBUG and not structured.is_enabled_for(level)
+            log = methods[level] = structured.info if is_dropped else getattr(structured, _METHODS[level])
         if time_us is None:
             log(text)
         else:

@@ -38,8 +38,8 @@ AHEAD = 100
 """A line is looked for among at least so many of the next records: more than are written between two waits for room."""
 COPIED_AT_ONCE = 20
 """How many records are copied after each wait for room."""
-READ_SECONDS = 5.0
-"""How long reading a slice may take. Then this trigger goes on without the earlier one's file."""
+READ_SECONDS = 30.0
+"""How long reading a slice may take, with the wait for those of other triggers. Then this one goes on without it."""
 READERS = ThreadPoolExecutor(2, "log-of-earlier-trigger")
 """Threads of their own: a kill needs one of the event loop's, and must not wait for a slow disk."""
 MASK = "***"
