@@ -27,6 +27,7 @@ class Scale:
 
     :param few: a triggerer with little to do; None leaves it out.
     :param at_once: one whose runs all start at the same time.
+    :param resuming: one whose runs all have a log of an earlier triggerer that has died.
     :param status_only: whether followers of the status alone are measured too.
     :param many_events: whether memory is also measured with runs that have many events.
     :param latencies: seconds until a response of the service, while the long log is forwarded.
@@ -43,6 +44,7 @@ class Scale:
     few: Load | None
     many: Load
     at_once: Load
+    resuming: Load
     status_only: bool
     many_events: bool
     lines: int
@@ -60,6 +62,7 @@ QUICK = Scale(
     few=None,
     many=Load(500, pause=5.0, settle=5.5, seconds=5.0),
     at_once=Load(500, pause=5.0, settle=8.25, seconds=5.25, at_once=True),
+    resuming=Load(200, pause=5.0, settle=10.0, seconds=5.25, at_once=True),
     status_only=False,
     many_events=False,
     lines=20_000,
@@ -76,6 +79,7 @@ FULL = Scale(
     few=Load(50, pause=5.0, settle=7.5, seconds=10.0),
     many=Load(5_000, pause=10.0, settle=13.0, seconds=10.5),
     at_once=Load(5_000, pause=10.0, settle=17.5, seconds=10.5, at_once=True),
+    resuming=Load(1_000, pause=10.0, settle=60.0, seconds=10.5, at_once=True),
     status_only=True,
     many_events=True,
     lines=100_000,

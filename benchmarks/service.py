@@ -4,6 +4,7 @@
 Run Logs with cursors that count lines:
 
 * an id that begins with ``busy``: the run is RUNNING; of its log every other page has 8 to 12 lines, the others none.
+* ``resumed``: the run is RUNNING; its log has ``RESUMED_LINES`` lines.
 * ``long`` or ``short``: the run is COMPLETED, and its log has ``--lines`` lines or ``SHORT_LINES``.
 * any other: the run is RUNNING, and its log is empty.
 """
@@ -18,6 +19,7 @@ from urllib.parse import parse_qs, urlsplit
 
 BUSY_LINES = 8
 SHORT_LINES = 5_000
+RESUMED_LINES = 500
 START_NS = 1_760_000_000_000_000_000
 RUN = {
     "name": "hail_stats-0123456789ab",
@@ -92,6 +94,8 @@ class Service:
         start, size = int(query["cursor"][0]), int(query["size"][0])
         if (lines := self._lines.get(run_id)) is not None:
             return self._page(start, min(size, lines - start), start + size < lines)
+        if run_id.startswith("resumed"):
+            return self._page(start, max(0, min(size, RESUMED_LINES - start)), start + size < RESUMED_LINES)
         if run_id.startswith("busy") and self._has_news(run_id, start):
             # Pages of one length may have been cut by the service: then the next one is requested at once.
             return self._page(start, BUSY_LINES + start % 5, True)

@@ -129,6 +129,8 @@ class AsyncDriver:
                 return response
             case Prefetch():
                 self._prefetch(effect)
+                # It is sent now, not after the first slice of what is written meanwhile.
+                await self._share()
             case Sleep():
                 self._drop_prefetched()
                 await self._clock.sleep(self._clock.seconds(effect))

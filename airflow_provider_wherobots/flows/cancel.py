@@ -27,6 +27,8 @@ CONFLICT_MOMENT_SECONDS = 3.0
 APPEARANCE_SECONDS = 10.0
 """How long a cancel is repeated while the service does not know the run: it may be very new. Following waits longer for
 such a run, but a kill has no more time."""
+DATE_SECONDS = 1.0
+"""A ``Date`` has whole seconds."""
 END_POLL_SECONDS = 2.0
 MAX_END_WAIT_SECONDS = 75.0
 """The status may take a minute to become CANCELLED."""
@@ -105,7 +107,9 @@ def cancel_runs_by_suffix(
         except WherobotsApiError as error:
             has_listed, why, runs = False, f" ({error})", []
         for run in runs:
-            is_own = created_until == math.inf or run.is_created_until(created_until)
+            # By its age, as the service's clock may be another one.
+            least_ago = (yield from now()) - created_until - DATE_SECONDS
+            is_own = created_until == math.inf or (run.created_ago is not None and run.created_ago >= least_ago)
             if run.is_active and is_own and run.id not in cancelled:
                 is_found = True
                 if (yield from cancel_run(run.id, deadline - (yield from now()))) is None:

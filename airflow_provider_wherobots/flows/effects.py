@@ -175,9 +175,14 @@ class ReloadCredentials(Effect[Reloaded]):
     """Read the connection again; resumed with :class:`Reloaded`."""
 
 
+_NOW = Now()
+
+
 def now() -> Flow[float]:
     """The wall-clock time in epoch seconds."""
-    return (yield from perform(Now()))
+    # Not by `perform`: no effect is more frequent.
+    moment: float = yield _NOW
+    return moment
 
 
 def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:
@@ -212,7 +217,8 @@ def _with_current_key(effect: Effect[T]) -> Flow[T]:
 
 def _perform(effect: Effect[T]) -> Flow[T]:
     try:
-        return (yield from perform(effect))
+        result: T = yield effect
+        return result
     except WherobotsApiError as error:
         # The text quotes the service: it can have any length and any character.
         error.args = (words.quoted(str(error)),)

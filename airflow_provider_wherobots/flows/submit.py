@@ -266,10 +266,9 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
 
 def _warn_of_others(runs: Iterable[Run]) -> Flow[None]:
     """Name active runs that may be of this task: another deployment's, or of before a clear that was forgotten."""
-    moment = yield from now()
     for run in runs:
         if run.is_active:
-            created = "" if run.create_time is None else f" {words.duration(moment - run.create_time.timestamp())} ago"
+            created = "" if run.created_ago is None else f" {words.duration(run.created_ago)} ago"
             yield Note(
                 logging.WARNING,
                 f"Run {run.id} is active, and has the ids of this task. It was created{created}, by another deployment "

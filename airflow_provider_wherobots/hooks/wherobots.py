@@ -25,7 +25,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
-from airflow_provider_wherobots.drivers.base import Outlets, WriteNote, WriteRecord
+from airflow_provider_wherobots.drivers.base import Outlets, WriteNote
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
@@ -38,11 +38,12 @@ from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory
 from airflow_provider_wherobots.shared import of_event_loop
-from airflow_provider_wherobots.task_log.entries import record_writer, room_in
+from airflow_provider_wherobots.task_log.entries import record_writer
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
     from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+    from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 T = TypeVar("T")
 
@@ -136,7 +137,7 @@ class WherobotsHook(BaseHook):
         self,
         logger: Any = None,
         publish: Callable[[str, str], Awaitable[None]] | None = None,
-        write: WriteRecord | None = None,
+        log: ResumedLog | None = None,
         *,
         urgent: bool = False,
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
@@ -151,6 +152,7 @@ class WherobotsHook(BaseHook):
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+        from airflow_provider_wherobots.task_log.resume import ResumedLog
 
         logger = logger or self.log
         until = asyncio.get_running_loop().time() + max_outage_seconds if urgent else None
@@ -167,10 +169,9 @@ class WherobotsHook(BaseHook):
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
-            write = write or record_writer(logger)
-            room = None if urgent else room_in(logger)
+            log = log or ResumedLog(logger)
             outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
-            outlets = Outlets(logger.log, write, reload, publish, room)
+            outlets = Outlets(log.note, log.write, reload, publish, None if urgent else log.room)
             driver = AsyncDriver(transport, outlets, of_event_loop(RateLimits))
             try:
                 yield driver

@@ -114,10 +114,9 @@ class LogCursor:
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
             # An open page without a new line that names a next one is full: the new lines are on the next one.
             has_more = is_ending or self._is_long(items) if fresh else was_open
-            if not self._looks_back:
-                there = (_count(items) - self._repeats).elements() if was_open else map(hash, fresh)
-                self._left.append(_Left(moment, self.cursor, self._repeats, array("q", there)))
-                self._forget(-inf if is_ending else moment - LOOK_BACK_SECONDS)
+            there = (_count(items) - self._repeats).elements() if was_open else map(hash, fresh)
+            self._left.append(_Left(moment, self.cursor, self._repeats, array("q", there)))
+            self._forget(-inf if is_ending else moment - LOOK_BACK_SECONDS)
             if was_open:
                 self._remember_pushed(items)
             self._open(page.next_page, items)
@@ -136,7 +135,7 @@ class LogCursor:
 
         Returns when it was left; None if that was not ``before`` a moment, so that there is nothing to read again.
         """
-        if not self._left or self._left[0].at >= before:
+        if self._looks_back or not self._left or self._left[0].at >= before:
             return None
         first = self._left[0]
         self._pushed += Counter(chain(self._before, *(page.lines for page in self._left)))
@@ -180,7 +179,8 @@ class LogCursor:
         if not items and (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
             # No lines, and an earlier time: a replica that lags behind.
             return there > here
-        return str(cursor) != str(self.cursor)
+        # Nor a page that was left a moment ago: a service that leads round in a circle would be followed for long.
+        return str(cursor) not in (str(self.cursor), *(str(page.cursor) for page in self._left))
 
     def _open(self, cursor: str | int, left: Sequence[Line]) -> None:
         if left:

@@ -18,9 +18,8 @@ MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
 _HEAD_CHARS = 120
 _LEVELS = {
-    # Airflow drops DEBUG by default.
-    "TRACE": logging.INFO,
-    "DEBUG": logging.INFO,
+    "TRACE": logging.DEBUG,
+    "DEBUG": logging.DEBUG,
     "INFO": logging.INFO,
     "WARN": logging.WARNING,
     "WARNING": logging.WARNING,
@@ -127,11 +126,11 @@ class RecordReader:
         if own is not None:
             self._level, self._in_traceback = own, False
         elif _THROWN.match(head):
-            if self._level == logging.INFO:
+            if self._level <= logging.INFO:
                 self._level = logging.ERROR
             self._in_traceback = head.startswith("Traceback")
         elif _BELONGS.match(head):
-            if head.startswith("Caused by: ") and self._level == logging.INFO:
+            if head.startswith("Caused by: ") and self._level <= logging.INFO:
                 self._level = logging.ERROR
         elif self._in_traceback:
             # The line that names the exception closes a Python traceback, whatever the exception is called.

@@ -23,6 +23,7 @@ from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
 _METHODS = {
+    logging.DEBUG: "debug",
     logging.INFO: "info",
     logging.WARNING: "warning",
     logging.ERROR: "error",
@@ -50,9 +51,14 @@ class Entry(NamedTuple):
 
 
 def record_writer(logger: Any) -> Callable[[LogRecord], None]:
-    """Return a function that writes a line of the run's log with its own time."""
+    """Return a function that writes a line of the run's log with its own time. A DEBUG line becomes INFO if Airflow
+    would drop it, as it does by default.
+    """
     if not is_structured():
-        return lambda record: write_entry(logger, entry_of(record))
+        shows_debug = logger.isEnabledFor(logging.DEBUG)
+        return lambda record: write_entry(
+            logger, entry_of(record if shows_debug else record._replace(level=max(record.level, logging.INFO)))
+        )
     # The same as `write_entry`, with everything looked up once: a log may have a million lines.
     structured = _from_one_place(_structured(logger))
     methods: dict[int, Callable[..., Any]] = {}
@@ -65,7 +71,8 @@ def record_writer(logger: Any) -> Callable[[LogRecord], None]:
             time_us = None if time_ns is None else time_ns // 1000
         log = methods.get(level)
         if log is None:
-            log = methods[level] = getattr(structured, _METHODS[level])
+            is_dropped = level == logging.DEBUG and not structured.is_enabled_for(level)
+            log = methods[level] = structured.info if is_dropped else getattr(structured, _METHODS[level])
         if time_us is None:
             log(text)
         else:

@@ -22,7 +22,6 @@ import select
 import stat
 import struct
 import termios
-import time
 
 from airflow_provider_wherobots.shared import of_event_loop
 
@@ -40,6 +39,7 @@ class LogSocket:
         self._poll = select.poll()
         self._poll.register(descriptor, select.POLLOUT)
         self._turn = asyncio.Lock()
+        self._reading: asyncio.Task[None] | None = None
 
     def is_writable(self) -> bool:
         """Whether a write does not block. It does not if the other end is closed: then it fails."""
@@ -63,8 +63,15 @@ class LogSocket:
 
     async def wait_until_read(self) -> None:
         """Wait until the other end has read everything, for ten seconds at most."""
-        until = time.monotonic() + READ_SECONDS
-        while not self.is_read() and time.monotonic() < until:  # noqa: ASYNC110 - there is no event for it
+        if self.is_read():
+            return
+        if self._reading is None or self._reading.done():
+            # One for all triggers: thousands that end together would fill the event loop with their looks.
+            self._reading = asyncio.create_task(self._look_until_read())
+        await asyncio.wait({self._reading}, timeout=READ_SECONDS)
+
+    async def _look_until_read(self) -> None:
+        while not self.is_read():  # noqa: ASYNC110 - there is no event for it
             await asyncio.sleep(CHECK_SECONDS)
 
     async def _wait_until_writable(self) -> None:

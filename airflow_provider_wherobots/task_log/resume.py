@@ -1,21 +1,22 @@
 """Resuming the log of an earlier trigger of the same try, after its triggerer died or was stopped.
 
 Each triggerer writes its own file. Airflow's log reader merges the files it finds by millisecond, then by line number,
-and drops a record that equals the previous one. So a trigger that takes over first copies the earlier one's records, in
-order and with their times, and then writes new ones. If the reader finds both files, equal records are adjacent and
-each is shown once. If it finds only one, no record is missing.
+and drops a record that equals the previous one. So the trigger that takes over reads the run's log again from its
+beginning, and writes each line of it at the place that it has in the earlier file. If the reader finds both files,
+equal records are adjacent and each is shown once. If it finds only one, no line of the run is missing.
+
+A line finds its place by reading the earlier file along with the run's log, a slice at a time. What the earlier trigger
+wrote between two lines is copied, except for as many records as this trigger has written of its own meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
-from itertools import islice
+from functools import lru_cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -31,108 +32,138 @@ from airflow_provider_wherobots.task_log.entries import (
 if TYPE_CHECKING:
     from jinja2 import Template
 
-T = TypeVar("T")
-
-MAX_FILE_BYTES = 32 * 1024 * 1024
-"""A larger file is not read; the whole log is forwarded again."""
-SLICE_ENTRIES = 100
+SLICE_BYTES = 16_384
+"""How much of the earlier file is read at once."""
+AHEAD = 100
+"""A line is looked for among at least so many of the next records: more than are written between two waits for room."""
+COPIED_AT_ONCE = 20
+"""How many records are copied after each wait for room."""
+READ_SECONDS = 30.0
+"""How long reading a slice may take, with the wait for those of other triggers. Then this one goes on without it."""
 READERS = ThreadPoolExecutor(2, "log-of-earlier-trigger")
-"""Threads of their own: a kill needs one of the event loop's, and must not wait until many large files are read."""
+"""Threads of their own: a kill needs one of the event loop's, and must not wait for a slow disk."""
 MASK = "***"
 """Airflow's replacement of a secret."""
 
 
 class ResumedLog:
-    """Writes a run's log into the task log, and continues where an earlier trigger of this try stopped."""
+    """The task log of a trigger: its messages and the run's lines. After :meth:`begin` it continues where an earlier
+    trigger of this try stopped.
+    """
 
-    def __init__(self, logger: Any, task_instance: Any) -> None:
+    def __init__(self, logger: Any, task_instance: Any = None) -> None:
         self._logger = logger
         self._write = record_writer(logger)
+        self._wait_for_room = room_in(logger)
         self._task_instance = task_instance
-        self._known: Counter[int] = Counter()
-        self._masked: dict[int | None, set[str]] = {}
+        # The earlier trigger's file; None if there is none, or it was read to its end.
+        self._path: Path | None = None
+        self._is_own = False
+        self._offset = self._end = 0
+        # Records of the earlier trigger that were read and not reached yet, and those that were copied before the run's
+        # log was read as far.
+        self._next: list[Entry] = []
+        self._copied: list[Entry] = []
+        # How many messages this trigger has written, less those of the earlier one that it has left out for them.
+        self._messages = 0
 
-    async def resume(self, first: str) -> None:
-        """Write this trigger's first record, whose text is the same for every trigger of this try, and copy the records
-        that an earlier trigger wrote after its own.
+    async def begin(self, first: str) -> None:
+        """Write this trigger's first record, whose text is the same for every trigger of this try. The records that an
+        earlier trigger wrote after its own are copied here if they are few, and else by and by.
         """
-        wait_for_room = room_in(self._logger)
-        if wait_for_room is not None:
-            await wait_for_room()
+        await self._read(partial(self._find, first))
+        if self._wait_for_room is not None:
+            await self._wait_for_room()
         self._logger.info(first)
-        try:
-            found = await _read(self._find, first)
-            for entries, is_own in found:
-                present = self._known.copy()
-                while some := await _read(_slice, entries):
-                    for entry in some:
-                        if wait_for_room is not None:
-                            await wait_for_room()
-                        self._copy(entry, present, is_own)
-        except Exception as error:
-            # Records that were copied so far are not forwarded again; the rest is.
-            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
+        await self.room()
+
+    async def room(self) -> None:
+        """Wait until a message, or some lines, can be written without blocking."""
+        if self._path is not None and len(self._next) < AHEAD:
+            await self._read(partial(self._read_slice, self._path))
+        if self._wait_for_room is not None:
+            await self._wait_for_room()
+        # What is left is less than a slice and the records ahead.
+        while self._path is None and self._next:
+            self._copy(self._next[:COPIED_AT_ONCE])
+            del self._next[:COPIED_AT_ONCE]
+            if self._wait_for_room is not None:
+                await self._wait_for_room()
+
+    def note(self, level: int, text: str) -> None:
+        """Write a message of this trigger."""
+        self._messages += bool(self._next)
+        self._logger.log(level, text)
 
     def write(self, record: LogRecord) -> None:
         """Write a line of the run's log, unless it was copied from the earlier trigger."""
-        if self._known:
+        if self._next or self._copied:
             entry = entry_of(record)
-            if self._forget(entry) or self._forget_masked(entry):
+            if (place := _place(entry, self._copied)) is not None:
+                del self._copied[place]
                 return
+            if (place := _place(entry, self._next)) is not None:
+                left_out = min(place, self._messages)
+                self._messages -= left_out
+                self._copy(self._next[left_out:place])
+                del self._next[: place + 1]
+                if self._is_own:
+                    return
         self._write(record)
 
-    def _copy(self, entry: Entry, present: Counter[int], is_own: bool) -> None:
-        if present[entry.key] > 0:
-            present[entry.key] -= 1
-            return
-        if not is_own:
-            write_entry(self._logger, entry)
-        self._known[entry.key] += 1
-        if MASK in entry.text:
-            self._masked.setdefault(entry.time_us, set()).add(entry.text)
+    def _copy(self, entries: Sequence[Entry]) -> None:
+        for entry in () if self._is_own else entries:
+            try:
+                write_entry(self._logger, entry)
+            except Exception as error:
+                self._logger.debug("A record of an earlier trigger cannot be written: %r", error)
+        self._copied = [*self._copied, *entries][-4 * AHEAD :]
 
-    def _forget(self, entry: Entry) -> bool:
-        if (left := self._known.get(entry.key, 0)) > 1:
-            self._known[entry.key] = left - 1
-        elif left:
-            del self._known[entry.key]
-        return left > 0
+    async def _read(self, work: Callable[[], list[Entry]]) -> None:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                self._next += await asyncio.get_running_loop().run_in_executor(READERS, work)
+        except Exception as error:
+            self._path = None
+            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
 
-    def _forget_masked(self, entry: Entry) -> bool:
-        """Forget a line in which Airflow has masked a secret."""
-        return any(
-            could_be(entry.text, text) and self._forget(entry._replace(text=text))
-            for text in self._masked.get(entry.time_us, ())
-        )
+    def _find(self, first: str) -> list[Entry]:
+        """Find the file of an earlier trigger, this one's own or the largest, and read its records after the first one.
 
-    def _find(self, first: str) -> list[tuple[Iterator[Entry], bool]]:
-        """Find the records after the first one, in this trigger's own file and in the other file with the most of them.
-
-        Returns the records of each file, and whether it is this trigger's own. Airflow 2.11 appends to a file when a
-        trigger returns to a triggerer; 3.x truncates it.
+        Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
         """
-        own = _own_log_end(self._task_instance)
-        found: list[tuple[Iterator[Entry], bool]] = []
-        fullest, most = None, 0
-        for path in _trigger_logs(self._task_instance):
-            if path.stat().st_size > MAX_FILE_BYTES:
-                return []
-            count = sum(1 for _ in _entries_after(path, first))
-            if own is not None and path.name.endswith(own):
-                found.append((islice(_entries_after(path, first), count), True))
-            elif count > most:
-                fullest, most = path, count
-        if fullest is not None:
-            found.append((islice(_entries_after(fullest, first), most), False))
-        return found
+        own_end = _own_log_end(self._task_instance)
+
+        def is_own(path: Path) -> bool:
+            return own_end is not None and path.name.endswith(own_end)
+
+        sizes = {path: path.stat().st_size for path in _trigger_logs(self._task_instance)}
+        for path in sorted(sizes, key=lambda path: (is_own(path), sizes[path]), reverse=True):
+            self._path, self._offset, self._end = path, 0, sizes[path]
+            entries = self._read_slice(path)
+            texts = [entry.text for entry in entries]
+            if first in texts[:-1]:
+                self._is_own = is_own(path)
+                return entries[texts.index(first) + 1 :]
+        self._path = None
+        return []
+
+    def _read_slice(self, path: Path) -> list[Entry]:
+        with path.open("rb") as file:
+            file.seek(self._offset)
+            lines = file.readlines(min(SLICE_BYTES, self._end - self._offset))
+            self._offset = file.tell()
+        if self._offset >= self._end or not lines:
+            self._path = None
+        return list(read_entries(line.decode("utf-8", "backslashreplace") for line in lines))
 
 
-async def _read(work: Callable[..., T], *arguments: Any) -> T:
-    return await asyncio.get_running_loop().run_in_executor(READERS, work, *arguments)
-
-
-def _slice(entries: Iterator[Entry]) -> list[Entry]:
-    return list(islice(entries, SLICE_ENTRIES))
+def _place(entry: Entry, among: Sequence[Entry]) -> int | None:
+    """The place of the record that is a line's, perhaps with a masked secret."""
+    for place, (time_us, _, text, _) in enumerate(among):
+        if time_us == entry.time_us and (text == entry.text or could_be(entry.text, text)):
+            return place
+    return None
 
 
 def could_be(text: str, masked: str) -> bool:
@@ -148,14 +179,6 @@ def could_be(text: str, masked: str) -> bool:
             return False
         place += len(part)
     return text.endswith(end) and place <= len(text) - len(end)
-
-
-def _entries_after(path: Path, first: str) -> Iterator[Entry]:
-    with path.open(encoding="utf-8", errors="backslashreplace") as file:
-        entries = read_entries(file)
-        for entry in entries:
-            if entry.text == first:
-                yield from entries
 
 
 def _own_log_end(task_instance: Any) -> str | None:

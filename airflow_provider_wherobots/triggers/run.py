@@ -49,9 +49,9 @@ class WherobotsRunTrigger(GuardedTrigger):
     async def _wait(self) -> dict[str, Any]:
         log = ResumedLog(self.log, self.task_instance)
         # Before the driver, which may warn that the connection cannot be read.
-        await log.resume(self._first_line)
+        await log.begin(self._first_line)
         outage = self.options.max_outage_seconds
-        async with self._hook.async_driver(self.log, self._publish, log.write, max_outage_seconds=outage) as driver:
+        async with self._hook.async_driver(self.log, self._publish, log, max_outage_seconds=outage) as driver:
             return (await driver.run(self._flow())).to_event()
 
     def _gave_up(self, reason: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import os
 import sys
 import time
 from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ import aiohttp
 import psutil
 
 from benchmarks.scale import Load
+from benchmarks.service import RESUMED_LINES, line
 from benchmarks.sides.bare_trigger import BareTrigger
 from benchmarks.sides.triggerer import in_triggerer, log_as_a_triggerer_does, trigger_of
 
@@ -69,6 +71,9 @@ async def follow(side: str, url: str, load: Load, logs: str) -> dict[str, float]
         CPU.
     """
     runs, at_once = load.runs, load.at_once
+    if logs == "resumed":
+        for number in range(runs):
+            write_earlier_log(number)
     counted, lag, process = Calls(), Lag(), psutil.Process()
     count_calls(counted)
     watch = asyncio.create_task(lag.measure() if at_once else asyncio.sleep(0))
@@ -93,7 +98,11 @@ async def follow(side: str, url: str, load: Load, logs: str) -> dict[str, float]
             _trigger(side, url, run_id, number, logs != "none", load.pause) for number, run_id in enumerate(ids)
         ]
         delays = [0.0 if at_once else load.pause * number / runs for number in range(runs)]
-        tasks = [asyncio.create_task(_after(delay, _first(one))) for delay, one in zip(delays, triggers, strict=True)]
+        tasks = []
+        for delay, one in zip(delays, triggers, strict=True):
+            tasks.append(asyncio.create_task(_after(delay, _first(one))))
+            # Airflow starts one trigger in each round of the event loop (`TriggerRunner.create_triggers`).
+            await asyncio.sleep(0)
         await asyncio.sleep(load.settle)
         if counted.count < runs:
             raise RuntimeError(f"only {counted.count} calls were made while {runs} runs started")
@@ -114,9 +123,26 @@ async def follow(side: str, url: str, load: Load, logs: str) -> dict[str, float]
         "cpu_us_per_call": cpu / calls * 1e6,
         "lag_p99_ms": running[int(len(running) * 0.99)] * 1e3,
         "lag_max_ms": running[-1] * 1e3,
+        "start_lag_p99_ms": starting[int(len(starting) * 0.99)] * 1e3,
         "start_lag_max_ms": starting[-1] * 1e3,
         "memory_kib_per_run": memory / runs / 1024,
     }
+
+
+def write_earlier_log(number: int) -> None:
+    """Write the log file of an earlier trigger of a run, as a triggerer that has died left it."""
+    from airflow.configuration import conf
+
+    folder = Path(conf.get("logging", "base_log_folder")) / f"dag_id=bench/run_id=bench_{number}/task_id=run"
+    folder.mkdir(parents=True)
+    texts = (f"Following run resumed{number}", f"Run resumed{number} is PENDING", f"Run resumed{number} is RUNNING")
+    records: list[dict[str, str | int]]
+    records = [{"timestamp": "2025-10-09T08:00:00.000000Z", "level": "info", "event": text} for text in texts]
+    for one in map(line, range(RESUMED_LINES)):
+        moment = datetime.fromtimestamp(int(one["timestamp"]) // 10**6 / 1000, UTC)
+        stamp = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+        records.append({"timestamp": stamp, "level": "info", "event": one["raw"], "filename": "wherobots", "lineno": 0})
+    (folder / "attempt=1.log.trigger.1.log").write_text("".join(f"{json.dumps(record)}\n" for record in records))
 
 
 def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool, pause: float) -> Any:
@@ -126,7 +152,8 @@ def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool, paus
 
 
 async def _after(delay: float, work: Coroutine[Any, Any, None]) -> None:
-    await asyncio.sleep(delay)
+    if delay:
+        await asyncio.sleep(delay)
     await work
 
 
@@ -152,7 +179,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.sides.followers")
     parser.add_argument("side", choices=("bare", "ours"))
     parser.add_argument("--url", required=True)
-    parser.add_argument("--logs", choices=("none", "quiet", "busy"), default="none")
+    parser.add_argument("--logs", choices=("none", "quiet", "busy", "resumed"), default="none")
     parser.add_argument("--load", type=json.loads, required=True, help="fields of benchmarks.scale.Load, as JSON")
     given = parser.parse_args()
     os.environ["AIRFLOW_CONN_WHEROBOTS_DEFAULT"] = json.dumps(

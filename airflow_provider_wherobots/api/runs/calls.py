@@ -52,7 +52,7 @@ def list_runs(
         ("cursor", cursor),
         ("size", size),
     )
-    return Call("listJobRuns", "GET", "/runs", RunPage.from_json, _given(params))
+    return Call("listJobRuns", "GET", "/runs", RunPage.from_json, _given(params), date=RunPage.with_date)
 
 
 def cancel_run(run_id: str) -> Call[None]:

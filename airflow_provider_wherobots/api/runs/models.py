@@ -106,7 +106,8 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of an active run.
+    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of an active run of
+        Get Run.
     :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
 
@@ -173,9 +174,14 @@ class Run:
         """Whether a task can still re-attach to the run: it has not ended and is not being torn down."""
         return not self.is_terminal and not self.kube_app.is_torn_down
 
-    def is_created_until(self, moment: float) -> bool:
-        """Whether the run was certainly not created later than a moment."""
-        return self.create_time is not None and self.create_time.timestamp() <= moment
+    @property
+    def created_ago(self) -> float | None:
+        """Seconds between the run's creation and the response, both by the service's clock; None if unknown. A ``Date``
+        has whole seconds, so it may be one more.
+        """
+        if self.create_time is None or self.responded_at is None:
+            return None
+        return (self.responded_at - self.create_time).total_seconds()
 
     @property
     def has_timed_out(self) -> bool:
@@ -220,6 +226,11 @@ class RunPage:
         if given and not runs:
             raise ValueError("none of the runs has an id and a status")
         return cls(tuple(runs), _text(data.get("next_page")), len(given) - len(runs))
+
+    def with_date(self, date: str) -> RunPage:
+        """Return the page, each of whose runs has the time of the response."""
+        responded_at = parse_http_date(date)
+        return replace(self, items=tuple(replace(run, responded_at=responded_at) for run in self.items))
 
 
 class LogLine(NamedTuple):

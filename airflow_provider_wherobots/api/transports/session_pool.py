@@ -29,6 +29,8 @@ MakeProtocol: TypeAlias = Callable[[asyncio.AbstractEventLoop], ResponseHandler]
 
 MAX_CONNECTIONS = 100
 """Of each session of a host. At 30 ms a call, that is 3,000 calls per second."""
+READ_AHEAD_BYTES = 1_000_000
+"""How much of a response is read before it is asked for: more than a usual log page has."""
 KEEP_ALIVE_SECONDS = 90.0
 """Longer than the usual longest delay between two polls, so that a poll needs no new TLS connection."""
 
@@ -159,5 +161,7 @@ def _open_session(
         # `Body` decompresses within its limit. No `trust_env`: it would read ~/.netrc before every request, and use a
         # proxy even for this machine.
         auto_decompress=False,
+        # A large response that comes while lines are written is not paused until somebody reads it.
+        read_bufsize=READ_AHEAD_BYTES,
         trace_configs=list(traces),
     )

@@ -131,6 +131,36 @@ def test_what_nobody_reads_is_not_waited_for_without_end(sockets: Sockets, monke
     assert socket_of_log.is_read()
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not say what was not read")
+def test_one_waiter_looks_for_all_triggers(sockets: Sockets, monkeypatch: pytest.MonkeyPatch) -> None:
+    writer, reader = sockets
+    looks = 0
+
+    class Counted(LogSocket):
+        def is_read(self) -> bool:
+            nonlocal looks
+            looks += 1
+            return super().is_read()
+
+    async def main() -> None:
+        room = Counted(writer.fileno())
+        waiting = [asyncio.create_task(room.wait_until_read()) for _ in range(500)]
+        await asyncio.sleep(0)
+        at_first = looks
+        while looks < at_first + 20:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        waiting.pop().cancel()
+        assert not any(one.done() for one in waiting)
+        drain(reader)
+        await asyncio.gather(*waiting)
+
+    monkeypatch.setattr(module, "CHECK_SECONDS", 0.001)
+    writer.send(b"a record\n")
+    asyncio.run(main())
+    # Once when each begins to wait.
+    assert looks < 600
+
+
 def test_a_socket_that_is_gone_is_no_reason_to_wait() -> None:
     writer, reader = socket.socketpair()
     socket_of_log = LogSocket(writer.fileno())

@@ -36,7 +36,7 @@ from wherobots_local.control.client import ControlClient
 T0 = 1_795_593_600_123_456_789
 FIRST = "Following run r1"
 
-LogTo = Callable[[Path | int], Any]
+LogTo = Callable[..., Any]
 
 
 @pytest.fixture
@@ -44,7 +44,7 @@ def log_to() -> Iterator[LogTo]:
     """Loggers that write to files in the form this Airflow's own do."""
     opened: list[Any] = []
 
-    def structured(file: Path | int) -> Any:
+    def structured(file: Path | int, level: int = logging.INFO) -> Any:
         import structlog
 
         # A triggerer writes to a socket, without a buffer.
@@ -59,17 +59,17 @@ def log_to() -> Iterator[LogTo]:
                 ),
                 structlog.processors.JSONRenderer(lambda document, **_: json.dumps(document).encode()),
             ],
-            wrapper_class=structlog.make_filtering_bound_logger(logging.INFO),
+            wrapper_class=structlog.make_filtering_bound_logger(level),
         )
 
-    def text(path: Path | int) -> Any:
+    def text(path: Path | int, level: int = logging.INFO) -> Any:
         handler = logging.FileHandler(str(path), encoding="utf-8")
         opened.append(handler)
         format = "[%(asctime)s.%(msecs)03d+0000] {%(filename)s:%(lineno)d} %(levelname)s - %(message)s"
         formatter = logging.Formatter(format, "%Y-%m-%dT%H:%M:%S")
         formatter.converter = time.gmtime
         handler.setFormatter(formatter)
-        logger = logging.Logger("trigger", logging.INFO)
+        logger = logging.Logger("trigger", level)
         logger.addHandler(handler)
         return logger
 
@@ -98,6 +98,13 @@ def attempt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
     monkeypatch.setattr(resume, "conf", SimpleNamespace(get=lambda section, option: settings[option]))
     (folder / "task").mkdir()
     return SimpleNamespace(task_id="task", try_number=1)
+
+
+async def begun(logger: Any, ti: Any) -> ResumedLog:
+    """The log of a trigger that has begun."""
+    log = ResumedLog(logger, ti)
+    await log.begin(FIRST)
+    return log
 
 
 def test_what_is_written_is_read_back(tmp_path: Path, log_to: LogTo) -> None:
@@ -152,6 +159,12 @@ def test_a_line_is_written_though_its_level_was_renamed(tmp_path: Path, log_to: 
     assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(logging.WARNING, "low on memory")]
 
 
+@pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
+def test_a_debug_line_is_one_unless_the_log_would_drop_it(tmp_path: Path, log_to: LogTo, level: int) -> None:
+    record_writer(log_to(tmp_path / "log", level))(LogRecord(T0, logging.DEBUG, "a detail"))
+    assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(level, "a detail")]
+
+
 @pytest.mark.parametrize(
     ("microseconds", "text"),
     [
@@ -187,8 +200,7 @@ def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place
     async def follow(path: Path, notes: int, lines: int) -> None:
         logger = log_to(path)
         logger.info("trigger starting")
-        log = ResumedLog(logger, ti)
-        await log.resume(FIRST)
+        log = await begun(logger, ti)
         for n in range(notes):
             logger.warning(f"note {n}")
         for record in records(0, lines):
@@ -207,6 +219,45 @@ def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place
     ]
 
 
+@pytest.mark.parametrize("notes", [3, 2, 1])
+def test_a_long_log_is_resumed_slice_by_slice_while_the_run_is_followed(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, notes: int
+) -> None:
+    ti, lines, slices = attempt(monkeypatch, tmp_path), records(0, 3_000), []
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    read_slice = ResumedLog._read_slice
+
+    def counted(log: ResumedLog, path: Path) -> list[Entry]:
+        found = read_slice(log, path)
+        slices.append(len(found))
+        return found
+
+    monkeypatch.setattr(ResumedLog, "_read_slice", counted)
+
+    async def follow(path: Path, notes: int, lines: list[LogRecord]) -> list[int]:
+        log = await begun(log_to(path), ti)
+        read_before = slices.copy()
+        for number in range(notes):
+            await log.room()
+            log.note(logging.WARNING, f"note {number}")
+        for number, record in enumerate(lines):
+            if number % 30 == 0:
+                await log.room()
+            if number == 1_500 and path == one:
+                log.note(logging.INFO, "half of it")
+            log.write(record)
+        return read_before
+
+    asyncio.run(follow(one, 3, lines[:2_503]))
+    slices.clear()
+    assert len(asyncio.run(follow(two, notes, lines))) == 1, "before the run is followed, one slice is read"
+    assert max(slices) < 300
+    assert [entry.text for entry in entries(two) if entry.text.startswith("line")] == [line.text for line in lines]
+    assert "half of it" in [entry.text for entry in entries(two)]
+    shown = [line for line in shown_of(one, two) if "line " in line]
+    assert all(line.endswith(record.text) for line, record in zip(shown, lines, strict=True))
+
+
 def test_the_log_is_resumed_without_the_threads_of_the_event_loop(
     tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +270,7 @@ def test_the_log_is_resumed_without_the_threads_of_the_event_loop(
         loop.set_default_executor(ThreadPoolExecutor(1))
         busy = loop.run_in_executor(None, may_end.wait)
         try:
-            await asyncio.wait_for(ResumedLog(log_to(path), ti).resume(FIRST), 60)
+            await asyncio.wait_for(begun(log_to(path), ti), 60)
         finally:
             may_end.set()
             await busy
@@ -230,16 +281,14 @@ def test_the_log_is_resumed_without_the_threads_of_the_event_loop(
 
 def test_a_first_trigger_has_nothing_to_resume(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     ti = attempt(monkeypatch, tmp_path)
-    log = ResumedLog(log_to(tmp_path / "log"), ti)
     (tmp_path / "task/attempt=1.log.trigger.7.log").write_text("something else\n")
-    asyncio.run(log.resume(FIRST))
+    log = asyncio.run(begun(log_to(tmp_path / "log"), ti))
     log.write(records(0, 1)[0])
     assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST, records(0, 1)[0].text]
 
 
 def test_logs_that_cannot_be_found_are_no_matter(tmp_path: Path, log_to: LogTo) -> None:
-    log = ResumedLog(log_to(tmp_path / "log"), None)
-    asyncio.run(log.resume(FIRST))
+    asyncio.run(begun(log_to(tmp_path / "log"), None))
     assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST]
 
 
@@ -269,8 +318,7 @@ def test_an_odd_record_of_an_earlier_trigger_does_not_end_this_one(
     written_by_an_earlier_trigger(one, log_to, "a line")
     with one.open("a") as file:
         file.write('{"timestamp": "2026-11-25T08:00:00.000001Z", "level": "info", ' + odd + "}\n")
-    log = ResumedLog(log_to(two), ti)
-    asyncio.run(log.resume(FIRST))
+    log = asyncio.run(begun(log_to(two), ti))
     log.write(LogRecord(T0, logging.INFO, "a line"))
     log.write(LogRecord(T0 + 10**6, logging.INFO, "the next"))
     assert [entry.text for entry in entries(two)[:2]] == [FIRST, "a line"]
@@ -284,8 +332,7 @@ def test_a_line_with_a_masked_secret_is_known_again(
     ti = attempt(monkeypatch, tmp_path)
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     written_by_an_earlier_trigger(one, log_to, "user *** key ***!", "key ***", "*** a banner ***")
-    log = ResumedLog(log_to(two), ti)
-    asyncio.run(log.resume(FIRST))
+    log = asyncio.run(begun(log_to(two), ti))
     for text in ("user airflow key airflow!", "key airflow", "*** a banner ***", "key airflow"):
         log.write(LogRecord(T0, logging.INFO, text))
     assert [entry.text for entry in entries(two)[1:]] == [
@@ -324,8 +371,7 @@ def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_fil
     own, other = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     written_by_an_earlier_trigger(own, log_to, "a", "b")
     written_by_an_earlier_trigger(other, log_to, "a", "b", "c")
-    log = ResumedLog(log_to(own), ti)
-    asyncio.run(log.resume(FIRST))
+    log = asyncio.run(begun(log_to(own), ti))
     for n, text in enumerate("abcd"):
         log.write(LogRecord(T0 + n, logging.INFO, text))
     assert [entry.text for entry in entries(own)] == [FIRST, "a", "b", FIRST, "c", "d"]

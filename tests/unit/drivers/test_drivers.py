@@ -464,6 +464,25 @@ def test_a_prefetched_answer_is_under_way_while_lines_are_written_and_is_for_the
     assert driven.transport.sent == [("getJobRun", 1.0, 2.0)]
 
 
+def test_a_prefetched_call_is_sent_before_the_first_line_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    driven = Driven("async")
+    written_before = []
+
+    async def send(*_: object) -> Response:
+        written_before.append(len(driven.records))
+        return GOOD
+
+    def flow() -> Flow[str]:
+        yield Prefetch(CALL)
+        yield Forward([LogRecord(None, logging.INFO, "a line")])
+        run: Run = yield Send(CALL)
+        return run.status
+
+    monkeypatch.setattr(driven.transport, "send", send)
+    assert driven.run(flow()) == "RUNNING"
+    assert written_before == [0]
+
+
 @both
 def test_what_was_prefetched_and_is_not_sent_next_is_dropped(kind: str) -> None:
     def flow() -> Flow[list[str]]:

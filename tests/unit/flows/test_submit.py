@@ -520,12 +520,14 @@ def test_without_memory_fewer_runs_than_tries_may_mean_that_one_is_in_no_list_ye
     assert bool(script.said("Looking for it for up to 30 s")) is waits
 
 
-@pytest.mark.parametrize("memory", [FIRST, UNKNOWN])
-def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left_alone(memory: Memory) -> None:
+@pytest.mark.parametrize(("memory", "ahead"), [(FIRST, 0.0), (UNKNOWN, 0.0), (FIRST, 90.0)])
+def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left_alone(
+    memory: Memory, ahead: float
+) -> None:
     service = FakeService()
     other = Identity("fedcba", IDENTITY.task)
-    service.add_run(f"hail_stats{other.suffix}", START - 3_600, id="other")
-    submission, script = submit(service, memory=memory)
+    service.add_run(f"hail_stats{other.suffix}", START + ahead - 3_600, id="other")
+    submission, script = submit(lambda call, moment: service(call, moment + ahead), memory=memory)
     assert submission.run.id == "run1"
     assert service.cancels == []
     [warning] = script.said("Run other")

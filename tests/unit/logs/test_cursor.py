@@ -303,3 +303,19 @@ def test_a_page_with_lines_leads_wherever_it_says() -> None:
     accept(cursor, page(("5", "a"), ("6", "b"), next_page="6"))
     assert accept(cursor, page(("6", "b"), ("7", "c"), next_page="3"))[0] == ["c"]
     assert cursor.cursor == "3"
+
+
+@pytest.mark.parametrize("is_ending", [False, True])
+def test_a_cursor_that_leads_back_to_a_page_that_was_left_is_not_followed(is_ending: bool) -> None:
+    cursor, lines = LogCursor(), numbered(2 * PAGE_SIZE)
+    pages = {"0": page(*lines[:PAGE_SIZE], next_page="b"), "b": page(*lines[PAGE_SIZE:], next_page="0")}
+    shown = 0
+
+    def read_round() -> int:
+        new, more = cursor.accept(pages[str(cursor.cursor)], 1.0, is_ending=is_ending)
+        return len(new) + (read_round() if more else 0)
+
+    for _ in range(3):
+        shown += read_round()
+    cursor.look_back(2.0)
+    assert shown + read_round() + read_round() == len(lines)

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.logs.records import (
     read_time_ns,
 )
 
-I, W, E, C = logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL  # noqa: E741 - a table
+D, I, W, E, C = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL  # noqa: E741 - a table
 TIME = "1721548800123456789"
 
 
@@ -50,8 +50,8 @@ def levels(*lines: str) -> list[int]:
         ("24/09/25 18:23:01 WARN TaskSetManager: Lost task 0.0", W),
         ("24/09/25 18:23:01 ERROR Executor: Exception in task 0.0 in stage 1.0 (TID 1)", E),
         ("24/09/25 18:23:01 FATAL Main: gone", C),
-        ("24/09/25 18:23:01 DEBUG Main: x", I),
-        ("24/09/25 18:23:01 TRACE Main: x", I),
+        ("24/09/25 18:23:01 DEBUG Main: x", D),
+        ("24/09/25 18:23:01 TRACE Main: x", D),
         # log4j2 and logback
         ("2024-09-25 18:23:01,538 [main] ERROR org.example.Main - broken", E),
         ("18:23:01.538 [main] WARN  org.example.Main - careful", W),
@@ -151,6 +151,10 @@ def test_a_java_stack_trace_that_belongs_to_nothing_is_an_error() -> None:
         "\tat org.example.Main.main(Main.java:5)",
         "Caused by: java.io.IOException",
     ) == [I, E, E, E]
+
+
+def test_a_traceback_after_a_debug_line_is_an_error() -> None:
+    assert levels("18:23:01 DEBUG Main: x", "Traceback (most recent call last)", "ValueError: x") == [D, E, E]
 
 
 def test_a_cause_without_its_exception_is_an_error() -> None:
