@@ -244,13 +244,6 @@ def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
 
 
 def test_many_runs_are_measured_with_one_read_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[str] = []
-    read = usage_module._all_parents
-
-    def counted() -> Iterator[object]:
-        looks.append("a look")
-        return read()
-
     async def measure(count: int) -> list[Usage]:
         samples: asyncio.Queue[Usage] = asyncio.Queue()
         tasks = [asyncio.create_task(usage_module.sample_usage(os.getppid(), samples.put_nowait)) for _ in range(count)]
@@ -259,19 +252,17 @@ def test_many_runs_are_measured_with_one_read_of_all_processes(monkeypatch: pyte
             task.cancel()
         return found
 
-    monkeypatch.setattr(usage_module, "_all_parents", counted)
     monkeypatch.setattr(usage_module, "_FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(usage_module, "_processes", usage_module._ProcessTree())
-    monkeypatch.setattr(usage_module, "_SHARED_SECONDS", 3600.0)
+    monkeypatch.setattr(usage_module, "_SHARED_SECONDS", 10**9)
+    usage_module._children.cache_clear()
     assert all(sample.memory_percent > 0 for sample in asyncio.run(measure(50)))
-    assert len(looks) == 1
+    assert usage_module._children.cache_info().misses == 1
 
 
 def test_processes_that_seem_to_be_each_others_parents_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     # The family is not read in one moment, and a process id may be given out again meanwhile.
-    read = [(1, 10), (10, 11), (11, 10), (11, 12)]
-    monkeypatch.setattr(usage_module, "_all_parents", lambda: iter((pid, parent) for parent, pid in read))
-    assert sorted(islice(usage_module._ProcessTree().below(1), 100)) == [10, 11, 12]
+    monkeypatch.setattr(usage_module, "_children", lambda _: {1: [10], 10: [11], 11: [10, 12]})
+    assert usage_module._below(1) == {10, 11, 12}
 
 
 @pytest.mark.parametrize("script", ["exit 3", "sleep 60 & exit 3"])

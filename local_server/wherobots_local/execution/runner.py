@@ -198,7 +198,7 @@ class Runner:
         async with contextlib.AsyncExitStack() as parts:
             process = await parts.enter_async_context(await start)
             await parts.enter_async_context(_sampling(run, process))
-            await parts.enter_async_context(watching_ui(process.pid, workspace.spark_ui_port, run.set_spark_ui))
+            await parts.enter_async_context(watching_ui(workspace.spark_ui_port, run.set_spark_ui))
             try:
                 async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):
                     code = await process.wait()

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 
 import psutil
 
@@ -17,6 +17,7 @@ from wherobots_local.runs.run import Usage
 _FIRST_SECONDS = 1.0
 _INTERVAL_SECONDS = 5.0
 _SHARED_SECONDS = 0.5
+_reading = threading.Lock()
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ def _usage(before: _Reading, now: _Reading) -> Usage:
 
 def _read(ancestor: int) -> _Reading:
     cpu_seconds, memory_bytes = 0.0, 0
-    for pid in _processes.below(ancestor):
+    for pid in _below(ancestor):
         try:
             process = psutil.Process(pid)
             times, memory = process.cpu_times(), process.memory_info().rss
@@ -65,38 +66,25 @@ def _read(ancestor: int) -> _Reading:
     return _Reading(time.monotonic(), cpu_seconds, memory_bytes)
 
 
-def _all_parents() -> Iterator[tuple[int, int]]:
-    return ((process.pid, process.info["ppid"]) for process in psutil.process_iter(["ppid"]))
+def _below(ancestor: int) -> set[int]:
+    """Return all descendants of a process."""
+    with _reading:
+        children = _children(int(time.monotonic() / _SHARED_SECONDS))
+    found: set[int] = set()
+    parents = [ancestor]
+    # The list grows during the loop.
+    for parent in parents:
+        new = set(children.get(parent, ())) - found
+        found |= new
+        parents += new
+    return found
 
 
-class _ProcessTree:
-    """All processes by their parents. Reading them is slow, and hundreds of runs need them at about the same time, so
-    they are read at most twice per second."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._read_at = -math.inf
-        self._children: defaultdict[int, list[int]] = defaultdict(list)
-
-    def below(self, ancestor: int) -> list[int]:
-        children = self._present()
-        found: set[int] = set()
-        parents = [ancestor]
-        # The list grows during the loop. Processes start and end while all are listed, so one may be there twice.
-        for parent in parents:
-            new = set(children.get(parent, ())) - found
-            found |= new
-            parents += new
-        return list(found)
-
-    def _present(self) -> defaultdict[int, list[int]]:
-        with self._lock:
-            if time.monotonic() - self._read_at > _SHARED_SECONDS:
-                self._read_at = time.monotonic()
-                self._children = defaultdict(list)
-                for pid, parent in _all_parents():
-                    self._children[parent].append(pid)
-            return self._children
-
-
-_processes = _ProcessTree()
+@lru_cache(maxsize=1)
+def _children(_moment: int) -> Mapping[int, list[int]]:
+    """Return all processes by their parents. Reading them is slow, and hundreds of runs need them at about the same
+    time, so they are read about twice per second."""
+    children = defaultdict(list)
+    for process in psutil.process_iter(["ppid"]):
+        children[process.info["ppid"]].append(process.pid)
+    return children
