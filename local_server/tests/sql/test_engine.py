@@ -662,15 +662,23 @@ def test_a_process_that_does_not_answer_is_ended_and_the_next_session_has_its_ta
     following.close()
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT repeat('x', 5000000) AS a FROM range(2000)",
+        # The memory of geometries is not DuckDB's.
+        "SELECT ST_Buffer(ST_Collect(array_agg(ST_Point(id, id % 7))), 1, false, 'quad_segs=2000') FROM range(20000)",
+    ],
+)
 def test_a_statement_that_needs_more_memory_than_there_may_be_fails_alone(
-    apart: EngineDriver, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch
+    apart: EngineDriver, runner: asyncio.Runner, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
     apart.close()
     monkeypatch.setattr(process, "_MEMORY", 256 * 1024 * 1024)
     small = EngineDriver("small", apart.database, runner)
     small.wait(small.engine.start())
     small.execute("SELECT 5 AS kept", execution_id="kept")
-    assert small.fails("SELECT repeat('x', 5000000) AS a FROM range(2000)").startswith("[OUT_OF_MEMORY]")
+    assert small.fails(statement).startswith("[OUT_OF_MEMORY]")
     assert pyarrow.ipc.open_stream(small.retrieve("kept", compression="none").data).read_all().to_pylist() == [
         {"kept": 5}
     ]
