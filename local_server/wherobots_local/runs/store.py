@@ -18,7 +18,7 @@ from wherobots_local.api.errors import ApiError
 from wherobots_local.api.validation import without_nulls
 from wherobots_local.api.vocabulary import FAILED, TERMINAL_STATUSES
 from wherobots_local.runs.log import LogLimits, RunLog
-from wherobots_local.runs.run import AppEvent, LocalRun, Usage
+from wherobots_local.runs.run import AppEvent, LocalRun
 
 VERSION = 1
 _LATER_TIMES = ("started_at", "completed_at")
@@ -101,13 +101,6 @@ class RunStore:
             if server == self._server or not is_alive(server):
                 self.remove(run_id)
 
-    def remove_nameless(self, before: float) -> None:
-        """Remove folders without a readable record that have not changed since a time."""
-        with contextlib.suppress(OSError):
-            for folder in self._folder.iterdir():
-                if folder.stat().st_mtime < before and not _server_of(self._own(folder.name) / RECORD_FILE):
-                    shutil.rmtree(folder, ignore_errors=True)
-
     def _own(self, run_id: str) -> Path:
         return self._folder / run_id / OWN_FOLDER_OF_A_RUN
 
@@ -152,7 +145,6 @@ def to_record(run: LocalRun, server: str) -> dict[str, Any]:
         **{name: _text(getattr(run, name)) for name in _TIMES},
         "request": run.request.as_json(),
         "events": [{**vars(event), "created_at": _text(event.created_at)} for event in run.events],
-        "usage": [[sample.timestamp, sample.cpu_percent, sample.memory_percent] for sample in run.usage],
     }
 
 
@@ -174,7 +166,6 @@ def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
     for name in _TIMES:
         setattr(run, name, None if record[name] is None and name in _LATER_TIMES else _moment(record[name]))
     run.events = [AppEvent(**{**event, "created_at": _moment(event["created_at"])}) for event in record["events"]]
-    run.usage = [Usage(*sample) for sample in record["usage"]]
     return run
 
 
