@@ -15,6 +15,7 @@ from wherobots_local.settings import ServerSettings
 _START_SECONDS = 30.0
 _CHECK_SECONDS = 0.1
 
+
 class LocalServer:
     """A local server that runs for the duration of its ``with`` block. The end of the block ends its runs too.
 

@@ -5,8 +5,6 @@ import contextlib
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from subprocess import PIPE, Popen
 from urllib.parse import quote
@@ -33,7 +31,6 @@ from wherobots_local.execution.spark_settings import (
 from wherobots_local.execution.spark_ui import ui_port
 from wherobots_local.execution.virtual_environments import environment_key
 from wherobots_local.execution.workspace import Workspace
-from wherobots_local.runs.run import Usage
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\xff", b"xyz"])), st.integers(1, 5))

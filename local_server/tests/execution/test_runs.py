@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 import zipfile
 from pathlib import Path

@@ -13,9 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherobots_local.runs import log_blocks
 from wherobots_local.runs.log import LogLimits, RunLog
-from wherobots_local.runs.store_file import StoreFile
 
 T0 = 1_750_000_000_000_000_000
 

@@ -798,7 +798,9 @@ def test_files_of_the_storage_are_read(engine: EngineDriver) -> None:
     assert engine.rows("SELECT `Id`, g FROM geoparquet.`s3://bucket/folder`") == [(1, WGS84_POINT)]
     # A view would keep the list of its files.
     for kind in ("VIEW", "TEMPORARY VIEW"):
-        assert "a view over files" in engine.fails(f"CREATE {kind} over_file AS SELECT * FROM parquet.`s3://bucket/folder`")
+        assert "a view over files" in engine.fails(
+            f"CREATE {kind} over_file AS SELECT * FROM parquet.`s3://bucket/folder`"
+        )
     assert engine.fails("SELECT * FROM parquet.`s3://bucket/gone`").startswith("[PATH_NOT_FOUND]")
 
 

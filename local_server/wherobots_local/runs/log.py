@@ -65,9 +65,8 @@ class RunLog:
     def note(self, text: str) -> None:
         """Add a line of the server itself, even if a limit is reached. On a full disk it is lost."""
         line = text.encode("utf-8", "backslashreplace")[:_LONGEST_NOTE].replace(b"\n", b" ")
-        with self._lock:
-            with contextlib.suppress(OSError):
-                self._blocks.add(self._now(), line + b"\n", 1, time.monotonic())
+        with self._lock, contextlib.suppress(OSError):
+            self._blocks.add(self._now(), line + b"\n", 1, time.monotonic())
 
     def insert(self, timestamp: int, raw: str) -> None:
         self.insert_all([(timestamp, raw)])

@@ -17,8 +17,7 @@ _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 
 
 def insert(statement: Statement, tree: exp.Expr) -> None:
-    """Add the rows of a query to a table. With OVERWRITE they replace all rows, or with the mode ``dynamic`` those of the
-    same partitions."""
+    """Add the rows of a query to a table. With OVERWRITE they replace all rows, or those of the same partitions."""
     into = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     if not isinstance(into, exp.Table):
         raise unsupported("INSERT OVERWRITE DIRECTORY", "store the result of a SELECT")

@@ -14,10 +14,7 @@ from wherobots_local.sql.dialect.errors import failed, quoted, unsupported
 from wherobots_local.sql.dialect.parser import Command, Name, name_of
 
 # Settings of Spark SQL that change no answer.
-_HARMLESS = tuple(
-    f"spark.sql.{name}"
-    for name in ("adaptive.", "autoBroadcast", "files.", "shuffle.", "parquet.")
-)
+_HARMLESS = tuple(f"spark.sql.{name}" for name in ("adaptive.", "autoBroadcast", "files.", "shuffle.", "parquet."))
 _AS_IT_IS = {("spark.sql.session.timeZone", "utc"), ("spark.sql.ansi.enabled", "true")}
 
 

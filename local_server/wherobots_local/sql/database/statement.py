@@ -33,7 +33,7 @@ class Target(NamedTuple):
 
 @dataclass
 class Session:
-    """The state of one session. Its statements can run at the same time. ``rows`` are the kept results by execution id."""
+    """The state of one session. Its statements can run at the same time. ``rows`` are the kept results."""
 
     warehouse: Warehouse
     id: str

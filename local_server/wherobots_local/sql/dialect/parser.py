@@ -116,6 +116,7 @@ class ServiceSql(Spark):
             self._advance(len(self._tokens) - self._index)
             return self.expression(Command(this="SET", name=key, value=value.strip("'\"")))
 
+
 _COMMANDS = {
     "SHOW": ServiceSql.Parser._show,
     "DESC": ServiceSql.Parser._describe,
