@@ -84,19 +84,6 @@ def test_types_that_spark_has_not_are_not_sent_or_stored(engine: EngineDriver) -
     assert pyarrow.parquet.read_table(engine.root / "bucket" / "stored" / "sum.parquet").to_pylist() == [{"n": 3}]
 
 
-def test_times_are_those_of_utc(engine: EngineDriver) -> None:
-    """Wherever the machine is."""
-    assert engine.rows("SELECT CAST(TIMESTAMP '2024-01-01 10:00:00' AS STRING), from_unixtime(0)") == [
-        ("2024-01-01 10:00:00", "1970-01-01 00:00:00")
-    ]
-
-
-def test_literals_are_read_as_spark_reads_them(engine: EngineDriver) -> None:
-    assert engine.rows(r"SELECT 'it\'s', 'O''Brien', 'a\\b', '\u00fc\n', 'a_b' LIKE 'a\_b', 'axb' LIKE 'a\_b'") == [
-        ("it's", "O'Brien", "a\\b", "ü\n", True, False)
-    ]
-
-
 def test_columns_are_named_as_the_service_names_them(engine: EngineDriver) -> None:
     found = engine.table("SELECT 1, 'two', count(*), MAX(Id) AS TheMax, min(id) FROM VALUES (1) AS t(Id)")
     assert found.column_names == ["1", "two", "count(1)", "TheMax", "min(id)"]
@@ -158,11 +145,6 @@ def test_results_are_cut_at_the_limit(engine: EngineDriver, rows: int, kept: int
     assert found.column("v").to_pylist() == list(range(rows - 1, rows - 1 - kept, -1))
 
 
-def test_an_empty_result_has_its_columns(engine: EngineDriver) -> None:
-    found = engine.table("SELECT 1 AS id, ST_Point(1, 2) AS g WHERE false")
-    assert (found.column_names, found.num_rows) == (["id", "g"], 0)
-
-
 def test_what_changes_something_has_no_columns(engine: EngineDriver) -> None:
     for statement in ("CREATE OR REPLACE TABLE ddl AS SELECT 1 AS a", "INSERT INTO ddl VALUES (2)", "DROP TABLE ddl"):
         execution_id = engine.new_id()
@@ -171,22 +153,8 @@ def test_what_changes_something_has_no_columns(engine: EngineDriver) -> None:
         assert pyarrow.ipc.open_stream(found.data).read_all().num_columns == 0
 
 
-def test_null_is_the_smallest_value(engine: EngineDriver) -> None:
-    rows = "SELECT a FROM VALUES (1), (NULL), (0) AS v(a) ORDER BY a"
-    assert engine.rows(rows) == [(None,), (0,), (1,)]
-    assert engine.rows(f"{rows} DESC") == [(1,), (0,), (None,)]
-    assert engine.rows(f"{rows} NULLS LAST") == [(0,), (1,), (None,)]
-    assert engine.rows(f"{rows} DESC NULLS FIRST") == [(None,), (1,), (0,)]
-
-
 def test_what_is_empty_or_nested_has_a_name(engine: EngineDriver) -> None:
     assert engine.rows("SELECT '', p.x.y FROM (SELECT named_struct('x', named_struct('y', 1)) AS p)") == [("", 1)]
-
-
-def test_progress_is_one_task(engine: EngineDriver) -> None:
-    engine.steps.clear()
-    engine.rows("SELECT 1")
-    assert engine.steps == [(1, 0, 1), (1, 1, 0)]
 
 
 def test_rows_that_were_forgotten_are_gone(engine: EngineDriver) -> None:
@@ -418,15 +386,6 @@ def test_a_table_without_a_name_harms_no_other(engine: EngineDriver) -> None:
     assert engine.rows("SELECT a FROM unharmed") == [(1,)]
 
 
-def test_the_values_of_a_merge_are_those_of_the_source(engine: EngineDriver) -> None:
-    engine.run(
-        "CREATE OR REPLACE TABLE target AS SELECT 1 AS id, 'a' AS name",
-        "MERGE INTO target AS t USING (SELECT 2 AS id, 'b' AS name) AS s ON t.id = s.id"
-        " WHEN NOT MATCHED THEN INSERT (id, name) VALUES (id, upper(name))",
-    )
-    assert engine.rows("SELECT * FROM target ORDER BY id") == [(1, "a"), (2, "B")]
-
-
 DAYS = "VALUES (TIMESTAMP '2026-01-01 10:00:00', 'b'), (TIMESTAMP '2026-01-03 10:00:00', 'b')"
 
 
@@ -519,13 +478,6 @@ def test_changes_of_columns(engine: EngineDriver) -> None:
     assert engine.fails("ALTER TABLE altered DROP COLUMN b").startswith("[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION]")
 
 
-def test_a_table_with_one_geometry_keeps_its_type(engine: EngineDriver) -> None:
-    engine.run("CREATE OR REPLACE TABLE one AS SELECT ST_Point(1, 2) AS g UNION ALL SELECT ST_Point(1, 2)")
-    assert engine.rows("SELECT ST_X(g) AS x, ST_AsEWKT(g) AS w FROM one WHERE ST_X(g) = 1 LIMIT 1") == [
-        (1.0, "POINT (1 2)")
-    ]
-
-
 def test_a_column_has_one_srid(engine: EngineDriver) -> None:
     engine.run("CREATE OR REPLACE TABLE srids AS SELECT 1 AS id, ST_SetSRID(ST_Point(1, 2), 3857) AS g")
     assert engine.rows("SELECT ST_SRID(g) AS s FROM srids") == [(3857,)]
@@ -573,18 +525,6 @@ def test_lists(engine: EngineDriver) -> None:
     assert engine.fails("SHOW TABLES IN a.b.c").startswith("[UNSUPPORTED_FEATURE]")
     assert engine.fails("SHOW SCHEMAS IN nowhere").startswith("[CATALOG_NOT_FOUND]")
     assert engine.fails("SHOW TABLES IN nowhere.s").startswith("[SCHEMA_NOT_FOUND]")
-
-
-def test_tables_and_views_are_seen_by_other_sessions(engine: EngineDriver, other: EngineDriver) -> None:
-    engine.run(
-        "CREATE OR REPLACE TABLE shared AS SELECT 1 AS a",
-        "CREATE OR REPLACE VIEW seen AS SELECT a + 1 AS b FROM shared",
-    )
-    assert other.rows("SELECT * FROM seen") == [(2,)]
-    other.run("INSERT INTO shared VALUES (10)")
-    assert engine.rows("SELECT b FROM seen ORDER BY b") == [(2,), (11,)]
-    engine.run("DROP TABLE shared")
-    assert other.fails("SELECT * FROM shared").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
 
 
 def test_temporary_views_belong_to_the_session(engine: EngineDriver, other: EngineDriver) -> None:
@@ -710,20 +650,6 @@ def test_a_process_with_a_thread_that_lets_no_other_work_ends_itself(server_live
             ours.recv(100)
             ours.close()
         assert hanging.wait(60) in (0, 1)
-
-
-def test_a_cancel_that_comes_twice_ends_the_statement_once(engine: EngineDriver) -> None:
-    async def cancel() -> None:
-        long = asyncio.ensure_future(engine.execution(ENDLESS))
-        await asyncio.sleep(0)
-        long.cancel()
-        await asyncio.sleep(0)
-        long.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await long
-
-    engine.wait(cancel())
-    assert engine.rows("SELECT 1") == [(1,)]
 
 
 def test_executions_at_the_same_time_lose_no_change(engine: EngineDriver, other: EngineDriver) -> None:
@@ -929,12 +855,6 @@ def test_a_session_that_is_ended_while_it_starts_leaves_no_process(tmp_path: Pat
     driver.close()
     process.wait(60)
     assert not process.is_running()
-
-
-def test_a_database_that_another_server_has_open_is_refused(apart: EngineDriver, runner: asyncio.Runner) -> None:
-    second = EngineDriver("fifth", Database(apart.root), runner)
-    with pytest.raises(EngineError, match="perhaps another local server on this root has it"):
-        second.wait(second.engine.start())
 
 
 def test_without_the_extra_the_session_says_what_to_install(

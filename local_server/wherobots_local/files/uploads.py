@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
+import shutil
 import time
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
@@ -15,8 +15,6 @@ from wherobots_local.storage import OWN_FOLDER, place_of
 
 MAX_OBJECT_BYTES = 500 * 1024 * 1024
 """The most bytes of one request. Clients of the service send no more in one."""
-
-_ABANDONED_SECONDS = 24 * 3600
 
 
 class TooLargeError(Exception):
@@ -46,11 +44,8 @@ class Uploads:
         self._root = root
         self._files: set[Path] = set()
         self._folder = root / OWN_FOLDER / "uploads"
-        for left in self._folder.glob("*"):
-            # Left by a server that was killed. A younger file may belong to another server on the same root.
-            with contextlib.suppress(OSError):
-                if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                    left.unlink()
+        # What a server that was killed has left.
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def receive(self, pieces: AsyncIterable[bytes]) -> Path:
         """Write a file to the folder of uploads, for :meth:`put_in_place` or :meth:`discard`."""

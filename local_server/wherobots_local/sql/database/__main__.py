@@ -128,7 +128,7 @@ def main(descriptor: str, root: str, folder: str, memory: str) -> None:
     try:
         warehouse = Warehouse(Path(root), Path(folder), int(memory))
     except duckdb.IOException as error:
-        sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
+        sys.exit(f"Its database cannot be opened. {error}")
     Serving(connection, warehouse).serve()
     # Threads may still be working. Their uncommitted changes are lost.
     os._exit(0)
