@@ -20,6 +20,7 @@ from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError, LocalServer
+from wherobots_local.execution.virtual_environments import COMPLETE
 
 STUBBORN = """
 import os, signal, sys, time
@@ -152,7 +153,9 @@ def test_an_installation_is_ended_and_environments_stay(
     monkeypatch.setenv("PIP_FIND_LINKS", tmp_path.as_uri())
     told = tmp_path / "pid"
     make_endless_package(tmp_path, "made_up_slow", told)
-    (own(server) / "environments" / "built").mkdir(parents=True)
+    built = own(server) / "environments" / "built"
+    built.mkdir(parents=True)
+    (built / COMPLETE).touch()
     slow = {"dependencies": [{"sourceType": "PYPI", "libraryName": "made_up_slow", "libraryVersion": "1.0"}]}
     run = client.create(environment=slow)
     pid = int(wait_for(lambda: told.read_text() if told.exists() else "", what="pip to begin"))
@@ -162,7 +165,7 @@ def test_an_installation_is_ended_and_environments_stay(
 
     assert not psutil.pid_exists(pid)
     assert control.runs() == []
-    assert (own(server) / "environments" / "built").is_dir()
+    assert built.is_dir()
     # The lock of the environment is free again.
     other = client.create(environment=slow)
     wait_for(lambda: client.lines(other["id"])[:1] == ["Installing made_up_slow==1.0"], what="the installation")

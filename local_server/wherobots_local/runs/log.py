@@ -109,7 +109,7 @@ class RunLog:
         room = max(self._limits.bytes - self._blocks.size, 0)
         if len(text) > room:
             text, limit = text[: text.rfind(b"\n", 0, room) + 1], f"{self._limits.bytes} bytes"
-        count = max(self._limits.lines - self._blocks.state.lines, 0)
+        count = max(self._limits.lines - self._blocks.extent[1], 0)
         if text.count(b"\n") > count:
             rest = text.split(b"\n", count)[count]
             text, limit = text[: len(text) - len(rest)], f"{self._limits.lines} lines"

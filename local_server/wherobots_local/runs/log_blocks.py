@@ -1,8 +1,8 @@
 """The lines of a log in two files: the text, and an index of its blocks.
 
 A block is whole lines that were read from the process at once. Its record in the index has its place in the text and
-the time of its first line; each further line is a nanosecond later. Both files only grow, in the order of arrival; in
-memory the blocks are in the order of time.
+the time of its first line; each further line is a nanosecond later. So a log takes no memory, the index of eight
+million lines has a few thousand records, and a binary search finds any line.
 """
 
 from __future__ import annotations
@@ -11,7 +11,6 @@ import bisect
 import math
 import struct
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import accumulate, groupby
 from pathlib import Path
 from typing import NamedTuple, overload
 
@@ -23,30 +22,27 @@ INDEX_FILE = "log.index"
 LATEST = 2**63 - 1
 """The latest timestamp that a record can have."""
 
-_RECORD = struct.Struct("<qQQIId?")
+_RECORD = struct.Struct("<qQQQIId?")
+_RECORDS_READ = 64
 _TEXT_READ = 64 * 1024
 
 
 class Block(NamedTuple):
     """Lines that follow each other in the text.
 
-    ``timestamp`` and ``number`` (in the order of arrival) belong to the first line. ``read_at`` is the
-    ``time.monotonic()`` of the read; minus infinity is visible at once. A ``whole`` block is one line, which can
-    contain line ends.
+    ``timestamp`` and ``number`` (in the order of arrival) belong to the first line, and ``first`` is its position in
+    the order of time. ``read_at`` is the ``time.monotonic()`` of the read; minus infinity is visible at once. A
+    ``whole`` block is one line, which can contain line ends.
     """
 
     timestamp: int
     number: int
+    first: int
     offset: int
     size: int
     lines: int
     read_at: float
     whole: bool
-
-    @property
-    def last(self) -> int:
-        """The timestamp of its last line."""
-        return self.timestamp + self.lines - 1
 
 
 class StoredLine(NamedTuple):
@@ -71,102 +67,108 @@ class StoredLine(NamedTuple):
         return self.lines.text_of(self)[:longest].decode("utf-8", "replace")
 
 
-class _State(NamedTuple):
-    """The blocks, and the position of the first line of each, in the order of time. The lists may have grown since."""
-
-    blocks: list[Block]
-    starts: list[int]
-    count: int
-    lines: int
-
-
 class LogBlocks:
     """The files of one log; without a folder in memory, for tests. Writes must not overlap. A read during an append
     sees the log before it."""
 
     def __init__(self, folder: Path | None) -> None:
+        # The index first: another thread may append now, the text before its record. So each record has its text.
         self._index = StoreFile(folder and folder / INDEX_FILE)
-        self.text = StoreFile(folder and folder / TEXT_FILE)
-        self.state = _State([], [], 0, 0)
+        self._text = StoreFile(folder and folder / TEXT_FILE)
+        self.extent = (0, 0)
+        """The numbers of blocks and lines: one value, because a thread can read it while another writes."""
         self.end = 0
         """Timestamp of the last line; 0 for an empty log."""
+        self.restored = False
+        """Whether an earlier server wrote the log."""
         self._read_back()
 
     @property
     def size(self) -> int:
-        return self.text.size + self._index.size
+        return self._text.size + self._index.size
 
     def hold(self) -> None:
-        self.text.hold()
+        self._text.hold()
         self._index.hold()
 
     def release(self) -> None:
-        self.text.release()
+        self._text.release()
         self._index.release()
 
     def add(self, timestamp: int, text: bytes, count: int, read_at: float) -> None:
         """Insert lines at the place of their times, after lines of the same time."""
-        block = Block(timestamp, self.state.lines, self.text.size, len(text), count, read_at, False)
-        self._write([block], text)
+        block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, False)
+        self._text.write(block.offset, text)
+        self._place([block])
 
     def insert(self, lines: Sequence[tuple[int, bytes]]) -> None:
         """Insert single lines at the places of their times, after lines of the same time. They are visible at once."""
-        offset, blocks = self.text.size, []
-        for number, (timestamp, text) in enumerate(lines, self.state.lines):
-            blocks.append(Block(timestamp, number, offset, len(text), 1, -math.inf, True))
+        offset, blocks = self._text.size, []
+        for number, (timestamp, text) in enumerate(lines, self.extent[1]):
+            blocks.append(Block(timestamp, number, 0, offset, len(text), 1, -math.inf, True))
             offset += len(text)
         if blocks:
-            self._write(blocks, b"".join(text for _, text in lines))
-
-    def _write(self, new: Sequence[Block], text: bytes) -> None:
-        self.text.append(text)
-        self._index.append(b"".join(_RECORD.pack(*block) for block in new))
-        self._place(new)
+            self._text.write(self._text.size, b"".join(text for _, text in lines))
+            self._place(sorted(blocks, key=lambda block: block.timestamp))
 
     def _place(self, new: Sequence[Block]) -> None:
-        """Put blocks in the order of time. Lines of the same time stay in the order of arrival."""
-        new = sorted(new, key=lambda block: block.timestamp)
-        blocks, starts, count, lines = self.state
-        if count and self.end > new[0].timestamp:
-            first = bisect.bisect_right(blocks, new[0].timestamp, 0, count, key=lambda block: block.last)
-            behind = bisect.bisect_right(blocks, new[-1].last, 0, count, key=lambda block: block.timestamp)
-            overlapping = blocks[first:behind]
-            times = [time for block in new for time in range(block.timestamp, block.last + 1)]
-            pieces = [piece for block in (*overlapping, *new) for piece in self._divided(block, times)]
-            pieces.sort(key=lambda piece: piece.timestamp)
-            blocks = [*blocks[:first], *pieces, *blocks[behind:count]]
-            *starts, lines = accumulate((block.lines for block in blocks), initial=0)
-        else:
-            for block in new:
-                blocks.append(block)
-                starts.append(lines)
-                lines += block.lines
-        self.state = _State(blocks, starts, len(blocks), lines)
-        self.end = max(self.end, *(block.last for block in new))
+        """Write the records of new blocks, sorted by time, and again those of all later lines."""
+        start, first, later = self._later_than(new[0].timestamp)
+        last = new[-1].timestamp + new[-1].lines - 1
+        overlapping = [block for block in later if block.timestamp <= last]
+        if overlapping:
+            times = [time for block in new for time in range(block.timestamp, block.timestamp + block.lines)]
+            # In this order, because lines of the same time stay in the order of arrival.
+            pieces = (piece for block in (*overlapping, *new) for piece in self._divided(block, times))
+            new = sorted(pieces, key=lambda piece: piece.timestamp)
+        data, end = bytearray(), self.end
+        for block in (*new, *later[len(overlapping) :]):
+            data += _RECORD.pack(*block._replace(first=first))
+            first, end = first + block.lines, max(end, block.timestamp + block.lines - 1)
+        self._index.write(start * _RECORD.size, bytes(data))
+        self.extent, self.end = (start + len(data) // _RECORD.size, first), end
+
+    def _later_than(self, timestamp: int) -> tuple[int, int, list[Block]]:
+        """Return the number of the first block with later lines, the position of its first line, and all blocks from
+        there."""
+        blocks, length = self.extent
+        if not length or self.end <= timestamp:
+            return blocks, length, []
+        lines = LogLines(self)
+        number, found = lines.locate(bisect.bisect_right(lines, timestamp, key=lambda line: line.timestamp))
+        return number, found.first, self.read_records(number, blocks - number)
 
     def _divided(self, block: Block, times: Sequence[int]) -> Iterator[Block]:
         """Divide a block into blocks of one line if lines of these sorted times belong between its lines."""
         place = bisect.bisect_left(times, block.timestamp)
-        if place == len(times) or times[place] >= block.last:
+        if place == len(times) or times[place] >= block.timestamp + block.lines - 1:
             yield block
             return
         offset = block.offset
-        for index, text in enumerate(self.text.read(block.offset, block.size).split(b"\n")[:-1]):
+        for index, text in enumerate(self.read_text(block.offset, block.size).split(b"\n")[:-1]):
             size = len(text) + 1
             yield block._replace(
                 timestamp=block.timestamp + index, number=block.number + index, offset=offset, size=size, lines=1
             )
             offset += size
 
+    def read_records(self, start: int, count: int) -> list[Block]:
+        data = self._index.read(start * _RECORD.size, count * _RECORD.size)
+        whole = len(data) - len(data) % _RECORD.size
+        return [Block(*fields) for fields in _RECORD.iter_unpack(data[:whole])]
+
+    def read_text(self, offset: int, size: int) -> bytes:
+        return self._text.read(offset, size)
+
     def _read_back(self) -> None:
-        """Read the index of an earlier server. An incomplete record is overwritten."""
-        self._index.size -= self._index.size % _RECORD.size
-        if self._index.size:
-            records = _RECORD.iter_unpack(self._index.read(0, self._index.size))
-            blocks = (Block(*fields)._replace(read_at=-math.inf) for fields in records)
-            for are_whole, some in groupby(blocks, key=lambda block: block.whole):
-                for one in [list(some)] if are_whole else ([block] for block in some):
-                    self._place(one)
+        """Read the index of an earlier server. An incomplete record is ignored."""
+        count = self._index.size // _RECORD.size
+        if not count:
+            return
+        (last,) = self.read_records(count - 1, 1)
+        self.extent = (count, last.first + last.lines)
+        self.end = last.timestamp + last.lines - 1
+        self.restored = True
 
 
 class LogLines(Sequence[StoredLine]):
@@ -174,13 +176,15 @@ class LogLines(Sequence[StoredLine]):
     memory. Use it once: later lines are not in it."""
 
     def __init__(self, blocks: LogBlocks) -> None:
-        self._file = blocks.text
-        self._state = blocks.state
+        self._blocks = blocks
+        self._count, self._length = blocks.extent
+        self._records: tuple[int, list[Block]] = (0, [])
+        self._current: tuple[int, Block] | None = None
         self._window: tuple[int, bytes] = (0, b"")
         self._texts: tuple[int, list[bytes]] = (-1, [])
 
     def __len__(self) -> int:
-        return self._state.lines
+        return self._length
 
     @overload
     def __getitem__(self, index: int) -> StoredLine: ...
@@ -188,17 +192,26 @@ class LogLines(Sequence[StoredLine]):
     def __getitem__(self, index: slice) -> Sequence[StoredLine]: ...
     def __getitem__(self, index: int | slice) -> StoredLine | Sequence[StoredLine]:
         if isinstance(index, slice):
-            return [self[position] for position in range(*index.indices(len(self)))]
-        position = index + len(self) if index < 0 else index
-        if not 0 <= position < len(self):
+            return [self[position] for position in range(*index.indices(self._length))]
+        position = index + self._length if index < 0 else index
+        if not 0 <= position < self._length:
             raise IndexError(index)
-        block, within = self.locate(position)
-        return StoredLine(block.timestamp + within, block.number + within, block.read_at, block, self)
+        _, block = self.locate(position)
+        within = position - block.first
+        read_at = -math.inf if self._blocks.restored else block.read_at
+        return StoredLine(block.timestamp + within, block.number + within, read_at, block, self)
 
-    def locate(self, position: int) -> tuple[Block, int]:
-        """Return the block of a position, and which of its lines this is."""
-        number = bisect.bisect_right(self._state.starts, position, 0, self._state.count) - 1
-        return self._state.blocks[number], position - self._state.starts[number]
+    def locate(self, position: int) -> tuple[int, Block]:
+        """Return the block of a position, as its number in the index and its record."""
+        if self._current is not None:
+            number, block = self._current
+            if position == block.first + block.lines and number + 1 < self._count:
+                number, block = self._current = number + 1, self._record(number + 1)
+            if block.first <= position < block.first + block.lines:
+                return number, block
+        number = bisect.bisect_right(range(self._count), position, key=lambda index: self._record(index).first) - 1
+        self._current = number, self._record(number)
+        return self._current
 
     def text_of(self, line: StoredLine) -> bytes:
         """Return the text of a line, without its line end."""
@@ -210,8 +223,17 @@ class LogLines(Sequence[StoredLine]):
     def _split_text(self, block: Block) -> Iterable[bytes]:
         start, data = self._window
         if not (start <= block.offset and block.offset + block.size <= start + len(data)):
-            start, data = self._window = block.offset, self._file.read(block.offset, max(block.size, _TEXT_READ))
+            start, data = self._window = (
+                block.offset,
+                self._blocks.read_text(block.offset, max(block.size, _TEXT_READ)),
+            )
         text = data[block.offset - start :][: block.size]
         if block.whole:
             return [text[:-1]]
         return (line.removesuffix(b"\r") for line in text.split(b"\n"))
+
+    def _record(self, number: int) -> Block:
+        start, records = self._records
+        if not start <= number < start + len(records):
+            start, records = self._records = number, self._blocks.read_records(number, _RECORDS_READ)
+        return records[number - start]

@@ -1,4 +1,4 @@
-"""A file that grows. It is open only while it is used, unless it is held."""
+"""A file that is open only while it is used, unless it is held."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 
 
 class StoreFile:
-    """Bytes on disk; without a path in memory, for tests. One thread can read while another appends."""
+    """Bytes on disk; without a path in memory, for tests. One thread can read while another writes."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._held: int | None = None
-        self._memory = bytearray()
+        self._memory = b""
         self.size = 0
         if path is not None:
             with contextlib.suppress(OSError):
@@ -22,21 +22,24 @@ class StoreFile:
 
     def read(self, offset: int, size: int) -> bytes:
         if self._path is None:
-            return bytes(self._memory[offset : offset + size])
+            return self._memory[offset : offset + size]
         with self._opened(self._path, os.O_RDONLY) as descriptor:
-            return os.pread(descriptor, size, offset)
+            return os.pread(descriptor, min(size, max(self.size - offset, 0)), offset)
 
-    def append(self, data: bytes) -> None:
-        """What a failed append has left is overwritten by the next one."""
+    def write(self, offset: int, data: bytes) -> None:
+        """Replace everything from an offset on. If it fails, the file is as before."""
         if self._path is None:
-            self._memory += data
+            self._memory = self._memory[:offset] + data
         else:
             with self._opened(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
-                rest, offset = memoryview(data), self.size
-                while rest:
-                    written = os.pwrite(descriptor, rest, offset)
-                    offset, rest = offset + written, rest[written:]
-        self.size += len(data)
+                before = os.pread(descriptor, max(self.size - offset, 0), offset)
+                try:
+                    _write_all(descriptor, offset, data)
+                except OSError:
+                    # The disk is full, but not for what was there already.
+                    _write_all(descriptor, offset, before)
+                    raise
+        self.size = offset + len(data)
 
     def hold(self) -> None:
         """Keep the file open for the next writes. If it cannot be opened, each write tries again."""
@@ -65,3 +68,11 @@ def _open(path: Path, flags: int) -> int:
     if flags & os.O_CREAT:
         path.parent.mkdir(parents=True, exist_ok=True)
     return os.open(path, flags, 0o600)
+
+
+def _write_all(descriptor: int, offset: int, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        written = os.pwrite(descriptor, rest, offset)
+        offset += written
+        rest = rest[written:]

@@ -100,7 +100,7 @@ def _visible(lines: Sequence[StoredLine], start: int, behaviour: Behaviour, now:
             index += 1
         else:
             # All lines of a block were read at once.
-            index += line.block.lines - (line.number - line.block.number)
+            index = line.block.first + line.block.lines
 
 
 def start_of_page(lines: Sequence[StoredLine], cursor: str, behaviour: Behaviour) -> int:
