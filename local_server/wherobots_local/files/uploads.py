@@ -6,7 +6,6 @@ import asyncio
 import os
 import secrets
 import shutil
-import time
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -28,11 +27,10 @@ class UploadEndedError(Exception):
 
 @dataclass
 class PartedUpload:
-    """A multipart upload; ``used`` is the ``time.monotonic()`` of its last request."""
+    """A multipart upload."""
 
     address: str
     parts: dict[int, Path] = field(default_factory=dict)
-    used: float = field(default_factory=time.monotonic)
 
 
 class Uploads:
