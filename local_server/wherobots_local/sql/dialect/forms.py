@@ -166,6 +166,8 @@ def _every(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
 
 
 def _reduce(arguments: list[exp.Expr]) -> exp.Expr:
+    if len(arguments) == 4:
+        raise unsupported("aggregate with two functions", "apply the second to the result")
     function = _lambda(arguments, 3, "aggregate")
     return call("list_reduce", arguments[0], function, arguments[1])
 

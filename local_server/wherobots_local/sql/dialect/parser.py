@@ -59,6 +59,8 @@ class ServiceSql(Spark):
             if not self._curr or self._index > 0:
                 return super()._parse_statement()
             first = self._curr.text.upper()
+            if first == "EXPLAIN":
+                raise unsupported("EXPLAIN")
             if first in _WITHOUT_EFFECT:
                 return self._without_effect()
             if (parse := _COMMANDS.get(first)) is not None:
