@@ -80,6 +80,9 @@ def _check_window(name: str, target: str, window: exp.Window, *, is_distinct: bo
     if is_distinct or skips_null or isinstance(window.this, exp.Filter):
         raise unsupported("DISTINCT, FILTER or IGNORE NULLS with OVER")
     is_ordered = window.args.get("order") is not None or window.args.get("alias") is not None
+    if target == "median" and (is_ordered or window.args.get("spec") is not None):
+        text = "Cannot specify ORDER BY or a window frame for `median`."
+        raise failed("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC", text, "42601")
     if target in _OF_ORDER and not is_ordered:
         raise failed("WINDOW_FUNCTION_WITHOUT_ORDER_BY", f"`{name}` needs an ORDER BY in its window.", "42601")
 

@@ -310,6 +310,7 @@ CREATE MACRO spark.slice(a, start, n) AS CASE WHEN start = 0 OR n < 0 THEN CASE 
 CREATE MACRO spark._sequence(a, b) AS generate_series(a, b, CASE WHEN a > b THEN -1 ELSE 1 END),
     (a, b, step) AS CASE WHEN (step > 0 AND a > b) OR (step < 0 AND a < b) OR (step = 0 AND a <> b) THEN error('[ILLEGAL_SEQUENCE_BOUNDARIES] Illegal sequence boundaries. SQLSTATE: 22023') ELSE generate_series(a, b, step) END;
 CREATE MACRO spark._steps(a, b, step) AS CASE WHEN typeof(a) <> typeof(b) THEN spark._refuse('a sequence of a date and a time')
+    WHEN day(TRY_CAST(a AS DATE)) > 28 AND (date_part('month', step) <> 0 OR date_part('year', step) <> 0) THEN spark._refuse('a sequence of months from the end of one')
     WHEN (a < b AND a + step < a) OR (a > b AND a + step > a) THEN error('[ILLEGAL_SEQUENCE_BOUNDARIES] Illegal sequence boundaries. SQLSTATE: 22023') ELSE generate_series(a, b, step) END;
 CREATE MACRO spark.map_keys(m) AS map_keys(m);
 CREATE MACRO spark.map_entries(m) AS map_entries(m);
