@@ -19,7 +19,6 @@ from local_server.tests.started import MODULE, Started
 from local_server.tests.support import KEY, Client
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
-from wherobots_local.storage import OWN_FOLDER
 
 SCRIPT = """
 import os, subprocess, sys, time
@@ -155,7 +154,6 @@ def test_a_certificate_that_is_none_is_refused(refusal: Callable[..., str], tmp_
     file.write_text("x")
     said = refusal("--certfile", str(file), "--keyfile", str(file))
     assert f"certfile {file} or keyfile {file} cannot be used" in said
-    assert not list((tmp_path / OWN_FOLDER / "servers").iterdir())
 
 
 def test_a_control_client_does_not_show_its_key() -> None:

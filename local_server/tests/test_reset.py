@@ -20,7 +20,7 @@ from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError, LocalServer
-from wherobots_local.files.emptying import Emptying
+from wherobots_local.execution.virtual_environments import COMPLETE
 
 STUBBORN = """
 import os, signal, sys, time
@@ -153,7 +153,9 @@ def test_an_installation_is_ended_and_environments_stay(
     monkeypatch.setenv("PIP_FIND_LINKS", tmp_path.as_uri())
     told = tmp_path / "pid"
     make_endless_package(tmp_path, "made_up_slow", told)
-    (own(server) / "environments" / "built").mkdir(parents=True)
+    built = own(server) / "environments" / "built"
+    built.mkdir(parents=True)
+    (built / COMPLETE).touch()
     slow = {"dependencies": [{"sourceType": "PYPI", "libraryName": "made_up_slow", "libraryVersion": "1.0"}]}
     run = client.create(environment=slow)
     pid = int(wait_for(lambda: told.read_text() if told.exists() else "", what="pip to begin"))
@@ -163,43 +165,10 @@ def test_an_installation_is_ended_and_environments_stay(
 
     assert not psutil.pid_exists(pid)
     assert control.runs() == []
-    assert (own(server) / "environments" / "built").is_dir()
+    assert built.is_dir()
     # The lock of the environment is free again.
     other = client.create(environment=slow)
     wait_for(lambda: client.lines(other["id"])[:1] == ["Installing made_up_slow==1.0"], what="the installation")
-
-
-def test_what_belongs_to_another_server_on_the_root_stays(server: LocalServer, client: Client) -> None:
-    with LocalServer(server.root, api_key=KEY) as neighbour:
-        theirs = Client(neighbour.url, neighbour.root)
-        theirs.script("print('done')")
-        ended, _ = theirs.run("print('done')")
-        with LocalServer(server.root, api_key=KEY) as third:
-            # It has read the run that has ended, and knows nothing of the active one.
-            active, (pid,) = theirs.begin()
-            mine, _ = Client(third.url, third.root).run("print('mine')")
-            assert {run["id"] for run in third.control.runs()} == {ended["id"], mine["id"]}
-            third.control.reset()
-            assert third.control.runs() == []
-            assert len(os.listdir(own(third) / "servers")) == 3
-        assert psutil.pid_exists(pid)
-        assert theirs.get(active)["status"] == "RUNNING"
-        assert theirs.lines(ended["id"]) == ["done"]
-        assert sorted(os.listdir(own(server) / "runs")) == sorted([ended["id"], active])
-    # Its server has ended, so they are nobody's.
-    server.control.reset()
-    assert os.listdir(own(server) / "runs") == []
-
-
-def test_tables_that_another_server_has_open_stay(server: LocalServer, control: ControlClient) -> None:
-    with LocalServer(server.root, api_key=KEY) as neighbour:
-        sql = SqlClient(neighbour.url, neighbour.root)
-        with sql.open(sql.ready()) as socket:
-            socket.run("CREATE TABLE kept AS SELECT 1 AS a")
-            with pytest.raises(ControlError, match="another local server has the tables open"):
-                control.reset()
-            assert socket.rows("SELECT * FROM kept") == [{"a": 1}]
-    control.reset()
 
 
 def test_links_are_removed_and_what_they_lead_to_stays(
@@ -243,18 +212,6 @@ def test_the_first_time_the_storage_is_moved(server: LocalServer, client: Client
     control.reset()
     assert os.listdir(server.root) == [".wherobots-local"]
     assert kept(server) == ["bucket/first.py", "sql/warehouse.duckdb"]
-
-
-def test_what_was_moved_is_kept_for_a_while(server: LocalServer, client: Client, control: ControlClient) -> None:
-    client.script("print('first')", "first.py")
-    control.reset()
-    emptying = Emptying(server.root, server.root / "none")
-    (folder,) = (own(server) / "storage-before-reset").iterdir()
-    moved_at = folder.stat().st_mtime
-    emptying.remove_kept(moved_at)
-    assert folder.exists()
-    emptying.remove_kept(moved_at + 1)
-    assert not folder.exists()
 
 
 def test_storage_that_cannot_be_removed_is_named(server: LocalServer, client: Client, control: ControlClient) -> None:
@@ -355,15 +312,3 @@ def test_the_connections_of_sessions_end(server: LocalServer, control: ControlCl
     assert ended.value.rcvd is not None
     assert (ended.value.rcvd.code, ended.value.rcvd.reason) == (1001, "the local server was reset")
     assert control.requests() == []
-
-
-def test_every_run_is_listed_the_oldest_first(control: ControlClient) -> None:
-    created = [control.create_run(f"synthetic_{number}")["id"] for number in range(120)]
-    control.behaviour(list_delay_seconds=600)
-    assert [run["id"] for run in control.runs()] == created
-
-
-def test_a_reset_needs_the_key(server: LocalServer, client: Client) -> None:
-    client.script("print('first')")
-    assert requests.post(f"{server.url}/_control/reset", timeout=30).status_code == 401
-    assert (server.root / "bucket" / "job.py").exists()

@@ -56,7 +56,6 @@ def test_what_the_api_says_and_what_runs_are_know_nothing_of_the_rest() -> None:
     [
         ({"starlette", "uvicorn"}, {"http"}),
         ({"pydantic"}, {"api", "control"}),
-        ({"psutil"}, {"execution"}),
         ({"cbor2"}, {"http"}),
     ],
 )

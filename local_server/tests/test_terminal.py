@@ -1,22 +1,19 @@
-"""What the command line prints about runs: starts, ends and logs, whatever scripts write and wherever it goes."""
+"""What the command line prints about runs: starts and ends, whatever scripts write and wherever it goes."""
 
 from __future__ import annotations
 
 import contextlib
-import mmap
 import os
-import pty
 import re
 import signal
 import subprocess
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import pytest
 
 from local_server.tests.started import Started
-from local_server.tests.support import KEY, assert_answers, require
+from local_server.tests.support import KEY, require
 from tests.support.waiting import wait_for
 from wherobots_local import run_report
 from wherobots_local.api.create_request import parse_create_request
@@ -28,29 +25,13 @@ from wherobots_local.terminal import Terminal, escaped
 
 @pytest.fixture(scope="module")
 def quiet(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """A server that prints no logs, and runs one script at a time."""
+    """A server that runs one script at a time."""
     with Started(tmp_path_factory.mktemp("quiet"), "--max-parallel-runs", "1", key=KEY) as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
-def verbose(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Started]:
-    """A server that prints the logs."""
-    with Started(tmp_path_factory.mktemp("verbose"), "--verbose", key=KEY) as server:
         yield server
 
 
 def lines_about(server: Started, run_id: str) -> list[str]:
     return [line for line in server.printed().splitlines() if run_id in line]
-
-
-def has_printed_lines_of(server: Started, run_id: str) -> bool:
-    """Whether there are more than the two lines of its start; for an output of gigabytes."""
-    with open(server.output.name, "rb") as output:
-        if not os.fstat(output.fileno()).st_size:
-            return False
-        with mmap.mmap(output.fileno(), 0, prot=mmap.PROT_READ) as printed:
-            return len(list(islice(re.finditer(run_id.encode(), printed), 3))) > 2
 
 
 def wait_for_end(server: Started, run_id: str) -> list[str]:
@@ -123,58 +104,11 @@ def test_earlier_runs_are_not_announced_again(tmp_path: Path) -> None:
         run, _ = first.client().run("")
         wait_for_end(first, run["id"])
         end_well(first)
-    with Started(tmp_path, "--verbose", key=KEY) as second:
+    with Started(tmp_path, key=KEY) as second:
         second.control().patch_run(run["id"], kubeApp={"spark_ui_url": "http://127.0.0.1:4040"})
         marker, _ = second.client().run("")
         wait_for_end(second, marker["id"])
         assert lines_about(second, run["id"]) == []
-
-
-def test_verbose_prints_the_logs_with_the_id_of_their_run(verbose: Started) -> None:
-    client = verbose.client()
-    source = "import sys, time\nfor n in range(200):\n    print(sys.argv[1], n)\n    time.sleep(0.001)\n"
-    runs = {name: client.create(source, args=(name,)) for name in ("left", "right")}
-    for name, run in runs.items():
-        client.wait(run["id"], "COMPLETED")
-        begun, *log, ended = wait_for_end(verbose, run["id"])
-        assert "started" in begun
-        assert log == [f"{run['id']} | {name} {n}" for n in range(200)]
-        assert "COMPLETED" in ended
-
-
-def test_verbose_shows_control_characters_and_long_lines_safely(verbose: Started) -> None:
-    source = r"import sys; sys.stdout.buffer.write(b'\x1b[2J\r\xff\n' + b'x' * 500_000 + b'\nend')"
-    run, _ = verbose.client().run(source)
-    _, escape, long, last, _ = wait_for_end(verbose, run["id"])
-    assert escape == rf"{run['id']} | \x1b[2J\r" + "\ufffd"
-    assert long == f"{run['id']} | {'x' * 2000}…"
-    assert last == f"{run['id']} | end"
-
-
-def test_verbose_leaves_lines_out_of_a_flood_and_shows_how_many(verbose: Started) -> None:
-    count = 3_000_000
-    source = f"import sys\nfor n in range({count // 10_000}): sys.stdout.buffer.write(b'y\\n' * 10_000)\n"
-    run, _ = verbose.client().run(source + "print('the last line')")
-    _, *log, _ = wait_for_end(verbose, run["id"])
-    left_out = [int(found[1]) for line in log if (found := re.search(r"… (\d+) lines are left out", line))]
-    assert left_out
-    assert len(log) - len(left_out) + sum(left_out) == count + 1
-    assert log[-1] == f"{run['id']} | the last line"
-
-
-def test_the_server_answers_while_it_prints_the_logs_of_scripts_that_write_as_fast_as_they_can(
-    tmp_path: Path,
-) -> None:
-    with Started(tmp_path, "--verbose", "--max-log-bytes", "30000000", key=KEY) as server:
-        client = server.client()
-        source = "import sys\nwhile True: sys.stdout.buffer.write(b'y\\n' * 32768)\n"
-        ids = [client.create(source)["id"] for _ in range(2)]
-        wait_for(lambda: all(has_printed_lines_of(server, run_id) for run_id in ids), what="printed lines")
-        assert_answers(server.ready["url"])
-        for run_id in ids:
-            client.cancel(run_id)
-        for run_id in ids:
-            client.wait(run_id, "CANCELLED")
 
 
 def end_well(server: Started) -> None:
@@ -183,10 +117,9 @@ def end_well(server: Started) -> None:
     assert server.process.wait(60) == 143
 
 
-@pytest.mark.parametrize("arguments", [[], ["--verbose"]])
-def test_an_output_on_a_full_disk_does_not_end_the_server(arguments: list[str], tmp_path: Path) -> None:
+def test_an_output_on_a_full_disk_does_not_end_the_server(tmp_path: Path) -> None:
     require(Path("/dev/full").exists(), "no /dev/full")
-    with Path("/dev/full").open("wb") as full, Started(tmp_path, *arguments, key=KEY, output=full) as server:
+    with Path("/dev/full").open("wb") as full, Started(tmp_path, key=KEY, output=full) as server:
         server.client().run("print('lost')")
         end_well(server)
 
@@ -195,7 +128,7 @@ def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
     with os.fdopen(writer, "wb") as closed:
-        server = Started(tmp_path, "--verbose", key=KEY, output=closed)
+        server = Started(tmp_path, key=KEY, output=closed)
     with server:
         server.client().run("print('lost')")
         end_well(server)
@@ -203,21 +136,9 @@ def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
 def test_a_server_that_was_started_without_an_output_runs_scripts(closed: str, tmp_path: Path) -> None:
-    with Started(tmp_path, "--verbose", key=KEY, through=f'exec "$@" {closed}') as server:
+    with Started(tmp_path, key=KEY, through=f'exec "$@" {closed}') as server:
         assert server.client().run("print('in the log')")[1] == ["in the log"]
         end_well(server)
-
-
-def test_a_terminal_that_is_stopped_stops_neither_requests_nor_runs_nor_the_end(tmp_path: Path) -> None:
-    # Nobody reads what is printed, as after Ctrl-S.
-    terminal, own = pty.openpty()
-    with os.fdopen(own, "wb", 0) as output:
-        server = Started(tmp_path, "--verbose", key=KEY, output=output)
-    with server:
-        # More than a terminal's buffer holds.
-        server.client().run("for n in range(20_000): print('line', n)")
-        end_well(server)
-    os.close(terminal)
 
 
 def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_end(tmp_path: Path) -> None:
@@ -253,29 +174,6 @@ def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch
         told = output.read().splitlines()
     assert told[0] == "… 3 starts and ends of runs are left out here."
     assert [runs[number].id in line for number, line in enumerate(told[1:])] == [True, True]
-
-
-def test_a_run_whose_end_did_not_fit_into_the_queue_is_not_followed_for_ever(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 3)
-    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
-    other, run = (LocalRun(request, "aws-us-west-2", number) for number in range(2))
-    with (tmp_path / "output").open("w+") as output:
-        report = RunReport(Terminal(output), logs=True)
-        for one in (other, run):
-            report.changed(one)
-        other.set_status("CANCELLED")
-        report.changed(other)
-        run.set_status("RUNNING")
-        report.changed(run)
-        run.set_status("COMPLETED")
-        report.changed(run)
-        with report:
-            pass
-        assert report._followed == {}
-        output.seek(0)
-        assert "… 1 starts and ends of runs are left out here." in output.read()
 
 
 def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:

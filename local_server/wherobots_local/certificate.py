@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import ipaddress
 import os
@@ -16,7 +15,6 @@ if TYPE_CHECKING:
     from cryptography import x509
 
 _VALID_DAYS = 365
-_RENEWED_DAYS = 30
 _OWN_NAME = "Wherobots local server"
 _ALWAYS = ("localhost", "127.0.0.1", "::1")
 
@@ -31,54 +29,35 @@ class MadeCertificate(NamedTuple):
 
 
 def made_certificate(folder: Path, names: Iterable[str]) -> MadeCertificate:
-    """Return the certificate in a folder. It is made unless there is one for these names with 30 days left.
+    """Return the certificate in a folder. It is made if there is none.
 
-    It is no authority: its key signs no other names. Names for every address, such as 0.0.0.0, are left out. Raises
-    ``ValueError`` for a name that no certificate can have, and if the folder has other files with these names: a
-    private key is never overwritten.
+    It is no authority: its key signs no other names. Names for every address, such as 0.0.0.0, are left out. No file is
+    ever replaced: raises ``ValueError`` if the folder has another certificate or one that has expired, and for a name
+    that no certificate can have.
     """
     wanted = list(dict.fromkeys([*_ALWAYS, *(name for name in names if not is_every_address(name))]))
     made = MadeCertificate(folder / "cert.pem", folder / "key.pem", folder / "ca-bundle.pem")
-    if not (all(file.exists() for file in made) and _is_for(made, wanted)):
+    if not any(os.path.lexists(file) for file in made):
         folder.mkdir(parents=True, exist_ok=True)
-        _refuse_others(made)
         _make(made, wanted)
+    elif not _is_for(made.certfile, wanted):
+        raise ValueError(
+            "it has another certificate, or one that has expired; delete its files, or name another folder"
+        )
     return made
 
 
-def _refuse_others(made: MadeCertificate) -> None:
-    from cryptography import x509
-
-    try:
-        certificate = x509.load_pem_x509_certificate(made.certfile.read_bytes())
-        is_own = certificate.subject.rfc4514_string() == certificate.issuer.rfc4514_string() == f"CN={_OWN_NAME}"
-    except (FileNotFoundError, ValueError):
-        is_own = False
-    for file in made:
-        if not is_own and os.path.lexists(file):
-            raise ValueError(
-                f"{file.name} was not made by the local server, or cert.pem is missing, so it is not replaced;"
-                " name another folder"
-            )
-
-
-def _is_for(made: MadeCertificate, names: list[str]) -> bool:
+def _is_for(file: Path, names: list[str]) -> bool:
     # Imported here, so that other servers start faster.
     from cryptography import x509
-    from cryptography.hazmat.primitives import serialization
 
     try:
-        certificate = x509.load_pem_x509_certificate(made.certfile.read_bytes())
-        key = serialization.load_pem_private_key(made.keyfile.read_bytes(), password=None)
+        certificate = x509.load_pem_x509_certificate(file.read_bytes())
         found = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except (ValueError, x509.ExtensionNotFound):
+    except (OSError, ValueError, x509.ExtensionNotFound):
         return False
-    until = certificate.not_valid_after_utc - datetime.timedelta(days=_RENEWED_DAYS)
-    return (
-        set(found) == set(_general_names(names))
-        and datetime.datetime.now(datetime.UTC) < until
-        and key.public_key() == certificate.public_key()
-    )
+    is_valid = datetime.datetime.now(datetime.UTC) < certificate.not_valid_after_utc
+    return is_valid and set(found) == set(_general_names(names))
 
 
 def _make(made: MadeCertificate, names: list[str]) -> None:
@@ -110,12 +89,15 @@ def _make(made: MadeCertificate, names: list[str]) -> None:
     private = key.private_bytes(
         serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
     )
-    # The certificate first: it shows that the other files, even incomplete, belong to this server.
-    _write(made.certfile, pem, 0o644)
-    _write(made.keyfile, private, 0o600)
-    _write(
-        made.bundle, Path(certifi.where()).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem, 0o644
-    )
+    bundle = Path(certifi.where()).read_bytes().rstrip() + b"\n\n# The Wherobots local server\n" + pem
+    for file, content, mode in (
+        (made.keyfile, private, 0o600),
+        (made.bundle, bundle, 0o644),
+        (made.certfile, pem, 0o644),
+    ):
+        # It has its mode before it has content.
+        with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "wb") as opened:
+            opened.write(content)
 
 
 def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
@@ -129,14 +111,3 @@ def _general_names(names: Iterable[str]) -> list[x509.GeneralName]:
         except ValueError:
             found.append(x509.DNSName(name))
     return found
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replace a file atomically. It has its mode before it has content."""
-    new = path.with_name(f"{path.name}.new")
-    with contextlib.suppress(FileNotFoundError):
-        new.unlink()
-    descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-    new.replace(path)

@@ -57,7 +57,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ready_file: Path | None = options.pop("ready_file")
     behaviour_file: Path | None = options.pop("behaviour")
     certificate_folder: Path | None = options.pop("make_certificate")
-    verbose: bool = options.pop("verbose")
     _log_to_stderr()
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
@@ -76,7 +75,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_ready_file(ready_file)
         with (
             removed_around(ready_file),
-            RunReport(Terminal(sys.stdout), logs=verbose) as report,
+            RunReport(Terminal(sys.stdout)) as report,
             bound_socket(settings) as bound,
         ):
             _serve(settings, bound, ready_file, report)
@@ -242,7 +241,6 @@ def _parser() -> argparse.ArgumentParser:
         help="the most bytes of a run's log; further lines are discarded (default: %(default)s)",
     )
     add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the most lines of a log (default: %(default)s)")
-    add("--verbose", action="store_true", help="print the logs of the runs too")
     add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
     return parser
 

@@ -98,6 +98,5 @@ class Housekeeper:
             self._registry.forget(run)
             await asyncio.to_thread(self._store.remove, run.id)
         unused = self._retention.seconds
-        await asyncio.to_thread(self._store.remove_nameless, time.time() - unused)
-        await asyncio.to_thread(self._environments.remove_unused, unused)
+        await self._environments.remove_unused(unused)
         await asyncio.to_thread(self._emptying.remove_kept, time.time() - unused)

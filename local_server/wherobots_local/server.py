@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import inspect
+import os
 import threading
 import time
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Concatenate, ParamSpec, Self
+from typing import Any, Self
 
 from wherobots_local.control.client import ControlClient
 from wherobots_local.http.listener import Listener, bound_socket, url_of
@@ -15,20 +14,6 @@ from wherobots_local.settings import ServerSettings
 
 _START_SECONDS = 30.0
 _CHECK_SECONDS = 0.1
-
-_P = ParamSpec("_P")
-
-
-def _with_the_arguments_of(
-    settings: Callable[_P, ServerSettings],
-) -> Callable[[Callable[..., None]], Callable[Concatenate[Any, _P], None]]:
-    """Give a method the signature of the settings, for type checkers, ``help()`` and the reference."""
-
-    def signed(method: Callable[..., None]) -> Callable[Concatenate[Any, _P], None]:
-        method.__signature__ = inspect.signature(ServerSettings.__init__)  # type: ignore[attr-defined]
-        return method
-
-    return signed
 
 
 class LocalServer:
@@ -47,9 +32,8 @@ class LocalServer:
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """
 
-    @_with_the_arguments_of(ServerSettings)
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self._settings = ServerSettings(*args, **kwargs)
+    def __init__(self, root: str | os.PathLike[str], **settings: Any) -> None:
+        self._settings = ServerSettings(root, **settings)
         self._listening = threading.Event()
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None

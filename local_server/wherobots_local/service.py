@@ -45,24 +45,25 @@ class LocalService:
         self.behaviour = self._first_behaviour = settings.behaviour
         self.url_signer = UrlSigner()
         self.temporary_keys = TemporaryKeys()
-        self.uploads = Uploads(settings.root)
         self.faults = FaultRules()
         self.journal = Journal()
         try:
             own = own_folder(settings.root)
-            self._lock = ServerLock(own / "servers")
+            self._lock = ServerLock(own)
+        except BlockingIOError:
+            raise SettingsError(f"root is {str(settings.root)!r}, which another local server uses") from None
         except OSError as error:
             raise SettingsError(
                 f"root is {str(settings.root)!r}, but the server cannot keep its own files there, in {OWN_FOLDER}:"
                 f" {error.strerror}"
             ) from None
+        self.uploads = Uploads(settings.root)
         self.sql_answers = Answers()
         stored = StoredResults(self.url_signer)
         self._database = Database(settings.root)
         self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
-        store = self._store = RunStore(own / RUNS_FOLDER, self._lock.id, settings.log_limits)
-        self.registry = RunRegistry(store, store.load(self._lock.is_alive), on_change)
-        self._lock.remove_dead()
+        store = self._store = RunStore(own / RUNS_FOLDER, settings.log_limits)
+        self.registry = RunRegistry(store, store.load(), on_change)
         environments = EnvironmentCache(own / "environments")
         self._emptying = Emptying(settings.root, database_folder(settings.root))
         self._housekeeper = Housekeeper(self.registry, store, environments, self._emptying, settings.retention)
@@ -103,9 +104,8 @@ class LocalService:
             self.uploads.end_all()
             reason = "the local server was reset"
             await asyncio.gather(self.sql_sessions.end_all(reason), self.runner.end_all(reason.capitalize()))
-            known = [run.id for run in self.registry.runs]
             self.registry.clear()
-            await asyncio.to_thread(self._store.remove_all, known, self._lock.is_alive)
+            await asyncio.to_thread(self._store.remove_all)
             problems = await asyncio.to_thread(self._emptying.empty) if storage else []
             # No `await` from here on: no request sees a half-done reset.
             self.url_signer.expire_all()

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote, urlsplit
 
 from wherobots_local.server import LocalServer
 
@@ -22,12 +21,6 @@ class WherobotsLocal(LocalServer):
     def airflow_connection(self) -> str:
         """The connection as JSON, for an environment variable of Airflow such as ``AIRFLOW_CONN_WHEROBOTS_DEFAULT``."""
         return json.dumps({"conn_type": "wherobots", "host": self.url, "password": self.api_key})
-
-    @property
-    def connection_uri(self) -> str:
-        """The connection as a URI, for ``AIRFLOW_CONN_…``."""
-        address = urlsplit(self.url)
-        return f"wherobots://:{quote(self.api_key, safe='')}@{address.netloc}/{address.scheme}"
 
     @property
     def runs(self) -> list[dict[str, Any]]:

@@ -87,9 +87,6 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     assert f"{number} passed" in done.stdout
 
 
-@pytest.mark.parametrize("form", ["airflow_connection", "connection_uri"])
-def test_airflow_reads_the_connection(
-    form: str, wherobots_local: WherobotsLocal, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", getattr(wherobots_local, form))
+def test_airflow_reads_the_connection(wherobots_local: WherobotsLocal, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", wherobots_local.airflow_connection)
     assert WherobotsHook().test_connection() == (True, f"The Runs API accepts the API key ({wherobots_local.url})")

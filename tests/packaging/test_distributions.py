@@ -35,7 +35,6 @@ NEEDS = {
             "cbor2>=5.6.5",
             "certifi>=2024.7.4",
             "cryptography>=42.0",
-            "psutil>=7.0",
             "pydantic>=2.11",
             "starlette>=0.47",
             "uvicorn>=0.35",

@@ -97,12 +97,6 @@ def test_so_it_is_within_the_environment(environment: dict[str, Any], field: str
     assert problems(with_environment(**environment))[:2] == (422, [f"environment.{field}"])
 
 
-def test_null_is_taken_where_the_schema_allows_it() -> None:
-    nulls = {"runtime": None, "version": None, "runJar": None}
-    disks = {"sparkDriverDiskGB": None, "sparkExecutorDiskGB": None}
-    assert parse_create_request({**GOOD, **nulls, "environment": disks}) == parse_create_request(GOOD)
-
-
 @pytest.mark.parametrize(("given", "read"), [(60, 60), ("60", 60), (60.0, 60), (True, 1), (10**30, 10**30)])
 def test_numbers_are_read_as_pydantic_reads_them(given: object, read: int) -> None:
     assert parse_create_request({**GOOD, "timeoutSeconds": given}).timeout_seconds == read
@@ -163,14 +157,6 @@ def test_a_wrong_field_is_named(body: object, field: str) -> None:
     assert (status, fields) == (422, [field])
     assert field in message
     assert "must" in message or "required" in message
-
-
-def test_all_wrong_fields_are_named_at_once() -> None:
-    assert problems({"name": "x", "timeoutSeconds": 0, "runPython": {}})[1] == [
-        "name",
-        "runPython.uri",
-        "timeoutSeconds",
-    ]
 
 
 @pytest.mark.parametrize(

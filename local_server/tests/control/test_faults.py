@@ -54,15 +54,6 @@ def test_some_requests_a_second_pass() -> None:
     assert fates(rule, [CREATE, GET, CREATE, GET]) == [False, False, False, True]
 
 
-def test_the_first_rule_that_applies_wins() -> None:
-    rules = FaultRules()
-    rules.add({"action": RESET, "times": 1}, 0)
-    rules.add({"action": {"type": "hang"}}, 0)
-    taken = [rules.take(GET, 0) for _ in range(2)]
-    assert [action.type for action in taken if action] == ["reset", "hang"]
-    assert [rule["applied"] for rule in rules.as_json()] == [1, 1]
-
-
 @pytest.mark.parametrize(
     "rule",
     [

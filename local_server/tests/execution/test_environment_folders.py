@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import fcntl
 import os
 import shutil
 import threading
@@ -21,7 +20,6 @@ from wherobots_local.execution.virtual_environments import (
     EnvironmentCache,
     day_of,
     environment_key,
-    locked,
 )
 
 DAY = 24 * 3600
@@ -31,9 +29,7 @@ def environment(parent: Path, name: str, day: str, unused_days: float) -> Path:
     folder = parent / name
     (folder / "bin").mkdir(parents=True)
     (folder / COMPLETE).write_text(day)
-    folder.with_suffix(".lock").touch()
-    for path in (folder / COMPLETE, folder.with_suffix(".lock")):
-        os.utime(path, (time.time() - unused_days * DAY,) * 2)
+    os.utime(folder / COMPLETE, (time.time() - unused_days * DAY,) * 2)
     return folder
 
 
@@ -41,13 +37,12 @@ def test_environments_that_are_not_used_go(tmp_path: Path) -> None:
     parent = tmp_path / ".wherobots-local" / "environments"
     today = datetime.now(UTC).date().isoformat()
     gone = [environment(parent, "unused", "", 20), environment(parent, "outdated", "2020-01-01", 0.1)]
-    half_built = environment(parent, "half-built", "", 20)
+    half_built = environment(parent, "half-built", "", 0)
     (half_built / COMPLETE).unlink()
     kept = [environment(parent, "used", "", 3), environment(parent, "of-today", today, 0)]
     with LocalServer(tmp_path, api_key=KEY):
         wait_for(lambda: not any(folder.exists() for folder in (*gone, half_built)), what="the folders to be removed")
     assert all(folder.exists() for folder in kept)
-    assert sorted(path.name for path in parent.glob("*.lock")) == ["of-today.lock", "used.lock"]
 
 
 def test_a_cancelled_run_keeps_an_environment_locked_while_it_still_changes_it(
@@ -67,33 +62,42 @@ def test_a_cancelled_run_keeps_an_environment_locked_while_it_still_changes_it(
     async def ignore(_: bytes) -> None:
         pass
 
-    async def build() -> None:
-        async with EnvironmentCache(tmp_path).python_for(wanted, environment={}, on_output=ignore):
-            pass
-
     async def cancel_during_the_removal() -> None:
+        environments = EnvironmentCache(tmp_path)
+
+        async def build() -> None:
+            async with environments.python_for(wanted, environment={}, on_output=ignore):
+                pass
+
         task = asyncio.create_task(build())
         await asyncio.to_thread(began.wait, 30)
         task.cancel()
         asyncio.get_running_loop().call_later(0.3, go_on.set)
         with pytest.raises(asyncio.CancelledError):
             await task
-        async with locked(folder, shared=False):
-            assert not folder.exists()
+        assert not folder.exists()
 
     monkeypatch.setattr(shutil, "rmtree", remove_late)
     asyncio.run(cancel_during_the_removal())
 
 
 def test_an_environment_in_use_stays(tmp_path: Path) -> None:
-    folder = environment(tmp_path, "in-use", "", 20)
-    with folder.with_suffix(".lock").open() as file:
-        fcntl.flock(file, fcntl.LOCK_SH)
-        EnvironmentCache(tmp_path).remove_unused(DAY)
-        assert folder.exists()
-    EnvironmentCache(tmp_path).remove_unused(DAY)
-    assert not folder.exists()
-    EnvironmentCache(tmp_path / "missing").remove_unused(DAY)
+    wanted = ["six==1.16.0"]
+    folder = environment(tmp_path, environment_key(wanted), "", 0)
+
+    async def ignore(_: bytes) -> None:
+        pass
+
+    async def use() -> None:
+        environments = EnvironmentCache(tmp_path)
+        async with environments.python_for(wanted, environment={}, on_output=ignore):
+            await environments.remove_unused(-DAY)
+            assert folder.exists()
+        await environments.remove_unused(-DAY)
+        assert not folder.exists()
+        await EnvironmentCache(tmp_path / "missing").remove_unused(DAY)
+
+    asyncio.run(use())
 
 
 @pytest.mark.parametrize(

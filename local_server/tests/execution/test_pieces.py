@@ -5,8 +5,6 @@ import contextlib
 import os
 import sys
 import zipfile
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from subprocess import PIPE, Popen
 from urllib.parse import quote
@@ -19,10 +17,9 @@ from hypothesis import strategies as st
 from tests.support.waiting import wait_for
 from wherobots_local.execution import commands, guard
 from wherobots_local.execution import process as process_module
-from wherobots_local.execution import usage as usage_module
 from wherobots_local.execution.commands import CommandError, jar_command, manifest_main_class
 from wherobots_local.execution.environment_variables import install_environment, run_environment
-from wherobots_local.execution.failures import advice, failure_message
+from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, LineSplitter
 from wherobots_local.execution.spark_settings import (
     properties,
@@ -34,7 +31,6 @@ from wherobots_local.execution.spark_settings import (
 from wherobots_local.execution.spark_ui import ui_port
 from wherobots_local.execution.virtual_environments import environment_key
 from wherobots_local.execution.workspace import Workspace
-from wherobots_local.runs.run import Usage
 
 
 @given(st.lists(st.sampled_from([b"a", b"\n", b"\r\n", b"\xff", b"xyz"])), st.integers(1, 5))
@@ -129,38 +125,6 @@ def test_the_port_of_the_spark_ui(settings: dict[str, str], port: int) -> None:
     assert ui_port(settings, 21000) == port
 
 
-@pytest.mark.parametrize(
-    ("line", "what"),
-    [
-        (
-            "java.lang.UnsupportedClassVersionError: org/apache/spark has been compiled by a more",
-            "Java 17 or 21",
-        ),
-        ("ModuleNotFoundError: No module named 'pyspark'", "wherobots-local[spark]"),
-        ("ModuleNotFoundError: No module named 'sedona'", "pip install apache-sedona"),
-        ("RuntimeException: [unresolved dependency: org.apache.sedona#x;1.9.1: not found]", "spark.jars.packages"),
-        ("TypeError: 'JavaPackage' object is not callable", "Sedona's JARs are missing"),
-        ("AnalysisException: [UNRESOLVED_ROUTINE] Cannot resolve routine `ST_AsText` on", "Sedona's JARs are missing"),
-        ("java.io.IOException: Could not initialize target File System for URI : s3://none/", "create the folder none"),
-    ],
-)
-def test_what_to_do_about_a_failure_of_spark(line: str, what: str) -> None:
-    found = str(advice(["a line", line, "another"], {}))
-    assert what in found
-    assert ".md" not in found
-
-
-def test_other_failures_get_no_advice(tmp_path: Path) -> None:
-    (tmp_path / "java").write_text("")
-    (tmp_path / "java").chmod(0o755)
-    exited = ["PySparkRuntimeError: [JAVA_GATEWAY_EXITED] Java gateway process exited before sending its port number."]
-    assert advice(exited, {"PATH": str(tmp_path)}) is None
-    assert "PATH" in str(advice(exited, {"PATH": ""}))
-    assert "JAVA_HOME (/x)" in str(advice(exited, {"PATH": str(tmp_path), "JAVA_HOME": "/x"}))
-    for module in ("sedonadb", "spark"):
-        assert advice([f"ModuleNotFoundError: No module named '{module}'"], {}) is None
-
-
 def test_spark_settings_are_escaped() -> None:
     assert properties({"a b": " lead\\back\nline"}) == "a\\ b=\\ lead\\\\back\\nline\n"
 
@@ -241,37 +205,6 @@ def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
     (tmp_path / "a.jar").write_text("x")
     with pytest.raises(CommandError, match="not a JAR"):
         manifest_main_class(tmp_path / "a.jar")
-
-
-def test_many_runs_are_measured_with_one_read_of_all_processes(monkeypatch: pytest.MonkeyPatch) -> None:
-    looks: list[str] = []
-    read = usage_module._all_parents
-
-    def counted() -> Iterator[object]:
-        looks.append("a look")
-        return read()
-
-    async def measure(count: int) -> list[Usage]:
-        samples: asyncio.Queue[Usage] = asyncio.Queue()
-        tasks = [asyncio.create_task(usage_module.sample_usage(os.getppid(), samples.put_nowait)) for _ in range(count)]
-        found = [await samples.get() for _ in range(count)]
-        for task in tasks:
-            task.cancel()
-        return found
-
-    monkeypatch.setattr(usage_module, "_all_parents", counted)
-    monkeypatch.setattr(usage_module, "_FIRST_SECONDS", 0.0)
-    monkeypatch.setattr(usage_module, "_processes", usage_module._ProcessTree())
-    monkeypatch.setattr(usage_module, "_SHARED_SECONDS", 3600.0)
-    assert all(sample.memory_percent > 0 for sample in asyncio.run(measure(50)))
-    assert len(looks) == 1
-
-
-def test_processes_that_seem_to_be_each_others_parents_are_counted_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The family is not read in one moment, and a process id may be given out again meanwhile.
-    read = [(1, 10), (10, 11), (11, 10), (11, 12)]
-    monkeypatch.setattr(usage_module, "_all_parents", lambda: iter((pid, parent) for parent, pid in read))
-    assert sorted(islice(usage_module._ProcessTree().below(1), 100)) == [10, 11, 12]
 
 
 @pytest.mark.parametrize("script", ["exit 3", "sleep 60 & exit 3"])

@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import sys
 import time
 import zipfile
 from pathlib import Path
@@ -248,17 +247,3 @@ def test_spark_settings_are_the_defaults_that_spark_reads(
     assert names[0] == "spark.driver.host"
     assert names[-3:] == ["spark.ui.enabled", "spark.ui.port", "spark.sql.shuffle.partitions"]
     assert lines[len(names) - 1] == "spark.sql.shuffle.partitions=7"
-
-
-def test_metrics_of_a_busy_run(client: Client) -> None:
-    if not sys.platform.startswith("linux"):
-        pytest.skip("usage is measured through /proc, which only Linux has")
-    run = client.create("print('up')\nwhile True: pass\n")
-
-    def values() -> list[float]:
-        metrics = client.request("GET", f"/runs/{run['id']}/metrics").json()["series_metrics"]
-        return [item["value"] for item in metrics["CPU_UTILIZATION_PERCENT"]["metric"]["data"]]
-
-    wait_for(lambda: any(value > 0 for value in values()), what="a measured value")
-    client.cancel(run["id"])
-    client.wait(run["id"], "CANCELLED")

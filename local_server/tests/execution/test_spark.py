@@ -248,33 +248,3 @@ def test_without_spark_no_jvm_is_started(client: Client, server: LocalServer, mo
     # The programs of this test are those that PySpark would start.
     client.run(SESSION, status="FAILED")
     assert started.exists()
-
-
-@pytest.mark.parametrize("home", [None, "/no/java"])
-def test_without_java_the_run_names_what_to_install(
-    client: Client, monkeypatch: pytest.MonkeyPatch, home: str | None, tmp_path: Path
-) -> None:
-    for name in ("bash", "dirname", "python3"):
-        (tmp_path / name).symlink_to(str(shutil.which(name)))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.delenv("JAVA_HOME", raising=False)
-    if home:
-        monkeypatch.setenv("JAVA_HOME", home)
-
-    run, lines = client.run(SESSION, status="FAILED")
-
-    message = run["kubeApp"]["message"]
-    assert "[JAVA_GATEWAY_EXITED]" in message
-    assert (f"JAVA_HOME ({home})" if home else "server's PATH") in message
-    assert message.endswith("install Java 17 or 21, such as Debian's default-jre-headless")
-    assert lines[-1].startswith("ERROR: Spark needs Java, and there is none")
-
-
-def test_sedona_without_its_jars_gets_advice(client: Client) -> None:
-    source = "from sedona.spark import SedonaContext\nSedonaContext.create(SedonaContext.builder().getOrCreate())\n"
-
-    run, lines = client.run(source, status="FAILED", environment={"sparkConfigs": QUICK})
-
-    assert "org.apache.sedona" in run["kubeApp"]["message"]
-    assert "Apache Sedona's JARs are missing: name them in spark.jars" in run["kubeApp"]["message"]
-    assert lines[-1].startswith("ERROR: Apache Sedona's JARs are missing")

@@ -16,7 +16,6 @@ from hypothesis import strategies as st
 from local_server.tests.files.test_temporary_keys import RECORDED
 from local_server.tests.support import Client
 from tests.support.waiting import wait_for
-from wherobots_local.http import s3_api
 from wherobots_local.http.objects import S3Error
 from wherobots_local.http.s3_api import _unchunked
 
@@ -158,19 +157,6 @@ def test_a_part_that_comes_after_the_end_of_its_upload_is_removed(client: Client
     late = signer.send("PUT", path, query=f"partNumber=1&uploadId={upload}", pieces=slowly())
     assert code_of(late) == "NoSuchUpload"
     assert list(received.iterdir()) == []
-
-
-def test_abandoned_uploads_do_not_stop_others(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-    signer, path = Signer(client, "s3://bucket/big"), "bucket/big/left.bin"
-    begun = signer.send("POST", path, query="uploads=").text
-    upload = begun.partition("<UploadId>")[2].partition("</UploadId>")[0]
-    signer.send("PUT", path, b"x", query=f"partNumber=1&uploadId={upload}")
-    answers = [signer.send("POST", path, query="uploads=") for _ in range(100)]
-    assert code_of(answers[-1]) == "SlowDown"
-    monkeypatch.setattr(s3_api, "_IDLE_SECONDS", 0.0)
-    assert signer.send("POST", path, query="uploads=").status_code == 200
-    assert list((client.root / ".wherobots-local" / "uploads").iterdir()) == []
-    assert code_of(signer.send("POST", path, query=f"uploadId={upload}")) == "NoSuchUpload"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import gzip
 import json
 import socket as sockets
 import subprocess
@@ -69,41 +68,6 @@ def test_a_statement_and_its_rows(sql: SqlClient, session: dict[str, Any], contr
     assert KEY not in str(control.requests())
 
 
-@pytest.mark.parametrize("compression", ["brotli", "gzip", "zstd", "lz4", "none"])
-def test_each_compression(compression: str, sql: SqlClient, session: dict[str, Any]) -> None:
-    with sql.open(session) as socket:
-        execution_id, _ = socket.run("ROWS 3")
-        answer = socket.retrieve(execution_id, format="arrow", compression=compression)
-    assert answer["results"]["compression"] == compression
-    assert table(answer).column("name").to_pylist() == ["row 0", "row 1", "row 2"]
-
-
-def test_results_in_another_form_than_before(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    control.answer_sql("places", {"place": ["SRID=4326;POINT (1 2)"]}, geometry=["place"])
-    with sql.open(session) as socket:
-        execution_id, _ = socket.run("SELECT place FROM places")
-        ewkt = socket.retrieve(execution_id)
-        wkt = socket.retrieve(execution_id, geometry="wkt")
-        packed = socket.retrieve(execution_id, format="json", compression="gzip")["results"]["result_bytes"]
-    assert ewkt["results"]["geo_columns"] == ["place"]
-    assert table(ewkt).to_pylist() == [{"place": "SRID=4326;POINT (1 2)"}]
-    assert table(wkt).to_pylist() == [{"place": "POINT (1 2)"}]
-    assert json.loads(gzip.decompress(packed)) == [{"place": "SRID=4326;POINT (1 2)"}]
-
-
-def test_rows_beyond_a_thousand_are_cut(sql: SqlClient, session: dict[str, Any]) -> None:
-    with sql.open(session) as socket:
-        assert len(socket.rows("ROWS 1500")) == 1000
-
-
-def test_as_many_rows_as_a_switch_allows(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    with sql.open(session) as socket:
-        control.behaviour(sql_max_rows=None)
-        assert len(socket.rows("ROWS 1500")) == 1500
-        control.behaviour(sql_max_rows=2)
-        assert len(socket.rows("ROWS 3")) == 2
-
-
 def test_a_statement_without_a_result(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("CREATE TABLE t (n INT)")
@@ -112,12 +76,6 @@ def test_a_statement_without_a_result(sql: SqlClient, session: dict[str, Any], c
         assert (found.num_columns, found.num_rows) == (0, 0)
         control.behaviour(sql_results_of_ddl="null")
         assert socket.retrieve(execution_id)["results"] is None
-
-
-def test_a_result_without_rows_has_columns(sql: SqlClient, session: dict[str, Any]) -> None:
-    with sql.open(session) as socket:
-        found = table(socket.retrieve(socket.run("ROWS 0")[0]))
-    assert (found.column_names, found.num_rows) == (["id", "name"], 0)
 
 
 def test_a_statement_that_fails(sql: SqlClient, session: dict[str, Any]) -> None:
@@ -223,12 +181,6 @@ def test_a_stored_result_can_be_read_without_the_key(sql: SqlClient, session: di
     assert (failed["state"], "needs single" in error["message"]) == ("failed", True)
 
 
-def test_a_stored_result_without_rows_has_no_address(sql: SqlClient, session: dict[str, Any]) -> None:
-    with sql.open(session) as socket:
-        _, state = socket.run("ROWS 0", store={"format": "parquet"})
-    assert (state["state"], state["result_uri"]) == ("succeeded", None)
-
-
 # Cancelling.
 
 
@@ -248,14 +200,6 @@ def test_a_statement_is_cancelled_before_it_begins(sql: SqlClient, session: dict
             socket.send("execute_sql", f"e{number}", statement="HOLD")
             socket.send("cancel", f"e{number}")
             assert [socket.receive()["state"] for _ in range(2)] == ["running", "cancelled"]
-
-
-def test_another_connection_cancels_it(sql: SqlClient, session: dict[str, Any]) -> None:
-    with sql.open(session) as socket, sql.open(session) as other:
-        execution_id = socket.begin("HOLD")
-        other.send("cancel", execution_id)
-        assert socket.receive()["state"] == "cancelled"
-        assert other.silence()
 
 
 @pytest.mark.parametrize(
@@ -367,16 +311,6 @@ def test_orphans_are_cancelled(sql: SqlClient, session: dict[str, Any], control:
         assert (answer["state"], answer["attached"]) == ("cancelled", True)
 
 
-def test_an_attach_in_time_saves_it(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
-    control.behaviour(sql_orphan_grace_seconds=9)
-    socket = sql.open(session)
-    execution_id = socket.begin("SLEEP 10")
-    control.drop_sql_connections(session["id"])
-    with sql.open(session) as second:
-        second.retrieve(execution_id, attach=True)
-        assert second.receive()["state"] == "succeeded"
-
-
 @pytest.mark.parametrize(
     ("grace", "statement", "state"),
     [
@@ -441,12 +375,6 @@ def test_tests_let_a_session_forget(sql: SqlClient, session: dict[str, Any], con
     assert of_session(control, session, execution_id)["is_known"] is False
 
 
-def test_an_execution_of_another_session_is_unknown(sql: SqlClient, session: dict[str, Any]) -> None:
-    with sql.open(session) as socket, sql.open(sql.ready(sessionType="single")) as other:
-        execution_id, _ = socket.run("SELECT 1")
-        assert other.retrieve(execution_id)["message"] == NOT_FOUND
-
-
 def test_a_client_that_reads_nothing_loses_its_connection(
     sql: SqlClient, session: dict[str, Any], control: ControlClient
 ) -> None:
@@ -507,11 +435,6 @@ def test_no_connection_without_the_key(
     assert "X-Request-Id" in raised.value.response.headers
 
 
-def test_a_bearer_token_opens_it_too(sql: SqlClient, session: dict[str, Any]) -> None:
-    with SqlSocket(session["appMeta"]["url"], headers={"Authorization": f"Bearer {KEY}"}) as socket:
-        assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
-
-
 @pytest.mark.parametrize("query", [f"?token={KEY}", f"?api_key={KEY}"])
 def test_a_key_in_the_url_opens_nothing(query: str, sql: SqlClient, session: dict[str, Any]) -> None:
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0{query}"
@@ -541,10 +464,6 @@ def test_another_address_leads_nowhere(path: str, status: str, sql: SqlClient, s
     url = f"ws{session['appMeta']['url'].removeprefix('http')}{path}"
     with pytest.raises(InvalidStatus, match=status):
         connect(url, additional_headers={"X-API-Key": KEY}, **NO_PROXY)
-
-
-def test_its_address_is_none_for_http(sql: SqlClient, session: dict[str, Any]) -> None:
-    assert requests.get(f"{session['appMeta']['url']}/1.0.0", timeout=30, headers={"X-API-Key": KEY}).status_code == 404
 
 
 def test_a_connection_outlives_the_deadline_for_requests(

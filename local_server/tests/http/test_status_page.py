@@ -89,12 +89,6 @@ def test_a_client_of_the_api_gets_its_answer_there(
     assert len(control.requests()) == (address != "/workloads")
 
 
-@pytest.mark.parametrize("accepted", ["TEXT/HTML", "application/json, text/html;q=0.05"])
-def test_a_request_that_accepts_html_gets_the_page(accepted: str, server: LocalServer) -> None:
-    page = requests.get(f"{server.url}/runs", headers={"Accept": accepted}, timeout=30)
-    assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
-
-
 # The calls of the page
 
 
@@ -145,30 +139,6 @@ def test_a_page_of_a_log_begins_near_its_end(client: Client) -> None:
     assert (following["more"], jumped["more"], caught_up["more"]) == (False, False, False)
     assert client.request("GET", f"{path}?cursor=made-up").status_code == 400
     assert client.request("GET", f"{path}?last=0").status_code == 422
-
-
-@pytest.mark.parametrize("timestamp", [0, 5])
-def test_lines_of_one_time_are_not_counted_as_left_out_if_they_are_shown(
-    client: Client, control: ControlClient, timestamp: int
-) -> None:
-    run_id = control.create_run("one-time")["id"]
-    control.insert_logs(run_id, [{"timestamp": timestamp, "raw": str(number)} for number in range(20)])
-    answer = client.request("GET", f"/_control/runs/{run_id}/logs?last=5")
-    assert answer.status_code == 200, answer.text
-    page = answer.json()
-    assert (len(page["items"]), page["left_out"]) == (20, 0)
-
-
-def test_a_page_that_its_bytes_have_cut_shows_that_there_is_more(client: Client) -> None:
-    run, _ = client.run("for n in range(3): print(str(n) * 1_500_000)")
-    path = f"/_control/runs/{run['id']}/logs"
-    page = client.request("GET", path).json()
-    assert page["more"]
-    texts = [item["raw"] for item in page["items"]]
-    while page["more"]:
-        page = client.request("GET", f"{path}?cursor={page['next_page']}").json()
-        texts += [item["raw"] for item in page["items"]]
-    assert "".join(texts) == "".join(str(n) * 1_500_000 for n in range(3))
 
 
 def test_the_list_of_sessions_can_leave_out_their_statements(sql: SqlClient, control: ControlClient) -> None:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,10 +14,7 @@ from local_server.tests.paging import pages_of
 from local_server.tests.started import Started
 from local_server.tests.support import FOREVER, KEY, Client
 from tests.support.waiting import wait_for
-from wherobots_local import LocalServer
-from wherobots_local.server_lock import ServerLock
-
-DAY = 24 * 3600
+from wherobots_local import LocalServer, SettingsError
 
 
 @pytest.fixture
@@ -98,15 +92,6 @@ def test_runs_survive_a_stop(tmp_path: Path) -> None:
         assert client.lines(run_id)[1:] == ["up"]
 
 
-def test_a_server_leaves_the_active_runs_of_another_alone(tmp_path: Path) -> None:
-    with LocalServer(tmp_path, api_key=KEY) as first:
-        client = Client(first.url, first.root)
-        run_id, _ = client.begin()
-        with LocalServer(tmp_path, api_key=KEY) as second:
-            assert listed(Client(second.url, second.root)) == []
-        assert client.get(run_id)["status"] == "RUNNING"
-
-
 UNREADABLE = ["", "{", "[]", "[" * 100_000, '{"version": 1}', '{"version": 99, "status": "FAILED", "id": "x"}']
 WRONG_FIELDS: list[dict[str, Any]] = [
     {"created_at": None},
@@ -158,24 +143,11 @@ def test_a_log_that_cannot_be_continued_does_not_stop_the_next_server(started: l
     assert lines[3].startswith("ERROR: The local server was killed")
 
 
-def test_a_lock_that_another_server_took_for_a_dead_ones_is_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = ServerLock(tmp_path)
-    lock = fcntl.flock
-
-    def lock_late(file: Any, kind: int) -> None:
-        monkeypatch.undo()
-        other.remove_dead()  # The new file is there, but not locked yet.
-        lock(file, kind)
-
-    monkeypatch.setattr(fcntl, "flock", lock_late)
-    late = ServerLock(tmp_path)
-    assert other.is_alive(late.id)
-    late.release()
-    assert not other.is_alive(late.id)
-    other.release()
-    assert list(tmp_path.iterdir()) == []
+def test_a_root_belongs_to_one_server(tmp_path: Path) -> None:
+    with LocalServer(tmp_path, api_key=KEY), pytest.raises(SettingsError, match="which another local server uses"):
+        LocalServer(tmp_path, api_key=KEY).start()
+    with LocalServer(tmp_path, api_key=KEY):
+        pass
 
 
 def test_many_runs_are_recorded(tmp_path: Path) -> None:
@@ -250,14 +222,3 @@ def test_runs_are_removed_after_the_end_of_another_but_not_before_an_hour(tmp_pa
         client = Client(server.url, server.root)
         new, _ = client.run("", name="run_number_4")
         assert folders(tmp_path) == {*kept, new["id"]}
-
-
-def test_folders_of_runs_that_nothing_can_show_go_when_they_are_old(tmp_path: Path) -> None:
-    old, broken, young = (tmp_path / ".wherobots-local" / "runs" / name for name in ("old", "broken", "young"))
-    for folder in (old, broken, young):
-        (folder / ".run").mkdir(parents=True)
-    (broken / ".run" / "run.json").write_text("{")
-    for folder in (old, broken):
-        os.utime(folder, (time.time() - 15 * DAY,) * 2)
-    serve_until(lambda: not old.exists() and not broken.exists(), tmp_path)
-    assert young.exists()

@@ -65,7 +65,7 @@ def test_a_statement_is_answered_as_spark_does_or_refused(session: Session, answ
 
 def test_most_are_answered(session: Session) -> None:
     answered = [answer for answer in ANSWERS if not answer.error]
-    assert sum(not wrong(session, answer) for answer in answered) > 0.8 * len(answered)
+    assert sum(not wrong(session, answer) for answer in answered) > 0.75 * len(answered)
 
 
 def test_each_known_function_has_an_answer(session: Session) -> None:

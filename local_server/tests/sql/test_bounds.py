@@ -8,6 +8,8 @@ import contextlib
 import re
 from pathlib import Path
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,9 +25,9 @@ ESCAPES = [
     "SELECT * FROM (`/etc/passwd.csv`)",
     "SELECT * FROM `file:///etc/passwd`",
     "SELECT * FROM `http://127.0.0.1:1/x.csv`",
-    "SELECT * FROM csv.`http://127.0.0.1:1/x.csv`",
-    "SELECT * FROM csv.`s3://../../etc/passwd`",
-    "SELECT * FROM csv.`s3://.wherobots-local/sql`",
+    "SELECT * FROM parquet.`http://127.0.0.1:1/x.parquet`",
+    "SELECT * FROM parquet.`s3://../../etc/passwd`",
+    "SELECT * FROM parquet.`s3://.wherobots-local/sql`",
     "SELECT * FROM '/etc/passwd'",
     'SELECT * FROM "/etc/passwd"',
     "SELECT * FROM read_text('/etc/passwd')",
@@ -154,18 +156,19 @@ def test_set_changes_no_setting_of_duckdb(engine: EngineDriver) -> None:
     for option in ("memory_limit = '1KB'", "batch_size = 0", "enable_external_access = true", "threads = 100000"):
         engine.rows(f"SET {option}")
     assert engine.rows("SELECT sum(id) FROM range(100000)") == [(4_999_950_000,)]
-    assert engine.fails("SELECT * FROM csv.`/etc/passwd`").startswith("[UNSUPPORTED_FEATURE]")
+    assert engine.fails("SELECT * FROM parquet.`/etc/passwd`").startswith("[UNSUPPORTED_FEATURE]")
 
 
 def test_files_that_links_lead_to_are_not_read(engine: EngineDriver, tmp_path: Path) -> None:
     (tmp_path / "secret").mkdir()
-    (tmp_path / "secret" / "data.csv").write_text("secret\n")
+    file = tmp_path / "secret" / "data.parquet"
+    pyarrow.parquet.write_table(pyarrow.table({"a": ["secret"]}), file)
     folder = engine.root / "bucket" / "folder"
     folder.mkdir()
     (folder / "link").symlink_to(tmp_path / "secret")
-    (folder / "data.csv").symlink_to(tmp_path / "secret" / "data.csv")
-    for address in ("s3://bucket/folder", "s3://bucket/folder/link", "s3://bucket/folder/data.csv"):
-        assert "secret\n" not in engine.fails(f"SELECT * FROM csv.`{address}`")
+    (folder / "data.parquet").symlink_to(file)
+    for address in ("s3://bucket/folder/link", "s3://bucket/folder/data.parquet", "s3://bucket/folder"):
+        assert engine.fails(f"SELECT * FROM parquet.`{address}`")
 
 
 @pytest.mark.parametrize("levels", [2_000, 30_000])

@@ -168,15 +168,6 @@ def test_the_limits_of_a_session(limits: dict[str, int], seconds: float) -> None
     assert session.unused_seconds == seconds
 
 
-def test_tests_let_a_session_say_something_else(sql: SqlClient, control: ControlClient) -> None:
-    session_id = sql.ready()["id"]
-    control.show_sql_session(session_id, status="HIBERNATING", message="later", url="")
-    shown = sql.shown(session_id)
-    assert (shown["status"], shown["message"], shown["appMeta"]["url"]) == ("HIBERNATING", "later", "")
-    control.show_sql_session(session_id, status=None, message=None, url=None)
-    assert sql.shown(session_id)["status"] == "READY"
-
-
 def test_tests_end_a_session(sql: SqlClient, control: ControlClient) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     session_id = sql.ask()

@@ -147,15 +147,6 @@ class ControlClient:
         """
         return self._call("GET", f"/sql/sessions/{session_id}")
 
-    def show_sql_session(self, session_id: str, **instead: str | None) -> dict[str, Any]:
-        """Let a SQL session report something else about itself; what is None is true again.
-
-        :param session_id: its id.
-        :param instead: ``status``, ``message``, ``url``.
-        :returns: the ``SqlSessionKubeApp``.
-        """
-        return self._call("PATCH", f"/sql/sessions/{session_id}", instead)
-
     def end_sql_session(
         self, session_id: str, *, status: str = "DESTROYED", message: str = "ended by a test", code: int = 1011
     ) -> None:

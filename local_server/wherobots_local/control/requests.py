@@ -72,14 +72,6 @@ class Reset(ControlModel):
     storage: bool = True
 
 
-class SessionPatch(ControlModel):
-    """Values that a session reports instead of its own; None is its own."""
-
-    status: str | None = None
-    message: str | None = None
-    url: str | None = None
-
-
 class SessionEnd(ControlModel):
     status: str = "DESTROYED"
     message: str = "ended by a test"

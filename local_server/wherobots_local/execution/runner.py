@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +14,9 @@ from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.execution.commands import CommandError, jar_command, python_command
 from wherobots_local.execution.environment_variables import install_environment, run_environment
-from wherobots_local.execution.failures import advice, failure_message
+from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
 from wherobots_local.execution.spark_ui import watching_ui
-from wherobots_local.execution.usage import sample_usage
 from wherobots_local.execution.virtual_environments import EnvironmentCache, PrepareError
 from wherobots_local.execution.workspace import (
     Workspace,
@@ -197,8 +196,7 @@ class Runner:
         start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
         async with contextlib.AsyncExitStack() as parts:
             process = await parts.enter_async_context(await start)
-            await parts.enter_async_context(_sampling(run, process))
-            await parts.enter_async_context(watching_ui(process.pid, workspace.spark_ui_port, run.set_spark_ui))
+            await parts.enter_async_context(watching_ui(workspace.spark_ui_port, run.set_spark_ui))
             try:
                 async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):
                     code = await process.wait()
@@ -207,11 +205,7 @@ class Runner:
         if code == 0:
             return RunEnd(COMPLETED)
         lines = await asyncio.to_thread(run.log.last_lines, _LAST_LINES)
-        message = failure_message(code, lines)
-        if (what_to_do := advice(lines, environment)) is not None:
-            run.log.note(f"ERROR: {what_to_do}")
-            message = f"{message.rstrip('.')}. {what_to_do}"
-        return RunEnd(FAILED, message, event_code=FAIL_EVENT)
+        return RunEnd(FAILED, failure_message(code, lines), event_code=FAIL_EVENT)
 
     def _timed_out(self, timeout: int) -> RunEnd:
         message = f"Execution timeout: the run did not end within timeoutSeconds ({timeout})"
@@ -236,12 +230,3 @@ def _into(log: RunLog) -> OnOutput:
             await asyncio.to_thread(log.append, lines)
 
     return write
-
-
-@contextlib.asynccontextmanager
-async def _sampling(run: LocalRun, process: GuardedProcess) -> AsyncIterator[None]:
-    task = asyncio.create_task(sample_usage(process.pid, run.add_usage))
-    try:
-        yield
-    finally:
-        task.cancel()

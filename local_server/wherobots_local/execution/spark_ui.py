@@ -11,8 +11,6 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 
-import psutil
-
 from wherobots_local.execution.spark_settings import LOOPBACK
 
 PORT = "spark.ui.port"
@@ -44,9 +42,9 @@ def ui_port(settings: Mapping[str, str], own: int) -> int:
 
 
 @contextlib.asynccontextmanager
-async def watching_ui(ancestor: int, port: int, on_change: Callable[[str], None]) -> AsyncIterator[None]:
+async def watching_ui(port: int, on_change: Callable[[str], None]) -> AsyncIterator[None]:
     """Report the address of a Spark UI when it responds, and ``""`` when it is gone, at the latest at the end."""
-    task = asyncio.create_task(_watch(ancestor, port, on_change)) if port else None
+    task = asyncio.create_task(_watch(port, on_change)) if port else None
     try:
         yield
     finally:
@@ -55,7 +53,7 @@ async def watching_ui(ancestor: int, port: int, on_change: Callable[[str], None]
             await asyncio.wait({task})
 
 
-async def _watch(ancestor: int, port: int, on_change: Callable[[str], None]) -> None:
+async def _watch(port: int, on_change: Callable[[str], None]) -> None:
     is_shown = False
     try:
         while True:
@@ -63,7 +61,7 @@ async def _watch(ancestor: int, port: int, on_change: Callable[[str], None]) -> 
             if is_shown and _refuses(port):
                 is_shown = False
                 on_change("")
-            elif not is_shown and not _refuses(port) and await asyncio.to_thread(_is_ui_of, ancestor, port):
+            elif not is_shown and not _refuses(port) and await asyncio.to_thread(_has_application, port):
                 is_shown = True
                 on_change(f"http://{LOOPBACK}:{port}")
     finally:
@@ -78,10 +76,6 @@ def _refuses(port: int) -> bool:
         return trial.connect_ex((LOOPBACK, port)) == errno.ECONNREFUSED
 
 
-def _is_ui_of(ancestor: int, port: int) -> bool:
-    return _has_application(port) and any(port in _listening(process) for process in _below(ancestor))
-
-
 def _has_application(port: int) -> bool:
     """Return whether Spark's own API responds. It does not while Spark starts."""
     connection = http.client.HTTPConnection(LOOPBACK, port, timeout=_RESPONSE_SECONDS)
@@ -93,18 +87,3 @@ def _has_application(port: int) -> bool:
         return False
     finally:
         connection.close()
-
-
-def _below(ancestor: int) -> list[psutil.Process]:
-    try:
-        return psutil.Process(ancestor).children(recursive=True)
-    except psutil.Error:
-        return []
-
-
-def _listening(process: psutil.Process) -> set[int]:
-    try:
-        connections = process.net_connections(kind="tcp")
-    except psutil.Error:
-        return set()
-    return {found.laddr.port for found in connections if found.status == psutil.CONN_LISTEN}

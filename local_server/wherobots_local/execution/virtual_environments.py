@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import hashlib
 import importlib.util
 import json
@@ -15,11 +14,10 @@ import shutil
 import site
 import sys
 import time
-from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections import Counter, defaultdict, deque
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO
 
 from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
@@ -31,8 +29,6 @@ COMPLETE = ".complete"
 """This file is written last, and touched at each use. It contains the day for which the environment was made, or
 nothing for any day. An environment without it is built again."""
 
-_LOCK_ENDING = ".lock"
-_LOCK_POLL_SECONDS = 0.2
 _EXACT_VERSION = re.compile(r"[^=<>!~]*===?[^*,]+")
 
 
@@ -48,56 +44,17 @@ def day_of(requirements: Sequence[str], now: datetime) -> str:
     return "" if exact else now.astimezone(UTC).date().isoformat()
 
 
-@contextlib.asynccontextmanager
-async def locked(folder: Path, *, shared: bool) -> AsyncIterator[None]:
-    """Hold the lock of an environment, shared for its use and exclusive for building it. Other servers on the root
-    respect it. It ends with this process."""
-    path = folder.with_suffix(_LOCK_ENDING)
-    while True:
-        with path.open("a") as file, _held(file, fcntl.LOCK_SH if shared else fcntl.LOCK_EX) as held:
-            if held and _is_same(file, path):
-                yield
-                return
-        await asyncio.sleep(_LOCK_POLL_SECONDS)
-
-
-@contextlib.contextmanager
-def _held(file: IO[str], kind: int) -> Iterator[bool]:
-    try:
-        fcntl.flock(file, kind | fcntl.LOCK_NB)
-    except BlockingIOError:
-        yield False
-    else:
-        yield True
-
-
-def _is_same(file: IO[str], path: Path) -> bool:
-    """Return whether a file is still the one at its path: the environment may have been removed in between."""
-    try:
-        return os.path.samestat(os.fstat(file.fileno()), path.stat())
-    except OSError:
-        return False
-
-
-def _is_over(folder: Path, lock: Path, today: str, oldest_use: float) -> bool:
-    mark = folder / COMPLETE
-    try:
-        return mark.read_text(encoding="utf-8") not in ("", today) or mark.stat().st_mtime < oldest_use
-    except OSError:
-        # Never completed.
-        try:
-            return lock.stat().st_mtime < oldest_use
-        except OSError:
-            return False
-
-
 class PrepareError(Exception):
     """The dependencies of a run could not be prepared."""
 
 
 class EnvironmentCache:
+    """Belongs to one event loop."""
+
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._changing: defaultdict[Path, asyncio.Lock] = defaultdict(asyncio.Lock)
+        self._users: Counter[Path] = Counter()
 
     @contextlib.asynccontextmanager
     async def python_for(
@@ -110,34 +67,33 @@ class EnvironmentCache:
             return
         wanted = sorted(set(requirements))
         self._folder.mkdir(parents=True, exist_ok=True)
-        built = False
-        while True:
-            day = day_of(wanted, datetime.now(UTC))
-            folder = self._folder / environment_key(wanted, day)
-            async with locked(folder, shared=True):
-                if (folder / COMPLETE).exists():
-                    os.utime(folder / COMPLETE)
-                    if not built:
-                        await on_output(f"Reusing the environment with {', '.join(wanted)}\n".encode())
-                    yield folder / "bin" / "python"
-                    return
-            async with locked(folder, shared=False):
-                if not (folder / COMPLETE).exists():
-                    await self._build(folder, wanted, day, environment, on_output)
-                    built = True
+        day = day_of(wanted, datetime.now(UTC))
+        folder = self._folder / environment_key(wanted, day)
+        async with self._changing[folder]:
+            if (folder / COMPLETE).exists():
+                os.utime(folder / COMPLETE)
+                await on_output(f"Reusing the environment with {', '.join(wanted)}\n".encode())
+            else:
+                await self._build(folder, wanted, day, environment, on_output)
+            self._users[folder] += 1
+        try:
+            yield folder / "bin" / "python"
+        finally:
+            self._users[folder] -= 1
 
-    def remove_unused(self, unused_seconds: float) -> None:
-        """Remove environments of an earlier day and those unused for long, unless a run of any server uses them now."""
+    async def remove_unused(self, unused_seconds: float) -> None:
+        """Remove environments of an earlier day, incomplete ones and those unused for long, unless a run uses them."""
         today = datetime.now(UTC).date().isoformat()
-        for lock in self._folder.glob(f"*{_LOCK_ENDING}"):
-            folder = lock.with_suffix("")
-            if not _is_over(folder, lock, today, time.time() - unused_seconds):
+        for folder in list(self._folder.glob("*")):
+            mark, lock = folder / COMPLETE, self._changing[folder]
+            if lock.locked() or self._users[folder]:
                 continue
-            with contextlib.suppress(OSError), lock.open("a") as file, _held(file, fcntl.LOCK_EX) as held:
-                if held and _is_same(file, lock) and _is_over(folder, lock, today, time.time() - unused_seconds):
-                    shutil.rmtree(folder, ignore_errors=True)
-                    if not folder.exists():
-                        lock.unlink()
+            with contextlib.suppress(FileNotFoundError):
+                is_of_today = mark.read_text(encoding="utf-8") in ("", today)
+                if is_of_today and mark.stat().st_mtime >= time.time() - unused_seconds:
+                    continue
+            async with lock:
+                await asyncio.to_thread(shutil.rmtree, folder, True)
 
     async def _build(
         self, folder: Path, wanted: Sequence[str], day: str, environment: Mapping[str, str], on_output: OnOutput

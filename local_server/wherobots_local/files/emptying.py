@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import fcntl
 import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -28,8 +26,6 @@ class Emptying:
         """Remove everything, and return what could not be removed, with the reasons. Links are removed, but not their
         targets. Files next to the buckets stay."""
         moved_to = self._kept / f"{datetime.now(UTC):%Y-%m-%dT%H.%M.%S.%fZ}" if self._moves else None
-        if _is_in_use(self._tables / "warehouse.duckdb"):
-            return [f"{self._tables}: another local server has the tables open"]
         problems = []
         buckets = (place for place in self._root.glob("*") if is_bucket(place.name))
         for place in (*buckets, self._tables):
@@ -47,22 +43,8 @@ class Emptying:
     def remove_kept(self, before: float) -> None:
         """Remove what was moved before a time, in seconds since the epoch."""
         for folder in self._kept.glob("*"):
-            # Another server on this root may remove it at the same time.
-            with contextlib.suppress(OSError):
-                if folder.stat().st_mtime < before:
-                    shutil.rmtree(folder, ignore_errors=True)
-
-
-def _is_in_use(database: Path) -> bool:
-    """Whether a process has a database open: DuckDB locks its file."""
-    try:
-        with database.open("r+b") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return True
-    except OSError:
-        return False
-    return False
+            if folder.stat().st_mtime < before:
+                shutil.rmtree(folder, ignore_errors=True)
 
 
 def _remove(place: Path, moved_to: Path | None) -> None:

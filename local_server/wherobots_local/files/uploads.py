@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import secrets
-import time
+import shutil
 from collections.abc import AsyncIterable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,8 +14,6 @@ from wherobots_local.storage import OWN_FOLDER, place_of
 
 MAX_OBJECT_BYTES = 500 * 1024 * 1024
 """The most bytes of one request. Clients of the service send no more in one."""
-
-_ABANDONED_SECONDS = 24 * 3600
 
 
 class TooLargeError(Exception):
@@ -30,11 +27,10 @@ class UploadEndedError(Exception):
 
 @dataclass
 class PartedUpload:
-    """A multipart upload; ``used`` is the ``time.monotonic()`` of its last request."""
+    """A multipart upload."""
 
     address: str
     parts: dict[int, Path] = field(default_factory=dict)
-    used: float = field(default_factory=time.monotonic)
 
 
 class Uploads:
@@ -46,11 +42,8 @@ class Uploads:
         self._root = root
         self._files: set[Path] = set()
         self._folder = root / OWN_FOLDER / "uploads"
-        for left in self._folder.glob("*"):
-            # Left by a server that was killed. A younger file may belong to another server on the same root.
-            with contextlib.suppress(OSError):
-                if left.stat().st_mtime < time.time() - _ABANDONED_SECONDS:
-                    left.unlink()
+        # What a server that was killed has left.
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     async def receive(self, pieces: AsyncIterable[bytes]) -> Path:
         """Write a file to the folder of uploads, for :meth:`put_in_place` or :meth:`discard`."""

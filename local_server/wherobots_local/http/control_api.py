@@ -26,7 +26,6 @@ from wherobots_local.control.requests import (
     Reset,
     RunPatch,
     SessionEnd,
-    SessionPatch,
     apply_run_patch,
     parse_new_key,
 )
@@ -186,12 +185,6 @@ def _session(call: ControlCall) -> dict[str, Any]:
     return controlled_session_view(call.session, origin_of(call.request.scope))
 
 
-def _patch_session(call: ControlCall) -> dict[str, Any]:
-    changes = validated(SessionPatch, call.json).model_dump(exclude_unset=True)
-    call.session.shown = call.session.shown.model_copy(update=changes)
-    return _session(call)
-
-
 def _end_session(call: ControlCall) -> dict[str, Any]:
     wanted = validated(SessionEnd, call.json_if_any)
     call.session.begin_to_end(wanted.status, wanted.message, code=wanted.code)
@@ -242,7 +235,6 @@ _CALLS: tuple[tuple[str, str, int, ControlHandler], ...] = (
     ("POST", "/reset", 200, _reset),
     ("GET", "/sql/sessions", 200, _list_sessions),
     ("GET", "/sql/sessions/{session_id}", 200, _session),
-    ("PATCH", "/sql/sessions/{session_id}", 200, _patch_session),
     ("POST", "/sql/sessions/{session_id}/end", 200, _end_session),
     ("POST", "/sql/sessions/{session_id}/drop", 200, _drop_connections),
     ("POST", "/sql/sessions/{session_id}/evict", 200, _evict),

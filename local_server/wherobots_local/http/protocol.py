@@ -19,8 +19,7 @@ HEAD_SECONDS = 20.0
 BODY_SECONDS = 60.0
 """Time for the body of a request."""
 
-SCOPE_KEY = "wherobots_local.connection"
-"""Key of the :class:`TrackedConnection` in the scope of a request."""
+_SCOPE_KEY = "wherobots_local.connection"
 
 WANTED = 8192
 """How many file descriptors the server wants: connections, logs and processes need them, and the default limit is low
@@ -68,6 +67,22 @@ class TrackedConnection:
         self._transport.close()
 
 
+def with_connection(application: Any, transport: asyncio.Transport) -> Any:
+    """Return an application whose requests have their connection in their scope."""
+    connection = TrackedConnection(transport)
+
+    async def connected(scope: Any, receive: Any, send: Any) -> None:
+        scope[_SCOPE_KEY] = connection
+        await application(scope, receive, send)
+
+    return connected
+
+
+def connection_of(scope: Any) -> TrackedConnection:
+    connection: TrackedConnection = scope[_SCOPE_KEY]
+    return connection
+
+
 class Stage(enum.IntEnum):
     """What a connection waits for. If there are too many, the lowest stages are closed first."""
 
@@ -90,14 +105,7 @@ class LocalServerProtocol(H11Protocol):
         super().connection_made(transport)
         # In pytest, or another process, the loggers can have any level.
         self.access_log = False
-        application = self.app
-        connection = TrackedConnection(transport)
-
-        async def with_connection(scope: Any, receive: Any, send: Any) -> None:
-            scope[SCOPE_KEY] = connection
-            await application(scope, receive, send)
-
-        self.app = with_connection
+        self.app = with_connection(self.app, transport)
         self._enter(Stage.HEAD)
         most = soft_limit() // 2
         if len(self.connections) > most:
@@ -152,8 +160,3 @@ class LocalServerProtocol(H11Protocol):
         of_requests.sort(key=lambda other: (other.stage, other.since))
         for victim in of_requests[: max(len(open_ones) - most, 0)]:
             (self if victim.stage == Stage.RESPONSE else victim).transport.abort()
-
-
-def connection_of(scope: Any) -> TrackedConnection:
-    connection: TrackedConnection = scope[SCOPE_KEY]
-    return connection

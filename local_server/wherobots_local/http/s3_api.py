@@ -4,7 +4,6 @@ Clients find it by ``AWS_ENDPOINT_URL_S3``, with the path ``/_s3``."""
 from __future__ import annotations
 
 import secrets
-import time
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from xml.sax.saxutils import escape
@@ -22,8 +21,6 @@ from wherobots_local.storage import SCHEME
 PREFIX = "/_s3"
 
 _MAX_PARTS = 10_000
-_MAX_OPEN = 100
-_IDLE_SECONDS = 3600.0
 _CHUNK_HEAD_BYTES = 16 * 1024
 
 
@@ -68,14 +65,8 @@ def _authorize(service: LocalService, request: Request, address: str) -> None:
 
 
 def _begin(uploads: Uploads, address: str, key: str) -> Response:
-    # Left by clients that were killed: without this they would count as open forever.
-    parted = uploads.parted
-    for idle in [name for name, upload in parted.items() if upload.used < time.monotonic() - _IDLE_SECONDS]:
-        _discard(uploads, idle, parted[idle].address)
-    if len(parted) >= _MAX_OPEN:
-        raise S3Error(503, "SlowDown", "Too many multipart uploads are open")
     upload_id = secrets.token_urlsafe(24)
-    parted[upload_id] = PartedUpload(address)
+    uploads.parted[upload_id] = PartedUpload(address)
     bucket, _, name = key.partition("/")
     return xml_response(
         f"<InitiateMultipartUploadResult><Bucket>{escape(bucket)}</Bucket><Key>{escape(name)}</Key>"
@@ -122,7 +113,6 @@ def _upload(uploads: Uploads, upload_id: str, address: str) -> PartedUpload:
     upload = uploads.parted.get(upload_id)
     if upload is None or upload.address != address:
         raise _no_such_upload()
-    upload.used = time.monotonic()
     return upload
 
 

@@ -11,7 +11,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 from websockets.datastructures import Headers
 from websockets.http11 import Response
 
-from wherobots_local.http.protocol import SCOPE_KEY, TrackedConnection
+from wherobots_local.http.protocol import with_connection
 
 _log = logging.getLogger(__name__)
 # Otherwise uvicorn and websockets log requests with their query and their headers: the key would be in the log.
@@ -25,15 +25,8 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         self.logger = self.conn.logger = _log
         self.conn.debug = False
         super().connection_made(transport)
-        application = self.app
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what uvicorn's own server gives
-        connection = TrackedConnection(transport)
-
-        async def with_connection(scope: Any, receive: Any, send: Any) -> None:
-            scope[SCOPE_KEY] = connection
-            await application(scope, receive, send)
-
-        self.app = with_connection
+        self.app = with_connection(self.app, transport)
 
     async def send(self, message: Any) -> None:
         """Refusals are sent here, because older versions of uvicorn send their headers twice."""

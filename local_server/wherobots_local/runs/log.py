@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Sequence
@@ -35,7 +36,7 @@ class RunLog:
         self._lock = threading.RLock()
         self._opened: LogBlocks | None = None
         self._latest = 0
-        self._losing = False
+        self._lost = ""
         self.full = False
         """Whether a limit is reached, so that further lines need not be appended."""
 
@@ -47,10 +48,6 @@ class RunLog:
     def file(self) -> Path | None:
         """The text; None in memory. The file does not exist before the first line."""
         return self._folder and self._folder / TEXT_FILE
-
-    def on_disk(self) -> Sequence[StoredLine]:
-        """Return the lines on disk. Any thread can read them, also while the log is being closed."""
-        return LogLines(LogBlocks(self._folder))
 
     def append(self, lines: bytes) -> None:
         """Add output of the run with the current time. The last line end can be missing."""
@@ -66,10 +63,10 @@ class RunLog:
                 self.note(f"The log has reached the local server's limit of {limit}. Further lines are discarded.")
 
     def note(self, text: str) -> None:
-        """Add a line of the server itself. It is kept even if a limit is reached or the disk is full."""
+        """Add a line of the server itself, even if a limit is reached. On a full disk it is lost."""
         line = text.encode("utf-8", "backslashreplace")[:_LONGEST_NOTE].replace(b"\n", b" ")
-        with self._lock:
-            self._blocks.add(self._now(), line + b"\n", 1, time.monotonic(), keep=True)
+        with self._lock, contextlib.suppress(OSError):
+            self._blocks.add(self._now(), line + b"\n", 1, time.monotonic())
 
     def insert(self, timestamp: int, raw: str) -> None:
         self.insert_all([(timestamp, raw)])
@@ -119,12 +116,11 @@ class RunLog:
         return text, limit
 
     def _write(self, text: bytes) -> None:
+        if self._lost:
+            text = f"Lines are lost here: {self._lost}\n".encode() + text
         count = text.count(b"\n")
         try:
             self._blocks.add(self._now(count), text, count, time.monotonic())
+            self._lost = ""
         except OSError as error:
-            if not self._losing:
-                self._losing = True
-                self.note(f"The log cannot be written: {error.strerror}. Lines are lost until it can.")
-        else:
-            self._losing = False
+            self._lost = error.strerror or str(error)

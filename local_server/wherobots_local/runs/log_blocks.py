@@ -95,12 +95,11 @@ class LogBlocks:
         self._text.release()
         self._index.release()
 
-    def add(self, timestamp: int, text: bytes, count: int, read_at: float, *, keep: bool = False) -> None:
-        """Insert lines at the place of their times, after lines of the same time. With ``keep``, lines that cannot be
-        written at the end stay in memory instead of raising an ``OSError``."""
+    def add(self, timestamp: int, text: bytes, count: int, read_at: float) -> None:
+        """Insert lines at the place of their times, after lines of the same time."""
         block = Block(timestamp, self.extent[1], 0, self._text.size, len(text), count, read_at, False)
-        self._text.write(block.offset, text, keep=keep)
-        self._place([block], keep=keep)
+        self._text.write(block.offset, text)
+        self._place([block])
 
     def insert(self, lines: Sequence[tuple[int, bytes]]) -> None:
         """Insert single lines at the places of their times, after lines of the same time. They are visible at once."""
@@ -112,7 +111,7 @@ class LogBlocks:
             self._text.write(self._text.size, b"".join(text for _, text in lines))
             self._place(sorted(blocks, key=lambda block: block.timestamp))
 
-    def _place(self, new: Sequence[Block], *, keep: bool = False) -> None:
+    def _place(self, new: Sequence[Block]) -> None:
         """Write the records of new blocks, sorted by time, and again those of all later lines."""
         start, first, later = self._later_than(new[0].timestamp)
         last = new[-1].timestamp + new[-1].lines - 1
@@ -126,7 +125,7 @@ class LogBlocks:
         for block in (*new, *later[len(overlapping) :]):
             data += _RECORD.pack(*block._replace(first=first))
             first, end = first + block.lines, max(end, block.timestamp + block.lines - 1)
-        self._index.write(start * _RECORD.size, bytes(data), keep=keep)
+        self._index.write(start * _RECORD.size, bytes(data))
         self.extent, self.end = (start + len(data) // _RECORD.size, first), end
 
     def _later_than(self, timestamp: int) -> tuple[int, int, list[Block]]:

@@ -26,7 +26,6 @@ class RunRegistry:
         self._by_id = {run.id: run for run in earlier}
         self._created = len(self._by_id)
         self._unsaved: dict[str, LocalRun] = {}
-        self._refused: dict[str, LocalRun] = {}
         self._saving = False
         for run in self._by_id.values():
             run.on_change = self._changed
@@ -49,7 +48,8 @@ class RunRegistry:
         )
         self._created += 1
         self._by_id[run.id] = run
-        self._save(run)
+        if not self._store.save(run):
+            self._unsaved[run.id] = run
         run.on_change = self._changed
         self._notify(run)
         return run
@@ -64,7 +64,6 @@ class RunRegistry:
     def forget(self, run: LocalRun) -> None:
         """Remove a run from the list. Its folder stays."""
         self._unsaved.pop(run.id, None)
-        self._refused.pop(run.id, None)
         self._by_id.pop(run.id, None)
         run.on_change = None
 
@@ -74,7 +73,7 @@ class RunRegistry:
         self._created = 0
 
     def save(self) -> None:
-        for run in (*self._unsaved.values(), *self._refused.values()):
+        for run in self._unsaved.values():
             self._store.save(run)
         self._unsaved.clear()
 
@@ -91,20 +90,13 @@ class RunRegistry:
             self._on_change(run)
 
     def _save_some(self) -> None:
-        """Write a few records, so that the server responds while thousands of runs start."""
-        for run_id in list(islice(self._unsaved, _SAVED_AT_ONCE)):
-            self._save(self._unsaved.pop(run_id))
-        self._saving = bool(self._unsaved)
-        if self._saving:
-            asyncio.get_running_loop().call_soon(self._save_some)
-
-    def _save(self, run: LocalRun) -> None:
-        if not self._store.save(run):
-            # For example on a full disk. It is written again after the next success.
-            self._refused[run.id] = run
-        elif self._refused:
-            self._refused.pop(run.id, None)
-            self._unsaved |= self._refused
-            self._refused.clear()
+        """Write a few records, so that the server responds while thousands of runs start. What cannot be written, for
+        example on a full disk, is tried again with the next change."""
+        self._saving = False
+        some = list(islice(self._unsaved.values(), _SAVED_AT_ONCE))
+        saved = [run for run in some if self._store.save(run)]
+        for run in saved:
+            del self._unsaved[run.id]
+        if self._unsaved and len(saved) == len(some):
             self._saving = True
             asyncio.get_running_loop().call_soon(self._save_some)

@@ -18,7 +18,6 @@ from wherobots_local.runs.log import RunLog
 
 _ID_ALPHABET = string.ascii_lowercase + string.digits
 _ID_LENGTH = 14
-_MAX_SAMPLES = 2000
 
 
 def new_id() -> str:
@@ -46,15 +45,6 @@ class AppEvent:
     created_at: datetime = field(default_factory=utc_now)
 
 
-@dataclass(frozen=True)
-class Usage:
-    """CPU use since the previous sample, and memory use, in percent of the machine."""
-
-    timestamp: int
-    cpu_percent: float
-    memory_percent: float
-
-
 @dataclass
 class LocalRun:
     """A run. Only its methods change the state, so that the times stay consistent. A ``synthetic`` run has no process
@@ -78,7 +68,6 @@ class LocalRun:
     app_message: str | None = None
     spark_ui_url: str = ""
     events: list[AppEvent] = field(default_factory=list)
-    usage: list[Usage] = field(default_factory=list)
     on_change: Callable[[LocalRun], None] | None = None
 
     def __post_init__(self) -> None:
@@ -112,12 +101,6 @@ class LocalRun:
     def add_event(self, code: str | None, message: str | None, meta: dict[str, Any] | None = None) -> None:
         self.events.append(AppEvent(code, message, meta))
         self._touch()
-
-    def add_usage(self, sample: Usage) -> None:
-        """Add a sample. In a long run every other sample is dropped, so that their number stays bounded."""
-        self.usage.append(sample)
-        if len(self.usage) > _MAX_SAMPLES:
-            del self.usage[1::2]
 
     def set_spark_ui(self, url: str) -> None:
         self.spark_ui_url = url

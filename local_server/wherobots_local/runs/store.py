@@ -8,7 +8,7 @@ import logging
 import math
 import os
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any
@@ -16,9 +16,9 @@ from typing import Any
 from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.validation import without_nulls
-from wherobots_local.api.vocabulary import FAILED, TERMINAL_STATUSES
+from wherobots_local.api.vocabulary import FAILED
 from wherobots_local.runs.log import LogLimits, RunLog
-from wherobots_local.runs.run import AppEvent, LocalRun, Usage
+from wherobots_local.runs.run import AppEvent, LocalRun
 
 VERSION = 1
 _LATER_TIMES = ("started_at", "completed_at")
@@ -37,9 +37,8 @@ _log = logging.getLogger(__name__)
 
 
 class RunStore:
-    def __init__(self, folder: Path, server: str, limits: LogLimits) -> None:
+    def __init__(self, folder: Path, limits: LogLimits) -> None:
         self._folder = folder
-        self._server = server
         self._limits = limits
         self._failing = False
 
@@ -49,7 +48,7 @@ class RunStore:
     def save(self, run: LocalRun) -> bool:
         """Write the record of a run atomically. Returns False after a failure; the first in a row is logged."""
         try:
-            _write(self._own(run.id) / RECORD_FILE, to_record(run, self._server))
+            _write(self._own(run.id) / RECORD_FILE, to_record(run))
         except OSError as error:
             if not self._failing:
                 _log.warning("The record of the run %s cannot be written: %s", run.id, error)
@@ -58,15 +57,13 @@ class RunStore:
         self._failing = False
         return True
 
-    def load(self, is_alive: Callable[[str], bool]) -> list[LocalRun]:
+    def load(self) -> list[LocalRun]:
         """Read the runs of earlier servers, in the order of their creation. If a run was active when its server ended,
-        it becomes FAILED. Active runs of live servers are left out."""
+        it becomes FAILED."""
         found = []
-        for path in self._records():
+        for path in self._folder.glob(f"*/{OWN_FOLDER_OF_A_RUN}/{RECORD_FILE}"):
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
-                if record["status"] not in TERMINAL_STATUSES and is_alive(record["server"]):
-                    continue
                 run_id = path.parent.parent.name
                 if record["id"] != run_id:
                     # Otherwise another folder would be removed later, even one outside.
@@ -92,27 +89,13 @@ class RunStore:
                 (own / RECORD_FILE).unlink()
         shutil.rmtree(folder, ignore_errors=True)
 
-    def remove_all(self, known: Iterable[str], is_alive: Callable[[str], bool]) -> None:
-        """Remove the folders of all runs except those of other live servers. ``known`` are runs whose record may be
-        missing."""
-        servers = dict.fromkeys(known, self._server)
-        servers |= {path.parent.parent.name: _server_of(path) for path in self._records()}
-        for run_id, server in servers.items():
-            if server == self._server or not is_alive(server):
-                self.remove(run_id)
-
-    def remove_nameless(self, before: float) -> None:
-        """Remove folders without a readable record that have not changed since a time."""
-        with contextlib.suppress(OSError):
+    def remove_all(self) -> None:
+        with contextlib.suppress(FileNotFoundError):
             for folder in self._folder.iterdir():
-                if folder.stat().st_mtime < before and not _server_of(self._own(folder.name) / RECORD_FILE):
-                    shutil.rmtree(folder, ignore_errors=True)
+                self.remove(folder.name)
 
     def _own(self, run_id: str) -> Path:
         return self._folder / run_id / OWN_FOLDER_OF_A_RUN
-
-    def _records(self) -> Iterator[Path]:
-        return self._folder.glob(f"*/{OWN_FOLDER_OF_A_RUN}/{RECORD_FILE}")
 
     def _end(self, run: LocalRun) -> None:
         message = f"The local server was killed or crashed while the run was {run.status}."
@@ -135,24 +118,13 @@ def _write(path: Path, record: dict[str, Any]) -> None:
     os.replace(new, path)
 
 
-def _server_of(record: Path) -> str:
-    """Return the server of a record; empty if it cannot be read."""
-    try:
-        return str(json.loads(record.read_bytes())["server"])
-    except (OSError, ValueError, LookupError, TypeError, RecursionError):
-        return ""
-
-
-def to_record(run: LocalRun, server: str) -> dict[str, Any]:
-    """``server`` is the id of the server that the run belongs to while it is active."""
+def to_record(run: LocalRun) -> dict[str, Any]:
     return {
         "version": VERSION,
-        "server": server,
         **{name: getattr(run, name) for name in _PLAIN},
         **{name: _text(getattr(run, name)) for name in _TIMES},
         "request": run.request.as_json(),
         "events": [{**vars(event), "created_at": _text(event.created_at)} for event in run.events],
-        "usage": [[sample.timestamp, sample.cpu_percent, sample.memory_percent] for sample in run.usage],
     }
 
 
@@ -174,7 +146,6 @@ def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
     for name in _TIMES:
         setattr(run, name, None if record[name] is None and name in _LATER_TIMES else _moment(record[name]))
     run.events = [AppEvent(**{**event, "created_at": _moment(event["created_at"])}) for event in record["events"]]
-    run.usage = [Usage(*sample) for sample in record["usage"]]
     return run
 
 

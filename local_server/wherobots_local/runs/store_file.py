@@ -1,4 +1,4 @@
-"""A file on a disk that may be full. Data that must not be lost stays in memory until there is room."""
+"""A file that is open only while it is used, unless it is held."""
 
 from __future__ import annotations
 
@@ -9,52 +9,37 @@ from pathlib import Path
 
 
 class StoreFile:
-    """Bytes on disk, followed by bytes that could not be written yet. Without a path all are in memory, for tests."""
+    """Bytes on disk; without a path in memory, for tests. One thread can read while another writes."""
 
     def __init__(self, path: Path | None) -> None:
         self._path = path
         self._held: int | None = None
-        # How many bytes are on disk, and the bytes that follow: one value, because one thread may read while another
-        # writes.
-        self._state = (0, b"")
+        self._memory = b""
+        self.size = 0
         if path is not None:
             with contextlib.suppress(OSError):
-                self._state = (path.stat().st_size, b"")
-
-    @property
-    def size(self) -> int:
-        on_disk, memory = self._state
-        return on_disk + len(memory)
+                self.size = path.stat().st_size
 
     def read(self, offset: int, size: int) -> bytes:
-        on_disk, memory = self._state
-        end = offset + size
-        behind = memory[max(offset - on_disk, 0) : max(end - on_disk, 0)]
-        if offset >= on_disk or self._path is None:
-            return behind
-        with self._opened(self._path, os.O_RDONLY) as descriptor:
-            return os.pread(descriptor, min(end, on_disk) - offset, offset) + behind
-
-    def write(self, offset: int, data: bytes, *, keep: bool = False) -> None:
-        """Replace everything from an offset on. If it fails, the file is as before. With ``keep``, data for the end of
-        the file then stays in memory instead of raising an ``OSError``."""
-        on_disk, memory = self._state
         if self._path is None:
-            self._state = (0, memory[:offset] + data)
-            return
-        try:
-            with self._opened(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
-                if memory:
-                    _write_all(descriptor, on_disk, memory)
-                    self._state = (on_disk + len(memory), b"")
-                self._replace(descriptor, offset, data)
-        except OSError:
-            if not keep or offset != self.size:
-                raise
-            on_disk, memory = self._state
-            self._state = (on_disk, memory + data)
+            return self._memory[offset : offset + size]
+        with self._opened(self._path, os.O_RDONLY) as descriptor:
+            return os.pread(descriptor, min(size, max(self.size - offset, 0)), offset)
+
+    def write(self, offset: int, data: bytes) -> None:
+        """Replace everything from an offset on. If it fails, the file is as before."""
+        if self._path is None:
+            self._memory = self._memory[:offset] + data
         else:
-            self._state = (offset + len(data), b"")
+            with self._opened(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
+                before = os.pread(descriptor, max(self.size - offset, 0), offset)
+                try:
+                    _write_all(descriptor, offset, data)
+                except OSError:
+                    # The disk is full, but not for what was there already.
+                    _write_all(descriptor, offset, before)
+                    raise
+        self.size = offset + len(data)
 
     def hold(self) -> None:
         """Keep the file open for the next writes. If it cannot be opened, each write tries again."""
@@ -66,15 +51,6 @@ class StoreFile:
         if self._held is not None:
             os.close(self._held)
             self._held = None
-
-    def _replace(self, descriptor: int, offset: int, data: bytes) -> None:
-        before = os.pread(descriptor, max(self._state[0] - offset, 0), offset)
-        try:
-            _write_all(descriptor, offset, data)
-        except OSError:
-            # The disk is full, but not for what was there already.
-            _write_all(descriptor, offset, before)
-            raise
 
     @contextlib.contextmanager
     def _opened(self, path: Path, flags: int) -> Iterator[int]:

@@ -10,7 +10,6 @@ from typing import Any
 from wherobots_local.api.sql_requests import SqlSessionPayload
 from wherobots_local.api.vocabulary import ORGANIZATION_ID
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.control.requests import SessionPatch
 from wherobots_local.runs.run import AppEvent, new_id, utc_now
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError
 from wherobots_local.sql.executions import Executions, SqlListener
@@ -50,7 +49,6 @@ class LocalSqlSession:
         self.status = "PENDING"
         self.message: str | None = None
         self.events = [AppEvent("APP_START_CREATION", None)]
-        self.shown = SessionPatch()
         self._rules = rules
         self._engine = make_engine(self.id)
         self._listeners: set[SqlListener] = set()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import checked_region
@@ -20,8 +20,7 @@ _log = logging.getLogger(__name__)
 _ENDED_KEPT = 200
 
 
-@dataclass(frozen=True, slots=True)
-class GrantedSession:
+class GrantedSession(NamedTuple):
     """``fallback`` is the reason why it is another session than requested; else empty."""
 
     session: LocalSqlSession

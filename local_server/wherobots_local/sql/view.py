@@ -11,25 +11,23 @@ from wherobots_local.views.run_view import event_view, resolved_version
 
 
 def session_view(session: LocalSqlSession, origin: str) -> dict[str, Any]:
-    shown = session.shown
-    url = f"{origin}{session.path}" if session.is_ready else ""
     return {
         "id": session.id,
         "createTime": timestamp(session.created_at),
         "updateTime": timestamp(session.updated_at),
         "instanceId": f"local-{session.id}",
         "appType": "SQL_SESSION",
-        "status": session.status if shown.status is None else shown.status,
+        "status": session.status,
         "createdById": USER_ID,
         "apiPayload": session.payload.as_json(),
         "appMeta": {
-            "url": url if shown.url is None else shown.url,
+            "url": f"{origin}{session.path}" if session.is_ready else "",
             "resolved_version": resolved_version(session.payload.version),
         },
         "events": [event_view(event) for event in session.events],
         "cpuUsage": 0,
         "regionName": session.region,
-        "message": session.message if shown.message is None else shown.message,
+        "message": session.message,
     }
 
 

@@ -39,16 +39,15 @@ def run_view(run: LocalRun) -> dict[str, Any]:
 
 
 def metrics_view(run: LocalRun) -> dict[str, Any]:
-    """Return the measured CPU and memory use. A local run costs nothing."""
+    """A local run is not measured, and costs nothing."""
     moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
     return {
         "series_metrics": {
-            "CPU_UTILIZATION_PERCENT": _series(
-                "CPU Utilization", [(sample.cpu_percent, sample.timestamp) for sample in run.usage]
-            ),
-            "MEMORY_UTILIZATION_PERCENT": _series(
-                "Memory Utilization", [(sample.memory_percent, sample.timestamp) for sample in run.usage]
-            ),
+            f"{name.upper()}_UTILIZATION_PERCENT": {
+                "display_name": f"{name} Utilization",
+                "metric": {"data": [], "format": "PERCENTAGE"},
+            }
+            for name in ("CPU", "Memory")
         },
         "instant_metrics": {
             "COST_USD": _instant("Cost", 0.0, moment, "CURRENCY"),
@@ -89,15 +88,10 @@ def _kube_app(run: LocalRun) -> dict[str, Any]:
             "resolved_version": resolved_version(run.request.version),
         },
         "events": [event_view(event) for event in run.events],
-        "cpuUsage": round(run.usage[-1].cpu_percent) if run.usage and not run.ended else 0,
+        "cpuUsage": 0,
         "regionName": run.region,
         "message": run.app_message,
     }
-
-
-def _series(name: str, values: list[tuple[float, int]]) -> dict[str, Any]:
-    data = [{"value": value, "timestamp": moment} for value, moment in values]
-    return {"display_name": name, "metric": {"data": data, "format": "PERCENTAGE"}}
 
 
 def _instant(name: str, value: float, moment: int, data_format: str) -> dict[str, Any]:

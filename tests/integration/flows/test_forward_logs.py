@@ -47,11 +47,14 @@ for number in range(int(sys.argv[1]), int(sys.argv[1]) + {LATE}):
 @pytest.fixture(scope="module")
 def servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Mode, LocalServer]]:
     """One for each mode: all of them are followed at the same time."""
-    root = tmp_path_factory.mktemp("root")
-    (root / "jobs").mkdir()
-    (root / "jobs" / "late.py").write_text(JOB)
+    servers: dict[Mode, LocalServer] = {}
     with ExitStack() as stack:
-        yield {mode: stack.enter_context(LocalServer(Path(root), api_key=KEY)) for mode in MODES}
+        for mode in MODES:
+            root: Path = tmp_path_factory.mktemp("root")
+            (root / "jobs").mkdir()
+            (root / "jobs" / "late.py").write_text(JOB)
+            servers[mode] = stack.enter_context(LocalServer(root, api_key=KEY))
+        yield servers
 
 
 async def follow(

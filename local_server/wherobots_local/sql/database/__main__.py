@@ -106,12 +106,14 @@ class Serving:
         os._exit(0)
 
     def _answer(self, number: int, method: str, *arguments: Any) -> None:
+        value, failure = None, None
         try:
-            self._send(number, getattr(self, method)(number, *arguments))
+            value = getattr(self, method)(number, *arguments)
         except BaseException as error:
-            self._send(number, None, failure_text(error))
-        finally:
-            self._running.pop(number, None)
+            failure = failure_text(error)
+        # Not before: the error holds what the statement has in memory, which the next one may need.
+        self._send(number, value, failure)
+        self._running.pop(number, None)
 
     def _send(self, number: int, value: Any, error: str | None = None) -> None:
         with self._sending, contextlib.suppress(OSError):
@@ -126,7 +128,7 @@ def main(descriptor: str, root: str, folder: str, memory: str) -> None:
     try:
         warehouse = Warehouse(Path(root), Path(folder), int(memory))
     except duckdb.IOException as error:
-        sys.exit(f"Its database cannot be opened; perhaps another local server on this root has it. {error}")
+        sys.exit(f"Its database cannot be opened. {error}")
     Serving(connection, warehouse).serve()
     # Threads may still be working. Their uncommitted changes are lost.
     os._exit(0)

@@ -7,18 +7,17 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from wherobots_local.sql.database.results import is_geometry, srid_of_type
-from wherobots_local.sql.database.statement import Parts, Statement, Target
+from wherobots_local.sql.database.statement import Statement, Target
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import failed, unsupported
 
 _UNITS = {"": "", "years": "year", "months": "month", "days": "day", "hours": "hour"}
-_OVERWRITE_OPTION = "spark.sql.sources.partitionOverwriteMode"
 _WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 _FRACTIONS = ("FLOAT", "DOUBLE", "DECIMAL")
 
 
 def insert(statement: Statement, tree: exp.Expr) -> None:
-    """Add the rows of a query to a table. With OVERWRITE they replace all rows, or those of partitions."""
+    """Add the rows of a query to a table. With OVERWRITE they replace all rows, or those of the same partitions."""
     into = tree.this.this if isinstance(tree.this, exp.Schema) else tree.this
     if not isinstance(into, exp.Table):
         raise unsupported("INSERT OVERWRITE DIRECTORY", "store the result of a SELECT")
@@ -29,14 +28,11 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         query.set("with_", with_)
     with statement.changing(table):
         rows = statement.written(query)
-        fixed, partitions = _partitions(statement, tree, into, target)
         given = [name for name, _ in statement.described(rows)]
-        if tree.args.get("by_name"):
-            columns = given
-        elif isinstance(tree.this, exp.Schema):
+        if isinstance(tree.this, exp.Schema):
             columns = [column.name for column in tree.this.expressions]
         else:
-            columns = [name for name in statement.columns_of(table) if name.lower() not in fixed]
+            columns = list(statement.columns_of(table))
         if len(given) != len(columns):
             text = f"Cannot write {len(given)} columns to the {len(columns)} of `{into.name}`."
             raise failed("INSERT_COLUMN_ARITY_MISMATCH", text, "21S01")
@@ -44,12 +40,15 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         # A copy, because the query can read the table itself.
         named = ", ".join(map(identifier, columns))
         statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
-        values = {name: identifier(name) for name in columns} | fixed
-        _prepare(statement, target, values, "new")
+        _prepare(statement, target, {name: identifier(name) for name in columns}, "new")
         if tree.args.get("overwrite"):
-            statement.execute(f"DELETE FROM {table}{_replaced(table, fixed, partitions)}")
-        listed = ", ".join(map(identifier, values))
-        statement.execute(f"INSERT INTO {table} ({listed}) SELECT {', '.join(values.values())} FROM new")
+            mode = into.args.get("overwrite_mode")
+            is_dynamic = mode is not None and mode.expression.name.lower() == "dynamic"
+            parts = statement.partitioning(target) if is_dynamic else []
+            pairs = [f"{_part('new', part)} IS NOT DISTINCT FROM {_part(table, part)}" for part in parts]
+            only = f" WHERE EXISTS (SELECT 1 FROM new WHERE {' AND '.join(pairs)})" if pairs else ""
+            statement.execute(f"DELETE FROM {table}{only}")
+        statement.execute(f"INSERT INTO {table} ({named}) SELECT * FROM new")
         statement.execute("DROP TABLE new")
 
 
@@ -66,17 +65,12 @@ def truncate(statement: Statement, tree: exp.Expr) -> None:
 
 
 def update(statement: Statement, tree: exp.Expr) -> None:
-    """If all rows get new geometries, the SRID of the column can change."""
     target = statement.table(tree.this)
     table = target.full
     rows = f"{table} AS {identifier(tree.this.alias)}" if tree.this.alias else table
     with statement.changing(table):
         _unqualify(tree, tree.this)
         values = {item.this.name.lower(): statement.written(item.expression.copy()) for item in tree.expressions}
-        if tree.args.get("where") is None and _other_srids(statement, table, values, rows):
-            _check_types(statement, table, values, rows)
-            _rewrite(statement, target, values, rows)
-            return
         _prepare(statement, target, values, rows)
         statement.execute(statement.written(tree))
 
@@ -231,33 +225,6 @@ def _check_cardinality(statement: Statement, target: str, name: str, source: str
     )
     if statement.execute(doubled).fetchone() is not None:
         raise failed("MERGE_CARDINALITY_VIOLATION", "Several rows of the source match one of the table.", "23K01")
-
-
-def _partitions(statement: Statement, tree: exp.Expr, into: exp.Expr, target: Target) -> tuple[dict[str, str], Parts]:
-    """Return the columns of the PARTITION clause with their values, and what else divides partitions. With the
-    overwrite mode ``dynamic``, that is what the table is partitioned by."""
-    fixed: dict[str, str] = {}
-    partitions: Parts = []
-    told = into.args.get("overwrite_mode")
-    mode = told.expression.name if told is not None else statement.session.options.get(_OVERWRITE_OPTION, "static")
-    is_dynamic = mode.lower() == "dynamic"
-    clause = into.args.get("partition")
-    for part in clause.expressions if clause is not None else ():
-        if isinstance(part, exp.EQ):
-            fixed[part.this.name.lower()] = statement.written(part.expression)
-        elif is_dynamic:
-            partitions.append((part.name, ""))
-    if clause is None and is_dynamic:
-        partitions = statement.partitioning(target)
-    return fixed, partitions
-
-
-def _replaced(table: str, fixed: Mapping[str, str], partitions: Parts) -> str:
-    conditions = [f"{identifier(name)} IS NOT DISTINCT FROM {value}" for name, value in fixed.items()]
-    if partitions:
-        pairs = (f"{_part('new', part)} IS NOT DISTINCT FROM {_part(table, part)}" for part in partitions)
-        conditions.append(f"EXISTS (SELECT 1 FROM new WHERE {' AND '.join(pairs)})")
-    return f" WHERE {' AND '.join(conditions)}" if conditions else ""
 
 
 def _part(rows: str, part: tuple[str, str]) -> str:

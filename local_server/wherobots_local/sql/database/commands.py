@@ -1,4 +1,4 @@
-"""SHOW, DESCRIBE, EXPLAIN, USE and SET."""
+"""SHOW, DESCRIBE, USE and SET."""
 
 from __future__ import annotations
 
@@ -13,11 +13,8 @@ from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName, i
 from wherobots_local.sql.dialect.errors import failed, quoted, unsupported
 from wherobots_local.sql.dialect.parser import Command, Name, name_of
 
-# Settings of Spark SQL that change no answer, or that are read here. All others would be ignored.
-_HARMLESS = tuple(
-    f"spark.sql.{name}"
-    for name in ("adaptive.", "autoBroadcast", "files.", "shuffle.", "sources.partitionOverwriteMode", "parquet.")
-)
+# Settings of Spark SQL that change no answer.
+_HARMLESS = tuple(f"spark.sql.{name}" for name in ("adaptive.", "autoBroadcast", "files.", "shuffle.", "parquet."))
 _AS_IT_IS = {("spark.sql.session.timeZone", "utc"), ("spark.sql.ansi.enabled", "true")}
 
 
@@ -51,18 +48,11 @@ def _show_tables(statement: Statement, command: Command) -> Rows:
     return _rows(columns, rows)
 
 
-def _show_columns(statement: Statement, command: Command) -> Rows:
-    return _table(col_name=[name for name, _ in _columns(statement, command)])
-
-
 def _describe(statement: Statement, command: Command) -> Rows:
-    rows = [(name, kind, None) for name, kind in _columns(statement, command)]
+    table = command.args["name"]
+    found = statement.columns_of(f"{identifier(statement.schema_of(table))}.{identifier(table.name.lower())}")
+    rows = [(name, spark_type(kind), None) for name, kind in found.items()]
     return _rows(dict.fromkeys(("col_name", "data_type", "comment"), pa.string()), rows)
-
-
-def _explain(statement: Statement, command: Command) -> Rows:
-    plan = statement.execute(f"EXPLAIN {statement.written(command.args['query'])}").fetchall()
-    return _table(plan=["\n".join(f"== {name} ==\n{text}" for name, text in plan)])
 
 
 def _use(statement: Statement, command: Command) -> None:
@@ -77,17 +67,10 @@ def _use(statement: Statement, command: Command) -> None:
 
 
 def _set(statement: Statement, command: Command) -> Rows:
-    options, key, value = statement.session.options, command.args["name"], command.args["value"]
-    if (
-        value
-        and key.startswith("spark.sql.")
-        and not key.startswith(_HARMLESS)
-        and (key, value.lower()) not in _AS_IT_IS
-    ):
+    key, value = command.args["name"], command.args["value"]
+    if key.startswith("spark.sql.") and not key.startswith(_HARMLESS) and (key, value.lower()) not in _AS_IT_IS:
         raise unsupported(f"SET {key} = {value}"[:80])
-    if value:
-        options[key] = value
-    return _table(key=[key], value=[options.get(key, "<undefined>")])
+    return _table(key=[key], value=[value])
 
 
 def _nothing(statement: Statement, command: Command) -> None:
@@ -96,11 +79,9 @@ def _nothing(statement: Statement, command: Command) -> None:
 
 COMMANDS: dict[str, Callable[[Statement, Command], Rows | None]] = {
     "DESCRIBE": _describe,
-    "EXPLAIN": _explain,
     "NOTHING": _nothing,
     "SET": _set,
     "SHOW CATALOGS": _show_catalogs,
-    "SHOW COLUMNS": _show_columns,
     "SHOW SCHEMAS": _show_schemas,
     "SHOW TABLES": _show_tables,
     "SHOW VIEWS": _show_tables,
@@ -110,12 +91,6 @@ COMMANDS: dict[str, Callable[[Statement, Command], Rows | None]] = {
 
 def _within(command: Command) -> Name:
     return name_of(command.args["name"]) if command.args.get("name") else ()
-
-
-def _columns(statement: Statement, command: Command) -> list[tuple[str, str]]:
-    table = command.args["name"]
-    found = statement.columns_of(f"{identifier(statement.schema_of(table))}.{identifier(table.name.lower())}")
-    return [(column, spark_type(kind)) for column, kind in found.items()]
 
 
 def _matching(names: Iterable[str], pattern: str | None) -> list[str]:

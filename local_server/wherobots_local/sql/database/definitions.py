@@ -6,7 +6,7 @@ from collections import Counter
 
 from sqlglot import exp
 
-from wherobots_local.sql.database.statement import Statement, Target
+from wherobots_local.sql.database.statement import Statement
 from wherobots_local.sql.database.warehouse import identifier
 from wherobots_local.sql.dialect.errors import already_exists, failed, not_found, quoted, syntax_error, unsupported
 from wherobots_local.sql.dialect.parser import name_of
@@ -76,8 +76,8 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
 
 
 def alter(statement: Statement, tree: exp.Expr) -> None:
-    target = statement.table(tree.this)
-    table = target.full
+    """Add or drop columns."""
+    table = statement.table(tree.this).full
     with statement.changing(table):
         for action in tree.args["actions"]:
             if action.find(exp.Dot) or any(column.table for column in action.find_all(exp.Column)):
@@ -93,25 +93,8 @@ def alter(statement: Statement, tree: exp.Expr) -> None:
                     exists = "IF EXISTS " if action.args.get("exists") else ""
                     for column in action.find_all(exp.Identifier):
                         statement.execute(f"ALTER TABLE {table} DROP COLUMN {exists}{identifier(column.name)}")
-                case exp.RenameColumn():
-                    old, new = action.this.name, action.args["to"].name
-                    statement.execute(f"ALTER TABLE {table} RENAME COLUMN {identifier(old)} TO {identifier(new)}")
-                    parts = statement.partitioning(target)
-                    renamed = [(new if name.lower() == old.lower() else name, unit) for name, unit in parts]
-                    statement.partition(table, renamed)
-                case exp.AlterRename():
-                    _rename(statement, target, action.this)
                 case _:
                     raise unsupported(f"ALTER TABLE ... {action.sql('spark')[:40]}")
-
-
-def _rename(statement: Statement, target: Target, to: exp.Table) -> None:
-    name = name_of(to)
-    if len(name) > 1 and statement.schema(name).stored != target.schema:
-        raise unsupported("RENAME TO another schema", "name the table without one")
-    if name[-1] in statement.kinds(target.schema):
-        raise already_exists(name)
-    statement.execute(f"ALTER TABLE {target.full} RENAME TO {identifier(name[-1])}")
 
 
 def _create_schema(statement: Statement, tree: exp.Expr) -> None:

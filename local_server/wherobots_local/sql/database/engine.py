@@ -40,7 +40,7 @@ class Database:
             return self._process
 
     async def leave(self, process: DatabaseProcess) -> None:
-        """After the last session the process ends, so that another server can open the database."""
+        """After the last session the process ends."""
         async with self._starting:
             if process is self._process:
                 self._users -= 1

@@ -157,5 +157,8 @@ def _future() -> Future[Any]:
 
 def _environment(folder: Path) -> dict[str, str]:
     """Without the server's own variables, such as its key."""
+    # DuckDB's allocator would keep the address space of a statement that failed for want of memory, which the limit of
+    # the process counts.
+    allocator = {"DUCKDB_JE_MALLOC_CONF": "retain:false"}
     passed = {name: value for name, value in os.environ.items() if name in ("PATH", "PYTHONPATH", "LD_LIBRARY_PATH")}
-    return {"HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUTF8": "1", **user_packages(), **passed}
+    return {"HOME": str(folder), "LANG": "C.UTF-8", "PYTHONUTF8": "1", **allocator, **user_packages(), **passed}

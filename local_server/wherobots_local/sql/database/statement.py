@@ -33,13 +33,11 @@ class Target(NamedTuple):
 
 @dataclass
 class Session:
-    """The state of one session. Its statements can run at the same time. ``options`` are those of ``SET``, and ``rows``
-    the kept results by execution id."""
+    """The state of one session. Its statements can run at the same time. ``rows`` are the kept results."""
 
     warehouse: Warehouse
     id: str
     current: SchemaName = DEFAULT
-    options: dict[str, str] = field(default_factory=dict)
     rows: dict[str, Rows] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -167,12 +165,8 @@ class Statement:
             raise not_found((*schema, name[-1]))
         return schema.stored
 
-    def file_query(self, file_format: str, address: str) -> str:
-        return files.query(self.session.warehouse.root, self.columns_of, self._count, file_format, address)
-
-    def _count(self, table: str) -> int:
-        ((count,),) = self.execute(f"SELECT count(*) FROM {table}").fetchall()
-        return int(count)
+    def file_query(self, address: str) -> str:
+        return files.query(self.session.warehouse.root, address)
 
     def schema(self, name: Name) -> SchemaName:
         """Return the schema in the name of a table or view. It need not exist."""

@@ -44,7 +44,7 @@ _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 
 
 class Warehouse:
-    """The open database. It is a ``duckdb.IOException`` if another server on the root has it open."""
+    """The open database. It is a ``duckdb.IOException`` if another process has it open."""
 
     def __init__(self, root: Path, folder: Path, memory: int | None = None) -> None:
         """``memory`` is how many bytes statements can use: half of the machine's by default."""

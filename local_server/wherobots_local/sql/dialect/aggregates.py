@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
@@ -11,39 +10,12 @@ from sqlglot.dialects.spark import Spark
 from wherobots_local.sql.dialect.calls import AGGREGATES, call, check_count, macro, name_of_call
 from wherobots_local.sql.dialect.errors import failed, unsupported
 
-_AROUND = (exp.Window, exp.Filter, exp.IgnoreNulls, exp.RespectNulls, exp.WithinGroup)
-# sqlglot only writes IGNORE NULLS for its own classes.
-_IGNORING: Mapping[str, type[exp.Expr]] = {
-    "first_value": exp.FirstValue,
-    "last_value": exp.LastValue,
-    "lag": exp.Lag,
-    "lead": exp.Lead,
-    "nth_value": exp.NthValue,
-}
+_AROUND = (exp.Window, exp.Filter)
 _OF_ORDER = frozenset(
     ("cume_dist", "dense_rank", "lag", "lead", "nth_value", "ntile", "percent_rank", "rank", "row_number")
 )
-
-
-@dataclass
-class _Aggregate:
-    """An aggregate. ``whole`` is the expression with its FILTER and OVER, and ``given`` its arguments."""
-
-    name: str
-    target: str
-    whole: exp.Expr
-    given: list[exp.Expr]
-    is_distinct: bool
-    ignores_null: bool
-    conditions: list[exp.Expr] = field(default_factory=list)
-
-    @property
-    def has_window(self) -> bool:
-        return isinstance(self.whole, exp.Window)
-
-    @property
-    def is_something(self) -> exp.Expr:
-        return self.given[0].copy().is_(exp.null()).not_()
+_GUARDED: Mapping[str, str] = {"avg": "_inexact", "max": "_flat", "min": "_flat"}
+"""Macros that refuse a value."""
 
 
 def is_aggregate(node: exp.Expr) -> bool:
@@ -66,52 +38,63 @@ def aggregates(node: exp.Expr) -> exp.Expr:
 def _written(node: exp.Anonymous, whole: exp.Expr) -> exp.Expr:
     name = name_of_call(node)
     target, least, most = AGGREGATES[name]
-    distinct = node.expressions[0] if node.expressions and isinstance(node.expressions[0], exp.Distinct) else None
-    given = list(node.expressions if distinct is None else distinct.expressions)
+    is_distinct = bool(node.expressions) and isinstance(node.expressions[0], exp.Distinct)
+    given = list(node.expressions[0].expressions if is_distinct else node.expressions)
     check_count(name, given, least, most)
-    if target == "percentile_cont":
-        return _percentile(node, whole, given[0])
-    made = _Aggregate(name, target, whole, given, distinct is not None, isinstance(node.parent, exp.IgnoreNulls))
-    if (prepare := _PREPARED.get(target)) is not None:
-        prepare(made)
-    if made.has_window:
-        _check_window(made)
-    held = node.parent if isinstance(node.parent, exp.IgnoreNulls) else node
-    written = _call(made)
-    if held is whole:
-        whole = written
-    elif held is not None:
-        held.replace(written)
-    for condition in made.conditions:
-        whole = _filtered(whole, condition)
-    return _finished(made, whole)
+    window = whole if isinstance(whole, exp.Window) else None
+    is_of_values = target == "list"
+    if target in ("first", "last"):
+        is_of_values = len(given) > 1 and _is_true(given.pop())
+        if window is not None:
+            target = f"{target}_value"
+    elif target == "count" and name != "count":
+        # What is approximate in Spark is exact here.
+        is_distinct = True
+    elif target == "count" and len(given) > 1:
+        raise unsupported("count of several columns", "count a struct, or a concatenation")
+    elif target == "string_agg" and len(given) == 1:
+        given.append(exp.Literal.string(""))
+    elif target in _GUARDED:
+        given[0] = macro(_GUARDED[target], given[0])
+    if target == "list" and is_distinct:
+        raise unsupported(f"{name} with DISTINCT", "use collect_set")
+    if window is not None:
+        _check_window(name, target, window, is_distinct=is_distinct, skips_null=is_of_values and target != "list")
+    something = given[0].copy().is_(exp.null()).not_() if is_of_values else None
+    made = call(target, *([exp.Distinct(expressions=given)] if is_distinct else given))
+    if node is whole:
+        whole = made
+    else:
+        node.replace(made)
+    return _finished(name, target, whole if something is None else _filtered(whole, something))
 
 
-def _check_window(made: _Aggregate) -> None:
-    """Spark refuses these, and DuckDB does not."""
-    if made.is_distinct or isinstance(made.whole.this, exp.Filter):
-        raise unsupported("DISTINCT or FILTER with OVER")
-    is_ordered = made.whole.args.get("order") is not None or made.whole.args.get("alias") is not None
-    if made.target in _OF_ORDER and not is_ordered:
-        raise failed("WINDOW_FUNCTION_WITHOUT_ORDER_BY", f"`{made.name}` needs an ORDER BY in its window.", "42601")
+def _is_true(value: exp.Expr) -> bool:
+    if not isinstance(value, exp.Boolean):
+        raise unsupported("a condition that is not true or false as the last argument")
+    return bool(value.this)
 
 
-def _call(made: _Aggregate) -> exp.Expr:
-    if not made.ignores_null:
-        return call(made.target, *([exp.Distinct(expressions=made.given)] if made.is_distinct else made.given))
-    if (kind := _IGNORING.get(made.target)) is None:
-        raise unsupported(f"{made.name} with IGNORE NULLS")
-    return exp.IgnoreNulls(this=kind(**dict(zip(("this", "offset", "default"), made.given, strict=False))))
+def _check_window(name: str, target: str, window: exp.Window, *, is_distinct: bool, skips_null: bool) -> None:
+    """Refuse what Spark refuses and DuckDB does not, and values without NULL."""
+    if is_distinct or skips_null or isinstance(window.this, exp.Filter):
+        raise unsupported("DISTINCT, FILTER or IGNORE NULLS with OVER")
+    is_ordered = window.args.get("order") is not None or window.args.get("alias") is not None
+    if target == "median" and (is_ordered or window.args.get("spec") is not None):
+        text = "Cannot specify ORDER BY or a window frame for `median`."
+        raise failed("INVALID_WINDOW_SPEC_FOR_AGGREGATION_FUNC", text, "42601")
+    if target in _OF_ORDER and not is_ordered:
+        raise failed("WINDOW_FUNCTION_WITHOUT_ORDER_BY", f"`{name}` needs an ORDER BY in its window.", "42601")
 
 
-def _finished(made: _Aggregate, whole: exp.Expr) -> exp.Expr:
-    if made.name == "collect_set":
+def _finished(name: str, target: str, whole: exp.Expr) -> exp.Expr:
+    if name == "collect_set":
         whole = macro("array_distinct", whole)
-    if made.target == "list":
+    if target == "list":
         return exp.Coalesce(this=whole, expressions=[exp.Array()])
-    if made.target == "count_if":
+    if target == "count_if":
         return exp.Coalesce(this=whole, expressions=[exp.convert(0)])
-    return macro("_number_or_null", whole) if made.target == "corr" else whole
+    return macro("_number_or_null", whole) if target == "corr" else whole
 
 
 def _filtered(whole: exp.Expr, condition: exp.Expr) -> exp.Expr:
@@ -125,64 +108,3 @@ def _filtered(whole: exp.Expr, condition: exp.Expr) -> exp.Expr:
         whole.set("this", made)
         return whole
     return made
-
-
-def _percentile(node: exp.Expr, whole: exp.Expr, share: exp.Expr) -> exp.Expr:
-    if node.parent is not whole or not isinstance(whole, exp.WithinGroup) or len(whole.expression.expressions) != 1:
-        raise unsupported("percentile_cont without one WITHIN GROUP, or with more")
-    (order,) = whole.expression.expressions
-    place = exp.Sub(this=exp.convert(1), expression=share) if order.args.get("desc") else share
-    return call("quantile_cont", order.this, place)
-
-
-# What is special about an aggregate of DuckDB.
-
-
-def _first(made: _Aggregate) -> None:
-    if len(made.given) > 1:
-        if not isinstance(last := made.given.pop(), exp.Boolean):
-            raise unsupported("a condition that is not true or false as the last argument")
-        made.ignores_null = made.ignores_null or bool(last.this)
-    if made.has_window:
-        made.target = f"{made.target}_value"
-    elif made.ignores_null:
-        made.conditions.append(made.is_something)
-        made.ignores_null = False
-
-
-def _list(made: _Aggregate) -> None:
-    if made.is_distinct:
-        raise unsupported(f"{made.name} with DISTINCT", "use collect_set")
-    made.conditions.append(made.is_something)
-
-
-def _count(made: _Aggregate) -> None:
-    if made.name != "count":
-        # What is approximate in Spark is exact here.
-        made.is_distinct = True
-    elif len(made.given) > 1:
-        raise unsupported("count of several columns", "count a struct, or a concatenation")
-
-
-def _join(made: _Aggregate) -> None:
-    if len(made.given) == 1:
-        made.given.append(exp.Literal.string(""))
-
-
-def _guarded(name: str) -> Callable[[_Aggregate], None]:
-    def prepare(made: _Aggregate) -> None:
-        made.given[0] = macro(name, made.given[0])
-
-    return prepare
-
-
-_PREPARED: Mapping[str, Callable[[_Aggregate], None]] = {
-    "avg": _guarded("_inexact"),
-    "count": _count,
-    "first": _first,
-    "last": _first,
-    "list": _list,
-    "max": _guarded("_flat"),
-    "min": _guarded("_flat"),
-    "string_agg": _join,
-}

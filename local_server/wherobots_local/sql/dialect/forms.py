@@ -8,23 +8,10 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 
-from wherobots_local.sql.dialect.calls import ANY, as_text, call, check_count, is_text, macro, name_of_call
+from wherobots_local.sql.dialect.calls import as_text, call, check_count, is_text, macro
 from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.patterns import reading, writing
 
-_DATES = frozenset(
-    (
-        "add_months",
-        "date_add",
-        "date_from_unix_date",
-        "date_sub",
-        "last_day",
-        "make_date",
-        "next_day",
-        "to_date",
-        "trunc",
-    )
-)
 _UNITS = frozenset(
     ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond", "microsecond")
 )
@@ -54,30 +41,6 @@ def _concat_ws(arguments: list[exp.Expr]) -> exp.Expr:
     return macro(
         "_concat_ws", as_text(arguments[0]), call("list_concat", *[macro("_texts", item) for item in arguments[1:]])
     )
-
-
-def _decode(arguments: list[exp.Expr]) -> exp.Expr:
-    if len(arguments) == 2:
-        return _utf8("decode", arguments)
-    value, *rest = arguments
-    check_count("decode", arguments, 3, ANY)
-    default = rest.pop() if len(rest) % 2 else None
-    pairs = [
-        exp.If(this=exp.NullSafeEQ(this=value.copy(), expression=key), true=result)
-        for key, result in zip(rest[::2], rest[1::2], strict=True)
-    ]
-    return exp.Case(ifs=pairs, default=default)
-
-
-def _encode(arguments: list[exp.Expr]) -> exp.Expr:
-    check_count("encode", arguments, 2, 2)
-    return _utf8("encode", [as_text(arguments[0]), arguments[1]])
-
-
-def _utf8(name: str, arguments: list[exp.Expr]) -> exp.Expr:
-    if _literal(arguments[1], "character sets").upper() != "UTF-8":
-        raise unsupported(f"{name} with another character set than UTF-8")
-    return call(name, arguments[0])
 
 
 def _map(arguments: list[exp.Expr]) -> exp.Expr:
@@ -134,11 +97,6 @@ def _with_unit(name: str, old: str) -> Callable[[list[exp.Expr]], exp.Expr | Non
     return rule
 
 
-def _date_part(arguments: list[exp.Expr]) -> exp.Expr:
-    check_count("date_part", arguments, 2, 2)
-    return part(arguments[0].name if isinstance(arguments[0], exp.Literal) else "", arguments[1])
-
-
 def part(name: str, value: exp.Expr) -> exp.Expr:
     """Return the part of a time."""
     if (found := _PARTS.get(name.lower().removesuffix("s"))) is None:
@@ -174,35 +132,13 @@ def _literal(value: exp.Expr, what: str) -> str:
     return value.name
 
 
-def _format_string(arguments: list[exp.Expr]) -> exp.Expr:
-    """``%s`` and ``%d`` mean the same in Java, except for NULL."""
-    text = _literal(arguments[0], "formats") if arguments else "%"
-    forms = re.findall("%.", text.replace("%%", ""))
-    if "%" in re.sub("%[sd]", "", text.replace("%%", "")) or len(forms) != len(arguments) - 1:
-        raise unsupported(f"the format {text[:40]!r}", "it has %s and %d, and a value for each")
-    given = [macro("_joined", value) for value in arguments[1:]]
-    values = [exp.Coalesce(this=value, expressions=[exp.Literal.string("null")]) for value in given]
-    return call("printf", exp.Literal.string(text.replace("%d", "%s")), *values)
-
-
 def _sequence(arguments: list[exp.Expr]) -> exp.Expr:
     check_count("sequence", arguments, 2, 3)
     start, end, *rest = arguments
     if rest and isinstance(rest[0], exp.Interval):
         made = macro("_steps", start, end, rest[0])
         return call("cast_to_type", made, exp.Array(expressions=[start.copy()]))
-    if _is_date(start) and not rest:
-        return macro("_days", start, end)
     return macro("_sequence", *arguments)
-
-
-def _is_date(value: exp.Expr) -> bool:
-    value = value.unnest()
-    return (
-        (isinstance(value, exp.Cast) and value.is_type(exp.DType.DATE))
-        or isinstance(value, exp.CurrentDate)
-        or (name_of_call(value) in _DATES)
-    )
 
 
 def _lambda(arguments: list[exp.Expr], count: int, name: str) -> exp.Lambda:
@@ -212,13 +148,10 @@ def _lambda(arguments: list[exp.Expr], count: int, name: str) -> exp.Lambda:
     return function
 
 
-def _indexed(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
+def _each(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
     def rule(arguments: list[exp.Expr]) -> exp.Expr:
-        function = _lambda(arguments, 2, name)
-        # The index begins at 0, in DuckDB at 1.
-        for index in function.expressions[1:]:
-            place = exp.paren(exp.Sub(this=index.copy(), expression=exp.convert(1)))
-            function.set("this", _applied(function, function.expressions[0], place))
+        if len(_lambda(arguments, 2, name).expressions) != 1:
+            raise unsupported(f"{name} with the place of a value")
         return call(f"list_{name}", *arguments)
 
     return rule
@@ -232,46 +165,11 @@ def _every(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
     return rule
 
 
-def _zip_with(arguments: list[exp.Expr]) -> exp.Expr:
-    function = _lambda(arguments, 3, "zip_with")
-    return _of_zipped(arguments[:2], _applied(function, _field(1), _field(2)))
-
-
 def _reduce(arguments: list[exp.Expr]) -> exp.Expr:
-    check_count("aggregate", arguments, 3, 4)
-    merged = call("list_reduce", arguments[0], _lambda([*arguments[:2], arguments[2]], 3, "aggregate"), arguments[1])
-    if len(arguments) == 3:
-        return merged
-    finished = call("list_transform", exp.Array(expressions=[merged]), _lambda(arguments, 4, "aggregate"))
-    return exp.Bracket(this=finished, expressions=[exp.convert(1)], offset=1)
-
-
-def _arrays_zip(lists: list[exp.Expr]) -> exp.Expr:
-    names = [item.name if isinstance(item, exp.Column) else str(place) for place, item in enumerate(lists)]
-    return _of_zipped(lists, _packed(names, [_field(number) for number, _ in enumerate(names, 1)]))
-
-
-def _field(number: int) -> exp.Expr:
-    """Return a field of the struct that a lambda gets instead of several values."""
-    return call("struct_extract_at", exp.to_identifier("_pair"), exp.convert(number))
-
-
-def _of_zipped(lists: list[exp.Expr], body: exp.Expr) -> exp.Expr:
-    """Something is of NULL only if all lists are there."""
-    are_there = exp.and_(*[value.copy().is_(exp.null()).not_() for value in lists])
-    zipped = call("list_transform", call("list_zip", *lists), exp.Lambda(this=body, expressions=[exp.var("_pair")]))
-    return exp.Case(ifs=[exp.If(this=are_there, true=zipped)])
-
-
-def _applied(function: exp.Expr, *values: exp.Expr) -> exp.Expr:
-    """Return the body of a lambda with values for its arguments."""
-    named = {item.name: value for item, value in zip(function.expressions, values, strict=False)}
-
-    def replaced(node: exp.Expr) -> exp.Expr:
-        return named[node.name].copy() if isinstance(node, exp.Identifier) and node.name in named else node
-
-    body: exp.Expr = function.this
-    return body.transform(replaced)
+    if len(arguments) == 4:
+        raise unsupported("aggregate with two functions", "apply the second to the result")
+    function = _lambda(arguments, 3, "aggregate")
+    return call("list_reduce", arguments[0], function, arguments[1])
 
 
 def _get_json_object(arguments: list[exp.Expr]) -> exp.Expr:
@@ -294,7 +192,6 @@ def _today(arguments: list[exp.Expr]) -> exp.Expr:
 
 RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "aggregate": _reduce,
-    "arrays_zip": _arrays_zip,
     "concat": _concat,
     "concat_ws": _concat_ws,
     "curdate": _today,
@@ -302,15 +199,10 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "current_timestamp": _now,
     "date_add": _with_unit("timestampadd", "_date_add"),
     "date_format": _date_format,
-    "date_part": _date_part,
     "datediff": _with_unit("timestampdiff", "_datediff"),
-    "datepart": _date_part,
-    "decode": _decode,
-    "encode": _encode,
     "exists": _every("exists"),
-    "filter": _indexed("filter"),
+    "filter": _each("filter"),
     "forall": _every("forall"),
-    "format_string": _format_string,
     "from_unixtime": _from_unixtime,
     "get_json_object": _get_json_object,
     "if": _if,
@@ -321,7 +213,6 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "struct": _struct,
     "timestampadd": _with_unit("timestampadd", ""),
     "timestampdiff": _with_unit("timestampdiff", ""),
-    "transform": _indexed("transform"),
-    "zip_with": _zip_with,
+    "transform": _each("transform"),
     **{name: _with_pattern(name) for name in ("to_date", "to_timestamp", "try_to_timestamp", "unix_timestamp")},
 }

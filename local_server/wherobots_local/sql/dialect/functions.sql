@@ -190,7 +190,6 @@ CREATE MACRO spark.regexp_substr(s, regex) AS CASE WHEN regexp_matches('', regex
 CREATE MACRO spark.regexp_instr(s, regex) AS CASE WHEN regexp_matches('', regex) THEN spark._refuse('the place of what may be nothing') WHEN regexp_matches(s, spark._pattern(regex)) THEN len(string_split_regex(s, regex)[1]) + 1 WHEN s IS NOT NULL AND regex IS NOT NULL THEN 0 END;
 CREATE MACRO spark.replace(s, old, new := '') AS CASE WHEN old = '' THEN s ELSE replace(s, old, new) END;
 CREATE MACRO spark.reverse(x) AS CASE WHEN typeof(x) = 'VARCHAR' THEN reverse(x::VARCHAR) ELSE spark._refuse('reverse of other values than texts') END;
-CREATE MACRO spark._bytes(x) AS octet_length(TRY_CAST(x AS BLOB));
 CREATE MACRO spark.length(x) AS length(x);
 CREATE MACRO spark.octet_length(x) AS strlen(x);
 CREATE MACRO spark.bit_length(x) AS 8 * spark.octet_length(x);
@@ -310,9 +309,8 @@ CREATE MACRO spark.slice(a, start, n) AS CASE WHEN start = 0 OR n < 0 THEN CASE 
     WHEN n = 0 OR abs(start) > len(a) THEN a[1:0] WHEN start > 0 THEN a[start:start + n - 1] ELSE a[len(a) + start + 1:len(a) + start + n] END;
 CREATE MACRO spark._sequence(a, b) AS generate_series(a, b, CASE WHEN a > b THEN -1 ELSE 1 END),
     (a, b, step) AS CASE WHEN (step > 0 AND a > b) OR (step < 0 AND a < b) OR (step = 0 AND a <> b) THEN error('[ILLEGAL_SEQUENCE_BOUNDARIES] Illegal sequence boundaries. SQLSTATE: 22023') ELSE generate_series(a, b, step) END;
-CREATE MACRO spark._days(a, b) AS CASE WHEN typeof(a) = 'DATE' AND typeof(b) = 'DATE'
-    THEN list_transform(generate_series(0, abs(TRY_CAST(b AS DATE) - TRY_CAST(a AS DATE))), lambda _d: TRY_CAST(a AS DATE) + (sign(TRY_CAST(b AS DATE) - TRY_CAST(a AS DATE)) * _d)::INTEGER) ELSE spark._refuse('a sequence of a date and a time') END;
 CREATE MACRO spark._steps(a, b, step) AS CASE WHEN typeof(a) <> typeof(b) THEN spark._refuse('a sequence of a date and a time')
+    WHEN day(TRY_CAST(a AS DATE)) > 28 AND (date_part('month', step) <> 0 OR date_part('year', step) <> 0) THEN spark._refuse('a sequence of months from the end of one')
     WHEN (a < b AND a + step < a) OR (a > b AND a + step > a) THEN error('[ILLEGAL_SEQUENCE_BOUNDARIES] Illegal sequence boundaries. SQLSTATE: 22023') ELSE generate_series(a, b, step) END;
 CREATE MACRO spark.map_keys(m) AS map_keys(m);
 CREATE MACRO spark.map_entries(m) AS map_entries(m);

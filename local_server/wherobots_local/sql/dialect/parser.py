@@ -22,13 +22,13 @@ Name = tuple[str, ...]
 """The name of a table, view or schema: one to three parts in lower case."""
 
 _WITH_GRAMMAR = ("CAST", "EXTRACT", "POSITION", "SUBSTR", "SUBSTRING", "TRIM", "TRY_CAST")
-_WITHOUT_EFFECT = frozenset(("ANALYZE", "CACHE", "CLEAR", "MSCK", "OPTIMIZE", "REFRESH", "UNCACHE", "VACUUM"))
+_WITHOUT_EFFECT = frozenset(("ANALYZE", "MSCK", "OPTIMIZE", "REFRESH", "VACUUM"))
 
 
 class Command(exp.Expression):
     """A statement that is neither a query nor a change. ``this`` is its name, such as ``SHOW TABLES``."""
 
-    arg_types: ClassVar = {"this": True, "name": False, "pattern": False, "value": False, "query": False}
+    arg_types: ClassVar = {"this": True, "name": False, "pattern": False, "value": False}
 
 
 class ServiceSql(Spark):
@@ -47,7 +47,7 @@ class ServiceSql(Spark):
         ARRAY_CONSTRUCTORS: ClassVar = {}
         FUNCTION_PARSERS: ClassVar = {name: SparkParser.FUNCTION_PARSERS[name] for name in _WITH_GRAMMAR}
         NO_PAREN_FUNCTION_PARSERS: ClassVar = {
-            name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("ANY", "CASE", "IF")
+            name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "IF")
         }
         # The name of a format may have several parts: ``USING havasu.iceberg``.
         PROPERTY_PARSERS: ClassVar = {
@@ -59,12 +59,14 @@ class ServiceSql(Spark):
             if not self._curr or self._index > 0:
                 return super()._parse_statement()
             first = self._curr.text.upper()
+            if first == "EXPLAIN":
+                raise unsupported("EXPLAIN")
             if first in _WITHOUT_EFFECT:
                 return self._without_effect()
             if (parse := _COMMANDS.get(first)) is not None:
                 self._advance()
                 command = parse(self)
-                if self._curr and not isinstance(command, exp.Query):
+                if self._curr:
                     raise unsupported(self._find_sql(self._tokens[0], self._tokens[-1])[:40])
                 return command
             tree = super()._parse_statement()
@@ -84,27 +86,18 @@ class ServiceSql(Spark):
             return table
 
         def _without_effect(self) -> Command:
-            words = [token.text.upper() for token in self._tokens]
-            if words[0] == "CACHE" and "AS" in words:
-                raise unsupported("CACHE TABLE ... AS", "create a temporary view")
-            self._advance(len(words))
+            self._advance(len(self._tokens))
             return self.expression(Command(this="NOTHING"))
 
         def _show(self) -> Command:
-            if not self._match_texts(("CATALOGS", "SCHEMAS", "DATABASES", "NAMESPACES", "TABLES", "VIEWS", "COLUMNS")):
+            if not self._match_texts(("CATALOGS", "SCHEMAS", "DATABASES", "NAMESPACES", "TABLES", "VIEWS")):
                 raise unsupported(f"SHOW {self._curr.text}"[:40])
             kind = self._prev.text.upper().replace("DATABASES", "SCHEMAS").replace("NAMESPACES", "SCHEMAS")
             name: Any = None
-            pattern = None
             if kind != "CATALOGS" and self._match_texts(("IN", "FROM")):
                 name = self._parse_table_parts()
-            if kind == "COLUMNS" and self._match_texts(("IN", "FROM")):
-                schema: Any = self._parse_table_parts()
-                parts = (*name.parts[::-1], *schema.parts[::-1])
-                name = exp.Table(**dict(zip(("this", "db", "catalog"), parts, strict=False)))
-            elif kind != "COLUMNS":
-                self._match(TokenType.LIKE)
-                pattern = self._prev.text if self._match(TokenType.STRING) else None
+            self._match(TokenType.LIKE)
+            pattern = self._prev.text if self._match(TokenType.STRING) else None
             return self.expression(Command(this=f"SHOW {kind}", name=name, pattern=pattern))
 
         def _describe(self) -> Command:
@@ -112,44 +105,26 @@ class ServiceSql(Spark):
             self._match_texts(("EXTENDED", "FORMATTED"))
             return self.expression(Command(this="DESCRIBE", name=self._parse_table_parts()))
 
-        def _explain(self) -> Command:
-            self._match_texts(("EXTENDED", "CODEGEN", "COST", "FORMATTED"))
-            query = super()._parse_statement()
-            if not isinstance(query, exp.Query):
-                raise unsupported("EXPLAIN of a statement that is not a query")
-            return self.expression(Command(this="EXPLAIN", query=query))
-
         def _use(self) -> Command:
             if self._next:
                 self._match_texts(("SCHEMA", "DATABASE", "NAMESPACE", "CATALOG"))
             return self.expression(Command(this="USE", name=self._parse_table_parts()))
 
         def _set(self) -> Command:
-            if self._match_texts(("CATALOG",)):
-                return self.expression(Command(this="USE", name=self._parse_table_parts()))
-            key, _, value = (
-                self._find_sql(self._tokens[1], self._tokens[-1]).partition("=") if self._curr else ("",) * 3
-            )
-            if not key.strip() or len(key.split()) > 1 or key.startswith("-"):
-                raise unsupported("SET without the name of a setting")
-            last = self._tokens[-1]
+            told = self._find_sql(self._tokens[1], self._tokens[-1]) if self._curr else ""
+            key, _, value = (part.strip() for part in told.partition("="))
+            if not value or len(key.split()) != 1:
+                raise unsupported("SET without the name of a setting and a value")
             self._advance(len(self._tokens) - self._index)
-            is_text = last.token_type == TokenType.STRING
-            return self.expression(Command(this="SET", name=key.strip(), value=last.text if is_text else value.strip()))
-
-        def _table(self) -> Any:
-            rows = exp.select("*").from_(self._parse_table() or "")
-            return self._parse_query_modifiers(self._parse_set_operations(rows))
+            return self.expression(Command(this="SET", name=key, value=value.strip("'\"")))
 
 
 _COMMANDS = {
     "SHOW": ServiceSql.Parser._show,
     "DESC": ServiceSql.Parser._describe,
     "DESCRIBE": ServiceSql.Parser._describe,
-    "EXPLAIN": ServiceSql.Parser._explain,
     "USE": ServiceSql.Parser._use,
     "SET": ServiceSql.Parser._set,
-    "TABLE": ServiceSql.Parser._table,
 }
 
 

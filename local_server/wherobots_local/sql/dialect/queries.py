@@ -23,7 +23,7 @@ from wherobots_local.sql.dialect.rules import RULES, changed
 _NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot)
 _CURRENT = {"current_catalog": 0, "current_database": 1, "current_schema": 1}
 
-FORMATS = {"parquet": "parquet", "geoparquet": "parquet", "csv": "csv", "json": "json"}
+_FORMATS = ("parquet", "geoparquet")
 
 
 class Names(Protocol):
@@ -36,8 +36,8 @@ class Names(Protocol):
     def schema_of(self, table: exp.Table) -> str:
         """Return DuckDB's schema of a table or view."""
 
-    def file_query(self, file_format: str, address: str) -> str:
-        """Return DuckDB's query for the file or folder at an ``s3://`` address, in a format of ``FORMATS``."""
+    def file_query(self, address: str) -> str:
+        """Return DuckDB's query for the Parquet file or folder at an ``s3://`` address."""
 
 
 def write(tree: exp.Expr, names: Names) -> str:
@@ -69,7 +69,7 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
         tree = changed(tree, rule)
     for table in [found for found in tree.find_all(exp.Table) if _is_file(found)]:
         # Last, because the rules refuse DuckDB's functions that read files.
-        query = sqlglot.parse_one(f"({names.file_query(FORMATS[table.db.lower()], table.name)})", read="duckdb")
+        query = sqlglot.parse_one(f"({names.file_query(table.name)})", read="duckdb")
         table.replace(exp.alias_(query, table.alias or "file", table=True))
     return tree
 
@@ -78,10 +78,8 @@ def _name_table(table: exp.Table, names: Names) -> None:
     if not isinstance(table.this, exp.Identifier):
         _name_rows(table)
     elif _is_file(table):
-        if table.db.lower() not in FORMATS:
-            raise unsupported(
-                f"reading {table.name!r} as {table.db or 'a table'}", f"name one of the formats {', '.join(FORMATS)}"
-            )
+        if table.db.lower() not in _FORMATS:
+            raise unsupported(f"reading {table.name!r} as {table.db or 'a table'}", "write and read parquet")
     elif table.args.get("db") is not None or not _is_cte(table):
         schema = names.schema_of(table)
         for part, name in (("this", table.name.lower()), ("db", schema)):

@@ -65,14 +65,6 @@ def _extract(node: exp.Expr) -> exp.Expr:
     return part(node.name, node.expression)
 
 
-def _any(node: exp.Expr) -> exp.Expr:
-    if isinstance(node.parent, exp.Like | exp.ILike):
-        return node
-    if isinstance(node, exp.All) or isinstance(node.parent, exp.Binary):
-        raise unsupported("ANY and ALL without LIKE")
-    return call("bool_or", node.this.unnest())
-
-
 def _cast(node: exp.Expr) -> exp.Expr:
     return cast(node) if isinstance(node, exp.Cast) else node
 
@@ -87,11 +79,6 @@ def _if(node: exp.Expr) -> exp.Expr:
     if isinstance(node.parent, exp.Case):
         return node
     return _case(exp.Case(ifs=[exp.If(this=node.this, true=node.args["true"])], default=node.args.get("false")))
-
-
-def _adjacent(node: exp.Expr) -> exp.Expr:
-    """Texts beside each other are one."""
-    return exp.Literal.string("".join(item.name for item in node.expressions))
 
 
 def _item(node: exp.Expr) -> exp.Expr:
@@ -134,10 +121,6 @@ def _between(node: exp.Expr) -> exp.Expr:
     return node
 
 
-def _select(node: exp.Expr) -> exp.Expr:
-    return _generators(_clauses(node))
-
-
 def _case(node: exp.Expr) -> exp.Expr:
     """All values have the type of the first, and a condition has one."""
     if any(isinstance(branch.this, exp.Null) for branch in node.args["ifs"]) and node.this is None:
@@ -152,23 +135,6 @@ def _case(node: exp.Expr) -> exp.Expr:
 def _kind(value: exp.Expr | None) -> bool | None:
     """Whether a literal is a text; None for other values."""
     return bool(value.is_string) if isinstance(value, exp.Literal) else None
-
-
-def _clauses(node: exp.Expr) -> exp.Expr:
-    """There is one partition, so sorting each partition sorts everything."""
-    found = {key: node.args.pop(key, None) for key in ("distribute", "cluster", "sort")}
-    if (order := found["sort"] or found["cluster"]) is not None and not node.args.get("order"):
-        node.set("order", exp.Order(expressions=order.expressions))
-    return node
-
-
-def _grouping(node: exp.Expr) -> exp.Expr:
-    for kind in (exp.Rollup, exp.Cube):
-        for clause in node.args.get(kind.key) or ():
-            if not clause.expressions:
-                clause.replace(kind(expressions=node.expressions))
-                node.set("expressions", None)
-    return node
 
 
 def _shifted(node: exp.Expr) -> exp.Expr:
@@ -217,7 +183,7 @@ def _like(node: exp.Expr) -> exp.Expr:
     pattern = node.expression
     if isinstance(node, exp.RegexpLike):
         return macro("regexp_like", as_text(node.this), as_text(pattern))
-    if isinstance(node.parent, exp.Escape) or isinstance(pattern, exp.Any | exp.All):
+    if isinstance(node.parent, exp.Escape):
         return node
     negated = node.args.pop("negate", None)
     made: exp.Expr = exp.Escape(this=node, expression=exp.Literal.string("\\"))
@@ -254,8 +220,6 @@ def _generators(node: exp.Expr) -> exp.Expr:
 def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.Expr]:
     """Return the columns of a function that makes rows."""
     name = name_of_call(made)
-    if name == "stack":
-        return _stack(made, names)
     if len(made.expressions) != 1:
         raise unsupported(f"{name} of several values")
     value, has_place = made.expressions[0], name == "posexplode"
@@ -264,11 +228,6 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
         if name not in ("explode", "explode_outer"):
             raise unsupported(f"{name} with OUTER", "use explode")
         value = macro("_filled", value)
-    if name == "inline":
-        if names:
-            raise unsupported("names for the columns of inline", "use SELECT * and rename them")
-        depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.convert(2))
-        return [call("unnest", value, depth)]
     lists: dict[str, exp.Expr]
     if len(names) == 2 + has_place or name_of_call(value) == "map":
         if is_outer:
@@ -279,15 +238,6 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     if has_place:
         lists = {"pos": call("range", call("array_length", next(iter(lists.values())))), **lists}
     return _named(lists, names)
-
-
-def _stack(made: exp.Expr, names: list[str]) -> list[exp.Expr]:
-    count, *cells = made.expressions
-    if not isinstance(count, exp.Literal) or not count.name.isdigit() or not int(count.name) or not cells:
-        raise unsupported("stack with a number of rows that is not a literal")
-    width = -(-len(cells) // int(count.name))
-    cells += [exp.null()] * (width * int(count.name) - len(cells))
-    return _named({f"col{column}": exp.Array(expressions=cells[column::width]) for column in range(width)}, names)
 
 
 def _named(lists: dict[str, exp.Expr], names: list[str]) -> list[exp.Expr]:
@@ -305,22 +255,18 @@ def _left(node: exp.Expr) -> exp.Expr:
 
 
 _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
-    exp.All: _any,
     exp.And: _conditions,
     exp.Anonymous: _called,
-    exp.Any: _any,
     exp.Between: _between,
     exp.Bracket: _item,
     exp.Case: _case,
     exp.Cast: _cast,
-    exp.Concat: _adjacent,
     exp.CurrentDate: _written_as("current_date"),
     exp.CurrentTimestamp: _written_as("now"),
     exp.DPipe: _written_as("concat", "this", "expression"),
     exp.DataType: _type,
     exp.Div: _written_as("_quotient", "this", "expression"),
     exp.Extract: _extract,
-    exp.Group: _grouping,
     exp.Having: _conditions,
     exp.If: _if,
     exp.In: _in,
@@ -329,7 +275,7 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Neg: _negative,
     exp.Not: _conditions,
     exp.Or: _conditions,
-    exp.Select: _select,
+    exp.Select: _generators,
     exp.StrPosition: _written_as("locate", "substr", "this", "position"),
     exp.Substring: _written_as("substring", "this", "start", "length"),
     exp.Trim: _trim,
