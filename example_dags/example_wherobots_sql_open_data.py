@@ -35,6 +35,7 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
+    # [START join]
     # Each statement can be executed twice, so the task can be retried.
     join = WherobotsSqlOperator(
         task_id="join",
@@ -55,6 +56,7 @@ with DAG(
         # A DAG with `schedule=[Asset(…)]` starts when the table has been written.
         outlets=[Asset(f"wherobots://{TABLE}")],
     )
+    # [END join]
 
     most = WherobotsSqlOperator(
         task_id="most",

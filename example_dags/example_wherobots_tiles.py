@@ -7,6 +7,8 @@ write, such as ``s3://bucket/folder``, and copy ``jobs/places.csv`` and ``jobs/r
     airflow backfill create --dag-id example_wherobots_tiles --from-date 2026-03-26 --to-date 2026-03-27
 """
 
+from datetime import timedelta
+
 import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -32,6 +34,7 @@ with DAG(
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
+    # [START tiles]
     WherobotsRunOperator.partial(
         task_id="rain_of_tile",
         max_active_tis_per_dag=2,
@@ -39,6 +42,8 @@ with DAG(
         # On Airflow 3.3 its events name the partitions.
         outlets=[Asset("s3://example_wherobots/rain_by_tile")],
         timeout_seconds=900,
+        retries=2,
+        retry_delay=timedelta(seconds=30),
     ).expand(
         run_python=[
             {
@@ -53,3 +58,4 @@ with DAG(
             for tile in TILES
         ]
     )
+    # [END tiles]

@@ -76,6 +76,12 @@ def test_the_pages_show_example_dags_as_they_are_tested() -> None:
         assert block == there[key], f"{key} differs from what a page shows: copy it into the page again"
 
 
+def test_the_page_of_examples_names_every_example() -> None:
+    rows = table(f"\n{page('examples.md')}", "# Examples and recipes")
+    told = [name for examples, _ in rows for name in names(examples)]
+    assert sorted(told) == sorted(path.stem for path in (TREE / "example_dags").glob("*.py"))
+
+
 def test_the_operators_guide_names_every_argument_with_its_default() -> None:
     told = {
         name: default

@@ -266,7 +266,7 @@ def test_without_java_the_run_names_what_to_install(
     message = run["kubeApp"]["message"]
     assert "[JAVA_GATEWAY_EXITED]" in message
     assert (f"JAVA_HOME ({home})" if home else "server's PATH") in message
-    assert message.endswith("install Java 17 or 21, such as Debian's default-jre-headless")
+    assert message.endswith("install Java 17 or 21, such as the package openjdk-21-jre-headless")
     assert lines[-1].startswith("ERROR: Spark needs Java, and there is none")
 
 

@@ -21,7 +21,7 @@ _MAX_LENGTH = 500
 # Not a path: the wheel does not contain the documentation.
 SECTION = 'see "Sedona" in the documentation'
 
-_INSTALL_JAVA = "install Java 17 or 21, such as Debian's default-jre-headless"
+_INSTALL_JAVA = "install Java 17 or 21, such as the package openjdk-21-jre-headless"
 _SEDONA_JARS = (
     "Apache Sedona's JARs are missing: name them in spark.jars.packages or spark.jars, or use SedonaDB"
     f" or plain Spark SQL on the local server ({SECTION})"
