@@ -54,7 +54,7 @@ with DAG(
         parameters={"country": "{{ params.country }}"},
         do_xcom_push=False,
         # A DAG with `schedule=[Asset(…)]` starts when the table has been written.
-        outlets=[Asset(f"wherobots://{TABLE}")],
+        outlets=[Asset("wherobots://org_catalog/example_open_data/places_by_region")],
     )
     # [END join]
 

@@ -369,7 +369,7 @@ def test_the_pipeline_over_open_data_joins_and_publishes(runs: Runs, airflow: Ai
 
     assert runs.xcom(dag_id, "report") == f"{table}: CH-ZH has 2, CH-BE has 1"
     events = airflow.api.request("GET", "assets/events", params={"source_dag_id": dag_id})["asset_events"]
-    assert [event["uri"] for event in events] == [f"wherobots://{table}"]
+    assert [event["uri"] for event in events] == [f"wherobots://{table.replace('.', '/')}"]
 
 
 def test_the_pipeline_of_tiles_fills_a_range_of_days(
