@@ -7,19 +7,24 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
+from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
+
 SECTION = "wherobots"
 
 
 # Compared by identity: each lookup hashes it.
 @dataclass(frozen=True, slots=True, eq=False)
 class Option:
-    """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default."""
+    """An option of the section. ``type`` is as Airflow names it, ``example`` a value that is not the default, ``least``
+    the smallest number that is allowed.
+    """
 
     name: str
     type: Literal["boolean", "float"]
     default: bool | float
     example: str
     description: str
+    least: float = 0
 
 
 DEFAULT_DEFERRABLE = Option(
@@ -36,8 +41,9 @@ POLLING_INTERVAL = Option(
     "float",
     30.0,
     "60",
-    "The longest delay between two polls of a run, in seconds, if a task does not set polling_interval. The delay "
-    "starts at 6 s, and grows by one for every two minutes of the run's age.",
+    "The longest delay between two polls of a run, in seconds, 2 or more, if a task does not set polling_interval. The "
+    "delay starts at 6 s, and grows by one for every two minutes of the run's age.",
+    MIN_POLL_SECONDS,
 )
 MAX_OUTAGE_SECONDS = Option(
     "max_outage_seconds",

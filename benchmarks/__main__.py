@@ -18,7 +18,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--quick", action="store_true", help="measure less, in two to three minutes")
     parser.add_argument("--only", nargs="+", choices=list(FIGURES), default=list(FIGURES), help=", ".join(FIGURES))
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures to this file too")
-    parser.add_argument("--docs", action="store_true", help="write the files that docs/performance.md includes")
+    parser.add_argument("--docs", action="store_true", help="write the files that benchmarks/FIGURES.md shows")
     parser.add_argument(
         "--from", dest="earlier", type=Path, metavar="FILE", help="read this JSON file and measure nothing"
     )

@@ -1,4 +1,4 @@
-"""The figures as a table, as JSON, and as the files that the page ``docs/performance.md`` includes."""
+"""The figures as a table, as JSON, and as the files that ``FIGURES.md`` shows."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from benchmarks.measuring import OFFICIAL
 from benchmarks.rows import Number, Row, ratio
 from tests.support.places import CHECKOUT
 
-PAGE_FILES = CHECKOUT / "docs" / "performance"
+PAGE_FILES = CHECKOUT / "benchmarks" / "results"
 
 HEADS = ("figure", "ours", "limit", "ratio", f"official {OFFICIAL}", "ratio", "to reach", "")
 

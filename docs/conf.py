@@ -15,8 +15,7 @@ copyright = "2026, the authors of airflow-provider-wherobots"
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-# Tables that pages include.
-exclude_patterns = ["_build", "performance/*.md"]
+exclude_patterns = ["_build"]
 nitpicky = True
 # Links to the documentation of Python, Airflow and other libraries would need the network.
 nitpick_ignore_regex = [

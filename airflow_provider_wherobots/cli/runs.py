@@ -44,7 +44,7 @@ def _list(arguments: argparse.Namespace) -> int:
     if not runs:
         print_message("No such runs.")
     elif is_cut:
-        print_message(f"There are more runs than these {len(runs)}: see --limit.")
+        print_message(f"There are more runs than --limit allows ({arguments.limit}).")
     return 0
 
 

@@ -142,7 +142,8 @@ def runs_check(trial: Trial, left: list[str]) -> Check:
     if cancelled:
         texts.append(f"Cancelled, if they had not ended: {', '.join(cancelled)}.")
     texts += [f"The create of {plan.name(role)} failed ({why})." for role, why in trial.failures.items()]
-    texts.append(f"{len(trial.ids)} runs named {named} were created.")
+    number = len(trial.ids)
+    texts.append(f"{number} run{'' if number == 1 else 's'} named {named} {'was' if number == 1 else 'were'} created.")
     if len(texts) == 1:
         return Check("runs", State.OK, f"{texts[0]} All have ended.")
     find = f"find active ones with runs list --name '{named}', and cancel them with runs cancel RUN_ID --yes"

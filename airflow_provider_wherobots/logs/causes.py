@@ -13,7 +13,8 @@ from typing import NamedTuple
 from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.logs.records import make_plain
 
-SECTION = "Probable causes"
+ADDRESS = "docs/troubleshooting.md#probable-causes"
+"""Where the repository explains them. The pages are not published."""
 """The section of docs/troubleshooting.md that has a row for each cause."""
 MAX_ERRORS, MAX_ERROR_CHARS, MAX_QUOTED_CHARS = 20, 500, 150
 MAX_LINES_AFTER = 100
@@ -143,4 +144,4 @@ def _describe(cause: Cause, words: str) -> str:
     # The query of a presigned URL is a secret.
     words = re.sub(r"(?<=[^\s?])\?[^\s?]*=\S*", "?…", words)
     seen = words if len(words) <= MAX_QUOTED_CHARS else f"{words[:MAX_QUOTED_CHARS]}…"
-    return f'Probable cause: {cause.name} ({seen}). {cause.advice}; see "{SECTION}" in the documentation'
+    return f"Probable cause: {cause.name} ({seen}). {cause.advice}; see {ADDRESS}"

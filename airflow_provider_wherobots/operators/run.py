@@ -73,9 +73,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         seconds; default the task's ``execution_timeout``, else the service's 3600. Templated.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
     :param poll_logs: whether the run's log goes into the task log; default True.
-    :param polling_interval: the longest delay between two polls in seconds, above 0; default
+    :param polling_interval: the longest delay between two polls in seconds, 2 or more; default
         ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes of the
-        run's age; it is never below 2 s.
+        run's age.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
         ``[wherobots] wait_post_run_logs_timeout_seconds``, 60. Time during which the service limits the API key
         does not count.
@@ -171,7 +171,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         self.timeout_seconds = whole_seconds(timeout_seconds)
         self.wherobots_conn_id = wherobots_conn_id
         self.poll_logs = poll_logs
-        self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval, above_0=True)
+        self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval)
         self.wait_post_run_logs_timeout_seconds = self._seconds(WAIT_POST_RUN_LOGS, wait_post_run_logs_timeout_seconds)
         self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
         self.durable = durable

@@ -109,18 +109,18 @@ class WherobotsTask(Base):
         """Whether a retry may help."""
         return not isinstance(error, NOT_RETRIED)
 
-    def _seconds(self, option: Option, value: Any, *, above_0: bool = False) -> float:
+    def _seconds(self, option: Option, value: Any) -> float:
         if value is None:
-            return self._number(f"[{SECTION}] {option.name}", configured(option), above_0=above_0)
-        return self._number(option.name, value, above_0=above_0)
+            return self._number(f"[{SECTION}] {option.name}", configured(option), least=option.least)
+        return self._number(option.name, value, least=option.least)
 
-    def _number(self, argument: str, value: Any, *, above_0: bool = False) -> float:
+    def _number(self, argument: str, value: Any, *, above_0: bool = False, least: float = 0) -> float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         # Excludes infinity and NaN.
-        if is_number and (0 < value <= float_info.max or (value == 0 and not above_0)):
+        if is_number and least <= value <= float_info.max and (value > 0 or not above_0):
             return float(value)
-        least = "above 0" if above_0 else "0 or more"
-        raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {least}")
+        allowed = "above 0" if above_0 else f"{least:g} or more"
+        raise self._wrong(f"{argument}={value!r}: must be a finite number of seconds, {allowed}")
 
     def _check_flags(self, *arguments: str) -> None:
         for argument in arguments:

@@ -1,7 +1,7 @@
 """The delays between two polls of a run. Imports nothing, because a DAG file with a sensor needs them too."""
 
 MIN_POLL_SECONDS = 2.0
-"""The shortest delay, however short ``polling_interval`` is: each poll costs the service a call."""
+"""The least ``polling_interval``: each poll costs the service a call."""
 FIRST_POLL_SECONDS = 6.0
 """The delay while a run is young. Its log is read until 7 s after its end, so a shorter delay gains nothing."""
 DELAY_PER_AGE = 1 / 120

@@ -82,11 +82,10 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         an offset it is UTC. Default: a minute before the DAG run was due. Templated.
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
     :param poll_logs: whether the run's log goes into the task log; default False.
-    :param polling_interval: the longest delay between two polls in seconds, above 0; default ``poke_interval``, else
-        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes waited; it
-        is never below 2 s.
-    :param poke_interval: the same, by the name it has in other sensors; with ``mode="reschedule"`` the delay between
-        two pokes, which is at least 10 s. A number of seconds or a timedelta.
+    :param polling_interval: the longest delay between two polls in seconds, 2 or more; default ``poke_interval``, else
+        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes waited.
+    :param poke_interval: the same, by the name it has in other sensors, but below 2 s it counts as 2 s; with
+        ``mode="reschedule"`` the delay between two pokes, which is at least 10 s. A number of seconds or a timedelta.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
         ``[wherobots] wait_post_run_logs_timeout_seconds``, 60.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
@@ -130,7 +129,7 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
         if polling_interval is None and poke_interval is not None:
             # Airflow has checked it, and allows 0.
             polling_interval = max(self.poke_interval, MIN_POLL_SECONDS)
-        self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval, above_0=True)
+        self.polling_interval = self._seconds(POLLING_INTERVAL, polling_interval)
         if poke_interval is None:
             self.poke_interval = self.polling_interval
         if self.mode == "reschedule":

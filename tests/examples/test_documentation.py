@@ -37,10 +37,11 @@ EXAMPLES = [
 def render(operator: WherobotsRunOperator) -> None:
     """Render what is templated as Airflow 3 does in a run that was triggered by hand: there is no ``ds``, no ``ts``."""
     run = SimpleNamespace(logical_date=None, run_after=datetime.now(UTC), run_id="manual__1")
+    context: Any = {"dag_run": run, "run_id": run.run_id, "ti": SimpleNamespace(try_number=2)}
     environment = operator.get_template_env()
     environment.undefined = StrictUndefined
     for field in operator.template_fields:
-        operator.render_template(getattr(operator, field), {"dag_run": run, "run_id": run.run_id}, environment)
+        operator.render_template(getattr(operator, field), context, environment)
 
 
 def test_there_are_examples() -> None:

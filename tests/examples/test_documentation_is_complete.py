@@ -19,7 +19,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
-from airflow_provider_wherobots.logs.causes import CAUSES, SECTION
+from airflow_provider_wherobots.logs.causes import ADDRESS, CAUSES
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
@@ -74,6 +74,12 @@ def test_the_pages_show_example_dags_as_they_are_tested() -> None:
     assert len(shown) > 5
     for key, block in shown:
         assert block == there[key], f"{key} differs from what a page shows: copy it into the page again"
+
+
+def test_the_page_of_examples_names_every_example() -> None:
+    rows = table(f"\n{page('examples.md')}", "# Examples and recipes")
+    told = [name for examples, _ in rows for name in names(examples)]
+    assert sorted(told) == sorted(path.stem for path in (TREE / "example_dags").glob("*.py"))
 
 
 def test_the_operators_guide_names_every_argument_with_its_default() -> None:
@@ -263,7 +269,9 @@ def test_the_troubleshooting_page_quotes_messages_that_exist() -> None:
 
 
 def test_the_troubleshooting_page_names_every_probable_cause() -> None:
-    assert [name for name, *_ in table(page("troubleshooting.md"), f"## {SECTION}")] == [cause.name for cause in CAUSES]
+    name, _, anchor = ADDRESS.removeprefix("docs/").partition("#")
+    causes = table(page(name), f"## {anchor.replace('-', ' ').capitalize()}")
+    assert [cause for cause, *_ in causes] == [cause.name for cause in CAUSES]
 
 
 @pytest.mark.parametrize(("length", "seconds"), [("1 minute", 60), ("10 minutes", 600), ("1 hour", 3600)])

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.local_server import LocalServerProcess
 from tests.support.places import TREE
@@ -27,6 +28,21 @@ EXAMPLES = TREE / "example_dags"
 BUCKET = "wherobots-demo"
 HAS_JDK = shutil.which("javac") is not None
 LEFT_OUT = () if HAS_JDK else ("example_wherobots_jar", "example_wherobots_spark")
+TILES = "example_wherobots_tiles"
+OPEN_DATA = """
+    CREATE DATABASE wherobots_open_data.overture_maps_foundation;
+    USE wherobots_open_data.overture_maps_foundation;
+    CREATE TABLE divisions_division_area AS
+    SELECT country, region, subtype, ST_GeomFromWKT(wkt) AS geometry FROM VALUES
+        ('CH', 'CH-ZH', 'region', 'POLYGON ((8.3 47.2, 8.9 47.2, 8.9 47.7, 8.3 47.7, 8.3 47.2))'),
+        ('CH', 'CH-BE', 'region', 'POLYGON ((7 46.4, 8 46.4, 8 47.1, 7 47.1, 7 46.4))'),
+        ('CH', 'CH', 'country', 'POLYGON ((5.9 45.8, 10.5 45.8, 10.5 47.9, 5.9 47.9, 5.9 45.8))')
+        AS t(country, region, subtype, wkt);
+    CREATE TABLE places_place AS
+    SELECT id, ST_Point(lon, lat) AS geometry FROM VALUES
+        ('a', 8.55D, 47.46D), ('b', 8.54D, 47.37D), ('c', 7.44D, 46.95D), ('d', 6.11D, 46.24D)
+        AS t(id, lon, lat);
+"""
 ZURICH = (47.4582, 8.5481)
 KEFLAVIK = (63.9850, -22.6056)
 REYKJAVIK = (64.1300, -21.9406)
@@ -65,6 +81,8 @@ def airflow(server: LocalServerProcess, tmp_path_factory: pytest.TempPathFactory
     instance = AirflowInstance(
         tmp_path_factory.mktemp("airflow"),
         dags_folder=EXAMPLES,
+        # What the pipelines read and write: on the service a folder of yours.
+        env={"AIRFLOW_VAR_EXAMPLE_WHEROBOTS": f"s3://{BUCKET}/jobs"},
     )
     with instance:
         instance.api.set_connection("wherobots_default", "wherobots", host=server.url, password=server.api_key)
@@ -110,8 +128,9 @@ def runs(airflow: AirflowInstance, server: LocalServerProcess, tmp_path_factory:
     confs: dict[str, dict[str, Any]] = {"example_wherobots_demo": {"country": "IS", "radius_km": 60}}
     if HAS_JDK:
         build_jar(server, tmp_path_factory.mktemp("classes"))
+    make_open_data(server)
     for path in sorted(EXAMPLES.glob("example_*.py")):
-        if path.stem not in LEFT_OUT:
+        if path.stem not in (*LEFT_OUT, TILES):
             started.trigger(path.stem, confs.get(path.stem))
     return started
 
@@ -121,6 +140,16 @@ def build_jar(server: LocalServerProcess, classes: Path) -> None:
     subprocess.run(["javac", "-d", str(classes), str(jobs / "GreatCircle.java")], check=True)
     jar = ["jar", "--create", "--file", str(jobs / "great-circle.jar"), "-C", str(classes), "GreatCircle.class"]
     subprocess.run(jar, check=True)
+
+
+def make_open_data(server: LocalServerProcess) -> None:
+    """Tables with the names, and some of the columns, of the service's open data."""
+    connection = {"conn_type": "wherobots", "host": server.url, "password": server.api_key}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(connection))
+        hook = WherobotsSqlHook()
+        hook.run(OPEN_DATA, split_statements=True)
+        hook.close()
 
 
 def results(server: LocalServerProcess, country: str) -> dict[str, Any]:
@@ -332,6 +361,50 @@ def test_the_spark_example_joins_and_writes_parquet(runs: Runs, server: LocalSer
     found = {(row["region"], row["month"]): (row["stations"], row["mm"]) for row in written.to_table().to_pylist()}
     assert found == rain_by_region(EXAMPLES / "jobs")
     assert "INFO SparkContext: Running Spark version" in runs.log("example_wherobots_spark", "rain_by_region")
+
+
+def test_the_pipeline_over_open_data_joins_and_publishes(runs: Runs, airflow: AirflowInstance) -> None:
+    dag_id, table = "example_wherobots_sql_open_data", "org_catalog.example_open_data.places_by_region"
+    runs.wait_for_success(dag_id)
+
+    assert runs.xcom(dag_id, "report") == f"{table}: CH-ZH has 2, CH-BE has 1"
+    events = airflow.api.request("GET", "assets/events", params={"source_dag_id": dag_id})["asset_events"]
+    assert [event["uri"] for event in events] == [f"wherobots://{table.replace('.', '/')}"]
+
+
+def test_the_pipeline_of_tiles_fills_a_range_of_days(
+    runs: Runs, airflow: AirflowInstance, server: LocalServerProcess
+) -> None:
+    if not HAS_JDK:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no javac: install a JDK, such as default-jdk-headless")
+    import pyarrow.dataset
+
+    airflow.api.wait_for_dag(TILES)
+    days = {"from_date": "2026-03-26T00:00:00Z", "to_date": "2026-03-27T00:00:00Z"}
+    airflow.api.request("POST", "backfills", json={"dag_id": TILES, "max_active_runs": 1, **days})
+
+    def ended() -> list[str] | None:
+        found = airflow.api.request("GET", f"dags/{TILES}/dagRuns", params={"run_type": "backfill"})["dag_runs"]
+        states = [run["state"] for run in found]
+        return states if len(states) == 2 and {*states} <= {"success", "failed"} else None
+
+    assert wait_for(ended, timeout=400, what="the backfill to end") == ["success", "success"]
+    written = server.root / BUCKET / "jobs" / "rain_by_tile"
+    expected = {}
+    for row in csv.DictReader((EXAMPLES / "jobs" / "rain.csv").open()):
+        if row["day"] in ("2026-03-26", "2026-03-27"):
+            west = "5" if row["station"] in ("GVA", "SIR") else "7.4"
+            expected[row["day"], west, row["station"]] = float(row["mm"])
+    found = {}
+    for folder in written.glob("day=*/west=*"):
+        for row in pyarrow.dataset.dataset(folder).to_table().to_pylist():
+            day, west = folder.parent.name.removeprefix("day="), folder.name.removeprefix("west=")
+            found[day, west, row["station"]] = row["mm"]
+    # A scheduled DAG run, of a day without readings, may have run beside the backfill.
+    assert found == expected
+    events = airflow.api.request("GET", "assets/events", params={"source_dag_id": TILES})["asset_events"]
+    partitions = {event["partition_key"] for event in events}
+    assert partitions >= {f"day={day}/west={west}" for day, west, _ in expected}
 
 
 def rain_by_region(folder: Path) -> dict[tuple[str, str], tuple[int, float]]:

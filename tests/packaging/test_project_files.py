@@ -21,24 +21,6 @@ def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-def tree(text: str, package: str) -> set[str]:
-    """The folders of the tree that ``docs/architecture.md`` draws of a package."""
-    (drawn,) = re.findall(rf"^{package}/\n((?:[│├└ ].*\n)+)", text, re.MULTILINE)
-    folders: set[str] = set()
-    parents: list[str] = []
-    for indent, name in re.findall(r"^([│├└─ ]+)(\w+)/", drawn, re.MULTILINE):
-        parents[len(indent) // 4 - 1 :] = [name]
-        folders.add("/".join(parents))
-    return folders
-
-
-@pytest.mark.parametrize(("package", "folder"), PACKAGES.items())
-def test_the_trees_of_the_architecture_page_are_the_trees_of_folders(package: str, folder: Path) -> None:
-    root = folder / package
-    there = {path.parent.relative_to(root).as_posix() for path in root.glob("*/**/__init__.py")}
-    assert tree((TREE / "docs" / "architecture.md").read_text(), package) == there
-
-
 @pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "RELEASING.md"])
 def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None:
     text = re.sub(r"^```.*?^```", "", (TREE / page).read_text(), flags=re.MULTILINE | re.DOTALL)

@@ -56,9 +56,9 @@ def test_the_plain_operator_has_our_arguments() -> None:
 def test_the_page_includes_what_the_benchmark_writes(tmp_path: Path) -> None:
     write_page_files(Report.of("full", ROWS), tmp_path)
     written = {path.name for path in tmp_path.iterdir()}
-    page = (TREE / "docs" / "performance.md").read_text()
+    page = (TREE / "benchmarks" / "FIGURES.md").read_text()
     assert written == {path.name for path in PAGE_FILES.iterdir()} == {"figures.json", "table.md", "chart.svg"}
-    assert all(f"performance/{name}" in page for name in written)
+    assert all(f"results/{name}" in page for name in written)
 
 
 def test_the_page_shows_what_was_measured(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ def test_switches_are_shown_and_changed(control: ControlClient) -> None:
 
 def test_the_journal_shows_what_took_effect(client: Client, control: ControlClient) -> None:
     control.behaviour(synthetic_runs=True, cancel_delay_seconds=0)
-    run = client.request("POST", "/runs?region=r1", json=BODY).json()
+    run = client.request("POST", "/runs?region=byoc-1", json=BODY).json()
     client.request("POST", "/runs", json={"name": "x"})
     client.cancel(run["id"])
     client.wait(run["id"], "CANCELLED")
@@ -40,7 +40,7 @@ def test_the_journal_shows_what_took_effect(client: Client, control: ControlClie
         ("cancelJobRun", 200, True, None, True),
         ("cancelJobRun", 200, False, None, True),
     ]
-    assert (entries[0]["method"], entries[0]["path"], entries[0]["query"]) == ("POST", "/runs", "region=r1")
+    assert (entries[0]["method"], entries[0]["path"], entries[0]["query"]) == ("POST", "/runs", "region=byoc-1")
     assert KEY not in str(entries)
     counts = control.counts()
     del counts["operations"]["getJobRun"]

@@ -142,8 +142,10 @@ def test_a_large_body_without_a_length_is_refused_too(client: Client) -> None:
     assert answer.status_code == 413
 
 
-def test_a_blank_region_is_refused(client: Client) -> None:
-    assert_error(client.request("POST", "/runs?region=", json=GOOD), 422, "INVALID_INPUT_ERROR", "region")
+@pytest.mark.parametrize("region", ["", "us-west-2"])
+def test_a_region_that_does_not_exist_is_refused(client: Client, region: str) -> None:
+    answer = client.request("POST", f"/runs?region={region}", json=GOOD)
+    assert_error(answer, 422, "INVALID_INPUT_ERROR", "region")
 
 
 def test_lone_surrogates_are_echoed(client: Client) -> None:

@@ -22,6 +22,7 @@ from hypothesis.errors import Unsatisfiable
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, PUBLISHED
 from wherobots_local import LocalServer
+from wherobots_local.api.vocabulary import REGIONS
 
 EXAMPLES = max(settings().max_examples // 5, 6)
 """How many requests of each kind are made of an operation. At least six: every other one has values that lead to
@@ -70,7 +71,7 @@ def described() -> dict[str, Any]:
         if item["name"] == "cursor":
             item["schema"] = {"const": ""}
         elif item["name"] == "region" and method == "post":
-            item["schema"] = NOT_BLANK
+            item["schema"] = {"enum": [*REGIONS, "byoc-acme-us-east-1"]}
         elif item["name"] in ("size", "limit"):
             item["schema"] |= {"minimum": 0, **({"maximum": 1000} if item["name"] == "limit" else {})}
         elif item["name"] == "new_name":

@@ -119,10 +119,11 @@ def test_the_list_follows_the_runs(page: Page, client: Client, problems: list[st
 
 def test_a_log_is_followed_while_it_is_written(page: Page, client: Client) -> None:
     enter(page)
-    run = client.create(HELD, name="followed_log")
+    run = client.create(HELD, name="followed_log", args=("--day", "2026-12-01"))
     open_run(page, "followed_log")
     log = page.get_by_role("log", name="Log of the run")
     log.get_by_text("first line").wait_for()
+    assert "--day 2026-12-01" in page.locator("#facts").inner_text()
     assert log.get_by_text("last line").count() == 0
     (client.root / ".wherobots-local" / "runs" / run["id"] / "go").touch()
     log.get_by_text("last line").wait_for()

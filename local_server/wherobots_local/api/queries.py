@@ -11,7 +11,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 from wherobots_local.api.errors import ApiError, Problem
 from wherobots_local.api.validation import Model, validated
-from wherobots_local.api.vocabulary import DEFAULT_REGION, RUN_STATUSES
+from wherobots_local.api.vocabulary import DEFAULT_REGION, OWN_REGION, REGIONS, RUN_STATUSES
 
 Parsed = TypeVar("Parsed")
 
@@ -102,10 +102,13 @@ def wrong_cursor(cursor: str) -> ApiError:
 
 
 def checked_region(region: str | None) -> str:
-    """Return a region or the default. It is a 422 if the region is blank."""
-    if region is not None and not region.strip():
-        raise ApiError(422, [Problem(f"region is {region!r}, but must be the name of a region", "region")])
-    return DEFAULT_REGION if region is None else region
+    """Return a region or the default. It is a 422 if there is no such region."""
+    if region is None:
+        return DEFAULT_REGION
+    if region in REGIONS or region.startswith(OWN_REGION):
+        return region
+    known = f"{', '.join(REGIONS)}, or begin with {OWN_REGION}"
+    raise ApiError(422, [Problem(f"region is {region!r}, but must be {known}", "region")])
 
 
 def name_matches(pattern: str, name: str, *, part: bool = False) -> bool:

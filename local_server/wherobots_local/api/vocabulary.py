@@ -25,6 +25,9 @@ USER_ID = "local0user0000"
 ORGANIZATION_ID = "local0org00000"
 
 DEFAULT_REGION = "aws-us-west-2"
+REGIONS = (DEFAULT_REGION, "aws-us-east-1", "aws-us-east-2", "aws-eu-west-1", "aws-ap-south-1")
+OWN_REGION = "byoc-"
+"""How the name of a customer's own region begins."""
 DEFAULT_TIMEOUT_SECONDS = 3600
 
 FILE_TYPES = {".jar": "JAR", ".whl": "PYTHON_WHEEL", ".zip": "ZIP", ".json": "OTHER"}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from wherobots_local.api.vocabulary import DEFAULT_REGION, ORGANIZATION_ID, USER_ID
+from wherobots_local.api.vocabulary import DEFAULT_REGION, ORGANIZATION_ID, REGIONS, USER_ID
 from wherobots_local.files.sources import MANAGED_BUCKET, Source
 from wherobots_local.runs.run import LocalRun, timestamp
 from wherobots_local.views.run_view import SINCE
@@ -41,7 +41,7 @@ def organization_view(sources: Sequence[Source]) -> dict[str, Any]:
         "lastStateChange": None,
         "state": "ACTIVE",
         "workosOrganizationId": None,
-        "allowedRegions": [DEFAULT_REGION],
+        "allowedRegions": list(REGIONS),
     }
 
 

@@ -102,7 +102,7 @@ def test_a_limit_says_that_there_is_more(command: Command, hook: WherobotsHook) 
         ended(hook, f"commands_limit_{number}", "talk.py", "0")
     printed = command("runs", "list", "--name", "commands_limit_*", "--limit", "2", "-o", "json")
     assert len(json.loads(printed.out)) == 2
-    assert printed.err == "There are more runs than these 2: see --limit.\n"
+    assert printed.err == "There are more runs than --limit allows (2).\n"
     whole = command("runs", "list", "--name", "commands_limit_*", "--limit", "3", "-o", "json")
     assert (len(json.loads(whole.out)), whole.err) == (3, "")
 

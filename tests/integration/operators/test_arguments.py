@@ -49,13 +49,13 @@ def test_so_is_what_the_deployment_sets(option: str, value: str, monkeypatch: py
         WherobotsRunOperator(task_id="task", run_python=TALK)
 
 
-def test_only_the_polling_interval_must_be_above_zero() -> None:
+def test_only_the_polling_interval_has_a_least_value() -> None:
     task = WherobotsRunOperator(
         task_id="task", run_python=TALK, max_outage_seconds=0, wait_post_run_logs_timeout_seconds=0
     )
     assert (task.max_outage_seconds, task.wait_post_run_logs_timeout_seconds) == (0, 0)
-    with pytest.raises(WherobotsArgumentException, match=r"^task: polling_interval=0: must be .*, above 0$"):
-        WherobotsRunOperator(task_id="task", run_python=TALK, polling_interval=0)
+    with pytest.raises(WherobotsArgumentException, match=r"^task: polling_interval=1.9: must be .*, 2 or more$"):
+        WherobotsRunOperator(task_id="task", run_python=TALK, polling_interval=1.9)
 
 
 @pytest.mark.parametrize("argument", FLAGS)
@@ -179,7 +179,7 @@ def test_a_wrong_argument_of_a_mapped_task_is_not_retried(arguments: dict[str, A
         ({"name": "short"}, "name='short': must be 8 to 255"),
         ({"name": "has spaces in it"}, "must be 8 to 255"),
         ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
-        ({"polling_interval": -1}, "^task: polling_interval=-1: must be a finite number of seconds, above 0$"),
+        ({"polling_interval": -1}, "^task: polling_interval=-1: must be a finite number of seconds, 2 or more$"),
         ({"environment": {"dependencies": [{"filePath": "s3://b/x.tar"}]}}, "must end in one of .jar"),
         ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
     ],

@@ -594,7 +594,7 @@ def test_an_outage_when_it_starts_is_left_to_the_trigger(sensor: Make, control: 
         ({"run_name": NAME, "created_after": 7}, "created_after=7: must be a datetime"),
         ({"run_id": "r", "poll_logs": "no"}, "poll_logs='no': must be True or False"),
         ({"run_id": "r", "cancel_on_kill": None}, "cancel_on_kill=None: must be True or False"),
-        ({"run_id": "r", "polling_interval": 0}, "polling_interval=0: must be a finite number of seconds, above 0"),
+        ({"run_id": "r", "polling_interval": 0}, "polling_interval=0: must be a finite number of seconds, 2 or more"),
         ({"run_id": "r", "max_outage_seconds": -1}, "max_outage_seconds=-1: must be a finite number of seconds"),
     ],
 )

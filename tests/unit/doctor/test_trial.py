@@ -246,6 +246,11 @@ def test_what_became_of_the_runs(
     assert (check.state, check.text, check.advice) == (state, text, advice)
 
 
+def test_one_run_is_not_several() -> None:
+    check = runs_check(Trial(PLAN, ids={LOG: "log0"}, outcomes={LOG: ENDED}), [])
+    assert check.text.startswith("1 run named *-0123456789ab was created.")
+
+
 def test_that_no_run_could_be_created_fails() -> None:
     check = runs_check(Trial(PLAN, failures={LOG: "full"}), [])
     assert (check.state, check.text) == (

@@ -64,7 +64,7 @@ def test_the_sentence_shows_what_was_seen_and_what_to_do() -> None:
     assert sentence(TRACEBACK, "ModuleNotFoundError: No module named 'shapelyy'") == (
         "Probable cause: missing package (ModuleNotFoundError: No module named 'shapelyy'). Add the package, wheel or "
         "JAR that has it to dependencies in environment, or correct its name or version; "
-        'see "Probable causes" in the documentation'
+        "see docs/troubleshooting.md#probable-causes"
     )
 
 
