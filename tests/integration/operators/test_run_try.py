@@ -17,7 +17,6 @@ from airflow_provider_wherobots.tasks.memory import identity_of
 from airflow_provider_wherobots.tasks.submit_try import SubmitTry
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try
-from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
@@ -98,32 +97,6 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     task.hook.cancel_run(active)
 
 
-def test_a_run_that_has_ended_before_it_was_found_by_its_name_is_polled_at_once(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    ti = TaskInstance()
-    task = operator(run_python=TALK)
-    deferral_of(task, ti)
-    wait_for(lambda: task.hook.get_run(ti.xcoms["run_id"]).status == "COMPLETED", what="the run to complete")
-    deferred = deferral_of(operator(run_python=TALK), next_try(ti))
-    assert not deferred.trigger.options.is_new
-
-
-def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    # Cleared at its first try, a task with one retry may try until 2 + 1.
-    first = TaskInstance()
-    cleared = next_try(first, max_tries=2)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "clear-test", "retries": 1}
-    for ti in (first, cleared):
-        deferral_of(operator(**arguments), ti)
-    assert first.xcoms["run_id"] != cleared.xcoms["run_id"]
-    counts = control.counts()
-    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
-    operator().hook.cancel_run(cleared.xcoms["run_id"])
-
-
 @pytest.mark.parametrize(("operation", "status"), [("listJobRuns", 503), ("cancelJobRun", 503), ("cancelJobRun", 403)])
 def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_does(
     operator: Callable[..., WherobotsRunOperator],
@@ -150,19 +123,6 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
         task.execute(context(third := next_try(second)))
     assert third.xcoms["run_id"] == second.xcoms["run_id"]
     task.hook.cancel_run(second.xcoms["run_id"])
-
-
-def test_after_a_clear_with_cancel_on_kill_false_the_run_of_the_try_before_is_left_alone_and_followed(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    first = TaskInstance()
-    cleared = next_try(first, max_tries=2)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "retries": 1, "cancel_on_kill": False}
-    for ti in (first, cleared):
-        deferral_of(operator(**arguments), ti)
-    assert first.xcoms["run_id"] == cleared.xcoms["run_id"]
-    assert control.counts()["cancels_received"] == 0
-    operator().hook.cancel_run(first.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -207,26 +167,3 @@ def run_through_deferrals(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
             return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
         except TaskDeferred as again:
             deferred = again
-
-
-@pytest.mark.parametrize(
-    "names", [("try-{{ ti.try_number }}-of-it", "try-1-of-it", "try-2-of-it"), (None, None, "edited-name")]
-)
-def test_a_retry_re_attaches_to_its_run_although_the_users_part_of_the_name_changed(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    said: Callable[[], str],
-    names: tuple[str | None, str | None, str | None],
-) -> None:
-    given, *rendered = names
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": given, "retries": 1}
-    first = TaskInstance()
-    tries = first, next_try(first)
-    for ti, name in zip(tries, rendered, strict=True):
-        task = operator(**arguments)
-        task.name = name
-        deferral_of(task, ti)
-    assert tries[0].xcoms["run_id"] == tries[1].xcoms["run_id"]
-    assert control.counts()["creates_received"] == 1
-    assert "was created with other values for name; following it" in said()
-    operator().hook.cancel_run(tries[0].xcoms["run_id"])
