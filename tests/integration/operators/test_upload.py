@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.drivers import base
+from airflow_provider_wherobots.drivers import blocking
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsRequestException,
@@ -221,7 +221,7 @@ def test_a_kill_during_the_upload_ends_with_that_request_and_creates_nothing(
     dags: Path, operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Airflow 3: ``on_kill`` runs in a signal handler, and then the interrupted code goes on."""
-    monkeypatch.setattr(base, "READ_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(blocking, "READ_TIMEOUT_SECONDS", 1.0)
     # Longer than a test may take.
     control.add_fault("putObject", {"type": "hang", "seconds": 3_000})
     task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, upload_to="s3://jobs/killed")
