@@ -45,7 +45,7 @@ GOING_ON = (
     "restarting",
     "deferred",
     "up_for_retry",
-        # It succeeded, was marked, or did not wait. Airflow overwrites the state of a task that leaves its DAG.
+    "up_for_reschedule",
     "later",
 )
 """Also before a retry, which re-attaches to the run, and in a state that only a later Airflow has."""
@@ -57,7 +57,7 @@ LEFT = {"run_left_active": "True"}
     [
         (ENDED, {}, RunVerdict.ORPHAN),
         (GOING_ON, {}, RunVerdict.IN_USE),
-        # It succeeded, was marked, or did not wait. Airflow overwrites the state of a task that is removed from its DAG.
+        # It succeeded, was marked, or did not wait. Airflow overwrites the state of a task that leaves its DAG.
         (MARKED, PUSHED, RunVerdict.ORPHAN),
         # Its XComs were deleted: nobody knows whether it waited.
         (MARKED, {}, RunVerdict.UNSURE),
