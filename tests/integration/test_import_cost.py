@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.compat import AIRFLOW
+
 PACKAGE = "airflow_provider_wherobots"
 HTTP_OF_WORKER = f"{PACKAGE}.api.transports.requests"
 HTTP = ("api.transports.requests",)
@@ -106,6 +108,16 @@ failed = asyncio.run(main())
 told = [failed, finder.looks, all(name in sys.modules for name in wherobots.FOR_EVENT_LOOP)]
 """
 
+WITHOUT_A_NAME = """
+sys.modules.pop("airflow_provider_wherobots.compat")
+sys.modules[argument] = None
+told = ""
+try:
+    import airflow_provider_wherobots.compat
+except ImportError as error:
+    told = str(error)
+"""
+
 EVERY_MODULE = """
 import importlib, pkgutil
 import airflow_provider_wherobots as package
@@ -116,12 +128,17 @@ for name in told:
     importlib.import_module(name)
 """
 
+NAMES = ("airflow.sdk.definitions.context", "airflow.sdk.execution_time.xcom") if AIRFLOW >= (3, 0) else ()
+NAMES += ("airflow.sdk.configuration",) if AIRFLOW >= (3, 2) else ()
+"""Modules of the Task SDK, which has a configuration since 3.2."""
+
 QUESTIONS = (
     *((IMPORTED, module) for module in WITHOUT),
     *((LOADED_BEFORE_A_RUN_IS_NAMED, method) for method in ("adopt", "submit")),
     (IN_WHICH_THREAD, ""),
     (FAILED_IMPORT, ""),
     (EVERY_MODULE, ""),
+    *((WITHOUT_A_NAME, name) for name in NAMES),
 )
 
 PROGRAM = """
@@ -203,3 +220,7 @@ def test_the_http_of_the_triggerer_is_imported_beside_its_event_loop(told: dict[
 def test_importing_every_module_causes_no_warning(told: dict[tuple[str, str], Any]) -> None:
     """It would be an error here, as in all tests."""
     assert f"{PACKAGE}.operators.run" in told[EVERY_MODULE, ""]
+
+
+def test_a_name_that_is_gone_is_told_instead_of_taking_the_way_of_2_11(told: dict[tuple[str, str], Any]) -> None:
+    assert [name for name in NAMES if name not in told[WITHOUT_A_NAME, name]] == []
