@@ -122,12 +122,14 @@ venv: build/tox/.installed
 	@uv pip install --quiet --python .venv -c requirements/constraints/airflow-3.3.1.txt -c requirements/tools.txt \
 	  --group dev apache-airflow==3.3.1 -e '.[sql]' -e local_server
 
-# Airflow's constraint file pins the packages that it names. tools.txt pins the others next to Airflow.
+# Airflow's constraint file pins the packages that it names. tools.txt pins the others next to Airflow, and DuckDB as
+# server.txt does, because an environment has both files. The server stays with DuckDB 1: 2 has no spatial extension yet.
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 lock: build/tox/.installed
 	@$(LOCK) --all-extras --group pyproject.toml:server --group pyproject.toml:server-slow local_server/pyproject.toml -o requirements/server.txt
+	@grep '^duckdb==' requirements/server.txt > build/duckdb.txt
 	@set -o pipefail; $(LOCK) --all-extras --group dev --group at-size --group packaging --group browser --group official --group mutants pyproject.toml \
-	  -c requirements/constraints/airflow-3.3.1.txt | grep -v '^apache-airflow' | awk -F'[=; ]' \
+	  -c requirements/constraints/airflow-3.3.1.txt -c build/duckdb.txt | grep -v '^apache-airflow' | awk -F'[=; ]' \
 	  '{name = tolower($$1); gsub(/[_.]/, "-", name)} NR == FNR {pinned[name]; next} !(name in pinned)' \
 	  requirements/constraints/airflow-3.3.1.txt - > build/tools.txt && mv build/tools.txt requirements/tools.txt
 
