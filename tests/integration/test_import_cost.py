@@ -128,8 +128,8 @@ for name in told:
     importlib.import_module(name)
 """
 
-NAMES: tuple[str, ...] = ("airflow.sdk.definitions.context", "airflow.sdk.execution_time.xcom") if AIRFLOW >= (3, 0) else ()
-NAMES += ("airflow.sdk.configuration",) if AIRFLOW >= (3, 2) else ()
+NAMES = ["airflow.sdk.definitions.context", "airflow.sdk.execution_time.xcom"] if AIRFLOW >= (3, 0) else []
+NAMES += ["airflow.sdk.configuration"] if AIRFLOW >= (3, 2) else []
 """Modules of the Task SDK, which has a configuration since 3.2."""
 
 QUESTIONS = (
