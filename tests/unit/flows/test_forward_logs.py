@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from collections import Counter
 from dataclasses import replace
 from math import inf
 from typing import Any, Literal
@@ -260,6 +261,17 @@ def test_a_log_without_lines_is_complete_when_the_end_is_as_old_as_the_longest_w
     script.run(LogForwarder(run.id).drain(60, script.now + 900, ended_ago))
     assert script.elapsed == pytest.approx(seconds, abs=0.2)
     assert max(script.sleeps, default=0.0) <= 3
+
+
+def test_lines_pushed_over_more_than_a_page_are_not_doubled() -> None:
+    shown = [FakeLine(0.0, T0 + 100 + n, f"line {n}") for n in range(10)]
+    late = [FakeLine(3.0, T0 + n, f"late {n}") for n in range(12)]
+    more = [FakeLine(22.0, T0 + 1000 + 10 * n, f"more {n}") for n in range(40)]
+    _, run, script = serve(FakeLog([*shown, *late, *more], cap=10))
+    forwarder = LogForwarder(run.id)
+    poll_often(script, forwarder, 6)
+    script.run(forwarder.drain(60.0, inf))
+    assert Counter(texts(script.records)) == Counter(line.text for line in (*shown, *late, *more))
 
 
 def followed(
