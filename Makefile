@@ -1,4 +1,4 @@
-# Needs Python 3.11 or 3.12, git, make and a package index; everything else is set up here.
+# Needs Python 3.11 to 3.14, git, make and a package index; everything else is set up here.
 #   make demo       a geospatial job, run from a DAG on a real Airflow (KEEP=1 leaves it running)
 #   make test-unit  pure decisions, without Airflow
 #   make test       the tests that each change must pass, end to end on Airflow 3.3 included
@@ -17,10 +17,25 @@
 SHELL := /bin/bash
 # The caller may have set these for another uv.
 unexport UV_PYTHON UV_SYSTEM_PYTHON
+# Pythons of pyenv and uv that are not on the path are found too.
+space := $() $()
+FOLDERS := $(wildcard $(HOME)/.pyenv/versions/3.1[1-4].*/bin $(HOME)/.local/share/uv/python/cpython-3.1[1-4].*/bin)
+SEARCHED := $(PATH)$(subst $(space),,$(FOLDERS:%=:%))
+export PATH := $(CURDIR)/build/tox/bin:$(SEARCHED)
+# The first that works and makes environments: there are stubs that fail, and Debian has ensurepip in a package of its own.
+first = $(shell PATH="$(SEARCHED)"; for each in $$(type -Pa $(1)); do "$$each" -c 'import ensurepip' 2>/dev/null && echo "$$each" && break; done)
 ifndef PYTHON
-PYTHON := $(shell type -P python3.11 || type -P python3.12 || echo python3)
+PYTHON := $(call first,python3.11 python3.12 python3.13 python3.14)
+$(if $(PYTHON),,$(error No Python 3.11 to 3.14 can be used: install one, with its module ensurepip))
 endif
 export PYTHON
+# Airflow 2.11 and 3.0 and the official provider do not install on Python 3.13.
+OLDER_PYTHON := $(or $(shell "$(PYTHON)" -c 'import sys; sys.exit(sys.version_info >= (3, 13))' && echo "$(PYTHON)"),$(call first,python3.11 python3.12))
+ifeq ($(OLDER_PYTHON),)
+LEFT_OUT := @echo "Airflow 2.11 and 3.0 are left out: they need Python 3.11 or 3.12, and there is none."
+else
+export OLDER_PYTHON
+endif
 # Packages come from pip's index, certificates and Pythons from this machine.
 export UV_PYTHON_DOWNLOADS := never
 export UV_SYSTEM_CERTS := true
@@ -28,7 +43,6 @@ INDEX := $(or $(PIP_INDEX_URL),$(shell "$(PYTHON)" -m pip config get global.inde
 ifneq ($(INDEX),)
 export UV_DEFAULT_INDEX ?= $(INDEX)
 endif
-export PATH := $(CURDIR)/build/tox/bin:$(PATH)
 TOX := tox run -q
 ARGS ?=
 KEEP ?=
@@ -71,10 +85,12 @@ test-unit: tree
 	@$(TOX) -e unit -- $(ARGS)
 
 test: tree
+	$(LEFT_OUT)
 	@$(PARALLEL) -m test -- $(ARGS)
 
 # Two environments are only used by others.
 matrix: tree
+	$(LEFT_OUT)
 	@$(TOX) -e wherobots-local,official-airflow3.3
 	@$(PARALLEL) $(if $(ENVIRONMENTS),-e $(ENVIRONMENTS),-m matrix) -- $(ARGS)
 
@@ -106,12 +122,14 @@ venv: build/tox/.installed
 	@uv pip install --quiet --python .venv -c requirements/constraints/airflow-3.3.1.txt -c requirements/tools.txt \
 	  --group dev apache-airflow==3.3.1 -e '.[sql]' -e local_server
 
-# Airflow's constraint file pins the packages that it names. tools.txt pins the others next to Airflow.
+# Airflow's constraint file pins the packages that it names. tools.txt pins the others next to Airflow, and DuckDB as
+# server.txt does, because an environment has both files. The server stays with DuckDB 1: 2 has no spatial extension yet.
 LOCK := uv pip compile --quiet --upgrade --universal --python-version 3.11 --no-header --no-annotate
 lock: build/tox/.installed
 	@$(LOCK) --all-extras --group pyproject.toml:server --group pyproject.toml:server-slow local_server/pyproject.toml -o requirements/server.txt
+	@grep '^duckdb==' requirements/server.txt > build/duckdb.txt
 	@set -o pipefail; $(LOCK) --all-extras --group dev --group at-size --group packaging --group browser --group official --group mutants pyproject.toml \
-	  -c requirements/constraints/airflow-3.3.1.txt | grep -v '^apache-airflow' | awk -F'[=; ]' \
+	  -c requirements/constraints/airflow-3.3.1.txt -c build/duckdb.txt | grep -v '^apache-airflow' | awk -F'[=; ]' \
 	  '{name = tolower($$1); gsub(/[_.]/, "-", name)} NR == FNR {pinned[name]; next} !(name in pinned)' \
 	  requirements/constraints/airflow-3.3.1.txt - > build/tools.txt && mv build/tools.txt requirements/tools.txt
 

@@ -222,6 +222,8 @@ def _follow(trial: Trial, role: str) -> Flow[None]:
         deadline=trial.until,
         polling_interval=trial.plan.poll_seconds,
         poll_logs=role == LOG,
+        # The others print nothing, so there is nothing to wait for.
+        wait_post_run_logs_timeout_seconds=60.0 if role == LOG else 0.0,
         cancel_at_deadline=False,
         limit_name="time limit",
     )

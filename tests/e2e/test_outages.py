@@ -1,21 +1,8 @@
 """The service misbehaves: one run, followed to its end."""
 
-import itertools
-
-from tests.e2e.world import Case, World, moment
+from tests.e2e.world import Case, World
 from tests.support.airflow_api import Json
 from tests.support.waiting import wait_for
-
-
-def test_a_storm_of_429_is_waited_out_as_asked(world: World) -> None:
-    throttled = world.case("deferred").begin().wait_until_followed("deferred")
-    throttled.fault("getJobRun", {"type": "status", "status": 429, "headers": {"Retry-After": "5.2"}}, times=4)
-    throttled.release()
-    throttled.end("success")
-    times = [moment(entry["time"]) for entry in throttled.requests("getJobRun") if entry["status"] == 429]
-    assert len(times) == 4
-    assert all(later - earlier >= 5.2 for earlier, later in itertools.pairwise(times))
-    assert throttled.counts() == (1, 0)
 
 
 def test_a_lost_create_answer_makes_one_run(world: World) -> None:
@@ -60,16 +47,6 @@ def test_the_api_is_down_for_a_while(world: World) -> None:
     assert down.counts() == (1, 0)
     assert log.count("the run is not affected; polling continues") == 1, log
     assert log.count("The Runs API responds again") == 1, log
-
-
-def test_the_page_of_a_proxy_is_an_outage(world: World) -> None:
-    case = world.case("deferred").begin().wait_until_followed("deferred")
-    page = {"type": "status", "status": 404, "body": "<html>Sign in to the network</html>", "content_type": "text/html"}
-    case.fault("getJobRun", page, times=3)
-    case.release()
-    log = case.end("success")
-    assert "Sign in to the network" in log
-    assert case.counts() == (1, 0)
 
 
 def test_a_run_whose_create_was_not_answered_is_found_once_the_list_shows_it(world: World) -> None:

@@ -23,11 +23,12 @@ class TaskInstance(SimpleNamespace):
     def __init__(self, try_number: int = 1, max_tries: int = 1, **fields: Any) -> None:
         super().__init__(
             max_tries=max_tries,
-            dag_id="dag",
-            map_index=-1,
             try_number=try_number,
             start_date=datetime.now(UTC),
-            **{"run_id": dag_run_id, "task_id": "task", "xcoms": {}, "store": {}, "task": None, **fields},
+            **{
+                **{"dag_id": "dag", "run_id": dag_run_id, "task_id": "task", "map_index": -1},
+                **{"xcoms": {}, "store": {}, "task": None, **fields},
+            },
         )
 
     def xcom_push(self, key: str, value: Any) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import importlib
-import subprocess
 import sys
 from types import SimpleNamespace
 from typing import Any
@@ -18,32 +17,6 @@ TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index
 
 def test_the_line_is_that_of_the_version() -> None:
     assert airflow_version.startswith(f"{compat.AIRFLOW[0]}.{compat.AIRFLOW[1]}.")
-
-
-GONE = """
-import os, sys
-import airflow.sdk
-
-for name in sys.argv[1:]:
-    if os.fork() == 0:
-        sys.modules[name] = None
-        import airflow_provider_wherobots.compat
-        os._exit(0)
-    os.wait()
-"""
-
-
-@SINCE_3
-def test_a_name_that_is_gone_is_told_instead_of_taking_the_way_of_2_11() -> None:
-    """Each in a fork, because Airflow takes long to import."""
-    names = ["airflow.sdk.definitions.context", "airflow.sdk.execution_time.xcom"]
-    # The Task SDK has a configuration since 3.2.
-    names += ["airflow.sdk.configuration"] if compat.AIRFLOW >= (3, 2) else []
-    program = [sys.executable, "-c", GONE, *names]
-    done = subprocess.run(program, capture_output=True, text=True, timeout=240, check=False)
-    errors = [line for line in done.stderr.splitlines() if line.startswith(("ImportError", "ModuleNotFoundError"))]
-    assert len(errors) == len(names), done.stderr
-    assert all(name in error for name, error in zip(names, errors, strict=True)), errors
 
 
 @SINCE_3

@@ -11,7 +11,7 @@ import yaml
 
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 
-pytest.importorskip("cosmos")
+pytest.importorskip("cosmos", reason="two environments have Cosmos")
 from cosmos import ProfileConfig
 
 from airflow_provider_wherobots.cosmos import WherobotsProfileMapping

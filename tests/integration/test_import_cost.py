@@ -10,20 +10,29 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.compat import AIRFLOW
+
 PACKAGE = "airflow_provider_wherobots"
 HTTP_OF_WORKER = f"{PACKAGE}.api.transports.requests"
-MODULES = (
-    "drivers.event_loop",
-    "decorators.wherobots",
-    "hooks.sql",
-    "hooks.wherobots",
-    "operators.run",
-    "operators.sql",
-    "operators.sql_session",
-    "sensors.run",
-    "sensors.sql",
-    "triggers.run",
-)
+HTTP = ("api.transports.requests",)
+RUNNING = ("hooks.wherobots", "drivers", "flows.effects", "api.runs.models", "api.call", "triggers.run", "files")
+"""What only a running task needs."""
+SQL = ("hooks.sql", "dbapi", "sql", "flows.sql", "api.sql", "api.transports.websocket", "api.transports.socket_thread")
+STATEMENT = (*HTTP, "dbapi", "api.transports.aiohttp")
+"""What only a statement needs."""
+WITHOUT: dict[str, tuple[str, ...]] = {
+    "triggers.run": (*HTTP, *SQL),
+    "drivers.event_loop": SQL,
+    "hooks.wherobots": SQL,
+    "operators.run": (*HTTP, *RUNNING, *SQL, "decorators.base"),
+    "decorators.wherobots": (*HTTP, *RUNNING, *SQL),
+    "sensors.run": (*RUNNING, *SQL),
+    "operators.sql": (*RUNNING, *STATEMENT),
+    "hooks.sql": STATEMENT,
+    "operators.sql_session": STATEMENT,
+    "sensors.sql": STATEMENT,
+}
+"""What a module must not import of this package: of a triggerer the worker's part, of a DAG file what only runs."""
 
 IMPORTED = """
 import importlib
@@ -99,6 +108,16 @@ failed = asyncio.run(main())
 told = [failed, finder.looks, all(name in sys.modules for name in wherobots.FOR_EVENT_LOOP)]
 """
 
+WITHOUT_A_NAME = """
+sys.modules.pop("airflow_provider_wherobots.compat")
+sys.modules[argument] = None
+told = ""
+try:
+    import airflow_provider_wherobots.compat
+except ImportError as error:
+    told = str(error)
+"""
+
 EVERY_MODULE = """
 import importlib, pkgutil
 import airflow_provider_wherobots as package
@@ -109,12 +128,17 @@ for name in told:
     importlib.import_module(name)
 """
 
+NAMES = ["airflow.sdk.definitions.context", "airflow.sdk.execution_time.xcom"] if AIRFLOW >= (3, 0) else []
+NAMES += ["airflow.sdk.configuration"] if AIRFLOW >= (3, 2) else []
+"""Modules of the Task SDK, which has a configuration since 3.2."""
+
 QUESTIONS = (
-    *((IMPORTED, module) for module in MODULES),
+    *((IMPORTED, module) for module in WITHOUT),
     *((LOADED_BEFORE_A_RUN_IS_NAMED, method) for method in ("adopt", "submit")),
     (IN_WHICH_THREAD, ""),
     (FAILED_IMPORT, ""),
     (EVERY_MODULE, ""),
+    *((WITHOUT_A_NAME, name) for name in NAMES),
 )
 
 PROGRAM = """
@@ -166,46 +190,17 @@ def imported(told: dict[tuple[str, str], Any], module: str) -> set[str]:
     return set(told[IMPORTED, module])
 
 
-@pytest.mark.parametrize("module", ["triggers.run", "operators.run", "decorators.wherobots"])
-def test_neither_a_triggerer_nor_a_dag_file_imports_the_http_of_the_worker(imported: set[str]) -> None:
-    assert HTTP_OF_WORKER not in imported
-
-
-@pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots", "triggers.run", "drivers.event_loop"])
-def test_a_task_without_sql_imports_nothing_of_it(imported: set[str]) -> None:
-    names = ("api.sql", "flows.sql", "api.transports.websocket", "api.transports.socket_thread")
-    assert not imported & {"cbor2", "pyarrow", *(f"{PACKAGE}.{name}" for name in names)}
-
-
-@pytest.mark.parametrize("module", ["operators.run", "operators.sql", "decorators.wherobots", "sensors.run"])
-def test_a_dag_file_imports_nothing_that_only_a_running_task_needs(imported: set[str]) -> None:
-    needed = ("hooks.wherobots", "drivers", "flows.effects", "api.runs.models", "api.call", "triggers.run", "files")
-    assert not imported & {f"{PACKAGE}.{name}" for name in needed}
+@pytest.mark.parametrize("module", WITHOUT)
+def test_a_module_imports_nothing_that_only_others_need(imported: set[str], module: str) -> None:
+    others = {"airflow.providers.openlineage.utils.spark", "cbor2", "pyarrow"}
+    others |= {"airflow.providers.common.sql.hooks.sql"} if "sql" not in module else {"pandas"}
+    assert not imported & {*others, *(f"{PACKAGE}.{name}" for name in WITHOUT[module])}
 
 
 @pytest.mark.parametrize("module", ["operators.run"])
 def test_a_dag_file_imports_few_modules_of_this_package(imported: set[str]) -> None:
     """There are 25 to 29. Before they were split from the tries there were 80."""
     assert len([name for name in imported if name.startswith(PACKAGE)]) <= 30
-
-
-@pytest.mark.parametrize("module", ["operators.run"])
-def test_the_run_operator_imports_neither_the_decorator_nor_openlineage(imported: set[str]) -> None:
-    assert not imported & {f"{PACKAGE}.decorators.base", "airflow.providers.openlineage.utils.spark"}
-
-
-@pytest.mark.parametrize("module", ["operators.run", "decorators.wherobots", "sensors.run", "hooks.wherobots"])
-def test_who_does_not_use_sql_does_not_import_it(imported: set[str]) -> None:
-    """On Airflow 2.11 importing Airflow imports sqlparse."""
-    names = ("hooks.sql", "dbapi", "sql", "flows.sql")
-    sql = {"airflow.providers.common.sql.hooks.sql", "pyarrow", "cbor2", "sqlparse"}
-    assert imported & {*sql, *(f"{PACKAGE}.{name}" for name in names)} <= {"sqlparse"}
-
-
-@pytest.mark.parametrize("module", ["hooks.sql", "operators.sql", "operators.sql_session", "sensors.sql"])
-def test_a_dag_file_that_uses_sql_imports_nothing_that_only_a_statement_needs(imported: set[str]) -> None:
-    needed = {"pyarrow", "pandas", "cbor2", f"{PACKAGE}.dbapi", f"{PACKAGE}.api.transports.aiohttp", HTTP_OF_WORKER}
-    assert not imported & needed
 
 
 @pytest.mark.parametrize("method", ["adopt", "submit"])
@@ -225,3 +220,7 @@ def test_the_http_of_the_triggerer_is_imported_beside_its_event_loop(told: dict[
 def test_importing_every_module_causes_no_warning(told: dict[tuple[str, str], Any]) -> None:
     """It would be an error here, as in all tests."""
     assert f"{PACKAGE}.operators.run" in told[EVERY_MODULE, ""]
+
+
+def test_a_name_that_is_gone_is_told_instead_of_taking_the_way_of_2_11(told: dict[tuple[str, str], Any]) -> None:
+    assert [name for name in NAMES if name not in told[WITHOUT_A_NAME, name]] == []

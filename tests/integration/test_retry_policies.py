@@ -77,12 +77,12 @@ def test_an_argument_that_renders_wrong_fails_for_good_and_says_what_was_wrong(
     assert type(caught.value).__name__ == "WherobotsArgumentException"
 
 
-@pytest.mark.parametrize("status", ["PREPARE_FAILED", "DEPLOY_FAILED", "INIT_FAILED"])
 def test_a_run_that_failed_before_its_script_began_is_a_kind_of_its_own(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, status: str
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     run = control.create_run("not-started")
-    control.patch_run(run["id"], status="FAILED", completed=True, kubeApp={"status": status, "message": "no nodes"})
+    app = {"status": "DEPLOY_FAILED", "message": "no nodes"}
+    control.patch_run(run["id"], status="FAILED", completed=True, kubeApp=app)
     task = operator()
     options = FollowOptions(run["id"], started_at=time.time())
     event = task._attempt.follow(options, lambda key, value: None).to_event()
@@ -163,6 +163,7 @@ def test_a_refused_create_fails_without_retry(
         operator(runtime="no-such-runtime").execute(context(TaskInstance()))
     assert isinstance(caught.value, AirflowFailException)
     assert control.counts()["creates_effective"] == 0
+    assert len(control.requests("listJobRuns")) == 1, "nothing more is looked for"
 
 
 @pytest.mark.parametrize(

@@ -8,6 +8,7 @@ import json
 import re
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib.resources import files
 from threading import Thread
@@ -26,8 +27,9 @@ BASIC = base64.b64encode(f"{USERNAME}:{PASSWORD}".encode()).decode()
 STARTED = datetime.now(UTC).replace(microsecond=123456) - timedelta(hours=1)
 
 
+@cache
 class OpenApi:
-    """Airflow's own description of its API."""
+    """Airflow's own description of its API. There is one object, because it takes long to read."""
 
     def __init__(self) -> None:
         folder, name = "api_fastapi/core_api/openapi", "v2-rest-api-generated.yaml"

@@ -190,32 +190,27 @@ def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: ControlClient
     assert control.requests("createJobRun") == []
 
 
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(doctor_command, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2))
+QUICK = partial(Plan, timeout_seconds=2, late_seconds=1, poll_seconds=0.2)
 
 
-def test_the_runs_answer_every_question(doctor: Doctor, monkeypatch: pytest.MonkeyPatch, script: str) -> None:
-    quick(monkeypatch)
-    code, document = doctor("--run", "--script-uri", script)
+def test_the_script_is_uploaded_and_its_runs_answer_every_question(
+    doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doctor_command, "Plan", QUICK)
+    code, document = doctor("--run")
     assert code == 0, document
+    assert states(document)["upload"] == "ok"
+    assert len(control.requests("createJobRun")) == 3
     assert states(document).keys() >= {question.text for question in QUESTIONS}
     assert "3 runs" in text_of(document, "runs")
     assert states(document)["Does the task log get every line once, in order?"] == "works as assumed"
     assert API_KEY not in str(document)
 
 
-def test_the_script_is_uploaded(doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    quick(monkeypatch)
-    code, document = doctor("--run")
-    assert code == 0, document
-    assert states(document)["upload"] == "ok"
-    assert len(control.requests("createJobRun")) == 3
-
-
 def test_an_answer_that_differs_fails_the_command(
     doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
-    monkeypatch.setattr(doctor_command, "Plan", partial(Plan, timeout_seconds=2, poll_seconds=0.2, list_seconds=1))
+    monkeypatch.setattr(doctor_command, "Plan", partial(QUICK, list_seconds=1))
     control.behaviour(list_delay_seconds=3_600)
     code, document = doctor("--run", "--script-uri", script)
     assert code == 1

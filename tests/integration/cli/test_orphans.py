@@ -172,17 +172,6 @@ def test_twenty_runs_half_of_them_orphans(
     assert (results.count("cancelled"), results.count(None)) == (1, 9)
 
 
-def test_a_run_of_before_a_clear_is_an_orphan_if_an_xcom_names_it(
-    hook: WherobotsHook, orphans: Program, airflow: FakeAirflow, control: ControlClient
-) -> None:
-    row = task_instance("cleared_and_failed", "failed")
-    run_id = start_run(control, row, later=timedelta(hours=-1))
-    airflow.rows = [row]
-    assert "1 active run: 0 orphans, 1 unsure" in orphans("--cancel").stdout
-    row["xcoms"] = {"run_id": run_id}
-    assert "1 active run: 1 orphan" in orphans().stdout
-
-
 def test_task_instances_that_ended_long_before_the_oldest_run_are_not_read(
     hook: WherobotsHook, orphans: Program, airflow: FakeAirflow, control: ControlClient
 ) -> None:

@@ -52,13 +52,6 @@ def repeats(text: str, times: int) -> str:
     return text * times
 
 
-@task.wherobots(**FAST)
-def exits_early() -> int:
-    import sys
-
-    sys.exit(0)
-
-
 @task.wherobots(wait_post_run_logs_timeout_seconds=1)
 def waits(path: str) -> str:
     import time

@@ -193,26 +193,6 @@ def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cance
     assert left == [guarded.CANCEL_BUDGET_SECONDS - 7]
 
 
-def test_a_connection_that_cannot_be_read_after_a_refusal_is_an_outage_of_the_flow(
-    away: Callable[..., Away], server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run_id = control.create_run("refused-meanwhile")["id"]
-    control.patch_run(run_id, status="COMPLETED", completed=True)
-    reads: list[str] = []
-
-    async def read(conn_id: str) -> Any:
-        reads.append(conn_id)
-        if len(reads) == 2:
-            raise LookupError("the secrets backend is away")
-        key = API_KEY if len(reads) > 2 else "old-key"
-        return Connection(conn_id=conn_id, conn_type="wherobots", host=server.url, password=key)
-
-    monkeypatch.setattr(hook_module, "get_async_connection", read)
-    follow = {"run_id": run_id, "started_at": time.time(), "poll_logs": False}
-    assert events_of(WherobotsRunTrigger("wherobots_default", follow))["ending"] == "completed"
-    assert len(reads) == 3
-
-
 @pytest.mark.parametrize("meanwhile", [LookupError("the secrets backend is away"), ""])
 @pytest.mark.parametrize("kind", ["worker", "triggerer"])
 def test_a_connection_that_is_being_changed_is_an_outage_of_the_flow_too(

@@ -2,7 +2,6 @@
 
 import json
 import logging
-import socket
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -12,7 +11,6 @@ from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
     NotFoundError,
-    NotSentError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
@@ -96,18 +94,6 @@ def test_a_create_whose_answer_was_lost_is_not_sent_twice(hook: WherobotsHook, c
     assert (counts["creates_received"], counts["creates_effective"]) == (1, 1)
 
 
-def test_an_unreachable_host_is_one_clear_error(hook: WherobotsHook, monkeypatch: pytest.MonkeyPatch) -> None:
-    with socket.socket() as held:
-        held.bind(("127.0.0.1", 0))
-        set_connection(
-            monkeypatch, conn_type="wherobots", host=f"http://127.0.0.1:{held.getsockname()[1]}", password=API_KEY
-        )
-        with pytest.raises(
-            NotSentError, match=r"getJobRun: http://127\.0\.0\.1:\d+ \(connection 'wherobots_default'\): .*refused"
-        ):
-            hook.get_run("abc")
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
@@ -133,12 +119,6 @@ def test_the_password_of_a_connection_of_another_type_is_not_sent(
     with pytest.raises(WherobotsArgumentException, match="connection 'wherobots_default': conn_type='postgres'"):
         WherobotsHook().get_run("abc")
     assert control.requests() == []
-
-
-@pytest.mark.parametrize("conn_type", ["generic", "http"])
-def test_connections_made_for_the_official_provider_work(conn_type: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    set_connection(monkeypatch, conn_type=conn_type, host="api.cloud.wherobots.com", password=API_KEY, schema="http")
-    assert WherobotsHook().settings.endpoint.base_url == "https://api.cloud.wherobots.com"
 
 
 def test_the_key_is_never_logged(

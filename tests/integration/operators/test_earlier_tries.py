@@ -53,42 +53,10 @@ def test_a_clear_after_the_end_of_the_dag_run_replaces_the_active_run(
         ti = next_try(ti, max_tries=tries)
         last = start(task, ti)
     assert last != replaced
+    assert start(task, next_try(ti)) == last
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_effective"]) == (3, 2)
     task.hook.cancel_run(last)
-
-
-def test_a_retry_after_such_a_clear_re_attaches(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, another_start: Callable[[], None]
-) -> None:
-    task = operator(run_python=WAIT, retries=1)
-    first = TaskInstance()
-    start(task, first)
-    another_start()
-    cleared = next_try(first, max_tries=2)
-    second = start(task, cleared)
-    assert start(task, next_try(cleared)) == second
-    assert control.counts()["creates_effective"] == 2
-    task.hook.cancel_run(second)
-
-
-@pytest.mark.parametrize("store", [{}, None], ids=["the store has forgotten", "there is no store"])
-def test_an_active_run_with_the_same_ids_and_another_start_is_named_and_left_alone(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    another_start: Callable[[], None],
-    caplog: pytest.LogCaptureFixture,
-    store: Any,
-) -> None:
-    """It may be another deployment's."""
-    task = operator(run_python=WAIT, retries=1)
-    first = start(task, TaskInstance(store=store))
-    another_start()
-    second = start(task, next_try(TaskInstance(), store=store and {}, max_tries=2))
-    assert first != second
-    assert control.counts()["cancels_received"] == 0
-    for run_id in (first, second):
-        task.hook.cancel_run(run_id)
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -277,19 +245,6 @@ def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_a_run_from_before_a_clear_is_not_taken_over_by_a_later_retry(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    """The try that began after the clear was killed before it had a run."""
-    task = operator(run_python=RESULT, retries=1)
-    first = TaskInstance()
-    run_to_end(task, first)
-    cleared = next_try(killed_at_its_end(first), max_tries=2)
-    task.memory_of(context(cleared)).remember(task.memory_of(context(cleared)).now)
-    run_to_end(task, next_try(cleared))
-    assert control.counts()["creates_received"] == 2
-
-
 @pytest.mark.parametrize("operation", ["get", "set"])
 def test_a_store_that_fails_does_not_stop_a_run(
     operator: Callable[..., WherobotsRunOperator],
@@ -347,41 +302,34 @@ def test_what_follows_a_template_that_fails_does_not_hide_its_error(
         operator(run_python=BROKEN).render_template_fields({"ds": "2026-01-01"})
 
 
-def test_a_last_try_whose_memory_was_discarded_leaves_no_run_if_it_cannot_be_rendered(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None
-) -> None:
-    first = TaskInstance(max_tries=0)
-    start(operator(run_python=WAIT), first)
-    with pytest.raises(ZeroDivisionError):
-        render(operator(run_python=BROKEN), next_try(first, store={}, max_tries=1))
-    assert control.counts()["cancels_effective"] == 1
-
-
-def test_a_template_that_skips_the_task_leaves_no_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None
-) -> None:
-    first = TaskInstance(max_tries=3)
-    start(operator(run_python=WAIT, retries=3), first)
-    task = operator(run_python=WAIT, retries=3)
-    task.name = Mock(side_effect=AirflowSkipException)
-    with pytest.raises(AirflowSkipException):
-        render(task, next_try(first))
-    assert control.counts()["cancels_effective"] == 1
-
-
-@pytest.mark.parametrize(("max_tries", "cancels"), [(2, 0), (1, 1)], ids=["a retry follows", "no retry follows"])
+@pytest.mark.parametrize(
+    ("retries", "name", "second", "cancels"),
+    [
+        pytest.param(2, "{{ 1 / 0 }}", {}, 0, id="a retry follows"),
+        pytest.param(1, "{{ 1 / 0 }}", {}, 1, id="no retry follows"),
+        pytest.param(0, "{{ 1 / 0 }}", {"store": {}, "max_tries": 1}, 1, id="no retry follows and the store forgot"),
+        pytest.param(3, Mock(side_effect=AirflowSkipException), {}, 1, id="the task is skipped"),
+    ],
+)
 def test_a_try_whose_arguments_cannot_be_rendered_leaves_no_run_without_a_retry(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None, max_tries: int, cancels: int
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    in_task: None,
+    retries: int,
+    name: Any,
+    second: dict[str, Any],
+    cancels: int,
 ) -> None:
-    first = TaskInstance(max_tries=max_tries)
-    run_id = start(operator(run_python=WAIT, retries=max_tries), first)
-    with pytest.raises(ZeroDivisionError):
-        render(operator(run_python=BROKEN, retries=max_tries), next_try(first))
+    first = TaskInstance(max_tries=retries)
+    run_id = start(operator(run_python=WAIT, retries=retries), first)
+    broken = operator(run_python=WAIT, retries=retries)
+    broken.name = name
+    with pytest.raises((ZeroDivisionError, AirflowSkipException)):
+        render(broken, next_try(first, **second))
     assert control.counts()["cancels_effective"] == cancels
     if not cancels:
-        assert (
-            start(operator(run_python=WAIT, retries=max_tries), TaskInstance(3, max_tries, store=first.store)) == run_id
-        )
+        third = TaskInstance(3, retries, store=first.store)
+        assert start(operator(run_python=WAIT, retries=retries), third) == run_id
         operator().hook.cancel_run(run_id)
 
 

@@ -27,50 +27,27 @@ from tests.integration.support import TaskInstance, context, deferral_of, follow
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
-TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
-
-
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 AIRFLOW_LEAVES_SECONDS = 5.0
 """How long Airflow waits after SIGTERM for the end of a task's process."""
 
 
-def test_the_deadline_cancels_and_fails_as_timed_out(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    ti = TaskInstance()
-    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), timeout_seconds=600)
-    deferred = deferral_of(task, ti)
-    assert control.requests("createJobRun")[0]["name"].startswith("dag.task-")
-    event = follow(deferred)
-    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout") as timed_out:
-        task.execute_complete(context(ti), event, **(deferred.kwargs or {}))
-    assert "reached: the limit is 3 seconds (3 s); the run was cancelled\nRun: http" in str(timed_out.value)
-    assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
-    assert control.counts()["cancels_effective"] == 1
-
-
-def test_the_deadline_on_a_worker_cancels_and_fails_as_timed_out(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    ti = TaskInstance()
-    task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), timeout_seconds=600, deferrable=False)
-    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was cancelled"):
-        task.execute(context(ti))
-    assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
-    assert control.counts()["cancels_effective"] == 1
-
-
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_cancel_on_kill_false_leaves_the_run_alone_at_the_deadline(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, deferrable: bool
+@pytest.mark.parametrize("cancels", [True, False])
+def test_the_deadline_fails_as_timed_out_and_cancels_only_if_asked(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, deferrable: bool, cancels: bool
 ) -> None:
     limits = {"execution_timeout": timedelta(seconds=3), "timeout_seconds": 600}
     ti = TaskInstance()
-    with pytest.raises(WherobotsExecutionTimeoutException, match="the run was left alone"):
-        run_to_end(operator(run_python=WAIT, deferrable=deferrable, cancel_on_kill=False, **limits), ti)
-    assert control.counts()["cancels_received"] == 0
-    operator().hook.cancel_run(ti.xcoms["run_id"])
+    task = operator(run_python=WAIT, deferrable=deferrable, cancel_on_kill=cancels, **limits)
+    with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout was reached") as timed_out:
+        run_to_end(task, ti)
+    assert "the limit is 3 seconds (3 s); the run was " + ("cancelled" if cancels else "left alone") in str(
+        timed_out.value
+    )
+    assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
+    assert control.counts()["cancels_effective"] == cancels
+    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -157,16 +134,25 @@ def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_a_kill_cancels_the_run_and_stops_the_flow_for_good(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("cancels", [True, False])
+def test_a_kill_stops_the_flow_for_good_and_cancels_the_run_only_if_asked(
+    operator: Callable[..., WherobotsRunOperator],
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    cancels: bool,
 ) -> None:
-    task = operator(run_python=WAIT, deferrable=False)
+    task, ti = operator(run_python=WAIT, deferrable=False, cancel_on_kill=cancels), TaskInstance()
     # As a signal handler would: on top of the flow, in the middle of its sleep.
     monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
     with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
+        task.execute(context(ti))
     counts = control.counts()
-    assert (counts["creates_received"], counts["cancels_received"], counts["cancels_effective"]) == (1, 1, 1)
+    assert (counts["creates_received"], counts["cancels_received"], counts["cancels_effective"]) == (
+        1,
+        cancels,
+        cancels,
+    )
+    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.usefixtures("prompt_kills")
@@ -224,16 +210,6 @@ def test_a_kill_before_the_create_call_is_not_lost(
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert control.counts()["creates_received"] == 0
-
-
-def test_cancel_on_kill_false_leaves_the_run_alone(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["3"]}, deferrable=False, cancel_on_kill=False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    assert control.counts()["cancels_received"] == 0
 
 
 class LogWithLock:

@@ -116,19 +116,6 @@ def test_a_run_that_can_no_longer_be_followed_is_only_an_outage(
     assert sent["outage"][1] > 0
 
 
-def test_what_an_older_triggerer_sends_has_no_outage(
-    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer
-) -> None:
-    event = {
-        "ending": "completed",
-        "run_id": "r1",
-        "status": "COMPLETED",
-        "summary": {"run_id": "r1", "ran_seconds": 5},
-    }
-    task().execute_complete(context(TaskInstance()), event=event)
-    assert parsed(statsd.received()) == {"ran": ("dag_id=dag,task_id=task,status=COMPLETED", 5_000, "ms")}
-
-
 def test_metrics_that_cannot_be_sent_fail_no_task(
     task: Callable[..., WherobotsRunOperator], monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
 ) -> None:

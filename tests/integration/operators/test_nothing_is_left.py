@@ -16,7 +16,6 @@ import pytest
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
-    WherobotsRequestException,
     WherobotsRunFailedException,
     WherobotsUnavailableException,
 )
@@ -214,12 +213,6 @@ def test_what_becomes_of_a_run_that_may_exist_is_said(
     for run in control.runs():
         if run["status"] in ("PENDING", "RUNNING"):
             task.hook.cancel_run(run["id"])
-
-
-def test_after_a_create_that_was_refused_nothing_more_is_looked_for(operator: Operator, control: ControlClient) -> None:
-    with pytest.raises(WherobotsRequestException, match="no-such-runtime"):
-        operator(runtime="no-such-runtime").execute(context(TaskInstance(max_tries=0)))
-    assert len(control.requests("listJobRuns")) == 1
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])

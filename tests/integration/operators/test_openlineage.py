@@ -225,8 +225,3 @@ def test_a_setting_that_is_no_boolean_fails_no_task(
     monkeypatch.setenv(SETTING, "perhaps")
     assert "openlineage" not in json.dumps(create(environment={"dependencies": []}))
     assert times_said("The run is created without OpenLineage's properties: ") == 1
-
-
-def test_by_default_nothing_is_added(create: Any) -> None:
-    assert not create(environment={"dependencies": []}).get("sparkConfigs")
-    assert create.shown == {"dependencies": []}

@@ -12,7 +12,7 @@ from airflow_provider_wherobots.logs.result import read_partitions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import run_try
 from tests.integration.decorators import decorated_functions as functions
-from tests.integration.decorators.test_wherobots import given, new_dag, operator_of
+from tests.integration.decorators.test_wherobots import given, operator_of
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
 from tests.integration.operators.test_result import prints
 from tests.integration.support import TaskInstance, follow
@@ -79,18 +79,6 @@ def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:
     ti, events = run_to_end(task)
     assert ti.xcoms["result"] == {"partitions": ["h3=85"]}
     assert partitions_of(events[one]) == ({"h3=85"} if HAS_PARTITIONS else set())
-
-
-def test_each_instance_of_a_mapped_task_names_its_own(conn_id: str) -> None:
-    one = asset("one")
-    scripts = {region: prints(json.dumps({"partitions": [region]})) for region in ("north", "south")}
-    with new_dag():
-        mapped: Any = WherobotsRunOperator.partial(task_id="mapped", deferrable=False, outlets=[one]).expand(
-            run_python=[*scripts.values()]
-        )
-    for region, script in scripts.items():
-        _, events = run_to_end(mapped.unmap({"run_python": script}))
-        assert partitions_of(events[one]) == ({region} if HAS_PARTITIONS else set())
 
 
 def test_an_empty_list_is_an_event_without_a_partition(

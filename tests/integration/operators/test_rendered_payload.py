@@ -12,6 +12,7 @@ from airflow.serialization import serialized_objects
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
 from tests.integration.conftest import API_KEY, set_connection
+from tests.integration.support import TaskInstance
 from wherobots_local.control.client import ControlClient
 
 try:
@@ -26,24 +27,10 @@ def new_dag() -> Any:
     return DAG("rendered", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None)
 
 
-class TaskInstance(SimpleNamespace):
-    """What rendering, and the operator, use of Airflow's."""
-
-    def __init__(self, map_index: int = -1) -> None:
-        super().__init__(
-            dag_id="rendered",
-            task_id="run",
-            run_id="manual__1",
-            map_index=map_index,
-            try_number=1,
-            max_tries=1,
-            start_date=START,
-            xcoms={},
-            is_mapped=map_index >= 0,
-        )
-
-    def xcom_push(self, key: str, value: Any) -> None:
-        self.xcoms[key] = value
+def instance(map_index: int = -1) -> TaskInstance:
+    return TaskInstance(
+        dag_id="rendered", task_id="run", run_id="manual__1", map_index=map_index, is_mapped=map_index >= 0
+    )
 
 
 def context(ti: TaskInstance, **more: Any) -> Any:
@@ -85,7 +72,7 @@ def test_it_is_what_is_sent(
     extra = json.dumps({"runtime": "small", "version": "preview"})
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=API_KEY, extra=extra)
     made = task(name="show_{{ day }}", environment={"sparkConfigs": {"a.b": True}}, timeout_seconds="{{ n }}")
-    ti = TaskInstance()
+    ti = instance()
     made.render_template_fields(context(ti, day="2026-11-25", n=60))
     assert shown(made) == {
         "name": name_of("show_2026-11-25"),
@@ -108,7 +95,7 @@ def test_the_services_limit_is_timeout_seconds_else_execution_timeout(
     task: Callable[..., Any], given: int | None, sent: int
 ) -> None:
     made = task(timeout_seconds=given, execution_timeout=timedelta(seconds=4.2))
-    made.render_template_fields(context(TaskInstance(), day="2026-11-25"))
+    made.render_template_fields(context(instance(), day="2026-11-25"))
     assert shown(made)["timeoutSeconds"] == sent
 
 
@@ -118,7 +105,7 @@ def test_of_a_mapped_task_each_instance_shows_its_own(conn_id: str, map_index: i
         mapped = WherobotsRunOperator.partial(
             task_id="run", wherobots_conn_id=conn_id, name="mapped_{{ day }}", runtime="tiny"
         ).expand(run_python=[{"uri": "s3://jobs/talk.py", "args": [n, "{{ day }}"]} for n in range(2)])
-    ti = TaskInstance(map_index)
+    ti = instance(map_index)
     given = context(ti, day="2026-11-25", expanded_ti_count=2, dag=dag)
     ti.task = mapped
     mapped.render_template_fields(given)
@@ -140,7 +127,7 @@ def test_what_is_wrong_is_shown_and_left_to_the_task_to_fail_with(
     task: Callable[..., Any], arguments: dict[str, Any], words: str
 ) -> None:
     made = task(**arguments)
-    made.render_template_fields(context(TaskInstance(), day="short"))
+    made.render_template_fields(context(instance(), day="short"))
     assert shown(made).startswith("cannot be built: ")
     assert words in shown(made)
 
@@ -150,7 +137,7 @@ def test_an_invalid_connection_is_shown_without_its_key(
 ) -> None:
     set_connection(monkeypatch, conn_type="wherobots", host="http://api.cloud.wherobots.com", password=API_KEY)
     made = task()
-    made.render_template_fields(context(TaskInstance(), day="2026-11-25"))
+    made.render_template_fields(context(instance(), day="2026-11-25"))
     assert "plain http" in shown(made)
     assert API_KEY not in shown(made)
 
@@ -161,7 +148,7 @@ def test_what_a_secrets_backend_says_is_not_shown(task: Callable[..., Any], monk
 
     made = task()
     monkeypatch.setattr(made.hook, "get_connection", get_connection)
-    made.render_template_fields(context(TaskInstance(), day="2026-11-25"))
+    made.render_template_fields(context(instance(), day="2026-11-25"))
     assert shown(made) == "cannot be built: KeyError"
 
 

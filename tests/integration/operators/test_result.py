@@ -4,7 +4,6 @@ import json
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -83,20 +82,6 @@ def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
         returned = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert returned == RESULT
     assert (ti.xcoms["result"], ti.pushed.count("result")) == (RESULT, 1)
-
-
-def test_a_re_attached_run_has_its_result(operator: Callable[..., WherobotsRunOperator], tmp_path: Path) -> None:
-    over = tmp_path / "over"
-    script = {"uri": "s3://jobs/result.py", "args": [json.dumps(RESULT), 0, str(over)]}
-    task = operator(run_python=script, name="result-test", retries=1, return_result=True)
-    first = Counting()
-    second = Counting(try_number=2, store=first.store)
-    for ti in (first, second):
-        deferred = deferral_of(task, ti)
-    over.touch()
-    assert task.execute_complete(context(second), follow(deferred), **(deferred.kwargs or {})) == RESULT
-    assert first.xcoms["run_id"] == second.xcoms["run_id"]
-    assert (first.pushed.count("result"), second.pushed.count("result")) == (0, 1)
 
 
 def test_a_run_that_fails_has_its_result_too(operator: Callable[..., WherobotsRunOperator]) -> None:
@@ -230,20 +215,6 @@ def test_an_outlet_of_a_failed_run_says_nothing(operator: Callable[..., Wherobot
     with pytest.raises(WherobotsRunFailedException):
         task.execute(given)
     assert len(events) == 0
-
-
-def test_without_a_result_and_a_summary_the_event_says_the_rest(
-    operator: Callable[..., WherobotsRunOperator],
-) -> None:
-    """As after an event of an earlier version's triggerer."""
-    one = asset("one")
-    event = {"ending": "completed", "run_id": "r1", "status": "COMPLETED", "reason": "", "log_tail": "", "ended_at": 1}
-    given, events = context_with_events(TaskInstance())
-    assert operator(outlets=[one]).execute_complete(given, event) == "r1"
-    extra = events[one].extra
-    assert extra.pop("run_id") == "r1"
-    assert str(extra.pop("run_url")).endswith("/runs/r1")
-    assert extra == dict.fromkeys(["cost_usd", "queued_seconds", "ran_seconds", "result"])
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 has no references to assets")

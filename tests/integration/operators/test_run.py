@@ -37,6 +37,7 @@ def test_a_worker_run_goes_through_the_same_flow(
     task, ti = operator(deferrable=False), TaskInstance()
     assert task.run_id is None
     assert task.execute(context(ti)) == task.run_id == ti.xcoms["run_id"]
+    assert "run_left_active" not in ti.xcoms
 
 
 def test_without_waiting_the_id_comes_at_once(operator: Callable[..., WherobotsRunOperator]) -> None:
@@ -46,12 +47,6 @@ def test_without_waiting_the_id_comes_at_once(operator: Callable[..., WherobotsR
     # By this the command `orphans` knows that the run is meant to go on.
     assert ti.xcoms["run_left_active"] is True
     task.hook.cancel_run(ti.xcoms["run_id"])
-
-
-def test_a_task_that_waits_does_not_leave_its_run_active(operator: Callable[..., WherobotsRunOperator]) -> None:
-    ti = TaskInstance()
-    operator(deferrable=False).execute(context(ti))
-    assert "run_left_active" not in ti.xcoms
 
 
 def test_a_trigger_carries_no_secret(operator: Callable[..., WherobotsRunOperator], server: Any) -> None:
@@ -71,13 +66,6 @@ def test_each_line_is_written_once_in_order_under_its_own_time(
     times = [record.time_ns for record in written if record.time_ns is not None]
     assert len(times) == 3
     assert times == sorted(times)
-
-
-def test_an_event_of_before_the_upgrade_ends_the_task_as_before(operator: Callable[..., WherobotsRunOperator]) -> None:
-    event = {"ending": "completed", "run_id": "r1", "status": "COMPLETED", "reason": "", "log_tail": "", "ended_at": 1}
-    ti = TaskInstance()
-    assert operator().execute_complete(context(ti), event) == "r1"
-    assert ti.xcoms == {}
 
 
 def test_the_deferral_says_which_run_it_follows_and_how(

@@ -106,21 +106,6 @@ def test_a_run_that_has_ended_before_it_was_found_by_its_name_needs_no_trigger(
     assert operator(run_python=TALK).execute(context(next_try(ti))) == ti.xcoms["run_id"]
 
 
-def test_after_a_clear_the_run_of_the_try_before_is_cancelled_and_replaced(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    # Cleared at its first try, a task with one retry may try until 2 + 1.
-    first = TaskInstance()
-    cleared = next_try(first, max_tries=2)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "clear-test", "retries": 1}
-    for ti in (first, cleared):
-        deferral_of(operator(**arguments), ti)
-    assert first.xcoms["run_id"] != cleared.xcoms["run_id"]
-    counts = control.counts()
-    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
-    operator().hook.cancel_run(cleared.xcoms["run_id"])
-
-
 @pytest.mark.parametrize(("operation", "status"), [("listJobRuns", 503), ("cancelJobRun", 503), ("cancelJobRun", 403)])
 def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_does(
     operator: Callable[..., WherobotsRunOperator],
@@ -147,19 +132,6 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
         task.execute(context(third := next_try(second)))
     assert third.xcoms["run_id"] == second.xcoms["run_id"]
     task.hook.cancel_run(second.xcoms["run_id"])
-
-
-def test_after_a_clear_with_cancel_on_kill_false_the_run_of_the_try_before_is_left_alone_and_followed(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    first = TaskInstance()
-    cleared = next_try(first, max_tries=2)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "retries": 1, "cancel_on_kill": False}
-    for ti in (first, cleared):
-        deferral_of(operator(**arguments), ti)
-    assert first.xcoms["run_id"] == cleared.xcoms["run_id"]
-    assert control.counts()["cancels_received"] == 0
-    operator().hook.cancel_run(first.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -204,26 +176,3 @@ def run_through_deferrals(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
             return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
         except TaskDeferred as again:
             deferred = again
-
-
-@pytest.mark.parametrize(
-    "names", [("try-{{ ti.try_number }}-of-it", "try-1-of-it", "try-2-of-it"), (None, None, "edited-name")]
-)
-def test_a_retry_re_attaches_to_its_run_although_the_users_part_of_the_name_changed(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    said: Callable[[], str],
-    names: tuple[str | None, str | None, str | None],
-) -> None:
-    given, *rendered = names
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": given, "retries": 1}
-    first = TaskInstance()
-    tries = first, next_try(first)
-    for ti, name in zip(tries, rendered, strict=True):
-        task = operator(**arguments)
-        task.name = name
-        deferral_of(task, ti)
-    assert tries[0].xcoms["run_id"] == tries[1].xcoms["run_id"]
-    assert control.counts()["creates_received"] == 1
-    assert "was created with other values for name; following it" in said()
-    operator().hook.cancel_run(tries[0].xcoms["run_id"])

@@ -112,16 +112,6 @@ def test_a_run_that_an_operator_did_not_wait_for_is_waited_for(
     assert (counts["creates_received"], counts["cancels_received"]) == (1, 0)
 
 
-@pytest.mark.parametrize("deferrable", [True, False])
-def test_a_run_is_found_by_the_name_that_its_operator_was_given(
-    operator: Callable[..., WherobotsRunOperator], sensor: Make, deferrable: bool
-) -> None:
-    run_id = operator(wait_for_completion=False, name=NAME).execute(context(TaskInstance()))
-    ti = TaskInstance(task_id="wait")
-    assert run_to_end(sensor(run_name=NAME, deferrable=deferrable), ti) == run_id
-    assert ti.xcoms["run_id"] == run_id
-
-
 def test_a_run_that_appears_later_is_found_by_the_trigger_and_announced_while_it_runs(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -173,22 +163,6 @@ def test_a_trigger_that_has_published_no_run_takes_the_newest(
     monkeypatch.setattr("airflow_provider_wherobots.triggers.named_run.pull_text", pull)
     assert follow(deferred)["run_id"] == run_id
     pull.assert_awaited_once()
-
-
-def test_a_run_that_appears_later_is_found_on_the_worker(
-    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    sleep = time.sleep
-    found: list[str] = []
-
-    def appear(seconds: float) -> None:
-        if not found:
-            found.append(started_run(control, f"{NAME}-worker"))
-            end(control, found[0])
-        sleep(0.1)
-
-    monkeypatch.setattr(time, "sleep", appear)
-    assert run_to_end(sensor(run_name=f"{NAME}-worker", deferrable=False), TaskInstance()) == found[0]
 
 
 def test_a_run_that_has_ended_is_not_deferred_for(sensor: Make, control: ControlClient) -> None:
@@ -262,19 +236,21 @@ def test_by_name_a_retry_may_find_a_newer_run(sensor: Make, control: ControlClie
     assert sensor(run_name=name).execute(context(TaskInstance(try_number=2))) == run_id
 
 
-@pytest.mark.parametrize("deferrable", [True, False])
-@pytest.mark.parametrize("argument", [{"run_id": None}, {"run_name": NAME}])
-def test_its_timeout_is_the_one_of_a_sensor_and_cancels_nothing(
-    sensor: Make, control: ControlClient, deferrable: bool, argument: dict[str, Any]
+@pytest.mark.parametrize(
+    ("deferrable", "by_name", "cancels"),
+    [(True, False, True), (True, True, False), (False, False, False), (False, True, True)],
+)
+def test_its_timeout_is_the_one_of_a_sensor_and_cancels_only_if_asked(
+    sensor: Make, control: ControlClient, deferrable: bool, by_name: bool, cancels: bool
 ) -> None:
     run_id, ti = started_run(control), TaskInstance()
-    arguments = {"run_id": run_id} if "run_id" in argument else argument
+    which = {"run_name": NAME} if by_name else {"run_id": run_id}
     words = f"Run {run_id} was still RUNNING when the task's timeout was reached: the limit is 3 seconds"
     with pytest.raises(AirflowSensorTimeout, match=words) as timed_out:
-        run_to_end(sensor(**arguments, deferrable=deferrable, timeout=3), ti)
-    assert "the run was left alone (cancel_on_kill=False)" in str(timed_out.value)
-    assert control.counts()["cancels_received"] == 0
-    assert ti.xcoms["run_summary"]["status"] == "RUNNING"
+        run_to_end(sensor(**which, deferrable=deferrable, timeout=3, cancel_on_kill=cancels), ti)
+    assert ("the run was left alone (cancel_on_kill=False)" in str(timed_out.value)) is not cancels
+    assert control.counts()["cancels_effective"] == cancels
+    assert ti.xcoms["run_summary"]["run_id"] == run_id
 
 
 def test_its_timeout_holds_while_no_run_is_there(sensor: Make) -> None:
@@ -380,14 +356,6 @@ async def followed_and_killed(trigger: Any, control: ControlClient) -> None:
     await asyncio.wait({following})
 
 
-@pytest.mark.parametrize("cancels", [True, False])
-def test_a_timeout_cancels_only_if_asked(sensor: Make, control: ControlClient, cancels: bool) -> None:
-    task = sensor(run_id=started_run(control), timeout=1, cancel_on_kill=cancels)
-    with pytest.raises(AirflowSensorTimeout):
-        run_to_end(task, TaskInstance())
-    assert control.counts()["cancels_effective"] == cancels
-
-
 def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_alone(
     sensor: Make, control: ControlClient
 ) -> None:
@@ -424,24 +392,27 @@ def test_airflow_resumes_it_with_the_outcome(sensor: Make, control: ControlClien
     assert task.resume_execution(deferred.method_name, arguments, context(ti)) == run_id
 
 
-@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
-def test_a_retry_that_is_resumed_starts_over(sensor: Make, control: ControlClient) -> None:
+only_3 = pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        pytest.param({"event": {}, "try_number": 1}, marks=only_3, id="a retry"),
+        pytest.param({}, id="missing in its DAG while it was deferred"),
+    ],
+)
+def test_a_try_that_is_resumed_without_its_own_event_starts_over(
+    sensor: Make, control: ControlClient, stored: dict[str, Any]
+) -> None:
     run_id = started_run(control)
     end(control, run_id)
     ti = TaskInstance(try_number=2)
-    stored = {"event": {}, "try_number": 1}
     assert sensor(run_id=run_id).resume_execution("execute_complete", stored, context(ti)) == run_id
     assert ti.xcoms["run_id"] == run_id
 
 
-def test_a_sensor_that_was_missing_in_its_dag_while_deferred_starts_over(sensor: Make, control: ControlClient) -> None:
-    run_id = started_run(control)
-    end(control, run_id)
-    ti = TaskInstance(try_number=2)
-    assert sensor(run_id=run_id).resume_execution("execute_complete", {}, context(ti)) == run_id
-
-
-@pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 resumes only the try that has deferred")
+@only_3
 def test_a_resumed_retry_that_pokes_again_and_again_counts_from_its_own_start(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -330,11 +330,6 @@ def test_generators_and_coroutines_do_not_pass() -> None:
     check_function(example.talks, "It")
 
 
-def test_the_result_is_one_that_the_provider_takes(run: Callable[..., Ran]) -> None:
-    largest = "x" * (MAX_RESULT_BYTES - 2)
-    assert json.loads(read_line(run(example.returns, f"'{largest}'").out)) == largest
-
-
 @pytest.mark.parametrize(
     "code",
     [
@@ -399,15 +394,6 @@ def test_a_dag_file_named_like_a_module_is_not_imported_in_its_place(tmp_path: P
         names: dict[str, Any] = {"__name__": "unusual_prefix_dag"}
         exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: S102 - the source is in this test
         assert run(names["f"], isolated=False).result == [2, "colorsys"]
-
-
-def read_line(out: str) -> str:
-    """What the provider finds in what a script printed."""
-    found = ResultReader()
-    for number, line in enumerate(out.splitlines()):
-        found.add([(f"2026-11-26T08:00:00.{number:06d}Z", line)])
-    assert found.text is not None
-    return found.text
 
 
 def test_a_result_that_is_too_large_fails_with_its_size(run: Callable[..., Ran]) -> None:

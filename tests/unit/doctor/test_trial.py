@@ -179,7 +179,9 @@ def test_the_run_that_is_to_be_cancelled_is_cancelled_while_it_runs() -> None:
 
     service = Service({})
     service.fake = OneEnds(cancel_seconds=3.0)
-    trial, _, left = carried_out(service)
+    trial, script, left = carried_out(service)
+    # The log that is read for a minute after its run has ended, and again for late lines, is that of the first run.
+    assert script.elapsed < 8.0 + 60.0 + PLAN.late_seconds + 15.0
     assert trial.cancelled_at is not None
     assert trial.outcomes[CANCEL].status == "CANCELLED"
     assert trial.outcomes[CANCEL].ended_at == pytest.approx(trial.cancelled_at + 4.0, abs=1.0)

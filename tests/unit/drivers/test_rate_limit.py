@@ -12,7 +12,6 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    Arrival,
     KeyLimitedError,
     RateLimitedError,
     ResponseLostError,
@@ -48,37 +47,10 @@ def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS) -> float | N
     return None
 
 
-def test_a_key_that_was_never_refused_holds_nothing() -> None:
-    assert held(RateLimit(), NOW) is None
-
-
-def test_a_refusal_of_one_call_holds_all_others_until_it_has_passed() -> None:
-    limit = RateLimit()
-    limit.refused(LOGS, refusal(5.2), NOW)
-    assert held(limit, NOW + 0.5) == pytest.approx(4.7)
-    assert held(limit, NOW + 5.1) == pytest.approx(0.1)
-    assert held(limit, NOW + 5.2) is None
-
-
 def test_a_cancel_goes_at_once() -> None:
     limit = RateLimit()
     limit.refused(LOGS, refusal(60.0), NOW)
     assert held(limit, NOW, calls.cancel_run("r1")) is None
-
-
-@pytest.mark.parametrize("retry_after", [None, 0.0, 0.3])
-def test_without_a_retry_after_of_use_the_key_is_held_for_a_second(retry_after: float | None) -> None:
-    limit = RateLimit()
-    limit.refused(LOGS, refusal(retry_after), NOW)
-    assert held(limit, NOW + MIN_RETRY_AFTER_SECONDS / 2) is not None
-    assert held(limit, NOW + MIN_RETRY_AFTER_SECONDS) is None
-
-
-def test_a_shorter_limit_does_not_shorten_a_longer_one() -> None:
-    limit = RateLimit()
-    limit.refused(LOGS, refusal(60.0), NOW)
-    limit.refused(STATUS, refusal(2.0), NOW + 1.0)
-    assert held(limit, NOW + 30.0) == pytest.approx(30.0)
 
 
 @pytest.mark.parametrize("retry_after", ["86400", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
@@ -109,18 +81,6 @@ def test_each_key_has_a_limit_of_its_own() -> None:
     limits.of("one").refused(LOGS, refusal(60.0), NOW)
     assert held(limits.of("one"), NOW) is not None
     assert held(limits.of("other"), NOW) is None
-
-
-def test_a_call_that_was_not_sent_says_so_and_for_how_long() -> None:
-    limit = RateLimit()
-    limit.refused(LOGS, refusal(4.0), NOW)
-    with pytest.raises(KeyLimitedError) as caught:
-        limit.check(STATUS, NOW)
-    assert caught.value.transient
-    assert caught.value.arrival is Arrival.NOT_ARRIVED
-    assert caught.value.status == 429
-    said = "getJobRun: not sent: the service limits calls with this API key (429); next attempt in 4.0 s"
-    assert str(caught.value) == said
 
 
 def limited_key(seconds: float) -> RateLimits:

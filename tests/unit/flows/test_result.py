@@ -7,16 +7,13 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS, TAIL_SECONDS, FollowOptions, follow_run, settle_run
-from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import START, Script, always, by_operation, texts
 
@@ -59,12 +56,6 @@ def test_a_run_without_a_result_has_none() -> None:
     assert follow(serve("line")[0])[0].result is None
 
 
-def test_an_event_of_a_version_without_results_has_none() -> None:
-    event = Outcome(Ending.COMPLETED, "r1", "COMPLETED").to_event()
-    del event["result"]
-    assert Outcome.from_event(event).result is None
-
-
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "CANCELLED"])
 def test_a_run_that_ends_badly_may_have_a_result(status: str) -> None:
     outcome, _ = follow(serve(PRINTED, status=status)[0])
@@ -98,13 +89,6 @@ def test_the_warning_about_a_line_is_bounded_and_safe() -> None:
     assert len(warning) < 400
     assert warning.isprintable()
     assert "\\x07" in warning
-
-
-def test_a_line_that_is_too_large_is_a_warning_that_names_its_size_and_the_most() -> None:
-    outcome, script = follow(serve(f'airflow-result: "{"x" * 70_000}"')[0])
-    (warning,) = refusals(script)
-    assert "has 70,002 bytes of JSON, and the limit is 65,536" in warning
-    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, None)
 
 
 @pytest.mark.parametrize("return_result", [True, False])
@@ -180,30 +164,3 @@ def test_its_log_that_cannot_be_read_is_worth_a_warning_only_if_the_result_is_as
     assert [note.text for note in script.notes if note.level == logging.WARNING] == (
         ["The log of run run0 could not be read to its end (getJobRunLogs: 503: no body)"] if return_result else []
     )
-
-
-def test_following_again_from_the_start_gives_the_same_result() -> None:
-    """As after a restart of the triggerer: the log is replayed."""
-    service, _ = serve("airflow-result: 1", PRINTED, "after")
-    first = LogForwarder("run0")
-    killed = Script(service)
-    killed.now = START + 10
-    killed.run(first.catch_up(START + 20))
-    assert first.result.text == RESULT
-    outcome, _ = follow(service)
-    assert outcome.result == RESULT
-
-
-@given(
-    raws=st.lists(st.sampled_from(["tick", "airflow-result: {", "airflow-result: 1", PRINTED, " airflow-result:null"])),
-    mode=st.sampled_from(["nanoseconds", "int", "offset", "opaque"]),
-    caught_up=st.sampled_from(["null", "absent", "equal", "end"]),
-    cap=st.integers(3, 7),
-)
-def test_the_last_good_line_wins_whatever_the_pages_are(
-    raws: list[str], mode: CursorMode, caught_up: CaughtUp, cap: int
-) -> None:
-    good = [raw.partition(":")[2].strip() for raw in raws if raw.lstrip().startswith("airflow") and raw[-1] != "{"]
-    service, run = serve(*raws)
-    run.log = FakeLog(run.log.lines, mode=mode, caught_up=caught_up, cap=cap)
-    assert follow(service)[0].result == (good[-1] if good else None)

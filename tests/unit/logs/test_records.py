@@ -201,11 +201,6 @@ def test_an_indented_line_after_a_plain_one_is_plain() -> None:
     assert levels("table:", "  a  b", "\t1\t2") == [I, I, I]
 
 
-def test_two_logs_do_not_share_their_state() -> None:
-    assert levels("Traceback (most recent call last):", '  File "x"') == [E, E]
-    assert levels('  File "x"') == [I]
-
-
 def test_every_record_carries_the_lines_own_time() -> None:
     assert {record.time_ns for record in read("a\nb", "c")} == {1721548800123456789}
 

@@ -27,18 +27,7 @@ PUSHED = {"run_id": "another"}
 ids = st.text(min_size=1, max_size=20)
 moments = st.datetimes(datetime(2020, 1, 1), datetime(2030, 1, 1), timezones=st.just(UTC))
 states = st.sampled_from(
-    (
-        None,
-        "queued",
-        "running",
-        "deferred",
-        "up_for_retry",
-        "success",
-        "failed",
-        "skipped",
-        "upstream_failed",
-        "removed",
-    )
+    (None, "running", "up_for_retry", "success", "failed", "skipped", "upstream_failed", "removed")
 )
 owners = st.builds(TaskInstance, ids, ids, ids, st.integers(-1, 1000), states, moments)
 
@@ -47,46 +36,43 @@ def run_of(owner: TaskInstance, name: str = "hail.stats") -> Run:
     return Run("run", durable_run_name(name, owner.identity), "RUNNING")
 
 
-@pytest.mark.parametrize("state", ["failed", "skipped", "upstream_failed"])
-def test_the_run_of_a_task_that_has_ended_is_an_orphan(state: str) -> None:
-    owner = replace(OWNER, state=state)
-    assert judge(run_of(owner), owner) is RunVerdict.ORPHAN
-
-
-@pytest.mark.parametrize(
-    "state",
-    [None, "scheduled", "queued", "running", "restarting", "deferred", "up_for_retry", "up_for_reschedule", "later"],
+ENDED, MARKED = ("failed", "skipped", "upstream_failed"), ("success", "removed")
+GOING_ON = (
+    None,
+    "scheduled",
+    "queued",
+    "running",
+    "restarting",
+    "deferred",
+    "up_for_retry",
+    "up_for_reschedule",
+    "later",
 )
-def test_the_run_of_a_task_that_goes_on_is_in_use(state: str | None) -> None:
-    """Also before a retry, which re-attaches to it, and in a state that only a later Airflow has."""
-    owner = replace(OWNER, state=state)
-    assert judge(run_of(owner), owner) is RunVerdict.IN_USE
+"""Also before a retry, which re-attaches to the run, and in a state that only a later Airflow has."""
+LEFT = {"run_left_active": "True"}
 
 
 @pytest.mark.parametrize(
-    ("xcoms", "verdict"),
+    ("states", "xcoms", "verdict"),
     [
-        (PUSHED, RunVerdict.ORPHAN),
-        (PUSHED | {"run_left_active": "True"}, RunVerdict.LEFT_ACTIVE),
-        ({"run_left_active": "True"}, RunVerdict.LEFT_ACTIVE),
+        (ENDED, {}, RunVerdict.ORPHAN),
+        (GOING_ON, {}, RunVerdict.IN_USE),
+        # It succeeded, was marked, or did not wait. Airflow overwrites the state of a task that leaves its DAG.
+        (MARKED, PUSHED, RunVerdict.ORPHAN),
         # Its XComs were deleted: nobody knows whether it waited.
-        ({}, RunVerdict.UNSURE),
-        ({"session_key": "nightly"}, RunVerdict.UNSURE),
+        (MARKED, {}, RunVerdict.UNSURE),
+        (MARKED, {"session_key": "nightly"}, RunVerdict.UNSURE),
+        # On purpose: it stays, whatever became of its task.
+        (MARKED, LEFT, RunVerdict.LEFT_ACTIVE),
+        ((*ENDED, *MARKED), PUSHED | LEFT, RunVerdict.LEFT_ACTIVE),
     ],
 )
-@pytest.mark.parametrize("state", ["success", "removed"])
-def test_a_task_that_succeeded_was_marked_or_did_not_wait(
-    state: str, xcoms: dict[str, str], verdict: RunVerdict
+def test_what_becomes_of_a_run_is_told_by_the_state_of_its_task_and_what_it_has_pushed(
+    states: tuple[str | None, ...], xcoms: dict[str, str], verdict: RunVerdict
 ) -> None:
-    """Also if it was removed from its DAG afterwards: Airflow overwrites its state."""
-    owner = replace(OWNER, state=state, xcoms=xcoms)
-    assert judge(run_of(owner), owner) is verdict
-
-
-@pytest.mark.parametrize("state", ["failed", "skipped", "removed"])
-def test_a_run_that_was_left_active_on_purpose_stays_whatever_became_of_its_task(state: str) -> None:
-    owner = replace(OWNER, state=state, xcoms=PUSHED | {"run_left_active": "True"})
-    assert judge(run_of(owner), owner) is RunVerdict.LEFT_ACTIVE
+    for state in states:
+        owner = replace(OWNER, state=state, xcoms=xcoms)
+        assert judge(run_of(owner), owner) is verdict, state
 
 
 def test_a_run_without_an_owner_is_of_others() -> None:

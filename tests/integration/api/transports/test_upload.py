@@ -129,15 +129,6 @@ def test_a_refusal_is_its_status_and_its_code(
     assert caught.value.retry_after == (7.0 if "Retry-After" in answer.decode() else None)
 
 
-def test_a_redirect_is_not_followed(tmp_path: Path) -> None:
-    reached: list[bytes] = []
-    with Wire(answering(STORED, requests=reached)) as other:
-        answer = refused("301 Moved", b"", f"Location: {other.url}/")
-        with Wire(answering(answer)) as wire, pytest.raises(BadRequestError):
-            put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, b"x"), LONG)
-    assert reached == []
-
-
 @pytest.mark.parametrize("handler", [resetting(), silent], ids=["reset", "silence"])
 def test_no_answer_is_transient_and_does_not_show_the_url(
     handler: Callable[[socket.socket], None], tmp_path: Path

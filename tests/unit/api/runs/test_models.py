@@ -95,29 +95,17 @@ def test_what_is_no_date_time_is_none(text: str) -> None:
     assert parse_time(text) is None
 
 
-@pytest.mark.parametrize("status", ["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"])
-def test_terminal_statuses_are_terminal_without_a_completion_time(status: str) -> None:
-    run = Run("r1", "n", status)
-    assert run.is_terminal
-    assert not run.is_active
+@pytest.mark.parametrize("raw", [{}, ENDED])
+def test_a_status_says_whether_a_run_is_active_and_of_an_unknown_one_the_completion_time(raw: dict[str, Any]) -> None:
+    def states(status: str, app: str = "READY") -> tuple[bool, bool]:
+        run = Run("r1", "n", status, kube_app=KubeApp(status=app), raw=raw)
+        return run.is_active, run.is_terminal
 
-
-@pytest.mark.parametrize("status", ["PENDING", "RUNNING"])
-def test_active_statuses_stay_active_whatever_the_completion_time_says(status: str) -> None:
-    assert not Run("r1", "n", status, raw=ENDED).is_terminal
-
-
-def test_an_unknown_status_has_ended_once_it_has_a_completion_time() -> None:
-    assert not Run("r1", "n", "HIBERNATING").is_terminal
-    assert Run("r1", "n", "HIBERNATING").is_active
-    assert Run("r1", "n", "EVAPORATED", raw=ENDED).is_terminal
-
-
-@pytest.mark.parametrize("status", ["DESTROY_REQUESTED", "DESTROYING", "DESTROY_FAILED", "DESTROYED"])
-def test_a_run_being_torn_down_is_neither_terminal_nor_active(status: str) -> None:
-    run = Run("r1", "n", "RUNNING", kube_app=KubeApp(status=status))
-    assert not run.is_terminal
-    assert not run.is_active
+    assert {states(status) for status in ("COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")} == {(False, True)}
+    assert {states(status) for status in ("PENDING", "RUNNING")} == {(True, False)}
+    assert states("HIBERNATING") == ((False, True) if raw else (True, False))
+    for torn_down in ("DESTROY_REQUESTED", "DESTROYING", "DESTROY_FAILED", "DESTROYED"):
+        assert states("RUNNING", torn_down) == (False, False)
 
 
 @pytest.mark.parametrize(

@@ -96,12 +96,6 @@ def test_an_enum_member_that_is_a_string_counts_by_what_it_stands_for() -> None:
     assert json.dumps(built["environment"]["sparkConfigs"]) == '{"a": "tiny"}'
 
 
-@pytest.mark.parametrize("runtime", [Runtime.TINY, TextRuntime.TINY, "tiny", " tiny "])
-def test_the_runtime_may_be_an_enum_member(runtime: Any) -> None:
-    assert build(runtime=runtime)["runtime"] == "tiny"
-    assert type(build(runtime=runtime)["runtime"]) is str
-
-
 @pytest.mark.parametrize("argument", ["runtime", "version", "region"])
 @pytest.mark.parametrize("value", [Runtime.TINY, TextRuntime.TINY, "tiny", " tiny\n", None, "", " ", 5])
 def test_runtime_version_and_region_follow_one_rule(argument: str, value: Any) -> None:
@@ -164,14 +158,12 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": "s3://b/j.py"}, "run_python='s3://b/j.py': must be an object"),
         ({"run_python": {}}, "run_python['uri']: is missing; it must be"),
         ({"run_python": {"uri": ""}}, "run_python['uri']='': must be"),
-        ({"run_python": {"uri": "  "}}, "run_python['uri']='  ': must be"),
         ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
         (
             {"run_python": {"uri": "gs://bucket/job.py"}},
             "run_python['uri']='gs://bucket/job.py': must be an S3 address, such as s3://bucket/key, "
             "or the path of a file, which is uploaded",
         ),
-        ({"run_python": {"uri": "https://example.com/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "s3:/bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "file://host/job.py"}}, "must hold an absolute path, such as file:///opt/airflow"),
         ({"run_python": {"uri": "file:job.py"}}, "must hold an absolute path"),
@@ -180,7 +172,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": {"uri": "jobs/a\0b.py"}}, "must not contain a null character"),
         ({"run_python": {"uri": "jobs/"}}, "run_python['uri']='jobs/': must be the path of a file, not of a folder"),
         ({"run_python": {"uri": "jobs/stats.jar"}}, "run_python['uri']='jobs/stats.jar': a .jar file is run with"),
-        ({"run_python": {"uri": "s3a://bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "s3://bucket/"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "s3:///job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         (
@@ -193,18 +184,14 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ),
         ({"run_python": None, "run_jar": {"mainClass": "x"}}, "run_jar['uri']: is missing; it must be"),
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
-        ({"run_python": {**PYTHON, "args": {"a": 1}}}, "run_python['args']={'a': 1}: must be a list"),
-        ({"run_python": {**PYTHON, "args": 5}}, "run_python['args']=5: must be a list"),
         ({"run_python": {**PYTHON, "args": b"ab"}}, "run_python['args']=b'ab': must be a list"),
         ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
-        ({"run_python": {**PYTHON, "args": [b"a"]}}, "run_python['args'][0]=b'a': must be a string"),
         ({"run_python": {**PYTHON, "args": [NAN]}}, "run_python['args'][0]=nan: must be a string or a finite number"),
         (
             {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "args": ["a", -INFINITY]}},
             "run_jar['args'][1]=-inf: must be a string or a finite number",
         ),
         ({"run_python": {**PYTHON, "args": [True]}}, "run_python['args'][0]=True: must be a string"),
-        ({"run_python": {**PYTHON, "args": [["a"]]}}, "run_python['args'][0]=['a']: must be a string"),
         ({"run_python": {**PYTHON, "mainClass": "x"}}, "run_python: unknown key 'mainClass'; must be one of uri, args"),
         ({"run_python": {"uri": "s3://b/j.py", 5: "x"}}, "run_python: unknown key 5"),
         (
@@ -215,14 +202,9 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": ""}},
             "run_jar['mainClass']='': must be a non-empty string",
         ),
-        ({"runtime": ""}, "runtime='': must be a non-empty string"),
-        ({"runtime": 5}, "runtime=5: must be a non-empty string"),
-        ({"version": " "}, "version=' ': must be a non-empty string"),
         ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
-        ({"timeout_seconds": -1}, "timeout_seconds=-1: must be a whole number above 0"),
         ({"timeout_seconds": 1.5}, "timeout_seconds=1.5: must be a whole number above 0"),
         ({"timeout_seconds": True}, "timeout_seconds=True: must be a whole number above 0"),
-        ({"timeout_seconds": timedelta(0)}, "timeout_seconds=0: must be a whole number above 0"),
         ({"timeout_seconds": timedelta(seconds=-5)}, "timeout_seconds=-5: must be a whole number above 0"),
         ({"timeout_seconds": "1h"}, "timeout_seconds='1h': must be a whole number above 0"),
         ({"environment": []}, "environment=[]: must be an object"),
@@ -231,13 +213,11 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"environment": {"sparkExecutorDiskGB": "big"}}, "environment['sparkExecutorDiskGB']='big': must be"),
         ({"environment": {"sparkConfigs": ["a=b"]}}, "environment['sparkConfigs']=['a=b']: must be an object"),
         ({"environment": {"sparkConfigs": {"a": None}}}, "environment['sparkConfigs']['a']=None: must be a string"),
-        ({"environment": {"sparkConfigs": {"a": ["b"]}}}, "environment['sparkConfigs']['a']=['b']: must be a string"),
         (
             {"environment": {"sparkConfigs": {"a": NAN}}},
             "environment['sparkConfigs']['a']=nan: must be a string, a finite number or a boolean",
         ),
         ({"environment": {"sparkConfigs": {"a": INFINITY}}}, "environment['sparkConfigs']['a']=inf: must be a string"),
-        ({"environment": {"sparkConfigs": {"a": b"b"}}}, "environment['sparkConfigs']['a']=b'b': must be a string"),
         ({"environment": {5: "b"}}, "environment: unknown key 5; must be one of"),
         ({"environment": {"sparkDriverDiskGB": NAN}}, "environment['sparkDriverDiskGB']=nan: must be a whole number"),
         ({"environment": {"dependencies": b"ab"}}, "environment['dependencies']=b'ab': must be a list of objects"),
@@ -249,7 +229,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"timeout_seconds": INFINITY}, "timeout_seconds=inf: must be a whole number above 0"),
         ({"environment": {"sparkConfigs": {5: "b"}}}, "environment['sparkConfigs'][5]: the name must be a string"),
         ({"environment": {"dependencies": "pandas"}}, "environment['dependencies']='pandas': must be a list"),
-        ({"environment": {"dependencies": {"libraryName": "x"}}}, "must be a list of objects"),
         (
             {"environment": {"dependencies": ["pandas>=2"]}},
             "environment['dependencies'][0]='pandas>=2': must be a PyPI package",
@@ -258,10 +237,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         (
             {"environment": {"dependencies": [{"sourceType": "CONDA", "libraryName": "x"}]}},
             "environment['dependencies'][0]['sourceType']='CONDA': must be 'PYPI' or 'FILE'",
-        ),
-        (
-            {"environment": {"dependencies": [{"sourceType": ["PYPI"], "libraryName": "x"}]}},
-            "environment['dependencies'][0]['sourceType']=['PYPI']: must be 'PYPI' or 'FILE'",
         ),
         (
             {"environment": {"dependencies": [{"libraryName": "x", "version": "1"}]}},

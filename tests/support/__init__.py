@@ -1,0 +1,1 @@
+"""What tests of several folders share. A package, so that no module called ``tests.support`` hides it."""
