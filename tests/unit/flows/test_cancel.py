@@ -223,11 +223,11 @@ def test_by_name_a_run_that_list_runs_shows_late_is_waited_for() -> None:
 @pytest.mark.parametrize("ahead", [-60.0, 0.0, 60.0])
 def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clock_shows(ahead: float) -> None:
     service = FakeService()
-    service.add_run(NAME, START + ahead - 2, id="before the kill")
-    service.add_run(NAME, START + ahead + 2, id="after it")
+    service.add_run(NAME, START + ahead - 2, id="before")
+    service.add_run(NAME, START + ahead + 2, id="after")
     script = Script(lambda call, moment: service(call, moment + ahead))
     script.now = START + 5
-    assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before the kill"]
+    assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before"]
 
 
 @pytest.mark.parametrize("fault", list(Fault))
