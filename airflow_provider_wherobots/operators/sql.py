@@ -187,7 +187,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         with self._apply_retry_rules():
             this_try = self._new_try(context)
             if this_try.starts_over(next_method, kept):
-                return this_try.begin(kept)
+                return this_try.begin()
             if next_method == FAILED_TRIGGER:
                 return this_try.resume_after_failed_trigger(kept.get("error"), give_up)
             return give_up()

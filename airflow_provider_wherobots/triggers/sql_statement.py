@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, ExecutionResult, StateUpdated
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
@@ -73,10 +72,9 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
-        last = yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
-        had_ended = isinstance(last, StateUpdated | ExecutionResult) and last.state != CANCELLED
-        is_used = had_ended and self._state_at_kill in WITH_WORKER
-        if self.stops_session and not is_used:
+        yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
+        # A worker uses it, also after a clear.
+        if self.stops_session and self._state_at_kill not in WITH_WORKER:
             yield from stop_session(self.session_id, max(1.0, left()))
 
     @property
