@@ -380,7 +380,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._defer(
             WherobotsSqlStatementTrigger(
                 self.task.wherobots_conn_id,
-                self.session_id,
                 outcome.execution_id,
                 options.to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
@@ -407,9 +406,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         """
         index, this = kept.index, self._this_try
         if index is None:
-            places = [
-                one.position for one in self._planned if execution_id in (this.id_of(one), *this.ids_before(one))
-            ]
+            places = [one.position for one in self._planned if execution_id in (this.id_of(one), *this.ids_before(one))]
             index = places[0] if places else 0 if len(self._planned) == 1 else None
         if index is None or kept.kinds not in ("", self._kinds):
             raise WherobotsArgumentException(
