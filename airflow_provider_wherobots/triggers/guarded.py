@@ -36,7 +36,7 @@ DEFERRED = "deferred"
 
 
 WITH_WORKER = (None, "scheduled", "queued", "running")
-"""A worker has the task, or will have it: after a clear (first None), or with the event of another triggerer, while
+"""A worker has the task, or will have it: after a clear (None at first), or with the event of another triggerer, while
 this one was away.
 """
 
