@@ -45,7 +45,6 @@ if TYPE_CHECKING:
     import pandas
 
     from airflow_provider_wherobots.dbapi.connection import Connection
-    from airflow_provider_wherobots.dbapi.cursor import Cursor
 
 STOP_SECONDS = 5.0
 """How long the hook tries to stop its own session."""
@@ -282,7 +281,7 @@ class WherobotsSqlHook(DbApiHook):
             raise refused("sql: must be one statement with stored=True")
         check_installed(frames=True)
         if not stored:
-            frames: Any = self.run(sql, parameters=parameters, handler=_fetch_pandas)
+            frames: Any = self.run(sql, parameters=parameters, handler=lambda cursor: cursor.fetch_pandas())
             frame: pandas.DataFrame = frames if isinstance(sql, str) else frames[-1]
             return frame
         with self._written.no_retry():
@@ -392,10 +391,6 @@ def _check_no_event_loop() -> None:
             "meanwhile. In a trigger, as of GenericTransfer(page_size=...) on Airflow 2.11, it cannot be used; in own "
             "code call it with asyncio.to_thread()"
         )
-
-
-def _fetch_pandas(cursor: Cursor) -> pandas.DataFrame:
-    return cursor.fetch_pandas()
 
 
 def _download(address: str, file: IO[bytes]) -> None:

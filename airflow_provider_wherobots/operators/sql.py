@@ -182,14 +182,13 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
-        kept = next_kwargs or {}
         give_up = partial(super().resume_execution, next_method, next_kwargs, context)
         with self._apply_retry_rules():
             this_try = self._new_try(context)
-            if this_try.starts_over(next_method, kept):
-                return this_try.begin(kept)
+            if this_try.starts_over(next_method, next_kwargs):
+                return this_try.begin()
             if next_method == FAILED_TRIGGER:
-                return this_try.resume_after_failed_trigger(kept.get("error"), give_up)
+                return this_try.resume_after_failed_trigger((next_kwargs or {}).get("error"), give_up)
             return give_up()
 
     def get_db_hook(self) -> WherobotsSqlHook:

@@ -27,19 +27,6 @@ SESSION_FIELDS = ("wherobots_conn_id", "runtime", "region", "version", "session_
 class SqlTask(WherobotsTask):
     """What ``WherobotsSqlOperator``, ``WherobotsSqlSessionStartOperator`` and ``WherobotsSqlSensor`` share."""
 
-    runtime: str | None
-    region: str | None
-    version: str | None
-    session_type: str
-    force_new: bool
-    session_key: Any
-    shutdown_after_inactive_seconds: int | None
-    session_wait_timeout: float
-    max_outage_seconds: float
-    max_quota_wait_seconds: float
-    session_id: Any
-    is_session_given: bool
-
     def _set_session_arguments(
         self,
         *,

@@ -29,7 +29,7 @@ from airflow_provider_wherobots.flows.sql import rule
 from airflow_provider_wherobots.flows.sql.cancel import end_earlier
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.rule import Planned, ThisTry
-from airflow_provider_wherobots.flows.sql.session import SessionWait
+from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt
@@ -97,14 +97,12 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._seconds = 0.0
         self._last: StatementOutcome | None = None
 
-    def begin(self, carried: Mapping[str, Any] | None = None) -> Any:
+    def begin(self) -> Any:
         """Get a session, and execute the statements in it.
 
-        ``carried`` is what the try kept while it was deferred, if it starts over.
+        What a deferral of another try has kept does not count: that try may have gone on, and executed more.
         """
-        kept = DeferredSql.from_kwargs(carried or {})
-        memory = TaskMemory.begin(self.context, self.log, job=self._job, carried=kept.memory)
-        self._remember_with(memory, starts_over=carried is not None)
+        self._remember_with(TaskMemory.begin(self.context, self.log, job=self._job))
         with self._working():
             self._memory.remember(self._memory.now)
             return self._execute_in_session(None)
@@ -144,14 +142,14 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             self.attempt.own(self.session_id)
         return wait
 
-    def _remember_with(self, memory: TaskMemory, starts_over: bool = False) -> None:
+    def _remember_with(self, memory: TaskMemory) -> None:
         ti = self.context["ti"]
         self._memory = memory
         self._this_try = ThisTry(
             memory.now.identity.suffix,
             ti.max_tries,
             ti.try_number,
-            starts_before(ti) + starts_over + memory.now.repeats,
+            starts_before(ti) + memory.now.repeats,
             rule.begins_round(ti.try_number, ti.max_tries, self.task.retries or 0),
         )
 
@@ -246,17 +244,23 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
     # What earlier tries have sent
 
-    def _end_earlier_rounds(self, connection: Connection) -> None:
+    def _end_earlier_rounds(self) -> None:
         """Cancel what an earlier round has left running. The task fails if it may still run."""
         if self._memory.now.has_ended_statements:
             return
         left = rule.left_running(self._planned, self._memory.now, self._this_try, self.session_id)
-        running = self.attempt.run(end_earlier(left, connection.url))
-        if running:
-            raise WherobotsUnavailableException(
-                f"The task was cleared, but its statement {running} could not be cancelled, and may still run in SQL "
-                f"session {self.session_id}. This try has executed nothing: clear the task again"
-            )
+        for session_id, execution_ids in left.items():
+            try:
+                connection = self._connected(session_id)
+            except WherobotsSqlSessionException as error:
+                if isinstance(error.__cause__, SessionEndedError):
+                    continue
+                raise
+            if running := self.attempt.run(end_earlier(execution_ids, connection.url)):
+                raise WherobotsUnavailableException(
+                    f"The task was cleared, but its statement {running} could not be cancelled, and may still run in "
+                    f"SQL session {session_id}. This try has executed nothing: clear the task again"
+                )
         self._memory.remember(self._memory.now.ended_statements())
 
     def _look_back(self) -> None:
@@ -314,7 +318,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     # The statements
 
     def _execute_all(self, session: SqlSession) -> Any:
-        self._end_earlier_rounds(self._connect(session))
+        self._connect(session)
+        self._end_earlier_rounds()
         self._look_back()
         return self._execute_rest()
 
@@ -375,7 +380,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         self._defer(
             WherobotsSqlStatementTrigger(
                 self.task.wherobots_conn_id,
-                self.session_id,
                 outcome.execution_id,
                 options.to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
@@ -397,10 +401,12 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return self._execute_rest()
 
     def _place_of(self, execution_id: str, kept: DeferredSql) -> int:
-        """The place of the statement that a trigger has followed. Its text may be rendered differently now."""
-        index = kept.index
+        """The place of the statement that a trigger has followed. Its text may be rendered differently now. On 3.0 the
+        trigger may be that of an earlier try.
+        """
+        index, this = kept.index, self._this_try
         if index is None:
-            places = [one.position for one in self._planned if self._this_try.id_of(one) == execution_id]
+            places = [one.position for one in self._planned if execution_id in (this.id_of(one), *this.ids_before(one))]
             index = places[0] if places else 0 if len(self._planned) == 1 else None
         if index is None or kept.kinds not in ("", self._kinds):
             raise WherobotsArgumentException(

@@ -35,8 +35,10 @@ CANCEL_BUDGET_SECONDS = 13.0
 DEFERRED = "deferred"
 
 
-WITH_WORKER = ("scheduled", "queued", "running")
-"""A worker has the task, or will have it: perhaps with the event of another triggerer, while this one was away."""
+WITH_WORKER = (None, "scheduled", "queued", "running")
+"""A worker has the task, or will have it: after a clear (None at first), or with the event of another triggerer, while
+this one was away.
+"""
 
 
 class GuardedTrigger(BaseTrigger):
@@ -110,8 +112,10 @@ class GuardedTrigger(BaseTrigger):
         """The hook. It keeps the connection that it has read: reading it again takes time that a kill may not have."""
         return WherobotsHook(self.wherobots_conn_id)
 
-    _state_at_kill: str | None = None
-    """The task's state that the guard has seen; None after Ctrl-C."""
+    _kept_in: tuple[str | None, ...] = (DEFERRED,)
+    """The task's states in which nothing is cancelled."""
+    _state_at_kill: str | None = ""
+    """The task's state that the guard has seen; empty after Ctrl-C."""
 
     @property
     def _is_in_triggerer(self) -> bool:
@@ -139,8 +143,8 @@ class GuardedTrigger(BaseTrigger):
                 "%s is not cancelled: Airflow did not report the task's state (%s)", self._target, reason_of(error)
             )
             return
-        if state == DEFERRED:
-            self.log.info("%s is not cancelled: the task is still deferred", self._target)
+        if state in self._kept_in:
+            self.log.info("%s is not cancelled (the task's state: %s)", self._target, state)
             return
         self.log.info("%s is cancelled: the task is no longer deferred (state: %s)", self._target, state)
         self._state_at_kill = state

@@ -10,7 +10,7 @@ from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session, stop_starting_session
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
-from airflow_provider_wherobots.triggers.guarded import WITH_WORKER, GuardedTrigger
+from airflow_provider_wherobots.triggers.guarded import DEFERRED, WITH_WORKER, GuardedTrigger
 
 
 class WherobotsSqlSessionTrigger(GuardedTrigger):
@@ -23,6 +23,9 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
     :param wait: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`.
     :param stop_on_kill: whether a kill of the task stops the session; default False, as others may share it.
     """
+
+    # A worker uses it, also after a clear.
+    _kept_in = (DEFERRED, *WITH_WORKER)
 
     @ignore_unknown
     def __init__(
@@ -51,8 +54,7 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
         return {"session_id": self.session_id, "reason": reason}
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
-        may_be_used = self._state_at_kill in (*WITH_WORKER, "success")
-        return (stop_starting_session if may_be_used else stop_session)(self.session_id, left())
+        return (stop_starting_session if self._state_at_kill == "success" else stop_session)(self.session_id, left())
 
     @property
     def _what(self) -> str:

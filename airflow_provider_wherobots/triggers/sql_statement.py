@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, ExecutionResult, StateUpdated
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
@@ -24,12 +23,10 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
     marked or cleared it, or if the deadline passes.
 
     :param wherobots_conn_id: id of the connection.
-    :param session_id: id of the session that executes it.
     :param execution_id: id of its execution.
     :param follow: fields of :class:`~airflow_provider_wherobots.flows.sql.statement.StatementOptions`.
     :param tells_address: whether the event has the address of a stored result; default True. Airflow logs the event, so
         it must not contain a presigned URL.
-    :param cancel_on_kill: whether a kill of the task cancels the statement; default True.
     :param stops_session: whether a kill of the task stops the session too, as nobody else has it; default False.
     """
 
@@ -37,15 +34,12 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
     def __init__(
         self,
         wherobots_conn_id: str,
-        session_id: str,
         execution_id: str,
         follow: dict[str, Any],
         tells_address: bool = True,
-        cancel_on_kill: bool = True,
         stops_session: bool = False,
     ) -> None:
-        super().__init__(wherobots_conn_id, cancel_on_kill)
-        self.session_id = session_id
+        super().__init__(wherobots_conn_id, cancel_on_kill=True)
         self.execution_id = execution_id
         self.options = StatementOptions.from_kwargs(follow)
         self.tells_address = tells_address
@@ -53,17 +47,15 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
 
     def _arguments(self) -> dict[str, Any]:
         return {
-            "session_id": self.session_id,
             "execution_id": self.execution_id,
             "follow": self.options.to_kwargs(),
             "tells_address": self.tells_address,
-            "cancel_on_kill": self.cancel_on_kill,
             "stops_session": self.stops_session,
         }
 
     async def _wait(self) -> dict[str, Any]:
         async with self._hook.async_driver(self.log, max_outage_seconds=self.options.max_outage_seconds) as driver:
-            self.log.info("%s: following it in SQL session %s", self._what, words.short(self.session_id))
+            self.log.info("%s: following it in SQL session %s", self._what, words.short(self.options.session_id))
             outcome = await driver.run(attach(self.execution_id, self.options, wants_result=False))
         event = outcome.to_event()
         return event if self.tells_address else {**event, "result_uri": None}
@@ -73,11 +65,10 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
-        last = yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
-        had_ended = isinstance(last, StateUpdated | ExecutionResult) and last.state != CANCELLED
-        is_used = had_ended and self._state_at_kill in WITH_WORKER
-        if self.stops_session and not is_used:
-            yield from stop_session(self.session_id, max(1.0, left()))
+        yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
+        # A worker uses it, also after a clear.
+        if self.stops_session and self._state_at_kill not in WITH_WORKER:
+            yield from stop_session(self.options.session_id, max(1.0, left()))
 
     @property
     def _what(self) -> str:

@@ -163,8 +163,8 @@ def test_the_triggers_of_sql_and_what_their_tasks_resume_with(stored: dict[str, 
 
 def test_a_state_of_a_statement_that_is_not_known_is_an_unknown_outcome() -> None:
     assert StatementOutcome.from_event({"state": "polished"}).state is StatementState.UNKNOWN
-    trigger = WherobotsSqlStatementTrigger("wherobots_default", "s1", "e1", {})
-    assert (trigger.options, trigger.tells_address, trigger.cancel_on_kill) == (StatementOptions(), True, True)
+    trigger = WherobotsSqlStatementTrigger("wherobots_default", "e1", {})
+    assert (trigger.options, trigger.tells_address, trigger.stops_session) == (StatementOptions(), True, False)
 
 
 @pytest.mark.parametrize("ending", ["polished", "Completed", ""])

@@ -224,15 +224,19 @@ def outcome_of(outcome: StatementOutcome) -> str:
     return ""
 
 
-def left_running(planned: Iterable[Planned], memory: Memory, this_try: ThisTry, session_id: str) -> list[str]:
-    """The executions that earlier rounds may have left running in a session."""
+def left_running(
+    planned: Iterable[Planned], memory: Memory, this_try: ThisTry, session_id: str
+) -> dict[str, list[str]]:
+    """The executions that earlier rounds may have left running, by session. ``session_id``: of this try."""
     if memory.has_ended_statements or this_try.number == 1:
-        return []
-    known = [left.execution_id for left in memory.statements_left if left.session_id == session_id]
+        return {}
     # Airflow 3.4 may have discarded what the earlier round remembered.
     writes = (statement for statement in planned if statement.is_write)
-    computed = [one for statement in writes for one in this_try.ids_of_earlier_rounds(statement)]
-    return list(dict.fromkeys((*known, *computed)))
+    left = {session_id: [one for statement in writes for one in this_try.ids_of_earlier_rounds(statement)]}
+    for known in memory.statements_left:
+        if known.execution_id not in (ids := left.setdefault(known.session_id, [])):
+            ids.append(known.execution_id)
+    return left
 
 
 def _edited(planned: Sequence[Planned], statements: Iterable[StatementMemory]) -> StatementMemory | None:

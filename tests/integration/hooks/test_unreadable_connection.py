@@ -113,9 +113,7 @@ TRIGGERS: dict[str, Any] = {
     "SQL session": lambda: WherobotsSqlSessionTrigger(
         "wherobots_default", "s1", {"timeout": 900.0, "max_outage_seconds": 200.0}, stop_on_kill=True
     ),
-    "SQL statement": lambda: WherobotsSqlStatementTrigger(
-        "wherobots_default", "s1", "e1", {"max_outage_seconds": 200.0}
-    ),
+    "SQL statement": lambda: WherobotsSqlStatementTrigger("wherobots_default", "e1", {"max_outage_seconds": 200.0}),
 }
 
 

@@ -719,13 +719,17 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-@pytest.mark.parametrize("store", [{}, None], ids=["remembers", "does not"])
+@pytest.mark.parametrize(
+    ("store", "number"), [({}, 1), (None, 1), (None, 2)], ids=["remembers", "does not", "a retry on 3.0"]
+)
 def test_after_a_failed_trigger_the_worker_follows_the_statement_and_executes_the_rest(
-    make: Make, control: ControlClient, store: Any
+    make: Make, control: ControlClient, store: Any, number: int
 ) -> None:
+    """On Airflow 3.0 a retry is given the failure of the try before."""
     control.answer_sql(INSERT, held=True)
     task, ti = make([INSERT, "SELECT 1"], deferrable=True), TaskInstance(store=store)
     statement_deferral_of(task, ti)
+    ti.try_number = number
     threading.Timer(0.5, control.release_sql).start()
     nothing, frame = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert (nothing, len(frame)) == (None, 1)
@@ -1017,6 +1021,30 @@ def test_operators_that_a_function_executes_do_not_take_each_other_for_an_earlie
         assert executed(control) == statements, "a retry knows them"
 
 
+@pytest.mark.parametrize("deferred_for", ["session", "statement"])
+@pytest.mark.parametrize("fails", ["INSERT 3", "SELECT"])
+def test_a_retry_that_is_given_the_deferral_of_the_try_before_repeats_no_write(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferred_for: str, fails: str
+) -> None:
+    """Airflow 3.0 does that. That try has executed more after its deferral."""
+    statements = ["INSERT 1", "INSERT 2", "INSERT 3", "SELECT"]
+    task, first = make(statements, deferrable=True, retries=1), TaskInstance(store=None)
+    control.answer_sql(fails, error="once")
+    if deferred_for == "session":
+        control.behaviour(sql_start_delay_seconds=1)
+        deferred = deferral_of(task, first)
+    else:
+        control.answer_sql("INSERT 1", seconds=1)
+        with monkeypatch.context() as patch:
+            patch.setattr(sql_try, "HAND_OVER_SECONDS", 0.1)
+            deferred = statement_deferral_of(task, first)
+    event = events_of(trigger_of(deferred))
+    for ti in (first, next_try(first)):
+        with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
+            resume(task, ti, deferred, event)
+    assert executed(control) == [*statements[: statements.index(fails) + 1], fails]
+
+
 class Broken(dict[str, str]):
     """A store that cannot be written."""
 
@@ -1183,11 +1211,18 @@ def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlCl
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize(
     ("state", "has_ended", "is_ended"),
-    [("failed", False, True), ("deferred", False, False), ("failed", True, True), ("running", True, False)],
-    ids=["killed", "moved", "killed after its end", "another triggerer has fired the event"],
+    [
+        ("failed", False, True),
+        ("deferred", False, False),
+        ("failed", True, True),
+        ("running", True, False),
+        ("running", False, False),
+        (None, False, False),
+    ],
+    ids=["killed", "moved", "killed after its end", "another triggerer's event", "cleared, begun", "cleared"],
 )
 def test_a_kill_while_deferred_stops_a_session_of_its_own_unless_a_worker_uses_it(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, has_ended: bool, is_ended: bool
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: Any, has_ended: bool, is_ended: bool
 ) -> None:
     control.answer_sql(INSERT, held=True)
     monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value=state))
@@ -1312,6 +1347,20 @@ def test_after_a_clear_a_statement_that_still_runs_is_cancelled_before_it_is_exe
     told = [entry["operation"] for entry in control.requests() if entry["effective"] and entry["execution_id"]]
     assert told == ["executeSql", "cancelExecution", "executeSql"]
     assert [shown["state"] for shown in control.sql_sessions()[-1]["executions"]] == ["cancelled", "succeeded"]
+
+
+@pytest.mark.parametrize("has_ended", [False, True], ids=["cancelled", "ended with its session"])
+def test_after_a_clear_a_statement_is_cancelled_in_the_session_that_has_executed_it(
+    make: Make, control: ControlClient, has_ended: bool
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    ti = leave_behind(make, control, INSERT, session_key="one")
+    control.answer_sql(INSERT)
+    if has_ended:
+        control.end_sql_session(ti.xcoms["session_id"])
+    make(INSERT, retries=1, session_key="other").execute(context(cleared(ti)))
+    assert executed(control) == [INSERT, INSERT]
+    assert cancels(control) == (not has_ended)
 
 
 @EACH_CLEAR

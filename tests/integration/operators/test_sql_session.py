@@ -381,14 +381,20 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answ
 
 @pytest.mark.parametrize(
     ("arguments", "state", "stopped"),
-    [({}, "failed", 1), ({}, "deferred", 0), ({"session_key": "shared"}, "failed", 0)],
+    [
+        ({}, "failed", 1),
+        ({}, "deferred", 0),
+        ({}, "running", 0),
+        ({}, None, 0),
+        ({"session_key": "shared"}, "failed", 0),
+    ],
 )
 def test_a_kill_while_deferred_stops_the_session(
     start: Start,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
     arguments: dict[str, Any],
-    state: str,
+    state: str | None,
     stopped: int,
 ) -> None:
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value=state))

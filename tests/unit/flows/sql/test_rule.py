@@ -148,12 +148,12 @@ def test_a_new_round_ends_what_the_one_before_has_left() -> None:
     of_first = memory(kept(statements[0], execution_id="e9"))
     second = Memory.begin(of_first, IDENTITY, Try(2, 3))
     assert second.statements == ()
+    computed = [a_try(1, 2).id_of(statements[0]), a_try(1, 1).id_of(statements[0]), a_try(1, 0).id_of(statements[0])]
     left = rule.left_running(statements, second, a_try(2, 3), "s1")
-    assert left[0] == "e9"
-    assert a_try(1, 2).id_of(statements[0]) in left, "a discarded memory names none"
-    assert "e9" not in rule.left_running(statements, second, a_try(2, 3), "s2")
-    assert rule.left_running(statements, second.ended_statements(), a_try(2, 3), "s1") == []
-    assert rule.left_running(statements, Memory(IDENTITY, 2, Past.NOTHING), a_try(1), "s1") == []
+    assert left == {"s1": [*computed, "e9"]}, "a discarded memory names none"
+    assert rule.left_running(statements, second, a_try(2, 3), "s2") == {"s1": ["e9"], "s2": computed}
+    assert rule.left_running(statements, second.ended_statements(), a_try(2, 3), "s1") == {}
+    assert rule.left_running(statements, Memory(IDENTITY, 2, Past.NOTHING), a_try(1), "s1") == {}
 
 
 # Over several tries
