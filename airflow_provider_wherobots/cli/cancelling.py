@@ -15,6 +15,7 @@ from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.messages.words import counted
 
 CANCELLED = "cancelled"
 REQUESTED = "cancel requested"
@@ -44,7 +45,7 @@ def count(rows: Iterable[Mapping[str, Any]], noun: str = "run") -> str:
     """Count the results in one line: "10 runs: 9 cancelled, 1 had ended"."""
     results = Counter(row["result"].partition(":")[0] for row in rows)
     number = results.total()
-    runs = f"{number} {noun}{'' if number == 1 else 's'}"
+    runs = counted(number, noun)
     return f"{runs}: {', '.join(f'{times} {result}' for result, times in results.items())}" if number else runs
 
 

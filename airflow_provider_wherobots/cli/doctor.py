@@ -57,7 +57,7 @@ def _examine(arguments: argparse.Namespace, checks: list[Check]) -> None:
     try:
         settings = read_settings(arguments.conn)
     except CommandFailedError as error:
-        checks.append(Check("connection", State.FAILED, f"{error}.", "see the documentation's page Connection"))
+        checks.append(Check("connection", State.FAILED, f"{error}.", "see docs/connection.md"))
         return
     checks.append(Check("connection", State.OK, f"{arguments.conn!r} is for {settings.endpoint.base_url}."))
     with driver_of(settings) as driver:
@@ -99,7 +99,7 @@ def _compare(plan: Plan, settings: Settings, checks: list[Check]) -> None:
     except CommandFailedError as error:
         print_message(f"{error}: cancelling the runs")
     except KeyboardInterrupt:
-        print_message("Interrupted: cancelling the runs. Press Ctrl-C again to leave them to their timeoutSeconds")
+        print_message("Interrupted: cancelling the runs. Press Ctrl-C again to leave them to their timeout_seconds")
         raise
     finally:
         with driver_of(settings) as driver:

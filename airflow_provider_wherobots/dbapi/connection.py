@@ -110,7 +110,7 @@ class Connection:
         try:
             outcome = self._execute_once(statement, store)
             if outcome.is_result_forgotten and kind is StatementKind.READ:
-                self._note(logging.WARNING, f"{outcome.message}. The statement is executed again")
+                self._note(logging.WARNING, f"{outcome.message}; executing the statement again")
                 outcome = self._execute_once(statement, store)
             had_effect = outcome.was_sent and outcome.state is not StatementState.FAILED
             self.written.may_have |= kind is StatementKind.WRITE and had_effect

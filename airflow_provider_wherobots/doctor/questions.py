@@ -136,7 +136,7 @@ def _forwarded(trial: Trial) -> Reading | None:
     missing, twice = PRINTED - set(got), len(got) - len(set(got))
     if missing or twice:
         late = len(missing & trial.arrivals().keys())
-        text = f"{len(missing)} of {len(PRINTED)} lines are missing, {late} of which came later; {twice} came twice"
+        text = f"{len(missing)} of {len(PRINTED)} lines missing, {late} of which came later; {twice} came twice"
         return text, State.DIFFERS
     if [text for text in got if text not in job.ERROR_LINES] != list(job.LINES):
         # The service inserts late lines. A reader can sort by their own times.

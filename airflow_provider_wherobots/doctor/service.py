@@ -22,7 +22,7 @@ def check_service(settings: Settings) -> Flow[list[Check]]:
     """Make the calls, and judge their responses. If the API key cannot list runs, nothing else is requested."""
     accepted, text = yield from probe()
     if not accepted:
-        return [Check("API key", State.FAILED, f"{text}.", "see the documentation's page Troubleshooting")]
+        return [Check("API key", State.FAILED, f"{text}.", "see docs/troubleshooting.md")]
     organization = yield from _get("getMyOrganization", "/organization", dict)
     storage = yield from _get("listIntegration", "/storage", list)
     return [
@@ -72,7 +72,7 @@ def check_storage(storage: list[Any] | WherobotsApiError) -> Check:
         return Check(name, State.WARNING, text, advice) if is_denied else Check(name, State.NOT_CHECKED, text)
     sources = [source for source in storage if isinstance(source, dict)]
     writable = [source for source in sources if not source.get("readOnly")]
-    text = f"The key sees {len(sources)} storage sources, and can write to {len(writable)} of them."
+    text = f"The key sees {words.counted(len(sources), 'storage source')}, and can write to {len(writable)}."
     return Check(name, State.OK, text) if writable else Check(name, State.WARNING, text, advice)
 
 

@@ -22,6 +22,7 @@ from airflow_provider_wherobots.flows.forward_logs import print_log
 from airflow_provider_wherobots.flows.list_runs import find_runs
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 
 LOG, CANCEL, TIMEOUT = "log", "cancel", "timeout"
@@ -142,11 +143,10 @@ def runs_check(trial: Trial, left: list[str]) -> Check:
     if cancelled:
         texts.append(f"Cancelled, if they had not ended: {', '.join(cancelled)}.")
     texts += [f"The create of {plan.name(role)} failed ({why})." for role, why in trial.failures.items()]
-    number = len(trial.ids)
-    texts.append(f"{number} run{'' if number == 1 else 's'} named {named} {'was' if number == 1 else 'were'} created.")
+    texts.append(f"Created {words.counted(len(trial.ids), 'run')} named {named}.")
     if len(texts) == 1:
         return Check("runs", State.OK, f"{texts[0]} All have ended.")
-    find = f"find active ones with runs list --name '{named}', and cancel them with runs cancel RUN_ID --yes"
+    find = f"airflow wherobots runs list --name '{named}', then airflow wherobots runs cancel --yes RUN_ID"
     state = State.FAILED if left or cancelled or not trial.ids else State.WARNING
     return Check("runs", state, " ".join(texts), find if maybe_active else "repeat the command")
 

@@ -120,8 +120,8 @@ def cancel_runs_by_suffix(
     if not is_found and (is_create_unanswered or why):
         yield Note(
             logging.WARNING,
-            f"No active run whose name ends with {suffix} was found{why}. If one appears later, only a retry of the "
-            "task finds it",
+            f"Found no active run whose name ends with {suffix}{why}. If one appears later, only a retry of the task "
+            f"finds it. To look again: airflow wherobots runs list --name '*{suffix}'",
         )
     return cancelled
 
@@ -165,7 +165,7 @@ def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
     unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
     text = (
         f"Run {run_id} could not be cancelled ({error}). It keeps running, and costs money, until its timeout_seconds"
-        f"{unless}. To cancel it: airflow wherobots runs cancel --yes {run_id}"
+        f"{unless}. Cancel it: airflow wherobots runs cancel --yes {run_id}"
     )
     yield Note(logging.ERROR, text)
     return error

@@ -89,8 +89,8 @@ class FollowOptions(StoredOptions):
     def describe(self, deferred: bool, what: str = "") -> str:
         """State who follows the run, and how often it is polled."""
         shortest, longest = self.poll_delay(self.started_at), max(MIN_POLL_SECONDS, self.polling_interval)
-        follower, state = ("The triggerer", " (the task is deferred)") if deferred else ("This worker", "")
-        text = f"{follower} follows {what or f'run {self.run_id}'}{state}: polling every {shortest:g} s"
+        follower = "Deferring the task: the triggerer" if deferred else "This worker"
+        text = f"{follower} follows {what or f'run {self.run_id}'}, polling every {shortest:g} s"
         if longest > shortest:
             text += f", slowing to every {longest:g} s"
         text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"
@@ -108,7 +108,7 @@ class FollowOptions(StoredOptions):
     def limit_and(self, what: str) -> str:
         """The reason of a timeout: the limit, and what has become of the run."""
         limit = self.execution_timeout
-        return what if limit is None else f"the limit is {words.duration(limit)} ({limit:g} s); {what}"
+        return what if limit is None else f"the limit is {words.duration(limit)}; {what}"
 
 
 def follow_run(options: FollowOptions) -> Flow[Outcome]:
@@ -246,7 +246,8 @@ def _stop_at_deadline(
 
     The status becomes CANCELLED up to a minute after the cancel. That is not awaited.
     """
-    yield Note(logging.WARNING, f"Run {options.run_id} has reached the task's {options.limit_name}")
+    doing = "cancelling" if options.cancel_at_deadline else "leaving alone"
+    yield Note(logging.WARNING, f"The task's {options.limit_name} was reached: {doing} run {options.run_id}")
     cancel_failed = False
     if options.cancel_at_deadline:
         failure = yield from cancel_run(options.run_id, refused_seconds=LAST_LOOK_SECONDS)

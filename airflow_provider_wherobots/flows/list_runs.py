@@ -17,6 +17,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run, RunPage
 from airflow_provider_wherobots.flows.effects import Flow, Note, attempt
 from airflow_provider_wherobots.flows.retry import repeat
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.run_name import Identity
 
 PAGE_SIZE = 100
@@ -68,7 +69,7 @@ def _read_pages_of(
             break
         cursor = page.next_page
     if left_out:
-        text = f"listJobRuns: {left_out} of the runs listed have no id or no status, and are left out"
+        text = f"listJobRuns: left out {words.counted(left_out, 'listed run')} without an id or a status"
         yield Note(logging.WARNING, text)
     return list(runs.values())
 

@@ -156,7 +156,7 @@ def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
 
 
 def _announce(run: Run) -> Flow[str]:
-    yield Note(logging.INFO, f"Run {words.short(run.id)} ({words.short(run.name)}) was found")
+    yield Note(logging.INFO, f"Found run {words.short(run.id)} ({words.short(run.name)})")
     yield Publish(RUN_ID_KEY, run.id)
     return run.id
 

@@ -99,14 +99,14 @@ class QuotaNotFreedError(WherobotsApiError):
         self.at_deadline = wait.ends_at_deadline(moment)
         limit, waited = f"max_quota_wait_seconds={wait.max_seconds:g}", words.duration(wait.waited(moment))
         if self.at_deadline:
-            when = f"for {waited}, and the task's execution_timeout leaves no time for a {what}"
+            when = f" for {waited}, and the task's execution_timeout leaves no time for a {what}"
         elif wait.max_seconds > 0:
-            when = f"for {waited} ({limit})"
+            when = f" for {waited} ({limit})"
         else:
-            when = f"and {limit} allows no wait"
+            when = f". Not waiting, because {limit}"
         super().__init__(
             refusal.operation,
-            f"no {what} was created: the organization's quota was used up {when}. {words.quoted(refusal.said)}",
+            f"no {what} was created: the organization's quota was used up{when}. {words.quoted(refusal.said)}",
         )
 
 

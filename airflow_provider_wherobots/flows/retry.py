@@ -142,7 +142,7 @@ class Outage:
         """End the streak, and log its end. ``moment`` is the time of the attempt."""
         self._key_worked = True
         if failures := self.over(moment):
-            yield Note(logging.INFO, f"{service} responds again, after {failures} failed attempts")
+            yield Note(logging.INFO, f"{service} responds again, after {words.counted(failures, 'failed attempt')}")
 
     def seconds(self, moment: float) -> float:
         """How long all streaks have lasted, the current one included."""

@@ -100,7 +100,7 @@ class NotReplacedError(WherobotsApiError):
         super().__init__(
             cause.operation,
             f"the task was cleared, but run {run.id} of before the clear could not be cancelled ({cause}); "
-            "no new run was created",
+            f"no new run was created. Cancel it: airflow wherobots runs cancel --yes {run.id}",
         )
 
 

@@ -138,11 +138,11 @@ def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[
                 f"{source.given} could not be uploaded to {address}", error, _advice(error)
             ) from error
         else:
-            yield Note(logging.INFO, f"{source.given} uploaded to {address} ({words.size(file.size)})")
+            yield Note(logging.INFO, f"Uploaded {source.given} to {address} ({words.size(file.size)})")
             if file.left_out:
                 more = len(file.left_out) - MAX_NAMES
                 names = ", ".join(file.left_out[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-                yield Note(logging.INFO, f"{source.given}: names that begin with a dot are left out: {names}")
+                yield Note(logging.INFO, f"Left out of {source.given}, because their names begin with a dot: {names}")
             return address
     raise InvalidArgumentError(f"{source}: kept changing while it was uploaded; retry once it no longer changes")
 

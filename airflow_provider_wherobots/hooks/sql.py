@@ -31,6 +31,7 @@ from airflow_provider_wherobots.hooks.sql_arguments import (
 )
 from airflow_provider_wherobots.hooks.sql_written import Written
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.inserts import insert_statements
 from airflow_provider_wherobots.sql.lexer import statements
@@ -351,10 +352,10 @@ class WherobotsSqlHook(DbApiHook):
                 for statement, count in insert_statements(table, rows, fields, commit_every):
                     cursor.execute(statement)
                     done += count
-                    self.log.info("Inserted %d rows into %s so far", done, table)
+                    self.log.info("Inserted %s into %s so far", words.counted(done, "row"), table)
             except InvalidArgumentError as error:
-                raise refused(f"{error}. The {done} rows before that batch are inserted") from None
-        self.log.info("Inserted %d rows into %s", done, table)
+                raise refused(f"{error}. Inserted before that batch: {words.counted(done, 'row')}") from None
+        self.log.info("Inserted %s into %s", words.counted(done, "row"), table)
 
     @staticmethod
     def split_sql_string(sql: str, strip_semicolon: bool = False) -> list[str]:

@@ -35,7 +35,7 @@ EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.GAVE_UP: WherobotsUnavailableException,
 }
 
-_REPEATABLE = "A retry of the task may execute it again"
+_REPEATABLE = "A retry of the task executes it again"
 _ASKS = "It may have taken effect. A retry of the task asks the session, and does not execute it again unless it failed"
 _OPERATORS_ADVICE = (
     "Look whether it has taken effect. Then clear the task, which executes all its statements again, or mark it as "

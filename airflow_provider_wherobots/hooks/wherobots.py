@@ -35,6 +35,7 @@ from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory
 from airflow_provider_wherobots.shared import of_event_loop
@@ -221,7 +222,7 @@ class WherobotsHook(BaseHook):
             )
             page = self._run(send(call, HOOK_OUTAGE_SECONDS))
             if page.left_out:
-                self.log.warning("%d of the runs listed have no id or no status, and are left out", page.left_out)
+                self.log.warning("Left out %s without an id or a status", words.counted(page.left_out, "listed run"))
             yield from page.items
             if page.next_page is None or page.next_page == cursor:
                 return
@@ -329,7 +330,8 @@ class WherobotsHook(BaseHook):
                     logger.warning("%s; reading it again", error)
                 await asyncio.sleep(delay)
         if failures := outage.over(time.monotonic()):
-            logger.info("The %s could be read, after %d failed attempts", self._source, failures)
+            attempts = words.counted(failures, "failed attempt")
+            logger.info("The %s could be read, after %s", self._source, attempts)
         return self._settings
 
     async def _read_async(self, until: float | None) -> Settings:

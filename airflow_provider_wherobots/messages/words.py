@@ -39,10 +39,15 @@ def moment(epoch_seconds: float) -> str:
     return f"{pendulum.from_timestamp(epoch_seconds).to_datetime_string()} UTC"
 
 
+def counted(number: int, noun: str) -> str:
+    """A number of things: "1 run", "2 runs", "1,000 rows"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
 def size(byte_count: int) -> str:
     """A size: "312 bytes", "1.2 KB"."""
     if byte_count < 1_000:
-        return "1 byte" if byte_count == 1 else f"{byte_count} bytes"
+        return counted(byte_count, "byte")
     for unit, factor in (("KB", 1e3), ("MB", 1e6)):
         if round(byte_count / factor, 1) < 1_000:
             return f"{byte_count / factor:.1f} {unit}"

@@ -214,5 +214,6 @@ class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
                 if not attempt.run(stop_session(self.session_id)):
                     raise WherobotsUnavailableException(
                         f"SQL session {words.short(self.session_id)} could not be stopped. It ends some time after its "
-                        "last client has disconnected, and costs money until then"
+                        "last client has disconnected, and costs money until then. Stop it: airflow wherobots orphans "
+                        f"--stop-session {words.short(self.session_id)}"
                     )

@@ -13,6 +13,7 @@ from datetime import datetime
 from enum import StrEnum
 
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.messages.words import counted
 from airflow_provider_wherobots.runs.run_name import Identity, default_run_name, durable_run_name
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_KEY_KEY
 
@@ -127,9 +128,9 @@ def _has_own_session(user: TaskInstance) -> bool:
 def count(verdicts: Iterable[RunVerdict], noun: str = "active run") -> str:
     """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 of others"."""
     found = list(verdicts)
-    runs = f"{len(found)} {noun}{'' if len(found) == 1 else 's'}"
+    runs = counted(len(found), noun)
     parts = [
-        f"{number} {verdict}{'s' if verdict is RunVerdict.ORPHAN and number != 1 else ''}"
+        counted(number, verdict) if verdict is RunVerdict.ORPHAN else f"{number} {verdict}"
         for verdict in RunVerdict
         if (number := found.count(verdict)) or verdict is RunVerdict.ORPHAN
     ]

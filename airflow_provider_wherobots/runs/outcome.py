@@ -17,12 +17,16 @@ REATTACHED = "It stays active; a retry of the task re-attaches to it"
 NOT_FOUND_AGAIN = "It stays active; a retry will not find it (durable=False)"
 CANCELLED_AT_LAST = "It was cancelled, because no retry follows"
 LEFT_AT_LAST = (
-    "It could not be cancelled, and no retry follows: it keeps running, and costs money, until its timeout_seconds"
+    "It could not be cancelled, and no retry follows: it keeps running, and costs money, until its timeout_seconds. "
+    "Cancel it: airflow wherobots runs cancel --yes {}"
 )
 NOT_THERE = (
     "It was not cancelled: {} has no such run. If the connection pointed to another organization, it may run there"
 )
-LEFT_ALONE = "It stays active: no retry follows, and cancel_on_kill=False leaves it alone"
+LEFT_ALONE = (
+    "It stays active: no retry follows, and cancel_on_kill=False leaves it alone. To cancel it: airflow wherobots runs "
+    "cancel --yes {}"
+)
 
 
 class Ending(StrEnum):
@@ -140,10 +144,12 @@ class Outcome:
             Ending.TIMED_OUT: f"{run} was ended by its timeout_seconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
             Ending.DEADLINE: f"{run} was {still} when the task's {limit_name} was reached",
-            Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed. {left}",
+            Ending.GAVE_UP: f"{run} ({self.status}) can no longer be followed",
         }[self.ending]
         if self.reason:
-            text += f". Reason: {self.reason}" if self.ending is Ending.GAVE_UP else f": {self.reason}"
+            text += f": {self.reason}"
+        if self.ending is Ending.GAVE_UP:
+            text += f". {left}"
         if self.probable_cause:
             # Before the log: an alert may cut the end of a long message.
             text += f"\n{self.probable_cause}"

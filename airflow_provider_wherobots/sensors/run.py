@@ -229,5 +229,5 @@ class WherobotsRunSensor(AwaitsRun, BaseSensorOperator):
             flag = "soft_fail" if self.soft_fail else "never_fail"
             if not getattr(self, flag):
                 raise
-            self.log.warning("The task is skipped (%s=True): %s", flag, error)
+            self.log.warning("Skipping the task (%s=True): %s", flag, error)
             raise AirflowSkipException(f"{flag}=True: {error}") from error

@@ -137,7 +137,7 @@ class TaskMemory:
             self._store.write(memory)
         except Exception as error:
             raise WherobotsUnavailableException(
-                f"The task's state could not be stored, which must be done first: {reason_of(error)}"
+                f"The statement was not sent, because the task's state could not be stored first: {reason_of(error)}"
             ) from error
         self.now = memory
 

@@ -69,7 +69,7 @@ class SparkLineage:
 
                 found = _masked(inject_transport_information_into_spark_properties(found, context))
         except Exception as error:
-            self._warn(f"The run is created without OpenLineage's properties: {_explain(error)}")
+            self._warn(f"Creating the run without OpenLineage's properties: {_explain(error)}")
         return {key: str(value) for key, value in found.items() if key not in configs and value is not None}
 
     def _wants_parent(self) -> bool:

@@ -81,7 +81,7 @@ class RunTry(TaskTry[T, RunAttempt]):
             return
         seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
         if seconds <= 0:
-            self.log.warning("The log of run %s is not copied: execution_timeout has passed", run_id)
+            self.log.warning("Not copying the log of run %s: execution_timeout has passed", run_id)
             return
         self.attempt.run(copy_log(run_id, seconds))
 
@@ -114,7 +114,8 @@ class RunTry(TaskTry[T, RunAttempt]):
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", outcome.run_id, reason_of(error))
             return outcome
-        then = " at first, and succeeded when it was repeated" if is_cancelled else ""
+        cancel_it = f". Cancel it: airflow wherobots runs cancel --yes {outcome.run_id}"
+        then = " at first, and succeeded when it was repeated" if is_cancelled else cancel_it
         return replace(outcome, reason=outcome.reason + then)
 
     def _take_result(self, outcome: Outcome) -> Any:
@@ -129,7 +130,7 @@ class RunTry(TaskTry[T, RunAttempt]):
         elif task.do_xcom_push:
             self._push(RESULT_KEY, result)
             how = f"XCom '{RESULT_KEY}'"
-        self.log.info("Result: %s bytes of JSON (%s)", f"{len(outcome.result.encode()):,}", how)
+        self.log.info("Result: %s of JSON (%s)", words.counted(len(outcome.result.encode()), "byte"), how)
         return result
 
     def _add_to_events(self, outcome: Outcome, result: Any) -> None:
@@ -166,7 +167,7 @@ class RunTry(TaskTry[T, RunAttempt]):
         try:
             partitions = read_partitions(result) if HAS_PARTITIONS else []
         except ValueError as error:
-            self.log.warning("The result's partitions are not used: %s", error)
+            self.log.warning("Not using the result's partitions: %s", error)
             return []
         if partitions:
             self.log.info("Each asset of the task has one event per partition (%d)", len(partitions))

@@ -124,7 +124,7 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
         self._defer_until_ready(wait, kept)
 
     def _defer_until_ready(self, wait: SessionWait, kept: Mapping[str, Any]) -> NoReturn:
-        self.log.info("The triggerer waits for SQL session %s (the task is deferred)", words.short(self.session_id))
+        self.log.info("Deferring the task: the triggerer waits for SQL session %s", words.short(self.session_id))
         conn_id, carried = self.task.wherobots_conn_id, wait.to_kwargs()
         self._defer(
             WherobotsSqlSessionTrigger(conn_id, self.session_id, carried, stop_on_kill=self.attempt.stop is not None),
@@ -138,7 +138,8 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
         session.
         """
         if isinstance(event, dict) and event.get("reason"):
-            self.log.info("The triggerer has ended the wait: %s", words.quoted(str(event["reason"])))
+            text = "The triggerer ended its wait for the SQL session (%s); looking at it on this worker"
+            self.log.info(text, words.quoted(str(event["reason"])))
         self.session_id = session_id or self._pull(SQL_SESSION_ID_KEY) or ""
         left = self.new_wait() if wait is None else SessionWait.from_kwargs(wait)
         return replace(left, max_outage_seconds=min(left.max_outage_seconds, RESUMED_OUTAGE_SECONDS))

@@ -300,9 +300,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             case rule.Skip(execution_id=execution_id):
                 self._learn(execution_id, session_id, rule.SUCCEEDED)
             case rule.Execute(failed=execution_id) if execution_id:
-                self.log.info(
-                    "%s has failed in an earlier try, and is executed again: %s", self._name(), answers[0].message
-                )
+                self.log.info("%s failed in an earlier try (%s); executing it again", self._name(), answers[0].message)
                 self._learn(execution_id, session_id, rule.FAILED)
         return verdict
 
@@ -327,7 +325,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         while self._index < len(self._planned):
             verdict = self._decide()
             if isinstance(verdict, rule.Skip):
-                self.log.info("%s has succeeded in an earlier try, and is not executed again", self._name())
                 self._take(self._result_of(verdict), is_skipped=True)
             else:
                 outcome = self._execute(self._this_try.id_of(self._statement))
@@ -349,7 +346,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         is_first = outcome.execution_id == self._this_try.id_of(self._statement)
         if not (outcome.is_result_forgotten and is_first and self._statement.is_read):
             return outcome
-        self.log.warning("%s: %s. It is executed again", self._name(), outcome.message)
+        self.log.warning("%s: %s; executing it again", self._name(), outcome.message)
         return self._execute(str(uuid4()))
 
     def _execute(self, execution_id: str) -> StatementOutcome:
@@ -358,7 +355,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         if statement.is_write:
             sent = StatementMemory(statement.position, execution_id, self.session_id, digest=statement.digest)
             self._memory.must_remember(self._memory.now.with_statement(sent))
-        self.log.info("Executing %s as %s", self._name(limit=None), execution_id)
+        number, count, text = self._index + 1, len(self._planned), masked(statement.text)
+        self.log.info("Executing statement %d of %d [%s]: %s", number, count, execution_id, text)
         may_hand_over = self.task.deferrable and self._outlives_hand_over and not self._results.is_holding
         options = replace(self._options(connection), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
         message = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
@@ -376,7 +374,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _hand_over(self, outcome: StatementOutcome, options: StatementOptions) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
         store = self._statement.store
-        self.log.info("%s: the triggerer follows it (the task is deferred)", self._name())
+        self.log.info("Deferring the task: the triggerer follows statement %s", outcome.execution_id)
         self._defer(
             WherobotsSqlStatementTrigger(
                 self.task.wherobots_conn_id,
@@ -432,13 +430,14 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         execution_id, is_running = outcome.execution_id, outcome.state is StatementState.RUNNING
         lost = StatementState.UNKNOWN if is_running else StatementState.GAVE_UP
         if is_running:
-            self.log.warning("The triggerer cannot follow the statement (%s); this worker follows it", outcome.message)
+            text = "The triggerer could not follow statement %s (%s); following it on this worker"
+            self.log.warning(text, execution_id, outcome.message)
         try:
             connection = self._connected()
         except WherobotsTaskKilledException:
             raise
         except WherobotsException as error:
-            what = "its session cannot be reached" if is_running else "it succeeded, but its result cannot be fetched"
+            what = "its session cannot be reached" if is_running else "it succeeded, but its result was not fetched"
             return replace(outcome, state=lost, message=f"{what}: {error}")
         options, wants_result = self._options(connection), self._statement.wants_result
         if is_running or not wants_result:
@@ -453,7 +452,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return replace(
             outcome,
             state=lost,
-            message=f"it succeeded, but its result cannot be fetched: {found.message}",
+            message=f"it succeeded, but its result was not fetched: {found.message}",
             is_result_forgotten=found.is_result_forgotten,
             is_too_large=found.is_too_large,
         )
@@ -481,7 +480,8 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
                 may_repeat=not statement.is_write,
                 is_last=self._is_last,
             )
-        self.log.info("%s succeeded in %s", self._name(), words.duration(outcome.seconds))
+        when = "an earlier try; not executing it again" if is_skipped else words.duration(outcome.seconds)
+        self.log.info("%s succeeded in %s", self._name(), when)
         if statement.is_returned:
             self._results.add(outcome, is_read=statement.is_read)
         self._index += 1
@@ -506,11 +506,9 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _statement(self) -> Planned:
         return self._planned[self._index]
 
-    def _name(self, limit: int | None = SHOWN_CHARS) -> str:
-        """The statement as messages name it. Without a limit it is as long as a log may show."""
-        count, text = len(self._planned), self._statement.text
-        shown = masked(text) if limit is None else masked(text, limit)
-        return f"Statement {self._index + 1} of {count} ({shown})" if count > 1 else f"Statement ({shown})"
+    def _name(self) -> str:
+        """The statement as messages name it."""
+        return f"Statement {self._index + 1} of {len(self._planned)} ({masked(self._statement.text, SHOWN_CHARS)})"
 
 
 def _plan(task: ExecutesSql) -> list[Planned]:

@@ -124,7 +124,8 @@ class SubmitTry(RunTry[CreatesRun]):
             else:
                 self._cancel_runs_of(memory)
         except Exception as failure:
-            self.log.error("Runs of earlier tries could not be looked up, and stay active: %s", reason_of(failure))
+            text = "Runs of earlier tries could not be looked up (%s). To find them: airflow wherobots orphans"
+            self.log.error(text, reason_of(failure))
 
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
         """Check the run, and cancel it if it is active and ``cancel_on_kill``. None if the task must fail as well."""
@@ -210,7 +211,7 @@ class SubmitTry(RunTry[CreatesRun]):
         try:
             while outcome.ending is Ending.GAVE_UP and self._look_at(run_id) is not None:
                 options = self._options(run_id, self.deadline, time.time())
-                self.log.warning("Run %s was given up (%s). This worker can read it", run_id, outcome.reason)
+                self.log.warning("Run %s was given up (%s), but this worker can read it", run_id, outcome.reason)
                 self.log.info("%s", options.describe(deferred=False))
                 outcome = self._follow_here(options)
         except WherobotsTaskKilledException:
@@ -227,15 +228,15 @@ class SubmitTry(RunTry[CreatesRun]):
             stays = REATTACHED if task.durable else NOT_FOUND_AGAIN
             return f"{stays}. To cancel it: airflow wherobots runs cancel --yes {run_id}"
         if not task.cancel_on_kill:
-            return LEFT_ALONE
+            return LEFT_ALONE.format(run_id)
         try:
             failure = self.attempt.run(cancel_run(run_id))
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
-            return LEFT_AT_LAST
+            return LEFT_AT_LAST.format(run_id)
         if isinstance(failure, NotFoundError):
             return NOT_THERE.format(task.hook.settings.endpoint.base_url)
-        return CANCELLED_AT_LAST if failure is None else LEFT_AT_LAST
+        return CANCELLED_AT_LAST if failure is None else LEFT_AT_LAST.format(run_id)
 
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
         """Cancel the active runs with the task's identity. Returns the ids of the cancelled."""
@@ -258,7 +259,7 @@ class SubmitTry(RunTry[CreatesRun]):
         may_cancel = is_unclear and task.cancel_on_kill and self._memory is not None
         if may_cancel and self._memory and (found := self._cancel_runs_of(self._memory.now)):
             return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
-        return f"{may_exist}, and no retry will look it up"
+        return f"{may_exist}, and no retry will look it up. To look: airflow wherobots orphans"
 
     def _new_quota_wait(self) -> QuotaWait:
         return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
@@ -353,7 +354,7 @@ class SubmitTry(RunTry[CreatesRun]):
             why = "completed, but its result could not be read from its log"
         else:
             return False
-        self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
+        self.log.info("Run %s %s; creating a new run", outcome.run_id, why)
         if self._memory is not None:
             self._memory.remember(self._memory.now.looked([outcome.run_id]))
         return True

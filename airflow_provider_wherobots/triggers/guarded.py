@@ -100,11 +100,11 @@ class GuardedTrigger(BaseTrigger):
     @property
     @abstractmethod
     def _what(self) -> str:
-        """What the task waits for, as the beginning of a sentence."""
+        """What the task waits for."""
 
     @property
     def _target(self) -> str:
-        """What a kill of the task cancels, as the beginning of a sentence."""
+        """What a kill of the task cancels."""
         return self._what
 
     @cached_property
@@ -129,7 +129,7 @@ class GuardedTrigger(BaseTrigger):
             return await self._wait()
         except Exception as error:
             reason = reason_of(error)
-            self.log.error("%s: the trigger failed: %s\n%s", self._what, reason, places_of(error))
+            self.log.error("The trigger of %s failed: %s\n%s", self._what, reason, places_of(error))
             return self._gave_up(reason)
 
     async def _cancel_if_killed(self) -> None:
@@ -140,13 +140,16 @@ class GuardedTrigger(BaseTrigger):
         except Exception as error:
             # Do not cancel on a guess: another triggerer may follow it, and it ends by itself anyway.
             self.log.warning(
-                "%s is not cancelled: Airflow did not report the task's state (%s)", self._target, reason_of(error)
+                "Not cancelling %s: Airflow did not report the task's state (%s). If the task has ended: "
+                "airflow wherobots orphans --cancel",
+                self._target,
+                reason_of(error),
             )
             return
         if state in self._kept_in:
-            self.log.info("%s is not cancelled (the task's state: %s)", self._target, state)
+            self.log.info("Not cancelling %s (the task's state: %s)", self._target, state)
             return
-        self.log.info("%s is cancelled: the task is no longer deferred (state: %s)", self._target, state)
+        self.log.info("Cancelling %s: the task is no longer deferred (state: %s)", self._target, state)
         self._state_at_kill = state
         await self._cancel_and_say()
 
@@ -160,7 +163,13 @@ class GuardedTrigger(BaseTrigger):
             ) as driver:
                 await driver.run(self._cancelling(began_at, lambda: until - time.monotonic()))
         except Exception as error:
-            self.log.error("%s could not be cancelled: %s\n%s", self._target, reason_of(error), places_of(error))
+            self.log.error(
+                "Could not cancel %s, which may stay active: %s. To find and end it: airflow wherobots orphans --cancel"
+                "\n%s",
+                self._target,
+                reason_of(error),
+                places_of(error),
+            )
 
     async def _get_state(self) -> str | None:
         for _ in range(STATE_ATTEMPTS - 1):

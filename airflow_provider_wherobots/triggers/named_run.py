@@ -60,7 +60,7 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
 
     @property
     def _what(self) -> str:
-        return f"The {self.named.describe()}"
+        return f"the {self.named.describe()}"
 
     @property
     def _first_line(self) -> str:
@@ -82,7 +82,7 @@ class WherobotsNamedRunTrigger(WherobotsRunTrigger):
             async with asyncio.timeout(XCOM_TIMEOUT_SECONDS):
                 run_id = await pull_text(self.task_instance, RUN_ID_KEY)
         except Exception as error:
-            self.log.warning("XCom %s could not be read, so the newest run is taken: %s", RUN_ID_KEY, reason_of(error))
+            self.log.warning("XCom %s could not be read, so using the newest run: %s", RUN_ID_KEY, reason_of(error))
             return ""
         return run_id if isinstance(run_id, str) else ""
 

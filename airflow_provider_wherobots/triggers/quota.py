@@ -35,7 +35,7 @@ class WherobotsQuotaTrigger(GuardedTrigger):
         return {"until": self.until, "suffix": self.suffix}
 
     async def _wait(self) -> dict[str, Any]:
-        self.log.info("Waiting for quota; the create call is repeated at %s", words.moment(self.until))
+        self.log.info("Waiting for quota; repeating the create call at %s", words.moment(self.until))
         await asyncio.sleep(self.until - time.time())
         return {}
 
@@ -44,11 +44,11 @@ class WherobotsQuotaTrigger(GuardedTrigger):
 
     @property
     def _what(self) -> str:
-        return "The wait for quota"
+        return "the wait for quota"
 
     @property
     def _target(self) -> str:
-        return f"A run named *{self.suffix}"
+        return f"the active runs named *{self.suffix}"
 
     def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
         # A later run belongs to the next try, after a clear.

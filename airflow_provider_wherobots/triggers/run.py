@@ -62,11 +62,11 @@ class WherobotsRunTrigger(GuardedTrigger):
 
     @property
     def _what(self) -> str:
-        return f"Run {self.options.run_id}"
+        return f"run {self.options.run_id}"
 
     @property
     def _target(self) -> str:
-        return f"Run {self.options.run_id}"
+        return f"run {self.options.run_id}"
 
     @property
     def _first_line(self) -> str:
@@ -85,7 +85,7 @@ class WherobotsRunTrigger(GuardedTrigger):
                     await push_text(self.task_instance, key, value)
         except Exception as error:
             self.log.warning(
-                "XCom %s of run %s could not be pushed; it is pushed when the run ends: %s",
+                "XCom %s of run %s could not be pushed; pushing it again when the run ends: %s",
                 keys[0],
                 self.options.run_id,
                 reason_of(error),

@@ -55,7 +55,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         async with self._hook.async_driver(self.log, max_outage_seconds=self.options.max_outage_seconds) as driver:
-            self.log.info("%s: following it in SQL session %s", self._what, words.short(self.options.session_id))
+            self.log.info("Following %s in SQL session %s", self._what, words.short(self.options.session_id))
             outcome = await driver.run(attach(self.execution_id, self.options, wants_result=False))
         event = outcome.to_event()
         return event if self.tells_address else {**event, "result_uri": None}
@@ -72,4 +72,4 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
 
     @property
     def _what(self) -> str:
-        return f"Statement {words.short(self.execution_id)}"
+        return f"statement {words.short(self.execution_id)}"

@@ -13,7 +13,7 @@ KINDS: tuple[Kind, ...] = ("read", "write", "store")
 STATEMENTS: dict[Kind, str] = {"read": "SELECT {}", "write": "INSERT INTO e2e.log VALUES ({})", "store": "SELECT {}"}
 LITERAL = "a-literal-of-the-statement"
 """Part of each statement; no log shows it."""
-HANDED_OVER = "the triggerer follows it (the task is deferred)"
+HANDED_OVER = "Deferring the task: the triggerer follows statement"
 SIGNATURE = "signature="
 """Part of each presigned URL."""
 

@@ -13,7 +13,7 @@ WAITING = {
     "rescheduled": "up_for_reschedule",
     "worker": "running",
 }
-ON_A_WORKER = "The triggerer follows "
+ON_A_WORKER = "Deferring the task: the triggerer follows "
 """What a worker says when it defers."""
 
 

@@ -9,7 +9,7 @@ from tests.e2e.sql_case import HANDED_OVER, KINDS, Kind, SqlCase
 from tests.e2e.world import World
 from tests.support.airflow_api import Json
 
-TAKEN_FROM_EARLIER = "has succeeded in an earlier try, and is not executed again"
+TAKEN_FROM_EARLIER = "succeeded in an earlier try; not executing it again"
 UNKNOWN = "Outcome unknown"
 REASON = "[TABLE_OR_VIEW_NOT_FOUND] the table e2e.gone cannot be found"
 
@@ -187,7 +187,7 @@ def test_a_session_is_started_in_the_triggerer_and_stopped_after_a_failed_task(w
         case.wait_for_task("deferred", task_id="start")
         world.control.behaviour(sql_start_delay_seconds=0)
     log = case.end("failed")
-    assert f"Statement (SELECT ?, ?) failed: {REASON}" in log
+    assert f"Statement 1 of 1 (SELECT ?, ?) failed: {REASON}" in log
     case.wait_for_task("success", task_id="stop")
     assert case.counts() == (1, 0)
     session_id = api.xcom(case.way, case.dag_run, "start")
@@ -200,4 +200,4 @@ def test_a_session_is_started_in_the_triggerer_and_stopped_after_a_failed_task(w
     assert world.control.sql_session(session_id)["status"] == "DESTROYED"
     assert api.wait_for_run(case.way, case.dag_run) == "failed"
     told = api.task_log(case.way, case.dag_run, "start").text
-    assert ("The triggerer waits for SQL session" in told) == is_slow, told
+    assert ("the triggerer waits for SQL session" in told) == is_slow, told

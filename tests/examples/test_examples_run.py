@@ -206,7 +206,7 @@ def test_the_decorated_function_runs_with_its_packages_and_its_value_reaches_the
     assert runs.xcom(dag_id, "report").startswith(f"Zurich Airport is {nearest[0]['km']:.0f} km away, Emmen Airport is")
     log = runs.log(dag_id, "nearest_airports")
     assert "Zurich Airport" in log
-    assert re.search(r"example_wherobots_decorator\.py uploaded to s3://managed-storage/", log)
+    assert re.search(r"Uploaded \S*example_wherobots_decorator\.py to s3://managed-storage/", log)
     assert server.api_key not in log
 
 
@@ -269,7 +269,7 @@ def test_the_example_of_an_upload_runs_the_script_beside_it(runs: Runs, server: 
 
     log = runs.log("example_wherobots_upload", "airports_by_region")
     assert re.search(r"Iceland: [1-9]\d* airports", log)
-    (address,) = re.findall(r"jobs/airports_by_region\.py uploaded to (s3://\S+)", log)
+    (address,) = re.findall(r"Uploaded jobs/airports_by_region\.py to (s3://\S+)", log)
     uploaded = server.root / address.removeprefix("s3://")
     assert uploaded.read_bytes() == (EXAMPLES / "jobs" / "airports_by_region.py").read_bytes()
 

@@ -50,7 +50,7 @@ def end_earlier(execution_ids: Sequence[str], url: str) -> Flow[str]:
         if last is None:
             return execution_id
         if not isinstance(last, ExecutionError) and last.state == CANCELLED:
-            yield Note(logging.INFO, f"The task was cleared: its statement {words.short(execution_id)} was cancelled")
+            yield Note(logging.INFO, f"Cancelled statement {words.short(execution_id)} of before the clear")
     return ""
 
 
@@ -98,7 +98,7 @@ def _end(
     except ConnectionLostError:
         last = None
     if last is None:
-        text = f"Statement {words.short(execution_id)}: its cancel was sent, but is not confirmed"
+        text = f"Statement {words.short(execution_id)} may still run: its cancel was sent, but not confirmed"
         yield Note(logging.WARNING, text)
     return last
 

@@ -117,9 +117,10 @@ def request_session(
         yield Sleep(MAX_LOOK_SECONDS, JITTER)
     if asked.fallback:
         reason = words.short(asked.fallback)
-        yield Note(logging.WARNING, f"No new SQL session was started ({reason}): {session} of the same user is shared")
+        text = f"Using {session} of the same user, with its views and settings: no new one was started ({reason})"
+        yield Note(logging.WARNING, text)
     else:
-        yield Note(logging.INFO, f"Statements are executed in {session}")
+        yield Note(logging.INFO, f"Using {session}")
     return asked
 
 
@@ -220,7 +221,7 @@ def stop_starting_session(session_id: str, budget_seconds: float) -> Flow[None]:
     except WherobotsApiError:
         session = None
     if session is not None and session.is_ready:
-        yield Note(logging.INFO, f"SQL session {words.short(session_id)} is not stopped: it is ready, and may be used")
+        yield Note(logging.INFO, f"Not stopping SQL session {words.short(session_id)}: it is ready, and may be used")
     else:
         left = budget_seconds - READY_CHECK_SECONDS
         yield from stop_session(session_id, left, appearance_seconds=APPEARANCE_SECONDS)
@@ -259,7 +260,7 @@ def stop_session(
                 yield Note(
                     logging.WARNING,
                     f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
-                    "disconnected",
+                    f"disconnected. Stop it: airflow wherobots orphans --stop-session {words.short(session_id)}",
                 )
                 return False
             yield Sleep(pause)
@@ -281,7 +282,7 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
         yield Note(
             logging.WARNING,
             f"A SQL session may have been started, and could not be stopped ({error}). A retry uses it; "
-            "without one it ends some time after its start",
+            "without one it ends some time after its start. To look for it: airflow wherobots orphans",
         )
         return False
     yield from clock.read(budget_seconds / 2)
@@ -331,7 +332,7 @@ class _StatusNotes:
     def seen(self, session: SqlSession) -> Flow[None]:
         self._unknown = 0
         self.last = words.short(session.status)
-        status = "READY, but has no address yet" if session.status == READY and not session.url else self.last
+        status = "waiting for its address" if session.status == READY and not session.url else self.last
         if status != self._noted:
             self._noted = status
             version = f" (version {words.short(session.version)})" if session.is_ready and session.version else ""

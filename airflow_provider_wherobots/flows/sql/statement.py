@@ -189,7 +189,7 @@ class _Follower:
         is_due = now - self._progress_at >= PROGRESS_SECONDS
         if is_due and message != self._progress and message.total:
             self._progress, self._progress_at = message, now
-            done = f"{message.completed} of {message.total} tasks completed, {message.active} active"
+            done = f"{message.completed} of {message.total} Spark tasks completed, {message.active} active"
             yield Note(logging.INFO, f"{self._what}: {done}")
 
     def _replace(self, step: Step) -> Flow[Step]:
@@ -203,11 +203,12 @@ class _Follower:
         return transitions.replaced(step.execution, words.quoted(str(step.loss)), self._clock.seconds)
 
     def _stop(self, step: Step) -> Flow[Step]:
-        yield Note(logging.WARNING, f"{self._what} has reached the task's {self._options.limit_name}")
+        execution_id, limit = self._statement.execution_id, self._options.limit_name
+        text = f"The task's {limit} was reached: ending statement {words.short(execution_id)}"
+        yield Note(logging.WARNING, text)
         stopped = transitions.stopped(step.execution)
         if stopped is not None:
             return stopped
-        execution_id = self._statement.execution_id
         last = yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, self._options.url)
         yield from self._tick(CANCEL_BUDGET_SECONDS)
         # Without a connection that is attached, the session may have cancelled it before.

@@ -43,7 +43,7 @@ class SqlSummary:
 
     def describe(self) -> str:
         """The summary in one line; unknown values are left out."""
-        count = "1 statement" if self.statements == 1 else f"{self.statements} statements"
+        count = words.counted(self.statements, "statement")
         if self.seconds:
             count += f" in {words.duration(self.seconds)}"
         details = words.labelled(

@@ -120,7 +120,7 @@ def stopped_after_cancel(execution: Execution, last: LastWord | None, *, has_con
             text += ", perhaps by the session after the connection was lost"
         more = {"wrote_nothing": is_without_effect, "has_succeeded": last.state == SUCCEEDED}
         return _ended(execution, StatementState.DEADLINE, text, **more)
-    text = "cancelling it is not confirmed" if last is None else "the session does not know it"
+    text = "its cancel was sent, but not confirmed" if last is None else "the session does not know it"
     return _ended(execution, StatementState.DEADLINE, text)
 
 

@@ -768,7 +768,11 @@ def test_files_of_the_storage_are_read(engine: EngineDriver) -> None:
         ("SELECT ST_Equals(ST_SetSRID(ST_Point(1, 1), 1), ST_SetSRID(ST_Point(1, 1), 2))", "[UNSUPPORTED_FEATURE]"),
         ("SELECT * FROM range(1), range(1)", "[AMBIGUOUS_REFERENCE]"),
         ("CREATE VIEW broken AS SELECT * FROM gone", "[TABLE_OR_VIEW_NOT_FOUND]"),
-        ("SELECT 1; SELECT 2", "[PARSE_SYNTAX_ERROR] Syntax error at or near 'SELECT 2': one statement at a time"),
+        (
+            "SELECT 1; SELECT 2",
+            "[PARSE_SYNTAX_ERROR] Syntax error at or near 'SELECT 2': one statement at a time; split_statements=True"
+            " splits them",
+        ),
     ],
 )
 def test_failures_are_of_the_kind_of_the_service(engine: EngineDriver, statement: str, text: str) -> None:

@@ -363,7 +363,7 @@ def test_a_cancel_of_somebody_else_is_a_failure_of_its_own(
     ("statement", "is_retried", "says"),
     [
         ("INSERT INTO t SELECT 1", False, r"^Outcome unknown: the statement was sent, .* may have taken effect"),
-        ("SELECT * FROM t", True, r"^Outcome unknown: .*\. A retry of the task may execute it again"),
+        ("SELECT * FROM t", True, r"^Outcome unknown: .*\. A retry of the task executes it again"),
     ],
 )
 def test_an_unknown_outcome_is_final_if_the_statement_may_not_be_repeated(

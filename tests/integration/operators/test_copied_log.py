@@ -111,7 +111,7 @@ def test_no_log_is_copied_once_the_execution_timeout_has_passed(
     task.execution_timeout = timedelta(seconds=1)
     ti.start_date -= timedelta(seconds=1)
     assert resume_task(task, ti, deferred) == ti.xcoms["run_id"]
-    assert f"The log of run {ti.xcoms['run_id']} is not copied: execution_timeout has passed" in said()
+    assert f"Not copying the log of run {ti.xcoms['run_id']}: execution_timeout has passed" in said()
     assert written == []
 
 

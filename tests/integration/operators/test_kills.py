@@ -42,9 +42,7 @@ def test_the_deadline_fails_as_timed_out_and_cancels_only_if_asked(
     task = operator(run_python=WAIT, deferrable=deferrable, cancel_on_kill=cancels, **limits)
     with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout was reached") as timed_out:
         run_to_end(task, ti)
-    assert "the limit is 3 seconds (3 s); the run was " + ("cancelled" if cancels else "left alone") in str(
-        timed_out.value
-    )
+    assert "the limit is 3 seconds; the run was " + ("cancelled" if cancels else "left alone") in str(timed_out.value)
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == cancels
     task.hook.cancel_run(ti.xcoms["run_id"])

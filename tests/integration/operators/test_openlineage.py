@@ -28,7 +28,7 @@ ROOT = "spark.openlineage.rootParent"
 TRANSPORT = "spark.openlineage.transport"
 TOKEN = "lineage-token-51c9"
 NOT_INSTALLED = (
-    "The run is created without OpenLineage's properties: apache-airflow-providers-openlineage is not installed"
+    "Creating the run without OpenLineage's properties: apache-airflow-providers-openlineage is not installed"
 )
 
 
@@ -215,7 +215,7 @@ def test_a_failure_of_the_provider_is_one_warning(
 
     monkeypatch.setattr(OpenLineageAdapter, "build_task_instance_run_id", fail)
     assert not create(openlineage_inject_parent_job_info=True).get("sparkConfigs")
-    told = "The run is created without OpenLineage's properties: ValueError: broken at https://***@lineage.example.com"
+    told = "Creating the run without OpenLineage's properties: ValueError: broken at https://***@lineage.example.com"
     assert times_said(told) == 1
 
 
@@ -224,4 +224,4 @@ def test_a_setting_that_is_no_boolean_fails_no_task(
 ) -> None:
     monkeypatch.setenv(SETTING, "perhaps")
     assert "openlineage" not in json.dumps(create(environment={"dependencies": []}))
-    assert times_said("The run is created without OpenLineage's properties: ") == 1
+    assert times_said("Creating the run without OpenLineage's properties: ") == 1

@@ -98,7 +98,7 @@ def test_partitions_of_a_wrong_shape_are_a_warning(
     ti, events = run_to_end(operator(run_python=prints(json.dumps(result)), deferrable=False, outlets=[one]))
     assert ti.xcoms["result"] == events[one].extra["result"] == result
     assert partitions_of(events[one]) == set()
-    warning = "The result's partitions are not used: partitions[1] must be a string of 1 to 250 characters"
+    warning = "Not using the result's partitions: partitions[1] must be a string of 1 to 250 characters"
     assert (warning in said()) == HAS_PARTITIONS
 
 

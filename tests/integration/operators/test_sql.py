@@ -467,7 +467,7 @@ def test_a_trigger_that_comes_after_the_grace_does_not_know_what_became_of_the_s
 
 def test_a_failed_statement_says_why(make: Make) -> None:
     ti = TaskInstance()
-    with pytest.raises(WherobotsSqlStatementFailedException, match=r"Statement \(FAIL .*no such table") as caught:
+    with pytest.raises(WherobotsSqlStatementFailedException, match=r"1 of 1 \(FAIL .*no such table") as caught:
         make("FAIL no such table").execute(context(ti))
     assert not isinstance(caught.value, AirflowFailException), "it may be retried"
     assert ti.xcoms["sql_summary"]["state"] == "failed"
@@ -555,7 +555,7 @@ def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make,
     elsewhere = threading.Thread(target=end)
     elsewhere.start()
     with pytest.raises(
-        WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task may"
+        WherobotsSqlOutcomeUnknownException, match=r"Outcome unknown.*A retry of the task executes"
     ) as caught:
         make("SELECT 'held'", max_outage_seconds=3).execute(context(TaskInstance()))
     elsewhere.join()
@@ -884,7 +884,7 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     )
     assert make(INSERT, retries=1).execute(context(follow(ti))) is None
     assert executed(control) == [INSERT]
-    assert "has succeeded in an earlier try, and is not executed again" in said()
+    assert "succeeded in an earlier try; not executing it again" in said()
 
 
 VIEW, UPDATE = "CREATE OR REPLACE TEMPORARY VIEW v AS SELECT 1", "UPDATE a.b.c SET x = 1"

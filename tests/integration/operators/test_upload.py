@@ -83,7 +83,7 @@ def test_a_script_beside_the_dag_is_uploaded_and_runs(
     assert stored(server, uri).read_text() == f"{SCRIPT}# {dags}\n"
     log = said()
     assert "of the DAG repository" in log
-    assert f"jobs/stats.py uploaded to {uri} ({stored(server, uri).stat().st_size} bytes)" in log
+    assert f"Uploaded jobs/stats.py to {uri} ({stored(server, uri).stat().st_size} bytes)" in log
     # What the task was given stays: Airflow shows it beside the address.
     assert task.run_python == {"uri": "jobs/stats.py"}
 

@@ -281,7 +281,7 @@ def test_where_it_would_fail_it_is_skipped_if_asked(
     end(control, run_id, "FAILED")
     with pytest.raises(AirflowSkipException, match=f"{flag}=True: Run {run_id} failed .FAILED."):
         run_to_end(sensor(run_id=run_id, deferrable=deferrable, **{flag: True}), TaskInstance())
-    assert times_said(f"The task is skipped ({flag}=True): Run {run_id}") == [2]
+    assert times_said(f"Skipping the task ({flag}=True): Run {run_id}") == [2]
 
 
 @pytest.mark.parametrize("flag", ["soft_fail", "never_fail"])

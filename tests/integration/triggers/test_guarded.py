@@ -71,8 +71,8 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
     written = texts_of(trigger, monkeypatch)
     asyncio.run(way(trigger, control))
     assert [entry["status"] for entry in control.requests("cancelJobRun")] == answers
-    cancelled = f"info: Run {created['id']} is cancelled: the task is no longer deferred (state: {state})"
-    left = f"info: Run {created['id']} is not cancelled (the task's state: deferred)"
+    cancelled = f"info: Cancelling run {created['id']}: the task is no longer deferred (state: {state})"
+    left = f"info: Not cancelling run {created['id']} (the task's state: deferred)"
     assert [text for text in written if "deferred" in text] == [cancelled if answers else left]
 
 
@@ -100,8 +100,8 @@ def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
     asyncio.run(trigger.on_kill())
     assert asked == [TI] * 3
     assert len(control.requests("cancelJobRun")) == cancels
-    unknown = f"warning: Run {created['id']} is not cancelled: Airflow did not report the task's state (TimeoutError)"
-    assert (written == [unknown]) == (cancels == 0)
+    unknown = f"warning: Not cancelling run {created['id']}: Airflow did not report the task's state (TimeoutError). "
+    assert (len(written) == 1 and written[0].startswith(unknown)) == (cancels == 0)
 
 
 class Supervisor:
@@ -328,7 +328,7 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
     assert event.payload["reason"].startswith("RuntimeError: http://***@proxy/\\x00xxx")
     assert len(event.payload["reason"]) == MAX_CHARS
     told = "\n".join(written)
-    assert "error: Run r1: the trigger failed: RuntimeError: http://***@proxy/" in told
+    assert "error: The trigger of run r1 failed: RuntimeError: http://***@proxy/" in told
     assert "in follow_run" in told
     assert "test_guarded.py" in told
     assert "OSError\nled to\n" in told
@@ -349,7 +349,8 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     written = texts_of(trigger, monkeypatch)
     asyncio.run(trigger.on_kill())
     assert written[-1].startswith(
-        "error: Run r1 could not be cancelled: RuntimeError: http://***@proxy/ is away\n  File "
+        "error: Could not cancel run r1, which may stay active: RuntimeError: http://***@proxy/ is away. To find and "
+        "end it: airflow wherobots orphans --cancel\n  File "
     )
     assert "in cancel_run" in written[-1]
 

@@ -164,7 +164,7 @@ def test_a_task_log_with_every_line() -> None:
 @pytest.mark.parametrize("missing", [PRINTED[0], PRINTED[-1]])
 def test_lines_that_a_task_log_lacks(missing: str) -> None:
     kept = [line for line in PRINTED if line != missing]
-    text = "1 of 4205 lines are missing, {} of which came later; 0 came twice"
+    text = "1 of 4205 lines missing, {} of which came later; 0 came twice"
     assert answer(with_log(*kept), TASK_LOG) == (text.format(0), DIFFERS)
     assert answer(with_log(*kept), LATE) == ("some lines never came", DIFFERS)
     late = with_log(*kept, later=(missing, "another line"))
@@ -173,7 +173,7 @@ def test_lines_that_a_task_log_lacks(missing: str) -> None:
 
 
 def test_lines_that_come_twice_or_out_of_order() -> None:
-    twice = "0 of 4205 lines are missing, 0 of which came later; 1 came twice"
+    twice = "0 of 4205 lines missing, 0 of which came later; 1 came twice"
     assert answer(with_log(*PRINTED, PRINTED[0]), TASK_LOG) == (twice, DIFFERS)
     assert answer(with_log(*reversed(PRINTED)), TASK_LOG) == ("lines came out of order", HANDLED)
     # Standard error may come at any place.

@@ -60,7 +60,7 @@ def test_a_service_that_refuses_gets_no_further_call(error: WherobotsApiError, t
     (check,) = checks(script).values()
     assert check.state is State.FAILED
     assert text in check.text
-    assert "Troubleshooting" in check.advice
+    assert "troubleshooting" in check.advice
     assert len(script.sent) == 1
 
 
@@ -118,7 +118,7 @@ def test_the_runtime(runtime: str | None, organization: Any, state: State, text:
 @pytest.mark.parametrize(
     ("storage", "state", "text"),
     [
-        (STORAGE, State.OK, "sees 2 storage sources, and can write to 1 of them"),
+        (STORAGE, State.OK, "sees 2 storage sources, and can write to 1."),
         ([{"type": "MANAGED", "readOnly": True}], State.WARNING, "can write to 0"),
         ([], State.WARNING, "0 storage sources"),
         (DENIED, State.WARNING, "what the service said"),

@@ -201,20 +201,20 @@ def test_a_run_that_cannot_be_cancelled_is_named() -> None:
 
 
 ENDED = Outcome(Ending.COMPLETED, "r", "COMPLETED")
-FIND = "find active ones with runs list --name '*-0123456789ab', and cancel them with runs cancel RUN_ID --yes"
+FIND = "airflow wherobots runs list --name '*-0123456789ab', then airflow wherobots runs cancel --yes RUN_ID"
 
 
 @pytest.mark.parametrize(
     ("ended", "creating", "failures", "left", "state", "text", "advice"),
     [
-        ("log cancel timeout", "", {}, [], State.OK, "3 runs named *-0123456789ab were created. All have ended.", ""),
+        ("log cancel timeout", "", {}, [], State.OK, "Created 3 runs named *-0123456789ab. All have ended.", ""),
         (
             "log cancel",
             "",
             {},
             [],
             State.FAILED,
-            "Cancelled, if they had not ended: timeout0. 3 runs named *-0123456789ab were created.",
+            "Cancelled, if they had not ended: timeout0. Created 3 runs named *-0123456789ab.",
             "repeat the command",
         ),
         (
@@ -224,7 +224,7 @@ FIND = "find active ones with runs list --name '*-0123456789ab', and cancel them
             ["timeout0"],
             State.FAILED,
             "May still be active: timeout0. Cancelled, if they had not ended: cancel0. "
-            "3 runs named *-0123456789ab were created.",
+            "Created 3 runs named *-0123456789ab.",
             FIND,
         ),
         (
@@ -234,7 +234,7 @@ FIND = "find active ones with runs list --name '*-0123456789ab', and cancel them
             [],
             State.WARNING,
             "May still be active: airflow-doctor-cancel-0123456789ab. The create of airflow-doctor-cancel-0123456789ab "
-            "failed (reset). 3 runs named *-0123456789ab were created.",
+            "failed (reset). Created 3 runs named *-0123456789ab.",
             FIND,
         ),
     ],
@@ -250,12 +250,12 @@ def test_what_became_of_the_runs(
 
 def test_one_run_is_not_several() -> None:
     check = runs_check(Trial(PLAN, ids={LOG: "log0"}, outcomes={LOG: ENDED}), [])
-    assert check.text.startswith("1 run named *-0123456789ab was created.")
+    assert check.text.startswith("Created 1 run named *-0123456789ab.")
 
 
 def test_that_no_run_could_be_created_fails() -> None:
     check = runs_check(Trial(PLAN, failures={LOG: "full"}), [])
     assert (check.state, check.text) == (
         State.FAILED,
-        "The create of airflow-doctor-log-0123456789ab failed (full). 0 runs named *-0123456789ab were created.",
+        "The create of airflow-doctor-log-0123456789ab failed (full). Created 0 runs named *-0123456789ab.",
     )

@@ -85,8 +85,7 @@ def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
         (
             logging.ERROR,
             "Run r1 could not be cancelled (cancelJobRun: 409: no body). It keeps running, and costs money, until its "
-            "timeout_seconds, unless an earlier cancel takes effect. To cancel it: airflow wherobots runs cancel --yes "
-            "r1",
+            "timeout_seconds, unless an earlier cancel takes effect. Cancel it: airflow wherobots runs cancel --yes r1",
         )
     ]
 
@@ -161,7 +160,7 @@ def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: Whe
     assert note.text.startswith("Run r1 could not be cancelled (")
     assert said in note.text
     assert note.text.endswith(
-        "). It keeps running, and costs money, until its timeout_seconds. To cancel it: "
+        "). It keeps running, and costs money, until its timeout_seconds. Cancel it: "
         "airflow wherobots runs cancel --yes r1"
     )
 
@@ -255,8 +254,8 @@ def test_by_name_what_hid_the_run_is_said_once() -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
     script.run(cancel_runs_by_suffix(SUFFIX))
     assert [note.text for note in script.notes] == [
-        "No active run whose name ends with -0123456789abcd was found (listJobRuns: 503: no body). "
-        "If one appears later, only a retry of the task finds it"
+        "Found no active run whose name ends with -0123456789abcd (listJobRuns: 503: no body). If one appears later, "
+        "only a retry of the task finds it. To look again: airflow wherobots runs list --name '*-0123456789abcd'"
     ]
 
 
@@ -267,7 +266,7 @@ def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_
     script = Script(service)
     assert script.run(cancel_runs_by_suffix(SUFFIX)) == []
     assert script.said("Run run0 could not be cancelled")
-    assert not script.said("No active run")
+    assert not script.said("Found no active run")
 
 
 @pytest.mark.parametrize("budget", [3.8, 10.0])
@@ -276,7 +275,7 @@ def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
         script = Script(service)
         assert script.run(cancel_runs_by_suffix(SUFFIX, budget)) == []
         assert budget <= script.elapsed <= budget + 0.6
-        assert script.said("No active run whose name ends with -0123456789abcd was found")
+        assert script.said("Found no active run whose name ends with -0123456789abcd")
 
 
 def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
@@ -286,8 +285,8 @@ def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     assert [(note.level, note.text) for note in script.notes] == [
         (
             logging.WARNING,
-            "No active run whose name ends with -0123456789abcd was found. If one appears later, only a retry of the "
-            "task finds it",
+            "Found no active run whose name ends with -0123456789abcd. If one appears later, only a retry of the task "
+            "finds it. To look again: airflow wherobots runs list --name '*-0123456789abcd'",
         )
     ]
 

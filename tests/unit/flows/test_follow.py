@@ -334,7 +334,7 @@ def test_the_deadline_cancels_the_run() -> None:
     assert script.elapsed < 101
     assert script.notes == [
         Note(logging.INFO, "Run run0 is RUNNING"),
-        Note(logging.WARNING, "Run run0 has reached the task's execution_timeout"),
+        Note(logging.WARNING, "The task's execution_timeout was reached: cancelling run run0"),
         Note(logging.INFO, "Cancel of run run0 was accepted"),
         Note(logging.INFO, "Run run0 CANCELLED: queued for less than a second, ran for 1 minute 40 seconds"),
     ]
@@ -354,8 +354,8 @@ def test_after_the_cancel_the_deadline_tells_the_limit_the_end_of_the_log_and_wh
     service, _ = serve((0, "RUNNING"), lines=200, metrics={"COST_USD": 2.5}, cancel_seconds=60, spark_ui=spark_ui)
     outcome, script = follow(service, deadline=START + 100, execution_timeout=115.0, poll_logs=poll_logs)
     assert outcome.describe() == (
-        "Run run0 was still RUNNING when the task's execution_timeout was reached: the limit is 1 minute 55 seconds "
-        f"(115 s); the run was cancelled\nThe end of its log:\n{outcome.log_tail}"
+        "Run run0 was still RUNNING when the task's execution_timeout was reached: the limit is 1 minute 55 seconds; "
+        f"the run was cancelled\nThe end of its log:\n{outcome.log_tail}"
     )
     assert outcome.log_tail.splitlines()[-1] == "line 100"
     assert texts(script.records) == ([f"line {n}" for n in range(101)] if poll_logs else [])
@@ -442,7 +442,7 @@ def test_a_run_that_an_earlier_trigger_cancelled_at_the_deadline_is_the_timeout(
     assert outcome.ending is Ending.DEADLINE
     was = "was still RUNNING" if cancel_seconds and next_at < 160 else "was cancelled"
     assert outcome.describe().startswith(
-        f"Run run0 {was} when the task's execution_timeout was reached: the limit is 1 minute 45 seconds (105 s); "
+        f"Run run0 {was} when the task's execution_timeout was reached: the limit is 1 minute 45 seconds; "
         "the run was cancelled\n"
     )
 
@@ -786,24 +786,24 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
         (
             FollowOptions("r1", START),
             True,
-            "The triggerer follows run r1 (the task is deferred): polling every 6 s, slowing to every 30 s; "
+            "Deferring the task: the triggerer follows run r1, polling every 6 s, slowing to every 30 s; "
             "its log is forwarded",
         ),
         (
             FollowOptions("r1", START, polling_interval=4.0),
             True,
-            "The triggerer follows run r1 (the task is deferred): polling every 4 s; its log is forwarded",
+            "Deferring the task: the triggerer follows run r1, polling every 4 s; its log is forwarded",
         ),
         (
             FollowOptions("r1", START, wait_post_run_logs_timeout_seconds=0.0),
             True,
-            "The triggerer follows run r1 (the task is deferred): polling every 6 s, slowing to every 30 s; "
+            "Deferring the task: the triggerer follows run r1, polling every 6 s, slowing to every 30 s; "
             "its log is forwarded",
         ),
         (
             FollowOptions("r1", START, deadline=START + 90.5, polling_interval=0.5, poll_logs=False),
             False,
-            "This worker follows run r1: polling every 2 s; its log is not forwarded; the deadline is "
+            "This worker follows run r1, polling every 2 s; its log is not forwarded; the deadline is "
             "2025-06-15 15:08:10 UTC, in 1 minute 30 seconds",
         ),
     ],

@@ -88,7 +88,7 @@ def test_runs_that_cannot_be_read_are_left_out_and_counted(flow: Callable[[], Fl
     (note,) = script.notes
     assert (note.level, note.text) == (
         logging.WARNING,
-        "listJobRuns: 2 of the runs listed have no id or no status, and are left out",
+        "listJobRuns: left out 2 listed runs without an id or a status",
     )
 
 

@@ -85,10 +85,10 @@ def test_a_refusal_for_quota_is_an_answer_and_ends_an_outage() -> None:
 @pytest.mark.parametrize(
     ("limit", "when"),
     [
-        (0.0, "and max_quota_wait_seconds=0 allows no wait"),
-        (1.0, "for 1 second (max_quota_wait_seconds=1)"),
-        (60.0, "for 1 minute (max_quota_wait_seconds=60)"),
-        (4_000.0, "for 1 hour 7 minutes (max_quota_wait_seconds=4000)"),
+        (0.0, ". Not waiting, because max_quota_wait_seconds=0"),
+        (1.0, " for 1 second (max_quota_wait_seconds=1)"),
+        (60.0, " for 1 minute (max_quota_wait_seconds=60)"),
+        (4_000.0, " for 1 hour 7 minutes (max_quota_wait_seconds=4000)"),
     ],
 )
 def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words(limit: float, when: str) -> None:
@@ -97,7 +97,7 @@ def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words
         script.run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
     assert limit <= script.elapsed < limit + 5
     assert str(caught.value) == (
-        f"createJobRun: no run was created: the organization's quota was used up {when}. "
+        f"createJobRun: no run was created: the organization's quota was used up{when}. "
         "403 INSUFFICIENT_QUOTA_ERROR: DISK_PER_NODE_GB is 500, asked 900"
     )
     assert caught.value.transient

@@ -123,7 +123,7 @@ def test_an_upload(source: FileSource) -> None:
     script = UploadScript(storage)
     address = script.run(upload(source, PREFIX))
     assert script.order == [ASK, PUT]
-    assert script.notes == [Note(logging.INFO, f"jobs/stats.py uploaded to {address} (9 bytes)")]
+    assert script.notes == [Note(logging.INFO, f"Uploaded jobs/stats.py to {address} (9 bytes)")]
     assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
 
 
@@ -144,12 +144,12 @@ def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
     script = UploadScript(Storage())
     script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
     assert script.notes[1:] == [
-        Note(logging.INFO, "lib/geo: names that begin with a dot are left out: .0, .1, .2, .3, .4 and 1 more")
+        Note(logging.INFO, "Left out of lib/geo, because their names begin with a dot: .0, .1, .2, .3, .4 and 1 more")
     ]
     script = UploadScript(Storage())
     (folder / ".env").unlink()
     script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
-    assert script.notes[1].text == "lib/geo: names that begin with a dot are left out: .0, .1, .2, .3, .4"
+    assert script.notes[1].text == "Left out of lib/geo, because their names begin with a dot: .0, .1, .2, .3, .4"
 
 
 def test_what_somebody_else_put_at_the_address_is_replaced(source: FileSource) -> None:

@@ -176,8 +176,8 @@ def test_a_cancelled_run_without_times_has_no_such_reason(fields: dict[str, Any]
 def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, words: str) -> None:
     assert Outcome(ending, "r1", "FAILED").describe() == words
     full = Outcome(ending, "r1", "FAILED", "exit code 1", "last\nlines")
-    why = ". Reason" if ending is Ending.GAVE_UP else ""
-    said = f"{words}{why}: exit code 1\nRun: {URL}"
+    what, stop, left = words.partition(". ")
+    said = f"{what}: exit code 1{stop}{left}\nRun: {URL}"
     assert full.describe(URL) == f"{said}\nThe end of its log:\nlast\nlines"
     cut = full.with_log(full.log_tail, None, log_is_cut=True)
     assert cut.describe(URL) == f"{said}\nIts log, as far as it could be read:\nlast\nlines"

@@ -146,7 +146,8 @@ def read(text: str) -> exp.Expr:
     if not statements:
         raise failed("PARSE_EMPTY_STATEMENT", "Syntax error, unexpected empty statement.", "42617")
     if len(statements) > 1:
-        raise syntax_error("one statement at a time", statements[1].sql(ServiceSql)[:20])
+        why = "one statement at a time; split_statements=True splits them"
+        raise syntax_error(why, statements[1].sql(ServiceSql)[:20])
     for query in statements[0].find_all(exp.Select):
         # Hints have no effect.
         query.set("hint", None)

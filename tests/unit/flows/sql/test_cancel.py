@@ -39,7 +39,7 @@ def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
         RetrieveResults(each, attach=True) for each in ("e1", "e2", "e3", "never sent")
     }
     assert script.notes == [
-        Note(logging.INFO, f"The task was cleared: its statement {each} was cancelled") for each in ("e1", "e3")
+        Note(logging.INFO, f"Cancelled statement {each} of before the clear") for each in ("e1", "e3")
     ]
 
 
@@ -47,7 +47,7 @@ def test_one_whose_cancel_is_not_confirmed_is_named_and_the_rest_is_left() -> No
     script = SqlScript(session_with("e1", "e2", cancel_seconds=NEVER))
     assert script.run(end_earlier(["e1", "e2"], URL)) == "e1"
     assert cancelled(script) == ["e1"]
-    assert script.said("its cancel was sent, but is not confirmed")
+    assert script.said("Statement e1 may still run: its cancel was sent, but not confirmed")
     assert script.elapsed <= CANCEL_BUDGET_SECONDS + 1
 
 

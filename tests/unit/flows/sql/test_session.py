@@ -79,13 +79,13 @@ def test_a_session_is_asked_for_once(looked_at: Any) -> None:
     assert script.run(request_session(SessionRequest())) == RequestedSession("s1")
     assert script.operations == ["createSqlSession", "getSqlSession"]
     assert script.sent[1].timeout == 30.0
-    assert script.notes == [Note(logging.INFO, "Statements are executed in SQL session s1")]
+    assert script.notes == [Note(logging.INFO, "Using SQL session s1")]
 
 
 def test_a_shared_session_for_want_of_quota_is_a_warning() -> None:
     script = Script(by_operation(createSqlSession=always(RequestedSession("s2", "quota"))))
     assert script.run(request_session(SessionRequest(force_new=True))).id == "s2"
-    told = "No new SQL session was started (quota): SQL session s2 of the same user is shared"
+    told = "Using SQL session s2 of the same user, with its views and settings: no new one was started (quota)"
     assert script.notes == [Note(logging.WARNING, told)]
 
 
@@ -97,7 +97,7 @@ def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> No
     assert script.run(request_session(SessionRequest())) == RequestedSession("s2")
     assert script.pauses == [Sleep(5.0, JITTER)] * 2
     told = "SQL session s1 is being stopped. Requesting a new one in 5 s"
-    assert [note.text for note in script.notes] == [told, told, "Statements are executed in SQL session s2"]
+    assert [note.text for note in script.notes] == [told, told, "Using SQL session s2"]
 
 
 def test_a_session_that_does_not_end_being_stopped_is_told_by_the_wait_for_it() -> None:
@@ -224,7 +224,7 @@ def test_ready_without_an_address_is_not_ready_yet() -> None:
     script = Script(stages((0, in_stage("READY")), (10, READY)))
     assert script.run(await_session("s1", SessionWait())) == READY
     assert [note.text for note in script.notes] == [
-        "SQL session s1 is READY, but has no address yet",
+        "SQL session s1 is waiting for its address",
         "SQL session s1 is READY (version 1.9.3)",
     ]
 
@@ -434,7 +434,10 @@ def test_the_request_and_the_stop_together_keep_to_the_time() -> None:
     assert [sent.timeout for sent in script.sent[:2]] == [4.5, 7.0]
 
 
-COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client has disconnected"
+COULD_NOT = (
+    "could not be stopped ({}). It ends by itself some time after its last client has disconnected. "
+    "Stop it: airflow wherobots orphans --stop-session s1"
+)
 
 
 @pytest.mark.parametrize(

@@ -143,10 +143,10 @@ def test_progress_is_logged_at_most_every_ten_seconds_and_only_if_it_changed() -
     for at in range(101, 200):
         script.session.say(ExecutionProgress("e1", 8, 3, 4), START + at)
     run(script)
-    said = script.said("tasks completed")
+    said = script.said("Spark tasks completed")
     assert 9 <= len(said) <= 11
     assert len({note.text for note in said}) == len(said)
-    assert said[0] == type(said[0])(logging.INFO, "Statement e1: 1 of 5000 tasks completed, 4 active")
+    assert said[0] == type(said[0])(logging.INFO, "Statement e1: 1 of 5000 Spark tasks completed, 4 active")
 
 
 def test_progress_without_tasks_is_not_logged() -> None:
@@ -637,7 +637,7 @@ def test_at_the_deadline_a_statement_is_cancelled() -> None:
     assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it was cancelled")
     assert 100 <= script.elapsed < 102
     assert script.truth("e1") == "cancelled"
-    assert script.said("reached") == [Note(logging.WARNING, "Statement e1 has reached the task's read_timeout")]
+    assert script.said("reached") == [Note(logging.WARNING, "The task's read_timeout was reached: ending statement e1")]
 
 
 def test_a_statement_that_had_ended_at_the_deadline_is_told_as_it_ended() -> None:
@@ -674,7 +674,7 @@ def test_a_deadline_while_the_connection_is_replaced_is_kept() -> None:
     refused = NotSentError("connectSqlSession", "refused")
     script = broken_after(10.0, refusals=[None, *[refused] * 99])
     outcome = run(script, deadline=START + 20)
-    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "cancelling it is not confirmed")
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "its cancel was sent, but not confirmed")
     assert 20 <= script.elapsed < 20.2
 
 
