@@ -272,8 +272,8 @@ def _warn_of_others(runs: Iterable[Run]) -> Flow[None]:
             yield Note(
                 logging.WARNING,
                 f"Run {run.id} is active, and has the ids of this task. It was created{created}, by another deployment "
-                "with the same DAG or before a clear of this one. It is left alone. To cancel it: "
-                f"airflow wherobots runs cancel --yes {run.id}",
+                "with the same DAG or before a clear of this one. It is left alone. To cancel it:",
+                f"runs cancel --yes {run.id}",
             )
 
 

@@ -21,6 +21,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, argument_errors
@@ -225,7 +226,8 @@ class SubmitTry(RunTry[CreatesRun]):
         task = self.task
         if not self._is_last:
             stays = REATTACHED if task.durable else NOT_FOUND_AGAIN
-            return f"{stays}. To cancel it: airflow wherobots runs cancel --yes {run_id}"
+            command = words.command(f"runs cancel --yes {run_id}", task.wherobots_conn_id)
+            return f"{stays}. To cancel it: {command}"
         if not task.cancel_on_kill:
             return LEFT_ALONE
         try:
@@ -354,6 +356,8 @@ class SubmitTry(RunTry[CreatesRun]):
         else:
             return False
         self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
+        # While the task waits for quota, it has none.
+        self._push(RUN_ID_KEY, "")
         if self._memory is not None:
             self._memory.remember(self._memory.now.looked([outcome.run_id]))
         return True

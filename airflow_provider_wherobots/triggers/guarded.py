@@ -92,8 +92,8 @@ class GuardedTrigger(BaseTrigger):
         """The payload of a wait that failed for an unforeseen reason: if a trigger raises, the operator cancels."""
 
     @abstractmethod
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
-        """Cancel what the task waits for. This began at ``began_at``; ``left`` returns the seconds that are left."""
+    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
+        """Cancel what the task waits for. ``left`` returns the seconds that are left."""
 
     @property
     @abstractmethod
@@ -149,12 +149,12 @@ class GuardedTrigger(BaseTrigger):
     async def _cancel_and_say(self) -> None:
         if not self.cancel_on_kill:
             return
-        began_at, until = time.time(), time.monotonic() + CANCEL_BUDGET_SECONDS
+        until = time.monotonic() + CANCEL_BUDGET_SECONDS
         try:
             async with self._hook.async_driver(
                 self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS
             ) as driver:
-                await driver.run(self._cancelling(began_at, lambda: until - time.monotonic()))
+                await driver.run(self._cancelling(lambda: until - time.monotonic()))
         except Exception as error:
             self.log.error("%s could not be cancelled: %s\n%s", self._target, reason_of(error), places_of(error))
 

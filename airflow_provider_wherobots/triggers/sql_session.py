@@ -50,7 +50,7 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
     def _gave_up(self, reason: str) -> dict[str, Any]:
         return {"session_id": self.session_id, "reason": reason}
 
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
+    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
         may_be_used = self._state_at_kill in (*WITH_WORKER, "success")
         return (stop_starting_session if may_be_used else stop_session)(self.session_id, left())
 

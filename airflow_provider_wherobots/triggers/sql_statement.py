@@ -72,7 +72,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         # The worker attaches in the trigger's place.
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
+    def _cancelling(self, left: Callable[[], float]) -> Flow[None]:
         last = yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
         had_ended = isinstance(last, StateUpdated | ExecutionResult) and last.state != CANCELLED
         is_used = had_ended and self._state_at_kill in WITH_WORKER

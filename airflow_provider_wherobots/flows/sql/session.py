@@ -152,7 +152,8 @@ def request_session_with_quota(
 def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     """Poll a session until statements can be executed in it.
 
-    Tolerates transient failures for ``max_outage_seconds``, and refusals for a minute.
+    Tolerates transient failures for ``max_outage_seconds``, and refusals for a minute; that of a key
+    that has worked counts as transient.
     """
     clock = SteadyClock()
     moment = yield from clock.read()

@@ -62,7 +62,9 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
     with pytest.raises(WherobotsUnavailableException, match=words) as given_up:
         task.execute_complete(context(ti), event_of_a_given_up_run(run_id))
     assert control.counts()["cancels_effective"] == cancels
-    says_how = f"To cancel it: airflow wherobots runs cancel --yes {run_id}" in str(given_up.value)
+    says_how = f"To cancel it: airflow wherobots runs cancel --yes {run_id} --conn {task.wherobots_conn_id}" in str(
+        given_up.value
+    )
     assert says_how == (try_number == 1)
     if not cancels:
         task.hook.cancel_run(run_id)

@@ -223,11 +223,11 @@ def test_by_name_a_run_that_list_runs_shows_late_is_waited_for() -> None:
 @pytest.mark.parametrize("ahead", [-60.0, 0.0, 60.0])
 def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clock_shows(ahead: float) -> None:
     service = FakeService()
-    service.add_run(NAME, START + ahead - 2, id="before the kill")
-    service.add_run(NAME, START + ahead + 2, id="after it")
+    service.add_run(NAME, START + ahead - 2, id="before")
+    service.add_run(NAME, START + ahead + 2, id="after")
     script = Script(lambda call, moment: service(call, moment + ahead))
     script.now = START + 5
-    assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before the kill"]
+    assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before"]
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -327,6 +327,19 @@ def test_by_name_looking_on_cancels_each_run_once() -> None:
     service.add_run(NAME, START)
     assert Script(service).run(cancel_runs_by_suffix(SUFFIX, known=["run0"])) == ["run0"]
     assert len(service.cancels) == 1
+
+
+def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 2, id="new")
+    service.add_run(NAME, START - 1, id="other")
+
+    def unknown(call: Call[Any], moment: float) -> Any:
+        if "new" in call.path:
+            raise NotFoundError(call.operation, 404)
+        return service(call, moment)
+
+    assert Script(unknown).run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["other"]
 
 
 def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
