@@ -211,7 +211,8 @@ class SubmitTry(RunTry[CreatesRun]):
         try:
             while outcome.ending is Ending.GAVE_UP and self._look_at(run_id) is not None:
                 options = self._options(run_id, self.deadline, time.time())
-                self.log.warning("Run %s was given up (%s). This worker can read it", run_id, outcome.reason)
+                again = "; its log is forwarded again from its start" if self.task.poll_logs else ""
+                self.log.warning("Run %s was given up (%s). This worker can read it%s", run_id, outcome.reason, again)
                 self.log.info("%s", options.describe(deferred=False))
                 outcome = self._follow_here(options)
         except WherobotsTaskKilledException:

@@ -48,28 +48,6 @@ def test_a_burst_of_lines_arrives_whole_once_and_in_order_with_its_own_times(wor
         assert abs(ahead.total_seconds() - number // PER_TIME * STEP_NS / 1e9) < 0.001
 
 
-@pytest.mark.alone
-def test_a_worker_that_follows_a_run_on_after_its_trigger_gave_up_shows_each_line_once(world: World) -> None:
-    case = world.case("deferred").begin().wait_until_followed("deferred")
-    (run,) = case.runs()
-    wait_for(lambda: "the run has started" in case.log(), what="the run's first line in the task log")
-    start = next_second()
-    world.control.insert_logs(run["id"], numbered_lines(0, 500, start))
-    wait_for(lambda: numbered(499) in case.log(), what="the lines in the task log")
-    unknown = {"type": "status", "status": 404, "body": {"errors": [{"message": "no such run"}]}}
-    case.fault("getJobRun", unknown)
-    # Else the worker might look before the service knows the run again.
-    with world.airflow.frozen("scheduler"):
-        case.wait_for_task("scheduled")
-        world.control.clear_faults()
-    wait_for(lambda: "This worker can read it" in case.log(), what="the run to be followed on")
-    world.control.insert_logs(run["id"], numbered_lines(500, 500, start))
-    case.release()
-    log = case.end("success").splitlines()
-    assert account(1_000, log) == clean(1_000)
-    assert sum("the run has started" in text for text in log) == 1
-
-
 @pytest.mark.parametrize("copies", [False, True])
 def test_where_the_triggers_part_of_the_log_is_lost_a_setting_copies_the_runs_log(world: World, copies: bool) -> None:
     if world.airflow.is_series("2.11"):
