@@ -323,6 +323,8 @@ class SubmitTry(RunTry[CreatesRun]):
     def _await_quota(self, awaiting: AwaitingQuota) -> NoReturn:
         is_unclear = self._memory is not None and self._memory.now.is_create_unanswered and self.task.cancel_on_kill
         suffix = self._memory.now.identity.suffix if self._memory is not None and is_unclear else ""
+        # There is no run: not the one that is replaced.
+        self._push(RUN_ID_KEY, "")
         self._defer_for_quota(awaiting, self._kept(), suffix)
 
     def _follow(self, run: Run, deadline: float | None, reattached: bool, started_at: float) -> Outcome:
@@ -357,8 +359,6 @@ class SubmitTry(RunTry[CreatesRun]):
         else:
             return False
         self.log.info("Run %s %s; a new run is created", outcome.run_id, why)
-        # While the task waits for quota, it has none.
-        self._push(RUN_ID_KEY, "")
         if self._memory is not None:
             self._memory.remember(self._memory.now.looked([outcome.run_id]))
         return True
