@@ -267,7 +267,7 @@ class LogWithLock:
         with self.lock:
             self.lines.append(text % values if values else text)
 
-    def isEnabledFor(self, level: int) -> bool:  # noqa: N802 -- the name in logging
+    def isEnabledFor(self, level: int) -> bool:
         return False
 
     info = warning = partialmethod(log, 0)
