@@ -150,37 +150,42 @@ async def _get_connection(conn_id: str) -> Connection:
 async def get_task_state(task_instance: Any) -> str | None:
     """Get the name of a task instance's state, from within a trigger. None without one, such as after a clear.
 
-    On 2.11 also None if the task is deferred in another try: it was cleared, and is faster than its triggerer.
+    On 2.11 also None if the task is deferred in another round: it was cleared, and is faster than its triggerer.
     """
-    if AIRFLOW < (3, 0):
-        return await asyncio.to_thread(_get_task_state_from_database, task_instance)
-    map_index = task_instance.map_index
-    query = {
-        "dag_id": task_instance.dag_id,
-        "task_ids": [task_instance.task_id],
-        "run_ids": [task_instance.run_id],
-        "map_index": map_index,
-    }
-    task_states = await (_request_task_states(query) if AIRFLOW < (3, 3) else _get_task_states(query))
-    key = task_instance.task_id if map_index is None or map_index < 0 else f"{task_instance.task_id}_{map_index}"
-    return _state_name(task_states.get(task_instance.run_id, {}).get(key))
-
-
-async def _request_task_states(query: Mapping[str, Any]) -> Mapping[str, Any]:
+    if not (3, 0) <= AIRFLOW < (3, 3):
+        return await asyncio.to_thread(get_task_state_on_worker, task_instance)
     # Not RuntimeTaskInstance.get_task_states in a thread: on 3.2 that thread's lock blocks the event loop for good
     # if a connection is read at the same time.
     from airflow.sdk.execution_time import task_runner
     from airflow.sdk.execution_time.comms import GetTaskStates
 
-    response: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(GetTaskStates(**query)))
-    states: Mapping[str, Any] = response.task_states
-    return states
+    question = GetTaskStates(**_query_of(task_instance))
+    response: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(question))
+    return _state_among(response.task_states, task_instance)
 
 
-async def _get_task_states(query: Mapping[str, Any]) -> Mapping[str, Any]:
+def get_task_state_on_worker(task_instance: Any) -> str | None:
+    """Get the name of a task instance's state, from within its own process."""
+    if AIRFLOW < (3, 0):
+        return _get_task_state_from_database(task_instance)
     from airflow.sdk.execution_time.task_runner import RuntimeTaskInstance
 
-    return await asyncio.to_thread(RuntimeTaskInstance.get_task_states, **query)
+    return _state_among(RuntimeTaskInstance.get_task_states(**_query_of(task_instance)), task_instance)
+
+
+def _query_of(task_instance: Any) -> dict[str, Any]:
+    return {
+        "dag_id": task_instance.dag_id,
+        "task_ids": [task_instance.task_id],
+        "run_ids": [task_instance.run_id],
+        "map_index": task_instance.map_index,
+    }
+
+
+def _state_among(states: Mapping[str, Any], task_instance: Any) -> str | None:
+    key, map_index = task_instance.task_id, task_instance.map_index
+    key = key if map_index is None or map_index < 0 else f"{key}_{map_index}"
+    return _state_name(states.get(task_instance.run_id, {}).get(key))
 
 
 def is_asset(outlet: Any) -> bool:
@@ -316,7 +321,7 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
 
     with create_session() as session:
         found = (
-            session.query(TaskInstance.state, TaskInstance.try_number)
+            session.query(TaskInstance.state, TaskInstance.max_tries)
             .filter(
                 TaskInstance.dag_id == task_instance.dag_id,
                 TaskInstance.task_id == task_instance.task_id,
@@ -327,8 +332,9 @@ def _get_task_state_from_database(task_instance: Any) -> str | None:
         )
     if found is None:
         return None
-    state, try_number = found
-    return None if state == "deferred" and try_number != task_instance.try_number else _state_name(state)
+    state, max_tries = found
+    # Raised by a clear, not by a retry, which may have re-attached.
+    return None if state == "deferred" and max_tries != task_instance.max_tries else _state_name(state)
 
 
 def _state_name(state: Any) -> str | None:

@@ -12,9 +12,10 @@ from typing import Any, Generic, TypeAlias, TypeVar
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
 from airflow_provider_wherobots.drivers.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.effects import Send, Sleep
+from airflow_provider_wherobots.flows.effects import Note, Send, Sleep
 from airflow_provider_wherobots.flows.retry import CALL_SECONDS
-from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.logs.records import LogRecord, make_safe
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.memory import Memory
 
 CONNECT_TIMEOUT_SECONDS = 10.0
@@ -42,7 +43,8 @@ N = TypeVar("N")
 class Outlets(Generic[R, N]):
     """Callbacks for the effects of a flow, except calls and time. The event-loop driver awaits ``reload``, ``publish``
     and ``room``. ``publish`` and ``remember`` must not raise; without them nothing is published or remembered. ``room``
-    waits until a message, or ``ROOM`` bytes of lines, can be written without blocking.
+    waits until a message, or ``ROOM`` bytes of lines, can be written without blocking. ``conn_id`` is for the command
+    that ends a message; empty outside of Airflow's tasks.
     """
 
     note: WriteNote
@@ -51,6 +53,12 @@ class Outlets(Generic[R, N]):
     publish: Callable[[str, str], N] | None = None
     room: Callable[[], N] | None = None
     remember: Callable[[Memory], None] | None = None
+    conn_id: str = ""
+
+    def tell(self, note: Note) -> None:
+        """Write a message."""
+        text = f"{note.text} {words.command(note.command, self.conn_id)}" if note.command else note.text
+        self.note(note.level, make_safe(text))
 
 
 @dataclass(frozen=True, slots=True)

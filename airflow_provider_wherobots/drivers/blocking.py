@@ -40,7 +40,6 @@ from airflow_provider_wherobots.flows.effects import (
     Transmit,
     Upload,
 )
-from airflow_provider_wherobots.logs.records import make_safe
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
@@ -155,7 +154,7 @@ class SyncDriver:
         outlets = self._outlets
         match effect:
             case Note():
-                outlets.note(effect.level, make_safe(effect.text))
+                outlets.tell(effect)
             case Forward():
                 for record in effect.records:
                     outlets.write(record)

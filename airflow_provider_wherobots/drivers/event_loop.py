@@ -41,7 +41,7 @@ from airflow_provider_wherobots.flows.effects import (
     Sleep,
     Transmit,
 )
-from airflow_provider_wherobots.logs.records import LogRecord, make_safe
+from airflow_provider_wherobots.logs.records import LogRecord
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.websocket import SqlSocket
@@ -143,7 +143,7 @@ class AsyncDriver:
                     await self._wait_for_room()
                     raise
                 finally:
-                    self._outlets.note(effect.level, make_safe(effect.text))
+                    self._outlets.tell(effect)
             case Forward():
                 await self._forward(effect)
             case Publish():

@@ -101,19 +101,26 @@ def cancel_runs_by_suffix(
     cancelled: list[str] = []
     is_found, why = False, ""
     while (left := deadline - (yield from now())) > 0:
-        has_listed = True
+        has_listed, asked_at = True, (yield from now())
         try:
             runs = yield from find_runs(suffix, timeout=left, urgent=True)
         except WherobotsApiError as error:
             has_listed, why, runs = False, f" ({error})", []
-        for run in runs:
-            # By its age, as the service's clock may be another one.
-            least_ago = (yield from now()) - created_until - DATE_SECONDS
-            is_own = created_until == math.inf or (run.created_ago is not None and run.created_ago >= least_ago)
-            if run.is_active and is_own and run.id not in cancelled:
-                is_found = True
-                if (yield from cancel_run(run.id, deadline - (yield from now()))) is None:
-                    cancelled.append(run.id)
+        # By its age, as the service's clock may be another one. The response may be late.
+        least_ago = asked_at - created_until - DATE_SECONDS
+        own = [
+            run.id
+            for run in runs
+            if run.is_active
+            and (created_until == math.inf or (run.created_ago is not None and run.created_ago >= least_ago))
+            and run.id not in cancelled
+        ]
+        for place, run_id in enumerate(own):
+            is_found = True
+            # One that is not cancelled at once leaves time for the others.
+            share = (deadline - (yield from now())) / (len(own) - place)
+            if (yield from cancel_run(run_id, share)) is None:
+                cancelled.append(run_id)
         if has_listed and (not is_create_unanswered or any(run.id not in known for run in runs)):
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
@@ -121,7 +128,8 @@ def cancel_runs_by_suffix(
         yield Note(
             logging.WARNING,
             f"Found no active run whose name ends with {suffix}{why}. If one appears later, only a retry of the task "
-            f"finds it. To look again: airflow wherobots runs list --name '*{suffix}'",
+            "finds it. To look again:",
+            f"runs list --name '*{suffix}'",
         )
     return cancelled
 
@@ -165,7 +173,7 @@ def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
     unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
     text = (
         f"Run {run_id} could not be cancelled ({error}). It keeps running, and costs money, until its timeout_seconds"
-        f"{unless}. Cancel it: airflow wherobots runs cancel --yes {run_id}"
+        f"{unless}. To cancel it:"
     )
-    yield Note(logging.ERROR, text)
+    yield Note(logging.ERROR, text, f"runs cancel --yes {run_id}")
     return error

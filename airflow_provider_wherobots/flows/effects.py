@@ -80,10 +80,11 @@ class Now(Effect[float]):
 
 @dataclass(frozen=True, slots=True)
 class Note(Effect[None]):
-    """Write a message to the task log."""
+    """Write a message to the task log. ``command``, of ``airflow wherobots``, ends it, for the driver's connection."""
 
     level: int
     text: str
+    command: str = ""
 
 
 @dataclass(frozen=True, slots=True)

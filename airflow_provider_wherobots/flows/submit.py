@@ -100,7 +100,7 @@ class NotReplacedError(WherobotsApiError):
         super().__init__(
             cause.operation,
             f"the task was cleared, but run {run.id} of before the clear could not be cancelled ({cause}); "
-            f"no new run was created. Cancel it: airflow wherobots runs cancel --yes {run.id}",
+            f"no new run was created",
         )
 
 
@@ -272,8 +272,8 @@ def _warn_of_others(runs: Iterable[Run]) -> Flow[None]:
             yield Note(
                 logging.WARNING,
                 f"Run {run.id} is active, and has the ids of this task. It was created{created}, by another deployment "
-                "with the same DAG or before a clear of this one. It is left alone. To cancel it: "
-                f"airflow wherobots runs cancel --yes {run.id}",
+                "with the same DAG or before a clear of this one. It is left alone. To cancel it:",
+                f"runs cancel --yes {run.id}",
             )
 
 

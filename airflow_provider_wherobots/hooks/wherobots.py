@@ -125,7 +125,8 @@ class WherobotsHook(BaseHook):
             return Reloaded(transport.endpoint != before, self._source)
 
         limits = self._limits if may_reload else RateLimits()
-        outlets = Outlets(note or self.log.log, record_writer(self.log), reload, publish, remember=remember)
+        write, conn_id = record_writer(self.log), self.wherobots_conn_id
+        outlets = Outlets(note or self.log.log, write, reload, publish, remember=remember, conn_id=conn_id)
         driver = SyncDriver(transport, outlets, limits)
         try:
             yield driver
@@ -172,7 +173,8 @@ class WherobotsHook(BaseHook):
 
             log = log or ResumedLog(logger)
             outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
-            outlets = Outlets(log.note, log.write, reload, publish, None if urgent else log.room)
+            room, conn_id = None if urgent else log.room, self.wherobots_conn_id
+            outlets = Outlets(log.note, log.write, reload, publish, room, conn_id=conn_id)
             driver = AsyncDriver(transport, outlets, of_event_loop(RateLimits))
             try:
                 yield driver

@@ -59,6 +59,11 @@ def labelled(*values: tuple[str, str | None]) -> str:
     return ", ".join(f"{label} {value}" for label, value in values if value)
 
 
+def command(text: str, conn_id: str) -> str:
+    """A command of this provider. Without a connection it has no ``--conn``."""
+    return f"airflow wherobots {text}{f' --conn {conn_id}' if conn_id else ''}"
+
+
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:
     """Make a text of the service safe for an exception or a log line: make control characters visible, and cut it."""
     # Cut before, as only what is kept needs escaping, and after, as escapes make a text longer.

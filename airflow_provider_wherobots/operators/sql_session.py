@@ -214,6 +214,8 @@ class WherobotsSqlSessionStopOperator(WherobotsTask, BaseOperator):
                 if not attempt.run(stop_session(self.session_id)):
                     raise WherobotsUnavailableException(
                         f"SQL session {words.short(self.session_id)} could not be stopped. It ends some time after its "
-                        "last client has disconnected, and costs money until then. Stop it: airflow wherobots orphans "
-                        f"--stop-session {words.short(self.session_id)}"
+                        "last client has disconnected, and costs money until then. To stop it: "
+                        + words.command(
+                            f"orphans --stop-session {words.short(self.session_id)}", self.wherobots_conn_id
+                        )
                     )

@@ -17,16 +17,12 @@ REATTACHED = "It stays active; a retry of the task re-attaches to it"
 NOT_FOUND_AGAIN = "It stays active; a retry will not find it (durable=False)"
 CANCELLED_AT_LAST = "It was cancelled, because no retry follows"
 LEFT_AT_LAST = (
-    "It could not be cancelled, and no retry follows: it keeps running, and costs money, until its timeout_seconds. "
-    "Cancel it: airflow wherobots runs cancel --yes {}"
+    "It could not be cancelled, and no retry follows: it keeps running, and costs money, until its timeout_seconds"
 )
 NOT_THERE = (
     "It was not cancelled: {} has no such run. If the connection pointed to another organization, it may run there"
 )
-LEFT_ALONE = (
-    "It stays active: no retry follows, and cancel_on_kill=False leaves it alone. To cancel it: airflow wherobots runs "
-    "cancel --yes {}"
-)
+LEFT_ALONE = "It stays active: no retry follows, and cancel_on_kill=False leaves it alone"
 
 
 class Ending(StrEnum):

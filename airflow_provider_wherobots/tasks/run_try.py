@@ -114,8 +114,8 @@ class RunTry(TaskTry[T, RunAttempt]):
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", outcome.run_id, reason_of(error))
             return outcome
-        cancel_it = f". Cancel it: airflow wherobots runs cancel --yes {outcome.run_id}"
-        then = " at first, and succeeded when it was repeated" if is_cancelled else cancel_it
+        command = words.command(f"runs cancel --yes {outcome.run_id}", self.task.wherobots_conn_id)
+        then = " at first, and succeeded when it was repeated" if is_cancelled else f". To cancel it: {command}"
         return replace(outcome, reason=outcome.reason + then)
 
     def _take_result(self, outcome: Outcome) -> Any:

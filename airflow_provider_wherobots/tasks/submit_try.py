@@ -21,6 +21,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, argument_errors
@@ -124,8 +125,9 @@ class SubmitTry(RunTry[CreatesRun]):
             else:
                 self._cancel_runs_of(memory)
         except Exception as failure:
-            text = "Runs of earlier tries could not be looked up (%s). To find them: airflow wherobots orphans"
-            self.log.error(text, reason_of(failure))
+            command = words.command("orphans", self.task.wherobots_conn_id)
+            text = "Runs of earlier tries could not be looked up (%s). To find them: %s"
+            self.log.error(text, reason_of(failure), command)
 
     def outcome_after_trigger_failure(self, next_kwargs: Mapping[str, Any] | None) -> Outcome | None:
         """Check the run, and cancel it if it is active and ``cancel_on_kill``. None if the task must fail as well."""
@@ -211,7 +213,10 @@ class SubmitTry(RunTry[CreatesRun]):
         try:
             while outcome.ending is Ending.GAVE_UP and self._look_at(run_id) is not None:
                 options = self._options(run_id, self.deadline, time.time())
-                self.log.warning("Run %s was given up (%s), but this worker can read it", run_id, outcome.reason)
+                again = "; its log is forwarded again from its start" if self.task.poll_logs else ""
+                self.log.warning(
+                    "Run %s was given up (%s), but this worker can read it%s", run_id, outcome.reason, again
+                )
                 self.log.info("%s", options.describe(deferred=False))
                 outcome = self._follow_here(options)
         except WherobotsTaskKilledException:
@@ -224,19 +229,19 @@ class SubmitTry(RunTry[CreatesRun]):
     def _end_run_without_follower(self, run_id: str) -> str:
         """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
         task = self.task
+        to_cancel = f". To cancel it: {words.command(f'runs cancel --yes {run_id}', task.wherobots_conn_id)}"
         if not self._is_last:
-            stays = REATTACHED if task.durable else NOT_FOUND_AGAIN
-            return f"{stays}. To cancel it: airflow wherobots runs cancel --yes {run_id}"
+            return f"{REATTACHED if task.durable else NOT_FOUND_AGAIN}{to_cancel}"
         if not task.cancel_on_kill:
-            return LEFT_ALONE.format(run_id)
+            return f"{LEFT_ALONE}{to_cancel}"
         try:
             failure = self.attempt.run(cancel_run(run_id))
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
-            return LEFT_AT_LAST.format(run_id)
+            return f"{LEFT_AT_LAST}{to_cancel}"
         if isinstance(failure, NotFoundError):
             return NOT_THERE.format(task.hook.settings.endpoint.base_url)
-        return CANCELLED_AT_LAST if failure is None else LEFT_AT_LAST.format(run_id)
+        return CANCELLED_AT_LAST if failure is None else f"{LEFT_AT_LAST}{to_cancel}"
 
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
         """Cancel the active runs with the task's identity. Returns the ids of the cancelled."""
@@ -259,7 +264,8 @@ class SubmitTry(RunTry[CreatesRun]):
         may_cancel = is_unclear and task.cancel_on_kill and self._memory is not None
         if may_cancel and self._memory and (found := self._cancel_runs_of(self._memory.now)):
             return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
-        return f"{may_exist}, and no retry will look it up. To look: airflow wherobots orphans"
+        command = words.command("orphans", task.wherobots_conn_id)
+        return f"{may_exist}, and no retry will look it up. To look: {command}"
 
     def _new_quota_wait(self) -> QuotaWait:
         return QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
@@ -321,6 +327,8 @@ class SubmitTry(RunTry[CreatesRun]):
     def _await_quota(self, awaiting: AwaitingQuota) -> NoReturn:
         is_unclear = self._memory is not None and self._memory.now.is_create_unanswered and self.task.cancel_on_kill
         suffix = self._memory.now.identity.suffix if self._memory is not None and is_unclear else ""
+        # There is no run: not the one that is replaced.
+        self._push(RUN_ID_KEY, "")
         self._defer_for_quota(awaiting, self._kept(), suffix)
 
     def _follow(self, run: Run, deadline: float | None, reattached: bool, started_at: float) -> Outcome:

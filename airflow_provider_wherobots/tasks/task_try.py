@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, Context, get_stats
+from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, Context, get_stats, get_task_state_on_worker
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -40,6 +40,8 @@ A = TypeVar("A", bound="Attempt")
 
 TRY_NUMBER = "try_number"
 """What each deferral keeps, by which a try notices that it gets the event of another."""
+ENDED_BY_USER = ("success", "failed", "skipped", "restarting")
+"""The states of a task that was marked or cleared while its process goes on."""
 
 
 class TaskTry(Generic[T, A]):
@@ -104,6 +106,8 @@ class TaskTry(Generic[T, A]):
         kwargs: dict[str, Any] | None = None,
         timeout: timedelta | None = None,
     ) -> NoReturn:
+        if self._is_ended_by_user():
+            self.task.on_kill()
         if self.attempt.was_killed:
             # What the kill has ended must not be followed.
             raise WherobotsTaskKilledException("The task was killed before it was deferred")
@@ -111,6 +115,16 @@ class TaskTry(Generic[T, A]):
         kwargs = {TRY_NUMBER: self.context["ti"].try_number, **(kwargs or {})}
         self.task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
         raise AssertionError("a deferral returns")
+
+    def _is_ended_by_user(self) -> bool:
+        """Whether a user has ended the task, and the process has not noticed yet. Airflow 3 then refuses the deferral,
+        and calls no ``on_kill``; 2.11 would follow the run all the same.
+        """
+        try:
+            return get_task_state_on_worker(self.context["ti"]) in ENDED_BY_USER
+        except Exception as error:
+            self.log.debug("Airflow did not report the task's state: %s", reason_of(error))
+            return False
 
     def _defer_for_quota(
         self,

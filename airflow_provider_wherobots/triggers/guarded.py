@@ -15,6 +15,7 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_state, warm_up_supervisor
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.task_log.entries import wait_until_read
 
@@ -94,8 +95,8 @@ class GuardedTrigger(BaseTrigger):
         """The payload of a wait that failed for an unforeseen reason: if a trigger raises, the operator cancels."""
 
     @abstractmethod
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
-        """Cancel what the task waits for. This began at ``began_at``; ``left`` returns the seconds that are left."""
+    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
+        """Cancel what the task waits for. ``left`` returns the seconds that are left."""
 
     @property
     @abstractmethod
@@ -140,10 +141,10 @@ class GuardedTrigger(BaseTrigger):
         except Exception as error:
             # Do not cancel on a guess: another triggerer may follow it, and it ends by itself anyway.
             self.log.warning(
-                "Not cancelling %s: Airflow did not report the task's state (%s). If the task has ended: "
-                "airflow wherobots orphans --cancel",
+                "Not cancelling %s: Airflow did not report the task's state (%s). If the task has ended: %s",
                 self._target,
                 reason_of(error),
+                words.command("orphans --cancel", self.wherobots_conn_id),
             )
             return
         if state in self._kept_in:
@@ -156,18 +157,18 @@ class GuardedTrigger(BaseTrigger):
     async def _cancel_and_say(self) -> None:
         if not self.cancel_on_kill:
             return
-        began_at, until = time.time(), time.monotonic() + CANCEL_BUDGET_SECONDS
+        until = time.monotonic() + CANCEL_BUDGET_SECONDS
         try:
             async with self._hook.async_driver(
                 self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS
             ) as driver:
-                await driver.run(self._cancelling(began_at, lambda: until - time.monotonic()))
+                await driver.run(self._cancelling(lambda: until - time.monotonic()))
         except Exception as error:
             self.log.error(
-                "Could not cancel %s, which may stay active: %s. To find and end it: airflow wherobots orphans --cancel"
-                "\n%s",
+                "Could not cancel %s, which may stay active: %s. To find and end it: %s\n%s",
                 self._target,
                 reason_of(error),
+                words.command("orphans --cancel", self.wherobots_conn_id),
                 places_of(error),
             )
 

@@ -30,6 +30,7 @@ class WherobotsQuotaTrigger(GuardedTrigger):
         super().__init__(wherobots_conn_id, cancel_on_kill=bool(suffix))
         self.until = until
         self.suffix = suffix
+        self._began_at = time.time()
 
     def _arguments(self) -> dict[str, Any]:
         return {"until": self.until, "suffix": self.suffix}
@@ -50,6 +51,6 @@ class WherobotsQuotaTrigger(GuardedTrigger):
     def _target(self) -> str:
         return f"the active runs named *{self.suffix}"
 
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
-        # A later run belongs to the next try, after a clear.
-        return cancel_runs_by_suffix(self.suffix, left(), created_until=began_at)
+    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
+        # A later run belongs to the next try, after a clear: that may be faster than the triggerer.
+        return cancel_runs_by_suffix(self.suffix, left(), created_until=self._began_at)

@@ -91,5 +91,5 @@ class WherobotsRunTrigger(GuardedTrigger):
                 reason_of(error),
             )
 
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
+    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
         return cancel_run(self.options.run_id, left())

@@ -53,7 +53,7 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
     def _gave_up(self, reason: str) -> dict[str, Any]:
         return {"session_id": self.session_id, "reason": reason}
 
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[object]:
+    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
         return (stop_starting_session if self._state_at_kill == "success" else stop_session)(self.session_id, left())
 
     @property

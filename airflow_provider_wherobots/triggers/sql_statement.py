@@ -64,7 +64,7 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
         # The worker attaches in the trigger's place.
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
-    def _cancelling(self, began_at: float, left: Callable[[], float]) -> Flow[None]:
+    def _cancelling(self, left: Callable[[], float]) -> Flow[None]:
         yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
         # A worker uses it, also after a clear.
         if self.stops_session and self._state_at_kill not in WITH_WORKER:

@@ -301,6 +301,10 @@ class Case(DagCase):
             if entry["operation"] == operation and (self._is_create(entry) or entry["run_id"] in own)
         ]
 
+    def creates_received(self) -> list[Json]:
+        """The create calls that have reached the service, answered or not."""
+        return [entry for entry in self.world.control.requests() if self._is_create(entry)]
+
     def counts(self) -> tuple[int, int]:
         """Creates and cancels that took effect."""
         creates, cancels = (

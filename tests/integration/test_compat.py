@@ -5,6 +5,7 @@ import importlib
 import sys
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import pytest
 from airflow import __version__ as airflow_version
@@ -13,6 +14,7 @@ from airflow_provider_wherobots import compat
 
 SINCE_3 = pytest.mark.skipif(compat.AIRFLOW < (3, 0), reason="2.11 has no Task SDK")
 TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=-1)
+STATE_FROM_DATABASE = compat._get_task_state_from_database
 
 
 def test_the_line_is_that_of_the_version() -> None:
@@ -32,17 +34,17 @@ def test_a_message_that_is_gone_is_told_instead_of_asking_the_database(monkeypat
             asyncio.run(question)
     with pytest.raises(ImportError, match=r"airflow\.sdk"):
         compat.pull_xcom(TI, "key")
+    with pytest.raises(ImportError, match=r"airflow\.sdk"):
+        compat.get_task_state_on_worker(TI)
 
 
 NAMES = {
+    "airflow.sdk.execution_time.task_runner": ("RuntimeTaskInstance.get_task_states",),
     "airflow.sdk.execution_time.comms": ("GetXCom", "GetXComCount"),
     "airflow.sdk.execution_time.supervisor": ("set_supervisor_comms",),
 }
 NAMES_BEFORE_3_3 = {"airflow.sdk.execution_time.comms": ("GetTaskStates", "SetXCom")}
-NAMES_SINCE_3_3 = {
-    "airflow.sdk.bases.xcom": ("BaseXCom.aset",),
-    "airflow.sdk.execution_time.task_runner": ("RuntimeTaskInstance.get_task_states",),
-}
+NAMES_SINCE_3_3 = {"airflow.sdk.bases.xcom": ("BaseXCom.aset",)}
 
 
 @SINCE_3
@@ -56,6 +58,25 @@ def test_what_is_imported_later_is_there() -> None:
                     found = getattr(found, name)
     runner = importlib.import_module("airflow.sdk.execution_time.task_runner")
     assert "SUPERVISOR_COMMS" in runner.__annotations__ | vars(runner)
+
+
+@pytest.mark.skipif(compat.AIRFLOW >= (3, 0), reason="3.x has no database in a trigger's reach")
+@pytest.mark.parametrize(("max_tries", "state"), [(2, "deferred"), (3, None)], ids=["a retry", "a clear"])
+def test_a_task_that_is_deferred_again_was_cleared_if_its_max_tries_were_raised(
+    monkeypatch: pytest.MonkeyPatch, max_tries: int, state: str | None
+) -> None:
+    row = {"state": "deferred", "try_number": 2, "max_tries": max_tries}
+    session = MagicMock()
+
+    def query(*columns: Any) -> Any:
+        found = session.__enter__.return_value.found
+        found.filter.return_value.one_or_none.return_value = tuple(row[column.key] for column in columns)
+        return found
+
+    session.__enter__.return_value.query = query
+    monkeypatch.setattr("airflow.utils.session.create_session", lambda: session)
+    of_the_first_try = SimpleNamespace(**vars(TI), try_number=1, max_tries=2)
+    assert STATE_FROM_DATABASE(of_the_first_try) == state
 
 
 @pytest.mark.skipif(compat.AIRFLOW >= (3, 0), reason="3.x has no database in a trigger's reach")

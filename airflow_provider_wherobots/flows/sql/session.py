@@ -153,7 +153,8 @@ def request_session_with_quota(
 def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     """Poll a session until statements can be executed in it.
 
-    Tolerates transient failures for ``max_outage_seconds``, and refusals for a minute.
+    Tolerates transient failures for ``max_outage_seconds``, and refusals for a minute; that of a key
+    that has worked counts as transient.
     """
     clock = SteadyClock()
     moment = yield from clock.read()
@@ -260,7 +261,8 @@ def stop_session(
                 yield Note(
                     logging.WARNING,
                     f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
-                    f"disconnected. Stop it: airflow wherobots orphans --stop-session {words.short(session_id)}",
+                    "disconnected. To stop it:",
+                    f"orphans --stop-session {words.short(session_id)}",
                 )
                 return False
             yield Sleep(pause)
@@ -282,7 +284,8 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
         yield Note(
             logging.WARNING,
             f"A SQL session may have been started, and could not be stopped ({error}). A retry uses it; "
-            "without one it ends some time after its start. To look for it: airflow wherobots orphans",
+            "without one it ends some time after its start. To look for it:",
+            "orphans",
         )
         return False
     yield from clock.read(budget_seconds / 2)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import timedelta
 from functools import partialmethod
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 from airflow.exceptions import TaskDeferralError
@@ -18,7 +18,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.tasks import attempt, run_attempt
+from airflow_provider_wherobots.tasks import attempt, run_attempt, task_try
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
@@ -61,6 +61,26 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
     asyncio.run(trigger_of(deferred).on_kill())
     assert control.counts()["cancels_effective"] == cancels
     operator().hook.cancel_run(ti.xcoms["run_id"])
+
+
+@pytest.mark.parametrize("state", ["failed", "success", "skipped", "restarting"])
+def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str
+) -> None:
+    monkeypatch.setattr(task_try, "get_task_state_on_worker", Mock(return_value=state))
+    with pytest.raises(WherobotsTaskKilledException):
+        operator(run_python=WAIT).execute(context(TaskInstance()))
+    assert control.counts()["cancels_effective"] == 1
+
+
+@pytest.mark.parametrize("answer", [{"return_value": "running"}, {"side_effect": ConnectionError("no supervisor")}])
+def test_a_task_that_may_be_running_is_deferred(
+    operator: Callable[..., WherobotsRunOperator], monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+) -> None:
+    monkeypatch.setattr(task_try, "get_task_state_on_worker", Mock(**answer))
+    task, ti = operator(run_python=WAIT), TaskInstance()
+    assert deferral_of(task, ti).method_name == "execute_complete"
+    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
@@ -220,6 +240,9 @@ class LogWithLock:
     def log(self, level: int, text: str, *values: object) -> None:
         with self.lock:
             self.lines.append(text % values if values else text)
+
+    def isEnabledFor(self, level: int) -> bool:
+        return False
 
     info = warning = partialmethod(log, 0)
 

@@ -2,14 +2,17 @@
 
 import asyncio
 import json
+import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
+from unittest.mock import AsyncMock
 
 import pytest
-from airflow.exceptions import TaskDeferred
+from airflow.exceptions import TaskDeferralError, TaskDeferred
 
 from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import (
@@ -19,10 +22,12 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.run_name import Identity
+from airflow_provider_wherobots.triggers import guarded
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration import support
-from tests.integration.support import TaskInstance, context, deferral_of, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
 NO_DISK = {"code": "INSUFFICIENT_QUOTA_ERROR", "message": "Insufficient quota", "details": "DISK_PER_NODE_GB is 500"}
@@ -143,6 +148,44 @@ def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answe
     suffix = Identity(identity["deployment"], identity["task"]).suffix
     assert control.requests("createJobRun")[0]["name"].endswith(suffix)
     assert arguments["suffix"] == (suffix if cancels else "")
+
+
+def test_a_kill_leaves_alone_what_was_created_after_the_trigger_began(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cleared task may have its new run before its old trigger is cancelled."""
+    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="running"))
+    clock = SimpleNamespace(time=lambda: time.time() - 10)
+    monkeypatch.setattr("airflow_provider_wherobots.triggers.quota.time", clock)
+    hook, suffix = operator().hook, f"-{secrets.token_hex(7)}"
+    trigger: Any = WherobotsQuotaTrigger(time.time() + 3_600, hook.wherobots_conn_id, suffix)
+    trigger.trigger_id, trigger.task_instance = 1, TaskInstance()
+    run = hook.create_run({"name": f"dag.task{suffix}", "runPython": {"uri": "s3://jobs/wait.py", "args": ["60"]}})
+    asyncio.run(trigger.on_kill())
+    assert control.counts()["cancels_effective"] == 0
+    hook.cancel_run(run.id)
+
+
+def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_and_not_the_replaced_one(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    task, first = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1), TaskInstance()
+    deferral_of(task, first)
+    retry = next_try(first)
+    followed = deferral_of(task, retry)
+    task.hook.cancel_run(first.xcoms["run_id"])
+    control.add_fault("createJobRun", "reset", times=1)
+    fill(control)
+    cancelled = Outcome(Ending.CANCELLED, first.xcoms["run_id"], "CANCELLED", ended_at=time.time())
+    assert deferral_of(task, retry, followed, cancelled.to_event()).method_name == "execute_after_quota_wait"
+    control.clear_faults()
+    appeared = task.hook.create_run(
+        {"name": control.requests("createJobRun")[-1]["name"], "runPython": task.run_python}
+    )
+    with pytest.raises(TaskDeferralError):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(retry))
+    assert control.requests("cancelJobRun")[-1]["run_id"] == appeared.id
 
 
 def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(

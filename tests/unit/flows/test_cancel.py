@@ -85,7 +85,8 @@ def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
         (
             logging.ERROR,
             "Run r1 could not be cancelled (cancelJobRun: 409: no body). It keeps running, and costs money, until its "
-            "timeout_seconds, unless an earlier cancel takes effect. Cancel it: airflow wherobots runs cancel --yes r1",
+            "timeout_seconds, unless an earlier cancel takes effect. To cancel it: airflow wherobots "
+            "runs cancel --yes r1",
         )
     ]
 
@@ -160,7 +161,7 @@ def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: Whe
     assert note.text.startswith("Run r1 could not be cancelled (")
     assert said in note.text
     assert note.text.endswith(
-        "). It keeps running, and costs money, until its timeout_seconds. Cancel it: "
+        "). It keeps running, and costs money, until its timeout_seconds. To cancel it: "
         "airflow wherobots runs cancel --yes r1"
     )
 
@@ -220,11 +221,14 @@ def test_by_name_a_run_that_list_runs_shows_late_is_waited_for() -> None:
 
 
 @pytest.mark.parametrize("ahead", [-60.0, 0.0, 60.0])
-def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clock_shows(ahead: float) -> None:
+@pytest.mark.parametrize("latency", [0.05, 3.0])
+def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clock_shows(
+    ahead: float, latency: float
+) -> None:
     service = FakeService()
     service.add_run(NAME, START + ahead - 2, id="before")
     service.add_run(NAME, START + ahead + 2, id="after")
-    script = Script(lambda call, moment: service(call, moment + ahead))
+    script = Script(lambda call, moment: service(call, moment + ahead), latency=latency)
     script.now = START + 5
     assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before"]
 
@@ -255,7 +259,8 @@ def test_by_name_what_hid_the_run_is_said_once() -> None:
     script.run(cancel_runs_by_suffix(SUFFIX))
     assert [note.text for note in script.notes] == [
         "Found no active run whose name ends with -0123456789abcd (listJobRuns: 503: no body). If one appears later, "
-        "only a retry of the task finds it. To look again: airflow wherobots runs list --name '*-0123456789abcd'"
+        "only a retry of the task finds it. To look again: airflow wherobots runs list "
+        "--name '*-0123456789abcd'"
     ]
 
 
@@ -326,6 +331,19 @@ def test_by_name_looking_on_cancels_each_run_once() -> None:
     service.add_run(NAME, START)
     assert Script(service).run(cancel_runs_by_suffix(SUFFIX, known=["run0"])) == ["run0"]
     assert len(service.cancels) == 1
+
+
+def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 2, id="new")
+    service.add_run(NAME, START - 1, id="other")
+
+    def unknown(call: Call[Any], moment: float) -> Any:
+        if "new" in call.path:
+            raise NotFoundError(call.operation, 404)
+        return service(call, moment)
+
+    assert Script(unknown).run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["other"]
 
 
 def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
