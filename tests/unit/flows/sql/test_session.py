@@ -434,7 +434,10 @@ def test_the_request_and_the_stop_together_keep_to_the_time() -> None:
     assert [sent.timeout for sent in script.sent[:2]] == [4.5, 7.0]
 
 
-COULD_NOT = "could not be stopped ({}). It ends by itself some time after its last client has disconnected. To stop it: airflow wherobots orphans --stop-session s1"
+COULD_NOT = (
+    "could not be stopped ({}). It ends by itself some time after its last client has disconnected. To stop it: "
+    "airflow wherobots orphans --stop-session s1"
+)
 
 
 @pytest.mark.parametrize(
