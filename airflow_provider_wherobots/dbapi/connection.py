@@ -69,6 +69,7 @@ class Connection:
         """The address of its WebSocket; empty if there is no session (yet)."""
         self.running: str | None = None
         """The id of the statement that runs, or that an interruption has left behind."""
+        self._sent = ""
         self.ended: dict[str, bool] = {}
         """Whether a statement that was cancelled here had succeeded; False if it has certainly written nothing. One of
         which neither is known is not in it.
@@ -106,28 +107,27 @@ class Connection:
         :param store: where its result goes; default None, it is fetched if there is one.
         :returns: its outcome, also of a failure.
         """
-        kind = kind_of(statement)
+        kind, execution_id = kind_of(statement), str(uuid4())
         try:
-            outcome = self._execute_once(statement, store)
+            outcome = self._execute_once(execution_id, statement, store)
             if outcome.is_result_forgotten and kind is StatementKind.READ:
                 self._note(logging.WARNING, f"{outcome.message}; executing the statement again")
-                outcome = self._execute_once(statement, store)
+                outcome = self._execute_once(str(uuid4()), statement, store)
             had_effect = outcome.was_sent and outcome.state is not StatementState.FAILED
             self.written.may_have |= kind is StatementKind.WRITE and had_effect
-        except Exception:
-            raise
         except BaseException:
-            # Such as a timeout of the task: the statement may succeed before its cancel, or has just ended.
-            left_behind = self.running
-            self.cancel_running()
-            is_undone = left_behind is not None and self.ended.get(left_behind) is False
-            self.written.may_have |= kind is StatementKind.WRITE and not is_undone
+            # Such as a kill or a timeout of the task: the statement may succeed before its cancel, or has just ended.
+            if self._sent == execution_id:
+                # This waits for the cancel of another thread.
+                self.cancel_running()
+                is_undone = self.ended.get(execution_id) is False
+                self.written.may_have |= kind is StatementKind.WRITE and not is_undone
             raise
         return outcome
 
-    def _execute_once(self, statement: str, store: Store | None) -> StatementOutcome:
+    def _execute_once(self, execution_id: str, statement: str, store: Store | None) -> StatementOutcome:
         wants_result = returns_result(statement)
-        message = Statement(str(uuid4()), statement, store, self._geometry, wants_result=wants_result)
+        message = Statement(execution_id, statement, store, self._geometry, wants_result=wants_result)
         return self.send(message, self.options())
 
     def options(self) -> StatementOptions:
@@ -159,7 +159,8 @@ class Connection:
             # An interruption may have left an earlier one behind.
             self.cancel_running()
             self._sockets_before = self._driver.sockets_opened if sends else None
-            self.running = execution_id
+            self._check_not_stopped()
+            self.running = self._sent = execution_id
             outcome = self._run(flow)
             if outcome.state is not StatementState.RUNNING:
                 self.running = None
@@ -214,9 +215,7 @@ class Connection:
                 self._exit.close()
 
     def _run(self, flow: Flow[T]) -> T:
-        if self._driver.stopped:
-            # The driver would let it use the WebSocket, as it must let the cancel.
-            raise WherobotsTaskKilledException("the task is being stopped")
+        self._check_not_stopped()
         try:
             return self._driver.run(flow)
         except WherobotsApiError as error:
@@ -225,6 +224,11 @@ class Connection:
             raise refused(str(error)) from error
         except FlowStoppedError as error:
             raise WherobotsTaskKilledException(str(error)) from error
+
+    def _check_not_stopped(self) -> None:
+        if self._driver.stopped:
+            # The driver would let a flow use the WebSocket, as it must let the cancel.
+            raise WherobotsTaskKilledException("the task is being stopped")
 
     def _check_open(self) -> None:
         if self.is_closed:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.errors import QuotaError, WherobotsApiError
 from airflow_provider_wherobots.exceptions import (
     NOT_RETRIED,
     WherobotsException,
     WherobotsExecutionTimeoutException,
+    WherobotsQuotaException,
     WherobotsSqlException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlSessionException,
@@ -73,6 +74,8 @@ def failure_of_session(error: WherobotsApiError) -> WherobotsException:
     """
     if isinstance(error, SessionFailedError):
         return WherobotsSqlSessionException(str(error))
+    if isinstance(error, QuotaError):
+        return WherobotsQuotaException(str(error))
     made = kind_of_call(error)(str(error))
     return made if error.transient else without_retry(made)
 

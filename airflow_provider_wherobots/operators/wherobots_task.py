@@ -9,7 +9,7 @@ from sys import float_info
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.compat import AirflowFailException, Context
+from airflow_provider_wherobots.compat import AirflowFailException, AirflowSkipException, Context
 from airflow_provider_wherobots.config import SECTION, Option, configured
 from airflow_provider_wherobots.exceptions import (
     NOT_RETRIED,
@@ -103,7 +103,9 @@ class WherobotsTask(Base):
     def may_retry(self, error: BaseException) -> bool:
         """Whether Airflow may retry the task after an exception, if it has retries left."""
         has_policy = getattr(self, "retry_policy", None) is not None
-        return not isinstance(error, AirflowFailException) and (has_policy or self._may_retry(error))
+        # A skip is raised by a template or a handler of the user's.
+        is_final = isinstance(error, AirflowFailException | AirflowSkipException)
+        return not is_final and (has_policy or self._may_retry(error))
 
     def _may_retry(self, error: BaseException) -> bool:
         """Whether a retry may help."""

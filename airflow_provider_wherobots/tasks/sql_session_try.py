@@ -121,6 +121,11 @@ class SqlSessionTry(TaskTry[T, SqlAttempt]):
             except SessionWaitTimeoutError as error:
                 if error.at_deadline:
                     raise
+            except SessionFailedError:
+                raise
+            except WherobotsApiError as error:
+                # The trigger is patient.
+                self.log.warning("%s", error)
         self._defer_until_ready(wait, kept)
 
     def _defer_until_ready(self, wait: SessionWait, kept: Mapping[str, Any]) -> NoReturn:

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.compat import AirflowSkipException, TaskDeferralError, TaskDeferred
+from airflow_provider_wherobots.compat import TaskDeferralError, TaskDeferred
 from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
@@ -203,9 +203,7 @@ class SubmitTry(RunTry[CreatesRun]):
         return try_of(self.context).is_last
 
     def _is_retried(self, error: BaseException) -> bool:
-        # A skip is raised by a template of the user's.
-        is_final = self._is_last or self.attempt.was_killed or isinstance(error, AirflowSkipException)
-        return not is_final and self.task.may_retry(error)
+        return not (self._is_last or self.attempt.was_killed) and self.task.may_retry(error)
 
     def _follow_on(self, outcome: Outcome) -> Outcome:
         """Follow a run that was given up, as long as this worker can read it. Returns how that ended."""

@@ -458,18 +458,27 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
         )
 
 
-def test_a_timeout_between_the_end_of_a_write_and_its_note_is_not_retried(
-    hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("error", "raised"),
+    [
+        (AirflowTaskTimeout("Timeout, PID: 7"), WherobotsExecutionTimeoutException),
+        (WherobotsTaskKilledException("killed"), WherobotsTaskKilledException),
+        (MemoryError(), WherobotsSqlException),
+    ],
+)
+def test_what_comes_between_the_end_of_a_write_and_its_note_is_not_retried(
+    hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch, error: BaseException, raised: type[Exception]
 ) -> None:
     send = connection_module.Connection.send
 
     def send_and_interrupt(*given: Any) -> None:
         send(*given)
-        raise AirflowTaskTimeout("Timeout, PID: 7")
+        raise error
 
     monkeypatch.setattr(connection_module.Connection, "send", send_and_interrupt)
-    with pytest.raises(WherobotsExecutionTimeoutException, match=NOT_RETRIED):
+    with pytest.raises(raised, match=NOT_RETRIED) as caught:
         hook.run("INSERT INTO t VALUES (1)")
+    assert isinstance(caught.value, AirflowFailException)
 
 
 def test_a_kill_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control: ControlClient) -> None:

@@ -8,6 +8,7 @@ from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     ConnectionLostError,
+    QuotaError,
     WherobotsApiError,
 )
 from airflow_provider_wherobots.compat import AirflowFailException
@@ -84,6 +85,7 @@ def test_the_operator_and_the_hook_have_one_table_of_how_a_statement_ended(
     [
         (SessionWaitTimeoutError("too slow", False), exceptions.WherobotsSqlSessionException),
         (ConnectionLostError("op", "gone"), exceptions.WherobotsUnavailableException),
+        (QuotaError("op", 403), exceptions.WherobotsQuotaException),
         (AuthenticationError("op", 401), exceptions.WherobotsRequestException),
     ],
 )

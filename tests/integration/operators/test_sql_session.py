@@ -182,8 +182,16 @@ def test_a_session_that_cannot_be_looked_at_is_stopped(
     monkeypatch.setattr("airflow_provider_wherobots.flows.sql.session.REFUSED_SECONDS", 0.0)
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     with pytest.raises(WherobotsRequestException):
-        start(deferrable=True).execute(context(TaskInstance()))
+        start(deferrable=False).execute(context(TaskInstance()))
     assert deletes(control) == 1
+
+
+def test_a_new_session_that_cannot_be_looked_at_once_is_left_to_the_trigger(
+    start: Start, control: ControlClient
+) -> None:
+    control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
+    _, triggers = run_to_end(start(deferrable=True), TaskInstance(task_id="start"))
+    assert triggers == ["WherobotsSqlSessionTrigger"]
 
 
 NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more sessions"}], "requestId": "req-1"}
