@@ -151,7 +151,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def finish(self, outcome: Outcome) -> Any:
         """Send the metrics of the run's end, and finish like every task that follows a run.
 
-        A run that was given up is followed on here if this worker can read it.
+        A run that was given up is followed on if this worker can read it.
         """
         if outcome.ending is Ending.GAVE_UP and outcome.run_id:
             outcome = self._follow_on(outcome)
@@ -206,17 +206,19 @@ class SubmitTry(RunTry[CreatesRun]):
         return not (self._is_last or self.attempt.was_killed) and self.task.may_retry(error)
 
     def _follow_on(self, outcome: Outcome) -> Outcome:
-        """Follow a run that was given up, as long as this worker can read it. Returns how that ended."""
+        """Follow a run that was given up, as long as this worker can read it. Returns how that ended.
+
+        After an outage the task defers again, so that it takes no worker slot. If only the triggerer cannot reach the
+        service, that happens once per ``max_outage_seconds``.
+        """
         run_id = outcome.run_id
         try:
-            while outcome.ending is Ending.GAVE_UP and self._look_at(run_id) is not None:
-                options = self._options(run_id, self.deadline, time.time())
-                again = "; its log is forwarded again from its start" if self.task.poll_logs else ""
-                self.log.warning(
-                    "Run %s was given up (%s), but this worker can read it%s", run_id, outcome.reason, again
-                )
-                self.log.info("%s", options.describe(deferred=False))
-                outcome = self._follow_here(options)
+            while outcome.ending is Ending.GAVE_UP and (run := self._look_at(run_id)) is not None:
+                self.log.warning("Run %s was given up (%s), but this worker can read it", run_id, outcome.reason)
+                if not outcome.outage_seconds:
+                    # The trigger has failed without a failed poll, and would fail again at once.
+                    self.task.deferrable = False
+                outcome = self._follow(run, self.deadline, reattached=False, started_at=time.time())
         except WherobotsTaskKilledException:
             raise
         except Exception as error:

@@ -67,12 +67,24 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
         task.hook.cancel_run(run_id)
 
 
-def event_of_a_given_up_run(run_id: str) -> dict[str, Any]:
-    return Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time()).to_event()
+def event_of_a_given_up_run(run_id: str, **more: Any) -> dict[str, Any]:
+    return Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time(), **more).to_event()
+
+
+def test_a_run_that_was_given_up_after_an_outage_is_followed_on_by_a_trigger(
+    operator: Operator, control: ControlClient, said: Callable[[], str]
+) -> None:
+    task, ti = operator(run_python=TALK), TaskInstance(max_tries=0)
+    deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
+    again = deferral_of(task, ti, deferred, event_of_a_given_up_run(run_id, outage_seconds=600.0))
+    assert f"Run {run_id} was given up (the key was refused), but this worker can read it" in said()
+    assert resume(task, ti, again, follow(again)) == run_id
+    assert control.counts()["creates_received"] == 1
+    assert control.counts()["cancels_received"] == 0
 
 
 @pytest.mark.parametrize("retries", [0, 1])
-def test_a_run_that_was_given_up_is_followed_on_if_the_worker_can_read_it(
+def test_a_run_whose_trigger_failed_is_followed_on_by_the_worker_if_it_can_read_it(
     operator: Operator, control: ControlClient, said: Callable[[], str], tmp_path: Path, retries: int
 ) -> None:
     over = tmp_path / "over"
