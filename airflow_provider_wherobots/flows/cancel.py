@@ -27,8 +27,8 @@ CONFLICT_MOMENT_SECONDS = 3.0
 APPEARANCE_SECONDS = 10.0
 """How long a cancel is repeated while the service does not know the run: it may be very new. Following waits longer for
 such a run, but a kill has no more time."""
-DATE_SECONDS = 1.0
-"""A ``Date`` has whole seconds."""
+DATE_SECONDS = 2.0
+"""A ``Date`` has whole seconds, and some servers make it once a second."""
 END_POLL_SECONDS = 2.0
 MAX_END_WAIT_SECONDS = 75.0
 """The status may take a minute to become CANCELLED."""

@@ -300,6 +300,7 @@ def texts_of(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     log: Any = SimpleNamespace(**{level: writer(level) for level in ("info", "warning", "error", "debug")})
     log.log = lambda level, text: writer(str(level))(text)
+    log.isEnabledFor = log.is_enabled_for = lambda level: True
     monkeypatch.setattr(type(trigger), "log", log)
     return written
 

@@ -227,7 +227,7 @@ def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clo
 ) -> None:
     service = FakeService()
     service.add_run(NAME, START + ahead - 2, id="before")
-    service.add_run(NAME, START + ahead + 2, id="after")
+    service.add_run(NAME, START + ahead + 3, id="after")
     script = Script(lambda call, moment: service(call, moment + ahead), latency=latency)
     script.now = START + 5
     assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before"]
