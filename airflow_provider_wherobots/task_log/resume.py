@@ -42,6 +42,7 @@ READ_SECONDS = 30.0
 """How long reading a slice may take, with the wait for those of other triggers. Then this one goes on without it."""
 READERS = ThreadPoolExecutor(2, "log-of-earlier-trigger")
 """Threads of their own: a kill needs one of the event loop's, and must not wait for a slow disk."""
+READS_CONNECTION = "Retrieving connection"
 MASK = "***"
 """Airflow's replacement of a secret."""
 
@@ -144,7 +145,9 @@ class ResumedLog:
             texts = [entry.text for entry in entries]
             if first in texts[:-1]:
                 self._is_own = is_own(path)
-                return entries[texts.index(first) + 1 :]
+                place = texts.index(first) + 1
+                # Airflow 2.11 writes this for each trigger, so it is in this one's file too.
+                return entries[place + texts[place].startswith(READS_CONNECTION) :]
         self._path = None
         return []
 
