@@ -326,6 +326,21 @@ def test_an_odd_record_of_an_earlier_trigger_does_not_end_this_one(
     assert entries(two)[-1].text == "the next"
 
 
+def test_airflows_record_that_it_reads_the_connection_is_not_copied_as_each_trigger_has_its_own(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 2.11 writes it. One record more, and equal lines are no longer at the same place in both files."""
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    reads = "Retrieving connection 'wherobots_default'"
+    written_by_an_earlier_trigger(one, log_to, reads, "a line")
+    logger = log_to(two)
+    log = asyncio.run(begun(logger, ti))
+    logger.info(reads)
+    log.write(LogRecord(T0 + 1, logging.INFO, "a line"))
+    assert [entry.text for entry in entries(two)] == [FIRST, "a line", reads]
+
+
 def test_a_line_with_a_masked_secret_is_known_again(
     tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
 ) -> None:
