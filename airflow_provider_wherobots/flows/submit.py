@@ -100,7 +100,7 @@ class NotReplacedError(WherobotsApiError):
         super().__init__(
             cause.operation,
             f"the task was cleared, but run {run.id} of before the clear could not be cancelled ({cause}); "
-            f"no new run was created",
+            "no new run was created",
         )
 
 
