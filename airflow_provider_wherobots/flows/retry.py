@@ -192,11 +192,10 @@ def repeat(
     is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
     *,
     refused_seconds: float = 0.0,
+    key_worked: bool = False,
 ) -> Flow[T]:
-    """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long.
-    Refusals are tolerated only with a key that has worked before.
-    """
-    outage = Outage(max_outage_seconds, refused_seconds, key_worked=refused_seconds > 0)
+    """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long."""
+    outage = Outage(max_outage_seconds, refused_seconds, key_worked=key_worked)
     while True:
         try:
             return (yield from flow())

@@ -178,6 +178,7 @@ class _Search:
         # Without an earlier try there is no run that a refusal could hide.
         is_first = memory.past_of_runs is Past.NOTHING and rules.tries_before == 0
         self._refused_seconds = 0.0 if is_first else REFUSED_SECONDS
+        self._key_worked = memory.past_of_runs is not Past.NOTHING or bool(memory.passed_over)
 
     def remember(self, memory: Memory) -> Flow[None]:
         if memory != self.memory:
@@ -206,8 +207,11 @@ class _Search:
             if run.is_active:
                 yield Note(logging.INFO, f"Cancelling run {run.id} of before the clear; a new run replaces it")
                 budget = max(self._max_outage_seconds, CANCEL_BUDGET_SECONDS)
-                if (error := (yield from cancel_run(run.id, budget))) is not None:
-                    raise NotReplacedError(run, error) from error
+                error = yield from cancel_run(run.id, budget)
+                # A run that is listed may be gone.
+                if error is None or (isinstance(error, NotFoundError) and (yield from self._get(run.id)) is None):
+                    continue
+                raise NotReplacedError(run, error) from error
 
     def _get(self, run_id: str) -> Flow[Run | None]:
         try:
@@ -216,7 +220,9 @@ class _Search:
             return None
 
     def _repeat(self, flow: Callable[[], Flow[T]]) -> Flow[T]:
-        return repeat(flow, self._max_outage_seconds, refused_seconds=self._refused_seconds)
+        return repeat(
+            flow, self._max_outage_seconds, refused_seconds=self._refused_seconds, key_worked=self._key_worked
+        )
 
 
 def kind_found(runs: Collection[Run], memory: Memory, tries_before: int) -> FoundRuns:

@@ -28,6 +28,8 @@ class Attempt:
         self._driver: SyncDriver | None = None
         self._killed = False
         self._notes: list[tuple[int, str]] | None = None
+        self.began_at: float | None = None
+        """When the try has started over, in epoch seconds; None if it began when Airflow says."""
 
     @property
     def was_killed(self) -> bool:

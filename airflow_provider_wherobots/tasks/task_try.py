@@ -40,6 +40,8 @@ A = TypeVar("A", bound="Attempt")
 
 TRY_NUMBER = "try_number"
 """What each deferral keeps, by which a try notices that it gets the event of another."""
+BEGAN_AT = "began_at"
+"""What the deferral of a try that has started over keeps: when that was. Airflow has the start of another try."""
 ENDED_BY_USER = ("success", "failed", "skipped", "restarting")
 """The states of a task that was marked or cleared while its process goes on."""
 
@@ -55,7 +57,6 @@ class TaskTry(Generic[T, A]):
         self.context = context
         self.attempt = attempt
         self.log = task.log
-        self._began_at: float | None = None
         self._is_deferring = False
 
     def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
@@ -69,11 +70,12 @@ class TaskTry(Generic[T, A]):
         kwargs, try_number = next_kwargs or {}, self.context["ti"].try_number
         has_event = next_method == FAILED_TRIGGER or "event" in kwargs
         if has_event and kwargs.get(TRY_NUMBER, try_number) == try_number:
+            self.attempt.began_at = kwargs.get(BEGAN_AT)
             return False
         if not (has_event or RETRY_RESUMES_DEFERRAL):
             # On 3.3 such a task must not defer again, as that ends every triggerer (apache/airflow issue 69841).
             self.task.deferrable = False
-        self._began_at = time.time()
+        self.attempt.began_at = time.time()
         return True
 
     @property
@@ -83,7 +85,7 @@ class TaskTry(Generic[T, A]):
         if seconds is None:
             return None
         start = self.context["ti"].start_date
-        started = self._began_at or (start.timestamp() if start is not None else time.time())
+        started = self.attempt.began_at or (start.timestamp() if start is not None else time.time())
         return float(started + seconds - deadline_margin(seconds))
 
     @property
@@ -112,8 +114,9 @@ class TaskTry(Generic[T, A]):
             # What the kill has ended must not be followed.
             raise WherobotsTaskKilledException("The task was killed before it was deferred")
         self._is_deferring = True
-        kwargs = {TRY_NUMBER: self.context["ti"].try_number, **(kwargs or {})}
-        self.task.defer(trigger=trigger, method_name=method_name, kwargs=kwargs, timeout=timeout)
+        began_at = self.attempt.began_at
+        own = {TRY_NUMBER: self.context["ti"].try_number, **({} if began_at is None else {BEGAN_AT: began_at})}
+        self.task.defer(trigger=trigger, method_name=method_name, kwargs={**own, **(kwargs or {})}, timeout=timeout)
         raise AssertionError("a deferral returns")
 
     def _is_ended_by_user(self) -> bool:

@@ -23,13 +23,14 @@ def trigger_of(run_id: str, number: int, has_logs: bool, pause: float, wait: flo
     :param pause: seconds between two polls. The run is made old enough for it.
     :param wait: the longest wait for late lines after the end, in seconds; default 60.
     """
+    from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE
     from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
     trigger = WherobotsRunTrigger(
         "wherobots_default",
         {
             "run_id": run_id,
-            "started_at": time.time() - 10 * pause,
+            "started_at": time.time() - pause / DELAY_PER_AGE,
             "polling_interval": pause,
             "poll_logs": has_logs,
             "wait_post_run_logs_timeout_seconds": wait,

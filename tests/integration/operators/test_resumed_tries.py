@@ -12,6 +12,7 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.compat import AIRFLOW, retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import task_try
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
@@ -56,6 +57,7 @@ def test_a_retry_on_3_0_begins_afresh(
 def test_a_try_that_starts_over_has_its_whole_execution_timeout(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
+    """Also after it has deferred once more."""
     task, first = operator(run_python=FAIL, execution_timeout=timedelta(hours=1), retries=1), TaskInstance()
     kept = deferred(first, lambda: task.execute(context(first)))
     second = next_try(first)
@@ -65,7 +67,15 @@ def test_a_try_that_starts_over_has_its_whole_execution_timeout(
         operator(run_python=WAIT, execution_timeout=timedelta(hours=1)).resume_execution(
             EXECUTE_COMPLETE, {**kept, "memory": {**kept["memory"], "is_over": True}}, context(second)
         )
-    assert caught.value.trigger.options.deadline > time.time() + 3_000
+    deadline = caught.value.trigger.options.deadline
+    assert deadline > time.time() + 3_000
+    given_up_run = Outcome(Ending.GAVE_UP, second.xcoms["run_id"], "RUNNING", "an outage", outage_seconds=600.0)
+    given_up = {"event": given_up_run.to_event(), **(caught.value.kwargs or {})}
+    with pytest.raises(TaskDeferred) as caught:
+        operator(run_python=WAIT, execution_timeout=timedelta(hours=1)).resume_execution(
+            EXECUTE_COMPLETE, given_up, context(second)
+        )
+    assert caught.value.trigger.options.deadline == deadline
     task.hook.cancel_run(second.xcoms["run_id"])
 
 

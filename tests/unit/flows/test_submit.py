@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.submit import (
     DECISIONS,
     LOOK_AGAIN_DELAYS,
@@ -228,11 +228,12 @@ def test_a_refused_create_is_the_end_at_once(error: WherobotsApiError) -> None:
 
 
 def test_a_look_that_is_refused_creates_nothing() -> None:
-    """A later try has a key that has worked before."""
+    """A later try has a key that has worked before, unless it is the first of its round and knows no run."""
     for memory, rules, seconds in (
         (FIRST, Rules(), 0.0),
         (RETRY, Rules(), DEFAULT_MAX_OUTAGE_SECONDS),
         (CLEARED, Rules(tries_before=1), DEFAULT_MAX_OUTAGE_SECONDS),
+        (FIRST, Rules(tries_before=1), REFUSED_SECONDS),
         (UNKNOWN, Rules(tries_before=1), DEFAULT_MAX_OUTAGE_SECONDS),
     ):
         script = Script(by_operation(listJobRuns=always(PermissionDeniedError("listJobRuns", 403))))
@@ -322,6 +323,15 @@ def test_after_a_clear_a_cancel_that_fails_for_a_while_is_waited_out() -> None:
     submission, script = submit(service, memory=CLEARED, max_outage_seconds=600)
     assert script.elapsed > 30
     assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
+
+
+def test_after_a_clear_a_run_that_is_listed_but_gone_is_replaced() -> None:
+    service, gone = FakeService(), always(NotFoundError("getJobRun", 404))
+    service.add_run(NAME, START - 100)
+    submission, _ = submit(
+        by_operation(listJobRuns=service, createJobRun=service, getJobRun=gone, cancelJobRun=gone), memory=CLEARED
+    )
+    assert submission.run.id == "run1"
 
 
 @pytest.mark.parametrize(
