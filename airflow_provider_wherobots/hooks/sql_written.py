@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from airflow_provider_wherobots.compat import AirflowFailException, AirflowSkipException, AirflowTaskTimeout
+from airflow_provider_wherobots.compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTerminated,
+    AirflowTaskTimeout,
+)
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
@@ -31,7 +36,7 @@ class Written:
         """The context in which an exception becomes one that Airflow does not retry, once the task may have written."""
         try:
             yield
-        except (Exception, AirflowTaskTimeout) as error:
+        except (Exception, AirflowTaskTimeout, AirflowTaskTerminated) as error:
             if not self.may_have or isinstance(error, AirflowFailException | AirflowSkipException):
                 raise
             if isinstance(error, WherobotsException):

@@ -26,6 +26,7 @@ from airflow_provider_wherobots.compat import (
     AIRFLOW,
     AirflowFailException,
     AirflowOptionalProviderFeatureException,
+    AirflowTaskTerminated,
     AirflowTaskTimeout,
 )
 from airflow_provider_wherobots.dbapi import connection as connection_module
@@ -463,6 +464,8 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
     [
         (AirflowTaskTimeout("Timeout, PID: 7"), WherobotsExecutionTimeoutException),
         (WherobotsTaskKilledException("killed"), WherobotsTaskKilledException),
+        # Airflow 2.11 retries a task whose process gets a SIGTERM.
+        (AirflowTaskTerminated("Task received SIGTERM signal"), WherobotsSqlException),
         (MemoryError(), WherobotsSqlException),
     ],
 )
