@@ -83,16 +83,16 @@ class LogSocket:
             loop.remove_writer(self._descriptor)
 
 
-class LogSockets(dict[int, LogSocket]):
-    """The sockets of an event loop, by their file descriptors."""
+class LogSockets(dict[int, LogSocket | None]):
+    """The sockets of an event loop, by their file descriptors; None for a file."""
 
 
 def log_socket(descriptor: int) -> LogSocket | None:
     """The socket of a file descriptor, the same for all callers of an event loop. None if it is not a socket."""
     sockets = of_event_loop(LogSockets)
-    if descriptor not in sockets and _is_socket(descriptor):
-        sockets[descriptor] = LogSocket(descriptor)
-    return sockets.get(descriptor)
+    if descriptor not in sockets:
+        sockets[descriptor] = LogSocket(descriptor) if _is_socket(descriptor) else None
+    return sockets[descriptor]
 
 
 def _is_socket(descriptor: int) -> bool:

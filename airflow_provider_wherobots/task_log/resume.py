@@ -14,9 +14,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -31,6 +31,8 @@ from airflow_provider_wherobots.task_log.entries import (
 
 if TYPE_CHECKING:
     from jinja2 import Template
+
+T = TypeVar("T")
 
 SLICE_BYTES = 16_384
 """How much of the earlier file is read at once."""
@@ -72,7 +74,7 @@ class ResumedLog:
         """Write this trigger's first record, whose text is the same for every trigger of this try. The records that an
         earlier trigger wrote after its own are copied here if they are few, and else by and by.
         """
-        await self._read(partial(self._find, first))
+        await self._find(first)
         if self._wait_for_room is not None:
             await self._wait_for_room()
         self._logger.info(first)
@@ -81,7 +83,7 @@ class ResumedLog:
     async def room(self) -> None:
         """Wait until a message, or some lines, can be written without blocking."""
         if self._path is not None and len(self._next) < AHEAD:
-            await self._read(partial(self._read_slice, self._path))
+            self._next += await self._read_slice(self._path)
         if self._wait_for_room is not None:
             await self._wait_for_room()
         # What is left is less than a slice and the records ahead.
@@ -120,15 +122,7 @@ class ResumedLog:
                 self._logger.debug("A record of an earlier trigger cannot be written: %r", error)
         self._copied = [*self._copied, *entries][-4 * AHEAD :]
 
-    async def _read(self, work: Callable[[], list[Entry]]) -> None:
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                self._next += await asyncio.get_running_loop().run_in_executor(READERS, work)
-        except Exception as error:
-            self._path = None
-            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
-
-    def _find(self, first: str) -> list[Entry]:
+    async def _find(self, first: str) -> None:
         """Find the file of an earlier trigger, this one's own or the largest, and read its records after the first one.
 
         Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
@@ -138,27 +132,40 @@ class ResumedLog:
         def is_own(path: Path) -> bool:
             return own_end is not None and path.name.endswith(own_end)
 
-        sizes = {path: path.stat().st_size for path in _trigger_logs(self._task_instance)}
+        sizes = await self._in_thread(_trigger_logs, self._task_instance) or {}
         for path in sorted(sizes, key=lambda path: (is_own(path), sizes[path]), reverse=True):
             self._path, self._offset, self._end = path, 0, sizes[path]
-            entries = self._read_slice(path)
+            entries = await self._read_slice(path)
             texts = [entry.text for entry in entries]
             if first in texts[:-1]:
                 self._is_own = is_own(path)
                 place = texts.index(first) + 1
                 # Airflow 2.11 writes this for each trigger, so it is in this one's file too.
-                return entries[place + texts[place].startswith(READS_CONNECTION) :]
+                self._next = entries[place + texts[place].startswith(READS_CONNECTION) :]
+                return
         self._path = None
-        return []
 
-    def _read_slice(self, path: Path) -> list[Entry]:
-        with path.open("rb") as file:
-            file.seek(self._offset)
-            lines = file.readlines(min(SLICE_BYTES, self._end - self._offset))
-            self._offset = file.tell()
+    async def _read_slice(self, path: Path) -> list[Entry]:
+        lines = await self._in_thread(_lines_of, path, self._offset, min(SLICE_BYTES, self._end - self._offset)) or []
+        self._offset += sum(map(len, lines))
         if self._offset >= self._end or not lines:
             self._path = None
+        # Not in the thread: while it computes, each record that the event loop writes waits for Python's lock.
         return list(read_entries(line.decode("utf-8", "backslashreplace") for line in lines))
+
+    async def _in_thread(self, work: Callable[..., T], *given: Any) -> T | None:
+        try:
+            async with asyncio.timeout(READ_SECONDS):
+                return await asyncio.get_running_loop().run_in_executor(READERS, work, *given)
+        except Exception as error:
+            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
+            return None
+
+
+def _lines_of(path: Path, offset: int, size: int) -> list[bytes]:
+    with path.open("rb") as file:
+        file.seek(offset)
+        return file.readlines(size)
 
 
 def _place(entry: Entry, among: Sequence[Entry]) -> int | None:
@@ -190,11 +197,11 @@ def _own_log_end(task_instance: Any) -> str | None:
     return None if job is None else f".trigger.{job.id}.log"
 
 
-def _trigger_logs(task_instance: Any) -> list[Path]:
-    """The log files of this try's triggers on this machine."""
+def _trigger_logs(task_instance: Any) -> dict[Path, int]:
+    """The log files of this try's triggers on this machine, with their sizes."""
     folder, template = Path(conf.get("logging", "base_log_folder")), conf.get("logging", "log_filename_template")
     path = folder / _compiled(template).render(ti=task_instance, try_number=task_instance.try_number)
-    return sorted(path.parent.glob(f"{path.name}.trigger.*.log"))
+    return {found: found.stat().st_size for found in sorted(path.parent.glob(f"{path.name}.trigger.*.log"))}
 
 
 @lru_cache(maxsize=1)

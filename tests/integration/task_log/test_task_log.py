@@ -227,8 +227,8 @@ def test_a_long_log_is_resumed_slice_by_slice_while_the_run_is_followed(
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     read_slice = ResumedLog._read_slice
 
-    def counted(log: ResumedLog, path: Path) -> list[Entry]:
-        found = read_slice(log, path)
+    async def counted(log: ResumedLog, path: Path) -> list[Entry]:
+        found = await read_slice(log, path)
         slices.append(len(found))
         return found
 
