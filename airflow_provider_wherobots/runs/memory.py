@@ -113,6 +113,7 @@ class Memory:
     :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
     :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.
     :param session_id: of the SQL session that the task has started for itself, or empty.
+    :param runtimes: of this round's runs that ran out of memory, in order, and last the one that the next run gets.
     """
 
     identity: Identity
@@ -130,6 +131,7 @@ class Memory:
     statements_left: tuple[StatementMemory, ...] = ()
     has_ended_statements: bool = False
     session_id: str = ""
+    runtimes: tuple[str, ...] = ()
 
     @classmethod
     def begin(cls, found: Memory | Answer, computed: Identity, this: Try) -> Memory:
@@ -221,10 +223,21 @@ class Memory:
         """The task has started a SQL session for itself."""
         return replace(self, session_id=session_id)
 
+    def raised(self, failed_on: str, chosen: str) -> Memory:
+        """A run has run out of memory, and the next one gets another runtime."""
+        # The task's runtime may have been edited since.
+        known = self.runtimes if self.runtimes[-1:] == (failed_on,) else (failed_on,)
+        return replace(self, runtimes=(*known, chosen))
+
+    def runtime_instead_of(self, given: str | None) -> str | None:
+        """The runtime that the next run gets. What the round has chosen counts until the task's runtime is edited."""
+        return self.runtimes[-1] if self.runtimes and given in (None, self.runtimes[0]) else given
+
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        lists = {name: list(document[name]) for name in ("passed_over", "runs", "statements", "statements_left")}
+        tuples = ("passed_over", "runs", "statements", "statements_left", "runtimes")
+        lists = {name: list(document[name]) for name in tuples}
         return {**document, **lists, "past": self.past.value}
 
     @classmethod
@@ -240,6 +253,7 @@ class Memory:
                     "past": Past.UNKNOWN if given.get("past") == Past.UNKNOWN else known,
                     "passed_over": tuple(given.get("passed_over", ())),
                     "runs": tuple(given.get("runs", ())),
+                    "runtimes": tuple(given.get("runtimes", ())),
                     "statements": _statements(given.get("statements", ())),
                     "statements_left": _statements(given.get("statements_left", ())),
                 }
