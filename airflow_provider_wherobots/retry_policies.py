@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
+    WherobotsException,
     WherobotsRequestException,
     WherobotsRunCancelledException,
     WherobotsSqlStatementCancelledException,
@@ -26,13 +28,16 @@ FAILS = {
     WherobotsSqlStatementCancelledException: "The statement was cancelled on the service's side",
 }
 """Why a retry cannot help."""
+MAX_REASON_CHARS = 500
+"""How long a reason may be that Airflow keeps."""
 
 
 def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
     """Make a policy of your rules, followed by the operator's rules without a policy.
 
     Two things differ from having no policy: a ``WherobotsUnavailableException`` is retried after one minute, and
-    ``retry_cancelled`` has no effect.
+    ``retry_cancelled`` has no effect. Airflow shows the reason of a retry with the task: the run's status, the probable
+    cause, its id and cost, and what the retry does.
 
     Source: "Retry policies" in Airflow's documentation.
 
@@ -41,12 +46,26 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
     :raises WherobotsArgumentException: before Airflow 3.3, which has no retry policies.
     """
     try:
-        from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryRule
+        from airflow.sdk import ExceptionRetryPolicy, RetryAction, RetryDecision, RetryRule
     except ImportError:
         raise WherobotsArgumentException(
             "wherobots_retry_policy: needs Airflow 3.3 or later; retry_cancelled=True works on every version"
         ) from None
-    return ExceptionRetryPolicy(
+
+    class WherobotsRetryPolicy(ExceptionRetryPolicy):
+        """Decides by the rules, and says why in the reason."""
+
+        def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> RetryDecision:
+            decision = super().evaluate(exception, *args, **kwargs)
+            if not isinstance(exception, WherobotsException):
+                return decision
+            if decision.action is RetryAction.DEFAULT:
+                # The same, but with a reason that Airflow keeps.
+                decision = RetryDecision.retry()
+            seen = exception.in_short or str(exception).partition("\n")[0]
+            return replace(decision, reason="; ".join(filter(None, (seen, decision.reason)))[:MAX_REASON_CHARS])
+
+    return WherobotsRetryPolicy(
         rules=[
             *rules,
             *(RetryRule(kind, RetryAction.FAIL, reason=reason) for kind, reason in FAILS.items()),

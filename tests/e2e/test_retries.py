@@ -28,6 +28,7 @@ if HAS_POLICIES:
         case.cancel()
         log = case.end("failed", try_number=1)
         assert "Retry policy decision" in log
+        assert f"run {case.runs()[0]['id']}; 0 USD; The run was cancelled on the service's side" in log
         assert len(case.runs()) == 1
 
     def test_a_job_that_is_out_of_memory_gets_the_next_runtime_and_after_a_clear_the_first_again(world: World) -> None:
