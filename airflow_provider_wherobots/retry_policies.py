@@ -6,11 +6,14 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_wherobots.compat import starts_before
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
+    WherobotsQuotaException,
     WherobotsRequestException,
     WherobotsRunCancelledException,
+    WherobotsRunNotStartedException,
     WherobotsSqlStatementCancelledException,
     WherobotsUnavailableException,
 )
@@ -28,6 +31,10 @@ FAILS = {
     WherobotsSqlStatementCancelledException: "The statement was cancelled on the service's side",
 }
 """Why a retry cannot help."""
+RESCHEDULED = (WherobotsQuotaException, WherobotsRunNotStartedException, WherobotsUnavailableException)
+"""After these Airflow 3.4 starts the same try again, which uses none of the task's retries."""
+MAX_RESCHEDULES = 3
+"""How often one try is started again. Without a limit, a run that never starts would be created forever."""
 MAX_REASON_CHARS = 500
 """How long a reason may be that Airflow keeps."""
 
@@ -37,7 +44,8 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
 
     Two things differ from having no policy: a ``WherobotsUnavailableException`` is retried after one minute, and
     ``retry_cancelled`` has no effect. Airflow shows the reason of a retry with the task: the run's status, the probable
-    cause, its id and cost, and what the retry does.
+    cause, its id and cost, and what the retry does. On Airflow 3.4 a full organization, an outage and a run that never
+    started use none of the task's retries, up to three times per try.
 
     Source: "Retry policies" in Airflow's documentation.
 
@@ -55,13 +63,20 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
     class WherobotsRetryPolicy(ExceptionRetryPolicy):
         """Decides by the rules, and says why in the reason."""
 
-        def evaluate(self, exception: BaseException, *args: Any, **kwargs: Any) -> RetryDecision:
-            decision = super().evaluate(exception, *args, **kwargs)
+        def evaluate(
+            self, exception: BaseException, try_number: int, max_tries: int, context: Any = None
+        ) -> RetryDecision:
+            decision = super().evaluate(exception, try_number, max_tries, context)
             if not isinstance(exception, WherobotsException):
                 return decision
             if decision.action is RetryAction.DEFAULT:
                 # The same, but with a reason that Airflow keeps.
                 decision = RetryDecision.retry()
+            is_up_to_us = isinstance(exception, RESCHEDULED) and not any(rule.matches(exception) for rule in rules)
+            # After a last try nothing of the task may be left running.
+            if is_up_to_us and try_number <= max_tries and context and starts_before(context["ti"]) < MAX_RESCHEDULES:
+                # Not tried: Airflow 3.4 cannot be installed yet.
+                decision = replace(decision, action=getattr(RetryAction, "RESCHEDULE", decision.action))
             seen = exception.in_short or str(exception).partition("\n")[0]
             return replace(decision, reason="; ".join(filter(None, (seen, decision.reason)))[:MAX_REASON_CHARS])
 
