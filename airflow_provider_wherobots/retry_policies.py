@@ -43,9 +43,9 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
     """Make a policy of your rules, followed by the operator's rules without a policy.
 
     Two things differ from having no policy: a ``WherobotsUnavailableException`` is retried after one minute, and
-    ``retry_cancelled`` has no effect. Airflow shows the reason of a retry with the task: the run's status, the probable
-    cause, its id and cost, and what the retry does. On Airflow 3.4 a full organization, an outage and a run that never
-    started use none of the task's retries, up to three times per try.
+    ``retry_cancelled`` has no effect. The reason, which Airflow logs and keeps with the task, has the run's status, the
+    probable cause, its id and cost, and what the retry does. On Airflow 3.4 a full organization, an outage and a run
+    that never started use none of the task's retries, up to three times per try.
 
     Source: "Retry policies" in Airflow's documentation.
 

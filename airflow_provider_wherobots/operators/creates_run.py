@@ -65,8 +65,8 @@ class CreatesRun(FollowsRun):
             payload.setdefault("timeoutSeconds", max(1, ceil(self.execution_timeout.total_seconds())))
         if memory is not None:
             payload["name"] = durable_run_name(name, memory.identity)
-            if (runtime := memory.runtime_instead_of(payload.get("runtime"))) is not None:
-                payload["runtime"] = runtime
+            if raised := memory.runtimes_of(self.given_runtime):
+                payload["runtime"] = raised[-1]
         return self.lineage.add_to(payload, context)
 
     def memory_of(self, context: Context, *, is_begun: bool = False) -> TaskMemory:
@@ -90,6 +90,11 @@ class CreatesRun(FollowsRun):
     def script_of_this_try(self, context: Context) -> Iterator[None]:
         """The time in which a script that is made for each try exists. ``@task.wherobots`` makes one."""
         yield
+
+    @property
+    def given_runtime(self) -> str:
+        """The task's rendered runtime; empty for the default."""
+        return checked_choice("runtime", self.runtime) or ""
 
     @property
     def region_to_send(self) -> str | None:

@@ -113,7 +113,8 @@ class Memory:
     :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
     :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.
     :param session_id: of the SQL session that the task has started for itself, or empty.
-    :param runtimes: of this round's runs that ran out of memory, in order, and last the one that the next run gets.
+    :param runtimes: the task's runtime, and those that the round has chosen instead, each after a run that was out of
+        memory; the next run gets the last. An empty string is the default.
     """
 
     identity: Identity
@@ -223,15 +224,13 @@ class Memory:
         """The task has started a SQL session for itself."""
         return replace(self, session_id=session_id)
 
-    def raised(self, failed_on: str, chosen: str) -> Memory:
-        """A run has run out of memory, and the next one gets another runtime."""
-        # The task's runtime may have been edited since.
-        known = self.runtimes if self.runtimes[-1:] == (failed_on,) else (failed_on,)
-        return replace(self, runtimes=(*known, chosen))
+    def with_runtime(self, given: str, chosen: str) -> Memory:
+        """A run was out of memory, and the next one gets another runtime than the task's."""
+        return replace(self, runtimes=(*(self.runtimes_of(given) or (given,)), chosen))
 
-    def runtime_instead_of(self, given: str | None) -> str | None:
-        """The runtime that the next run gets. What the round has chosen counts until the task's runtime is edited."""
-        return self.runtimes[-1] if self.runtimes and given in (None, self.runtimes[0]) else given
+    def runtimes_of(self, given: str) -> tuple[str, ...]:
+        """The same as :attr:`runtimes`; empty if the task's runtime has been edited since."""
+        return self.runtimes if self.runtimes[:1] == (given,) else ()
 
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""

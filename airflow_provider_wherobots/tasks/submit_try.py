@@ -211,16 +211,16 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _choose_runtime(self, outcome: Outcome, wanted: str | Sequence[str]) -> Outcome:
         """Remember the runtime of the next try, after a run that had too little memory. The message says which."""
-        memory = self._memory
-        asked = () if memory is None else memory.now.runtimes
-        failed_on = (outcome.summary or {}).get("runtime") or (asked[-1] if asked else "")
+        memory, given = self._memory, self.task.given_runtime
+        asked = (given, *(memory.now.runtimes_of(given) if memory is not None else ()))[-1]
+        failed_on = (outcome.summary or {}).get("runtime") or asked
         chosen, same = after_out_of_memory(failed_on, wanted), f"A retry keeps runtime {failed_on or '(the default)'}"
         if memory is None or not memory.is_kept:
             text = f"{same}: no task state store remembers another one (runtime_on_out_of_memory needs Airflow 3.3)"
         elif chosen is None:
             text = f"{same}: runtime_on_out_of_memory={wanted!r} has none after it"
         else:
-            memory.remember(memory.now.raised(failed_on, chosen))
+            memory.remember(memory.now.with_runtime(given, chosen))
             text = f"A retry gets runtime {chosen} instead of {failed_on or 'the default'}"
         self.log.warning("Run %s was out of memory. %s", outcome.run_id, text)
         return replace(outcome, probable_cause=f"{outcome.probable_cause}\n{text}")
@@ -316,10 +316,9 @@ class SubmitTry(RunTry[CreatesRun]):
     def _submit(self, quota: QuotaWait) -> Submission:
         task = self.task
         payload = task.payload_to_send(self.context, None if self._memory is None else self._memory.now)
-        if self._memory is not None and payload.get("runtime") in (raised := self._memory.now.runtimes)[1:]:
-            self.log.info(
-                "Using runtime %s, as earlier runs were out of memory on %s", raised[-1], ", ".join(raised[:-1])
-            )
+        if self._memory is not None and (raised := self._memory.now.runtimes_of(task.given_runtime)):
+            too_small = ", ".join(runtime or "the default" for runtime in raised[:-1])
+            self.log.info("Using runtime %s, as earlier runs were out of memory on %s", raised[-1], too_small)
         flow = submit_run(
             payload,
             task.region_to_send,

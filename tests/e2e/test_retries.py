@@ -31,6 +31,7 @@ if HAS_POLICIES:
         assert f"run {case.runs()[0]['id']}; 0 USD; The run was cancelled on the service's side" in log
         assert len(case.runs()) == 1
 
+    @pytest.mark.forgetful
     def test_a_job_that_is_out_of_memory_gets_the_next_runtime_and_after_a_clear_the_first_again(world: World) -> None:
         world.control.behaviour(runtime_memory_mib={"tiny": 256, "small": 1024})
         case = world.case("worker_memory").begin("allocates.py", 512)
