@@ -28,7 +28,10 @@ if HAS_POLICIES:
         case.cancel()
         log = case.end("failed", try_number=1)
         assert "Retry policy decision" in log
-        assert f"run {case.runs()[0]['id']}; 0 USD; The run was cancelled on the service's side" in log
+        # The log that the API renders as text has no reasons.
+        (file,) = world.airflow.home.glob(f"logs/dag_id={case.way}/run_id={case.dag_run}/task_id=run/attempt=1.log")
+        reason = f"run {case.runs()[0]['id']}; 0 USD; The run was cancelled on the service's side"
+        assert f'"reason":"CANCELLED; The run was cancelled; {reason}"' in file.read_text()
         assert len(case.runs()) == 1
 
     @pytest.mark.forgetful
