@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_wherobots.api.runs.models import FAILED, TIMED_OUT, Run
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.logs.causes import LastErrors
-from airflow_provider_wherobots.runs.run_name import SUFFIX_CHARS, Identity
+from airflow_provider_wherobots.runs.run_name import MIN_NAME_CHARS, SUFFIX_CHARS, Identity
 
 ROOT_JOB = "spark.openlineage.rootParentJobName"
 """The property in which OpenLineage names the DAG."""
@@ -22,8 +22,9 @@ def dag_of(run: Run) -> str:
     if isinstance(told := configs.get(ROOT_JOB), str):
         return told
     name = run.name[:-SUFFIX_CHARS] if Identity.in_name(run.name) else run.name
-    # A short name has it before the DAG's id.
-    return name.removeprefix("airflow.").partition(".")[0]
+    # A default name that was too short begins with "airflow.".
+    short = name.removeprefix("airflow.")
+    return (short if len(short) < MIN_NAME_CHARS else name).partition(".")[0]
 
 
 def totals_by_dag(runs: Iterable[tuple[Run, RunSummary]]) -> list[dict[str, Any]]:

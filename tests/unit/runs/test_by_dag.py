@@ -24,6 +24,7 @@ def run(name: str, status: str = "COMPLETED", message: str | None = None, **payl
         (run(durable_run_name(default_run_name("nightly", "tiles.hail"), IDENTITY)), "nightly"),
         (run(durable_run_name(default_run_name("a", "b"), IDENTITY)), "a"),
         (run("nightly.hail"), "nightly"),
+        (run(durable_run_name(default_run_name("airflow", "clean_up"), IDENTITY)), "airflow"),
         (run(durable_run_name("hail_stats", IDENTITY)), "hail_stats"),
         (run("hail", environment={"sparkConfigs": {"spark.openlineage.rootParentJobName": "night.ly"}}), "night.ly"),
         (run("nightly.hail", environment=None), "nightly"),
