@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 class WherobotsException(AirflowException):
     """Base class of the exceptions that this provider fails a task with."""
 
+    in_short: str = ""
+    """Of a run: its status, the cause, its id, its cost and what a retry does, for one line. Empty for others."""
+
 
 class WherobotsArgumentException(WherobotsException, ValueError):
     """An argument or the connection breaks a rule; nothing was sent. Not retried."""

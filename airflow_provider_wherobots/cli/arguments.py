@@ -85,6 +85,7 @@ def _add_list(actions: Subparsers) -> None:
         default=[],
         help="only runs in this status; repeatable",
     )
+    add("--by", choices=("dag",), help="one row for each DAG: runs, hours, dollars, and failures by cause")
     _add_common(parser, "runs list")
 
 

@@ -109,6 +109,8 @@ def _text(value: Any) -> str:
 def _plain(value: Any) -> str:
     if value is None:
         return ""
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name}: {number}" for name, number in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

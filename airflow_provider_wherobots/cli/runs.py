@@ -19,9 +19,11 @@ from airflow_provider_wherobots.flows.list_runs import list_runs
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.runs.by_dag import totals_by_dag
 from airflow_provider_wherobots.runs.outcome import Ending
 
 LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
+DAG_COLUMNS = ("dag", "runs", "hours", "cost_usd", "without_cost", "failures")
 FOLLOW_INTERVAL_SECONDS = 5.0
 DRAIN_SECONDS = 30.0
 """How long ``logs -f`` waits for late lines after the run's end."""
@@ -40,7 +42,11 @@ def _list(arguments: argparse.Namespace) -> int:
                 max_outage_seconds=MAX_OUTAGE_SECONDS,
             )
         )
-    print_rows([_row(run, settings.run_url(run.id)) for run in runs], arguments.output, LIST_COLUMNS)
+        summaries = [driver.run(add_metrics(RunSummary.of_run(run))) for run in runs if arguments.by]
+    if arguments.by:
+        print_rows(totals_by_dag(zip(runs, summaries, strict=True)), arguments.output, DAG_COLUMNS)
+    else:
+        print_rows([_row(run, settings.run_url(run.id)) for run in runs], arguments.output, LIST_COLUMNS)
     if not runs:
         print_message("No such runs.")
     elif is_cut:

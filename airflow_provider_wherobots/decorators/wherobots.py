@@ -133,6 +133,7 @@ def wherobots_task(
     dependencies: Sequence[str | Mapping[str, Any]] | None = None,
     name: str | None = None,
     runtime: str | Enum | None = None,
+    runtime_on_out_of_memory: str | Enum | Sequence[str | Enum] | None = None,
     region: str | Enum | None = None,
     version: str | Enum | None = None,
     environment: Mapping[str, Any] | None = None,

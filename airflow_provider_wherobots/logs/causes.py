@@ -29,13 +29,22 @@ class Cause(NamedTuple):
     advice: str
 
 
+OUT_OF_MEMORY = "out of memory"
+"""The cause of texts that only a want of memory has, on the driver or an executor."""
 _LOST_EXECUTOR = r"The executor with id \w+ exited with exit code 137\b"
 _BOTO = r"botocore\.[\w.]+: An error occurred"
 _ON_S3 = r"when calling the \w*(?:Object|Bucket|Multipart|UploadPart)\w* operation"
 CAUSES = (
     Cause(
-        rf"[\w.]*MemoryError\b|{_LOST_EXECUTOR}|\bSIGKILL\b|\bOOMKilled\b|(?i:\bexit ?code|\bexited with code):? 137\b",
-        "out of memory",
+        # Not each OutOfMemoryError: a larger runtime has no more metaspace, and the same GPU.
+        rf"\b(?:numpy\.[\w.]+\._Array)?MemoryError\b|java\.lang\.OutOfMemoryError: Java heap space\b"
+        rf"|{_LOST_EXECUTOR}\(SIGKILL, possible container OOM\)|\bOOMKilled\b",
+        OUT_OF_MEMORY,
+        "Request a larger runtime, or process less at once",
+    ),
+    Cause(
+        rf"[\w.]*MemoryError\b|{_LOST_EXECUTOR}|\bSIGKILL\b|(?i:\bexit ?code|\bexited with code):? 137\b",
+        "perhaps out of memory",
         "Request a larger runtime, or process less at once",
     ),
     Cause(
@@ -145,3 +154,8 @@ def _describe(cause: Cause, words: str) -> str:
     words = re.sub(r"(?<=[^\s?])\?[^\s?]*=\S*", "?…", words)
     seen = words if len(words) <= MAX_QUOTED_CHARS else f"{words[:MAX_QUOTED_CHARS]}…"
     return f"Probable cause: {cause.name} ({seen}). {cause.advice}; see {ADDRESS}"
+
+
+def is_out_of_memory(probable_cause: str) -> bool:
+    """Whether a sentence of this module says that a run has certainly run out of memory."""
+    return probable_cause.startswith(f"Probable cause: {OUT_OF_MEMORY} (")

@@ -13,7 +13,7 @@ from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice
+from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice, checked_runtimes
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
@@ -22,7 +22,7 @@ from airflow_provider_wherobots.runs.run_name import default_run_name, durable_r
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.runs.run_name import Identity
+    from airflow_provider_wherobots.runs.memory import Memory
     from airflow_provider_wherobots.tasks.memory import TaskMemory
     from airflow_provider_wherobots.tasks.openlineage import SparkLineage
 
@@ -34,6 +34,7 @@ class CreatesRun(FollowsRun):
     run_jar: Mapping[str, Any] | None
     name: str | None
     runtime: str | Enum | None
+    runtime_on_out_of_memory: Any
     region: str | Enum | None
     version: str | Enum | None
     environment: Mapping[str, Any] | None
@@ -53,8 +54,8 @@ class CreatesRun(FollowsRun):
         """Check the arguments that are known when the DAG is parsed."""
         self._checked_payload(self._name_or_default("dag"), is_unrendered)
 
-    def payload_to_send(self, context: Context, identity: Identity | None) -> dict[str, Any]:
-        """Build the body after all arguments are rendered. Without an identity the name is sent as it is."""
+    def payload_to_send(self, context: Context, memory: Memory | None) -> dict[str, Any]:
+        """Build the body after all arguments are rendered. Without a memory the name is sent as it is."""
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
         payload = self._checked_payload(name)
         for key, default in (("runtime", settings.runtime), ("version", settings.version)):
@@ -62,8 +63,10 @@ class CreatesRun(FollowsRun):
                 payload.setdefault(key, default)
         if self.execution_timeout is not None:
             payload.setdefault("timeoutSeconds", max(1, ceil(self.execution_timeout.total_seconds())))
-        if identity is not None:
-            payload["name"] = durable_run_name(name, identity)
+        if memory is not None:
+            payload["name"] = durable_run_name(name, memory.identity)
+            if raised := memory.runtimes_of(self.given_runtime):
+                payload["runtime"] = raised[-1]
         return self.lineage.add_to(payload, context)
 
     def memory_of(self, context: Context, *, is_begun: bool = False) -> TaskMemory:
@@ -87,6 +90,11 @@ class CreatesRun(FollowsRun):
     def script_of_this_try(self, context: Context) -> Iterator[None]:
         """The time in which a script that is made for each try exists. ``@task.wherobots`` makes one."""
         yield
+
+    @property
+    def given_runtime(self) -> str:
+        """The task's rendered runtime; empty for the default."""
+        return checked_choice("runtime", self.runtime) or ""
 
     @property
     def region_to_send(self) -> str | None:
@@ -121,8 +129,8 @@ class CreatesRun(FollowsRun):
         """
         from airflow_provider_wherobots.tasks.openlineage import without_secrets
 
-        identity = self.memory_of(context).now.identity if self.durable else None
-        return without_secrets(self.payload_to_send(context, identity))
+        memory = self.memory_of(context).now if self.durable else None
+        return without_secrets(self.payload_to_send(context, memory))
 
     def _name_or_default(self, dag_id: str) -> str:
         return self.name if self.name is not None else default_run_name(dag_id, self.task_id)
@@ -133,6 +141,9 @@ class CreatesRun(FollowsRun):
                 checked_upload_to("upload_to", self.upload_to)
             # Airflow also stores the arguments, so members of an enum are replaced by their values.
             self.runtime = checked_choice("runtime", self.runtime, is_unrendered)
+            self.runtime_on_out_of_memory = checked_runtimes(
+                "runtime_on_out_of_memory", self.runtime_on_out_of_memory, self.runtime, is_unrendered
+            )
             self.region = checked_choice("region", self.region, is_unrendered)
             self.version = checked_choice("version", self.version, is_unrendered)
             return build_payload(

@@ -64,6 +64,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is
         added. Templated.
     :param runtime: id of the runtime, such as ``tiny``; default the connection's, else the organization's. Templated.
+    :param runtime_on_out_of_memory: the runtime of the next try after a run that has certainly run out of memory:
+        ``next``, the next larger published one of the same kind; a runtime; or a list of them, in order. A clear begins
+        with ``runtime`` again. Needs Airflow 3.3; default None, the same runtime. Templated.
     :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organization's.
         Templated.
     :param version: Wherobots version; default the connection's, else ``latest``. Templated.
@@ -114,6 +117,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         "run_jar",
         "name",
         "runtime",
+        "runtime_on_out_of_memory",
         "region",
         "version",
         "environment",
@@ -138,6 +142,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         run_jar: Mapping[str, Any] | None = None,
         name: str | None = None,
         runtime: str | Enum | None = None,
+        runtime_on_out_of_memory: str | Enum | Sequence[str | Enum] | None = None,
         region: str | Enum | None = None,
         version: str | Enum | None = None,
         environment: Mapping[str, Any] | None = None,
@@ -165,6 +170,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         self.run_jar = run_jar
         self.name = name
         self.runtime = runtime
+        self.runtime_on_out_of_memory = runtime_on_out_of_memory
         self.region = region
         self.version = version
         self.environment = environment
@@ -190,6 +196,11 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         if return_result and not wait_for_completion:
             raise self._wrong(
                 "return_result=True: needs wait_for_completion=True, as a result comes with the run's end"
+            )
+        if runtime_on_out_of_memory is not None and not (durable and wait_for_completion):
+            raise self._wrong(
+                "runtime_on_out_of_memory: needs durable=True and wait_for_completion=True, to know how the run before"
+                " has ended"
             )
         if not isinstance(value := openlineage_inject_parent_job_info, bool | None):
             raise self._wrong(f"openlineage_inject_parent_job_info={value!r}: must be True, False or None")

@@ -113,6 +113,8 @@ class Memory:
     :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
     :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.
     :param session_id: of the SQL session that the task has started for itself, or empty.
+    :param runtimes: the task's runtime, and those that the round has chosen instead, each after a run that was out of
+        memory; the next run gets the last. An empty string is the default.
     """
 
     identity: Identity
@@ -130,6 +132,7 @@ class Memory:
     statements_left: tuple[StatementMemory, ...] = ()
     has_ended_statements: bool = False
     session_id: str = ""
+    runtimes: tuple[str, ...] = ()
 
     @classmethod
     def begin(cls, found: Memory | Answer, computed: Identity, this: Try) -> Memory:
@@ -221,10 +224,19 @@ class Memory:
         """The task has started a SQL session for itself."""
         return replace(self, session_id=session_id)
 
+    def with_runtime(self, given: str, chosen: str) -> Memory:
+        """A run was out of memory, and the next one gets another runtime than the task's."""
+        return replace(self, runtimes=(*(self.runtimes_of(given) or (given,)), chosen))
+
+    def runtimes_of(self, given: str) -> tuple[str, ...]:
+        """The same as :attr:`runtimes`; empty if the task's runtime has been edited since."""
+        return self.runtimes if self.runtimes[:1] == (given,) else ()
+
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        lists = {name: list(document[name]) for name in ("passed_over", "runs", "statements", "statements_left")}
+        tuples = ("passed_over", "runs", "statements", "statements_left", "runtimes")
+        lists = {name: list(document[name]) for name in tuples}
         return {**document, **lists, "past": self.past.value}
 
     @classmethod
@@ -240,6 +252,7 @@ class Memory:
                     "past": Past.UNKNOWN if given.get("past") == Past.UNKNOWN else known,
                     "passed_over": tuple(given.get("passed_over", ())),
                     "runs": tuple(given.get("runs", ())),
+                    "runtimes": tuple(given.get("runtimes", ())),
                     "statements": _statements(given.get("statements", ())),
                     "statements_left": _statements(given.get("statements_left", ())),
                 }

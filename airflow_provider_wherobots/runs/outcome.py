@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -9,6 +10,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
+from airflow_provider_wherobots.api.runs.redact import redact
 from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import known_arguments
@@ -37,6 +39,7 @@ class Ending(StrEnum):
     GAVE_UP = "gave_up"
 
 
+MAX_REASON_CHARS = 200
 _ENDINGS = {ending.value: ending for ending in Ending}
 _ENDINGS_BY_STATUS = {
     COMPLETED: Ending.COMPLETED,
@@ -128,6 +131,20 @@ class Outcome:
             probable_cause=probable_cause if self.ending in (Ending.FAILED, Ending.NOT_STARTED) else "",
             log_is_cut=log_is_cut,
         )
+
+    def in_short(self) -> str:
+        """What Airflow's pages can show beside a task: without the log, and without what looks like a secret."""
+        cause, _, then = self.probable_cause.partition("\n")
+        named = re.match(r"Probable cause: (.*?\))\. ", cause)
+        cost = (self.summary or {}).get("cost_usd")
+        parts = (
+            self.status,
+            named[1] if named else redact(self.reason)[:MAX_REASON_CHARS],
+            f"run {words.short(self.run_id)}",
+            "" if cost is None else f"{cost:.4g} USD",
+            then,
+        )
+        return "; ".join(filter(None, parts))
 
     def describe(self, run_url: str = "", *, left: str = REATTACHED, limit_name: str = "execution_timeout") -> str:
         """The message of the task's exception. ``left`` is a sentence about a run that can no longer be followed."""

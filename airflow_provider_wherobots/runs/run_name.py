@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 
-MAX_NAME_CHARS = 255
+MIN_NAME_CHARS, MAX_NAME_CHARS = 8, 255
 DEPLOYMENT_CHARS = 6
 TASK_CHARS = 8
 HASH_CHARS = DEPLOYMENT_CHARS + TASK_CHARS
@@ -81,7 +81,7 @@ def _hash(*parts: str) -> str:
 def default_run_name(dag_id: str, task_id: str) -> str:
     """The name of a run that the user did not name: ``{dag_id}.{task_id}``, in the characters the API allows."""
     name = _OUTSIDE.sub("_", f"{dag_id}.{task_id}")
-    return name[:MAX_NAME_CHARS] if len(name) >= 8 else f"airflow.{name}"
+    return name[:MAX_NAME_CHARS] if len(name) >= MIN_NAME_CHARS else f"airflow.{name}"
 
 
 def durable_run_name(name: str, identity: Identity) -> str:

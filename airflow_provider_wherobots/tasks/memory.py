@@ -121,6 +121,11 @@ class TaskMemory:
         """Whether the store could be read, if there is one."""
         return not isinstance(self._store, FailedStore)
 
+    @property
+    def is_kept(self) -> bool:
+        """Whether later tries get what this one knows."""
+        return isinstance(self._store, AirflowStore)
+
     def remember(self, memory: Memory) -> None:
         """Change what the try knows, and write it. If it cannot be written, the log says so, and the try goes on."""
         self.now = memory

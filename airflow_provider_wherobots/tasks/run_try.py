@@ -96,7 +96,10 @@ class RunTry(TaskTry[T, RunAttempt]):
         if outcome.cancel_failed:
             outcome = self._cancelled_again(outcome)
         if outcome.ending is not Ending.COMPLETED:
-            raise self._failure(outcome)
+            failure = self._failure(outcome)
+            if isinstance(failure, WherobotsException):
+                failure.in_short = outcome.in_short()
+            raise failure
         if task.return_result and outcome.result is None:
             raise WherobotsResultLostException(
                 f"Run {outcome.run_id} completed, but its log, which may still be growing, has no usable line that"

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
+from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory
 from airflow_provider_wherobots.compat import TaskDeferralError, TaskDeferred
 from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
@@ -21,6 +22,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.logs.causes import is_out_of_memory
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
@@ -156,6 +158,8 @@ class SubmitTry(RunTry[CreatesRun]):
         if outcome.ending is Ending.GAVE_UP and outcome.run_id:
             outcome = self._follow_on(outcome)
         self.task.run_id = outcome.run_id
+        if self.task.runtime_on_out_of_memory and is_out_of_memory(outcome.probable_cause) and not self._is_last:
+            outcome = self._choose_runtime(outcome, self.task.runtime_on_out_of_memory)
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
@@ -204,6 +208,22 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _is_retried(self, error: BaseException) -> bool:
         return not (self._is_last or self.attempt.was_killed) and self.task.may_retry(error)
+
+    def _choose_runtime(self, outcome: Outcome, wanted: str | Sequence[str]) -> Outcome:
+        """Remember the runtime of the next try, after a run that had too little memory. The message says which."""
+        memory, given = self._memory, self.task.given_runtime
+        asked = (given, *(memory.now.runtimes_of(given) if memory is not None else ()))[-1]
+        failed_on = (outcome.summary or {}).get("runtime") or asked
+        chosen, same = after_out_of_memory(failed_on, wanted), f"A retry keeps runtime {failed_on or '(the default)'}"
+        if memory is None or not memory.is_kept:
+            text = f"{same}: no task state store remembers another one (runtime_on_out_of_memory needs Airflow 3.3)"
+        elif chosen is None:
+            text = f"{same}: runtime_on_out_of_memory={wanted!r} has none after it"
+        else:
+            memory.remember(memory.now.with_runtime(given, chosen))
+            text = f"A retry gets runtime {chosen} instead of {failed_on or 'the default'}"
+        self.log.warning("Run %s was out of memory. %s", outcome.run_id, text)
+        return replace(outcome, probable_cause=f"{outcome.probable_cause}\n{text}")
 
     def _follow_on(self, outcome: Outcome) -> Outcome:
         """Follow a run that was given up, as long as this worker can read it. Returns how that ended.
@@ -295,7 +315,10 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _submit(self, quota: QuotaWait) -> Submission:
         task = self.task
-        payload = task.payload_to_send(self.context, None if self._memory is None else self._memory.now.identity)
+        payload = task.payload_to_send(self.context, None if self._memory is None else self._memory.now)
+        if self._memory is not None and (raised := self._memory.now.runtimes_of(task.given_runtime)):
+            too_small = ", ".join(runtime or "the default" for runtime in raised[:-1])
+            self.log.info("Using runtime %s, as earlier runs were out of memory on %s", raised[-1], too_small)
         flow = submit_run(
             payload,
             task.region_to_send,

@@ -219,6 +219,20 @@ def test_the_example_of_a_result_makes_one_run_per_tile(runs: Runs) -> None:
     assert len(run_ids - {None}) == 3
 
 
+def test_the_body_of_the_loop_is_repeated_until_nothing_changes(runs: Runs) -> None:
+    """Here by another DAG run: Airflow 3.4, which repeats it, cannot be installed yet."""
+    dag_id = "example_wherobots_loop"
+    changed: list[int] = []
+    runs.wait_for_success(dag_id)
+    while not changed or changed[-1]:
+        if changed:
+            runs.trigger(dag_id)
+            runs.wait_for_success(dag_id)
+        changed.append(runs.xcom(dag_id, "one_pass.pass_labels_on"))
+        assert len(changed) < 10
+    assert changed == [5, 4, 2, 0]
+
+
 def test_only_a_tile_that_has_changed_starts_the_dag_of_the_tiles(
     runs: Runs, airflow: AirflowInstance, server: LocalServerProcess
 ) -> None:

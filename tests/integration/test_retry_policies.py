@@ -3,6 +3,7 @@
 import pickle
 import time
 from collections.abc import Callable
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -119,14 +120,56 @@ def test_the_ready_policy_does_what_the_operator_does_without_one() -> None:
         (WherobotsRunCancelledException, RetryAction.FAIL),
         (WherobotsSqlStatementCancelledException, RetryAction.FAIL),
         (WherobotsUnavailableException, RetryAction.RETRY),
-        (WherobotsRunFailedException, RetryAction.DEFAULT),
-        (WherobotsRunNotStartedException, RetryAction.DEFAULT),
-        (WherobotsQuotaException, RetryAction.DEFAULT),
-        (WherobotsSqlOutcomeUnknownException, RetryAction.DEFAULT),
+        # Airflow treats it like DEFAULT, and keeps its reason.
+        (WherobotsRunFailedException, RetryAction.RETRY),
+        (WherobotsRunNotStartedException, RetryAction.RETRY),
+        (WherobotsQuotaException, RetryAction.RETRY),
+        (WherobotsSqlOutcomeUnknownException, RetryAction.RETRY),
         (ValueError, RetryAction.DEFAULT),
     ]:
         assert policy.evaluate(kind("why"), 1, 3).action is action, kind
     assert type(policy).deserialize(policy.serialize()).serialize() == policy.serialize()
+
+
+@NEEDS_POLICIES
+def test_the_reason_says_in_a_line_what_failed_and_what_follows(operator: Callable[..., WherobotsRunOperator]) -> None:
+    task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance()
+    with pytest.raises(WherobotsRunFailedException) as failed:
+        run_to_end(task, ti)
+    policy = wherobots_retry_policy()
+    assert policy.evaluate(failed.value, 1, 3).reason == (
+        "FAILED; The process exited with code 1: ValueError: no such country: Atlantis; "
+        f"run {ti.xcoms['run_id']}; 0 USD"
+    )
+    refused = policy.evaluate(WherobotsRequestException("createJobRun: 422\nlog"), 1, 3)
+    assert refused.reason == "createJobRun: 422; The same request would be refused again"
+    assert len(policy.evaluate(WherobotsQuotaException("x" * 1_000), 1, 3).reason or "") == 500
+    assert policy.evaluate(ValueError("x"), 1, 3).reason is None
+
+
+@NEEDS_POLICIES
+@pytest.mark.parametrize(
+    "kind", [WherobotsQuotaException, WherobotsRunNotStartedException, WherobotsUnavailableException]
+)
+def test_where_airflow_can_start_a_try_again_no_retry_is_used_three_times(
+    monkeypatch: pytest.MonkeyPatch, kind: type[WherobotsException]
+) -> None:
+    from airflow.sdk import RetryAction, RetryRule
+
+    def action(*rules: Any, error: BaseException | None = None, starts: int = 0, max_tries: int = 3) -> Any:
+        told = SimpleNamespace(task_reschedule_count=starts)
+        started: Any = {"ti": SimpleNamespace(_ti_context_from_server=told)}
+        return wherobots_retry_policy(*rules).evaluate(error or kind("why"), 1, max_tries, started).action
+
+    assert action() is RetryAction.RETRY, "Airflow 3.3 cannot"
+    members = dict(RetryAction.__members__)
+    monkeypatch.setattr("airflow.sdk.RetryAction", SimpleNamespace(**members, RESCHEDULE="reschedule"))
+    assert action() == action(starts=2) == "reschedule"
+    assert action(starts=3) is RetryAction.RETRY
+    assert action(max_tries=0) is RetryAction.RETRY, "the last try has cancelled its run"
+    assert action(RetryRule(kind, RetryAction.FAIL)) is RetryAction.FAIL
+    assert action(error=WherobotsRunFailedException("why")) is RetryAction.RETRY
+    assert wherobots_retry_policy().evaluate(kind("why"), 1, 3).action is RetryAction.RETRY
 
 
 @NEEDS_POLICIES

@@ -16,6 +16,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.runs.files import is_local, local_path
+from airflow_provider_wherobots.api.runs.runtimes import NEXT, is_published
 from airflow_provider_wherobots.api.storage.address import safe_name
 
 FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
@@ -93,6 +94,22 @@ def checked_choice(argument: str, value: Any, is_unrendered: Callable[[Any], boo
     # must not silently use the default region or runtime.
     hint = "; omit it or pass None to use the default"
     return _Checker(is_unrendered).text(argument, getattr(value, "value", value), hint)
+
+
+def checked_runtimes(argument: str, value: Any, runtime: Any, is_unrendered: Callable[[Any], bool]) -> Any:
+    """Check what follows a ``runtime`` that had too little memory: ``next``, a runtime, or a list of runtimes."""
+    if isinstance(value, list | tuple):
+        chosen = [checked_choice(f"{argument}[{place}]", one, is_unrendered) for place, one in enumerate(value)]
+        if not chosen or None in chosen or NEXT in chosen or len(set(map(str, chosen))) < len(chosen):
+            raise InvalidArgumentError(
+                f"{argument}={value!r}: must be {NEXT!r}, a runtime, or a list of different runtimes in the order in "
+                "which they are tried"
+            )
+        return chosen
+    chosen = checked_choice(argument, value, is_unrendered)
+    if chosen == NEXT and runtime is not None and not is_unrendered(runtime) and not is_published(runtime):
+        raise InvalidArgumentError(f"{argument}={NEXT!r}: what follows runtime={runtime!r} is unknown; name it instead")
+    return chosen
 
 
 def check_run_name(argument: str, name: Any) -> None:

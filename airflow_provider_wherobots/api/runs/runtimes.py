@@ -6,6 +6,7 @@ Source: ``Runtime`` in the OpenAPI description; the regions are from the service
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 REGIONS = ("aws-us-west-2", "aws-us-east-1", "aws-us-east-2", "aws-eu-west-1", "aws-ap-south-1")
 RUNTIMES = (
@@ -42,16 +43,41 @@ LEGACY_RUNTIMES = {
     "XXLARGE": "2x-large",
 }
 VERSIONS = ("latest", "preview")
+NEXT = "next"
+"""As ``runtime_on_out_of_memory``: the next larger published runtime of the same kind."""
 
 
 def next_smaller(runtime: str) -> str | None:
     """The next smaller published runtime of the same kind. None if there is none, or the runtime is not published."""
-    name = LEGACY_RUNTIMES.get(runtime, runtime)
-    if name not in RUNTIMES:
+    return _neighbour(runtime, -1)
+
+
+def after_out_of_memory(runtime: str, wanted: str | Sequence[str]) -> str | None:
+    """The runtime to request after one that had too little memory; None if there is none.
+
+    :param runtime: the one that had too little; empty if it is not known.
+    :param wanted: ``runtime_on_out_of_memory``: :data:`NEXT`, a runtime, or several in the order in which they are
+        tried. If ``runtime`` is none of them, the first is next.
+    """
+    if wanted == NEXT:
+        return _neighbour(runtime, 1)
+    order = [wanted] if isinstance(wanted, str) else list(wanted)
+    later = order[order.index(runtime) + 1 :] if runtime in order else order
+    return later[0] if later else None
+
+
+def is_published(runtime: str) -> bool:
+    """Whether the service has published this runtime."""
+    return LEGACY_RUNTIMES.get(runtime, runtime) in RUNTIMES
+
+
+def _neighbour(runtime: str, step: int) -> str | None:
+    if not is_published(runtime):
         return None
+    name = LEGACY_RUNTIMES.get(runtime, runtime)
     kind = [other for other in RUNTIMES if _kind(other) == _kind(name)]
-    place = kind.index(name)
-    return kind[place - 1] if place else None
+    place = kind.index(name) + step
+    return kind[place] if 0 <= place < len(kind) else None
 
 
 def _kind(runtime: str) -> str:

@@ -36,6 +36,16 @@ def test_a_script_runs_with_its_arguments(client: Client, server: LocalServer) -
     assert (run["kubeApp"]["status"], run["kubeApp"]["message"]) == ("DESTROYED", None)
 
 
+def test_a_runtime_may_have_little_memory(client: Client, control: ControlClient) -> None:
+    control.behaviour(runtime_memory_mib={"tiny": 256})
+    source = "import sys\nprint(len(bytearray(512 << 20)), sys.argv[1:])\n"
+    run, lines = client.run(source, status="FAILED", args=("$(id)",), runtime="tiny")
+    assert (run["status"], lines[-1]) == ("FAILED", "MemoryError")
+    assert run["kubeApp"]["message"] == "The process exited with code 1: MemoryError"
+    run, lines = client.run(source, args=("$(id)",), runtime="small")
+    assert lines == ["536870912 ['$(id)']"]
+
+
 def test_what_a_script_sees(client: Client, server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WHEROBOTS_API_KEY", KEY)
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "also-secret")

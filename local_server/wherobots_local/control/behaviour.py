@@ -30,6 +30,7 @@ class Behaviour(ControlModel):
     cancel_finished_status: Literal[200, 409] = 200
     timeout_as: Literal["TIMED_OUT", "FAILED", "CANCELLED"] = "TIMED_OUT"
     synthetic_runs: bool = False
+    runtime_memory_mib: dict[str, Count] = Field(default_factory=dict)
 
     sql_synthetic: bool = False
     sql_start_delay_seconds: Seconds = 0.0

@@ -31,6 +31,13 @@ def python_command(python: Path, script: Path, args: Sequence[str]) -> list[str]
     return [str(python), "-u", "-P", str(script), *args]
 
 
+def limited_command(argv: list[str], mebibytes: int | None) -> list[str]:
+    """A command whose processes can each allocate so much memory; None for any amount."""
+    if mebibytes is None:
+        return argv
+    return ["/bin/sh", "-c", 'ulimit -d "$0" && exec "$@"', str(mebibytes * 1024), *argv]
+
+
 def jar_command(
     environment: Mapping[str, str],
     python: Path,

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
 from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.execution.commands import CommandError, jar_command, python_command
+from wherobots_local.execution.commands import CommandError, jar_command, limited_command, python_command
 from wherobots_local.execution.environment_variables import install_environment, run_environment
 from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
@@ -193,6 +193,7 @@ class Runner:
         self, run: LocalRun, workspace: Workspace, environment: dict[str, str], argv: list[str]
     ) -> RunEnd:
         timeout = run.request.timeout_seconds
+        argv = limited_command(argv, self._behaviour().runtime_memory_mib.get(run.request.runtime or ""))
         start = GuardedProcess.start(argv, environment=environment, folder=workspace.folder, on_output=_into(run.log))
         async with contextlib.AsyncExitStack() as parts:
             process = await parts.enter_async_context(await start)

@@ -32,6 +32,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "crashing": {"operator": CrashingOperator},
     "full": {"max_quota_wait_seconds": 120},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
+    "worker_memory": {"deferrable": False, "retries": 1, "runtime": "tiny", "runtime_on_out_of_memory": "next"},
     "retry_cancelled": {"retries": 1, "retry_cancelled": True},
     **{f"dropped_{copies}": {"copy": copies} for copies in ("False", "True")},
 }

@@ -332,3 +332,15 @@ def test_an_unknown_connection_and_an_unknown_run_are_one_line(command: Command)
 def test_its_words_are_those_of_the_rest() -> None:
     assert WherobotsHook.default_conn_name == DEFAULT_CONN_ID
     assert set(STATUSES) == ACTIVE_STATUSES | TERMINAL_STATUSES
+
+
+def test_the_totals_by_dag(command: Command, hook: WherobotsHook) -> None:
+    for name, job in (("by_dag_1.first", "talk.py"), ("by_dag_1.second", "fail.py"), ("by_dag_2.first", "talk.py")):
+        ended(hook, name, job, "1")
+    rows = json.loads(command("runs", "list", "--by", "dag", "--name", "by_dag_*", "--output", "json").out)
+    assert [(row["dag"], row["runs"], row["cost_usd"], row["without_cost"], row["failures"]) for row in rows] == [
+        ("by_dag_1", 2, 0, 0, {"unknown": 1}),
+        ("by_dag_2", 1, 0, 0, {}),
+    ]
+    table = command("runs", "list", "--by", "dag", "--name", "by_dag_*").out
+    assert re.search(r"by_dag_1 *\| 2 *\| 0 *\| 0 *\| 0 *\| unknown: 1 ", table)

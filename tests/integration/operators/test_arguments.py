@@ -173,6 +173,16 @@ def test_a_wrong_argument_of_a_mapped_task_is_not_retried(arguments: dict[str, A
         ({"name": "short"}, "name='short': must be 8 to 255"),
         ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),
         ({"polling_interval": -1}, "^task: polling_interval=-1: must be a finite number of seconds, 2 or more$"),
+        ({"runtime_on_out_of_memory": []}, r"runtime_on_out_of_memory=\[\]: must be 'next', a runtime, or a list of"),
+        ({"runtime_on_out_of_memory": ["small", "next"]}, "runtime_on_out_of_memory=.*: must be 'next', a runtime, or"),
+        (
+            {"runtime_on_out_of_memory": ["small", "small"]},
+            "runtime_on_out_of_memory=.*: must be 'next', a runtime, or",
+        ),
+        ({"runtime_on_out_of_memory": ["small", 2]}, r"runtime_on_out_of_memory\[1\]=2: must be a non-empty string"),
+        ({"runtime_on_out_of_memory": ""}, "runtime_on_out_of_memory='': must be a non-empty string"),
+        ({"runtime_on_out_of_memory": "next", "runtime": "huge"}, "='next': what follows runtime='huge' is unknown"),
+        ({"runtime_on_out_of_memory": "next", "durable": False}, "needs durable=True and wait_for_completion=True"),
         ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
     ],
 )

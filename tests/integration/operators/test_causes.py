@@ -48,7 +48,7 @@ def failure(operator: Callable[..., WherobotsRunOperator], server: LocalServer) 
     [
         ("memory", "out of memory (MemoryError)"),
         ("chained", "out of memory (MemoryError)"),
-        ("killed", "out of memory (SIGKILL)"),
+        ("killed", "perhaps out of memory (SIGKILL)"),
         ("module", "missing package (ModuleNotFoundError: No module named 'shapelyy')"),
         ("disk", "disk full (OSError: [Errno 28] No space left on device)"),
     ],

@@ -235,3 +235,23 @@ def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does
 
 def test_a_refusal_speaks_for_itself() -> None:
     assert describe_no_run(BadRequestError("createJobRun", 400), 600, again="") == "createJobRun: 400: no body"
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason", "summary", "short"),
+    [
+        (
+            "Probable cause: out of memory (The executor with id 3 exited with exit code 137(SIGKILL, possible"
+            " container OOM)). Request a larger runtime; see docs\nA retry gets runtime small instead of tiny",
+            "exit code 1",
+            {"cost_usd": 1.22},
+            "FAILED; out of memory (The executor with id 3 exited with exit code 137(SIGKILL, possible container OOM))"
+            "; run r1; 1.22 USD; A retry gets runtime small instead of tiny",
+        ),
+        ("", "no nodes; token=abc", {"cost_usd": None}, "FAILED; no nodes; token=***; run r1"),
+        ("", "", None, "FAILED; run r1"),
+    ],
+)
+def test_an_outcome_in_short(cause: str, reason: str, summary: dict[str, Any] | None, short: str) -> None:
+    outcome = Outcome(Ending.FAILED, "r1", "FAILED", reason, "tail", summary=summary, probable_cause=cause)
+    assert outcome.in_short() == short
