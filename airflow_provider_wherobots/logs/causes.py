@@ -32,13 +32,15 @@ class Cause(NamedTuple):
 OUT_OF_MEMORY = "out of memory"
 """The cause of texts that only a want of memory has, on the driver or an executor."""
 _LOST_EXECUTOR = r"The executor with id \w+ exited with exit code 137\b"
+_KILLED = "termination reason: OOMKilled"
+"""What Spark logs of the executor's container after that."""
 _BOTO = r"botocore\.[\w.]+: An error occurred"
 _ON_S3 = r"when calling the \w*(?:Object|Bucket|Multipart|UploadPart)\w* operation"
 CAUSES = (
     Cause(
         # Not each OutOfMemoryError: a larger runtime has no more metaspace, and the same GPU.
-        rf"\b(?:numpy\.[\w.]+\._Array)?MemoryError\b|java\.lang\.OutOfMemoryError: Java heap space\b"
-        rf"|{_LOST_EXECUTOR}\(SIGKILL, possible container OOM\)|\bOOMKilled\b",
+        # Nor exit code 137: Spark calls each "possible container OOM", and it may be an eviction.
+        rf"\b(?:numpy\.[\w.]+\._Array)?MemoryError\b|java\.lang\.OutOfMemoryError: Java heap space\b|{_KILLED}|\bOOMKilled\b",
         OUT_OF_MEMORY,
         "Request a larger runtime, or process less at once",
     ),
@@ -80,8 +82,8 @@ _CLASS = r"(?:[\w.$]*(?:Error|Exception)|botocore\.errorfactory\.\w+)(?=:|\s*\Z)
 _LOST_TASK = r"org\.apache\.spark\.SparkException: Job aborted due to stage failure: [^:]*: Lost task [^:]*: "
 _DIRECT_CAUSE = "The above exception was the direct cause"
 _ERROR = re.compile(
-    rf'(?:(?P<cause>Caused by: )|Exception in thread "[^"]*" |: )?(?:{_LOST_TASK})?'
-    rf"(?P<text>{_CLASS}.*|{_LOST_EXECUTOR}.*|{_DIRECT_CAUSE})"
+    rf'(?:(?P<cause>Caused by: )|Exception in thread "[^"]*" |: )?(?:{_LOST_TASK}|\s+(?={_KILLED}))?'
+    rf"(?P<text>{_CLASS}.*|{_LOST_EXECUTOR}.*|{_KILLED}|{_DIRECT_CAUSE})"
 )
 _ONLY_NOTICED = re.compile(
     r"py4j\.protocol\.|Connection(?:Reset|Refused)Error\b|.*\[JAVA_GATEWAY_EXITED\]|Error: A fatal exception has"
@@ -102,7 +104,7 @@ class LastErrors:
     def add(self, lines: Sequence[Line]) -> None:
         text = "\n".join([raw for _, raw in lines])
         # Few slices of a log have an error. These words are found faster than the pattern.
-        if "rror" not in text and "xception" not in text:
+        if "rror" not in text and "xception" not in text and "OOMKilled" not in text:
             self._lines_after += text.count("\n") + 1 - text.count("\tat ")
             return
         for line in text.split("\n"):
