@@ -40,7 +40,8 @@ CAUSES = (
     Cause(
         # Not each OutOfMemoryError: a larger runtime has no more metaspace, and the same GPU.
         # Nor exit code 137: Spark calls each "possible container OOM", and it may be an eviction.
-        rf"\b(?:numpy\.[\w.]+\._Array)?MemoryError\b|java\.lang\.OutOfMemoryError: Java heap space\b|{_KILLED}|\bOOMKilled\b",
+        r"\b(?:numpy\.[\w.]+\._Array)?MemoryError\b|java\.lang\.OutOfMemoryError: Java heap space\b"
+        rf"|{_KILLED}|\bOOMKilled\b",
         OUT_OF_MEMORY,
         "Request a larger runtime, or process less at once",
     ),
