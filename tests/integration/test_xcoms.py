@@ -67,19 +67,6 @@ def test_a_run_that_used_little_of_its_runtime_has_a_line_and_an_xcom(
     assert len(control.requests("getJobRunMetrics")) == 1
 
 
-def test_metrics_that_cannot_be_had_change_nothing(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, said: Callable[[], str]
-) -> None:
-    control.add_fault("getJobRunMetrics", {"type": "status", "status": 404})
-    ti = TaskInstance()
-    assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
-    assert (ti.xcoms["run_summary"]["status"], ti.xcoms["run_summary"]["cost_usd"]) == ("COMPLETED", None)
-    text = said()
-    assert f"Run {ti.xcoms['run_id']} COMPLETED: queued for " in text
-    assert "getJobRunMetrics" not in text
-    assert "cost" not in text
-
-
 def test_an_xcom_that_cannot_be_pushed_at_the_end_does_not_hide_why_the_run_failed(
     operator: Callable[..., WherobotsRunOperator],
 ) -> None:

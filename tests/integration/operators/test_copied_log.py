@@ -14,7 +14,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows import copy_log
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
@@ -121,23 +120,6 @@ def test_a_run_that_was_given_up_is_ended_before_anything_else(operator: Operato
     with pytest.raises(WherobotsUnavailableException):
         operator().execute_complete(context(TaskInstance()), event)
     assert control.requests("getJobRunLogs") == []
-
-
-@pytest.mark.usefixtures("configured")
-def test_a_log_that_cannot_be_read_does_not_fail_the_task(
-    operator: Operator,
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    said: Callable[[], str],
-) -> None:
-    monkeypatch.setattr(copy_log, "UNREADABLE_SECONDS", 1.0)
-    task, ti = operator(), TaskInstance()
-    deferred = deferral_of(task, ti)
-    event = follow(deferred)
-    control.add_fault("getJobRunLogs", {"type": "status", "status": 500})
-    kwargs = {**(deferred.kwargs or {}), "event": event}
-    assert task.resume_execution("execute_complete", kwargs, context(ti)) == ti.xcoms["run_id"]
-    assert f"The log of run {ti.xcoms['run_id']} could not be read" in said()
 
 
 @pytest.mark.usefixtures("configured")

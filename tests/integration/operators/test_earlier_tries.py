@@ -94,26 +94,17 @@ def test_operators_that_one_function_executes_do_not_take_over_each_others_runs(
         pytest.param({"reuse_completed": False}, {}, id="switched off"),
         pytest.param({}, {"max_tries": 2}, id="cleared"),
         pytest.param({}, {"store": {}}, id="forgotten"),
-        pytest.param({}, {"store": None}, id="no store"),
-        pytest.param({"run_python": {"uri": "s3://jobs/result.py", "args": ["1", "1"]}}, {}, id="failed"),
-        pytest.param({"durable": False}, {}, id="not durable"),
     ],
 )
 def test_otherwise_a_run_that_has_ended_is_repeated(
     operator: Callable[..., WherobotsRunOperator],
     control: ControlClient,
-    request: pytest.FixtureRequest,
     arguments: dict[str, Any],
     second: dict[str, Any],
 ) -> None:
-    task = operator(**{"run_python": RESULT, "retries": 1, **arguments})
-    ti = TaskInstance()
-    with suppress(WherobotsRunFailedException):
-        run_to_end(task, ti)
-    if ti.store and "failed" not in request.node.callspec.id:
-        killed_at_its_end(ti)
-    with suppress(WherobotsRunFailedException):
-        run_to_end(task, next_try(ti, **second))
+    task, ti = operator(run_python=RESULT, retries=1, **arguments), TaskInstance()
+    run_to_end(task, ti)
+    run_to_end(task, next_try(killed_at_its_end(ti), **second))
     assert control.counts()["creates_received"] == 2
 
 

@@ -12,7 +12,6 @@ import pytest
 from airflow_provider_wherobots.compat import AIRFLOW, get_stats
 from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
-    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
@@ -102,18 +101,6 @@ def test_an_outage_is_measured_whoever_followed_the_run(
     assert (tags, kind) == (f"{WHERE},status=COMPLETED", "ms")
     # The attempts are 1 s and 2 s apart, or more.
     assert milliseconds >= 3_000
-
-
-def test_a_run_that_can_no_longer_be_followed_is_only_an_outage(
-    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, control: ControlClient
-) -> None:
-    control.add_fault("getJobRun", {"type": "status", "status": 503})
-    with pytest.raises(WherobotsUnavailableException):
-        run_to_end(task(deferrable=False, max_outage_seconds=2), TaskInstance())
-    sent = parsed(statsd.received())
-    assert sent.keys() == {"outage"}
-    assert sent["outage"][0] == "dag_id=dag,task_id=task,status=PENDING"
-    assert sent["outage"][1] > 0
 
 
 def test_metrics_that_cannot_be_sent_fail_no_task(

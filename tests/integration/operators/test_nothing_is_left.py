@@ -199,12 +199,6 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     ("retries", "arguments", "says"),
     [
         (1, {}, r"\. The run may exist and be active; a retry of the task looks it up by its name first$"),
-        (
-            1,
-            {"durable": False},
-            r"The run may exist and be active; a retry .* creates a new one \(durable=False\)$",
-        ),
-        (0, {"durable": False}, "and no retry will look it up. To look: airflow wherobots orphans --conn .+$"),
         (0, {"cancel_on_kill": False}, "and no retry will look it up. To look: airflow wherobots orphans --conn .+$"),
     ],
 )

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -14,10 +13,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsResultLostException,
     WherobotsRunFailedException,
-    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
@@ -91,15 +88,6 @@ def test_a_run_that_fails_has_its_result_too(operator: Callable[..., WherobotsRu
     assert ti.xcoms["result"] == [1, 2]
 
 
-def test_a_task_that_gives_up_has_none(operator: Callable[..., WherobotsRunOperator]) -> None:
-    ti = Counting()
-    with pytest.raises(WherobotsUnavailableException):
-        operator(return_result=True).execute_complete(
-            context(ti), Outcome(Ending.GAVE_UP, "r1", "RUNNING", "away").to_event()
-        )
-    assert ti.pushed == []
-
-
 def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_creates_another_run(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, said: Callable[[], str]
 ) -> None:
@@ -123,20 +111,6 @@ def test_without_a_result_nobody_asked_for_nothing_is_said(
     ti = Counting()
     assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
     assert "result" not in said().lower()
-
-
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_malformed_result_is_none_and_fails_the_task_that_asked_for_one(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], asked: bool
-) -> None:
-    ti = Counting()
-    with pytest.raises(WherobotsResultLostException) if asked else nullcontext():
-        run_to_end(operator(run_python=prints("{'rows': 3}"), return_result=asked), ti)
-    assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
-    assert "result" not in ti.xcoms
-    text = said()
-    assert "is not used as the run's result, because it is not JSON (" in text
-    assert ": airflow-result: {'rows': 3}" in text
 
 
 def test_null_is_a_result_for_which_airflow_has_no_xcom(

@@ -100,18 +100,15 @@ def test_a_try_that_is_started_again_returns_only_a_run_that_has_completed(
     assert control.counts()["creates_received"] == creates
 
 
-@pytest.mark.parametrize("script", ["result.py", "fail.py"])
 @pytest.mark.parametrize("try_number", [2, 3], ids=["the next try", "the one after it, which never began"])
 @pytest.mark.parametrize("has_store", [True, False])
 def test_a_task_that_is_cleared_while_a_worker_resumes_it_starts_over(
     operator: Callable[..., WherobotsRunOperator],
     control: ControlClient,
-    script: str,
     try_number: int,
     has_store: bool,
 ) -> None:
-    task = operator(run_python={"uri": f"s3://jobs/{script}", "args": ["1", "0"]}, retries=1)
-    first = TaskInstance(store={} if has_store else None)
+    task, first = operator(run_python=RESULT, retries=1), TaskInstance(store={} if has_store else None)
     kept = deferral_of(task, first)
     event = follow(kept)
     cleared = TaskInstance(try_number, max_tries=try_number, xcoms=first.xcoms, store=first.store)

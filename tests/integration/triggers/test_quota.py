@@ -18,7 +18,6 @@ from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
-    WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -67,43 +66,12 @@ def test_a_limit_that_is_never_met_fails_the_try_with_the_services_words_and_may
     assert counts["creates_effective"] == 0
 
 
-def test_a_retry_waits_again(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
-    fill(control)
-    with pytest.raises(WherobotsQuotaException):
-        operator(max_quota_wait_seconds=1, retries=1).execute(context(TaskInstance()))
-    control.clear_faults()
-    control.clear_requests()
-    fill(control, times=2)
-    ti = TaskInstance(try_number=2)
-    assert run_to_end(operator(retries=1), ti) == ti.xcoms["run_id"]
-    counts = control.counts()
-    assert (counts["creates_received"], counts["creates_effective"]) == (3, 1)
-
-
 def test_execution_timeout_holds_during_the_wait(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient
 ) -> None:
     fill(control)
     with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout"):
         operator(execution_timeout=timedelta(seconds=4)).execute(context(TaskInstance()))
-
-
-def test_a_kill_during_the_wait_ends_it(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(control)
-    task = operator()
-    sleep = time.sleep
-
-    def be_killed(seconds: float) -> None:
-        monkeypatch.setattr(time, "sleep", sleep)
-        task.on_kill()
-
-    monkeypatch.setattr(time, "sleep", be_killed)
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    counts = control.counts()
-    assert (counts["creates_received"], counts["creates_effective"]) == (1, 0)
 
 
 def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
