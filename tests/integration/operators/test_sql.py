@@ -28,6 +28,7 @@ from airflow_provider_wherobots.compat import (
 from airflow_provider_wherobots.dbapi import connection as dbapi_connection
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
+    WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsRequestException,
     WherobotsSqlException,
@@ -976,6 +977,20 @@ def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Mak
     with pytest.raises(WherobotsRequestException, match="There is no SQL session"):
         make(force_new=True).execute(context(TaskInstance()))
     assert control.requests("deleteSqlSession") == []
+
+
+@pytest.mark.parametrize("fault", [{"type": "lose_answer"}, {"type": "slow", "seconds": 1}], ids=["lost", "slow"])
+def test_a_kill_while_its_own_session_is_requested_stops_the_session(
+    make: Make, control: ControlClient, fault: dict[str, Any]
+) -> None:
+    """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
+    control.add_fault("createSqlSession", fault, times=1)
+    task = make(INSERT, force_new=True)
+    kill = signal_when(lambda: control.requests("createSqlSession"), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsException):
+        task.execute(context(TaskInstance()))
+    assert [session["status"][:7] for session in control.sql_sessions()] == ["DESTROY"]
+    assert executed(control) == []
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
