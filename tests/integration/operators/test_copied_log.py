@@ -15,16 +15,13 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.task_log import resume
-from tests.integration.support import TaskInstance, context, deferral_of, follow
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 LINES = [f"line {number:05d}" for number in range(3)]
 FAILS = {"uri": "s3://jobs/fail.py"}
-
-Operator = Callable[..., WherobotsRunOperator]
 
 
 @pytest.fixture(autouse=True)
@@ -125,10 +122,7 @@ def test_a_run_that_was_given_up_is_ended_before_anything_else(operator: Operato
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("error", [RuntimeError("no connection"), WherobotsTaskKilledException("killed")])
 def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
-    operator: Operator,
-    monkeypatch: pytest.MonkeyPatch,
-    said: Callable[[], str],
-    error: Exception,
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str], error: Exception
 ) -> None:
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)

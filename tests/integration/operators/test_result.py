@@ -14,9 +14,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsResultLostException,
     WherobotsRunFailedException,
 )
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
-from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
 RESULT = {"rows": 3, "paths": ["s3://bucket/été.parquet"], "none": None}
@@ -47,11 +46,7 @@ def context_with_events(ti: TaskInstance) -> tuple[Any, OutletEventAccessors]:
 @pytest.mark.parametrize(("poll_logs", "return_result"), [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_the_result_is_pushed_once_and_returned_if_asked_for(
-    operator: Callable[..., WherobotsRunOperator],
-    said: Callable[[], str],
-    deferrable: bool,
-    poll_logs: bool,
-    return_result: bool,
+    operator: Operator, said: Callable[[], str], deferrable: bool, poll_logs: bool, return_result: bool
 ) -> None:
     ti = Counting()
     task = operator(run_python=PRINTS, deferrable=deferrable, poll_logs=poll_logs, return_result=return_result)
@@ -66,9 +61,7 @@ def test_the_result_is_pushed_once_and_returned_if_asked_for(
 
 
 @pytest.mark.parametrize("way", ["completed", "crashed trigger"])
-def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
-    operator: Callable[..., WherobotsRunOperator], way: str
-) -> None:
+def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(operator: Operator, way: str) -> None:
     task, ti = operator(run_python=PRINTS, return_result=True), Counting()
     deferred = deferral_of(task, ti)
     while not task.hook.get_run(ti.xcoms["run_id"]).is_terminal:
@@ -81,7 +74,7 @@ def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
     assert (ti.xcoms["result"], ti.pushed.count("result")) == (RESULT, 1)
 
 
-def test_a_run_that_fails_has_its_result_too(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_a_run_that_fails_has_its_result_too(operator: Operator) -> None:
     task, ti = operator(run_python=prints("[1, 2]", code=3), return_result=True), Counting()
     with pytest.raises(WherobotsRunFailedException):
         run_to_end(task, ti)
@@ -89,7 +82,7 @@ def test_a_run_that_fails_has_its_result_too(operator: Callable[..., WherobotsRu
 
 
 def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_creates_another_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, said: Callable[[], str]
+    operator: Operator, control: ControlClient, said: Callable[[], str]
 ) -> None:
     first = Counting()
     task = operator(return_result=True, retries=1)
@@ -105,17 +98,13 @@ def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_c
     assert control.counts()["creates_received"] == 2
 
 
-def test_without_a_result_nobody_asked_for_nothing_is_said(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_without_a_result_nobody_asked_for_nothing_is_said(operator: Operator, said: Callable[[], str]) -> None:
     ti = Counting()
     assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
     assert "result" not in said().lower()
 
 
-def test_null_is_a_result_for_which_airflow_has_no_xcom(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_null_is_a_result_for_which_airflow_has_no_xcom(operator: Operator, said: Callable[[], str]) -> None:
     ti = Counting()
     assert run_to_end(operator(run_python=prints("null"), return_result=True), ti) is None
     assert "result" not in ti.xcoms
@@ -124,18 +113,14 @@ def test_null_is_a_result_for_which_airflow_has_no_xcom(
     assert "Result: 4 bytes of JSON (null, for which Airflow stores no XCom)" in text
 
 
-def test_do_xcom_push_false_keeps_the_result_out_of_xcom(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_do_xcom_push_false_keeps_the_result_out_of_xcom(operator: Operator, said: Callable[[], str]) -> None:
     ti = Counting()
     assert run_to_end(operator(run_python=PRINTS, return_result=True, do_xcom_push=False), ti) == RESULT
     assert "result" not in ti.xcoms
     assert "(not pushed, because of do_xcom_push=False)" in said()
 
 
-def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(operator: Operator, said: Callable[[], str]) -> None:
     class Deaf(TaskInstance):
         def xcom_push(self, key: str, value: Any) -> None:
             if key == "result":
@@ -146,7 +131,7 @@ def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(
     assert "XCom result could not be pushed" in said()
 
 
-def test_a_result_needs_the_runs_end(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_a_result_needs_the_runs_end(operator: Operator) -> None:
     with pytest.raises(WherobotsArgumentException, match=r"return_result=True: needs wait_for_completion=True"):
         operator(return_result=True, wait_for_completion=False)
     with pytest.raises(WherobotsArgumentException, match=r"return_result='yes': must be True or False"):
@@ -154,9 +139,7 @@ def test_a_result_needs_the_runs_end(operator: Callable[..., WherobotsRunOperato
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_each_asset_of_the_outlets_says_what_made_it(
-    operator: Callable[..., WherobotsRunOperator], deferrable: bool
-) -> None:
+def test_each_asset_of_the_outlets_says_what_made_it(operator: Operator, deferrable: bool) -> None:
     one, other = asset("one"), asset("other")
     ti = TaskInstance()
     task = operator(run_python=PRINTS, deferrable=deferrable, outlets=[one, other, AssetAlias("alias"), "no asset"])
@@ -183,7 +166,7 @@ def test_each_asset_of_the_outlets_says_what_made_it(
     assert len(events) == 2, "the alias is left alone"
 
 
-def test_an_outlet_of_a_failed_run_says_nothing(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_an_outlet_of_a_failed_run_says_nothing(operator: Operator) -> None:
     given, events = context_with_events(TaskInstance())
     task = operator(run_python=prints("1", code=3), deferrable=False, outlets=[asset("one")])
     with pytest.raises(WherobotsRunFailedException):
@@ -193,7 +176,7 @@ def test_an_outlet_of_a_failed_run_says_nothing(operator: Callable[..., Wherobot
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 has no references to assets")
 def test_a_reference_to_an_asset_is_resolved_and_one_to_none_is_a_warning(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    operator: Operator, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = asset("one")
 

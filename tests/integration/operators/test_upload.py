@@ -21,13 +21,12 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import Operator, TaskInstance, context
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
 SCRIPT = "import time, sys\nprint('of the DAG repository', flush=True)\n"
 MANAGED = "local0org00000"
-Operator = Callable[..., WherobotsRunOperator]
 
 
 @pytest.fixture
