@@ -1022,12 +1022,12 @@ def test_a_kill_cancels_the_statement_and_stops_a_session_of_its_own(make: Make,
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlClient) -> None:
-    ti = TaskInstance()
+    ti, arguments = TaskInstance(), {"deferrable": True, "force_new": True}
     control.answer_sql(INSERT, seconds=1)
-    task = make(INSERT, deferrable=True, force_new=True)
-    deferred = statement_deferral_of(task, ti)
+    deferred = statement_deferral_of(make(INSERT, **arguments), ti)
     assert not is_stopped(control, ti)
-    resume(task, ti, deferred, events_of(trigger_of(deferred)))
+    # Resumed in another process, whose operator knows nothing of the session.
+    resume(make(INSERT, **arguments), ti, deferred, events_of(trigger_of(deferred)))
     assert is_stopped(control, ti)
     assert len(control.requests("createSqlSession")) == 1
 
