@@ -31,22 +31,14 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.tasks import sensor_try
 from airflow_provider_wherobots.tasks.sensor_try import SensorTry
 from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from tests.integration import support
 from tests.integration.conftest import set_connection
-from tests.integration.support import (
-    Operator,
-    TaskInstance,
-    context,
-    deferral_of,
-    follow,
-    next_try,
-    run_to_end,
-    trigger_of,
-)
+from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -101,7 +93,7 @@ def is_final(error: BaseException) -> bool:
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("poll_logs", [True, False])
 def test_a_run_that_an_operator_did_not_wait_for_is_waited_for(
-    operator: Operator,
+    operator: Callable[..., WherobotsRunOperator],
     sensor: Make,
     control: ControlClient,
     times_said: Callable[..., list[int]],
