@@ -1,19 +1,12 @@
 """The forgetful Airflow forgets what Airflow 3.4 forgets, and nothing else."""
 
 import json
-import os
-import shutil
-import subprocess
-import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import IS_FORGETFUL
 from tests.e2e.world import DagCase, World
-from tests.support.forgotten import FOLDER
-from tests.support.places import TREE
 
 pytestmark = pytest.mark.skipif(not IS_FORGETFUL, reason="only Airflow 3.3 can be made forgetful")
 
@@ -44,28 +37,3 @@ def test_what_the_starts_of_a_task_find_of_those_before(world: World) -> None:
         found(3, 2 if remembers else None, is_told_key=remembers),
         found(4, 3, is_told_key=remembers),
     ]
-
-
-@pytest.mark.parametrize(
-    ("expected", "other", "reason"),
-    [
-        ("xcom_keys = list(", "xcom_keys = tuple(", "0 times, not once"),
-        ('before="    prevent_running_task: bool = False\\n"', 'before=""', " times, not once"),
-        ("core_api.datamodels.task_instances", "core_api.datamodels.moved", "it has no "),
-    ],
-)
-def test_an_airflow_with_another_text_does_not_start(expected: str, other: str, reason: str, tmp_path: Path) -> None:
-    shutil.copytree(FOLDER, tmp_path, dirs_exist_ok=True)
-    hook = tmp_path / "airflow_local_settings.py"
-    assert hook.read_text().count(expected) == 1
-    hook.write_text(hook.read_text().replace(expected, other))
-    done = subprocess.run(
-        [sys.executable, "-m", "airflow", "version"],
-        env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (TREE, tmp_path)))},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 1
-    assert "ChangedAirflowError: This Airflow cannot be made forgetful" in done.stderr
-    assert reason in done.stderr

@@ -84,16 +84,6 @@ def test_a_crashed_trigger(world: World) -> None:
     assert crashed.counts() == (1, 1)
 
 
-def test_a_run_that_the_last_try_can_no_longer_follow(world: World) -> None:
-    case = world.case("deferred").begin().wait_until_followed("deferred")
-    unknown = {"type": "status", "status": 404, "body": {"errors": [{"message": "no such run"}]}}
-    case.fault("getJobRun", unknown)
-    log = case.end("failed")
-    case.wait_for_statuses("CANCELLED")
-    assert case.counts() == (1, 1)
-    assert "It was cancelled, because no retry follows" in log
-
-
 def test_execution_timeout_while_deferred(world: World) -> None:
     late = world.case("deferred_deadline").begin()
     log = late.end("failed")

@@ -5,14 +5,6 @@ from tests.support.airflow_api import Json
 from tests.support.waiting import wait_for
 
 
-def test_a_lost_create_answer_makes_one_run(world: World) -> None:
-    lost = world.case("deferred").fault("createJobRun", "lose_answer", times=1)
-    lost.talk(3, "success")
-    assert [entry["fault"] for entry in lost.requests("createJobRun")] == ["lose_answer"]
-    assert lost.counts() == (1, 0)
-    assert lost.statuses() == ["COMPLETED"]
-
-
 def test_a_failed_run_is_retried_with_a_second_one(world: World) -> None:
     failing = world.case("deferred_retry").begin("talk.py", 1, code=1)
     failing.wait_until_deferred()

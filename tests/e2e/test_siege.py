@@ -14,6 +14,7 @@ CLEAN_UP = "from airflow.models.trigger import Trigger; Trigger.clean_unused()"
 """The command of ``docs/production.md``."""
 
 
+@pytest.mark.slow
 def test_a_clear_starts_the_next_try_before_the_old_trigger_is_cancelled(world: World) -> None:
     case = world.case("deferred").begin().wait_until_followed("deferred")
     with world.airflow.frozen("triggerer"):

@@ -92,6 +92,7 @@ def the_result_is_pushed_once(case: Case) -> None:
     assert event["extra"]["ran_seconds"] > 0
 
 
+@pytest.mark.slow
 def test_a_triggerer_is_killed_between_the_cancel_at_the_deadline_and_its_event(world: World) -> None:
     """The next one finds the run CANCELLED. The task has timed out all the same, and is retried."""
     if world.airflow.is_series("2.11"):

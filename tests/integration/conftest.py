@@ -16,6 +16,7 @@ from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
+from tests.integration.support import Operator
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -127,7 +128,7 @@ def set_connection(monkeypatch: pytest.MonkeyPatch, **fields: object) -> None:
 
 
 @pytest.fixture
-def operator(conn_id: str) -> Callable[..., WherobotsRunOperator]:
+def operator(conn_id: str) -> Operator:
     def make(**arguments: Any) -> WherobotsRunOperator:
         return WherobotsRunOperator(
             **{

@@ -3,14 +3,18 @@
 import asyncio
 import importlib
 import json
+from collections.abc import Callable
 from datetime import UTC, datetime
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, TypeAlias
 
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+
+Operator: TypeAlias = Callable[..., WherobotsRunOperator]
+"""The fixture ``operator``: makes one, with what most tests need."""
 
 dag_run_id = "manual__1"
 dag_run_start = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)

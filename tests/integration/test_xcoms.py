@@ -11,9 +11,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
 )
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, run_to_end
+from tests.integration.support import Operator, TaskInstance, context, run_to_end
 from tests.support.measured_runs import report_usage
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
@@ -24,11 +23,7 @@ TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 @pytest.mark.parametrize(("script", "status"), [("talk.py", "COMPLETED"), ("fail.py", "FAILED")])
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_the_end_is_summed_up_in_one_xcom_before_the_task_ends(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    deferrable: bool,
-    script: str,
-    status: str,
+    operator: Operator, control: ControlClient, deferrable: bool, script: str, status: str
 ) -> None:
     run_python = {"uri": f"s3://jobs/{script}", "args": [3]}
     task, ti = operator(run_python=run_python, deferrable=deferrable, runtime="tiny", name="summed-up"), TaskInstance()
@@ -46,10 +41,7 @@ def test_the_end_is_summed_up_in_one_xcom_before_the_task_ends(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_run_that_used_little_of_its_runtime_has_a_line_and_an_xcom(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    times_said: Callable[[str], int],
-    deferrable: bool,
+    operator: Operator, control: ControlClient, times_said: Callable[[str], int], deferrable: bool
 ) -> None:
     class Ended(TaskInstance):
         def xcom_push(self, key: str, value: Any) -> None:
@@ -67,22 +59,7 @@ def test_a_run_that_used_little_of_its_runtime_has_a_line_and_an_xcom(
     assert len(control.requests("getJobRunMetrics")) == 1
 
 
-def test_metrics_that_cannot_be_had_change_nothing(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, said: Callable[[], str]
-) -> None:
-    control.add_fault("getJobRunMetrics", {"type": "status", "status": 404})
-    ti = TaskInstance()
-    assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
-    assert (ti.xcoms["run_summary"]["status"], ti.xcoms["run_summary"]["cost_usd"]) == ("COMPLETED", None)
-    text = said()
-    assert f"Run {ti.xcoms['run_id']} COMPLETED: queued for " in text
-    assert "getJobRunMetrics" not in text
-    assert "cost" not in text
-
-
-def test_an_xcom_that_cannot_be_pushed_at_the_end_does_not_hide_why_the_run_failed(
-    operator: Callable[..., WherobotsRunOperator],
-) -> None:
+def test_an_xcom_that_cannot_be_pushed_at_the_end_does_not_hide_why_the_run_failed(operator: Operator) -> None:
     class Deaf(TaskInstance):
         def xcom_push(self, key: str, value: Any) -> None:
             if key == "run_summary":
@@ -95,10 +72,7 @@ def test_an_xcom_that_cannot_be_pushed_at_the_end_does_not_hide_why_the_run_fail
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_the_spark_ui_is_known_while_the_run_goes_on_and_after_it(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    deferrable: bool,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
     url = "https://spark.example.com/app-1"
     seen: dict[str, str] = {}
@@ -125,7 +99,7 @@ def test_the_spark_ui_is_known_while_the_run_goes_on_and_after_it(
 
 
 def test_the_consoles_address_follows_the_connections_template(
-    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     extra = json.dumps({"console_url_template": "https://console.example.com/jobs/{run_id}"})
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=server.api_key, extra=extra)

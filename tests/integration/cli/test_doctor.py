@@ -169,18 +169,6 @@ def test_a_connection_that_does_not_exist(doctor: Doctor) -> None:
     assert "no_such_connection" in text_of(document, "connection")
 
 
-def test_a_key_without_rights(doctor: Doctor, control: ControlClient) -> None:
-    control.add_fault("listJobRuns", {"type": "status", "status": 403})
-    code, document = doctor()
-    assert (code, states(document)["API key"]) == (1, "failed")
-    assert "may not use runs" in text_of(document, "API key")
-    control.clear_faults()
-    for operation in ("getMyOrganization", "listIntegration"):
-        control.add_fault(operation, {"type": "status", "status": 403})
-    code, document = doctor()
-    assert (code, states(document)["region"], states(document)["storage"]) == (0, "not checked", "warning")
-
-
 def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: ControlClient) -> None:
     for operation in ("createUploadUrl", "listIntegration", "createFileUploadUrl", "getMyOrganization"):
         control.add_fault(operation, {"type": "status", "status": 403})

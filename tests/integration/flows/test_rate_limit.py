@@ -22,7 +22,6 @@ from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.runs.outcome import Ending
 from tests.integration.api.transports.wire import Wire, silent
 from tests.integration.signals import signal_when
 from tests.support.waiting import wait_for
@@ -35,7 +34,7 @@ LIMITED = {"type": "status", "status": 429, "headers": {"Retry-After": "120"}}
 
 
 def test_after_a_429_of_a_logs_call_no_trigger_calls_but_to_cancel(conn_id: str, control: ControlClient) -> None:
-    """That they go on afterwards is the next test; the times are those of unit tests, on a virtual clock."""
+    """That they go on afterwards, and when, are unit tests, on a virtual clock."""
     ids = [control.create_run(f"limited_{n:02d}")["id"] for n in range(TRIGGERS)]
     for run_id in ids:
         control.patch_run(run_id, status="RUNNING")
@@ -65,32 +64,6 @@ def test_after_a_429_of_a_logs_call_no_trigger_calls_but_to_cancel(conn_id: str,
     assert after.count("cancelJobRun") == 1
     # Each of the others may have had a call under way.
     assert len(after) - 1 < TRIGGERS
-
-
-def test_a_limited_number_of_calls_a_second_is_enough_to_follow_all_runs_to_their_end(
-    conn_id: str, control: ControlClient
-) -> None:
-    ids = [control.create_run(f"limited_{n:02d}")["id"] for n in range(2 * TRIGGERS)]
-    for run_id in ids:
-        control.patch_run(run_id, status="RUNNING")
-    control.clear_requests()
-    control.add_fault("*", {**LIMITED, "headers": {"Retry-After": "1"}}, per_second=20)
-
-    async def follow(run_id: str) -> Ending:
-        async with WherobotsHook(conn_id).async_driver(logging.getLogger("limited")) as driver:
-            options = FollowOptions(run_id, time.time(), polling_interval=2.0, poll_logs=False)
-            return (await driver.run(follow_run(options))).ending
-
-    async def main() -> list[Ending]:
-        tasks = [asyncio.create_task(follow(run_id)) for run_id in ids]
-        await asyncio.sleep(1.0)
-        for run_id in ids:
-            await asyncio.to_thread(control.patch_run, run_id, status="COMPLETED", completed=True)
-        return await asyncio.gather(*tasks)
-
-    assert asyncio.run(main()) == [Ending.COMPLETED] * len(ids)
-    answered = {request["run_id"] for request in control.requests("getJobRun") if request["status"] == 200}
-    assert answered == set(ids)
 
 
 def test_the_calls_of_one_hook_keep_to_a_limit_and_a_driver_apart_does_not(

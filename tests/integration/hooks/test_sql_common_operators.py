@@ -16,9 +16,7 @@ from airflow.providers.common.sql.operators.sql import (
     SQLCheckOperator,
     SQLColumnCheckOperator,
     SQLExecuteQueryOperator,
-    SQLTableCheckOperator,
     SQLThresholdCheckOperator,
-    SQLValueCheckOperator,
 )
 from airflow.providers.common.sql.sensors.sql import SqlSensor
 from airflow.providers.common.sql.triggers.sql import SQLExecuteQueryTrigger
@@ -158,38 +156,6 @@ def test_checks_of_columns() -> None:
     good.execute({})
     with pytest.raises(AirflowException, match="Test failed"):
         columns(size={"null_check": {"equal_to": 0}}).execute({})
-
-
-def test_checks_of_a_table() -> None:
-    def check(statement: str, **arguments: Any) -> None:
-        SQLTableCheckOperator(
-            task_id="table",
-            conn_id=CONN_ID,
-            table="hail",
-            checks={"one": {"check_statement": statement}, "rows": {"check_statement": "COUNT(*) > 0"}},
-            **arguments,
-        ).execute({})
-
-    check("COUNT(*) = 3")
-    check("COUNT(*) = 2", partition_clause="state = 'TX'")
-    with pytest.raises(AirflowException, match="Test failed"):
-        check("COUNT(*) = 4")
-
-
-def test_a_check_of_a_value() -> None:
-    def check(expected: Any, **arguments: Any) -> None:
-        SQLValueCheckOperator(
-            task_id="value",
-            conn_id=CONN_ID,
-            sql="SELECT COUNT(*) FROM hail",
-            pass_value=expected,
-            **arguments,
-        ).execute({})
-
-    check(3)
-    check(3.2, tolerance=0.1)
-    with pytest.raises(AirflowException, match="Test failed"):
-        check(4)
 
 
 def test_the_other_checks() -> None:

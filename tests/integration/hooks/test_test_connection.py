@@ -98,9 +98,6 @@ FORBIDDEN = {
             "The API key is valid, but may not use runs: 403 INSUFFICIENT_PERMISSIONS_ERROR: Forbidden: your plan has "
             "no runs. Upgrade. [request id: req-42]",
         ),
-        ({"type": "html", "status": 200}, "This is not the Wherobots Runs API"),
-        ({"type": "status", "status": 302, "headers": {"Location": "https://login.example.com"}}, "the host redirects"),
-        ({"type": "status", "status": 429, "headers": {"Retry-After": "600"}}, "with an error: 429"),
         ({"type": "lose_answer"}, "The host was reached, but did not respond"),
     ],
     ids=lambda value: None if isinstance(value, str) else f"{value['type']}-{value.get('status', '')}",

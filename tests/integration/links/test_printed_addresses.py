@@ -14,12 +14,11 @@ import requests
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException, WherobotsSqlException
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.conftest import API_KEY, JOBS
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import Operator, TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -37,11 +36,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 def test_every_address_that_is_printed_or_stored_opens_in_a_browser(
-    server: LocalServer,
-    control: ControlClient,
-    conn_id: str,
-    operator: Callable[..., WherobotsRunOperator],
-    said: Callable[[], str],
+    server: LocalServer, control: ControlClient, conn_id: str, operator: Operator, said: Callable[[], str]
 ) -> None:
     tis = [TaskInstance() for _ in range(5)]
     run, failed, sensor, sql, session = tis

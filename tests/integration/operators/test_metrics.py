@@ -12,10 +12,9 @@ import pytest
 from airflow_provider_wherobots.compat import AIRFLOW, get_stats
 from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
-    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from tests.support.statsd_server import StatsdServer, parsed
 from wherobots_local.control.client import ControlClient
 
@@ -49,7 +48,7 @@ def statsd(monkeypatch: pytest.MonkeyPatch) -> Iterator[StatsdServer]:
 
 
 @pytest.fixture
-def task(operator: Callable[..., WherobotsRunOperator]) -> Callable[..., WherobotsRunOperator]:
+def task(operator: Operator) -> Operator:
     def make(**arguments: Any) -> WherobotsRunOperator:
         return operator(**{"runtime": "tiny", "region": "aws-us-west-2", "polling_interval": 2, **arguments})
 
@@ -59,7 +58,7 @@ def task(operator: Callable[..., WherobotsRunOperator]) -> Callable[..., Wherobo
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize(("script", "status"), [("talk.py", "COMPLETED"), ("fail.py", "FAILED")])
 def test_the_end_of_a_run_is_measured_once(
-    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, deferrable: bool, script: str, status: str
+    task: Operator, statsd: StatsdServer, deferrable: bool, script: str, status: str
 ) -> None:
     ti = TaskInstance()
     with suppress(WherobotsRunFailedException):
@@ -74,7 +73,7 @@ def test_the_end_of_a_run_is_measured_once(
 
 
 def test_a_retry_that_re_attaches_counts_and_measures_the_end(
-    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, tmp_path: Path
+    task: Operator, statsd: StatsdServer, tmp_path: Path
 ) -> None:
     over = tmp_path / "over"
     run_python = {"uri": "s3://jobs/until.py", "args": [str(over)]}
@@ -94,7 +93,7 @@ def test_a_retry_that_re_attaches_counts_and_measures_the_end(
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_an_outage_is_measured_whoever_followed_the_run(
-    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, control: ControlClient, deferrable: bool
+    task: Operator, statsd: StatsdServer, control: ControlClient, deferrable: bool
 ) -> None:
     control.add_fault("getJobRun", {"type": "status", "status": 503}, times=2)
     run_to_end(task(deferrable=deferrable), TaskInstance())
@@ -104,20 +103,8 @@ def test_an_outage_is_measured_whoever_followed_the_run(
     assert milliseconds >= 3_000
 
 
-def test_a_run_that_can_no_longer_be_followed_is_only_an_outage(
-    task: Callable[..., WherobotsRunOperator], statsd: StatsdServer, control: ControlClient
-) -> None:
-    control.add_fault("getJobRun", {"type": "status", "status": 503})
-    with pytest.raises(WherobotsUnavailableException):
-        run_to_end(task(deferrable=False, max_outage_seconds=2), TaskInstance())
-    sent = parsed(statsd.received())
-    assert sent.keys() == {"outage"}
-    assert sent["outage"][0] == "dag_id=dag,task_id=task,status=PENDING"
-    assert sent["outage"][1] > 0
-
-
 def test_metrics_that_cannot_be_sent_fail_no_task(
-    task: Callable[..., WherobotsRunOperator], monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
+    task: Operator, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
 ) -> None:
     def refuse(*arguments: Any, **more: Any) -> None:
         raise OSError("no route to statsd.example.com")

@@ -20,17 +20,15 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context, deferral_of, follow, resume
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
-Operator = Callable[..., WherobotsRunOperator]
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 TALK = {"uri": "s3://jobs/talk.py", "args": ["1"]}
 
@@ -199,12 +197,6 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     ("retries", "arguments", "says"),
     [
         (1, {}, r"\. The run may exist and be active; a retry of the task looks it up by its name first$"),
-        (
-            1,
-            {"durable": False},
-            r"The run may exist and be active; a retry .* creates a new one \(durable=False\)$",
-        ),
-        (0, {"durable": False}, "and no retry will look it up. To look: airflow wherobots orphans --conn .+$"),
         (0, {"cancel_on_kill": False}, "and no retry will look it up. To look: airflow wherobots orphans --conn .+$"),
     ],
 )

@@ -14,11 +14,11 @@ from airflow.providers.openlineage.plugins.listener import get_openlineage_liste
 
 from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.decorators.wherobots import wherobots_task
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks.openlineage import PACKAGE
 from tests.integration import support
 from tests.integration.decorators import decorated_functions as functions
 from tests.integration.operators.test_rendered_payload import new_dag, shown
+from tests.integration.support import Operator
 from wherobots_local.control.client import ControlClient
 
 LOGICAL_DATE = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
@@ -97,7 +97,7 @@ def http_transport(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def create(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> Callable[..., dict[str, Any]]:
+def create(operator: Operator, control: ControlClient) -> Callable[..., dict[str, Any]]:
     """Run a task up to its create call, as Airflow does, and return the environment that the service received."""
 
     def run(try_number: int = 1, **arguments: Any) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from tests.integration.decorators import decorated_functions as functions
 from tests.integration.decorators.test_wherobots import given, operator_of
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
 from tests.integration.operators.test_result import prints
-from tests.integration.support import TaskInstance, follow
+from tests.integration.support import Operator, TaskInstance, follow
 
 only_with_partitions = pytest.mark.skipif(not HAS_PARTITIONS, reason="no task of this Airflow can name partitions")
 WRITTEN = {"partitions": ["h3=85", "h3=86", "h3=85"], "rows": 3}
@@ -47,7 +47,7 @@ def partitions_of(event: Any) -> Any:
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], deferrable: bool
+    operator: Operator, said: Callable[[], str], deferrable: bool
 ) -> None:
     one, other = asset("one"), asset("other")
     outlets = [one, other, AssetAlias("alias"), "no asset"]
@@ -61,7 +61,7 @@ def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
 
 
 def test_events_do_not_multiply_a_large_result(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    operator: Operator, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow sends all events of a task in the request that ends it, and a request too large fails the task."""
     monkeypatch.setattr(run_try, "MAX_COPIES_BYTES", 2 * len('{"rows": 3}') - 1)
@@ -81,9 +81,7 @@ def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:
     assert partitions_of(events[one]) == ({"h3=85"} if HAS_PARTITIONS else set())
 
 
-def test_an_empty_list_is_an_event_without_a_partition(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_an_empty_list_is_an_event_without_a_partition(operator: Operator, said: Callable[[], str]) -> None:
     one = asset("one")
     _, events = run_to_end(operator(run_python=prints('{"partitions": []}'), deferrable=False, outlets=[one]))
     assert partitions_of(events[one]) == set()
@@ -91,9 +89,7 @@ def test_an_empty_list_is_an_event_without_a_partition(
     assert "partitions" not in said().replace('{"partitions": []}', "")
 
 
-def test_partitions_of_a_wrong_shape_are_a_warning(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_partitions_of_a_wrong_shape_are_a_warning(operator: Operator, said: Callable[[], str]) -> None:
     one, result = asset("one"), {"partitions": ["h3=85", 86]}
     ti, events = run_to_end(operator(run_python=prints(json.dumps(result)), deferrable=False, outlets=[one]))
     assert ti.xcoms["result"] == events[one].extra["result"] == result
@@ -102,9 +98,7 @@ def test_partitions_of_a_wrong_shape_are_a_warning(
     assert (warning in said()) == HAS_PARTITIONS
 
 
-def test_without_assets_nobody_needs_the_partitions(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_without_assets_nobody_needs_the_partitions(operator: Operator, said: Callable[[], str]) -> None:
     outlets = [AssetAlias("alias")]
     ti, _ = run_to_end(operator(run_python=prints('{"partitions": 7}'), deferrable=False, outlets=outlets))
     assert ti.xcoms["result"] == {"partitions": 7}
@@ -112,7 +106,7 @@ def test_without_assets_nobody_needs_the_partitions(
 
 
 @only_with_partitions
-def test_partitions_of_the_authors_own_code_stay(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_partitions_of_the_authors_own_code_stay(operator: Operator) -> None:
     one = asset("one")
     task = operator(run_python=prints(json.dumps(WRITTEN)), outlets=[one])
     _, events = run_to_end(task, (one, "all"))

@@ -3,7 +3,6 @@
 import json
 import time
 from collections.abc import Callable
-from contextlib import nullcontext
 from typing import Any
 
 import pytest
@@ -14,12 +13,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsResultLostException,
     WherobotsRunFailedException,
-    WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
-from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
 RESULT = {"rows": 3, "paths": ["s3://bucket/été.parquet"], "none": None}
@@ -50,11 +46,7 @@ def context_with_events(ti: TaskInstance) -> tuple[Any, OutletEventAccessors]:
 @pytest.mark.parametrize(("poll_logs", "return_result"), [(True, True), (True, False), (False, True)])
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_the_result_is_pushed_once_and_returned_if_asked_for(
-    operator: Callable[..., WherobotsRunOperator],
-    said: Callable[[], str],
-    deferrable: bool,
-    poll_logs: bool,
-    return_result: bool,
+    operator: Operator, said: Callable[[], str], deferrable: bool, poll_logs: bool, return_result: bool
 ) -> None:
     ti = Counting()
     task = operator(run_python=PRINTS, deferrable=deferrable, poll_logs=poll_logs, return_result=return_result)
@@ -69,9 +61,7 @@ def test_the_result_is_pushed_once_and_returned_if_asked_for(
 
 
 @pytest.mark.parametrize("way", ["completed", "crashed trigger"])
-def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
-    operator: Callable[..., WherobotsRunOperator], way: str
-) -> None:
+def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(operator: Operator, way: str) -> None:
     task, ti = operator(run_python=PRINTS, return_result=True), Counting()
     deferred = deferral_of(task, ti)
     while not task.hook.get_run(ti.xcoms["run_id"]).is_terminal:
@@ -84,24 +74,15 @@ def test_a_run_that_ended_before_the_worker_looked_again_has_its_result(
     assert (ti.xcoms["result"], ti.pushed.count("result")) == (RESULT, 1)
 
 
-def test_a_run_that_fails_has_its_result_too(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_a_run_that_fails_has_its_result_too(operator: Operator) -> None:
     task, ti = operator(run_python=prints("[1, 2]", code=3), return_result=True), Counting()
     with pytest.raises(WherobotsRunFailedException):
         run_to_end(task, ti)
     assert ti.xcoms["result"] == [1, 2]
 
 
-def test_a_task_that_gives_up_has_none(operator: Callable[..., WherobotsRunOperator]) -> None:
-    ti = Counting()
-    with pytest.raises(WherobotsUnavailableException):
-        operator(return_result=True).execute_complete(
-            context(ti), Outcome(Ending.GAVE_UP, "r1", "RUNNING", "away").to_event()
-        )
-    assert ti.pushed == []
-
-
 def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_creates_another_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, said: Callable[[], str]
+    operator: Operator, control: ControlClient, said: Callable[[], str]
 ) -> None:
     first = Counting()
     task = operator(return_result=True, retries=1)
@@ -117,31 +98,13 @@ def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_c
     assert control.counts()["creates_received"] == 2
 
 
-def test_without_a_result_nobody_asked_for_nothing_is_said(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_without_a_result_nobody_asked_for_nothing_is_said(operator: Operator, said: Callable[[], str]) -> None:
     ti = Counting()
     assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
     assert "result" not in said().lower()
 
 
-@pytest.mark.parametrize("asked", [True, False])
-def test_a_malformed_result_is_none_and_fails_the_task_that_asked_for_one(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], asked: bool
-) -> None:
-    ti = Counting()
-    with pytest.raises(WherobotsResultLostException) if asked else nullcontext():
-        run_to_end(operator(run_python=prints("{'rows': 3}"), return_result=asked), ti)
-    assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
-    assert "result" not in ti.xcoms
-    text = said()
-    assert "is not used as the run's result, because it is not JSON (" in text
-    assert ": airflow-result: {'rows': 3}" in text
-
-
-def test_null_is_a_result_for_which_airflow_has_no_xcom(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_null_is_a_result_for_which_airflow_has_no_xcom(operator: Operator, said: Callable[[], str]) -> None:
     ti = Counting()
     assert run_to_end(operator(run_python=prints("null"), return_result=True), ti) is None
     assert "result" not in ti.xcoms
@@ -150,18 +113,14 @@ def test_null_is_a_result_for_which_airflow_has_no_xcom(
     assert "Result: 4 bytes of JSON (null, for which Airflow stores no XCom)" in text
 
 
-def test_do_xcom_push_false_keeps_the_result_out_of_xcom(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_do_xcom_push_false_keeps_the_result_out_of_xcom(operator: Operator, said: Callable[[], str]) -> None:
     ti = Counting()
     assert run_to_end(operator(run_python=PRINTS, return_result=True, do_xcom_push=False), ti) == RESULT
     assert "result" not in ti.xcoms
     assert "(not pushed, because of do_xcom_push=False)" in said()
 
 
-def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(operator: Operator, said: Callable[[], str]) -> None:
     class Deaf(TaskInstance):
         def xcom_push(self, key: str, value: Any) -> None:
             if key == "result":
@@ -172,7 +131,7 @@ def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(
     assert "XCom result could not be pushed" in said()
 
 
-def test_a_result_needs_the_runs_end(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_a_result_needs_the_runs_end(operator: Operator) -> None:
     with pytest.raises(WherobotsArgumentException, match=r"return_result=True: needs wait_for_completion=True"):
         operator(return_result=True, wait_for_completion=False)
     with pytest.raises(WherobotsArgumentException, match=r"return_result='yes': must be True or False"):
@@ -180,9 +139,7 @@ def test_a_result_needs_the_runs_end(operator: Callable[..., WherobotsRunOperato
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_each_asset_of_the_outlets_says_what_made_it(
-    operator: Callable[..., WherobotsRunOperator], deferrable: bool
-) -> None:
+def test_each_asset_of_the_outlets_says_what_made_it(operator: Operator, deferrable: bool) -> None:
     one, other = asset("one"), asset("other")
     ti = TaskInstance()
     task = operator(run_python=PRINTS, deferrable=deferrable, outlets=[one, other, AssetAlias("alias"), "no asset"])
@@ -209,7 +166,7 @@ def test_each_asset_of_the_outlets_says_what_made_it(
     assert len(events) == 2, "the alias is left alone"
 
 
-def test_an_outlet_of_a_failed_run_says_nothing(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_an_outlet_of_a_failed_run_says_nothing(operator: Operator) -> None:
     given, events = context_with_events(TaskInstance())
     task = operator(run_python=prints("1", code=3), deferrable=False, outlets=[asset("one")])
     with pytest.raises(WherobotsRunFailedException):
@@ -219,7 +176,7 @@ def test_an_outlet_of_a_failed_run_says_nothing(operator: Callable[..., Wherobot
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 has no references to assets")
 def test_a_reference_to_an_asset_is_resolved_and_one_to_none_is_a_warning(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+    operator: Operator, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     one = asset("one")
 

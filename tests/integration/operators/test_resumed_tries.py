@@ -1,7 +1,6 @@
 """Tries that Airflow 3 starts twice, or resumes with the event of another try."""
 
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -11,10 +10,9 @@ from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import AIRFLOW, retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import task_try
-from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
 EXECUTE_COMPLETE = "execute_complete"
@@ -34,10 +32,7 @@ def deferred(ti: TaskInstance, begin: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("has_event", [True, False], ids=["with its event", "killed while it was deferred"])
 def test_a_retry_on_3_0_begins_afresh(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    has_event: bool,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, has_event: bool
 ) -> None:
     monkeypatch.setattr(task_try, "RETRY_RESUMES_DEFERRAL", True)
     task, ti = operator(run_python=FAIL), TaskInstance(try_number=1, store=None)
@@ -54,9 +49,7 @@ def test_a_retry_on_3_0_begins_afresh(
     assert control.counts()["creates_effective"] == 2
 
 
-def test_a_try_that_starts_over_has_its_whole_execution_timeout(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_try_that_starts_over_has_its_whole_execution_timeout(operator: Operator, control: ControlClient) -> None:
     """Also after it has deferred once more."""
     task, first = operator(run_python=FAIL, execution_timeout=timedelta(hours=1), retries=1), TaskInstance()
     kept = deferred(first, lambda: task.execute(context(first)))
@@ -81,7 +74,7 @@ def test_a_try_that_starts_over_has_its_whole_execution_timeout(
 
 @pytest.mark.parametrize("has_store", [True, False])
 def test_a_try_that_is_started_again_follows_its_active_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, has_store: bool
+    operator: Operator, control: ControlClient, has_store: bool
 ) -> None:
     """Its DAG file was missing when a worker resumed it."""
     task, first = operator(run_python=WAIT, retries=1), TaskInstance(store={} if has_store else None)
@@ -97,7 +90,7 @@ def test_a_try_that_is_started_again_follows_its_active_run(
 
 @pytest.mark.parametrize(("script", "creates"), [(RESULT, 1), (FAIL, 2)], ids=["completed", "failed"])
 def test_a_try_that_is_started_again_returns_only_a_run_that_has_completed(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, script: dict[str, Any], creates: int
+    operator: Operator, control: ControlClient, script: dict[str, Any], creates: int
 ) -> None:
     task, first = operator(run_python=script, retries=1), TaskInstance()
     follow(deferral_of(task, first))
@@ -110,18 +103,12 @@ def test_a_try_that_is_started_again_returns_only_a_run_that_has_completed(
     assert control.counts()["creates_received"] == creates
 
 
-@pytest.mark.parametrize("script", ["result.py", "fail.py"])
 @pytest.mark.parametrize("try_number", [2, 3], ids=["the next try", "the one after it, which never began"])
 @pytest.mark.parametrize("has_store", [True, False])
 def test_a_task_that_is_cleared_while_a_worker_resumes_it_starts_over(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    script: str,
-    try_number: int,
-    has_store: bool,
+    operator: Operator, control: ControlClient, try_number: int, has_store: bool
 ) -> None:
-    task = operator(run_python={"uri": f"s3://jobs/{script}", "args": ["1", "0"]}, retries=1)
-    first = TaskInstance(store={} if has_store else None)
+    task, first = operator(run_python=RESULT, retries=1), TaskInstance(store={} if has_store else None)
     kept = deferral_of(task, first)
     event = follow(kept)
     cleared = TaskInstance(try_number, max_tries=try_number, xcoms=first.xcoms, store=first.store)
@@ -130,9 +117,7 @@ def test_a_task_that_is_cleared_while_a_worker_resumes_it_starts_over(
     assert cleared.xcoms["run_id"] != old
 
 
-def test_a_retry_resumes_with_its_own_event(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_retry_resumes_with_its_own_event(operator: Operator, control: ControlClient) -> None:
     task, first = operator(run_python=FAIL, retries=1), TaskInstance()
     with pytest.raises(WherobotsRunFailedException):
         run_to_end(task, first)

@@ -8,16 +8,13 @@ import pytest
 
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context, deferral_of, follow
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 
 
-def test_a_deferred_run_ends_with_its_id_and_its_lines(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_deferred_run_ends_with_its_id_and_its_lines(operator: Operator, control: ControlClient) -> None:
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)
     run_id = ti.xcoms["run_id"]
@@ -31,16 +28,14 @@ def test_a_deferred_run_ends_with_its_id_and_its_lines(
     assert len(control.requests("listJobRuns")) == 1, "each try looks first"
 
 
-def test_a_worker_run_goes_through_the_same_flow(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_worker_run_goes_through_the_same_flow(operator: Operator, control: ControlClient) -> None:
     task, ti = operator(deferrable=False), TaskInstance()
     assert task.run_id is None
     assert task.execute(context(ti)) == task.run_id == ti.xcoms["run_id"]
     assert "run_left_active" not in ti.xcoms
 
 
-def test_without_waiting_the_id_comes_at_once(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_without_waiting_the_id_comes_at_once(operator: Operator) -> None:
     ti = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, wait_for_completion=False)
     assert task.execute(context(ti)) == ti.xcoms["run_id"]
@@ -49,13 +44,13 @@ def test_without_waiting_the_id_comes_at_once(operator: Callable[..., WherobotsR
     task.hook.cancel_run(ti.xcoms["run_id"])
 
 
-def test_a_trigger_carries_no_secret(operator: Callable[..., WherobotsRunOperator], server: Any) -> None:
+def test_a_trigger_carries_no_secret(operator: Operator, server: Any) -> None:
     deferred = deferral_of(operator(), TaskInstance())
     assert server.api_key not in str(deferred.trigger.serialize()) + str(deferred.kwargs)
 
 
 def test_each_line_is_written_once_in_order_under_its_own_time(
-    operator: Callable[..., WherobotsRunOperator], monkeypatch: pytest.MonkeyPatch
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import airflow_provider_wherobots.hooks.wherobots as hook
 
@@ -68,9 +63,7 @@ def test_each_line_is_written_once_in_order_under_its_own_time(
     assert times == sorted(times)
 
 
-def test_the_deferral_says_which_run_it_follows_and_how(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_the_deferral_says_which_run_it_follows_and_how(operator: Operator, said: Callable[[], str]) -> None:
     ti = TaskInstance()
     deferral_of(operator(polling_interval=20, execution_timeout=timedelta(hours=1)), ti)
     run_id = ti.xcoms["run_id"]
@@ -80,9 +73,7 @@ def test_the_deferral_says_which_run_it_follows_and_how(
     assert ti.xcoms["run_url"] in text
 
 
-def test_a_name_from_the_service_is_escaped_and_bounded_in_the_log(
-    operator: Callable[..., WherobotsRunOperator], said: Callable[[], str]
-) -> None:
+def test_a_name_from_the_service_is_escaped_and_bounded_in_the_log(operator: Operator, said: Callable[[], str]) -> None:
     operator()._new_try(context(TaskInstance()))._announce(Run("r1", "name\x07" * 1_000, "PENDING"))
     text = said()
     assert "Run r1 (name\\x07name" in text

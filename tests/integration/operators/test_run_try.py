@@ -60,21 +60,6 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
     task.hook.cancel_run(first.xcoms["run_id"])
 
 
-def test_a_task_that_was_missing_in_its_dag_takes_over_a_run_that_has_completed(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    first = TaskInstance()
-    task = operator(run_python=TALK, retries=1)
-    deferred = deferral_of(task, first)
-    follow(deferred)
-    completed = first.xcoms["run_id"]
-    # Airflow has deleted no XCom, as it would for a retry.
-    restored = next_try(first, xcoms=first.xcoms)
-    task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
-    assert restored.xcoms["run_id"] == completed
-    assert control.counts()["creates_received"] == 1
-
-
 def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_dag_run(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

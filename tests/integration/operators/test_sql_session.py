@@ -261,17 +261,6 @@ def test_a_full_organization_at_the_execution_timeout_is_a_timeout(
         task.execute(context(TaskInstance()))
 
 
-def test_a_session_that_is_being_stopped_is_not_taken(
-    start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(session_flows, "MAX_LOOK_SECONDS", 0.1)
-    ending = start().execute(context(TaskInstance(task_id="start")))
-    stop(ending)
-    location = {"Location": f"/sql/session/{ending}"}
-    control.add_fault("createSqlSession", {"type": "status", "status": 303, "headers": location}, times=2)
-    assert start().execute(context(TaskInstance(try_number=2, task_id="start"))) != ending
-
-
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_named_session_that_is_unknown_is_told_at_once(
     start: Start, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool

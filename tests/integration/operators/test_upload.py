@@ -21,13 +21,12 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from tests.integration.signals import signal_when
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import Operator, TaskInstance, context
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
 SCRIPT = "import time, sys\nprint('of the DAG repository', flush=True)\n"
 MANAGED = "local0org00000"
-Operator = Callable[..., WherobotsRunOperator]
 
 
 @pytest.fixture
@@ -86,29 +85,6 @@ def test_a_script_beside_the_dag_is_uploaded_and_runs(
     assert f"Uploaded jobs/stats.py to {uri} ({stored(server, uri).stat().st_size} bytes)" in log
     # What the task was given stays: Airflow shows it beside the address.
     assert task.run_python == {"uri": "jobs/stats.py"}
-
-
-def test_each_try_uploads_and_two_versions_have_two_addresses(
-    dags: Path, operator: Operator, server: LocalServer, control: ControlClient
-) -> None:
-    (server.root / "team-bucket").mkdir(exist_ok=True)
-    task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, upload_to="s3://team-bucket/scripts/")
-    first = run(task, dags)["runPython"]["uri"]
-    assert first.startswith("s3://team-bucket/scripts/")
-    assert operations(control)[:3] == ["createUploadUrl", "putObject", "createJobRun"]
-
-    # Of the same length, so that neither its name nor its size tells.
-    stored(server, first).write_text("raise SystemExit('planted')".ljust(len(SCRIPT)))
-    control.clear_requests()
-    assert run(task, dags)["runPython"]["uri"] == first
-    assert operations(control)[:3] == ["createUploadUrl", "putObject", "createJobRun"]
-    assert stored(server, first).read_text() == SCRIPT
-
-    (dags / "team" / "jobs" / "stats.py").write_text(SCRIPT + "# changed\n")
-    second = run(task, dags)["runPython"]["uri"]
-    assert second != first
-    assert stored(server, first).read_text() == SCRIPT
-    assert stored(server, second).read_text() == SCRIPT + "# changed\n"
 
 
 @pytest.mark.parametrize("change", ["none", "script", "removed"])
@@ -222,20 +198,6 @@ def test_a_kill_during_the_upload_ends_with_that_request_and_creates_nothing(
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(in_dag(dags, TaskInstance()))
     assert operations(control) == ["createUploadUrl", "putObject"]
-
-
-@pytest.mark.parametrize("action", ["reset", "lose_answer", {"type": "status", "status": 403}])
-def test_a_failed_upload_is_repeated_with_a_new_url(
-    action: Any, dags: Path, operator: Operator, server: LocalServer, control: ControlClient, said: Callable[[], str]
-) -> None:
-    (dags / "team" / "jobs" / "stats.py").write_text(f"print({action!r})\n")
-    control.add_fault("putObject", action, times=1)
-    task = operator(run_python={"uri": "jobs/stats.py"}, wait_for_completion=False, upload_to="s3://jobs/again")
-    uri = run(task, dags)["runPython"]["uri"]
-    assert operations(control)[:5] == [*["createUploadUrl", "putObject"] * 2, "createJobRun"]
-    assert stored(server, uri).exists()
-    # The server of this process writes its own log.
-    assert "signature=" not in "".join(line for line in said().splitlines() if "uvicorn.access" not in line)
 
 
 def test_the_body_is_shown_with_the_path_whatever_has_become_of_the_file(

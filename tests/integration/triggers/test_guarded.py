@@ -16,8 +16,24 @@ from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.messages.words import MAX_CHARS
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from tests.integration.support import events_of
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
+
+TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=3)
+Make = Callable[..., Any]
+
+
+@pytest.fixture
+def make(conn_id: str) -> Make:
+    """Makes the trigger of a run, as the triggerer has it."""
+
+    def trigger_of(run_id: str = "r1", *, trigger_id: int | None = 1, **follow: Any) -> Any:
+        trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": run_id, "started_at": time.time(), **follow})
+        trigger.trigger_id, trigger.task_instance = trigger_id, TI
+        return trigger
+
+    return trigger_of
 
 
 async def killed_anew_until_it_ends(task: asyncio.Task[Any]) -> None:
@@ -30,10 +46,7 @@ async def killed_anew_until_it_ends(task: asyncio.Task[Any]) -> None:
 
 
 async def through_run(trigger: WherobotsRunTrigger, control: ControlClient) -> None:
-    async def events() -> list[Any]:
-        return [event async for event in trigger.run()]
-
-    task = asyncio.create_task(events())
+    task = asyncio.ensure_future(anext(trigger.run()))
     await asyncio.to_thread(wait_for, lambda: control.requests("getJobRun"), what="the first poll")
     await killed_anew_until_it_ends(task)
 
@@ -49,7 +62,7 @@ async def through_on_kill(trigger: WherobotsRunTrigger, control: ControlClient) 
     ("state", "answers"), [("failed", [503, 200]), ("success", [503, 200]), (None, [503, 200]), ("deferred", [])]
 )
 def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
-    conn_id: str,
+    make: Make,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
     way: Callable[[WherobotsRunTrigger, ControlClient], Coroutine[Any, Any, None]],
@@ -64,10 +77,7 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
     monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", way is through_on_kill)
     created = control.create_run("killed-run")
     control.add_fault("cancelJobRun", {"type": "status", "status": 503}, times=1)
-    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
-    trigger.trigger_id = 1
-    ti: Any = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=-1)
-    trigger.task_instance = ti
+    trigger = make(created["id"])
     written = texts_of(trigger, monkeypatch)
     asyncio.run(way(trigger, control))
     assert [entry["status"] for entry in control.requests("cancelJobRun")] == answers
@@ -78,7 +88,7 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
 
 @pytest.mark.parametrize(("failures", "cancels"), [(2, 1), (3, 0)])
 def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
-    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch, failures: int, cancels: int
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, failures: int, cancels: int
 ) -> None:
     asked: list[Any] = []
 
@@ -93,9 +103,7 @@ def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
     monkeypatch.setattr(guarded, "get_task_state", get_task_state)
     monkeypatch.setattr(guarded, "STATE_TIMEOUT_SECONDS", 0.2)
     created = control.create_run("killed-run")
-    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
-    trigger.trigger_id = 1
-    trigger.task_instance = TI
+    trigger = make(created["id"])
     written = texts_of(trigger, monkeypatch)
     asyncio.run(trigger.on_kill())
     assert asked == [TI] * 3
@@ -177,9 +185,6 @@ async def given_up(question: Any, supervisor: Supervisor) -> None:
     await asyncio.to_thread(wait_for, lambda: supervisor.read, what="somebody to read the answer")
 
 
-TI = SimpleNamespace(dag_id="dag", task_id="task", run_id="manual__1", map_index=3)
-
-
 def test_an_xcom_is_pushed_whole_although_it_is_waited_for_no_longer(monkeypatch: pytest.MonkeyPatch) -> None:
     task_runner = pytest.importorskip("airflow.sdk.execution_time.task_runner", reason="2.11 has no supervisor")
     asked: list[Any] = []
@@ -199,7 +204,7 @@ def test_an_xcom_is_pushed_whole_although_it_is_waited_for_no_longer(monkeypatch
 
 
 def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
-    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def push_text(task_instance: Any, key: str, value: str) -> None:
         raise RuntimeError("the supervisor is away")
@@ -207,22 +212,14 @@ def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
     monkeypatch.setattr(run, "push_text", push_text)
     created = control.create_run("spark-run")
     control.patch_run(created["id"], status="COMPLETED", kubeApp={"spark_ui_url": "https://spark/"})
-    trigger: Any = WherobotsRunTrigger(
-        conn_id, {"run_id": created["id"], "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
-    )
-    trigger.trigger_id = 1
-
-    async def events() -> list[Any]:
-        return [event async for event in trigger.run()]
-
-    (event,) = asyncio.run(events())
-    assert event.payload["ending"] == "completed"
-    assert event.payload["summary"]["spark_ui_url"] == "https://spark/"
+    event = events_of(make(created["id"], wait_post_run_logs_timeout_seconds=0))
+    assert event["ending"] == "completed"
+    assert event["summary"]["spark_ui_url"] == "https://spark/"
 
 
 @pytest.mark.parametrize(("trigger_id", "waits"), [(1, True), (None, False)])
 def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
-    conn_id: str,
+    make: Make,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
     trigger_id: int | None,
@@ -231,9 +228,7 @@ def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
     # "airflow dags test" has no scheduler, and gives the trigger no id.
     created = control.create_run("short-run")
     control.patch_run(created["id"], status="COMPLETED")
-    follow = {"run_id": created["id"], "started_at": time.time(), "poll_logs": False}
-    trigger: Any = WherobotsRunTrigger(conn_id, follow, cancel_on_kill=False)
-    trigger.trigger_id = trigger_id
+    trigger = make(created["id"], trigger_id=trigger_id, poll_logs=False)
     monkeypatch.setattr(guarded, "EARLIEST_EVENT_SECONDS", 3_600.0)
     pauses, sleep = [], asyncio.sleep
 
@@ -255,7 +250,7 @@ def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
 @pytest.mark.parametrize("has_on_kill", [True, False])
 @pytest.mark.parametrize(("state", "cancels"), [("failed", 1), ("deferred", 0)], ids=["a kill", "a shutdown"])
 def test_while_it_holds_its_event_a_kill_still_cancels_and_a_shutdown_does_not(
-    conn_id: str,
+    make: Make,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
     has_on_kill: bool,
@@ -268,9 +263,7 @@ def test_while_it_holds_its_event_a_kill_still_cancels_and_a_shutdown_does_not(
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value=state))
     created = control.create_run("given-up")
     control.add_fault("getJobRun", {"type": "status", "status": 500})
-    follow = {"run_id": created["id"], "started_at": time.time(), "max_outage_seconds": 0}
-    trigger: Any = WherobotsRunTrigger(conn_id, follow)
-    trigger.trigger_id, trigger.task_instance = 1, TI
+    trigger = make(created["id"], max_outage_seconds=0)
     holding = asyncio.Event()
     sleep = asyncio.sleep
 
@@ -306,7 +299,7 @@ def texts_of(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
-    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proxy = "http://user:secret@proxy/"
 
@@ -317,17 +310,12 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
             raise RuntimeError(f"{proxy}\x00" + "x" * 10_000) from error
 
     monkeypatch.setattr(run, "follow_run", follow_run)
-    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
-    trigger.trigger_id = 1
+    trigger = make()
     written = texts_of(trigger, monkeypatch)
-
-    async def events() -> list[Any]:
-        return [event async for event in trigger.run()]
-
-    (event,) = asyncio.run(events())
-    assert (event.payload["ending"], event.payload["run_id"]) == ("gave_up", "r1")
-    assert event.payload["reason"].startswith("RuntimeError: http://***@proxy/\\x00xxx")
-    assert len(event.payload["reason"]) == MAX_CHARS
+    event = events_of(trigger)
+    assert (event["ending"], event["run_id"]) == ("gave_up", "r1")
+    assert event["reason"].startswith("RuntimeError: http://***@proxy/\\x00xxx")
+    assert len(event["reason"]) == MAX_CHARS
     told = "\n".join(written)
     assert "error: The trigger of run r1 failed: RuntimeError: http://***@proxy/" in told
     assert "in follow_run" in told
@@ -338,15 +326,14 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
 
 
 def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
-    conn_id: str, monkeypatch: pytest.MonkeyPatch
+    make: Make, conn_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def cancel_run(*_: Any, **__: Any) -> Any:
         raise RuntimeError("http://user:secret@proxy/ is away")
 
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     monkeypatch.setattr(run, "cancel_run", cancel_run)
-    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": "r1", "started_at": time.time()})
-    trigger.trigger_id = 1
+    trigger = make()
     written = texts_of(trigger, monkeypatch)
     asyncio.run(trigger.on_kill())
     assert written[-1].startswith(
@@ -357,13 +344,11 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
 
 
 def test_the_connection_is_not_read_again_for_a_kill(
-    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", True)
-    created = control.create_run("killed-run")
-    trigger: Any = WherobotsRunTrigger(conn_id, {"run_id": created["id"], "started_at": time.time()})
-    trigger.trigger_id = 1
+    trigger = make(control.create_run("killed-run")["id"])
 
     async def kill() -> None:
         await through_run(trigger, control)
@@ -376,7 +361,7 @@ def test_the_connection_is_not_read_again_for_a_kill(
 
 @pytest.mark.parametrize(("trigger_id", "asked"), [(1, 1), (None, 0)], ids=["in a triggerer", "in dags test"])
 def test_the_first_request_of_a_triggerer_is_not_that_of_a_kill(
-    conn_id: str, control: ControlClient, monkeypatch: pytest.MonkeyPatch, trigger_id: int | None, asked: int
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, trigger_id: int | None, asked: int
 ) -> None:
     if compat.AIRFLOW < (3, 0):
         pytest.skip("2.11 has no supervisor")
@@ -390,12 +375,10 @@ def test_the_first_request_of_a_triggerer_is_not_that_of_a_kill(
     monkeypatch.setattr(compat, "get_task_state", get_task_state)
     created = control.create_run("followed-run")
     control.patch_run(created["id"], status="COMPLETED")
-    options = {"run_id": created["id"], "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
 
     async def follow_two() -> None:
         for _ in range(2):
-            trigger: Any = WherobotsRunTrigger(conn_id, options)
-            trigger.trigger_id, trigger.task_instance = trigger_id, TI
+            trigger = make(created["id"], trigger_id=trigger_id, wait_post_run_logs_timeout_seconds=0)
             assert [event.payload["ending"] async for event in trigger.run()] == ["completed"]
 
     asyncio.run(follow_two())

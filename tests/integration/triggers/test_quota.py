@@ -18,7 +18,6 @@ from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
-    WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -27,7 +26,7 @@ from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.triggers import guarded
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration import support
-from tests.integration.support import TaskInstance, context, deferral_of, next_try, run_to_end
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
 NO_DISK = {"code": "INSUFFICIENT_QUOTA_ERROR", "message": "Insufficient quota", "details": "DISK_PER_NODE_GB is 500"}
@@ -44,9 +43,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_create_is_sent_again_until_there_is_room(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, status: int
-) -> None:
+def test_a_create_is_sent_again_until_there_is_room(operator: Operator, control: ControlClient, status: int) -> None:
     fill(control, times=3, status=status)
     ti = TaskInstance()
     assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
@@ -56,7 +53,7 @@ def test_a_create_is_sent_again_until_there_is_room(
 
 @pytest.mark.parametrize(("limit", "creates"), [(0, 1), (1, 2)])
 def test_a_limit_that_is_never_met_fails_the_try_with_the_services_words_and_may_be_retried(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, limit: float, creates: int
+    operator: Operator, control: ControlClient, limit: float, creates: int
 ) -> None:
     fill(control)
     with pytest.raises(WherobotsQuotaException, match="DISK_PER_NODE_GB is 500") as caught:
@@ -67,47 +64,14 @@ def test_a_limit_that_is_never_met_fails_the_try_with_the_services_words_and_may
     assert counts["creates_effective"] == 0
 
 
-def test_a_retry_waits_again(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
-    fill(control)
-    with pytest.raises(WherobotsQuotaException):
-        operator(max_quota_wait_seconds=1, retries=1).execute(context(TaskInstance()))
-    control.clear_faults()
-    control.clear_requests()
-    fill(control, times=2)
-    ti = TaskInstance(try_number=2)
-    assert run_to_end(operator(retries=1), ti) == ti.xcoms["run_id"]
-    counts = control.counts()
-    assert (counts["creates_received"], counts["creates_effective"]) == (3, 1)
-
-
-def test_execution_timeout_holds_during_the_wait(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_execution_timeout_holds_during_the_wait(operator: Operator, control: ControlClient) -> None:
     fill(control)
     with pytest.raises(WherobotsExecutionTimeoutException, match="execution_timeout"):
         operator(execution_timeout=timedelta(seconds=4)).execute(context(TaskInstance()))
 
 
-def test_a_kill_during_the_wait_ends_it(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fill(control)
-    task = operator()
-    sleep = time.sleep
-
-    def be_killed(seconds: float) -> None:
-        monkeypatch.setattr(time, "sleep", sleep)
-        task.on_kill()
-
-    monkeypatch.setattr(time, "sleep", be_killed)
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    counts = control.counts()
-    assert (counts["creates_received"], counts["creates_effective"]) == (1, 0)
-
-
 def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.5)
     fill(control, times=4)
@@ -134,10 +98,7 @@ def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
 
 @pytest.mark.parametrize("cancels", [True, False])
 def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answered(
-    operator: Callable[..., WherobotsRunOperator],
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    cancels: bool,
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     control.add_fault("createJobRun", "reset", times=1)
@@ -151,7 +112,7 @@ def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answe
 
 
 def test_a_kill_leaves_alone_what_was_created_after_the_trigger_began(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A cleared task may have its new run before its old trigger is cancelled."""
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="running"))
@@ -167,7 +128,7 @@ def test_a_kill_leaves_alone_what_was_created_after_the_trigger_began(
 
 
 def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_and_not_the_replaced_one(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     task, first = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1), TaskInstance()
@@ -189,7 +150,7 @@ def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_
 
 
 def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     fill(control, times=1)
@@ -210,7 +171,7 @@ async def events(trigger: WherobotsQuotaTrigger) -> list[Any]:
 
 
 def test_a_wait_on_the_worker_is_not_deferred_where_the_task_is_not_deferrable(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.1)
     fill(control, times=2)
