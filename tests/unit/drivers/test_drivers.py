@@ -606,28 +606,6 @@ def test_a_flow_that_is_interrupted_can_still_write_and_the_interruption_goes_on
     assert driven.records == [record]
 
 
-def test_so_can_one_whose_async_driver_is_cancelled() -> None:
-    driven = Driven("async")
-    record = LogRecord(1, logging.INFO, "held back")
-
-    def flow() -> Flow[None]:
-        try:
-            yield Sleep(60)
-        except asyncio.CancelledError:
-            yield Forward([record])
-            raise
-
-    async def cancel() -> None:
-        task = asyncio.create_task(driven._async.run(flow()))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    run(cancel())
-    assert driven.records == [record]
-
-
 class Room:
     """Room in a task log, which comes when :meth:`make` is called."""
 
@@ -685,20 +663,6 @@ def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None
     run(main())
 
 
-def test_an_interrupted_wait_for_room_loses_no_line() -> None:
-    async def main() -> None:
-        written: list[str] = []
-        records = [LogRecord(None, logging.INFO, line) for line in "abc"]
-        task = await driven_in_a_task(iter_of(Forward(records)), written, Room())
-        assert written == []
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert written == ["a", "b", "c"]
-
-    run(main())
-
-
 def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "MESSAGE_WAIT_SECONDS", 0.05)
 
@@ -723,20 +687,6 @@ def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_r
             await asyncio.sleep(0.01)
             assert written == []
         room.make()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert written == ["Run r1 is RUNNING"]
-
-    run(main())
-
-
-def test_an_interrupted_wait_for_room_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asynchronous, "LAST_WAIT_SECONDS", 0.05)
-
-    async def main() -> None:
-        written: list[str] = []
-        task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")), written, Room())
-        task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert written == ["Run r1 is RUNNING"]
