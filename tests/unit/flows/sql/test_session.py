@@ -497,8 +497,3 @@ def test_attempts_to_stop_come_closer_to_each_other_at_the_end_of_the_budget() -
     assert not script.run(stop_session("s1", 4.2))
     assert [round(seconds, 2) for seconds in script.sleeps] == [1.0, 1.55, 0.75]
     assert [round(sent.timeout or 0, 2) for sent in script.sent] == [4.2, 3.15, 1.55, 0.75]
-
-
-def test_a_session_that_can_be_stopped_at_last_is() -> None:
-    script = Script(answers(ServerError("deleteSqlSession", 503), ServerError("deleteSqlSession", 502), None))
-    assert script.run(stop_session("s1"))
