@@ -107,15 +107,6 @@ def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_hal
     assert [sent.timeout for sent in script.sent] == [0.5, 0.5]
 
 
-def test_cancelling_twice_is_as_good_as_once() -> None:
-    service = FakeService(cancel_seconds=60)
-    run = service.add_run(NAME, START)
-    script = Script(service)
-    assert script.run(cancel_run(run.id)) is None
-    assert script.run(cancel_run(run.id)) is None
-    assert run.cancelled_at == START
-
-
 @pytest.mark.parametrize("fault", list(Fault))
 def test_any_transient_failure_is_tried_again_and_the_run_is_cancelled(fault: Fault) -> None:
     service = FakeService()
