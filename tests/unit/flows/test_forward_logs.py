@@ -178,12 +178,6 @@ def test_items_in_slices_become_the_same_records_as_read_one_by_one(items: list[
     assert script.records == records
 
 
-def test_each_line_carries_its_own_time() -> None:
-    _, run, script = serve(log_of(0.0, 0.0))
-    script.run(LogForwarder(run.id).catch_up(script.now + 10))
-    assert [record.time_ns for record in script.records] == [T0, T0 + 1]
-
-
 def test_catching_up_is_bounded_in_time_and_says_that_there_is_more() -> None:
     _, run, script = serve(log_of(*[0.0] * 5_000, cap=100))
     forwarder = LogForwarder(run.id)
