@@ -215,16 +215,6 @@ def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
     assert limit <= script.elapsed <= limit + 10
 
 
-def test_an_outage_does_not_outlast_the_deadline() -> None:
-    service = FakeService()
-    service.fault("listJobRuns", *[Fault.ERROR_500] * 1_000)
-    script = Script(service)
-    outcome = script.run(await_run(NAMED, until(50)))
-    assert isinstance(outcome, Outcome)
-    assert outcome.ending is Ending.DEADLINE
-    assert 50 <= script.elapsed < 52
-
-
 def test_a_key_that_is_refused_for_a_minute_ends_the_wait() -> None:
     script = Script(always(AuthenticationError("listJobRuns", 401)))
     outcome = script.run(await_run(NAMED, options()))
