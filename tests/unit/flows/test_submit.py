@@ -164,14 +164,6 @@ def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
     assert [run.id for run in service.kept(script.now)] == ["older"]
 
 
-def test_a_run_of_another_name_is_nobodys_business() -> None:
-    service = FakeService()
-    service.add_run(f"{NAME}0", START - 100)
-    submission, _ = submit(service, memory=RETRY)
-    assert submission.run.id == "run1"
-    assert service.cancels == []
-
-
 def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names_the_fields() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100, payload={"name": NAME, "runPython": {"uri": "s3://b/old.py"}})
@@ -185,13 +177,6 @@ def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names
             "the new version",
         ),
     ]
-
-
-def test_a_reattached_run_with_the_same_payload_brings_no_warning() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100, payload=PAYLOAD | {"timeoutSeconds": 3600})
-    _, script = submit(service, memory=RETRY)
-    assert [note.level for note in script.notes] == [logging.INFO]
 
 
 def test_a_reattached_run_whose_payload_has_no_name_brings_no_warning() -> None:
