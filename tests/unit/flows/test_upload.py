@@ -127,15 +127,6 @@ def test_an_upload(source: FileSource) -> None:
     assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
 
 
-def test_a_changed_script_has_another_address(source: FileSource) -> None:
-    storage = Storage()
-    first = UploadScript(storage).run(upload(source, PREFIX))
-    source.path.write_text("print(2)\n")
-    second = UploadScript(storage).run(upload(source, PREFIX))
-    assert first != second
-    assert sorted(storage.objects.values()) == [b"print(1)\n", b"print(2)\n"]
-
-
 def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "geo"
     folder.mkdir()
