@@ -230,6 +230,16 @@ def test_no_colour_of_a_very_long_line_is_cut_in_two() -> None:
     assert "".join(record.text for record in read(line)) == line
 
 
+def test_equal_lines_of_the_usual_form_are_counted_too() -> None:
+    same, other = "26/11/28 08:00:00 WARN a: b", "26/11/28 08:00:00 ERROR a: c"
+    assert read(same, same, other, same) == [
+        LogRecord(int(TIME), W, same, 0),
+        LogRecord(int(TIME), W, same, 1),
+        LogRecord(int(TIME), E, other, 0),
+        LogRecord(int(TIME), W, same, 0),
+    ]
+
+
 def test_equal_lines_without_a_time_are_counted_too() -> None:
     assert [record.repeats for record in read("a", "a", "b", timestamp="soon")] == [0, 1, 0]
 
