@@ -216,6 +216,13 @@ def test_a_session_that_answers_nothing_is_left_for_another_connection_and_then_
     assert [round(at) for _, at in script.written(RetrieveResults)] == [*first, *(690 + at for at in (0, *first))]
 
 
+def test_a_session_that_answers_nothing_to_one_that_attaches_is_asked_as_often() -> None:
+    script = begun(FakeSession([Plan(seconds=NEVER)], answers=False))
+    script.session.executions["e1"].owner = None
+    assert script.run(attach("e1", StatementOptions())).state is StatementState.UNKNOWN
+    assert [round(at) for _, at in script.written(RetrieveResults)] == [0, 30, 90, 210, 450]
+
+
 def test_a_result_that_does_not_come_is_asked_for_once_more_after_two_minutes() -> None:
     script = SqlScript(FakeSession(answers=False))
     outcome = run(script)
@@ -487,6 +494,13 @@ def test_a_connection_that_breaks_again_and_again_is_given_up() -> None:
     assert outcome.state is StatementState.UNKNOWN
     assert script.elapsed < 615
     assert len(script.session.connects) < 80
+
+
+def test_a_connection_that_breaks_now_and_then_is_replaced_each_time() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=2_000.0)], connections=[Connection(50.0) for _ in range(999)]))
+    assert run(script).results == RESULT
+    assert len(script.arrived(ExecuteSql)) == 1
+    assert script.sleeps == []
 
 
 def test_a_connection_that_breaks_after_each_answer_is_not_replaced_without_a_pause() -> None:
