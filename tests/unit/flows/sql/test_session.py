@@ -230,12 +230,6 @@ def test_ready_without_an_address_is_not_ready_yet() -> None:
 
 
 @pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
-def test_a_session_may_be_unknown_for_a_while(unknown: Any) -> None:
-    script = Script(stages((0, unknown), (APPEARANCE_SECONDS - 10, in_stage("PENDING")), (100, READY)))
-    assert script.run(await_session("s1", SessionWait())) == READY
-
-
-@pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
 def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: Any) -> None:
     script = Script(stages((0, unknown)))
     with pytest.raises(SessionEndedError) as caught:
@@ -261,13 +255,6 @@ def test_a_session_that_was_not_just_asked_for_is_looked_for_twice(wait: Session
 def test_a_session_that_is_unknown_once_has_not_ended() -> None:
     script = Script(answers(None, in_stage("PENDING"), NotFoundError("getSqlSession", 404), READY))
     assert script.run(await_session("s1", SessionWait(appearance_seconds=0))) == READY
-
-
-def test_a_session_that_vanishes_while_it_starts_has_ended() -> None:
-    script = Script(stages((0, in_stage("PENDING")), (70, None)))
-    with pytest.raises(SessionEndedError):
-        script.run(await_session("s1", SessionWait()))
-    assert 70 <= script.elapsed < 85
 
 
 @pytest.mark.parametrize("status", ["DEPLOY_FAILED", "INIT_FAILED", "PREPARE_FAILED", "DESTROYING", "DESTROYED"])
