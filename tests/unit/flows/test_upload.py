@@ -233,17 +233,6 @@ def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSourc
         script.run(upload(source, PREFIX))
 
 
-def test_a_missing_file_sends_nothing(source: FileSource) -> None:
-    source.path.unlink()
-    script = UploadScript(Storage())
-    with pytest.raises(InvalidArgumentError, match="there is no file"):
-        script.run(upload(source, PREFIX))
-    assert script.order == []
-    with pytest.raises(InvalidArgumentError, match="there is no file"):
-        script.run(upload(source, None))
-    assert script.order == []
-
-
 def test_one_missing_file_among_several_sends_nothing(source: FileSource) -> None:
     missing = FileSource("x", "table.json", source.path.with_name("table.json"))
     for prefix in (PREFIX, None):
