@@ -109,9 +109,7 @@ def test_a_stored_result_has_an_address_or_none_and_is_not_fetched(uri: str | No
 
 @pytest.mark.parametrize("broken", [False, True], ids=["", "sent on the second connection"])
 def test_an_error_without_a_state_is_a_failure_after_five_seconds(broken: bool) -> None:
-    script = SqlScript(FakeSession([Plan(seconds=NEVER)]))
-    assert script.open is not None
-    script.open.seconds = 0.0 if broken else NEVER
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)], [Connection(0.0 if broken else NEVER)]))
     script.session.say(ExecutionError("e1", "[PARSE_SYNTAX_ERROR] near 'SELEC'"), START + 1)
     outcome = run(script)
     assert (outcome.state, outcome.message) == (StatementState.FAILED, "[PARSE_SYNTAX_ERROR] near 'SELEC'")
@@ -381,9 +379,7 @@ def test_a_write_that_is_forgotten_while_it_runs_is_awaited_as_long_as_its_conne
 
 
 def test_a_lost_connection_is_replaced_and_the_execution_taken_over() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=100.0)]))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=100.0)], [Connection(10.0)]))
     outcome = run(script)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
     # At once, after 30 and 60 s of silence, and for the result.
@@ -396,27 +392,21 @@ def test_a_lost_connection_is_replaced_and_the_execution_taken_over() -> None:
 
 
 def test_an_older_session_that_sends_no_events_after_a_take_over_is_polled() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], can_attach=False))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], [Connection(10.0)], can_attach=False))
     outcome = run(script, STORED)
     assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, None, True)
     assert [round(at) for _, at in script.written(RetrieveResults)] == [10, 15, 25, 45, 75, 105]
 
 
 def test_a_stored_result_of_an_execution_that_was_taken_over_has_its_address() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")]))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], [Connection(10.0)]))
     outcome = run(script, STORED)
     assert (outcome.result_uri, outcome.is_location_lost) == ("s3://b/r", False)
 
 
 @pytest.mark.parametrize("seconds", [5.0, 500.0])
 def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again(seconds: float) -> None:
-    script = SqlScript(FakeSession([Plan(seconds=seconds)]))
-    assert script.open is not None
-    script.open.seconds, script.open.noticed_after = 0.0, 30.0
+    script = SqlScript(FakeSession([Plan(seconds=seconds)], [Connection(0.0, noticed_after=30.0)]))
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.was_sent
@@ -425,9 +415,7 @@ def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again(second
 
 
 def test_a_statement_of_which_nothing_was_written_is_sent_on_another_connection() -> None:
-    script = SqlScript(FakeSession())
-    assert script.open is not None
-    script.open.seconds = 0.0
+    script = SqlScript(FakeSession(connections=[Connection(0.0)]))
     outcome = run(script)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
     assert sent_texts(script) == ["ExecuteSql", "RetrieveResults"]
@@ -444,10 +432,7 @@ def test_a_statement_that_could_not_be_written_at_all_may_be_repeated() -> None:
 
 
 def broken_after(seconds: float, **session: Any) -> SqlScript:
-    script = SqlScript(FakeSession([Plan(seconds=1_000.0)], **session))
-    assert script.open is not None
-    script.open.seconds = seconds
-    return script
+    return SqlScript(FakeSession([Plan(seconds=1_000.0)], [Connection(seconds)], **session))
 
 
 @pytest.mark.parametrize(("options", "seconds"), [({}, 600), ({"max_outage_seconds": 90.0}, 90)])
@@ -487,9 +472,7 @@ def test_an_execution_that_its_session_cancelled_as_an_orphan_is_unknown() -> No
 
 
 def test_a_connection_that_breaks_again_and_again_is_given_up() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=NEVER)], connections=[Connection(0.0) for _ in range(999)]))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)], [Connection(10.0), *(Connection(0.0) for _ in range(999))]))
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert script.elapsed < 615
@@ -512,9 +495,7 @@ def test_a_connection_that_breaks_after_each_answer_is_not_replaced_without_a_pa
 
 
 def test_a_result_is_fetched_on_another_connection_if_the_first_breaks_under_it() -> None:
-    script = SqlScript(FakeSession())
-    assert script.open is not None
-    script.open.seconds = 1.015
+    script = SqlScript(FakeSession(connections=[Connection(1.015)]))
     outcome = run(script)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
 
@@ -762,9 +743,7 @@ def test_a_clock_that_jumps_while_a_cancel_opens_a_connection_leaves_time_for_it
 def test_a_cancel_never_raises_and_never_takes_longer_than_it_may() -> None:
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 9), is_connected=False)
     assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
-    script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
-    assert script.open is not None
-    script.open.seconds = 1.0
+    script = begun(FakeSession([Plan(seconds=99.0)], [Connection(1.0)], cancel_seconds=NEVER))
     assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
     assert script.elapsed < 4
 
