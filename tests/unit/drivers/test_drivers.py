@@ -365,41 +365,30 @@ def test_a_create_that_succeeds_while_the_driver_is_stopped_gives_its_run() -> N
 
 def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
-    records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
-    events: list[str] = []
+    driven = Driven("async")
+    written_at_each_turn: list[int] = []
 
-    def write(record: LogRecord) -> None:
-        events.append(f"line {record.text}")
-
-    def flow() -> Flow[None]:
-        yield Forward(records)
-
-    async def others(done: asyncio.Event) -> None:
-        while not done.is_set():
-            events.append("others")
+    async def others() -> None:
+        while True:
+            written_at_each_turn.append(len(driven.records))
             await asyncio.sleep(0)
 
-    async def reload() -> Reloaded:
-        return Reloaded(False, "")
-
     async def main() -> None:
-        done = asyncio.Event()
-        task = asyncio.create_task(others(done))
-        transport: Any = FakeAsyncTransport()
-        await AsyncDriver(transport, Outlets(lambda level, text: None, write, reload)).run(flow())
-        done.set()
-        await task
+        task = asyncio.create_task(others())
+        records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
+        await driven._async.run(iter_of(Forward(records)))
+        task.cancel()
 
     run(main())
-    assert [event for event in events if event != "others"] == [f"line {number}" for number in range(50)]
-    between = events[events.index("line 0") : events.index("line 49")]
-    assert between.count("others") == 49
+    assert [record.text for record in driven.records] == [str(number) for number in range(50)]
+    assert set(range(1, 50)) <= set(written_at_each_turn)
 
 
 def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if_it_is_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    driven = Driven("async")
     turns = 0
 
     def flow() -> Flow[None]:
@@ -412,13 +401,9 @@ def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if
             turns += 1
             await asyncio.sleep(0)
 
-    async def reload() -> Reloaded:
-        return Reloaded(False, "")
-
     async def main() -> None:
         task = asyncio.create_task(others())
-        transport: Any = FakeAsyncTransport()
-        await AsyncDriver(transport, Outlets(lambda level, text: None, lambda record: None, reload)).run(flow())
+        await driven._async.run(flow())
         task.cancel()
 
     run(main())
