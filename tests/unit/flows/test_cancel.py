@@ -107,17 +107,6 @@ def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_hal
     assert [sent.timeout for sent in script.sent] == [0.5, 0.5]
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-def test_any_transient_failure_is_tried_again_and_the_run_is_cancelled(fault: Fault) -> None:
-    service = FakeService()
-    run = service.add_run(NAME, START)
-    service.fault("cancelJobRun", fault)
-    script = Script(service)
-    assert script.run(cancel_run(run.id)) is None
-    assert run.cancelled_at is not None
-    assert len(script.sent_of("cancelJobRun")) == 2
-
-
 @pytest.mark.parametrize("budget", [CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS])
 def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(budget: float) -> None:
     script = Script(always(RateLimitedError("cancelJobRun", 429, retry_after=60.0)))
@@ -208,17 +197,6 @@ def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clo
     script = Script(lambda call, moment: service(call, moment + ahead), latency=latency)
     script.now = START + 5
     assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before"]
-
-
-@pytest.mark.parametrize("fault", list(Fault))
-def test_by_name_failed_looks_are_repeated(fault: Fault) -> None:
-    service = FakeService()
-    service.add_run(NAME, START)
-    service.fault("listJobRuns", fault)
-    script = Script(service)
-    found = script.run(cancel_runs_by_suffix(SUFFIX))
-    # A look that hangs takes all the time there is: the next try of the task finds the run.
-    assert found == ([] if fault.manner == "hang" else ["run0"])
 
 
 def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
