@@ -19,6 +19,8 @@ from websockets.sync.connection import Connection
 from local_server.tests.support import KEY, Client
 from tests.support.waiting import wait_for
 
+Session = dict[str, Any]
+"""A session, as the server shows it."""
 NO_PROXY: dict[str, Any] = {"proxy": None} if "proxy" in inspect.signature(connect).parameters else {}
 """websockets asks for proxies since version 15."""
 

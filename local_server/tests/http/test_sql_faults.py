@@ -11,7 +11,7 @@ import cbor2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from local_server.tests.sql_support import SqlClient, table
+from local_server.tests.sql_support import Session, SqlClient, table
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError
 
@@ -24,14 +24,12 @@ def effects(control: ControlClient) -> list[tuple[str, str | None, bool]]:
     ]
 
 
-def executions(control: ControlClient, session: dict[str, Any]) -> list[dict[str, Any]]:
+def executions(control: ControlClient, session: Session) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = control.sql_session(session["id"])["executions"]
     return found
 
 
-def test_the_connection_is_lost_before_the_statement(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_connection_is_lost_before_the_statement(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executeSql", "reset", times=1)
     socket = sql.open(session)
     for execution_id in ("e1", "e2"):
@@ -46,9 +44,7 @@ def test_the_connection_is_lost_before_the_statement(
         assert second.retrieve("e1", attach=True)["message"] == "Execution not found"
 
 
-def test_the_connection_is_lost_after_the_statement(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_connection_is_lost_after_the_statement(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executeSql", "lose_answer")
     socket = sql.open(session)
     socket.send("execute_sql", "e1", statement="HOLD")
@@ -62,9 +58,7 @@ def test_the_connection_is_lost_after_the_statement(
 
 
 @pytest.mark.parametrize("operation", ["executeSql", "retrieveResults", "cancelExecution"])
-def test_a_message_does_not_arrive(
-    operation: str, sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_a_message_does_not_arrive(operation: str, sql: SqlClient, session: Session, control: ControlClient) -> None:
     kinds = {"executeSql": "execute_sql", "retrieveResults": "retrieve_results", "cancelExecution": "cancel"}
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
@@ -79,9 +73,7 @@ def test_a_message_does_not_arrive(
 
 
 @pytest.mark.parametrize("state", ["running", "succeeded"])
-def test_the_news_of_a_state_is_lost(
-    state: str, sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_news_of_a_state_is_lost(state: str, sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("stateUpdated", "lose_message", state=state)
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement="SELECT 7 AS n")
@@ -92,16 +84,14 @@ def test_the_news_of_a_state_is_lost(
         assert table(socket.retrieve("e1")).to_pylist() == [{"n": 7}]
 
 
-def test_the_message_after_a_failure_is_lost(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_the_message_after_a_failure_is_lost(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executionError", "lose_message", times=1)
     with sql.open(session) as socket:
         assert socket.run("FAIL hard")[1]["state"] == "failed"
         assert socket.silence()
 
 
-def test_the_connection_is_lost_instead_of_a_result(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_connection_is_lost_instead_of_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executionResult", "reset", times=1)
     with sql.open(session) as socket:
         execution_id, _ = socket.run("SELECT 7 AS n")
@@ -111,7 +101,7 @@ def test_the_connection_is_lost_instead_of_a_result(
         assert table(second.retrieve(execution_id)).to_pylist() == [{"n": 7}]
 
 
-def test_half_a_result(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_half_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executionResult", "truncate", times=1)
     with sql.open(session) as socket:
         execution_id, _ = socket.run("SELECT 7 AS n")
@@ -124,7 +114,7 @@ def test_half_a_result(sql: SqlClient, session: dict[str, Any], control: Control
             socket.receive()
 
 
-def test_half_of_the_news(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_half_of_the_news(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("stateUpdated", "truncate", times=1)
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement="SELECT 1")
@@ -132,7 +122,7 @@ def test_half_of_the_news(sql: SqlClient, session: dict[str, Any], control: Cont
             socket.receive()
 
 
-def test_news_are_late(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_news_are_late(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("stateUpdated", {"type": "slow", "seconds": 0.7}, state="succeeded")
     with sql.open(session) as socket:
         begun = time.monotonic()
@@ -141,7 +131,7 @@ def test_news_are_late(sql: SqlClient, session: dict[str, Any], control: Control
     assert time.monotonic() - begun >= 0.7
 
 
-def test_a_message_is_handled_late(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_message_is_handled_late(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executeSql", {"type": "slow", "seconds": 5}, times=1)
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement="SELECT 1")
@@ -150,7 +140,7 @@ def test_a_message_is_handled_late(sql: SqlClient, session: dict[str, Any], cont
 
 
 def test_a_late_message_arrives_although_the_connection_has_ended(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
+    sql: SqlClient, session: Session, control: ControlClient
 ) -> None:
     control.behaviour(sql_orphan_grace_seconds=0.2)
     control.add_fault("executeSql", {"type": "slow", "seconds": 0.5})
@@ -160,7 +150,7 @@ def test_a_late_message_arrives_although_the_connection_has_ended(
     wait_for(lambda: executions(control, session)[0]["state"] == "cancelled", what="the end of the orphan")
 
 
-def test_a_running_execution_is_forgotten(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_running_execution_is_forgotten(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executeSql", "evict", statement="hold")
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
@@ -173,7 +163,7 @@ def test_a_running_execution_is_forgotten(sql: SqlClient, session: dict[str, Any
         assert socket.receive()["state"] == "succeeded"
 
 
-def test_a_session_dies(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_session_dies(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executeSql", "end_session")
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement="HOLD")
@@ -189,7 +179,7 @@ def test_a_session_dies(sql: SqlClient, session: dict[str, Any], control: Contro
     [({"type": "status", "status": 429, "headers": {"Retry-After": "5"}}, 429), ({"type": "html"}, 502)],
 )
 def test_the_upgrade_is_refused(
-    action: dict[str, Any], status: int, sql: SqlClient, session: dict[str, Any], control: ControlClient
+    action: dict[str, Any], status: int, sql: SqlClient, session: Session, control: ControlClient
 ) -> None:
     control.add_fault("openSqlSocket", action, session_id=session["id"], times=1)
     with pytest.raises(InvalidStatus) as raised:
@@ -203,9 +193,7 @@ def test_the_upgrade_is_refused(
 
 
 @pytest.mark.parametrize("action", ["reset", {"type": "hang", "seconds": 0.3}])
-def test_the_upgrade_is_not_answered(
-    action: Any, sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_upgrade_is_not_answered(action: Any, sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("openSqlSocket", action)
     with pytest.raises((OSError, EOFError, InvalidMessage)):
         sql.open(session)
@@ -213,7 +201,7 @@ def test_the_upgrade_is_not_answered(
 
 
 def test_the_upgrade_is_answered_and_the_connection_lost(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
+    sql: SqlClient, session: Session, control: ControlClient
 ) -> None:
     control.add_fault("openSqlSocket", "lose_answer")
     with pytest.raises((ConnectionClosed, EOFError, OSError)), sql.open(session) as socket:
@@ -221,9 +209,7 @@ def test_the_upgrade_is_answered_and_the_connection_lost(
     wait_for(lambda: control.sql_session(session["id"])["connections"] == 0, what="no connection")
 
 
-def test_a_rule_for_everything_is_about_requests(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_a_rule_for_everything_is_about_requests(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         control.add_fault("*", {"type": "status", "status": 503})
         assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
@@ -231,7 +217,7 @@ def test_a_rule_for_everything_is_about_requests(
             sql.open(session)
 
 
-def test_wrong_control_calls_are_refused(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_wrong_control_calls_are_refused(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with pytest.raises(ControlError, match="404"):
         control.sql_session("nosuchsession")
     with pytest.raises(ControlError, match="code is 5"):

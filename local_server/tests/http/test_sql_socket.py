@@ -18,7 +18,7 @@ from websockets.exceptions import ConnectionClosed, ConnectionClosedError, Inval
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
-from local_server.tests.sql_support import NO_PROXY, SqlClient, SqlSocket, table
+from local_server.tests.sql_support import NO_PROXY, Session, SqlClient, SqlSocket, table
 from local_server.tests.support import KEY, assert_shape
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
@@ -27,7 +27,7 @@ from wherobots_local.http import protocol
 NOT_FOUND = "Execution not found"
 
 
-def of_session(control: ControlClient, session: dict[str, Any], execution_id: str) -> dict[str, Any]:
+def of_session(control: ControlClient, session: Session, execution_id: str) -> dict[str, Any]:
     """What the server knows about an execution."""
     found: dict[str, Any] = next(
         item for item in control.sql_session(session["id"])["executions"] if item["execution_id"] == execution_id
@@ -35,18 +35,18 @@ def of_session(control: ControlClient, session: dict[str, Any], execution_id: st
     return found
 
 
-def wait_for_state(control: ControlClient, session: dict[str, Any], execution_id: str, state: str) -> None:
+def wait_for_state(control: ControlClient, session: Session, execution_id: str, state: str) -> None:
     wait_for(lambda: of_session(control, session, execution_id)["state"] == state, what=f"the execution to be {state}")
 
 
-def wait_for_orphan(control: ControlClient, session: dict[str, Any], execution_id: str) -> None:
+def wait_for_orphan(control: ControlClient, session: Session, execution_id: str) -> None:
     wait_for(lambda: not of_session(control, session, execution_id)["has_listener"], what="the execution's orphanhood")
 
 
 # Statements and results.
 
 
-def test_a_statement_and_its_rows(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_statement_and_its_rows(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("SELECT 7 AS n")
         assert state == {"kind": "state_updated", "execution_id": execution_id, "state": "succeeded"}
@@ -68,7 +68,7 @@ def test_a_statement_and_its_rows(sql: SqlClient, session: dict[str, Any], contr
     assert KEY not in str(control.requests())
 
 
-def test_a_statement_without_a_result(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_statement_without_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("CREATE TABLE t (n INT)")
         assert state["state"] == "succeeded"
@@ -78,7 +78,7 @@ def test_a_statement_without_a_result(sql: SqlClient, session: dict[str, Any], c
         assert socket.retrieve(execution_id)["results"] is None
 
 
-def test_a_statement_that_fails(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_statement_that_fails(sql: SqlClient, session: Session) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("FAIL [TABLE_OR_VIEW_NOT_FOUND] gone")
         assert state == {"kind": "state_updated", "execution_id": execution_id, "state": "failed"}
@@ -90,7 +90,7 @@ def test_a_statement_that_fails(sql: SqlClient, session: dict[str, Any]) -> None
         assert socket.receive() == error
 
 
-def test_progress_is_sent_on_request(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_progress_is_sent_on_request(sql: SqlClient, session: Session) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("SLEEP 0.5", enable_progress_events=True)
         seen = [socket.receive()]
@@ -108,7 +108,7 @@ def test_progress_is_sent_on_request(sql: SqlClient, session: dict[str, Any]) ->
         assert state["kind"] == "state_updated"
 
 
-def test_several_statements_at_the_same_time(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_several_statements_at_the_same_time(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         slow = socket.begin("HOLD")
         quick, state = socket.run("SELECT 1 AS n")
@@ -132,13 +132,13 @@ def test_several_statements_at_the_same_time(sql: SqlClient, session: dict[str, 
         '{"kind": "cancel", "execution_id": "e", "a": ' + '{"a": ' * 600 + "1" + "}" * 601,
     ],
 )
-def test_a_message_without_a_known_kind_is_ignored(frame: str | bytes, sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_message_without_a_known_kind_is_ignored(frame: str | bytes, sql: SqlClient, session: Session) -> None:
     with sql.open(session) as socket:
         socket.connection.send(frame)
         assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
 
 
-def test_a_message_that_breaks_a_rule_is_an_error(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_message_that_breaks_a_rule_is_an_error(sql: SqlClient, session: Session) -> None:
     with sql.open(session) as socket:
         socket.send("execute_sql", "e1", statement=5)
         answer = socket.receive()
@@ -154,7 +154,7 @@ def test_a_message_that_breaks_a_rule_is_an_error(sql: SqlClient, session: dict[
 @pytest.mark.parametrize("form", ["parquet", "csv", "geojson"])
 @pytest.mark.parametrize("single", [True, False, "true", "false"])
 def test_a_result_is_stored(
-    form: str, single: bool | str, sql: SqlClient, session: dict[str, Any], control: ControlClient
+    form: str, single: bool | str, sql: SqlClient, session: Session, control: ControlClient
 ) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("ROWS 1500", store={"format": form, "single": single, "options": None})
@@ -171,7 +171,7 @@ def test_a_result_is_stored(
     assert (answer["results"], answer["result_uri"]) == (None, state["result_uri"])
 
 
-def test_a_stored_result_can_be_read_without_the_key(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_stored_result_can_be_read_without_the_key(sql: SqlClient, session: Session) -> None:
     store = {"format": "csv", "single": "true", "generate_presigned_url": "true"}
     with sql.open(session) as socket:
         _, state = socket.run("ROWS 2", store=store)
@@ -184,7 +184,7 @@ def test_a_stored_result_can_be_read_without_the_key(sql: SqlClient, session: di
 # Cancelling.
 
 
-def test_a_statement_is_cancelled(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_statement_is_cancelled(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
         for _ in range(2):
@@ -194,7 +194,7 @@ def test_a_statement_is_cancelled(sql: SqlClient, session: dict[str, Any], contr
     assert [entry["effective"] for entry in control.requests("cancelExecution")] == [True, False]
 
 
-def test_a_statement_is_cancelled_before_it_begins(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_statement_is_cancelled_before_it_begins(sql: SqlClient, session: Session) -> None:
     with sql.open(session) as socket:
         for number in range(20):
             socket.send("execute_sql", f"e{number}", statement="HOLD")
@@ -215,7 +215,7 @@ def test_a_statement_is_cancelled_before_it_begins(sql: SqlClient, session: dict
     ],
 )
 def test_a_needless_cancel(
-    rule: str, unknown: Any, ended: Any, sql: SqlClient, session: dict[str, Any], control: ControlClient
+    rule: str, unknown: Any, ended: Any, sql: SqlClient, session: Session, control: ControlClient
 ) -> None:
     control.behaviour(sql_needless_cancel=rule)
     with sql.open(session) as socket:
@@ -233,7 +233,7 @@ def test_a_needless_cancel(
 
 
 @pytest.mark.parametrize(("rule", "times"), [("executed", 2), ("refused", 1)])
-def test_a_used_id(rule: str, times: int, sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_used_id(rule: str, times: int, sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.behaviour(sql_used_execution_id=rule)
     with sql.open(session) as socket:
         execution_id, _ = socket.run("INSERT INTO t VALUES (1)")
@@ -248,7 +248,7 @@ def test_a_used_id(rule: str, times: int, sql: SqlClient, session: dict[str, Any
 # Lost connections.
 
 
-def test_a_statement_is_taken_over(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_statement_is_taken_over(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD", enable_progress_events=True)
         assert control.drop_sql_connections(session["id"]) == 1
@@ -264,9 +264,7 @@ def test_a_statement_is_taken_over(sql: SqlClient, session: dict[str, Any], cont
     assert [entry["effective"] for entry in control.requests("executeSql")] == [True]
 
 
-def test_only_the_newest_connection_hears_of_it(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_only_the_newest_connection_hears_of_it(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as first, sql.open(session) as second:
         execution_id = first.begin("HOLD")
         assert "attached" not in second.retrieve(execution_id)
@@ -276,9 +274,7 @@ def test_only_the_newest_connection_hears_of_it(
         assert first.silence()
 
 
-def test_held_statements_are_released_by_their_text(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_held_statements_are_released_by_their_text(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.answer_sql("mine", {"n": [1]}, held=True)
     with sql.open(session) as mine, sql.open(session) as other:
         mine.begin("SELECT 'MINE'")
@@ -290,7 +286,7 @@ def test_held_statements_are_released_by_their_text(
         assert other.receive()["state"] == "succeeded"
 
 
-def test_an_older_session_does_not_attach(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_an_older_session_does_not_attach(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.behaviour(sql_attach=False)
     with sql.open(session) as first, sql.open(session) as second:
         execution_id = first.begin("ROWS 2", store={"format": "csv"})
@@ -300,7 +296,7 @@ def test_an_older_session_does_not_attach(sql: SqlClient, session: dict[str, Any
     assert not {"attached", "result_uri", "size"} & set(answer)
 
 
-def test_orphans_are_cancelled(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_orphans_are_cancelled(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.behaviour(sql_orphan_grace_seconds=0.5)
     socket = sql.open(session)
     execution_id = socket.begin("HOLD")
@@ -323,7 +319,7 @@ def test_a_clean_close(
     statement: str,
     state: str,
     sql: SqlClient,
-    session: dict[str, Any],
+    session: Session,
     control: ControlClient,
 ) -> None:
     control.behaviour(sql_orphan_grace_seconds=grace)
@@ -332,9 +328,7 @@ def test_a_clean_close(
     wait_for_state(control, session, execution_id, state)
 
 
-def test_the_server_closes_connections_with_a_code(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_server_closes_connections_with_a_code(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
         control.drop_sql_connections(session["id"], code=4001)
@@ -349,7 +343,7 @@ def test_the_server_closes_connections_with_a_code(
 # What a session remembers.
 
 
-def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         running = socket.begin("HOLD")
         first, _ = socket.run("SELECT 1 AS n")
@@ -366,7 +360,7 @@ def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: dict[str, An
         assert socket.receive() == {"kind": "state_updated", "execution_id": running, "state": "succeeded"}
 
 
-def test_tests_let_a_session_forget(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_tests_let_a_session_forget(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id, _ = socket.run("SELECT 1")
         assert control.evict_sql_execution(session["id"], execution_id)
@@ -376,7 +370,7 @@ def test_tests_let_a_session_forget(sql: SqlClient, session: dict[str, Any], con
 
 
 def test_a_client_that_reads_nothing_loses_its_connection(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
+    sql: SqlClient, session: Session, control: ControlClient
 ) -> None:
     control.answer_sql("LONG", {"text": ["x" * 1_000_000]})
     with sql.open(session) as socket:
@@ -389,9 +383,7 @@ def test_a_client_that_reads_nothing_loses_its_connection(
 # The end of a session.
 
 
-def test_the_end_of_a_session_closes_its_connections(
-    sql: SqlClient, session: dict[str, Any], control: ControlClient
-) -> None:
+def test_the_end_of_a_session_closes_its_connections(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
         sql.request("DELETE", f"/sql/session/{session['id']}")
@@ -402,7 +394,7 @@ def test_the_end_of_a_session_closes_its_connections(
     wait_for_state(control, session, execution_id, "cancelled")
 
 
-def refused(session: dict[str, Any], **options: Any) -> int:
+def refused(session: Session, **options: Any) -> int:
     with pytest.raises(InvalidStatus) as raised:
         SqlSocket(session["appMeta"]["url"], **options)
     return raised.value.response.status_code
@@ -425,9 +417,7 @@ def test_no_connection_to_a_session_that_is_not_ready(sql: SqlClient, control: C
     ("headers", "status"),
     [({}, 401), ({"X-API-Key": "wrong"}, 401), ({"Authorization": "Bearer wrong"}, 401)],
 )
-def test_no_connection_without_the_key(
-    headers: dict[str, str], status: int, sql: SqlClient, session: dict[str, Any]
-) -> None:
+def test_no_connection_without_the_key(headers: dict[str, str], status: int, sql: SqlClient, session: Session) -> None:
     with pytest.raises(InvalidStatus) as raised:
         SqlSocket(session["appMeta"]["url"], headers=headers)
     assert raised.value.response.status_code == status
@@ -436,15 +426,13 @@ def test_no_connection_without_the_key(
 
 
 @pytest.mark.parametrize("query", [f"?token={KEY}", f"?api_key={KEY}"])
-def test_a_key_in_the_url_opens_nothing(query: str, sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_key_in_the_url_opens_nothing(query: str, sql: SqlClient, session: Session) -> None:
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0{query}"
     with pytest.raises(InvalidStatus, match="401"):
         connect(url, **NO_PROXY)
 
 
-def test_a_key_in_the_url_is_not_logged(
-    sql: SqlClient, session: dict[str, Any], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_key_in_the_url_is_not_logged(sql: SqlClient, session: Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(1)
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0"
     with connect(f"{url}?token={KEY}", additional_headers={"X-API-Key": KEY}, **NO_PROXY):
@@ -452,7 +440,7 @@ def test_a_key_in_the_url_is_not_logged(
     assert KEY not in "".join(record.getMessage() for record in caplog.records if "websockets" not in record.name)
 
 
-def test_another_host_is_refused(sql: SqlClient, session: dict[str, Any], server: LocalServer) -> None:
+def test_another_host_is_refused(sql: SqlClient, session: Session, server: LocalServer) -> None:
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0".replace("127.0.0.1", "evil.example")
     reached = sockets.create_connection(("127.0.0.1", server.port))
     with reached, pytest.raises(InvalidStatus, match="403"):
@@ -460,14 +448,14 @@ def test_another_host_is_refused(sql: SqlClient, session: dict[str, Any], server
 
 
 @pytest.mark.parametrize(("path", "status"), [("/1.0.1", "404"), ("", "403"), ("/1.0.0/more", "403")])
-def test_another_address_leads_nowhere(path: str, status: str, sql: SqlClient, session: dict[str, Any]) -> None:
+def test_another_address_leads_nowhere(path: str, status: str, sql: SqlClient, session: Session) -> None:
     url = f"ws{session['appMeta']['url'].removeprefix('http')}{path}"
     with pytest.raises(InvalidStatus, match=status):
         connect(url, additional_headers={"X-API-Key": KEY}, **NO_PROXY)
 
 
 def test_a_connection_outlives_the_deadline_for_requests(
-    sql: SqlClient, session: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    sql: SqlClient, session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(protocol, "HEAD_SECONDS", 2.0)
     with sql.open(session) as socket:
@@ -490,7 +478,7 @@ def test_there_are_only_so_many_connections(tmp_path: Path, monkeypatch: pytest.
         assert sql.shown(session["id"])["status"] == "READY"
 
 
-def test_aiohttp_speaks_it_with_pings(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_aiohttp_speaks_it_with_pings(sql: SqlClient, session: Session) -> None:
     async def talk() -> list[Any]:
         options: dict[str, Any] = {"headers": {"X-API-Key": KEY}, "heartbeat": 2, "max_msg_size": 100 * 2**20}
         async with (
@@ -503,7 +491,7 @@ def test_aiohttp_speaks_it_with_pings(sql: SqlClient, session: dict[str, Any]) -
     assert [message["state"] for message in asyncio.run(talk())] == ["running", "succeeded"]
 
 
-def test_a_large_result_arrives_whole(sql: SqlClient, session: dict[str, Any], control: ControlClient) -> None:
+def test_a_large_result_arrives_whole(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.behaviour(sql_max_rows=None)
     with sql.open(session) as socket:
         answer = socket.retrieve(socket.run("ROWS 500000")[0], compression="none")
@@ -512,9 +500,7 @@ def test_a_large_result_arrives_whole(sql: SqlClient, session: dict[str, Any], c
 
 
 @pytest.mark.parametrize("headers", [{}, {"Cookie": f"X-API-Key={KEY}; api_key={KEY}"}])
-def test_a_page_of_another_origin_does_not_get_in(
-    headers: dict[str, str], sql: SqlClient, session: dict[str, Any]
-) -> None:
+def test_a_page_of_another_origin_does_not_get_in(headers: dict[str, str], sql: SqlClient, session: Session) -> None:
     """A browser sends its cookies and protocols of the page's choice, but no header."""
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0"
     with pytest.raises(InvalidStatus) as raised:
@@ -527,7 +513,7 @@ def test_a_page_of_another_origin_does_not_get_in(
     assert raised.value.response.status_code == 401
 
 
-def test_a_message_that_is_too_large_ends_the_connection_only(sql: SqlClient, session: dict[str, Any]) -> None:
+def test_a_message_that_is_too_large_ends_the_connection_only(sql: SqlClient, session: Session) -> None:
     with sql.open(session) as socket, contextlib.suppress(ConnectionClosed):
         socket.send("execute_sql", "big", statement="x" * (17 * 2**20))
         with pytest.raises(ConnectionClosed) as raised:

@@ -21,6 +21,7 @@ import pyarrow
 import pyarrow.parquet
 import pytest
 
+from local_server.tests.sql.answer_files import read_rows
 from local_server.tests.sql.driver import EngineDriver, processes_of
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY
@@ -215,48 +216,7 @@ def test_a_merge_assigns_by_name(engine: EngineDriver) -> None:
     assert engine.fails(lacking).startswith("[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION] The source has no column `name`")
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE fields SET s.x = 99",
-        "MERGE INTO fields f USING (SELECT 1 AS x) n ON f.x = n.x WHEN MATCHED THEN UPDATE SET s.x = 99",
-        "ALTER TABLE fields DROP COLUMN s.x",
-        "ALTER TABLE fields RENAME COLUMN s.x TO y",
-        "ALTER TABLE fields ADD COLUMN (s.z INT)",
-        "ALTER TABLE fields ADD COLUMN first INT FIRST",
-        "ALTER TABLE fields ADD COLUMN late INT AFTER x",
-        "ALTER TABLE fields ADD COLUMN g GEOMETRY(4326)",
-        "TRUNCATE TABLE fields PARTITION (x = 1)",
-        "CREATE TABLE by_more (a INT) PARTITIONED BY (b STRING)",
-        "CREATE TABLE short (a VARCHAR(3))",
-        "CREATE TABLE short (a ARRAY<CHAR(3)>)",
-        "CREATE TABLE made (a INT DEFAULT 1)",
-        "ALTER TABLE fields RENAME COLUMN x TO y",
-        "ALTER TABLE fields RENAME TO others",
-        "INSERT OVERWRITE fields PARTITION (x = 1) SELECT named_struct('x', 1)",
-        "INSERT INTO fields BY NAME SELECT 1 AS x, named_struct('x', 1) AS s",
-        "EXPLAIN SELECT 1",
-        "TABLE fields",
-        "SELECT x FROM fields SORT BY x",
-        "SELECT x FROM fields DISTRIBUTE BY x",
-        "SELECT x, count(*) FROM fields GROUP BY x WITH ROLLUP",
-        "SELECT 'x' LIKE ANY ('x', 'y')",
-        "SELECT 'x' 'y'",
-        "SELECT first(x) IGNORE NULLS FROM fields",
-        "SELECT last_value(x, true) OVER (ORDER BY x) FROM fields",
-        "SELECT * FROM csv.`s3://bucket/in.csv`",
-        "SET spark.sql.sources.partitionOverwriteMode = dynamic",
-        "CREATE TABLE there (a INT) LOCATION 's3://bucket/there'",
-        "SELECT * FROM fields TABLESAMPLE (10 PERCENT)",
-        "SELECT x FROM fields QUALIFY row_number() OVER (ORDER BY x) = 1",
-        "SELECT x FROM fields VERSION AS OF 1",
-        "SELECT * FROM fields PIVOT (count(x) FOR x IN (1))",
-        "DELETE FROM fields USING fields f WHERE true",
-        "INSERT INTO fields REPLACE WHERE x = 1 SELECT 1, named_struct('x', 1)",
-        "SET spark.sql.session.timeZone = 'Asia/Tokyo'",
-        "SET spark.sql.ansi.enabled = false",
-    ],
-)
+@pytest.mark.parametrize("statement", [statement for (statement,) in read_rows("left_out.sql", {})])
 def test_what_the_translation_would_leave_out_is_refused(engine: EngineDriver, statement: str) -> None:
     engine.run("CREATE OR REPLACE TABLE fields AS SELECT 1 AS x, named_struct('x', 2) AS s")
     assert engine.fails(statement).startswith(("[UNSUPPORTED_FEATURE]", "[PARSE_SYNTAX_ERROR]"))
@@ -731,50 +691,7 @@ def test_files_of_the_storage_are_read(engine: EngineDriver) -> None:
     assert engine.fails("SELECT * FROM parquet.`s3://bucket/gone`").startswith("[PATH_NOT_FOUND]")
 
 
-@pytest.mark.parametrize(
-    ("statement", "text"),
-    [
-        (
-            "SELECT * FROM gone",
-            "[TABLE_OR_VIEW_NOT_FOUND] The table or view `spark_catalog`.`default`.`gone` cannot be found",
-        ),
-        ("INSERT INTO gone VALUES (1)", "[TABLE_OR_VIEW_NOT_FOUND]"),
-        ("UPDATE a.b.gone SET x = 1", "[TABLE_OR_VIEW_NOT_FOUND]"),
-        ("DROP TABLE gone", "[TABLE_OR_VIEW_NOT_FOUND]"),
-        ("DROP TABLE nowhere.gone", "[TABLE_OR_VIEW_NOT_FOUND]"),
-        ("SELECT b FROM VALUES (1) AS t(a)", "[UNRESOLVED_COLUMN.WITH_SUGGESTION]"),
-        ("SELECT h3_cell(1)", "[UNRESOLVED_ROUTINE] Cannot resolve routine `h3_cell`"),
-        ("SELECT 1 +", "[PARSE_SYNTAX_ERROR]"),
-        ("SELECT CAST('x' AS INT) AS a", "[CAST_INVALID_INPUT] The value 'x'"),
-        ("CREATE TABLE nowhere.t AS SELECT 1 AS a", "[SCHEMA_NOT_FOUND]"),
-        ("CREATE TABLE twice AS SELECT a.id, b.id FROM range(1) a, range(1) b", "[COLUMN_ALREADY_EXISTS]"),
-        ("CREATE DATABASE default", "[SCHEMA_ALREADY_EXISTS]"),
-        ("USE nowhere", "[SCHEMA_NOT_FOUND]"),
-        ("DROP SCHEMA nowhere", "[SCHEMA_NOT_FOUND]"),
-        (
-            "DROP SCHEMA default CASCADE",
-            "[UNSUPPORTED_FEATURE] The local server does not support DROP SCHEMA ... CASCADE",
-        ),
-        ("SELECT ST_GeomFromWKT('POIN (1 2)')", "[INVALID_WKT]"),
-        ("SELECT sum(x) FROM VALUES (9223372036854775807), (1) AS t(x)", "[ARITHMETIC_OVERFLOW]"),
-        ("CREATE TABLE bad (a INT, a INT)", "[COLUMN_ALREADY_EXISTS]"),
-        ("CREATE TABLE `a/b` (a INT)", "[UNSUPPORTED_FEATURE]"),
-        ("SELECT (SELECT id FROM range(2))", "[SCALAR_SUBQUERY_TOO_MANY_ROWS]"),
-        ("SELECT id FROM range(2) WHERE count(*) > 1", "[INVALID_WHERE_CONDITION]"),
-        ("SELECT 1 UNION SELECT 1, 2", "[NUM_COLUMNS_MISMATCH]"),
-        ("SELECT foo", "[UNRESOLVED_COLUMN"),
-        ("SELECT ST_Point(id, 1) AS g, ST_SetSRID(ST_Point(1, 1), id) FROM range(1)", "[UNSUPPORTED_FEATURE]"),
-        ("SELECT ST_Transform(ST_Point(1, 2), 'EPSG:3857')", "[INVALID_PARAMETER_VALUE]"),
-        ("SELECT ST_Equals(ST_SetSRID(ST_Point(1, 1), 1), ST_SetSRID(ST_Point(1, 1), 2))", "[UNSUPPORTED_FEATURE]"),
-        ("SELECT * FROM range(1), range(1)", "[AMBIGUOUS_REFERENCE]"),
-        ("CREATE VIEW broken AS SELECT * FROM gone", "[TABLE_OR_VIEW_NOT_FOUND]"),
-        (
-            "SELECT 1; SELECT 2",
-            "[PARSE_SYNTAX_ERROR] Syntax error at or near 'SELECT 2': one statement at a time; split_statements=True"
-            " splits them",
-        ),
-    ],
-)
+@pytest.mark.parametrize(("statement", "text"), read_rows("failures.tsv", {}))
 def test_failures_are_of_the_kind_of_the_service(engine: EngineDriver, statement: str, text: str) -> None:
     assert engine.fails(statement).startswith(text)
 

@@ -52,7 +52,7 @@ def test_a_function_answers_as_sedona_does(session: Session, answer: Answer) -> 
     assert is_right(found, answer.value), found
 
 
-@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.sql[:80])
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.statement[-80:])
 def test_a_query_of_the_tutorials_has_the_right_rows(session: Session, query: Query) -> None:
     found = rows_of(session, query.statement)
     assert is_right(found, query.rows), found

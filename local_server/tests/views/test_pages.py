@@ -115,13 +115,9 @@ def test_name_patterns(pattern: str, name: str, fits: bool) -> None:
 @pytest.mark.parametrize(
     ("query", "field"),
     [
-        ([("name", "a**")], "name"),
         ([("name", "a b")], "name"),
-        ([("name", "x" * 256)], "name"),
         ([("status", "RUNNING"), ("status", "DONE")], "status"),
         ([("created_after", "yesterday")], "created_after"),
-        ([("size", "101")], "size"),
-        ([("size", "-1")], "size"),
         ([("size", "ten")], "size"),
     ],
 )

@@ -46,8 +46,11 @@ def result_in(output: str) -> Any:
     return json.loads(reader.text)
 
 
+RunScript = Callable[..., Ran]
+
+
 @pytest.fixture
-def run(tmp_path: Path) -> Callable[..., Ran]:
+def run(tmp_path: Path) -> RunScript:
     """Run a function's script, elsewhere than in the checkout."""
 
     def run_script(function: Callable[..., Any], *args: Any, isolated: bool = True, **kwargs: Any) -> Ran:
@@ -72,7 +75,7 @@ def line_of(text: str) -> int:
     return number
 
 
-def test_arguments_of_each_kind_arrive_and_the_value_comes_back(run: Callable[..., Ran]) -> None:
+def test_arguments_of_each_kind_arrive_and_the_value_comes_back(run: RunScript) -> None:
     ran = run(example.many_decorators, [1, {"a": None}], 2.5, "m1", "m2", three={"ü": True}, other="{{ x }}")
     assert (ran.code, ran.err) == (0, "")
     assert ran.result == {
@@ -84,12 +87,12 @@ def test_arguments_of_each_kind_arrive_and_the_value_comes_back(run: Callable[..
     }
 
 
-def test_a_default_is_used_where_no_argument_is_given(run: Callable[..., Ran]) -> None:
+def test_a_default_is_used_where_no_argument_is_given(run: RunScript) -> None:
     assert run(example.many_decorators, 1).result["two"] == 2
 
 
 @pytest.mark.parametrize("text", ["", "Zürich 東京 \U0001f30d", "a\nb\tc\\\"'", "airflow-result: no", "x" * 4_000])
-def test_text_arrives_unchanged_and_the_result_begins_a_line(text: str, run: Callable[..., Ran]) -> None:
+def test_text_arrives_unchanged_and_the_result_begins_a_line(text: str, run: RunScript) -> None:
     ran = run(example.talks, text)
     assert ran.out.endswith(f"it says {text}\nairflow-result: {json.dumps(text)}\n")
 
@@ -145,7 +148,7 @@ def test_each_line_of_a_result_is_one_write_that_a_pipe_keeps_together(tmp_path:
 
 
 @pytest.mark.parametrize("size", [4_029, 4_030, 4_031, 8_062, 8_063, MAX_RESULT_BYTES - 2])
-def test_a_result_of_any_size_is_read(size: int, run: Callable[..., Ran]) -> None:
+def test_a_result_of_any_size_is_read(size: int, run: RunScript) -> None:
     ran = run(example.returns, f"'x' * {size}")
     assert ran.result == "x" * size
     assert all(len(line) <= 4_094 for line in ran.out.splitlines())
@@ -155,7 +158,7 @@ def test_a_result_of_any_size_is_read(size: int, run: Callable[..., Ran]) -> Non
     ("code", "value"),
     [("None", None), ("0", 0), ("(1, [2, {'a': 1.5}])", [1, [2, {"a": 1.5}]]), ("'é'", "é"), ("{1: 2}", {"1": 2})],
 )
-def test_what_json_can_hold_is_returned(code: str, value: Any, run: Callable[..., Ran]) -> None:
+def test_what_json_can_hold_is_returned(code: str, value: Any, run: RunScript) -> None:
     assert run(example.returns, code).result == value
 
 
@@ -169,9 +172,7 @@ def test_what_json_can_hold_is_returned(code: str, value: Any, run: Callable[...
         ("[l := [], l.append(l), l][2]", "list", "Circular reference detected"),
     ],
 )
-def test_what_json_cannot_hold_fails_and_names_its_type(
-    code: str, kind: str, reason: str, run: Callable[..., Ran]
-) -> None:
+def test_what_json_cannot_hold_fails_and_names_its_type(code: str, kind: str, reason: str, run: RunScript) -> None:
     ran = run(example.returns, code)
     assert ran.code == 1
     assert "airflow-result" not in ran.out
@@ -179,7 +180,7 @@ def test_what_json_cannot_hold_fails_and_names_its_type(
     assert ran.err.count("\n") == 1
 
 
-def test_an_exception_shows_the_lines_of_the_dag_file_and_only_those_of_the_function(run: Callable[..., Ran]) -> None:
+def test_an_exception_shows_the_lines_of_the_dag_file_and_only_those_of_the_function(run: RunScript) -> None:
     ran = run(example.fails, "Atlantis")
     assert (ran.code, ran.out) == (1, "begins\n")
     assert "_run_for_airflow" not in ran.err
@@ -195,21 +196,21 @@ def test_an_exception_shows_the_lines_of_the_dag_file_and_only_those_of_the_func
     assert second.endswith("\nValueError: no such place: Atlantis\n")
 
 
-def test_a_call_that_does_not_fit_says_so(run: Callable[..., Ran]) -> None:
+def test_a_call_that_does_not_fit_says_so(run: RunScript) -> None:
     ran = run(example.talks)
     assert ran.code == 1
     assert ran.err == "TypeError: talks() missing 1 required positional argument: 'text'\n"
 
 
 def test_names_of_the_file_and_of_an_enclosing_function_are_not_there_as_in_a_virtual_environment(
-    run: Callable[..., Ran],
+    run: RunScript,
 ) -> None:
     assert run(example.uses_a_global).err.splitlines()[-1].startswith("NameError: name 'math' is not defined")
     assert run(NESTED["closure"], 2).err.splitlines()[-1].startswith("NameError: name 'factor' is not defined")
 
 
 @pytest.mark.parametrize(("code", "status"), [(None, 0), (0, 0), (3, 3), ("gone wrong", 1)])
-def test_sys_exit_ends_the_script_without_a_value(code: Any, status: int, run: Callable[..., Ran]) -> None:
+def test_sys_exit_ends_the_script_without_a_value(code: Any, status: int, run: RunScript) -> None:
     ran = run(example.exits, code)
     # A run that completes always has a result: without one, the task would not know that it was lost.
     assert (ran.code, ran.out) == (status, "leaves\n" if status else "leaves\n\nairflow-result: null\n")
@@ -229,19 +230,19 @@ def test_sys_exit_ends_the_script_without_a_value(code: Any, status: int, run: C
         (example.starts_processes, [[-1, -2]], [1, 2]),
     ],
 )
-def test_a_function_of_any_shape_runs(function: Any, args: list[Any], value: Any, run: Callable[..., Ran]) -> None:
+def test_a_function_of_any_shape_runs(function: Any, args: list[Any], value: Any, run: RunScript) -> None:
     ran = run(function, *args)
     assert ran.code == 0, ran.err
     assert ran.result == value
 
 
-def test_the_result_goes_where_the_script_began_to_print(run: Callable[..., Ran]) -> None:
+def test_the_result_goes_where_the_script_began_to_print(run: RunScript) -> None:
     ran = run(example.leaves_stdout_replaced)
     assert ran.out.split() == ["before", "airflow-result:", "1"]
 
 
 def test_decorators_of_the_function_itself_stay_and_are_not_defined_as_in_a_virtual_environment(
-    run: Callable[..., Ran],
+    run: RunScript,
 ) -> None:
     assert run(example.decorated_itself, 1).err.splitlines()[-1].startswith("NameError: name 'timed' is not defined")
     assert (
@@ -282,7 +283,7 @@ def test_a_script_says_what_it_is_and_where_it_is_from() -> None:
     assert first.startswith(f"# talks() of {FILE.name}, at the same lines as there.")
 
 
-def test_annotations_are_evaluated_as_in_the_file(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_annotations_are_evaluated_as_in_the_file(run: RunScript, tmp_path: Path) -> None:
     code = "def f(x: Unknown) -> Unknown:\n    def g(y: int): ...\n    return str(g.__annotations__)\n"
     for future, value in (("", "{'y': <class 'int'>}"), ("from __future__ import annotations\n", "{'y': 'int'}")):
         path = tmp_path / f"file{len(future)}.py"
@@ -292,7 +293,7 @@ def test_annotations_are_evaluated_as_in_the_file(run: Callable[..., Ran], tmp_p
         assert run(names["f"], 1).result == value
 
 
-def test_a_function_at_the_top_of_a_file_runs_too(run: Callable[..., Ran], tmp_path: Path) -> None:
+def test_a_function_at_the_top_of_a_file_runs_too(run: RunScript, tmp_path: Path) -> None:
     path = tmp_path / "top.py"
     path.write_text("def f(x): return [x]")
     names: dict[str, Any] = {}
@@ -346,7 +347,7 @@ def test_generators_and_coroutines_do_not_pass() -> None:
     ],
 )
 def test_a_value_that_airflow_cannot_store_fails_for_the_reason_that_its_line_would_be_refused(
-    code: str, run: Callable[..., Ran]
+    code: str, run: RunScript
 ) -> None:
     """Else the task would succeed, and return None."""
     with pytest.raises(NoResultError) as refused:
@@ -360,7 +361,7 @@ def test_a_value_that_airflow_cannot_store_fails_for_the_reason_that_its_line_wo
 
 
 @pytest.mark.parametrize("code", ["{None: 1}", "[{'a': ({None: 1}, 2)}]"])
-def test_a_key_that_json_would_turn_into_the_text_null_is_refused(code: str, run: Callable[..., Ran]) -> None:
+def test_a_key_that_json_would_turn_into_the_text_null_is_refused(code: str, run: RunScript) -> None:
     ran = run(example.returns, code)
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == (
@@ -378,13 +379,13 @@ def test_a_key_that_json_would_turn_into_the_text_null_is_refused(code: str, run
         "{'__type': 1, 'id': 2, '__var_': 3}",
     ],
 )
-def test_a_value_that_airflow_can_only_just_store_is_returned(code: str, run: Callable[..., Ran]) -> None:
+def test_a_value_that_airflow_can_only_just_store_is_returned(code: str, run: RunScript) -> None:
     value = eval(code)  # noqa: S307 - the source is in this test
     assert read_result(json.dumps(value)) == value
     assert run(example.returns, code).result == value
 
 
-def test_a_dag_file_named_like_a_module_is_not_imported_in_its_place(tmp_path: Path, run: Callable[..., Ran]) -> None:
+def test_a_dag_file_named_like_a_module_is_not_imported_in_its_place(tmp_path: Path, run: RunScript) -> None:
     for name in ("json.py", "statistics.py", "colorsys.py"):
         path = tmp_path / "dags" / name
         path.parent.mkdir(exist_ok=True)
@@ -396,7 +397,7 @@ def test_a_dag_file_named_like_a_module_is_not_imported_in_its_place(tmp_path: P
         assert run(names["f"], isolated=False).result == [2, "colorsys"]
 
 
-def test_a_result_that_is_too_large_fails_with_its_size(run: Callable[..., Ran]) -> None:
+def test_a_result_that_is_too_large_fails_with_its_size(run: RunScript) -> None:
     ran = run(example.returns, f"'x' * {MAX_RESULT_BYTES - 1}")
     assert (ran.code, ran.out) == (1, "")
     assert ran.err == (

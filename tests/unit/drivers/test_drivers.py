@@ -365,41 +365,30 @@ def test_a_create_that_succeeds_while_the_driver_is_stopped_gives_its_run() -> N
 
 def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
-    records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
-    events: list[str] = []
+    driven = Driven("async")
+    written_at_each_turn: list[int] = []
 
-    def write(record: LogRecord) -> None:
-        events.append(f"line {record.text}")
-
-    def flow() -> Flow[None]:
-        yield Forward(records)
-
-    async def others(done: asyncio.Event) -> None:
-        while not done.is_set():
-            events.append("others")
+    async def others() -> None:
+        while True:
+            written_at_each_turn.append(len(driven.records))
             await asyncio.sleep(0)
 
-    async def reload() -> Reloaded:
-        return Reloaded(False, "")
-
     async def main() -> None:
-        done = asyncio.Event()
-        task = asyncio.create_task(others(done))
-        transport: Any = FakeAsyncTransport()
-        await AsyncDriver(transport, Outlets(lambda level, text: None, write, reload)).run(flow())
-        done.set()
-        await task
+        task = asyncio.create_task(others())
+        records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
+        await driven._async.run(iter_of(Forward(records)))
+        task.cancel()
 
     run(main())
-    assert [event for event in events if event != "others"] == [f"line {number}" for number in range(50)]
-    between = events[events.index("line 0") : events.index("line 49")]
-    assert between.count("others") == 49
+    assert [record.text for record in driven.records] == [str(number) for number in range(50)]
+    assert set(range(1, 50)) <= set(written_at_each_turn)
 
 
 def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if_it_is_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    driven = Driven("async")
     turns = 0
 
     def flow() -> Flow[None]:
@@ -412,13 +401,9 @@ def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if
             turns += 1
             await asyncio.sleep(0)
 
-    async def reload() -> Reloaded:
-        return Reloaded(False, "")
-
     async def main() -> None:
         task = asyncio.create_task(others())
-        transport: Any = FakeAsyncTransport()
-        await AsyncDriver(transport, Outlets(lambda level, text: None, lambda record: None, reload)).run(flow())
+        await driven._async.run(flow())
         task.cancel()
 
     run(main())
@@ -606,28 +591,6 @@ def test_a_flow_that_is_interrupted_can_still_write_and_the_interruption_goes_on
     assert driven.records == [record]
 
 
-def test_so_can_one_whose_async_driver_is_cancelled() -> None:
-    driven = Driven("async")
-    record = LogRecord(1, logging.INFO, "held back")
-
-    def flow() -> Flow[None]:
-        try:
-            yield Sleep(60)
-        except asyncio.CancelledError:
-            yield Forward([record])
-            raise
-
-    async def cancel() -> None:
-        task = asyncio.create_task(driven._async.run(flow()))
-        await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    run(cancel())
-    assert driven.records == [record]
-
-
 class Room:
     """Room in a task log, which comes when :meth:`make` is called."""
 
@@ -685,20 +648,6 @@ def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None
     run(main())
 
 
-def test_an_interrupted_wait_for_room_loses_no_line() -> None:
-    async def main() -> None:
-        written: list[str] = []
-        records = [LogRecord(None, logging.INFO, line) for line in "abc"]
-        task = await driven_in_a_task(iter_of(Forward(records)), written, Room())
-        assert written == []
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert written == ["a", "b", "c"]
-
-    run(main())
-
-
 def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "MESSAGE_WAIT_SECONDS", 0.05)
 
@@ -723,20 +672,6 @@ def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_r
             await asyncio.sleep(0.01)
             assert written == []
         room.make()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert written == ["Run r1 is RUNNING"]
-
-    run(main())
-
-
-def test_an_interrupted_wait_for_room_loses_no_message(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asynchronous, "LAST_WAIT_SECONDS", 0.05)
-
-    async def main() -> None:
-        written: list[str] = []
-        task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")), written, Room())
-        task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
         assert written == ["Run r1 is RUNNING"]

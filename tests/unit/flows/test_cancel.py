@@ -107,35 +107,6 @@ def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_hal
     assert [sent.timeout for sent in script.sent] == [0.5, 0.5]
 
 
-def test_cancelling_twice_is_as_good_as_once() -> None:
-    service = FakeService(cancel_seconds=60)
-    run = service.add_run(NAME, START)
-    script = Script(service)
-    assert script.run(cancel_run(run.id)) is None
-    assert script.run(cancel_run(run.id)) is None
-    assert run.cancelled_at == START
-
-
-@pytest.mark.parametrize("fault", list(Fault))
-def test_any_transient_failure_is_tried_again_and_the_run_is_cancelled(fault: Fault) -> None:
-    service = FakeService()
-    run = service.add_run(NAME, START)
-    service.fault("cancelJobRun", fault)
-    script = Script(service)
-    assert script.run(cancel_run(run.id)) is None
-    assert run.cancelled_at is not None
-    assert len(script.sent_of("cancelJobRun")) == 2
-
-
-def test_retry_after_is_honoured_within_the_budget() -> None:
-    service = FakeService()
-    run = service.add_run(NAME, START)
-    service.fault("cancelJobRun", Fault.RATE_LIMITED, retry_after="5.2")
-    script = Script(service)
-    assert script.run(cancel_run(run.id)) is None
-    assert script.sleeps == [5.2]
-
-
 @pytest.mark.parametrize("budget", [CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS])
 def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(budget: float) -> None:
     script = Script(always(RateLimitedError("cancelJobRun", 429, retry_after=60.0)))
@@ -170,11 +141,6 @@ def test_a_refusal_can_end_it_at_once() -> None:
     script = Script(always(PermissionDeniedError("cancelJobRun", 403)))
     assert script.run(cancel_run("r1", refused_seconds=0.0)) is not None
     assert len(script.sent) == 1
-
-
-def test_a_rotated_key_is_picked_up() -> None:
-    script = Script(answers(AuthenticationError("cancelJobRun", 401), None), reload=lambda: True)
-    assert script.run(cancel_run("r1")) is None
 
 
 @pytest.mark.parametrize("latency", [0.05, 3.0, 9.9])
@@ -233,17 +199,6 @@ def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clo
     assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before"]
 
 
-@pytest.mark.parametrize("fault", list(Fault))
-def test_by_name_failed_looks_are_repeated(fault: Fault) -> None:
-    service = FakeService()
-    service.add_run(NAME, START)
-    service.fault("listJobRuns", fault)
-    script = Script(service)
-    found = script.run(cancel_runs_by_suffix(SUFFIX))
-    # A look that hangs takes all the time there is: the next try of the task finds the run.
-    assert found == ([] if fault.manner == "hang" else ["run0"])
-
-
 def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
     service = FakeService()
     service.add_run(NAME, START)
@@ -296,15 +251,6 @@ def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     ]
 
 
-def test_by_name_what_is_found_late_is_still_cancelled_within_the_5_seconds_a_worker_has() -> None:
-    service = FakeService(list_lag=3.7)
-    service.add_run(NAME, START)
-    service.fault("cancelJobRun", Fault.HANG_BEFORE_EFFECT)
-    script = Script(service)
-    script.run(cancel_runs_by_suffix(SUFFIX))
-    assert script.elapsed < 5
-
-
 @pytest.mark.parametrize("seconds", [1, 5, 8])
 def test_a_run_too_new_to_be_known_is_asked_to_be_cancelled_again(seconds: int) -> None:
     service = FakeService()
@@ -324,13 +270,6 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
     assert Script(service).run(cancel_runs_by_suffix(SUFFIX, known=["older"])) == ["older", "newer"]
-
-
-def test_by_name_looking_on_cancels_each_run_once() -> None:
-    service = FakeService(cancel_seconds=60)
-    service.add_run(NAME, START)
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, known=["run0"])) == ["run0"]
-    assert len(service.cancels) == 1
 
 
 def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other() -> None:

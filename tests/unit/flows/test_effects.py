@@ -18,16 +18,12 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.effects import Connect, attempt, attempt_to_connect, now
+from airflow_provider_wherobots.flows.effects import attempt
 from airflow_provider_wherobots.logs.records import make_safe
-from tests.unit.flows.script import START, Script, always, answers
+from tests.unit.flows.script import Script, always, answers
 
 RUN = Run("r1", "name", "RUNNING")
 REFUSED = AuthenticationError("getJobRun", 401)
-
-
-def test_now_is_the_drivers_clock() -> None:
-    assert Script(answers()).run(now()) == START
 
 
 @pytest.mark.parametrize("refused", [REFUSED, PermissionDeniedError("getJobRun", 403)])
@@ -51,12 +47,6 @@ def test_a_changed_key_that_is_refused_too_is_the_end() -> None:
     assert (script.reloads, len(script.sent)) == (1, 2)
 
 
-def test_a_create_is_repeated_too_as_a_refused_one_had_no_effect() -> None:
-    script = Script(answers(REFUSED, RUN), reload=lambda: True)
-    assert script.run(attempt(calls.create_run({}))) == RUN
-    assert script.operations == ["createJobRun"] * 2
-
-
 @pytest.mark.parametrize("error", [NotFoundError("getJobRun", 404), RateLimitedError("getJobRun", 429)])
 def test_no_other_error_reads_the_connection_again(error: Exception) -> None:
     script = Script(always(error), reload=lambda: True)
@@ -69,11 +59,6 @@ def test_the_timeout_is_that_of_every_sending() -> None:
     script = Script(answers(REFUSED, RUN), reload=lambda: True)
     script.run(attempt(calls.get_run("r1"), 7.0))
     assert [sent.timeout for sent in script.sent] == [7.0, 7.0]
-
-
-def test_a_socket_is_opened_at_its_address_within_its_time() -> None:
-    assert next(attempt_to_connect("wss://host/x", 7.0)) == Connect("wss://host/x", 7.0)
-    assert next(attempt_to_connect("wss://host/x")) == Connect("wss://host/x", None)
 
 
 SUGGESTED = ErrorInfo("UNAUTHORIZED_ERROR", "Unauthorized", "Invalid API key", "Send the key in the header.")

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import json
 import logging
 from copy import copy
 from datetime import UTC, datetime
@@ -18,7 +17,6 @@ from airflow_provider_wherobots.api.errors import (
     NotSentError,
     PermissionDeniedError,
     ResponseLostError,
-    ResponseTooLargeError,
     ServerError,
     WherobotsApiError,
 )
@@ -80,14 +78,6 @@ def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str,
     assert texts(script.records) == [f"line {n}" for n in range(20)]
 
 
-def test_without_poll_logs_a_failed_one_is_read_for_its_tail_only() -> None:
-    service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=20)
-    outcome, script = follow(service, poll_logs=False)
-    assert outcome.log_tail.splitlines()[-1] == "line 19"
-    assert script.records == []
-    assert script.sent_of("getJobRunLogs")[0].at >= START + 30
-
-
 @pytest.mark.parametrize(("poll_logs", "seconds"), [(True, 300), (False, 30)])
 def test_a_long_log_that_nobody_asked_for_is_read_for_half_a_minute(poll_logs: bool, seconds: float) -> None:
     service, run = serve((0, "FAILED"))
@@ -135,35 +125,10 @@ def test_a_log_that_could_not_be_read_to_its_end_says_so_and_shows_no_cause() ->
     assert follow(answer)[0].probable_cause.startswith("Probable cause: perhaps out of memory (exit code 137)")
 
 
-def test_a_log_whose_end_was_not_read_in_time_says_so() -> None:
-    service, run = serve((0, "FAILED"))
-    run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(300)], cap=2)
-    outcome = Script(service, latency=1.0).run(follow_run(FollowOptions("run0", START, poll_logs=False)))
-    assert CUT in outcome.describe()
-
-
-def test_a_log_with_a_line_that_is_too_long_says_so() -> None:
-    service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=2)
-
-    def answer(call: Call[Any], moment: float) -> Any:
-        if call.operation == "getJobRunLogs" and moment > START + 20:
-            raise ResponseTooLargeError(call.operation, 1_000_000)
-        return service(call, moment)
-
-    assert CUT in follow(answer)[0].describe()
-
-
 def test_while_pending_the_log_is_not_asked_for() -> None:
     service, _ = serve((0, "PENDING"), (100, "RUNNING"), (130, "COMPLETED"), lines=3)
     _, script = follow(service)
     assert script.sent_of("getJobRunLogs")[0].at >= START + 100
-
-
-def test_a_run_that_never_runs_is_drained_all_the_same() -> None:
-    service, _ = serve((0, "PENDING"), (20, "FAILED"), lines=3)
-    outcome, script = follow(service)
-    assert texts(script.records) == ["line 0", "line 1", "line 2"]
-    assert outcome.log_tail == "line 0\nline 1\nline 2"
 
 
 @pytest.mark.parametrize(
@@ -206,15 +171,6 @@ def test_without_poll_logs_a_result_is_read_only_if_it_is_asked_for(asked: bool)
     outcome, script = follow(service, poll_logs=False, return_result=asked)
     assert outcome.result == ('{"late": true}' if asked else None)
     assert script.records == []
-
-
-def test_polls_of_a_long_run_are_the_interval_apart_and_spread_by_jitter() -> None:
-    service, _ = serve((0, "RUNNING"), (2_000, "COMPLETED"))
-    _, script = follow(service, polling_interval=20, poll_logs=False, jitter=1.0)
-    times = [sent.at for sent in script.sent_of("getJobRun")]
-    gaps = [later - earlier for earlier, later in pairwise(times)]
-    assert gaps[0] == pytest.approx(6.6 + 0.05, abs=0.01)
-    assert gaps[-1] == pytest.approx(22.0 + 0.05)
 
 
 def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_interval() -> None:
@@ -269,12 +225,6 @@ def test_a_new_run_that_ends_before_its_first_poll_has_its_late_lines() -> None:
     assert outcome.ending is Ending.FAILED
     assert texts(script.records) == ["line 0"]
     assert script.sent_of("getJobRunLogs")[0].at < START + 6.5
-
-
-def test_an_older_run_is_polled_at_its_own_pace_from_the_start() -> None:
-    service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
-    _, script = follow(service, started_at=START - 10_000, poll_logs=False)
-    assert script.sleeps[0] == 30
 
 
 def test_each_change_of_status_is_said_once() -> None:
@@ -455,13 +405,6 @@ def test_a_cancelled_run_is_no_timeout_if_the_deadline_leaves_it_alone() -> None
     assert script.run(follow_run(options)).ending is Ending.CANCELLED
 
 
-def test_draining_does_not_outlast_the_deadline() -> None:
-    service, _ = serve((0, "RUNNING"), (90, "COMPLETED"), lines=600)
-    outcome, script = follow(service, deadline=START + 95)
-    assert outcome.ending is Ending.COMPLETED
-    assert script.elapsed <= 96
-
-
 @pytest.mark.parametrize("fault", list(Fault))
 def test_an_outage_is_tolerated_with_one_warning_and_one_line_at_its_end(fault: Fault) -> None:
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"), faults=(fault,) * 3)
@@ -473,22 +416,6 @@ def test_an_outage_is_tolerated_with_one_warning_and_one_line_at_its_end(fault: 
     # Three failures, waited out for 1, 2 and 4 s, whatever the lost calls took.
     assert outcome.outage_seconds >= 7.0
     assert outcome.outage_seconds <= script.elapsed
-
-
-def test_each_outage_is_warned_of() -> None:
-    service, _ = serve((0, "RUNNING"), (300, "COMPLETED"))
-    service.fault("getJobRun", None, Fault.ERROR_500, None, Fault.ERROR_500)
-    outcome, script = follow(service, poll_logs=False)
-    assert len(script.said("the run is not affected; polling continues")) == 2
-    # Each was waited out for a second, and the failed call itself took time.
-    assert 2.0 < outcome.outage_seconds < 2.5
-
-
-def test_retry_after_is_honoured() -> None:
-    service, _ = serve((0, "RUNNING"), (30, "COMPLETED"))
-    service.fault("getJobRun", Fault.RATE_LIMITED, Fault.RATE_LIMITED, retry_after="5.2")
-    _, script = follow(service, poll_logs=False)
-    assert script.sleeps[:2] == pytest.approx([5.2, 5.2])
 
 
 @pytest.mark.parametrize("limit", [60.0, 600.0])
@@ -624,26 +551,6 @@ def test_a_run_that_stays_unknown_is_lost_from_sight() -> None:
     assert len(script.said("404")) == 1
 
 
-def test_a_rotated_key_is_picked_up_mid_run() -> None:
-    service, _ = serve((0, "RUNNING"), (100, "COMPLETED"))
-    new_key = False
-
-    def answer(call: Any, moment: float) -> Any:
-        if moment > START + 50 and not new_key:
-            raise AuthenticationError(call.operation, 401)
-        return service(call, moment)
-
-    def reload() -> bool:
-        nonlocal new_key
-        new_key = True
-        return True
-
-    script = Script(answer, reload=reload)
-    outcome = script.run(follow_run(FollowOptions("run0", START)))
-    assert outcome.ending is Ending.COMPLETED
-    assert script.reloads == 1
-
-
 @pytest.mark.parametrize(
     "error",
     [ServerError("getJobRunLogs", 503), PermissionDeniedError("getJobRunLogs", 403), ResponseLostError("x", "y")],
@@ -710,21 +617,6 @@ def test_a_run_cannot_have_ended_before_it_was_last_seen_running() -> None:
     assert script.sent_of("getJobRun")[-1].at < START + 19, "the line came after the end was seen"
 
 
-def test_an_unknown_status_with_a_completion_time_is_a_failure() -> None:
-    view = {"id": "run0", "status": "EVAPORATED", "completeTime": "2026-07-21T08:00:00Z"}
-    no_log = always(NotFoundError("getJobRunLogs", 404))
-    outcome, _ = follow(
-        by_operation(getJobRun=always(Run.from_json(view)), getJobRunLogs=no_log, getJobRunMetrics=always(NO_METRICS))
-    )
-    assert (outcome.ending, outcome.status) == (Ending.FAILED, "EVAPORATED")
-
-
-def test_options_travel_as_json() -> None:
-    options = FollowOptions("run0", START, deadline=START + 5, cancel_at_deadline=False)
-    stored = json.loads(json.dumps(options.to_kwargs()))
-    assert FollowOptions.from_kwargs(stored | {"of_a_later_version": 1}) == options
-
-
 def test_the_summary_comes_last_in_one_line_and_with_the_outcome() -> None:
     metrics = {"COST_USD": 2.5, "CONSUMED_SPATIAL_UNITS": 10}
     service, _ = serve((0, "RUNNING"), (30, "FAILED"), lines=3, metrics=metrics)
@@ -742,14 +634,6 @@ def test_the_summary_comes_last_in_one_line_and_with_the_outcome() -> None:
 def test_a_run_that_is_gave_up_of_has_no_summary() -> None:
     lost, _ = follow(always(NotFoundError("getJobRun", 404)))
     assert lost.summary is None
-
-
-def test_an_end_at_the_deadline_is_not_held_up_by_metrics_that_do_not_come() -> None:
-    service, _ = serve((0, "RUNNING"), (95, "COMPLETED"))
-    service.fault("getJobRunMetrics", *(Fault.HANG_BEFORE_EFFECT,) * 5)
-    outcome, script = follow(service, deadline=START + 100, poll_logs=False)
-    assert outcome.ending is Ending.COMPLETED
-    assert script.elapsed <= 101
 
 
 def test_the_address_of_the_spark_ui_is_made_known_once_as_soon_as_there_is_one() -> None:

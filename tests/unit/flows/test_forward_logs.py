@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from dataclasses import replace
 from math import inf
 from typing import Any, Literal
@@ -178,12 +177,6 @@ def test_items_in_slices_become_the_same_records_as_read_one_by_one(items: list[
     assert script.records == records
 
 
-def test_each_line_carries_its_own_time() -> None:
-    _, run, script = serve(log_of(0.0, 0.0))
-    script.run(LogForwarder(run.id).catch_up(script.now + 10))
-    assert [record.time_ns for record in script.records] == [T0, T0 + 1]
-
-
 def test_catching_up_is_bounded_in_time_and_says_that_there_is_more() -> None:
     _, run, script = serve(log_of(*[0.0] * 5_000, cap=100))
     forwarder = LogForwarder(run.id)
@@ -235,17 +228,6 @@ def test_a_request_that_is_refused_in_every_form_is_a_warning() -> None:
     assert len(script.sent) < 10
 
 
-@pytest.mark.parametrize("mode", ["nanoseconds", "offset", "opaque"])
-def test_the_only_look_after_the_end_follows_a_page_that_was_full_before(mode: CursorMode) -> None:
-    lines = [FakeLine(0.0 if n < 10 else 5.0, T0 + n, f"line {n}") for n in range(15)]
-    _, run, script = serve(FakeLog(lines, mode, cap=10))
-    forwarder = LogForwarder(run.id)
-    script.run(forwarder.catch_up(script.now + 10))
-    script.now += 20
-    script.run(forwarder.drain(60, script.now + 900, ended_ago=15.0))
-    assert texts(script.records) == [line.text for line in lines]
-
-
 def test_a_log_whose_lines_are_not_late_is_complete_five_seconds_after_the_end() -> None:
     _, run, script = serve(log_of(0.0))
     script.run(LogForwarder(run.id).drain(60, script.now + 900))
@@ -261,17 +243,6 @@ def test_a_log_without_lines_is_complete_when_the_end_is_as_old_as_the_longest_w
     script.run(LogForwarder(run.id).drain(60, script.now + 900, ended_ago))
     assert script.elapsed == pytest.approx(seconds, abs=0.2)
     assert max(script.sleeps, default=0.0) <= 3
-
-
-def test_lines_pushed_over_more_than_a_page_are_not_doubled() -> None:
-    shown = [FakeLine(0.0, T0 + 100 + n, f"line {n}") for n in range(10)]
-    late = [FakeLine(3.0, T0 + n, f"late {n}") for n in range(12)]
-    more = [FakeLine(22.0, T0 + 1000 + 10 * n, f"more {n}") for n in range(40)]
-    _, run, script = serve(FakeLog([*shown, *late, *more], cap=10))
-    forwarder = LogForwarder(run.id)
-    poll_often(script, forwarder, 6)
-    script.run(forwarder.drain(60.0, inf))
-    assert Counter(texts(script.records)) == Counter(line.text for line in (*shown, *late, *more))
 
 
 def followed(

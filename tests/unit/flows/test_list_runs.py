@@ -204,12 +204,6 @@ def test_only_runs_whose_names_end_so_oldest_first_over_all_pages() -> None:
     assert dict(script.sent[0].call.params) == {"name": f"*{SUFFIX}", "size": "100"}
 
 
-def test_urgent_calls_are_sent_though_the_key_is_limited() -> None:
-    script = Script(FakeService())
-    script.run(find_runs(SUFFIX, urgent=True))
-    assert [sent.call.urgent for sent in script.sent] == [True]
-
-
 def test_runs_of_one_moment_are_ordered_by_id_so_that_every_look_agrees() -> None:
     service = FakeService()
     for run_id in ("b", "a", "c"):

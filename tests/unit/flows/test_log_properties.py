@@ -360,10 +360,3 @@ def test_pages_that_grow_and_are_refused_lose_and_double_nothing(
     with patch.multiple(cursor, PAGE_SIZE=10, MIN_PAGE_SIZE=2, MAX_PAGE_SIZE=160, GROWN_PAGE_SIZE=40):
         got = forwarded(FakeLog(lines, mode, caught_up, cap, max_size=max_size))
     assert got == [line.text for line in lines]
-
-
-def test_a_log_far_larger_than_a_page_is_read_whole_in_every_mode() -> None:
-    lines = [FakeLine(0.0, T0 + n // 3, f"line {n}") for n in range(3_500)]
-    modes: list[CursorMode] = ["nanoseconds", "int", "offset", "opaque"]
-    for mode in modes:
-        assert forwarded(FakeLog(list(lines), mode), interval=60.0) == [line.text for line in lines], mode

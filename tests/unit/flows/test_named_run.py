@@ -14,13 +14,10 @@ from airflow_provider_wherobots.api.errors import (
     KeyLimitedError,
     NotFoundError,
     PermissionDeniedError,
-    RateLimitedError,
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
-from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.named_run import (
@@ -36,7 +33,7 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY
 from tests.unit.flows.fake_service import FakeService, Fault
-from tests.unit.flows.script import KEY, START, Script, always, answers
+from tests.unit.flows.script import START, Script, always, answers
 
 NAME = "nightly.hail_stats"
 SUFFIX = "-0123456789abcd"
@@ -191,15 +188,6 @@ def test_an_outage_is_tolerated_and_said_once() -> None:
     assert script.notes[-1] == Note(logging.INFO, "The Runs API responds again, after 7 failed attempts")
 
 
-def test_a_limited_key_is_waited_for() -> None:
-    service, limits = FakeService(), RateLimits()
-    service.add_run(NAME, START)
-    limits.of(KEY).refused(calls.get_run("r0"), RateLimitedError("getJobRun", 429, retry_after=1.0), 0.0)
-    script = Script(service, limits=limits)
-    assert isinstance(script.run(await_run(NAMED, options())), Run)
-    assert [note for note in script.notes if note.level > logging.INFO] == []
-
-
 @pytest.mark.parametrize("limit", [0.0, 60.0, 600.0])
 def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
     service = FakeService()
@@ -213,16 +201,6 @@ def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
     )
     assert outcome == Outcome(Ending.GAVE_UP, "", "", reason, ended_at=script.sent[-1].at)
     assert limit <= script.elapsed <= limit + 10
-
-
-def test_an_outage_does_not_outlast_the_deadline() -> None:
-    service = FakeService()
-    service.fault("listJobRuns", *[Fault.ERROR_500] * 1_000)
-    script = Script(service)
-    outcome = script.run(await_run(NAMED, until(50)))
-    assert isinstance(outcome, Outcome)
-    assert outcome.ending is Ending.DEADLINE
-    assert 50 <= script.elapsed < 52
 
 
 def test_a_key_that_is_refused_for_a_minute_ends_the_wait() -> None:

@@ -149,18 +149,3 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
         Ending.COMPLETED, "run0", "COMPLETED", ended_at=START + 300, summary=summary, result=RESULT
     )
     assert script.records == []
-
-
-@pytest.mark.parametrize("return_result", [True, False])
-def test_its_log_that_cannot_be_read_is_worth_a_warning_only_if_the_result_is_asked_for(return_result: bool) -> None:
-    service, _ = serve(PRINTED)
-    script = Script(by_operation(getJobRunMetrics=service, getJobRunLogs=always(ServerError("getJobRunLogs", 503))))
-    script.run(
-        settle_run(
-            Run.from_json({"id": "run0", "status": "COMPLETED"}),
-            FollowOptions("run0", START, poll_logs=False, return_result=return_result),
-        )
-    )
-    assert [note.text for note in script.notes if note.level == logging.WARNING] == (
-        ["The log of run run0 could not be read to its end (getJobRunLogs: 503: no body)"] if return_result else []
-    )

@@ -88,11 +88,6 @@ def test_the_last_attempt_comes_within_the_limit_and_the_next_failure_is_raised(
         outage.failed(LOST, 1100.0)
 
 
-def test_a_permanent_error_is_raised_at_once() -> None:
-    with pytest.raises(BadRequestError):
-        Outage().failed(BadRequestError("getJobRun", 400), 0.0)
-
-
 def test_a_success_ends_the_streak_and_the_next_one_starts_afresh() -> None:
     outage = Outage(100)
     assert not outage.is_first_failure

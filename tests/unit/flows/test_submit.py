@@ -121,38 +121,12 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     assert caught.value.transient
 
 
-def test_a_retry_looks_first_and_reattaches_to_its_active_run() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100)
-    submission, script = submit(service, memory=RETRY)
-    assert (submission.run.id, submission.reattached) == ("run0", True)
-    assert script.operations == ["listJobRuns"]
-    assert script.said("Re-attached to run run0")
-
-
-def test_a_run_that_ended_is_not_adopted_after_a_lost_answer_either() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100, plan=((0.0, "FAILED"),))
-    service.fault("createJobRun", Fault.LOST_BEFORE_EFFECT)
-    submission, script = submit(service, memory=RETRY)
-    assert submission.run.id == "run1"
-    assert [run.id for run in service.kept(script.now)] == ["run1"]
-
-
 def test_a_run_that_ended_before_its_lost_answer_was_looked_up_is_adopted() -> None:
     service = FakeService(plan=((0.0, "PENDING"), (0.2, "FAILED")))
     service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
     submission, script = submit(service)
     assert (submission.run.id, submission.run.status) == ("run0", "FAILED")
     assert script.operations.count("createJobRun") == 1
-
-
-@pytest.mark.parametrize("app_status", ["DESTROY_REQUESTED", "DESTROYING", "DESTROYED"])
-def test_a_run_being_torn_down_is_not_reattached(app_status: str) -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100, app_status=app_status)
-    submission, _ = submit(service, memory=RETRY)
-    assert (submission.run.id, submission.reattached) == ("run1", False)
 
 
 def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
@@ -185,13 +159,6 @@ def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names
             "the new version",
         ),
     ]
-
-
-def test_a_reattached_run_with_the_same_payload_brings_no_warning() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100, payload=PAYLOAD | {"timeoutSeconds": 3600})
-    _, script = submit(service, memory=RETRY)
-    assert [note.level for note in script.notes] == [logging.INFO]
 
 
 def test_a_reattached_run_whose_payload_has_no_name_brings_no_warning() -> None:
@@ -242,14 +209,6 @@ def test_a_look_that_is_refused_creates_nothing() -> None:
         assert script.elapsed == pytest.approx(seconds, abs=1.0)
 
 
-@pytest.mark.parametrize("error", [AuthenticationError("listJobRuns", 401), PermissionDeniedError("listJobRuns", 403)])
-def test_a_first_look_that_is_refused_once_is_repeated(error: WherobotsApiError) -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100)
-    submission, _ = submit(by_operation(listJobRuns=answers(error, service)), memory=RETRY)
-    assert submission.reattached
-
-
 def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_an_effect() -> None:
     service = FakeService(list_lag=1_000)
     first_then_refused = answers(ServerError("createJobRun", 502), PermissionDeniedError("createJobRun", 403))
@@ -283,16 +242,6 @@ def test_a_service_that_cannot_be_reached_is_given_up_after_the_outage_limit() -
     assert 60 <= script.elapsed < 75
 
 
-def test_a_rotated_key_is_picked_up_without_a_second_run() -> None:
-    service = FakeService()
-    refused_once = answers(AuthenticationError("createJobRun", 401), service)
-    script = Script(by_operation(createJobRun=refused_once, listJobRuns=service), reload=lambda: True)
-    submission = script.run(submit_run(PAYLOAD, memory=FIRST))
-    assert isinstance(submission, Submission)
-    assert submission.run.id == "run0"
-    assert script.operations == ["listJobRuns", "createJobRun", "createJobRun"]
-
-
 @pytest.mark.parametrize("earlier", ["hail_stats_1", "another-name", "x" * 240])
 def test_a_retry_finds_its_run_whatever_precedes_the_suffix(earlier: str) -> None:
     service = FakeService()
@@ -314,15 +263,6 @@ def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> Non
         Note(logging.INFO, "Cancel of run run0 was accepted"),
     ]
     assert [run.id for run in service.kept(script.now)] == ["run1"]
-
-
-def test_after_a_clear_a_cancel_that_fails_for_a_while_is_waited_out() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100)
-    service.fault("cancelJobRun", *[Fault.ERROR_500] * 6)
-    submission, script = submit(service, memory=CLEARED, max_outage_seconds=600)
-    assert script.elapsed > 30
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
 
 
 def test_after_a_clear_a_run_that_is_listed_but_gone_is_replaced() -> None:
@@ -510,13 +450,6 @@ def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_h
     assert len(service.kept(script.now)) == 1
     assert (submission.run.id == "late") is (memory.past is Past.KNOWN)
     assert script.said("Looking for it for up to 30 s")
-
-
-def test_an_unanswered_create_without_a_run_is_repeated_after_half_a_minute() -> None:
-    service = FakeService()
-    submission, script = submit(service, memory=replace(RETRY, is_create_unanswered=True))
-    assert submission.run.id == "run0"
-    assert script.sent_of("createJobRun")[0].at - START >= 30
 
 
 @pytest.mark.parametrize(("runs", "tries_before", "waits"), [(0, 0, False), (0, 1, True), (1, 1, False), (1, 2, True)])

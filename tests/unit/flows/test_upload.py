@@ -127,15 +127,6 @@ def test_an_upload(source: FileSource) -> None:
     assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
 
 
-def test_a_changed_script_has_another_address(source: FileSource) -> None:
-    storage = Storage()
-    first = UploadScript(storage).run(upload(source, PREFIX))
-    source.path.write_text("print(2)\n")
-    second = UploadScript(storage).run(upload(source, PREFIX))
-    assert first != second
-    assert sorted(storage.objects.values()) == [b"print(1)\n", b"print(2)\n"]
-
-
 def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
     folder = tmp_path / "geo"
     folder.mkdir()
@@ -240,17 +231,6 @@ def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSourc
     script = UploadScript(Storage(*[changed] * 3))
     with pytest.raises(InvalidArgumentError, match="kept changing"):
         script.run(upload(source, PREFIX))
-
-
-def test_a_missing_file_sends_nothing(source: FileSource) -> None:
-    source.path.unlink()
-    script = UploadScript(Storage())
-    with pytest.raises(InvalidArgumentError, match="there is no file"):
-        script.run(upload(source, PREFIX))
-    assert script.order == []
-    with pytest.raises(InvalidArgumentError, match="there is no file"):
-        script.run(upload(source, None))
-    assert script.order == []
 
 
 def test_one_missing_file_among_several_sends_nothing(source: FileSource) -> None:

@@ -2,7 +2,6 @@ from __future__ import annotations
 
 import gc
 import tracemalloc
-from collections.abc import Sequence
 
 import pytest
 
@@ -43,14 +42,6 @@ def test_no_lines_yet_is_no_progress() -> None:
     assert cursor.cursor == "0"
 
 
-def test_without_a_next_page_the_same_page_is_read_again_and_only_its_new_lines_count() -> None:
-    cursor = LogCursor()
-    assert accept(cursor, page(("1", "a"), ("2", "b"))) == (["a", "b"], False)
-    assert accept(cursor, page(("1", "a"), ("2", "b"))) == ([], False)
-    assert accept(cursor, page(("1", "a"), ("2", "b"), ("3", "c"))) == (["c"], False)
-    assert cursor.cursor == "0"
-
-
 @pytest.mark.parametrize("next_page", ["0", 0])
 def test_a_next_page_equal_to_the_cursor_is_none_whatever_its_type(next_page: str | int) -> None:
     cursor = LogCursor()
@@ -87,45 +78,6 @@ def test_a_few_long_lines_may_have_been_cut_too() -> None:
 def test_after_the_end_of_the_run_every_named_page_is_requested_at_once() -> None:
     cursor = LogCursor()
     assert cursor.accept(page(("1", "a"), next_page="2"), is_ending=True)[1]
-
-
-@pytest.mark.parametrize("stamps", [[str(T0), str(T0 + 1)], [T0, T0 + 1]])
-def test_an_inclusive_cursor_repeats_the_boundary_and_all_of_it_is_known(stamps: Sequence[str | int]) -> None:
-    cursor = LogCursor()
-    first, second = stamps
-    assert accept(cursor, page((first, "a"), (second, "x"), (second, "x"), (second, "y"), next_page=second))[0] == [
-        "a",
-        "x",
-        "x",
-        "y",
-    ]
-    # Three lines of that moment are known, a third "x" is not.
-    assert accept(cursor, page((second, "x"), (second, "x"), (second, "y"), (second, "x")))[0] == ["x"]
-
-
-def test_an_offset_cursor_repeats_nothing_and_equal_lines_are_new() -> None:
-    cursor = LogCursor()
-    assert accept(cursor, page(("5", "tick"), ("5", "tick"), next_page="2"))[0] == ["tick", "tick"]
-    assert accept(cursor, page(("5", "tick"), ("5", "tick")))[0] == ["tick", "tick"]
-
-
-def test_after_an_exclusive_cursor_a_line_that_merely_equals_a_known_one_is_new() -> None:
-    cursor = LogCursor()
-    accept(cursor, page(("5", "tick"), ("5", "tock"), next_page="opaque"))
-    # An inclusive cursor would have repeated both lines of that moment.
-    assert accept(cursor, page(("5", "tick"), ("6", "bell")))[0] == ["tick", "bell"]
-
-
-def test_a_line_inserted_late_into_the_open_page_is_not_lost() -> None:
-    cursor = LogCursor()
-    accept(cursor, page(("1", "a"), ("3", "c")))
-    assert accept(cursor, page(("1", "a"), ("2", "late"), ("3", "c")))[0] == ["late"]
-
-
-def test_equal_lines_count_as_often_as_they_are_there() -> None:
-    cursor = LogCursor()
-    assert accept(cursor, page(("1", "x"), ("1", "x")))[0] == ["x", "x"]
-    assert accept(cursor, page(("1", "x"), ("1", "x"), ("1", "x")))[0] == ["x"]
 
 
 def test_pages_that_bring_nothing_new_do_not_ask_for_more_at_once() -> None:
@@ -183,13 +135,6 @@ def test_where_lines_are_long_fewer_are_asked_for() -> None:
     assert cursor.size == MIN_PAGE_SIZE
 
 
-def test_lines_that_late_ones_push_onto_the_next_page_are_known_there() -> None:
-    cursor = LogCursor()
-    assert accept(cursor, page(("1", "a"), ("4", "d")))[0] == ["a", "d"]
-    assert accept(cursor, page(("1", "a"), ("2", "late"), next_page="token"))[0] == ["late"]
-    assert accept(cursor, page(("3", "late too"), ("4", "d"), ("5", "e")))[0] == ["late too", "e"]
-
-
 def test_a_refused_size_is_halved_until_nothing_is_left_to_try() -> None:
     cursor = LogCursor()
     tried = [cursor.size]
@@ -233,16 +178,6 @@ def test_pages_left_in_the_last_minute_are_read_again_without_their_lines() -> N
     assert accept(cursor, page(("2", "b"), ("2", "late"), ("3", "c"), ("4", "d"), next_page="4"))[0] == ["late", "d"]
     assert accept(cursor, page(("4", "d"), ("5", "e"), ("5", "e")))[0] == ["e"]
     assert cursor.look_back(80.0) is None
-
-
-def test_lines_pushed_off_a_page_that_is_not_read_again_are_not_doubled() -> None:
-    cursor = LogCursor()
-    left(cursor, 0.0, ("11", "a"), ("12", "b"), next_page="2")
-    left(cursor, 40.0, ("13", "c"), ("14", "d"), next_page="4")
-    cursor.accept(page(), 70.0)
-    assert cursor.look_back(71.0) == 40.0
-    # Two lines were inserted before the page.
-    assert accept(cursor, page(("11", "a"), ("12", "b"), ("13", "c"), ("13", "late")))[0] == ["late"]
 
 
 def test_a_quiet_log_is_remembered_by_nothing() -> None:

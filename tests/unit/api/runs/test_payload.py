@@ -157,7 +157,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_jar": {"uri": "s3://b/j.jar"}}, "run_python, run_jar: exactly one must be given, not both"),
         ({"run_python": "s3://b/j.py"}, "run_python='s3://b/j.py': must be an object"),
         ({"run_python": {}}, "run_python['uri']: is missing; it must be"),
-        ({"run_python": {"uri": ""}}, "run_python['uri']='': must be"),
         ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
         (
             {"run_python": {"uri": "gs://bucket/job.py"}},
@@ -166,13 +165,11 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ),
         ({"run_python": {"uri": "s3:/bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "file://host/job.py"}}, "must hold an absolute path, such as file:///opt/airflow"),
-        ({"run_python": {"uri": "file:job.py"}}, "must hold an absolute path"),
         ({"run_python": {"uri": "file:///job.py?version=2"}}, "must hold an absolute path"),
         ({"run_python": {"uri": "file:///job%ff.py"}}, "must hold an absolute path"),
         ({"run_python": {"uri": "jobs/a\0b.py"}}, "must not contain a null character"),
         ({"run_python": {"uri": "jobs/"}}, "run_python['uri']='jobs/': must be the path of a file, not of a folder"),
         ({"run_python": {"uri": "jobs/stats.jar"}}, "run_python['uri']='jobs/stats.jar': a .jar file is run with"),
-        ({"run_python": {"uri": "s3://bucket/"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "s3:///job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         (
             {"run_python": {"uri": "s3://bucket/job.JAR"}},
@@ -184,16 +181,10 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ),
         ({"run_python": None, "run_jar": {"mainClass": "x"}}, "run_jar['uri']: is missing; it must be"),
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
-        ({"run_python": {**PYTHON, "args": b"ab"}}, "run_python['args']=b'ab': must be a list"),
         ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
         ({"run_python": {**PYTHON, "args": [NAN]}}, "run_python['args'][0]=nan: must be a string or a finite number"),
-        (
-            {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "args": ["a", -INFINITY]}},
-            "run_jar['args'][1]=-inf: must be a string or a finite number",
-        ),
         ({"run_python": {**PYTHON, "args": [True]}}, "run_python['args'][0]=True: must be a string"),
         ({"run_python": {**PYTHON, "mainClass": "x"}}, "run_python: unknown key 'mainClass'; must be one of uri, args"),
-        ({"run_python": {"uri": "s3://b/j.py", 5: "x"}}, "run_python: unknown key 5"),
         (
             {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainclass": "x"}},
             "run_jar: unknown key 'mainclass'; must be one of uri, args, mainClass",
@@ -217,15 +208,7 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             {"environment": {"sparkConfigs": {"a": NAN}}},
             "environment['sparkConfigs']['a']=nan: must be a string, a finite number or a boolean",
         ),
-        ({"environment": {"sparkConfigs": {"a": INFINITY}}}, "environment['sparkConfigs']['a']=inf: must be a string"),
-        ({"environment": {5: "b"}}, "environment: unknown key 5; must be one of"),
-        ({"environment": {"sparkDriverDiskGB": NAN}}, "environment['sparkDriverDiskGB']=nan: must be a whole number"),
         ({"environment": {"dependencies": b"ab"}}, "environment['dependencies']=b'ab': must be a list of objects"),
-        ({"environment": {"dependencies": [{5: "x"}]}}, "environment['dependencies'][0]: unknown key 5"),
-        (
-            {"environment": {"dependencies": [{"libraryName": "x", "libraryVersion": NAN}]}},
-            "environment['dependencies'][0]['libraryVersion']=nan: must be a non-empty string",
-        ),
         ({"timeout_seconds": INFINITY}, "timeout_seconds=inf: must be a whole number above 0"),
         ({"environment": {"sparkConfigs": {5: "b"}}}, "environment['sparkConfigs'][5]: the name must be a string"),
         ({"environment": {"dependencies": "pandas"}}, "environment['dependencies']='pandas': must be a list"),
@@ -250,14 +233,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             {"environment": {"dependencies": [{"filePath": "libs/x.txt"}]}},
             "environment['dependencies'][0]['filePath']='libs/x.txt': must be a folder, or end in one of .jar, .whl,"
             " .zip, .json; a folder with a dot in its name ends in /",
-        ),
-        (
-            {"environment": {"dependencies": [{"filePath": "file:libs/x.whl"}]}},
-            "environment['dependencies'][0]['filePath']='file:libs/x.whl': must hold an absolute path",
-        ),
-        (
-            {"environment": {"dependencies": [{"sourceType": "FILE"}]}},
-            "environment['dependencies'][0]['filePath']=None: must be a non-empty string",
         ),
         (
             {"environment": {"dependencies": [{"filePath": "s3://b/x.whl", "libraryName": "x"}]}},

@@ -230,12 +230,6 @@ def test_ready_without_an_address_is_not_ready_yet() -> None:
 
 
 @pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
-def test_a_session_may_be_unknown_for_a_while(unknown: Any) -> None:
-    script = Script(stages((0, unknown), (APPEARANCE_SECONDS - 10, in_stage("PENDING")), (100, READY)))
-    assert script.run(await_session("s1", SessionWait())) == READY
-
-
-@pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
 def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: Any) -> None:
     script = Script(stages((0, unknown)))
     with pytest.raises(SessionEndedError) as caught:
@@ -261,13 +255,6 @@ def test_a_session_that_was_not_just_asked_for_is_looked_for_twice(wait: Session
 def test_a_session_that_is_unknown_once_has_not_ended() -> None:
     script = Script(answers(None, in_stage("PENDING"), NotFoundError("getSqlSession", 404), READY))
     assert script.run(await_session("s1", SessionWait(appearance_seconds=0))) == READY
-
-
-def test_a_session_that_vanishes_while_it_starts_has_ended() -> None:
-    script = Script(stages((0, in_stage("PENDING")), (70, None)))
-    with pytest.raises(SessionEndedError):
-        script.run(await_session("s1", SessionWait()))
-    assert 70 <= script.elapsed < 85
 
 
 @pytest.mark.parametrize("status", ["DEPLOY_FAILED", "INIT_FAILED", "PREPARE_FAILED", "DESTROYING", "DESTROYED"])
@@ -497,8 +484,3 @@ def test_attempts_to_stop_come_closer_to_each_other_at_the_end_of_the_budget() -
     assert not script.run(stop_session("s1", 4.2))
     assert [round(seconds, 2) for seconds in script.sleeps] == [1.0, 1.55, 0.75]
     assert [round(sent.timeout or 0, 2) for sent in script.sent] == [4.2, 3.15, 1.55, 0.75]
-
-
-def test_a_session_that_can_be_stopped_at_last_is() -> None:
-    script = Script(answers(ServerError("deleteSqlSession", 503), ServerError("deleteSqlSession", 502), None))
-    assert script.run(stop_session("s1"))

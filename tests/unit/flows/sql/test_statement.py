@@ -107,23 +107,9 @@ def test_a_stored_result_has_an_address_or_none_and_is_not_fetched(uri: str | No
     assert run(script, STORED).size == 12
 
 
-def test_a_failure_has_the_engines_words() -> None:
-    outcome = run(SqlScript(FakeSession([Plan(final="failed")])))
-    assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
-
-
-def test_the_engines_words_are_awaited_for_five_seconds() -> None:
-    script = SqlScript(FakeSession([Plan(final="failed", error_after=NEVER)]))
-    outcome = run(script)
-    assert (outcome.state, outcome.message) == (StatementState.FAILED, "the session sent no error message")
-    assert 6.0 <= script.elapsed < 7.0
-
-
 @pytest.mark.parametrize("broken", [False, True], ids=["", "sent on the second connection"])
 def test_an_error_without_a_state_is_a_failure_after_five_seconds(broken: bool) -> None:
-    script = SqlScript(FakeSession([Plan(seconds=NEVER)]))
-    assert script.open is not None
-    script.open.seconds = 0.0 if broken else NEVER
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)], [Connection(0.0 if broken else NEVER)]))
     script.session.say(ExecutionError("e1", "[PARSE_SYNTAX_ERROR] near 'SELEC'"), START + 1)
     outcome = run(script)
     assert (outcome.state, outcome.message) == (StatementState.FAILED, "[PARSE_SYNTAX_ERROR] near 'SELEC'")
@@ -215,14 +201,6 @@ def test_the_questions_become_rarer() -> None:
     assert asked == [50, 110]
 
 
-def test_progress_does_not_hide_a_lost_final_event() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=60.0, is_final_event_lost=True)]))
-    for at in range(1, 5_000):
-        script.session.say(ExecutionProgress("e1", 9_000, at, 1), START + at, script.open)
-    assert run(script).results == RESULT
-    assert script.elapsed <= 241
-
-
 def test_a_session_that_answers_nothing_is_left_for_another_connection_and_then_the_outcome_is_unknown() -> None:
     script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False))
     outcome = run(script)
@@ -241,13 +219,6 @@ def test_a_session_that_answers_nothing_to_one_that_attaches_is_asked_as_often()
     script.session.executions["e1"].owner = None
     assert script.run(attach("e1", StatementOptions())).state is StatementState.UNKNOWN
     assert [round(at) for _, at in script.written(RetrieveResults)] == [0, 30, 90, 210, 450]
-
-
-def test_a_failure_that_is_found_by_attaching_may_have_no_words() -> None:
-    script = begun(FakeSession([Plan(seconds=1.0, final="failed", error_after=NEVER)]))
-    script.now += 5.0
-    outcome = script.run(attach("e1", OPTIONS))
-    assert (outcome.state, outcome.message) == (StatementState.FAILED, "the session sent no error message")
 
 
 def test_a_result_that_does_not_come_is_asked_for_once_more_after_two_minutes() -> None:
@@ -350,33 +321,6 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
     ]
 
 
-def test_after_an_error_in_answer_to_a_question_it_is_followed_and_its_result_fetched_as_before() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=50.0)], answers=False))
-    script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
-    script.session.say(ExecutionResult("e1", "succeeded", RESULT), START + 55)
-    assert run(script, hand_over_after=30.0).results == RESULT
-    assert script.arrived(RetrieveResults) == [RetrieveResults("e1", attach=True), RetrieveResults("e1")]
-
-
-def test_a_state_that_is_told_after_all_ends_the_doubt() -> None:
-    plan = Plan(seconds=2_000.0, final="failed", error_after=NEVER)
-    script = SqlScript(FakeSession([plan], answers=False))
-    script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
-    for at in range(40, 2_000, 100):
-        script.session.say(ExecutionResult("e1", "running"), START + at)
-    outcome = run(script, DROP)
-    assert (outcome.state, outcome.message) == (StatementState.FAILED, "the session sent no error message")
-
-
-def test_a_state_that_is_never_told_is_unknown_after_a_bounded_time() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=20.0, is_final_event_lost=True)], answers=False))
-    script.session.say(ExecutionError("e1", "cannot encode the result"), START + 31)
-    outcome = run(script)
-    assert outcome.state is StatementState.UNKNOWN
-    assert "the session does not report its state (cannot encode the result), and 10 minutes" in outcome.message
-    assert script.truth("e1") == "succeeded"
-
-
 def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
     script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False), is_connected=False)
     script.session.say(ExecutionError("e1", "cannot attach"), START + 1)
@@ -409,21 +353,7 @@ def test_a_late_error_before_the_answer_to_a_take_over_is_not_the_answer(final: 
     assert outcome.message == (FAILURE if final == "failed" else "")
 
 
-def test_the_words_of_a_failure_may_come_before_its_state_while_a_question_is_open() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=31.0, final="failed", error_after=-0.5)], answers=False))
-    outcome = run(script)
-    assert (outcome.state, outcome.message) == (StatementState.FAILED, FAILURE)
-
-
 # An execution that the session has forgotten
-
-
-def test_a_forgotten_execution_may_still_end_with_an_event() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=500.0, forgotten_after=10.0)]))
-    outcome = run(script, DROP)
-    assert outcome.state is StatementState.SUCCEEDED
-    assert len(script.said("no longer knows it")) == 1
-    assert len(script.arrived(RetrieveResults)) == 1
 
 
 def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time() -> None:
@@ -445,36 +375,11 @@ def test_a_write_that_is_forgotten_while_it_runs_is_awaited_as_long_as_its_conne
     assert script.written(CancelExecution) == []
 
 
-def attached_and_forgotten(plan: Plan) -> SqlScript:
-    """The session has forgotten the execution since this connection has attached."""
-    script = SqlScript(FakeSession([plan]))
-    script.session.transmit(script._opened(), ExecuteSql("e1", "INSERT"), script.now)
-    script._close()
-    return script
-
-
-@pytest.mark.parametrize("final", ["succeeded", "failed"])
-def test_one_that_is_forgotten_after_it_was_attached_to_still_ends_with_its_event(final: str) -> None:
-    script = attached_and_forgotten(Plan(seconds=500.0, final=final, forgotten_after=10.0))
-    outcome = script.run(attach("e1", OPTIONS, wants_result=False))
-    assert outcome.state.value == final
-    assert len(script.said("no longer knows it")) == 1
-
-
-def test_one_that_is_forgotten_after_it_was_attached_to_is_unknown_only_when_its_event_does_not_come() -> None:
-    script = attached_and_forgotten(Plan(seconds=60.0, forgotten_after=10.0, is_final_event_lost=True))
-    outcome = script.run(attach("e1", OPTIONS, wants_result=False))
-    assert outcome.state is StatementState.UNKNOWN
-    assert "the session no longer knows it (Execution not found), and 1 day have passed" in outcome.message
-
-
 # A lost connection
 
 
 def test_a_lost_connection_is_replaced_and_the_execution_taken_over() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=100.0)]))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=100.0)], [Connection(10.0)]))
     outcome = run(script)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
     # At once, after 30 and 60 s of silence, and for the result.
@@ -487,27 +392,21 @@ def test_a_lost_connection_is_replaced_and_the_execution_taken_over() -> None:
 
 
 def test_an_older_session_that_sends_no_events_after_a_take_over_is_polled() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], can_attach=False))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], [Connection(10.0)], can_attach=False))
     outcome = run(script, STORED)
     assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, None, True)
     assert [round(at) for _, at in script.written(RetrieveResults)] == [10, 15, 25, 45, 75, 105]
 
 
 def test_a_stored_result_of_an_execution_that_was_taken_over_has_its_address() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")]))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], [Connection(10.0)]))
     outcome = run(script, STORED)
     assert (outcome.result_uri, outcome.is_location_lost) == ("s3://b/r", False)
 
 
 @pytest.mark.parametrize("seconds", [5.0, 500.0])
 def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again(seconds: float) -> None:
-    script = SqlScript(FakeSession([Plan(seconds=seconds)]))
-    assert script.open is not None
-    script.open.seconds, script.open.noticed_after = 0.0, 30.0
+    script = SqlScript(FakeSession([Plan(seconds=seconds)], [Connection(0.0, noticed_after=30.0)]))
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.was_sent
@@ -516,9 +415,7 @@ def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again(second
 
 
 def test_a_statement_of_which_nothing_was_written_is_sent_on_another_connection() -> None:
-    script = SqlScript(FakeSession())
-    assert script.open is not None
-    script.open.seconds = 0.0
+    script = SqlScript(FakeSession(connections=[Connection(0.0)]))
     outcome = run(script)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
     assert sent_texts(script) == ["ExecuteSql", "RetrieveResults"]
@@ -535,10 +432,7 @@ def test_a_statement_that_could_not_be_written_at_all_may_be_repeated() -> None:
 
 
 def broken_after(seconds: float, **session: Any) -> SqlScript:
-    script = SqlScript(FakeSession([Plan(seconds=1_000.0)], **session))
-    assert script.open is not None
-    script.open.seconds = seconds
-    return script
+    return SqlScript(FakeSession([Plan(seconds=1_000.0)], [Connection(seconds)], **session))
 
 
 @pytest.mark.parametrize(("options", "seconds"), [({}, 600), ({"max_outage_seconds": 90.0}, 90)])
@@ -552,16 +446,6 @@ def test_a_lost_connection_is_replaced_for_as_long_as_an_outage_may_last(options
     assert 10 + seconds <= script.elapsed < 10 + seconds + 5
     assert [round(pause, 2) for pause in script.sleeps][:6] == [1, 2, 4, 8, 10, 10]
     assert [seconds for _, seconds in script.dialled][:6] == [20] * 6
-
-
-def test_an_outage_of_minutes_within_the_grace_loses_nothing() -> None:
-    session = FakeSession([Plan(seconds=300.0)], refusals=[None, *[NotSentError("connectSqlSession", "no")] * 13])
-    script = SqlScript(session)
-    assert script.open is not None
-    script.open.seconds = 10.0
-    outcome = run(script)
-    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
-    assert session.connects[-1] > START + 100
 
 
 @pytest.mark.parametrize("status", [400, 404, 410])
@@ -588,9 +472,7 @@ def test_an_execution_that_its_session_cancelled_as_an_orphan_is_unknown() -> No
 
 
 def test_a_connection_that_breaks_again_and_again_is_given_up() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=NEVER)], connections=[Connection(0.0) for _ in range(999)]))
-    assert script.open is not None
-    script.open.seconds = 10.0
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)], [Connection(10.0), *(Connection(0.0) for _ in range(999))]))
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert script.elapsed < 615
@@ -613,9 +495,7 @@ def test_a_connection_that_breaks_after_each_answer_is_not_replaced_without_a_pa
 
 
 def test_a_result_is_fetched_on_another_connection_if_the_first_breaks_under_it() -> None:
-    script = SqlScript(FakeSession())
-    assert script.open is not None
-    script.open.seconds = 1.015
+    script = SqlScript(FakeSession(connections=[Connection(1.015)]))
     outcome = run(script)
     assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
 
@@ -863,9 +743,7 @@ def test_a_clock_that_jumps_while_a_cancel_opens_a_connection_leaves_time_for_it
 def test_a_cancel_never_raises_and_never_takes_longer_than_it_may() -> None:
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 9), is_connected=False)
     assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
-    script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
-    assert script.open is not None
-    script.open.seconds = 1.0
+    script = begun(FakeSession([Plan(seconds=99.0)], [Connection(1.0)], cancel_seconds=NEVER))
     assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
     assert script.elapsed < 4
 
@@ -934,17 +812,6 @@ def test_a_session_that_has_ended_is_connected_to_for_a_minute() -> None:
     with pytest.raises(SessionEndedError, match="SQL session s1 is DESTROYED"):
         script.run(connect(READY, 600.0))
     assert 60 <= script.elapsed < 75
-
-
-def test_a_statement_of_a_session_that_was_stopped_is_given_up_after_a_minute() -> None:
-    """Its host may fail in a way that a restart fails in too."""
-    session = FakeSession([Plan(seconds=NEVER)], [Connection(seconds=10.0)])
-    session.refusals = [None] + [ServerError("connectSqlSession", 502)] * 99
-    script = SqlScript(session, by_operation(getSqlSession=always(NotFoundError("getSqlSession", 404))))
-    outcome = run(script, session_id="s1")
-    assert outcome.state is StatementState.UNKNOWN
-    assert "the service does not know SQL session s1" in outcome.message
-    assert 70 <= script.elapsed < 85
 
 
 def test_a_key_that_may_not_connect_is_final() -> None:

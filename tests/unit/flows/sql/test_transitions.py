@@ -234,15 +234,6 @@ def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_writte
 
 
 @pytest.mark.parametrize("state", STATES)
-def test_without_another_connection_nothing_is_known_but_a_success(state: State) -> None:
-    expected = StatementState.GAVE_UP if isinstance(state, Fetching) else StatementState.UNKNOWN
-    step = transitions.given_up(execution(state), "reset")
-    assert verdict(step)[0] is expected
-    assert isinstance(step.execution.state, Ended)
-    assert not step.execution.state.outcome.wrote_nothing
-
-
-@pytest.mark.parametrize("state", STATES)
 def test_at_the_deadline_what_may_run_wrote_nothing_first(state: State) -> None:
     step = transitions.stopped(execution(state))
     if isinstance(state, Failing | Fetching):
@@ -256,18 +247,6 @@ def test_at_the_deadline_a_failure_keeps_its_message() -> None:
     step = transitions.stopped(execution(Failing(104.0, "boom")))
     assert step is not None
     assert verdict(step) == (StatementState.FAILED, "boom")
-
-
-def test_silence_is_followed_by_four_questions_and_then_by_another_connection() -> None:
-    step, moments = Step(execution(Running())), []
-    while step.do is not Do.REPLACE:
-        due = step.execution.due
-        assert due is not None
-        moments.append(due - 90.0)
-        step = transitions.due(step.execution, due)
-        if step.do is Do.REQUEST:
-            step = transitions.written(step.execution, due)
-    assert moments == [30.0, 90.0, 210.0, 450.0, 690.0]
 
 
 def test_a_hand_over_is_the_question_if_both_are_due() -> None:

@@ -1,0 +1,38 @@
+# Spark reads these, and DuckDB has nothing like them, or something that differs.
+UPDATE fields SET s.x = 99
+MERGE INTO fields f USING (SELECT 1 AS x) n ON f.x = n.x WHEN MATCHED THEN UPDATE SET s.x = 99
+ALTER TABLE fields DROP COLUMN s.x
+ALTER TABLE fields RENAME COLUMN s.x TO y
+ALTER TABLE fields ADD COLUMN (s.z INT)
+ALTER TABLE fields ADD COLUMN first INT FIRST
+ALTER TABLE fields ADD COLUMN late INT AFTER x
+ALTER TABLE fields ADD COLUMN g GEOMETRY(4326)
+TRUNCATE TABLE fields PARTITION (x = 1)
+CREATE TABLE by_more (a INT) PARTITIONED BY (b STRING)
+CREATE TABLE short (a VARCHAR(3))
+CREATE TABLE short (a ARRAY<CHAR(3)>)
+CREATE TABLE made (a INT DEFAULT 1)
+ALTER TABLE fields RENAME COLUMN x TO y
+ALTER TABLE fields RENAME TO others
+INSERT OVERWRITE fields PARTITION (x = 1) SELECT named_struct('x', 1)
+INSERT INTO fields BY NAME SELECT 1 AS x, named_struct('x', 1) AS s
+EXPLAIN SELECT 1
+TABLE fields
+SELECT x FROM fields SORT BY x
+SELECT x FROM fields DISTRIBUTE BY x
+SELECT x, count(*) FROM fields GROUP BY x WITH ROLLUP
+SELECT 'x' LIKE ANY ('x', 'y')
+SELECT 'x' 'y'
+SELECT first(x) IGNORE NULLS FROM fields
+SELECT last_value(x, true) OVER (ORDER BY x) FROM fields
+SELECT * FROM csv.`s3://bucket/in.csv`
+SET spark.sql.sources.partitionOverwriteMode = dynamic
+CREATE TABLE there (a INT) LOCATION 's3://bucket/there'
+SELECT * FROM fields TABLESAMPLE (10 PERCENT)
+SELECT x FROM fields QUALIFY row_number() OVER (ORDER BY x) = 1
+SELECT x FROM fields VERSION AS OF 1
+SELECT * FROM fields PIVOT (count(x) FOR x IN (1))
+DELETE FROM fields USING fields f WHERE true
+INSERT INTO fields REPLACE WHERE x = 1 SELECT 1, named_struct('x', 1)
+SET spark.sql.session.timeZone = 'Asia/Tokyo'
+SET spark.sql.ansi.enabled = false
