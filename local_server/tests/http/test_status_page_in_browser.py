@@ -333,7 +333,7 @@ def test_the_pictures_in_the_documentation(chromium: Browser, tmp_path: Path) ->
             runtime="tiny",
             status="FAILED",
         )
-        client.run("", name="bbox_area-8f31c2d97a0b4e15", runtime="micro")
+        client.run("", name="areas.bbox_area-8f31c2d97a0b4e", runtime="micro")
         held = client.create(JOINING, name="zonal_stats_europe", runtime="medium")
         client.wait(held["id"], "RUNNING")
         screenshots = Screenshots(tmp_path)

@@ -181,6 +181,11 @@ def test_results_of_a_list_and_of_a_split_string(make: Make) -> None:
     assert [frame.to_dict("list") for frame in both] == [{"a": [1]}, {"b": [2]}]
 
 
+def test_records_are_a_dict_per_row(make: Make) -> None:
+    records = make(["SELECT 7 AS n", "CREATE TABLE t (a INT)", "SELECT ROWS 2"], handler="records")
+    assert records.execute(context(TaskInstance())) == [[{"n": 7}], None, [{"n": 0}, {"n": 1}]]
+
+
 def test_a_handler_gets_a_cursor_and_an_output_processor_its_result(make: Make) -> None:
     assert make(handler=fetch_all_handler).execute(context(TaskInstance())) == [(7,)]
     described = make(
