@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
@@ -21,7 +22,7 @@ from tests.support.waiting import wait_for
 from wherobots_local import ControlClient
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, ViewportSize
+    from playwright.sync_api import Browser, Locator, ViewportSize
 
 CONN_ID = "wherobots_default"
 DAG_ID = "example_wherobots_demo"
@@ -143,14 +144,10 @@ def test_mapped_runs_are_told_apart(
     ui.page.set_viewport_size(LARGE_WINDOW)
 
     ui.trigger(MAPPED_DAG_ID)
-    print(ui.page.locator('body').aria_snapshot())
-    ui.page.wait_for_timeout(60000)
-    print(ui.page.locator('body').aria_snapshot())
     ui.page.get_by_role("table").get_by_role("link", name=re.compile(rf"^{TASK_ID}")).click()
-    ui.page.wait_for_timeout(5000)
-    print(ui.page.locator('body').aria_snapshot())
-    screenshots.take(ui.page, "mapped")
-    assert 0
+    ended = ui.page.get_by_role("row").filter(has_text=re.compile("success", re.IGNORECASE))
+    wait_for(lambda: ended.count() == 3, timeout=300, what="three mapped tasks to succeed")
+    screenshots.take(ui.page, "mapped", height=520)
 
 
 def test_the_log_of_a_spark_job_has_levels(
@@ -262,6 +259,22 @@ def test_the_log_of_a_function_that_raises_shows_its_error(
         ui.wrap_lines()
     assert ui.log().inner_text().count("return places[name]") >= 2, "in the log of the run, and in the exception"
     screenshots.take(ui.page, "function-raises", instead=shown_folder(service))
+
+    mail = airflow.dags_folder / "mail.html"
+    ui.page.set_content(wait_for(lambda: mail.exists() and mail.read_text(), what="the alert"))
+    see(ui.page.get_by_text("KeyError: 'Atlantis'"))
+    screenshots.take(ui.page, "alert", height=360, instead=shown_folder(service))
+
+
+def test_the_doctor_shows_a_table(
+    airflow: AirflowInstance, service: Service, chromium: Browser, tmp_path: Path
+) -> None:
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    printed = airflow.run_python("-m", "airflow_provider_wherobots", "doctor")
+    page = chromium.new_page(viewport={"width": 1500, "height": 330})
+    page.set_content(f"<pre>{html.escape(printed)}</pre>")
+    see(page.get_by_text("Nothing failed."))
+    Screenshots(tmp_path).take(page, "doctor")
 
 
 def test_a_waiting_sensor_shows_what_it_waits_for(

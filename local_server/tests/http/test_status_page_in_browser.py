@@ -355,8 +355,6 @@ def test_the_pictures_in_the_documentation(chromium: Browser, tmp_path: Path) ->
             open_run(page, "zonal_stats_europe")
             page.get_by_role("log").get_by_text("Joining").wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            if width == 1280:
-                screenshots.take(page, "local-status-run", height=360)
             page.go_back()
             open_run(page, "buildings.nearest_airport")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
