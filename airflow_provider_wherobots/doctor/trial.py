@@ -148,7 +148,9 @@ def runs_check(trial: Trial, left: list[str]) -> Check:
         return Check("runs", State.OK, f"{texts[0]} All have ended.")
     to_find, to_cancel = words.command(f"runs list --name '{named}'"), words.command("runs cancel --yes RUN_ID")
     state = State.FAILED if left or cancelled or not trial.ids else State.WARNING
-    return Check("runs", state, " ".join(texts), f"{to_find}, then {to_cancel}" if maybe_active else "repeat the command")
+    return Check(
+        "runs", state, " ".join(texts), f"{to_find}, then {to_cancel}" if maybe_active else "repeat the command"
+    )
 
 
 def _create(trial: Trial, role: str, argument: str, seconds: int) -> Flow[None]:

@@ -231,7 +231,12 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         make()
     assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"
-    for arguments in ({"handler": "records"}, {"handler": fetch_all_handler}, {"do_xcom_push": False}, {"store": {"format": "csv"}}):
+    for arguments in (
+        {"handler": "records"},
+        {"handler": fetch_all_handler},
+        {"do_xcom_push": False},
+        {"store": {"format": "csv"}},
+    ):
         make(**arguments)
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     with pytest.raises(AirflowOptionalProviderFeatureException, match=r"needs pyarrow and cbor2 and pandas: pip"):
