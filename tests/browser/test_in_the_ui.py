@@ -265,7 +265,11 @@ def test_the_log_of_a_function_that_raises_shows_its_error(
     # A click folds the worker's own stack. A real click would also scroll to the side.
     ui.wait_for_line("WherobotsRunFailedException: Run ").dispatch_event("click")
     assert ui.log().inner_text().count("return places[name]") >= 2, "in the log of the run, and in the exception"
-    folders = {**shown_folder(service), str(airflow.home): "/home/me/airflow"}
+    folders = {
+        **shown_folder(service),
+        str(airflow.home): "/home/me/airflow",
+        str(airflow.dags_folder): "/home/me/airflow/dags",
+    }
     screenshots.take(ui.page, "function-raises", height=1060, instead=folders)
 
     mail = airflow.dags_folder / "mail.html"
@@ -280,7 +284,7 @@ def test_the_doctor_shows_a_table(
 ) -> None:
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     printed = airflow.run_python("-m", "airflow_provider_wherobots", "doctor")
-    page = chromium.new_page(viewport={"width": 1610, "height": 230})
+    page = chromium.new_page(viewport={"width": 1590, "height": 225})
     page.set_content(f"<pre>{html.escape(printed)}</pre>")
     see(page.get_by_text("Nothing failed."))
     Screenshots(tmp_path).take(page, "doctor")
