@@ -273,7 +273,7 @@ def test_the_log_of_a_function_that_raises_shows_its_error(
     screenshots.take(ui.page, "function-raises", height=1060, instead=folders)
 
     mail = airflow.dags_folder / "mail.html"
-    ui.page.set_content(wait_for(lambda: mail.exists() and mail.read_text(), what="the alert"))
+    ui.page.set_content(wait_for(lambda: mail.read_text() if mail.exists() else "", what="the alert"))
     see(ui.page.get_by_text("KeyError: 'Atlantis'"))
     ui.page.set_viewport_size({"width": 1220, "height": 190})
     screenshots.take(ui.page, "alert", instead=folders)
