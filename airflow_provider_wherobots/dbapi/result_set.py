@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlException, without_retry
@@ -122,17 +122,29 @@ class ResultSet:
 
         :raises ImportError: if pandas is not installed.
         """
-        import pyarrow
-
         with self._reading():
-            table, changes = for_frames(pyarrow.table({}) if self._table is None else self._table)
-            for change in changes:
-                self._note(logging.INFO, change)
-            return to_pandas(table)
+            return to_pandas(self._table_for_frames())
+
+    def fetch_records(self) -> list[dict[str, Any]]:
+        """The whole result set as a list with a dict per row; empty if there is no result set or no row.
+
+        Columns of the same name and maps are changed as by :meth:`fetch_pandas`, but every value is Python's.
+        """
+        with self._reading():
+            table = self._table_for_frames()
+            return [dict(zip(table.column_names, row, strict=True)) for row in rows_of(table)]
 
     def close(self) -> None:
         """Drop the result."""
         self.clear()
+
+    def _table_for_frames(self) -> pyarrow.Table:
+        import pyarrow
+
+        table, changes = for_frames(pyarrow.table({}) if self._table is None else self._table)
+        for change in changes:
+            self._note(logging.INFO, change)
+        return table
 
     def _remaining(self) -> list[Row]:
         if self._rows is None:

@@ -146,9 +146,10 @@ def runs_check(trial: Trial, left: list[str]) -> Check:
     texts.append(f"Created {words.counted(len(trial.ids), 'run')} named {named}.")
     if len(texts) == 1:
         return Check("runs", State.OK, f"{texts[0]} All have ended.")
-    find = f"airflow wherobots runs list --name '{named}', then airflow wherobots runs cancel --yes RUN_ID"
+    to_find, to_cancel = words.command(f"runs list --name '{named}'"), words.command("runs cancel --yes RUN_ID")
+    advice = f"{to_find}, then {to_cancel}" if maybe_active else "repeat the command"
     state = State.FAILED if left or cancelled or not trial.ids else State.WARNING
-    return Check("runs", state, " ".join(texts), find if maybe_active else "repeat the command")
+    return Check("runs", state, " ".join(texts), advice)
 
 
 def _create(trial: Trial, role: str, argument: str, seconds: int) -> Flow[None]:

@@ -80,7 +80,7 @@ class Now(Effect[float]):
 
 @dataclass(frozen=True, slots=True)
 class Note(Effect[None]):
-    """Write a message to the task log. ``command``, of ``airflow wherobots``, ends it, for the driver's connection."""
+    """Write a message to the task log. ``command``, of this provider, ends it, for the driver's connection."""
 
     level: int
     text: str

@@ -59,9 +59,9 @@ def labelled(*values: tuple[str, str | None]) -> str:
     return ", ".join(f"{label} {value}" for label, value in values if value)
 
 
-def command(text: str, conn_id: str) -> str:
-    """A command of this provider. Without a connection it has no ``--conn``."""
-    return f"airflow wherobots {text}{f' --conn {conn_id}' if conn_id else ''}"
+def command(text: str, conn_id: str = "") -> str:
+    """A command of this provider, in the form that every Airflow has. Without a connection it has no ``--conn``."""
+    return f"python -m airflow_provider_wherobots {text}{f' --conn {conn_id}' if conn_id else ''}"
 
 
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:

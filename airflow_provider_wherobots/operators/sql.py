@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
@@ -75,8 +75,9 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         returns otherwise.
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
         ``fail``.
-    :param handler: takes a cursor as PEP 249 describes it, and returns what the task returns; default a pandas
-        DataFrame, or None for a statement without a result set.
+    :param handler: takes a cursor as PEP 249 describes it, and returns what the task returns; or ``"records"``, for a
+        list with a dict per row. Default a pandas DataFrame. Without a function, a statement without a result set
+        returns None.
     :param output_processor: takes the results and descriptions of the statements, and returns what the task returns, as
         in Airflow's ``SQLExecuteQueryOperator``; default None.
     :param parameters: values for ``%(name)s`` and ``%s``, and names for ``%(name)i`` and ``%i``, see
@@ -115,7 +116,7 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         geometry: str = GEOMETRIES[0],
         store: Mapping[str, Any] | None = None,
         on_truncated: str = ON_TRUNCATED[0],
-        handler: Callable[[Any], Any] | None = None,
+        handler: Callable[[Any], Any] | Literal["records"] | None = None,
         output_processor: Callable[..., Any] | None = None,
         deferrable: bool | None = None,
         max_outage_seconds: float | None = None,
@@ -146,8 +147,8 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
         if on_truncated not in ON_TRUNCATED:
             raise self._wrong(f"on_truncated={on_truncated!r}: must be {' or '.join(ON_TRUNCATED)}")
-        if handler is not None and not callable(handler):
-            raise self._wrong(f"handler={handler!r}: must be a function that takes a cursor, or None")
+        if handler not in (None, "records") and not callable(handler):
+            raise self._wrong(f"handler={handler!r}: must be a function that takes a cursor, 'records', or None")
         if store is not None and (handler is not None or output_processor is not None):
             raise self._wrong("store: a stored result is not read, so there can be no handler and no output_processor")
         self.checked_store()

@@ -27,9 +27,9 @@ def for_frames(table: pyarrow.Table) -> tuple[pyarrow.Table, list[str]]:
     listed = [name for name, old, new in zip(names, table.schema.types, kinds, strict=True) if old != new]
     changes = []
     if renamed:
-        changes.append(f"Columns of the same name are renamed in the data frame: {', '.join(renamed)}")
+        changes.append(f"Columns of the same name are renamed: {', '.join(renamed)}")
     if listed:
-        changes.append(f"Maps are lists of their entries (key, value) in the data frame: {', '.join(listed)}")
+        changes.append(f"Maps are lists of their entries (key, value): {', '.join(listed)}")
     columns = [column.cast(kind) for column, kind in zip(table.columns, kinds, strict=True)]
     return (pyarrow.Table.from_arrays(columns, names=names) if changes else table), changes
 

@@ -36,12 +36,10 @@ class SqlResults:
 
     def add(self, outcome: StatementOutcome, *, is_read: bool) -> None:
         """Read the result of a statement that has succeeded."""
-        handler = self._task.handler
         found = ResultSet(self._task.log.log, fails_if_cut=self._task.on_truncated == "fail")
         found.take(outcome, is_read=is_read)
         self.rows = found.rowcount if found.description else None
-        value = _frame(found) if handler is None else handler(found)
-        self._values.append(value)
+        self._values.append(_value(found, self._task.handler))
         self._descriptions.append(found.description)
 
     def value(self, last: StatementOutcome) -> Any:
@@ -74,6 +72,10 @@ class SqlResults:
         return last.result_uri
 
 
-def _frame(found: ResultSet) -> Any:
-    """What a task without a handler returns of a result."""
-    return None if found.description is None else found.fetch_pandas()
+def _value(found: ResultSet, handler: Any) -> Any:
+    """What a task returns of a result."""
+    if callable(handler):
+        return handler(found)
+    if found.description is None:
+        return None
+    return found.fetch_records() if handler == "records" else found.fetch_pandas()

@@ -107,6 +107,14 @@ class AirflowUi3(AirflowUi):
         self._tab("Logs")
         return self.page.get_by_test_id("virtualized-list")
 
+    def wrap_lines(self) -> None:
+        """Wrap the lines of the log that is shown."""
+        self.page.keyboard.press("w")
+
+    def unfold_groups(self) -> None:
+        """Unfold the groups of the log that is shown."""
+        self.page.keyboard.press("e")
+
     def line(self, moment: datetime, level: str, text: str) -> str:
         """Return how this log shows a line of a run."""
         return f"[{moment:%Y-%m-%d %H:%M:%S}] {level} - {text}"

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
 
 HERE = Path(__file__).parent
-EXAMPLES = ("example_wherobots_demo.py", "example_wherobots_spark.py")
+EXAMPLES = ("example_wherobots_demo.py", "example_wherobots_mapped.py", "example_wherobots_spark.py")
 JOBS = TREE / "example_dags" / "jobs"
 SCRIPTS = {"airport_neighbours.py": "every_level.py", "rain_by_region.py": "rain_until_go.py"}
 """The scripts that the examples start, and what they are here."""
@@ -118,10 +118,10 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
         family.stop()
 
 
-def copy_jobs(folder: Path) -> None:
-    """Copy the examples' jobs, with the scripts that wait."""
-    shutil.copytree(JOBS, folder)
-    for script, here in SCRIPTS.items():
+def copy_jobs(folder: Path, *, waiting: bool = True) -> None:
+    """Copy the examples' jobs, by default with the scripts that wait."""
+    shutil.copytree(JOBS, folder, dirs_exist_ok=True)
+    for script, here in SCRIPTS.items() if waiting else ():
         shutil.copyfile(HERE / "jobs" / here, folder / script)
 
 
@@ -145,12 +145,14 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstanc
 
 
 @pytest.fixture
-def real_job(airflow: AirflowInstance) -> Iterator[None]:
-    """Until the end of the test, the demo runs its own script."""
-    script = airflow.dags_folder / "jobs" / "airport_neighbours.py"
-    shutil.copyfile(JOBS / script.name, script)
+def real_jobs(airflow: AirflowInstance, service: Service) -> Iterator[None]:
+    """Until the end of the test, the examples run their own scripts."""
+    folders = (airflow.dags_folder / "jobs", service.root / "wherobots-demo" / "jobs")
+    for folder in folders:
+        copy_jobs(folder, waiting=False)
     yield
-    shutil.copyfile(HERE / "jobs" / SCRIPTS[script.name], script)
+    for folder in folders:
+        copy_jobs(folder)
 
 
 @pytest.fixture

@@ -53,6 +53,8 @@ class Screenshots:
         path = (DOCS / "images" if f"images/{name}" in self._pages else self._folder) / name
         if instead:
             page.evaluate(REPLACE_TEXTS, [list(pair) for pair in instead.items()])
+        # After a key Chromium frames what has the focus.
+        page.evaluate("document.activeElement.blur()")
         page.screenshot(path=path, animations="disabled", caret="hide")
         if window:
             page.set_viewport_size(window)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import html
 import json
 import os
 import re
 import shutil
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 import pytest
 
@@ -20,12 +23,13 @@ from tests.support.waiting import wait_for
 from wherobots_local import ControlClient
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, ViewportSize
+    from playwright.sync_api import Browser, Locator, ViewportSize
 
 CONN_ID = "wherobots_default"
 DAG_ID = "example_wherobots_demo"
 TASK_ID = "airport_neighbours"
 SQL_TASK_ID = "busiest_airports"
+MAPPED_DAG_ID = "example_wherobots_mapped"
 SPARK_DAG_ID = "example_wherobots_spark"
 SPARK_TASK_ID = "rain_by_region"
 SPARK_UI = "https://spark.example.com/app-1"
@@ -100,7 +104,7 @@ def test_the_test_button_tells_a_wrong_key_from_a_right_one(
 
 
 def test_the_demo_shows_its_tasks_their_logs_and_the_result(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_job: None
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None, tmp_path: Path
 ) -> None:
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag(DAG_ID)
@@ -120,7 +124,51 @@ def test_the_demo_shows_its_tasks_their_logs_and_the_result(
         ui.show_graph()
         for task_id in (TASK_ID, SQL_TASK_ID):
             see(ui.graph_node(task_id).get_by_text("success"))
-        screenshots.take(ui.page, "dag-run")
+        ui.wrap_lines()
+        screenshots.take(ui.page, "dag-run", height=1000)
+
+        with ui.page.context.expect_page() as opened:
+            see(ui.extra_link("Wherobots run")).click()
+        page = opened.value
+        page.get_by_label("API key").fill(service.server.api_key)
+        page.get_by_role("button", name="Open").click()
+        see(page.get_by_role("log").get_by_text("Geneva Cointrin International Airport"))
+        # A page of the local server, the same for each Airflow.
+        Screenshots(tmp_path).take(page, "local-status-run", height=760, instead=shown_folder(service))
+
+
+def test_each_mapped_run_has_its_row(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None
+) -> None:
+    if not isinstance(ui, AirflowUi3):
+        pytest.skip("the table of mapped tasks is of Airflow 3")
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    airflow.api.wait_for_dag(MAPPED_DAG_ID)
+    run_id = airflow.api.trigger_dag(MAPPED_DAG_ID)
+    assert airflow.api.wait_for_run(MAPPED_DAG_ID, run_id) == "success"
+    ui.page.set_viewport_size(LARGE_WINDOW)
+
+    ui.page.goto(f"/dags/{MAPPED_DAG_ID}/runs/{quote(run_id)}")
+    link = ui.page.get_by_role("link", name=TASK_ID, exact=True)
+    rows = ui.page.get_by_role("row").filter(has=link).filter(has_text="Success")
+    see(rows.nth(2))
+    assert rows.count() == 3
+    screenshots.take(ui.page, "mapped")
+
+
+def test_the_log_of_a_spark_job_has_levels(
+    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None
+) -> None:
+    skip_without_java()
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    airflow.api.wait_for_dag(SPARK_DAG_ID)
+    ui.page.set_viewport_size(LARGE_WINDOW)
+
+    ui.trigger(SPARK_DAG_ID)
+    ui.open_task(SPARK_TASK_ID)
+    ui.wait_for_end("success")
+    ui.wait_for_line("Lake Geneva")
+    screenshots.take(ui.page, "task-log")
 
 
 def test_a_run_started_by_hand_can_be_watched(
@@ -165,7 +213,6 @@ def test_a_run_started_by_hand_can_be_watched(
     ui.wait_for_end("success")
     see(ui.log().get_by_text("The result is written"))
     see(ui.log().get_by_text(re.compile(rf"Run {run['id']} COMPLETED: .*ran for")))
-    screenshots.take(ui.page, "task-log", instead=shown_folder(service))
     assert_links(ui, run["id"])
 
 
@@ -173,8 +220,7 @@ def test_a_run_started_by_hand_can_be_watched(
 def test_the_link_to_the_spark_ui_opens_it(
     ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
-    if shutil.which("java") is None:
-        (pytest.fail if os.environ.get("CI") else pytest.skip)("no java on PATH: install a Java runtime")
+    skip_without_java()
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag(SPARK_DAG_ID)
     service.hold_jobs()
@@ -212,10 +258,36 @@ def test_the_log_of_a_function_that_raises_shows_its_error(
     ui.trigger("places")
     ui.open_task("population")
     ui.wait_for_end("failed")
+    ui.wait_for_line("WherobotsRunFailedException: Run ")
+    if isinstance(ui, AirflowUi3):
+        ui.unfold_groups()
+        ui.wrap_lines()
     # A click folds the worker's own stack. A real click would also scroll to the side.
     ui.wait_for_line("WherobotsRunFailedException: Run ").dispatch_event("click")
     assert ui.log().inner_text().count("return places[name]") >= 2, "in the log of the run, and in the exception"
-    screenshots.take(ui.page, "function-raises", instead=shown_folder(service))
+    folders = {
+        **shown_folder(service),
+        str(airflow.home): "/home/me/airflow",
+        str(airflow.dags_folder): "/home/me/airflow/dags",
+    }
+    screenshots.take(ui.page, "function-raises", height=1060, instead=folders)
+
+    mail = airflow.dags_folder / "mail.html"
+    ui.page.set_content(wait_for(lambda: mail.read_text() if mail.exists() else "", what="the alert"))
+    see(ui.page.get_by_text("KeyError: 'Atlantis'"))
+    ui.page.set_viewport_size({"width": 1220, "height": 190})
+    screenshots.take(ui.page, "alert", instead=folders)
+
+
+def test_the_doctor_shows_a_table(
+    airflow: AirflowInstance, service: Service, chromium: Browser, tmp_path: Path
+) -> None:
+    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+    printed = airflow.run_python("-m", "airflow_provider_wherobots", "doctor")
+    page = chromium.new_page(viewport={"width": 1590, "height": 225})
+    page.set_content(f"<pre>{html.escape(printed)}</pre>")
+    see(page.get_by_text("Nothing failed."))
+    Screenshots(tmp_path).take(page, "doctor")
 
 
 def test_a_waiting_sensor_shows_what_it_waits_for(
@@ -236,6 +308,12 @@ def test_a_waiting_sensor_shows_what_it_waits_for(
 
     service.let_jobs_end()
     ui.wait_for_end("success")
+
+
+def skip_without_java() -> None:
+    """Spark needs it."""
+    if shutil.which("java") is None:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)("no java on PATH: install a Java runtime")
 
 
 def assert_links(ui: AirflowUi, run_id: str) -> None:

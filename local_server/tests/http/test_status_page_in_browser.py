@@ -333,7 +333,7 @@ def test_the_pictures_in_the_documentation(chromium: Browser, tmp_path: Path) ->
             runtime="tiny",
             status="FAILED",
         )
-        client.run("", name="bbox_area-8f31c2d97a0b4e15", runtime="micro")
+        client.run("", name="areas.bbox_area-8f31c2d97a0b4e", runtime="micro")
         held = client.create(JOINING, name="zonal_stats_europe", runtime="medium")
         client.wait(held["id"], "RUNNING")
         screenshots = Screenshots(tmp_path)
@@ -355,8 +355,6 @@ def test_the_pictures_in_the_documentation(chromium: Browser, tmp_path: Path) ->
             open_run(page, "zonal_stats_europe")
             page.get_by_role("log").get_by_text("Joining").wait_for()
             assert page.evaluate("document.documentElement.scrollWidth") <= width
-            if width == 1280:
-                screenshots.take(page, "local-status-run", height=360)
             page.go_back()
             open_run(page, "buildings.nearest_airport")
             assert page.evaluate("document.documentElement.scrollWidth") <= width

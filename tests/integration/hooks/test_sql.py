@@ -755,7 +755,11 @@ def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_s
     frame = found.fetch_pandas()
     assert found.fetchone() == (617700169958293503, 617700169958293503, [("a", 617700169958293503), ("b", None)])
     assert [column[0] for column in found.description or ()] == ["n", "n", "tags"]
-    assert times_said("renamed in the data frame: n_2") == 1
+    assert times_said("renamed: n_2") == 1
+    [first, second] = found.fetch_records()
+    entries = [{"key": "a", "value": 617700169958293503}, {"key": "b", "value": None}]
+    assert first == {"n": 617700169958293503, "n_2": 617700169958293503, "tags": entries}
+    assert second == {"n": None, "n_2": None, "tags": None}
     # The name is that of every Airflow; the newest have it as an alias.
     xcom = importlib.import_module("airflow.serialization.serde")
     if AIRFLOW[:2] == (3, 1) and not pandas.__version__.startswith("2."):

@@ -59,8 +59,8 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
     with pytest.raises(WherobotsUnavailableException, match=words) as given_up:
         task.execute_complete(context(ti), event_of_a_given_up_run(run_id))
     assert control.counts()["cancels_effective"] == cancels
-    command = f"To cancel it: airflow wherobots runs cancel --yes {run_id} --conn {task.wherobots_conn_id}"
-    assert (command in str(given_up.value)) == (not cancels)
+    command = f"python -m airflow_provider_wherobots runs cancel --yes {run_id} --conn {task.wherobots_conn_id}"
+    assert (f"To cancel it: {command}" in str(given_up.value)) == (not cancels)
     if not cancels:
         task.hook.cancel_run(run_id)
 
@@ -197,7 +197,7 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     ("retries", "arguments", "says"),
     [
         (1, {}, r"\. The run may exist and be active; a retry of the task looks it up by its name first$"),
-        (0, {"cancel_on_kill": False}, "and no retry will look it up. To look: airflow wherobots orphans --conn .+$"),
+        (0, {"cancel_on_kill": False}, r"and no retry will look it up. To look: python -m \\S+ orphans --conn .+$"),
     ],
 )
 def test_what_becomes_of_a_run_that_may_exist_is_said(

@@ -172,6 +172,12 @@ def test_results_of_a_list_and_of_a_split_string(make: Make) -> None:
     assert [frame.to_dict("list") for frame in both] == [{"a": [1]}, {"b": [2]}]
 
 
+def test_records_are_a_dict_per_row(make: Make) -> None:
+    records = make(["SELECT 7 AS n", "CREATE TABLE t (a INT)", "SELECT ROWS 2"], handler="records")
+    two = [{"id": 0, "name": "row 0"}, {"id": 1, "name": "row 1"}]
+    assert records.execute(context(TaskInstance())) == [[{"n": 7}], None, two]
+
+
 def test_a_handler_gets_a_cursor_and_an_output_processor_its_result(make: Make) -> None:
     assert make(handler=fetch_all_handler).execute(context(TaskInstance())) == [(7,)]
     described = make(
@@ -216,7 +222,12 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         make()
     assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"
-    for arguments in ({"handler": fetch_all_handler}, {"do_xcom_push": False}, {"store": {"format": "csv"}}):
+    for arguments in (
+        {"handler": "records"},
+        {"handler": fetch_all_handler},
+        {"do_xcom_push": False},
+        {"store": {"format": "csv"}},
+    ):
         make(**arguments)
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     with pytest.raises(AirflowOptionalProviderFeatureException, match=r"needs pyarrow and cbor2 and pandas: pip"):

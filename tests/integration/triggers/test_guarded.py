@@ -338,7 +338,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     asyncio.run(trigger.on_kill())
     assert written[-1].startswith(
         "error: Could not cancel run r1, which may stay active: RuntimeError: http://***@proxy/ is away. To find and "
-        f"end it: airflow wherobots orphans --cancel --conn {conn_id}\n  File "
+        f"end it: python -m airflow_provider_wherobots orphans --cancel --conn {conn_id}\n  File "
     )
     assert "in cancel_run" in written[-1]
 

@@ -201,7 +201,10 @@ def test_a_run_that_cannot_be_cancelled_is_named() -> None:
 
 
 ENDED = Outcome(Ending.COMPLETED, "r", "COMPLETED")
-FIND = "airflow wherobots runs list --name '*-0123456789ab', then airflow wherobots runs cancel --yes RUN_ID"
+FIND = (
+    "python -m airflow_provider_wherobots runs list --name '*-0123456789ab', then "
+    "python -m airflow_provider_wherobots runs cancel --yes RUN_ID"
+)
 
 
 @pytest.mark.parametrize(

@@ -85,8 +85,8 @@ def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
         (
             logging.ERROR,
             "Run r1 could not be cancelled (cancelJobRun: 409: no body). It keeps running, and costs money, until its "
-            "timeout_seconds, unless an earlier cancel takes effect. To cancel it: airflow wherobots "
-            "runs cancel --yes r1",
+            "timeout_seconds, unless an earlier cancel takes effect. To cancel it: "
+            "python -m airflow_provider_wherobots runs cancel --yes r1",
         )
     ]
 
@@ -133,7 +133,7 @@ def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: Whe
     assert said in note.text
     assert note.text.endswith(
         "). It keeps running, and costs money, until its timeout_seconds. To cancel it: "
-        "airflow wherobots runs cancel --yes r1"
+        "python -m airflow_provider_wherobots runs cancel --yes r1"
     )
 
 
@@ -214,8 +214,8 @@ def test_by_name_what_hid_the_run_is_said_once() -> None:
     script.run(cancel_runs_by_suffix(SUFFIX))
     assert [note.text for note in script.notes] == [
         "Found no active run whose name ends with -0123456789abcd (listJobRuns: 503: no body). If one appears later, "
-        "only a retry of the task finds it. To look again: airflow wherobots runs list "
-        "--name '*-0123456789abcd'"
+        "only a retry of the task finds it. To look again: "
+        "python -m airflow_provider_wherobots runs list --name '*-0123456789abcd'"
     ]
 
 
@@ -246,7 +246,7 @@ def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
         (
             logging.WARNING,
             "Found no active run whose name ends with -0123456789abcd. If one appears later, only a retry of the task "
-            "finds it. To look again: airflow wherobots runs list --name '*-0123456789abcd'",
+            "finds it. To look again: python -m airflow_provider_wherobots runs list --name '*-0123456789abcd'",
         )
     ]
 

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.runs.outcome import Outcome
+from tests.support.places import TREE
 from tests.unit.flows.fake_log import T0, CaughtUp, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, texts
@@ -49,11 +50,20 @@ def test_no_line_is_lost_however_late_and_the_task_ends_soon_after(
     assert script.elapsed <= seconds + late + 15
 
 
-@pytest.mark.parametrize("late", [0.0, 0.3, 2.0, 20.0])
-def test_a_steady_log_ends_the_task_five_seconds_after_its_last_line_can_be_read(late: float) -> None:
-    _, script = follow(40.0, STEADY, late)
-    # The end is noticed two seconds late.
-    assert script.elapsed <= 40.0 + late + 7.5
+def test_the_page_about_logs_says_when_a_task_ends_and_that_no_line_is_lost() -> None:
+    table = []
+    for run, seconds, at in (
+        ("3 s", 3.0, [0.5, 1.0, 2.9]),
+        ("40 s, with one line, at its end", 40.0, [39.9]),
+        ("40 s, with a line each second", 40.0, STEADY),
+    ):
+        ends = []
+        for late in (0.3, 2.0, 20.0):
+            _, script = follow(seconds, at, late)
+            assert len(script.records) == len(at)
+            ends.append(f"{script.elapsed - seconds:.0f} s")
+        table.append(f"| {run} | {' | '.join(ends)} |")
+    assert "\n".join(table) in (TREE / "docs" / "logs.md").read_text()
 
 
 def test_a_log_without_a_line_near_the_end_is_waited_for_as_long_as_the_option_says() -> None:

@@ -476,7 +476,7 @@ def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left
     [warning] = script.said("Run other")
     assert warning.level == logging.WARNING
     assert "It was created 1 hour ago" in warning.text
-    assert warning.text.endswith("airflow wherobots runs cancel --yes other")
+    assert warning.text.endswith("python -m airflow_provider_wherobots runs cancel --yes other")
 
 
 def test_a_create_is_remembered_as_sent_before_it_is_sent_and_its_run_after() -> None:

@@ -1,10 +1,15 @@
 from __future__ import annotations
 
+import argparse
+import importlib.util
+import shlex
+
 import pendulum
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.cli.arguments import add_commands
 from airflow_provider_wherobots.logs.records import make_safe
 from airflow_provider_wherobots.messages import words
 
@@ -69,3 +74,18 @@ def test_a_quoted_text_is_safe_and_bounded(text: str, limit: int) -> None:
     assert len(said) <= limit
     said.encode()
     assert said.removesuffix("…") in make_safe(text) or said == make_safe(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["runs list --name '*-0123'", "runs cancel --yes r1", "orphans", "orphans --cancel", "orphans --stop-session s1"],
+)
+@pytest.mark.parametrize("conn_id", ["", "other"])
+def test_a_command_that_a_message_names_exists_on_every_airflow(text: str, conn_id: str) -> None:
+    # Before 3.2 Airflow's own command line has no commands of providers.
+    python, option, module, *arguments = shlex.split(words.command(text, conn_id))
+    assert (python, option) == ("python", "-m")
+    assert importlib.util.find_spec(f"{module}.__main__") is not None
+    parser = argparse.ArgumentParser()
+    add_commands(parser)
+    assert parser.parse_args(arguments).conn == (conn_id or "wherobots_default")

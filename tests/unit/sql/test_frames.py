@@ -25,7 +25,7 @@ def test_columns_of_the_same_name_are_renamed_and_no_other(names: list[str], dis
 
 def test_a_rename_is_said() -> None:
     _, changes = for_frames(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["n", "n"]))
-    assert changes == ["Columns of the same name are renamed in the data frame: n_2"]
+    assert changes == ["Columns of the same name are renamed: n_2"]
 
 
 def test_a_map_is_the_list_of_its_entries() -> None:
@@ -45,7 +45,7 @@ def test_a_map_is_the_list_of_its_entries() -> None:
         "in_list": [[[{"key": "a", "value": 1}]], None, []],
         "in_struct": [{"tags": [{"key": "a", "value": 1}], "n": 2}, None, None],
     }
-    assert changes == ["Maps are lists of their entries (key, value) in the data frame: tags, in_list, in_struct"]
+    assert changes == ["Maps are lists of their entries (key, value): tags, in_list, in_struct"]
 
 
 def test_a_table_that_needs_no_change_is_the_same() -> None:

@@ -423,7 +423,7 @@ def test_the_request_and_the_stop_together_keep_to_the_time() -> None:
 
 COULD_NOT = (
     "could not be stopped ({}). It ends by itself some time after its last client has disconnected. To stop it: "
-    "airflow wherobots orphans --stop-session s1"
+    "python -m airflow_provider_wherobots orphans --stop-session s1"
 )
 
 
