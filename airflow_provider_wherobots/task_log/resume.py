@@ -12,14 +12,15 @@ wrote between two lines is copied, except for as many records as this trigger ha
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.shared import of_event_loop
 from airflow_provider_wherobots.task_log.entries import (
     Entry,
     entry_of,
@@ -42,8 +43,8 @@ COPIED_AT_ONCE = 20
 """How many records are copied after each wait for room."""
 READ_SECONDS = 30.0
 """How long reading a slice may take, with the wait for those of other triggers. Then this one goes on without it."""
-READERS = ThreadPoolExecutor(2, "log-of-earlier-trigger")
-"""Threads of their own: a kill needs one of the event loop's, and must not wait for a slow disk."""
+READER = ThreadPoolExecutor(1, "log-of-earlier-trigger")
+"""A thread of its own: a kill needs one of the event loop's, and must not wait for a slow disk."""
 READS_CONNECTION = "Retrieving connection"
 MASK = "***"
 """Airflow's replacement of a secret."""
@@ -74,7 +75,7 @@ class ResumedLog:
         """Write this trigger's first record, whose text is the same for every trigger of this try. The records that an
         earlier trigger wrote after its own are copied here if they are few, and else by and by.
         """
-        await self._find(first)
+        await self._read(partial(self._find, first))
         if self._wait_for_room is not None:
             await self._wait_for_room()
         self._logger.info(first)
@@ -83,7 +84,7 @@ class ResumedLog:
     async def room(self) -> None:
         """Wait until a message, or some lines, can be written without blocking."""
         if self._path is not None and len(self._next) < AHEAD:
-            self._next += await self._read_slice(self._path)
+            await self._read(partial(self._read_slice, self._path))
         if self._wait_for_room is not None:
             await self._wait_for_room()
         # What is left is less than a slice and the records ahead.
@@ -122,7 +123,15 @@ class ResumedLog:
                 self._logger.debug("A record of an earlier trigger cannot be written: %r", error)
         self._copied = [*self._copied, *entries][-4 * AHEAD :]
 
-    async def _find(self, first: str) -> None:
+    async def _read(self, work: Callable[[], Awaitable[list[Entry]]]) -> None:
+        try:
+            async with asyncio.timeout(READ_SECONDS), of_event_loop(_Turn):
+                self._next += await work()
+        except Exception as error:
+            self._path = None
+            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
+
+    async def _find(self, first: str) -> list[Entry]:
         """Find the file of an earlier trigger, this one's own or the largest, and read its records after the first one.
 
         Airflow 2.11 appends to a file when a trigger returns to a triggerer; 3.x truncates it.
@@ -132,7 +141,7 @@ class ResumedLog:
         def is_own(path: Path) -> bool:
             return own_end is not None and path.name.endswith(own_end)
 
-        sizes = await self._in_thread(_trigger_logs, self._task_instance) or {}
+        sizes = await _in_thread(_trigger_logs, self._task_instance)
         for path in sorted(sizes, key=lambda path: (is_own(path), sizes[path]), reverse=True):
             self._path, self._offset, self._end = path, 0, sizes[path]
             entries = await self._read_slice(path)
@@ -141,25 +150,25 @@ class ResumedLog:
                 self._is_own = is_own(path)
                 place = texts.index(first) + 1
                 # Airflow 2.11 writes this for each trigger, so it is in this one's file too.
-                self._next = entries[place + texts[place].startswith(READS_CONNECTION) :]
-                return
+                return entries[place + texts[place].startswith(READS_CONNECTION) :]
         self._path = None
+        return []
 
     async def _read_slice(self, path: Path) -> list[Entry]:
-        lines = await self._in_thread(_lines_of, path, self._offset, min(SLICE_BYTES, self._end - self._offset)) or []
+        lines = await _in_thread(_lines_of, path, self._offset, min(SLICE_BYTES, self._end - self._offset))
         self._offset += sum(map(len, lines))
         if self._offset >= self._end or not lines:
             self._path = None
         # Not in the thread: while it computes, each record that the event loop writes waits for Python's lock.
         return list(read_entries(line.decode("utf-8", "backslashreplace") for line in lines))
 
-    async def _in_thread(self, work: Callable[..., T], *given: Any) -> T | None:
-        try:
-            async with asyncio.timeout(READ_SECONDS):
-                return await asyncio.get_running_loop().run_in_executor(READERS, work, *given)
-        except Exception as error:
-            self._logger.debug("The log of an earlier trigger cannot be read: %r", error)
-            return None
+
+class _Turn(asyncio.Lock):
+    """Held while a trigger reads a slice, so that the event loop parses one at a time."""
+
+
+async def _in_thread(work: Callable[..., T], *given: Any) -> T:
+    return await asyncio.get_running_loop().run_in_executor(READER, work, *given)
 
 
 def _lines_of(path: Path, offset: int, size: int) -> list[bytes]:

@@ -197,7 +197,7 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     ("retries", "arguments", "says"),
     [
         (1, {}, r"\. The run may exist and be active; a retry of the task looks it up by its name first$"),
-        (0, {"cancel_on_kill": False}, r"and no retry will look it up. To look: python -m \\S+ orphans --conn .+$"),
+        (0, {"cancel_on_kill": False}, r"and no retry will look it up. To look: python -m \S+ orphans --conn .+$"),
     ],
 )
 def test_what_becomes_of_a_run_that_may_exist_is_said(
