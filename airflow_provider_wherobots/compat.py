@@ -345,16 +345,32 @@ def _state_name(state: Any) -> str | None:
     return None if state is None else str(getattr(state, "value", state))
 
 
+ENDED_BY_USER = ("success", "failed", "skipped", "restarting")
+"""The states of a task that was marked or cleared while its process goes on."""
+
+
 def is_in_task() -> bool:
     """Whether this process executes a task, the rendering of its arguments included. ``airflow tasks render`` does not
     execute it.
     """
-    module = "airflow.operators.python" if AIRFLOW < (3, 0) else "airflow.sdk"
     try:
-        import_module(module).get_current_context()
+        _current_task_instance()
     except Exception:
         return False
     return True
+
+
+def is_ended_by_user() -> bool:
+    """Whether the task that this process executes was marked or cleared. False if Airflow does not report that."""
+    try:
+        return get_task_state_on_worker(_current_task_instance()) in ENDED_BY_USER
+    except Exception:
+        return False
+
+
+def _current_task_instance() -> Any:
+    module = "airflow.operators.python" if AIRFLOW < (3, 0) else "airflow.sdk"
+    return import_module(module).get_current_context()["ti"]
 
 
 def iteration_of(task_instance: Any) -> int | None:

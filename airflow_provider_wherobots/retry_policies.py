@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_wherobots.api.runs.redact import redact
 from airflow_provider_wherobots.compat import starts_before
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -77,7 +78,7 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
             if is_up_to_us and try_number <= max_tries and context and starts_before(context["ti"]) < MAX_RESCHEDULES:
                 # Not tried: Airflow 3.4 cannot be installed yet.
                 decision = replace(decision, action=getattr(RetryAction, "RESCHEDULE", decision.action))
-            seen = exception.in_short or str(exception).partition("\n")[0]
+            seen = redact(exception.in_short or str(exception).partition("\n")[0])
             return replace(decision, reason="; ".join(filter(None, (seen, decision.reason)))[:MAX_REASON_CHARS])
 
     return WherobotsRetryPolicy(

@@ -70,7 +70,7 @@ def _examine(arguments: argparse.Namespace, checks: list[Check]) -> None:
     if arguments.run and (uri := arguments.script_uri or _upload(arguments.conn, checks)):
         region = arguments.region or settings.region
         plan = Plan(secrets.token_hex(6), uri, arguments.runtime, region, settings.version)
-        _compare(plan, settings, checks)
+        _compare(plan, settings, arguments.conn, checks)
 
 
 def _upload(conn_id: str, checks: list[Check]) -> str | None:
@@ -86,7 +86,7 @@ def _upload(conn_id: str, checks: list[Check]) -> str | None:
     return uri
 
 
-def _compare(plan: Plan, settings: Settings, checks: list[Check]) -> None:
+def _compare(plan: Plan, settings: Settings, conn_id: str, checks: list[Check]) -> None:
     """Create the runs, observe and end them, and add the answers."""
     trial = Trial(plan)
     print_message(
@@ -104,7 +104,7 @@ def _compare(plan: Plan, settings: Settings, checks: list[Check]) -> None:
     finally:
         with driver_of(settings) as driver:
             left = driver.run(end_runs(trial))
-        checks += [runs_check(trial, left), *checks_of(trial)]
+        checks += [runs_check(trial, left, conn_id), *checks_of(trial)]
 
 
 @contextmanager

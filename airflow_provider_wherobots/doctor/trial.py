@@ -133,7 +133,7 @@ def end_runs(trial: Trial) -> Flow[list[str]]:
     return left
 
 
-def runs_check(trial: Trial, left: list[str]) -> Check:
+def runs_check(trial: Trial, left: list[str], conn_id: str) -> Check:
     """Whether the runs were created, and have ended. ``left`` are the ids of the runs that could not be cancelled."""
     plan, named = trial.plan, f"*-{trial.plan.suffix}"
     cancelled = [id_ for role, id_ in trial.ids.items() if not trial.has_ended(role) and id_ not in left]
@@ -146,7 +146,9 @@ def runs_check(trial: Trial, left: list[str]) -> Check:
     texts.append(f"Created {words.counted(len(trial.ids), 'run')} named {named}.")
     if len(texts) == 1:
         return Check("runs", State.OK, f"{texts[0]} All have ended.")
-    to_find, to_cancel = words.command(f"runs list --name '{named}'"), words.command("runs cancel --yes RUN_ID")
+    to_find, to_cancel = (
+        words.command(command, conn_id) for command in (f"runs list --name '{named}'", "runs cancel --yes RUN_ID")
+    )
     advice = f"{to_find}, then {to_cancel}" if maybe_active else "repeat the command"
     state = State.FAILED if left or cancelled or not trial.ids else State.WARNING
     return Check("runs", state, " ".join(texts), advice)

@@ -10,6 +10,7 @@ from airflow_provider_wherobots.compat import (
     AirflowSkipException,
     AirflowTaskTerminated,
     AirflowTaskTimeout,
+    is_ended_by_user,
 )
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -38,6 +39,9 @@ class Written:
             yield
         except (Exception, AirflowTaskTimeout, AirflowTaskTerminated) as error:
             if not self.may_have or isinstance(error, AirflowFailException | AirflowSkipException):
+                raise
+            if isinstance(error, AirflowTaskTerminated) and is_ended_by_user():
+                # The user has said what becomes of the task.
                 raise
             if isinstance(error, WherobotsException):
                 raise without_retry(type(error)(f"{error}\n{_WRITTEN}")) from error

@@ -31,6 +31,7 @@ class Cause(NamedTuple):
 
 OUT_OF_MEMORY = "out of memory"
 """The cause of texts that only a want of memory has, on the driver or an executor."""
+PERHAPS_OUT_OF_MEMORY = f"perhaps {OUT_OF_MEMORY}"
 _LOST_EXECUTOR = r"The executor with id \w+ exited with exit code 137\b"
 _KILLED = "termination reason: OOMKilled"
 """What Spark logs of the executor's container after that."""
@@ -40,14 +41,13 @@ CAUSES = (
     Cause(
         # Not each OutOfMemoryError: a larger runtime has no more metaspace, and the same GPU.
         # Nor exit code 137: Spark calls each "possible container OOM", and it may be an eviction.
-        r"\b(?:numpy\.[\w.]+\._Array)?MemoryError\b|java\.lang\.OutOfMemoryError: Java heap space\b"
-        rf"|{_KILLED}|\bOOMKilled\b",
+        r"\A(?:(?:numpy\.[\w.]+\._Array)?MemoryError|java\.lang\.OutOfMemoryError: Java heap space)\b|\bOOMKilled\b",
         OUT_OF_MEMORY,
         "Request a larger runtime, or process less at once",
     ),
     Cause(
         rf"[\w.]*MemoryError\b|{_LOST_EXECUTOR}|\bSIGKILL\b|(?i:\bexit ?code|\bexited with code):? 137\b",
-        "perhaps out of memory",
+        PERHAPS_OUT_OF_MEMORY,
         "Request a larger runtime, or process less at once",
     ),
     Cause(
@@ -86,9 +86,11 @@ _ERROR = re.compile(
     rf'(?:(?P<cause>Caused by: )|Exception in thread "[^"]*" |: )?(?:{_LOST_TASK}|\s+(?={_KILLED}))?'
     rf"(?P<text>{_CLASS}.*|{_LOST_EXECUTOR}.*|{_KILLED}|{_DIRECT_CAUSE})"
 )
+_KILLED_TASK = re.compile(rf"SparkException: Job aborted due to stage failure: .*\n{_LOST_EXECUTOR}.*\n\s+{_KILLED}\Z")
 _ONLY_NOTICED = re.compile(
     r"py4j\.protocol\.|Connection(?:Reset|Refused)Error\b|.*\[JAVA_GATEWAY_EXITED\]|Error: A fatal exception has"
     r"|org\.apache\.spark\.SparkException: Job (?:\S+ )?cancelled because SparkContext was shut down"
+    rf"|{_KILLED}"
 )
 """What Python and Spark raise when the JVM has failed or ended: the exception before says why."""
 
@@ -125,12 +127,16 @@ class LastErrors:
     def probable_cause(self, reason: str) -> str:
         """One sentence: the cause that the service's reason shows, or else these lines, and what to do; or empty."""
         error = re.search(rf"(?<!\S){_CLASS}.*", reason, re.DOTALL)
+        in_log = self._cause(CAUSES) if self.last else ""
         for cause in CAUSES:
             if words := re.search(cause.pattern, reason[: error.start()] if error else reason):
-                return _describe(cause, words[0])
-        return (cause_in(error[0], CAUSES) if error else "") or (self._cause(CAUSES) if self.last else "")
+                is_certain = cause.name == PERHAPS_OUT_OF_MEMORY and is_out_of_memory(in_log)
+                return in_log if is_certain else _describe(cause, words[0])
+        return (cause_in(error[0], CAUSES) if error else "") or in_log
 
     def _cause(self, causes: Sequence[Cause]) -> str:
+        if _KILLED_TASK.search("\n".join(self._lines)):
+            return _describe(CAUSES[0], _KILLED)
         counts = True
         for line in reversed(self._lines):
             error = _ERROR.match(line)

@@ -65,7 +65,7 @@ class CreatesRun(FollowsRun):
             payload.setdefault("timeoutSeconds", max(1, ceil(self.execution_timeout.total_seconds())))
         if memory is not None:
             payload["name"] = durable_run_name(name, memory.identity)
-            if raised := memory.runtimes_of(self.given_runtime):
+            if raised := self.runtimes_of_round(memory):
                 payload["runtime"] = raised[-1]
         return self.lineage.add_to(payload, context)
 
@@ -95,6 +95,10 @@ class CreatesRun(FollowsRun):
     def given_runtime(self) -> str:
         """The task's rendered runtime; empty for the default."""
         return checked_choice("runtime", self.runtime) or ""
+
+    def runtimes_of_round(self, memory: Memory) -> tuple[str, ...]:
+        """The task's runtime, and those chosen instead after runs that were out of memory; empty if none was."""
+        return memory.runtimes_of(self.given_runtime) if self.runtime_on_out_of_memory else ()
 
     @property
     def region_to_send(self) -> str | None:

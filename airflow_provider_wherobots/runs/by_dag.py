@@ -12,15 +12,15 @@ from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.runs.run_name import MIN_NAME_CHARS, SUFFIX_CHARS, Identity
 
-ROOT_JOB = "spark.openlineage.rootParentJobName"
-"""The property in which OpenLineage names the DAG."""
+ROOT_JOB, PARENT_JOB = "spark.openlineage.rootParentJobName", "spark.openlineage.parentJobName"
+"""The properties in which OpenLineage names the DAG and the task. The root of a triggered DAG run is another DAG."""
 
 
 def dag_of(run: Run) -> str:
     """The id of a run's DAG, if OpenLineage or the default name tells it; else what its name has before a dot."""
     configs = (run.payload.get("environment") or {}).get("sparkConfigs") or {}
-    if isinstance(told := configs.get(ROOT_JOB), str):
-        return told
+    if (told := configs.get(ROOT_JOB)) and str(configs.get(PARENT_JOB)).startswith(f"{told}."):
+        return str(told)
     name = run.name[:-SUFFIX_CHARS] if Identity.in_name(run.name) else run.name
     # A default name that was too short begins with "airflow.".
     short = name.removeprefix("airflow.")

@@ -10,7 +10,7 @@ from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory
+from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory, published_name
 from airflow_provider_wherobots.compat import TaskDeferralError, TaskDeferred
 from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
@@ -212,11 +212,14 @@ class SubmitTry(RunTry[CreatesRun]):
     def _choose_runtime(self, outcome: Outcome, wanted: str | Sequence[str]) -> Outcome:
         """Remember the runtime of the next try, after a run that had too little memory. The message says which."""
         memory, given = self._memory, self.task.given_runtime
-        asked = (given, *(memory.now.runtimes_of(given) if memory is not None else ()))[-1]
+        asked = (given, *(self.task.runtimes_of_round(memory.now) if memory is not None else ()))[-1]
         failed_on = (outcome.summary or {}).get("runtime") or asked
         chosen, same = after_out_of_memory(failed_on, wanted), f"A retry keeps runtime {failed_on or '(the default)'}"
-        if memory is None or not memory.is_kept:
-            text = f"{same}: no task state store remembers another one (runtime_on_out_of_memory needs Airflow 3.3)"
+        if asked and published_name(asked) != published_name(failed_on):
+            # The task has been edited since the run was created.
+            text = f"A retry gets runtime {asked}; this run had {failed_on}"
+        elif memory is None or not memory.is_kept:
+            text = f"{same}: another one is only remembered in Airflow's task state store (3.3 or later)"
         elif chosen is None:
             text = f"{same}: runtime_on_out_of_memory={wanted!r} has none after it"
         else:
@@ -316,7 +319,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def _submit(self, quota: QuotaWait) -> Submission:
         task = self.task
         payload = task.payload_to_send(self.context, None if self._memory is None else self._memory.now)
-        if self._memory is not None and (raised := self._memory.now.runtimes_of(task.given_runtime)):
+        if self._memory is not None and (raised := task.runtimes_of_round(self._memory.now)):
             too_small = ", ".join(runtime or "the default" for runtime in raised[:-1])
             self.log.info("Using runtime %s, as earlier runs were out of memory on %s", raised[-1], too_small)
         flow = submit_run(

@@ -7,7 +7,13 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
-from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL, Context, get_stats, get_task_state_on_worker
+from airflow_provider_wherobots.compat import (
+    ENDED_BY_USER,
+    RETRY_RESUMES_DEFERRAL,
+    Context,
+    get_stats,
+    get_task_state_on_worker,
+)
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
@@ -42,8 +48,6 @@ TRY_NUMBER = "try_number"
 """What each deferral keeps, by which a try notices that it gets the event of another."""
 BEGAN_AT = "began_at"
 """What the deferral of a try that has started over keeps: when that was. Airflow has the start of another try."""
-ENDED_BY_USER = ("success", "failed", "skipped", "restarting")
-"""The states of a task that was marked or cleared while its process goes on."""
 
 
 class TaskTry(Generic[T, A]):

@@ -57,27 +57,41 @@ def after_out_of_memory(runtime: str, wanted: str | Sequence[str]) -> str | None
 
     :param runtime: the one that had too little; empty if it is not known.
     :param wanted: ``runtime_on_out_of_memory``: :data:`NEXT`, a runtime, or several in the order in which they are
-        tried. If ``runtime`` is none of them, the first is next.
+        tried. If ``runtime`` is none of them, the first is next that is not a smaller one of the same kind.
     """
     if wanted == NEXT:
         return _neighbour(runtime, 1)
-    order = [wanted] if isinstance(wanted, str) else list(wanted)
-    later = order[order.index(runtime) + 1 :] if runtime in order else order
-    return later[0] if later else None
+    order = {published_name(one): one for one in ([wanted] if isinstance(wanted, str) else wanted)}
+    names, name = list(order), published_name(runtime)
+    if name in order:
+        later = names[names.index(name) + 1 :]
+    else:
+        kind = _of_kind(name)
+        later = [one for one in names if one not in kind[: kind.index(name)]] if name in kind else names
+    return order[later[0]] if later else None
+
+
+def published_name(runtime: str) -> str:
+    """The name under which the service publishes a runtime today; any other stays as it is."""
+    return LEGACY_RUNTIMES.get(runtime, runtime)
 
 
 def is_published(runtime: str) -> bool:
     """Whether the service has published this runtime."""
-    return LEGACY_RUNTIMES.get(runtime, runtime) in RUNTIMES
+    return published_name(runtime) in RUNTIMES
 
 
 def _neighbour(runtime: str, step: int) -> str | None:
     if not is_published(runtime):
         return None
-    name = LEGACY_RUNTIMES.get(runtime, runtime)
-    kind = [other for other in RUNTIMES if _kind(other) == _kind(name)]
+    name = published_name(runtime)
+    kind = _of_kind(name)
     place = kind.index(name) + step
     return kind[place] if 0 <= place < len(kind) else None
+
+
+def _of_kind(name: str) -> list[str]:
+    return [other for other in RUNTIMES if _kind(other) == _kind(name)]
 
 
 def _kind(runtime: str) -> str:

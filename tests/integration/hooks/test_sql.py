@@ -46,6 +46,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.hooks import sql_written
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.sql import requirements
 from tests.integration import sql_support
@@ -457,6 +458,20 @@ def test_what_comes_between_the_end_of_a_write_and_its_note_is_not_retried(
     with pytest.raises(raised, match=NOT_RETRIED) as caught:
         hook.run("INSERT INTO t VALUES (1)")
     assert isinstance(caught.value, AirflowFailException)
+
+
+def test_what_a_user_makes_of_the_task_stays(hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 2.11 the process of a task that is marked or cleared gets a SIGTERM too."""
+    monkeypatch.setattr(sql_written, "is_ended_by_user", lambda: True)
+    send = connection_module.Connection.send
+
+    def send_and_terminate(*given: Any) -> None:
+        send(*given)
+        raise AirflowTaskTerminated("Task received SIGTERM signal")
+
+    monkeypatch.setattr(connection_module.Connection, "send", send_and_terminate)
+    with pytest.raises(AirflowTaskTerminated):
+        hook.run("INSERT INTO t VALUES (1)")
 
 
 def test_a_kill_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control: ControlClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context, next_try, run_to_end
+from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, resume, run_to_end
 from wherobots_local import LocalServer
 
 JOBS = {
@@ -78,7 +78,9 @@ def test_otherwise_the_runtime_stays(fail: Fail, job: str, arguments: dict[str, 
 
 def test_without_a_store_the_message_says_that_the_runtime_stays(fail: Fail) -> None:
     ti = TaskInstance(max_tries=9, store=None)
-    assert "A retry keeps runtime tiny: no task state store" in fail(ti, runtime_on_out_of_memory="next")[0]
+    assert (
+        "A retry keeps runtime tiny: another one is only remembered in" in fail(ti, runtime_on_out_of_memory="next")[0]
+    )
     assert fail(next_try(ti), runtime_on_out_of_memory="next")[1] == "tiny"
 
 
@@ -86,7 +88,23 @@ def test_an_edited_runtime_counts(fail: Fail) -> None:
     fail(ti := TaskInstance(max_tries=9), runtime_on_out_of_memory="next")
     edited = {"runtime_on_out_of_memory": "next", "runtime": "x-large"}
     assert fail(ti := next_try(ti), **edited)[1] == "x-large"
-    assert fail(next_try(ti), **edited)[1] == "2x-large"
+    assert fail(ti := next_try(ti), **edited)[1] == "2x-large"
+    assert fail(next_try(ti), runtime="x-large")[1] == "x-large", "without the argument"
+
+
+def test_an_edit_while_the_run_is_active_is_not_undone(
+    operator: Callable[..., WherobotsRunOperator], server: LocalServer
+) -> None:
+    (server.root / "jobs/memory.py").write_text(JOBS["memory"])
+    given: dict[str, Any] = {"run_python": {"uri": "s3://jobs/memory.py"}, "retries": 9}
+    tiny, medium = (
+        operator(**given, runtime=runtime, runtime_on_out_of_memory="next") for runtime in ("tiny", "medium")
+    )
+    ti = TaskInstance(max_tries=9)
+    deferred = deferral_of(tiny, ti)
+    with pytest.raises(WherobotsRunFailedException, match="A retry gets runtime medium; this run had tiny"):
+        resume(medium, ti, deferred, follow(deferred))
+    assert medium._payload_to_show(context(next_try(ti)))["runtime"] == "medium"
 
 
 def test_an_unknown_default_has_no_next_but_a_list_has_a_first(fail: Fail) -> None:

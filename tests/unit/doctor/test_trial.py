@@ -247,17 +247,17 @@ def test_what_became_of_the_runs(
 ) -> None:
     trial = Trial(PLAN, ids={role: f"{role}0" for role in (LOG, CANCEL, TIMEOUT)}, failures=failures)
     trial.outcomes, trial.creating = dict.fromkeys(ended.split(), ENDED), set(creating.split())
-    check = runs_check(trial, left)
+    check = runs_check(trial, left, "")
     assert (check.state, check.text, check.advice) == (state, text, advice)
 
 
 def test_one_run_is_not_several() -> None:
-    check = runs_check(Trial(PLAN, ids={LOG: "log0"}, outcomes={LOG: ENDED}), [])
+    check = runs_check(Trial(PLAN, ids={LOG: "log0"}, outcomes={LOG: ENDED}), [], "")
     assert check.text.startswith("Created 1 run named *-0123456789ab.")
 
 
 def test_that_no_run_could_be_created_fails() -> None:
-    check = runs_check(Trial(PLAN, failures={LOG: "full"}), [])
+    check = runs_check(Trial(PLAN, failures={LOG: "full"}), [], "")
     assert (check.state, check.text) == (
         State.FAILED,
         "The create of airflow-doctor-log-0123456789ab failed (full). Created 0 runs named *-0123456789ab.",

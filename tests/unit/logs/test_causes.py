@@ -84,11 +84,22 @@ def test_the_sentence_shows_what_was_seen_and_what_to_do() -> None:
         ("The process exited with code 1: ValueError: the process was ended by SIGKILL, exit code 137", None),
         ("The process exited with code 1: ValueError: MemoryError: none", None),
         ("no quota for MemoryErrors", None),
+        ("retry after MemoryError was handled; then ValueError: x", "perhaps out of memory"),
         ("", None),
     ],
 )
 def test_a_reason_alone_shows_a_cause(reason: str, name: str | None) -> None:
     assert cause(reason=reason) == name
+
+
+def test_an_executor_that_spark_has_replaced_is_not_certain() -> None:
+    assert cause("The executor with id 3 exited with exit code 137", "\t termination reason: OOMKilled") == (
+        "perhaps out of memory"
+    )
+
+
+def test_a_log_can_make_certain_what_the_reason_leaves_open() -> None:
+    assert cause(TRACEBACK, "MemoryError", reason="exit code 137") == "out of memory"
 
 
 @pytest.mark.parametrize(

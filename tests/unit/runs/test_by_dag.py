@@ -6,7 +6,7 @@ import pytest
 
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.runs.by_dag import dag_of, totals_by_dag
+from airflow_provider_wherobots.runs.by_dag import PARENT_JOB, ROOT_JOB, dag_of, totals_by_dag
 from airflow_provider_wherobots.runs.run_name import Identity, default_run_name, durable_run_name
 
 IDENTITY = Identity("3f9a02", "c41d77e8")
@@ -26,7 +26,11 @@ def run(name: str, status: str = "COMPLETED", message: str | None = None, **payl
         (run("nightly.hail"), "nightly"),
         (run(durable_run_name(default_run_name("airflow", "clean_up"), IDENTITY)), "airflow"),
         (run(durable_run_name("hail_stats", IDENTITY)), "hail_stats"),
-        (run("hail", environment={"sparkConfigs": {"spark.openlineage.rootParentJobName": "night.ly"}}), "night.ly"),
+        (run("hail", environment={"sparkConfigs": {ROOT_JOB: "night.ly", PARENT_JOB: "night.ly.hail"}}), "night.ly"),
+        (
+            run("nightly.hail", environment={"sparkConfigs": {ROOT_JOB: "starts", PARENT_JOB: "nightly.hail"}}),
+            "nightly",
+        ),
         (run("nightly.hail", environment=None), "nightly"),
     ],
 )

@@ -43,6 +43,10 @@ def test_the_next_smaller_runtime_is_of_the_same_kind(runtime: str, smaller: str
         ("large-himem", ["tiny", "large", "large-himem"], None),
         ("tiny", ["large", "large-himem"], "large"),
         ("", ["large", "large-himem"], "large"),
+        ("SMALL", ["small", "medium"], "medium"),
+        ("small", ["SMALL", "medium"], "medium"),
+        ("large", ["small", "medium"], None),
+        ("large", ["small", "x-large"], "x-large"),
     ],
 )
 def test_the_runtime_after_one_that_had_too_little_memory(
