@@ -63,7 +63,7 @@ def lines(scale: Scale) -> list[Row]:
             for side in ("bare", "ours")
         }
         same_work(samples, "lines", scale.lines)
-        name = f"lines forwarded in a second, {latency * 1e3:.0f} ms to an answer"
+        name = f"lines forwarded in a second, {latency * 1e3:.0f} ms to a response"
         rows.append(
             _against(
                 name,

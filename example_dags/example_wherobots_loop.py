@@ -1,4 +1,4 @@
-"""Passes over tiles until nothing changes: in the end burnt tiles that touch each other have one label.
+"""Repeats a pass over tiles until nothing changes: in the end burnt tiles that touch each other have one label.
 
 The file is below the local server's root, so it runs only there. Before Airflow 3.4 a DAG run makes one pass.
 """
@@ -47,7 +47,7 @@ def nothing_changes(changed: int) -> bool:
 
 with DAG(
     "example_wherobots_loop",
-    description="Passes over tiles until nothing changes",
+    description="Repeats a pass over tiles until nothing changes",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     params={"labels": "wherobots-demo/results/labels.json"},

@@ -68,7 +68,7 @@ def test_it_resolves_beside_the_official_provider_as_its_page_says(
     file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path
 ) -> None:
     page = (TREE / "docs" / "moving.md").read_text()
-    found = re.search(r"Add `(airflow-providers-wherobots==\S+)` to that command", page)
+    found = re.search(r"add `(airflow-providers-wherobots==\S+)` to \[the command", page)
     assert found is not None
     airflow, official = file.stem.removeprefix("airflow-"), found[1]
     wanted = tmp_path / "wanted.in"
