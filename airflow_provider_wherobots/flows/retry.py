@@ -70,7 +70,7 @@ class Outage:
         *,
         key_worked: bool = False,
     ) -> None:
-        self._max_seconds = max_seconds
+        self.max_seconds = max_seconds
         self._refused_seconds = refused_seconds
         self._min_failures = min_failures
         self._key_worked = key_worked
@@ -95,7 +95,7 @@ class Outage:
             self._since = moment
         if isinstance(error, RateLimitedError):
             self._since = max(self._since, moment - error.succeeded_ago)
-        tolerated = self._max_seconds
+        tolerated = self.max_seconds
         left = self._since + tolerated - moment
         if self.is_transient(error):
             self._refused_since = None
@@ -126,7 +126,7 @@ class Outage:
 
     def why_over(self, error: WherobotsApiError) -> str:
         """Why no more is tolerated: the last failure, and how long transient ones were tolerated."""
-        return f"{error}; {words.given_up(self._max_seconds)}" if self.is_transient(error) else str(error)
+        return f"{error}; {words.given_up(self.max_seconds)}" if self.is_transient(error) else str(error)
 
     def pause(self, error: WherobotsApiError, moment: float, again: str) -> Flow[Sleep]:
         """The pause after a failed poll. The first failure of a streak is logged, with what is done ``again``.
@@ -211,5 +211,6 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))
     else:
-        yield Note(logging.WARNING, f"{error}; retrying in {delay:.1f} s")
+        limit = f", for up to {words.duration(outage.max_seconds)}" if outage.is_first_failure else ""
+        yield Note(logging.WARNING, f"{error}; retrying in {delay:.1f} s{limit}")
     yield pause_after(error, delay)

@@ -145,7 +145,7 @@ def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said()
     assert script.run(send(GET)) == RUN
     assert script.pauses == [Sleep(1.0, 0.2), Sleep(5.2, SPREAD_SECONDS / 5.2), Sleep(4.0, 0.2)]
     assert script.notes == [
-        Note(logging.WARNING, "getJobRun: reset; retrying in 1.0 s"),
+        Note(logging.WARNING, "getJobRun: reset; retrying in 1.0 s, for up to 10 minutes"),
         Note(logging.WARNING, "getJobRun: 429: no body; retrying in 5.2 s"),
         Note(logging.WARNING, "getJobRun: 503: no body; retrying in 4.0 s"),
     ]
