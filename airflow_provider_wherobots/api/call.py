@@ -29,6 +29,7 @@ class Call(Generic[T]):
     :param urgent: whether it is sent even while the service limits the API key, or other calls hang.
     :param see_other: reads the headers of a 303 in place of a body; None for a call without such a response.
     :param is_response_secret: whether errors must not show the response body of a success.
+    :param command: what sends it, ``cmd`` in the service's client chain; default empty.
     """
 
     operation: str
@@ -43,6 +44,7 @@ class Call(Generic[T]):
     urgent: bool = False
     see_other: Callable[[Mapping[str, str]], T] | None = None
     is_response_secret: bool = False
+    command: str = ""
 
     def at_once(self) -> Call[T]:
         """The same call, as an urgent one."""

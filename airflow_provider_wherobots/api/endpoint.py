@@ -52,6 +52,10 @@ class Endpoint:
             "User-Agent": self.user_agent,
         }
 
+    def headers_for(self, command: str) -> dict[str, str]:
+        """Headers of a request that a command sends, such as a task: the page of the usage shows the client chain."""
+        return {**self.headers, "X-Wherobots-Client": f"{self.client};cmd={command}"} if command else self.headers
+
     @property
     def address(self) -> str:
         """The host's name in messages."""

@@ -137,6 +137,7 @@ def submit_run(
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
+    command: str = "",
 ) -> Flow[Submission | AwaitingQuota]:
     """Get the run of this try: create it, or take over the one that the task has.
 
@@ -148,6 +149,7 @@ def submit_run(
     :param max_outage_seconds: how long consecutive transient failures are tolerated, in seconds; default 600.
     :param quota: how long to wait for quota; default an hour.
     :param uploads: the local files that the payload names; default none.
+    :param command: the task's name for the service's client chain; default none.
     :returns: the run, or the wait for quota, if the caller is to go on with it.
     :raises UnclearCreateError: if a run may exist that was not found.
     :raises NotReplacedError: if a run of an earlier round could not be cancelled.
@@ -165,7 +167,7 @@ def submit_run(
             return Submission(taken, reattached=True)
     to_send = yield from uploads.upload(payload)
     create = _Create(search, max_outage_seconds)
-    created = yield from create.once(calls.create_run(to_send, region), quota or QuotaWait())
+    created = yield from create.once(calls.create_run(to_send, region, command), quota or QuotaWait())
     return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)
 
 

@@ -42,6 +42,7 @@ from airflow_provider_wherobots.runs.outcome import (
     Outcome,
     describe_no_run,
 )
+from airflow_provider_wherobots.runs.run_name import default_run_name
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.memory import TaskMemory, try_of
@@ -330,6 +331,7 @@ class SubmitTry(RunTry[CreatesRun]):
             max_outage_seconds=task.max_outage_seconds,
             quota=quota,
             uploads=find_uploads(task, payload, self.context),
+            command=default_run_name(self.context["ti"].dag_id, task.task_id),
         )
         try:
             with argument_errors(task.task_id):

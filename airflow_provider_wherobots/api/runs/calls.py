@@ -17,10 +17,10 @@ MAX_LOG_PAGE_BYTES = 16_000_000
 """A log page may be larger than other responses. One over this limit is requested again with fewer lines."""
 
 
-def create_run(payload: Mapping[str, Any], region: str | None = None) -> Call[Run]:
+def create_run(payload: Mapping[str, Any], region: str | None = None, command: str = "") -> Call[Run]:
     """``POST /runs`` (createJobRun). Not repeatable: the API has no idempotency key."""
-    params = _given((("region", region),))
-    return Call("createJobRun", "POST", "/runs", Run.from_json, params, dict(payload), repeatable=False)
+    params, body = _given((("region", region),)), dict(payload)
+    return Call("createJobRun", "POST", "/runs", Run.from_json, params, body, repeatable=False, command=command)
 
 
 def get_run(run_id: str) -> Call[Run]:

@@ -51,7 +51,7 @@ class AiohttpTransport:
                     _url(endpoint.base_url, call.path),
                     params=call.params,
                     json=call.json,
-                    headers=endpoint.headers,
+                    headers=endpoint.headers_for(call.command),
                     timeout=_timeout(connect_timeout, read_timeout),
                     allow_redirects=False,
                     proxy=proxy.url if proxy else None,

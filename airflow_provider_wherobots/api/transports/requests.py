@@ -74,9 +74,8 @@ class RequestsTransport:
         until = time.monotonic() + connect_timeout + read_timeout
 
         def prepare() -> requests.PreparedRequest:
-            return requests.Request(
-                call.method, endpoint.base_url + call.path, params=call.params, json=call.json, headers=endpoint.headers
-            ).prepare()
+            url, headers = endpoint.base_url + call.path, endpoint.headers_for(call.command)
+            return requests.Request(call.method, url, params=call.params, json=call.json, headers=headers).prepare()
 
         def receive(response: requests.Response) -> Response:
             body = _read_body(call, response, until)

@@ -112,6 +112,8 @@ def test_the_key_is_sent_as_header_and_shown_nowhere() -> None:
         "X-Wherobots-Client": "client=x;ver=1",
         "User-Agent": "agent/1",
     }
+    assert endpoint.headers_for("") == endpoint.headers
+    assert endpoint.headers_for("nightly.hail")["X-Wherobots-Client"] == "client=x;ver=1;cmd=nightly.hail"
     assert KEY not in repr(endpoint)
     assert KEY not in str(endpoint)
     assert KEY not in endpoint.base_url

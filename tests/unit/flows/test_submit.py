@@ -63,10 +63,13 @@ def submit(
 
 def test_an_undisturbed_first_try_looks_creates_and_says_nothing() -> None:
     service = FakeService()
-    submission, script = submit(service, region="aws-us-west-2")
+    submission, script = submit(service, region="aws-us-west-2", command="nightly.hail")
     assert (submission.run.id, submission.reattached) == ("run0", False)
     assert script.operations == ["listJobRuns", "createJobRun"]
-    assert script.sent[1].call.params == (("region", "aws-us-west-2"),)
+    assert (script.sent[1].call.params, script.sent[1].call.command) == (
+        (("region", "aws-us-west-2"),),
+        "nightly.hail",
+    )
     assert (script.notes, script.sleeps) == ([], [])
 
 

@@ -11,6 +11,7 @@ import socket
 import traceback
 import tracemalloc
 import zlib
+from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
 
@@ -346,8 +347,9 @@ def test_a_call_goes_through_a_proxy_with_a_password(
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted[0]))
     with Wire(tunnelling(server_context(trusted), handler, at_proxy)) as wire:
         monkeypatch.setenv("HTTPS_PROXY", f"http://us%C3%A9r:p%40ss@127.0.0.1:{wire.port}")
-        response = send(Endpoint(f"https://{HOST}", KEY), CREATE, LONG, LONG)
+        response = send(Endpoint(f"https://{HOST}", KEY), replace(CREATE, command="nightly.hail"), LONG, LONG)
     assert read_response(CREATE, response).id == "r1"
+    assert b";cmd=nightly.hail\r\n" in at_server[0]
     assert at_proxy[0].startswith(f"CONNECT {HOST}:443 HTTP/1.".encode())
     assert b"Proxy-Authorization: Basic dXPDqXI6cEBzcw==" in at_proxy[0]
     assert KEY.encode() not in at_proxy[0]
