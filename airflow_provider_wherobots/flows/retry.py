@@ -211,6 +211,8 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))
     else:
-        limit = f", for up to {words.duration(outage.max_seconds)}" if outage.is_first_failure else ""
+        # A refusal is tolerated for less, a limit of the key for longer.
+        has_limit = outage.is_first_failure and error.transient and not isinstance(error, RateLimitedError)
+        limit = f", for up to {words.duration(outage.max_seconds)}" if has_limit and outage.max_seconds >= 1 else ""
         yield Note(logging.WARNING, f"{error}; retrying in {delay:.1f} s{limit}")
     yield pause_after(error, delay)

@@ -19,8 +19,9 @@ ROOT_JOB, PARENT_JOB = "spark.openlineage.rootParentJobName", "spark.openlineage
 def dag_of(run: Run) -> str:
     """The id of a run's DAG, if OpenLineage or the default name tells it; else what its name has before a dot."""
     configs = (run.payload.get("environment") or {}).get("sparkConfigs") or {}
-    if (told := configs.get(ROOT_JOB)) and str(configs.get(PARENT_JOB)).startswith(f"{told}."):
-        return str(told)
+    root, parent = configs.get(ROOT_JOB), configs.get(PARENT_JOB)
+    if isinstance(parent, str):
+        return str(root) if root and parent.startswith(f"{root}.") else parent.partition(".")[0]
     name = run.name[:-SUFFIX_CHARS] if Identity.in_name(run.name) else run.name
     # A default name that was too short begins with "airflow.".
     short = name.removeprefix("airflow.")

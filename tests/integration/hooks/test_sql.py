@@ -18,6 +18,7 @@ import pyarrow
 import pytest
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
+from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
@@ -46,7 +47,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.hooks import sql_written
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.sql import requirements
 from tests.integration import sql_support
@@ -460,9 +460,21 @@ def test_what_comes_between_the_end_of_a_write_and_its_note_is_not_retried(
     assert isinstance(caught.value, AirflowFailException)
 
 
-def test_what_a_user_makes_of_the_task_stays(hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize(
+    ("state", "kind"),
+    [
+        ("failed", AirflowTaskTerminated),
+        ("restarting", AirflowTaskTerminated),
+        ("running", WherobotsSqlException),
+        (None, WherobotsSqlException),
+    ],
+)
+def test_what_a_user_makes_of_the_task_stays(
+    hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch, state: str | None, kind: type[BaseException]
+) -> None:
     """On 2.11 the process of a task that is marked or cleared gets a SIGTERM too."""
-    monkeypatch.setattr(sql_written, "is_ended_by_user", lambda: True)
+    monkeypatch.setattr(compat, "_current_task_instance", object)
+    monkeypatch.setattr(compat, "get_task_state_on_worker", lambda _: state)
     send = connection_module.Connection.send
 
     def send_and_terminate(*given: Any) -> None:
@@ -470,7 +482,7 @@ def test_what_a_user_makes_of_the_task_stays(hook: WherobotsSqlHook, monkeypatch
         raise AirflowTaskTerminated("Task received SIGTERM signal")
 
     monkeypatch.setattr(connection_module.Connection, "send", send_and_terminate)
-    with pytest.raises(AirflowTaskTerminated):
+    with pytest.raises(kind):
         hook.run("INSERT INTO t VALUES (1)")
 
 

@@ -202,8 +202,8 @@ def test_a_run_that_cannot_be_cancelled_is_named() -> None:
 
 ENDED = Outcome(Ending.COMPLETED, "r", "COMPLETED")
 FIND = (
-    "python -m airflow_provider_wherobots runs list --name '*-0123456789ab', then "
-    "python -m airflow_provider_wherobots runs cancel --yes RUN_ID"
+    "python -m airflow_provider_wherobots runs list --name '*-0123456789ab' --conn wb, then "
+    "python -m airflow_provider_wherobots runs cancel --yes RUN_ID --conn wb"
 )
 
 
@@ -247,7 +247,7 @@ def test_what_became_of_the_runs(
 ) -> None:
     trial = Trial(PLAN, ids={role: f"{role}0" for role in (LOG, CANCEL, TIMEOUT)}, failures=failures)
     trial.outcomes, trial.creating = dict.fromkeys(ended.split(), ENDED), set(creating.split())
-    check = runs_check(trial, left, "")
+    check = runs_check(trial, left, "wb")
     assert (check.state, check.text, check.advice) == (state, text, advice)
 
 
