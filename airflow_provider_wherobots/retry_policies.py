@@ -45,8 +45,8 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
 
     Two things differ from having no policy: a ``WherobotsUnavailableException`` is retried after one minute, and
     ``retry_cancelled`` has no effect. The reason, which Airflow logs and keeps with the task, has the run's status, the
-    probable cause, its id and cost, and what the retry does. On Airflow 3.4 a full organization, an outage and a run
-    that never started use none of the task's retries, up to three times per try.
+    probable cause, its id and cost, and what the retry does. On Airflow 3.4, on which this has not been tried, a full
+    organization, an outage and a run that never started use none of the task's retries, up to three times per try.
 
     Source: "Retry policies" in Airflow's documentation.
 

@@ -53,7 +53,7 @@ class Endpoint:
         }
 
     def headers_for(self, command: str) -> dict[str, str]:
-        """Headers of a request that a command sends, such as a task: the page of the usage shows the client chain."""
+        """Headers of a request, with the command that sends it, such as a task's name, in the client chain."""
         return {**self.headers, "X-Wherobots-Client": f"{self.client};cmd={command}"} if command else self.headers
 
     @property

@@ -30,16 +30,16 @@ class Cause(NamedTuple):
 
 
 OUT_OF_MEMORY = "out of memory"
-"""The cause of texts that only a want of memory has, on the driver or an executor."""
+"""The cause if the driver or an executor has certainly run out of memory."""
 PERHAPS_OUT_OF_MEMORY = f"perhaps {OUT_OF_MEMORY}"
 _LOST_EXECUTOR = r"The executor with id \w+ exited with exit code 137\b"
 _KILLED = "termination reason: OOMKilled"
-"""What Spark logs of the executor's container after that."""
+"""What Spark then logs about the executor's container, if Kubernetes has killed it for its memory."""
 _BOTO = r"botocore\.[\w.]+: An error occurred"
 _ON_S3 = r"when calling the \w*(?:Object|Bucket|Multipart|UploadPart)\w* operation"
 CAUSES = (
     Cause(
-        # Not each OutOfMemoryError: a larger runtime has no more metaspace, and the same GPU.
+        # Not every OutOfMemoryError: a larger runtime has no more metaspace, and the same GPU.
         # Nor exit code 137: Spark calls each "possible container OOM", and it may be an eviction.
         r"\A(?:(?:numpy\.[\w.]+\._Array)?MemoryError|java\.lang\.OutOfMemoryError: Java heap space)\b|\bOOMKilled\b",
         OUT_OF_MEMORY,
