@@ -360,10 +360,13 @@ def is_in_task() -> bool:
     return True
 
 
-def is_ended_by_user() -> bool:
-    """Whether the task that this process executes was marked or cleared. False if Airflow does not report that."""
+def is_ended_by_user(task_instance: Any = None) -> bool:
+    """Whether a task was marked or cleared; without a task instance, the task that this process executes.
+
+    False if Airflow does not report that.
+    """
     try:
-        return get_task_state_on_worker(_current_task_instance()) in ENDED_BY_USER
+        return get_task_state_on_worker(task_instance or _current_task_instance()) in ENDED_BY_USER
     except Exception:
         return False
 

@@ -8,11 +8,10 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
 from airflow_provider_wherobots.compat import (
-    ENDED_BY_USER,
     RETRY_RESUMES_DEFERRAL,
     Context,
     get_stats,
-    get_task_state_on_worker,
+    is_ended_by_user,
 )
 from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
@@ -112,7 +111,9 @@ class TaskTry(Generic[T, A]):
         kwargs: dict[str, Any] | None = None,
         timeout: timedelta | None = None,
     ) -> NoReturn:
-        if self._is_ended_by_user():
+        # The process may not have noticed yet. Airflow 3 then refuses the deferral, and calls no "on_kill"; 2.11 would
+        # follow the run all the same.
+        if is_ended_by_user(self.context["ti"]):
             self.task.on_kill()
         if self.attempt.was_killed:
             # What the kill has ended must not be followed.
@@ -122,16 +123,6 @@ class TaskTry(Generic[T, A]):
         own = {TRY_NUMBER: self.context["ti"].try_number, **({} if began_at is None else {BEGAN_AT: began_at})}
         self.task.defer(trigger=trigger, method_name=method_name, kwargs={**own, **(kwargs or {})}, timeout=timeout)
         raise AssertionError("a deferral returns")
-
-    def _is_ended_by_user(self) -> bool:
-        """Whether a user has ended the task, and the process has not noticed yet. Airflow 3 then refuses the deferral,
-        and calls no ``on_kill``; 2.11 would follow the run all the same.
-        """
-        try:
-            return get_task_state_on_worker(self.context["ti"]) in ENDED_BY_USER
-        except Exception as error:
-            self.log.debug("Airflow did not report the task's state: %s", reason_of(error))
-            return False
 
     def _defer_for_quota(
         self,

@@ -15,6 +15,7 @@ class signal_when:
 
     def __init__(self, probe: Callable[[], Any], handler: Callable[..., Any]) -> None:
         self._probe, self._handler = probe, handler
+        self._has_failed = False
 
     def __enter__(self) -> None:
         self._before = signal.signal(signal.SIGUSR1, self._handler)
@@ -22,11 +23,15 @@ class signal_when:
         self._thread.start()
 
     def _send(self) -> None:
-        wait_for(self._probe, what="the moment")
+        wait_for(lambda: self._has_failed or self._probe(), what="the moment")
+        if self._has_failed:
+            return
         main = threading.main_thread().ident
         assert main is not None
         signal.pthread_kill(main, signal.SIGUSR1)
 
-    def __exit__(self, *_: object) -> None:
+    def __exit__(self, kind: object, *_: object) -> None:
+        # What has failed early may never be seen by the probe.
+        self._has_failed = kind is not None
         self._thread.join()
         signal.signal(signal.SIGUSR1, self._before)

@@ -11,12 +11,13 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from airflow.exceptions import TaskDeferralError
 
+from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.tasks import attempt, run_attempt, task_try
+from airflow_provider_wherobots.tasks import attempt, run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
@@ -62,7 +63,7 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
 def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str
 ) -> None:
-    monkeypatch.setattr(task_try, "get_task_state_on_worker", Mock(return_value=state))
+    monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(return_value=state))
     with pytest.raises(WherobotsTaskKilledException):
         operator(run_python=WAIT).execute(context(TaskInstance()))
     assert control.counts()["cancels_effective"] == 1
@@ -72,7 +73,7 @@ def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
 def test_a_task_that_may_be_running_is_deferred(
     operator: Operator, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
 ) -> None:
-    monkeypatch.setattr(task_try, "get_task_state_on_worker", Mock(**answer))
+    monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(**answer))
     task, ti = operator(run_python=WAIT), TaskInstance()
     assert deferral_of(task, ti).method_name == "execute_complete"
     task.hook.cancel_run(ti.xcoms["run_id"])
