@@ -73,9 +73,9 @@ def test_advice_is_given_only_if_something_differs() -> None:
     ],
 )
 def test_what_the_service_keeps_of_a_create(changes: dict[str, Any], expected: tuple[str, State]) -> None:
-    region = changes.pop("regionName", "aws-us-west-2")
+    app = {"regionName": changes.get("regionName", "aws-us-west-2")}
     payload = {"runtime": "tiny", "version": "latest", "timeoutSeconds": 900, **changes}
-    view = {"id": "r1", "status": "COMPLETED", "kubeApp": {"regionName": region}, "payload": payload}
+    view = {"id": "r1", "status": "COMPLETED", "kubeApp": app, "payload": payload}
     assert answer(Trial(PLAN, printing_run=Run.from_json(view)), CREATED) == expected
 
 
