@@ -11,6 +11,7 @@ from __future__ import annotations
 import shutil
 import subprocess
 import sys
+from fnmatch import fnmatch
 
 from tests.support.places import CHECKOUT
 
@@ -31,6 +32,12 @@ PARTS = ("airflow_provider_wherobots", "tests", "local_server", "docs", "example
 def main(group: str, *names: str) -> None:
     """Bring the copy up to date, try the mutants, and print the survivors with what was changed."""
     modules, tests = GROUPS[group]
+    patterns = [f"{PARTS[0]}/{module}" for module in modules]
+    files = [str(path.relative_to(CHECKOUT)) for path in (CHECKOUT / PARTS[0]).rglob("*.py")]
+    changed = [path.replace("/", ".")[:-2] for path in files if any(fnmatch(path, pattern) for pattern in patterns)]
+    if names and not any(fnmatch(module, name) or name.startswith(module) for module in changed for name in names):
+        print(f"None of these names is in the group {group!r}")
+        return
     copy = CHECKOUT / "build" / "mutants" / group
     copy.mkdir(parents=True, exist_ok=True)
     for folder in ("airflow_provider_wherobots", "tests"):
@@ -42,7 +49,7 @@ def main(group: str, *names: str) -> None:
         else:
             shutil.copy2(source, target)
     with (copy / "pyproject.toml").open("a") as config:
-        config.write(f"only_mutate = {[f'airflow_provider_wherobots/{module}' for module in modules]}\n")
+        config.write(f"only_mutate = {patterns}\n")
         config.write(f"pytest_add_cli_args_test_selection = {tests}\n")
     mutmut = [sys.executable, "-m", "mutmut"]
     subprocess.run([*mutmut, "run", "--max-children", "2", *names], cwd=copy, check=True)
