@@ -389,8 +389,8 @@ def _check_no_event_loop() -> None:
         asyncio.get_running_loop()
         raise refused(
             "The hook waits for its statements, so it must not be called in an event loop, where nothing else runs "
-            "meanwhile. In a trigger, as of GenericTransfer(page_size=...) on Airflow 2.11, it cannot be used; in own "
-            "code call it with asyncio.to_thread()"
+            "meanwhile. A trigger that calls it cannot be used, such as that of GenericTransfer(page_size=...) below "
+            "Airflow 3.2; in own code call it with asyncio.to_thread()"
         )
 
 
