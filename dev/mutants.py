@@ -22,10 +22,16 @@ GROUPS = {
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),
     "airflow": (
-        ["triggers/guarded.py", "tasks/*_try.py", "tasks/*attempt.py"],
-        ["tests/integration/triggers", "tests/integration/operators", "tests/integration/sensors"],
+        ["triggers/guarded.py", "tasks/*_try.py", "tasks/*attempt.py", "sql/frames.py"],
+        [
+            "tests/integration/triggers",
+            "tests/integration/operators",
+            "tests/integration/sensors",
+            "tests/integration/sql",
+        ],
     ),
 }
+NEEDS_PANDAS = ["airflow_provider_wherobots/sql/frames.py"]
 PARTS = ("airflow_provider_wherobots", "tests", "local_server", "docs", "example_dags", "README.md", "pyproject.toml")
 
 
@@ -50,6 +56,8 @@ def main(group: str, *names: str) -> None:
             shutil.copy2(source, target)
     with (copy / "pyproject.toml").open("a") as config:
         config.write(f"only_mutate = {patterns}\n")
+        if group == "unit":
+            config.write(f"do_not_mutate = {NEEDS_PANDAS}\n")
         config.write(f"pytest_add_cli_args_test_selection = {tests}\n")
     mutmut = [sys.executable, "-m", "mutmut"]
     subprocess.run([*mutmut, "run", "--max-children", "2", *names], cwd=copy, check=True)

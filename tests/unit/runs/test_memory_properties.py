@@ -194,6 +194,16 @@ def test_a_document_is_read_as_it_was_written() -> None:
         .with_statement(StatementMemory(0, "e0", "s1"))
         .with_statement(StatementMemory(1, "e1", "s1", "succeeded"))
         .has_session("s1")
+        .with_runtime("tiny", "small")
     )
     assert [statement.position for statement in memory.statements] == [0, 1]
     assert Memory.from_json(json.loads(json.dumps(memory.to_json()))).to_json() == memory.to_json() | {"past": "known"}
+
+
+def test_the_runtimes_of_a_round_count_as_long_as_the_task_has_the_first_of_them() -> None:
+    memory = Memory(IDENTITY, 2, Past.KNOWN)
+    assert memory.runtimes_of("") == ()
+    memory = memory.with_runtime("tiny", "small").with_runtime("tiny", "medium")
+    assert memory.runtimes_of("tiny") == memory.runtimes == ("tiny", "small", "medium")
+    assert memory.runtimes_of("small") == ()
+    assert memory.with_runtime("small", "large").runtimes == ("small", "large")
