@@ -719,6 +719,25 @@ def leave_behind(make: Make, control: ControlClient, sql: Any, **arguments: Any)
     return ti
 
 
+def test_a_retry_of_a_cleared_task_repeats_its_write_also_if_a_worker_died_before_it(
+    make: Make, control: ControlClient
+) -> None:
+    """A clear of a task that has succeeded may begin with the same number of a try."""
+    task, ti = make(INSERT, retries=1), TaskInstance(max_tries=1)
+    task.execute(context(ti))
+    control.add_fault("createSqlSession", {"type": "slow", "seconds": 1}, times=1)
+
+    def die(*_: Any) -> None:
+        raise WorkerDiesError
+
+    requested = len(control.requests("createSqlSession"))
+    dies = signal_when(lambda: len(control.requests("createSqlSession")) > requested, die)
+    with dies, pytest.raises(WorkerDiesError):
+        task.execute(context(ti))
+    assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
+    assert executed(control) == [INSERT, INSERT]
+
+
 def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: ControlClient) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
