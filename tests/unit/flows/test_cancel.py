@@ -285,6 +285,24 @@ def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other
     assert Script(unknown).run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["other"]
 
 
+def test_by_name_runs_whose_cancels_are_not_answered_share_the_time() -> None:
+    service = FakeService()
+    for name in ("a", "b", "c"):
+        service.add_run(NAME, START, id=name)
+    script = Script(by_operation(listJobRuns=service, cancelJobRun=always(Hang()), getJobRun=service))
+    script.run(cancel_runs_by_suffix(SUFFIX, 12.0, is_create_unanswered=False))
+    asked = script.sent_of("cancelJobRun")
+    assert {sent.call.path.split("/")[2] for sent in asked} == {"a", "b", "c"}
+    assert all(sent.timeout is not None and sent.timeout <= 4.0 for sent in asked)
+
+
+def test_by_name_a_look_that_failed_is_repeated_though_no_create_was_sent() -> None:
+    service = FakeService()
+    service.add_run(NAME, START)
+    service.fault("listJobRuns", *[Fault.ERROR_500] * 9)
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, 60.0, is_create_unanswered=False)) == ["run0"]
+
+
 def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
     script = Script(FakeService())
     assert script.run(cancel_runs_by_suffix(SUFFIX, is_create_unanswered=False)) == []

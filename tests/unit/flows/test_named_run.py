@@ -267,6 +267,18 @@ def test_a_run_created_a_moment_ago_may_be_unknown_for_a_minute() -> None:
     assert script.pauses == [Sleep(2.0, 0.2)] * 30
 
 
+@pytest.mark.parametrize(("seconds", "looks"), [(9.0, 6), (-1.0, 1)])
+def test_a_run_that_may_be_unknown_is_looked_for_until_the_deadline(seconds: float, looks: int) -> None:
+    script = Script(FakeService())
+    with pytest.raises(NotFoundError):
+        script.run(get_created_run(options(run_id="new", deadline=START + seconds)))
+    assert len(script.sent) == looks
+    script = Script(always(ServerError("getJobRun", 503)))
+    with pytest.raises(ServerError):
+        script.run(get_created_run(options(run_id="new", deadline=START + seconds)))
+    assert script.elapsed <= max(0.0, seconds) + 0.5
+
+
 def test_getting_a_run_outlasts_an_outage_within_its_limit() -> None:
     service = FakeService()
     service.add_run(NAME, START, id="it")

@@ -45,7 +45,7 @@ def test_the_totals_of_each_dag() -> None:
     rows = totals_by_dag(
         [
             ran(run("cheap.a"), 1800, 0.5),
-            ran(run("dear.a"), 3600, 2),
+            ran(run("dear.a"), 3_600_010, 2.004),
             ran(run("dear.b", "FAILED", "The process exited with code 1: MemoryError"), 1800, 1.25),
             ran(run("dear.b", "FAILED", "The process exited with code 1: MemoryError"), None, None),
             ran(run("dear.b", "FAILED", "no idea"), 0, 0),
@@ -53,8 +53,10 @@ def test_the_totals_of_each_dag() -> None:
             ran(run("dear.b", "CANCELLED"), 0, 0),
         ]
     )
+    # YAML has no other kind of dict.
+    assert type(rows[0]["failures"]) is dict
     failures = {"out of memory": 2, "unknown": 1, "timeout_seconds": 1}
     assert rows == [
-        {"dag": "dear", "runs": 6, "hours": 1.5, "cost_usd": 3.25, "without_cost": 1, "failures": failures},
+        {"dag": "dear", "runs": 6, "hours": 1000.5, "cost_usd": 3.25, "without_cost": 1, "failures": failures},
         {"dag": "cheap", "runs": 1, "hours": 0.5, "cost_usd": 0.5, "without_cost": 0, "failures": {}},
     ]

@@ -197,6 +197,7 @@ def test_a_document_is_read_as_it_was_written() -> None:
         .with_runtime("tiny", "small")
     )
     assert [statement.position for statement in memory.statements] == [0, 1]
+    assert memory.session_id == "s1"
     assert Memory.from_json(json.loads(json.dumps(memory.to_json()))).to_json() == memory.to_json() | {"past": "known"}
 
 

@@ -153,6 +153,7 @@ def test_a_new_round_ends_what_the_one_before_has_left() -> None:
     assert left == {"s1": [*computed, "e9"]}, "a discarded memory names none"
     assert rule.left_running(statements, second, a_try(2, 3), "s2") == {"s1": ["e9"], "s2": computed}
     assert rule.left_running(statements, second.ended_statements(), a_try(2, 3), "s1") == {}
+    assert second.ended_statements().statements_left == ()
     assert rule.left_running(statements, Memory(IDENTITY, 2, Past.NOTHING), a_try(1), "s1") == {}
 
 

@@ -406,10 +406,19 @@ def test_the_session_of_a_request_is_stopped_unless_it_is_that_of_others(
     assert script.operations == operations
 
 
+def test_the_session_of_a_request_may_not_be_known_yet_when_it_is_stopped() -> None:
+    stops = answers(NotFoundError("deleteSqlSession", 404), None)
+    script = Script(by_operation(createSqlSession=always(RequestedSession("s1")), deleteSqlSession=stops))
+    assert script.run(stop_requested_session(SessionRequest(session_key="ours"), 25.0))
+    assert script.operations.count("deleteSqlSession") == 2
+
+
 def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
     script = Script(hanging)
     assert not script.run(stop_requested_session(SessionRequest(session_key="ours"), 3.8))
-    assert script.notes[-1].text.startswith("A SQL session may have been started, and could not be stopped (")
+    told = script.notes[-1].text
+    assert told.startswith("A SQL session may have been started, and could not be stopped (")
+    assert told.endswith(" after its start. To look for it: python -m airflow_provider_wherobots orphans")
     assert script.elapsed < 3.8
 
 
