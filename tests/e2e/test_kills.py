@@ -60,13 +60,9 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
 
 
 def test_a_workers_process_gets_a_sigterm_though_no_user_has_ended_the_task(world: World) -> None:
-    """As of a pod that is evicted. On 3.x the task cannot find out, and cancels: the retry has a run of its own."""
+    """As of a pod that is evicted. The task cannot find out, and cancels: the retry has a run of its own."""
     case = world.case("worker_retry").begin().wait_until_followed("running")
     world.airflow.kill_task(case.way, case.dag_run, TASK, sig=signal.SIGTERM)
-    if world.airflow.is_series("2.11"):
-        case.wait_for_task("running", task_id=TASK)
-        case.follow_on(state="running", try_number=2)
-        return
     case.wait_for_statuses("CANCELLED", "RUNNING")
     case.release()
     case.end("success", try_number=2)
