@@ -361,6 +361,8 @@ def test_the_deadline_leaves_the_run_alone_if_told_so() -> None:
     outcome, script = follow(service, deadline=START + 100, cancel_at_deadline=False)
     assert outcome.ending is Ending.DEADLINE
     assert outcome.reason == "the run was left alone (cancel_on_kill=False)"
+    assert outcome.cancel_failed is False
+    assert script.said("execution_timeout was reached: leaving alone run run0")
     assert run.cancelled_at is None
     assert "cancelJobRun" not in script.operations
 

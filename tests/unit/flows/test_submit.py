@@ -478,8 +478,11 @@ def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left
     assert service.cancels == []
     [warning] = script.said("Run other")
     assert warning.level == logging.WARNING
-    assert "It was created 1 hour ago" in warning.text
-    assert warning.text.endswith("python -m airflow_provider_wherobots runs cancel --yes other")
+    assert warning.text == (
+        "Run other is active, and has the ids of this task. It was created 1 hour ago, by another deployment with the "
+        "same DAG or before a clear of this one. It is left alone. To cancel it: "
+        "python -m airflow_provider_wherobots runs cancel --yes other"
+    )
 
 
 def test_a_create_is_remembered_as_sent_before_it_is_sent_and_its_run_after() -> None:

@@ -201,6 +201,17 @@ def test_a_document_is_read_as_it_was_written() -> None:
     assert Memory.from_json(json.loads(json.dumps(memory.to_json()))).to_json() == memory.to_json() | {"past": "known"}
 
 
+def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
+    memory = Memory(IDENTITY, 2, Past.UNKNOWN, 2)
+    assert memory.past_of_runs is Past.UNKNOWN
+    assert memory.looked(["r1"]).past_of_runs is Past.KNOWN
+    assert memory.create_sent().looked([]).is_create_unanswered is False
+    assert memory.statements_known().past is Past.KNOWN
+    retry = BegunTry(2, 2, 2)
+    assert Memory.begin(memory.has_run("r1"), IDENTITY, retry).runs == ("r1",)
+    assert Memory.begin(memory.has_run("r1").over(), IDENTITY, retry).passed_over == ("r1",), "it was cleared"
+
+
 def test_the_runtimes_of_a_round_count_as_long_as_the_task_has_the_first_of_them() -> None:
     memory = Memory(IDENTITY, 2, Past.KNOWN)
     assert memory.runtimes_of("") == ()

@@ -91,6 +91,21 @@ def test_what_follows_from_the_answers(states: list[StatementState], expected: o
     assert rule.conclude(asked, [answer(state) for state in states]) == expected
 
 
+@pytest.mark.parametrize(
+    ("state", "more", "known"),
+    [
+        (StatementState.DEADLINE, {}, ""),
+        (StatementState.DEADLINE, {"has_succeeded": True}, "succeeded"),
+        (StatementState.DEADLINE, {"wrote_nothing": True}, "failed"),
+        (StatementState.DEADLINE, {"was_sent": False}, "failed"),
+        (StatementState.GAVE_UP, {"was_sent": False}, "failed"),
+        (StatementState.CANCELLED, {}, ""),
+    ],
+)
+def test_what_is_remembered_of_the_end_of_a_write(state: StatementState, more: dict[str, bool], known: str) -> None:
+    assert rule.outcome_of(StatementOutcome(state, "e1", **more)) == known  # type: ignore[arg-type]
+
+
 def test_after_a_clear_without_memory_only_what_no_session_knows_is_executed() -> None:
     asked = Ask(("e1", "e0"), may_be_new_round=True)
     assert rule.conclude(asked, [NOT_FOUND, NOT_FOUND]) == Execute()
@@ -128,7 +143,8 @@ def test_a_statement_is_not_skipped_for_another_one() -> None:
     for outcome in ("", "succeeded"):
         known = memory(kept(before[0], outcome))
         for statement in after:
-            assert isinstance(rule.decide(statement, after, known, a_try()), Doubt)
+            changed = "the task's statements have changed: they were edited, or are rendered differently"
+            assert rule.decide(statement, after, known, a_try()) == Doubt(changed, "e1", "s1")
     failed = memory(kept(before[0], "failed"))
     assert rule.decide(after[0], after, failed, a_try()) == Execute()
     # The old statement may have taken effect, and is another place's now.
