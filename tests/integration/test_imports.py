@@ -51,4 +51,4 @@ def test_no_module_below_the_hook_loads_airflow(loaded: dict[str, list[str]]) ->
 def test_the_commands_are_defined_without_what_they_need_to_run(loaded: dict[str, list[str]]) -> None:
     names = [*loaded[PACKAGE], *loaded[COMMANDS]]
     assert {name.split(".")[1] for name in names if name.startswith(f"{PACKAGE}.")} == {"cli"}
-    assert not {"requests", "aiohttp", "pendulum", "rich", "yaml"} & set(names)
+    assert not {"requests", "aiohttp", "pendulum", "rich"} & set(names)
