@@ -107,7 +107,7 @@ def test_the_key_is_sent_as_header_and_shown_nowhere() -> None:
     endpoint = Endpoint("https://api.example.com", KEY, "agent/1", "client=x;ver=1")
     assert endpoint.headers == {
         "Accept": "application/json",
-        "Accept-Encoding": "gzip, deflate",
+        "Accept-Encoding": "gzip",
         "X-API-Key": KEY,
         "X-Wherobots-Client": "client=x;ver=1",
         "User-Agent": "agent/1",
