@@ -17,7 +17,6 @@ from airflow_provider_wherobots.api.errors import (
     KeyLimitedError,
     NotFoundError,
     PermissionDeniedError,
-    PlainHttpError,
     QuotaError,
     RateLimitedError,
     ResponseError,
@@ -25,7 +24,6 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     UnreadableResponseError,
     error_from_response,
-    parse_http_date,
     parse_retry_after,
 )
 from tests.unit.api import shapes
@@ -152,7 +150,6 @@ def test_several_errors_are_all_shown() -> None:
     ("body", "said"),
     [
         ({"detail": "Not Found"}, "Not Found"),
-        ({"message": "Forbidden"}, "Forbidden"),
         (
             {"detail": [{"loc": ["body", "name"], "msg": "too short"}]},
             '[{"loc": ["body", "name"], "msg": "too short"}]',
@@ -160,8 +157,6 @@ def test_several_errors_are_all_shown() -> None:
         ({"message": {"text": "odd"}}, '{"text": "odd"}'),
         ({"errors": []}, '{"errors": []}'),
         ({"errors": "nothing"}, '{"errors": "nothing"}'),
-        ([1, 2], "[1, 2]"),
-        ({}, "{}"),
         (b"<html><body>\n  502 Bad   Gateway\n</body></html>", "<html><body> 502 Bad Gateway </body></html>"),
         (b"\xff\xfe\x00garbage", "\ufffd\ufffd\x00garbage"),
         (b"", "no body"),
@@ -251,19 +246,13 @@ def test_a_redirect_says_that_it_is_not_followed() -> None:
     [
         ("5", 5.0),
         ("5.2", 5.2),
-        (" 7 ", 7.0),
-        ("0", 0.0),
         ("-3", 0.0),
         ("Tue, 21 Jul 2026 08:00:30 GMT", 30.0),
         ("Tue, 21 Jul 2026 10:00:30 +0200", 30.0),
         ("Tue, 21 Jul 2026 08:00:30", 30.0),
         ("Tue, 21 Jul 2026 07:00:00 GMT", 0.0),
         ("inf", None),
-        ("1e999", None),
-        ("-inf", 0.0),
         ("nan", None),
-        ("soon", None),
-        ("", None),
         (None, None),
         ("Tue, 99 Jul 2026 08:00:30 GMT", None),
         ("Tue, 21 Jul 99999999999 08:00:30 GMT", None),
@@ -272,10 +261,6 @@ def test_a_redirect_says_that_it_is_not_followed() -> None:
 )
 def test_retry_after_as_whole_or_decimal_seconds_or_date_or_garbage(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW) == seconds
-
-
-def test_a_date_without_a_zone_is_utc() -> None:
-    assert parse_http_date("Tue, 21 Jul 2026 08:00:30") == NOW.replace(second=30)
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ Jul \d+ \d+:\d+:\d+ [+-]\d+", fullmatch=True))
@@ -307,12 +292,3 @@ def test_used_up_quota_is_told_by_its_code_whatever_the_status_and_the_key(statu
     )
     assert type(error) is QuotaError
     assert (error.transient, error.arrival, error.retry_after) == (False, Arrival.REFUSED, 7.0)
-
-
-def test_the_error_of_a_port_without_tls_says_how_to_correct_the_address() -> None:
-    error = PlainHttpError("getJobRun", "https://local:8080: wrong version number")
-    assert str(error) == (
-        "getJobRun: https://local:8080: wrong version number; this port speaks plain http where https was expected; "
-        "correct the port, or put http:// before the host of a local server or a proxy"
-    )
-    assert error.operation == "getJobRun"

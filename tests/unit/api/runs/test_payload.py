@@ -13,7 +13,7 @@ from airflow_provider_wherobots.api.runs.files import local_files
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice
 
 PYTHON = {"uri": "s3://bucket/job.py"}
-NAN, INFINITY = float("nan"), float("inf")
+NAN = float("nan")
 
 
 class Runtime(Enum):
@@ -169,8 +169,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"run_python": {"uri": "file:///job%ff.py"}}, "must hold an absolute path"),
         ({"run_python": {"uri": "jobs/a\0b.py"}}, "must not contain a null character"),
         ({"run_python": {"uri": "jobs/"}}, "run_python['uri']='jobs/': must be the path of a file, not of a folder"),
-        ({"run_python": {"uri": "jobs/stats.jar"}}, "run_python['uri']='jobs/stats.jar': a .jar file is run with"),
-        ({"run_python": {"uri": "s3:///job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         (
             {"run_python": {"uri": "s3://bucket/job.JAR"}},
             "run_python['uri']='s3://bucket/job.JAR': a .jar file is run with run_jar",
@@ -179,7 +177,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             {"run_python": None, "run_jar": {"uri": "s3://bucket/job.py"}},
             "run_jar['uri']='s3://bucket/job.py': a .py file is run with run_python",
         ),
-        ({"run_python": None, "run_jar": {"mainClass": "x"}}, "run_jar['uri']: is missing; it must be"),
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
         ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
         ({"run_python": {**PYTHON, "args": [NAN]}}, "run_python['args'][0]=nan: must be a string or a finite number"),
@@ -198,10 +195,8 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"timeout_seconds": True}, "timeout_seconds=True: must be a whole number above 0"),
         ({"timeout_seconds": timedelta(seconds=-5)}, "timeout_seconds=-5: must be a whole number above 0"),
         ({"timeout_seconds": "1h"}, "timeout_seconds='1h': must be a whole number above 0"),
-        ({"environment": []}, "environment=[]: must be an object"),
         ({"environment": {"sparkconfigs": {}}}, "environment: unknown key 'sparkconfigs'; must be one of"),
         ({"environment": {"sparkDriverDiskGB": 0}}, "environment['sparkDriverDiskGB']=0: must be"),
-        ({"environment": {"sparkExecutorDiskGB": "big"}}, "environment['sparkExecutorDiskGB']='big': must be"),
         ({"environment": {"sparkConfigs": ["a=b"]}}, "environment['sparkConfigs']=['a=b']: must be an object"),
         ({"environment": {"sparkConfigs": {"a": None}}}, "environment['sparkConfigs']['a']=None: must be a string"),
         (
@@ -209,9 +204,7 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             "environment['sparkConfigs']['a']=nan: must be a string, a finite number or a boolean",
         ),
         ({"environment": {"dependencies": b"ab"}}, "environment['dependencies']=b'ab': must be a list of objects"),
-        ({"timeout_seconds": INFINITY}, "timeout_seconds=inf: must be a whole number above 0"),
         ({"environment": {"sparkConfigs": {5: "b"}}}, "environment['sparkConfigs'][5]: the name must be a string"),
-        ({"environment": {"dependencies": "pandas"}}, "environment['dependencies']='pandas': must be a list"),
         (
             {"environment": {"dependencies": ["pandas>=2"]}},
             "environment['dependencies'][0]='pandas>=2': must be a PyPI package",
