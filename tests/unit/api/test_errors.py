@@ -89,10 +89,6 @@ def test_an_error_that_the_api_would_not_send_is_an_outage_whose_request_may_hav
     assert str(found).endswith(f"; {FOREIGN}")
 
 
-def test_such_an_error_shows_what_was_received() -> None:
-    assert str(error(404, PAGE, address=ADDRESS)) == f"createJobRun: 404: <html>We are back soon</html>; {FOREIGN}"
-
-
 def test_an_unauthorized_call_is_a_refused_key_whoever_says_so() -> None:
     assert type(error(401, PAGE, address=ADDRESS)) is AuthenticationError
 
@@ -130,15 +126,6 @@ def test_an_error_body_is_shown_with_code_message_details_suggestion_and_request
         "createJobRun: 400 BAD_REQUEST_ERROR: Bad Request: InvalidInputException (No storage source found for bucket: "
         "flag-prefix). Update your request and try again. [request id: req-1]"
     )
-
-
-def test_a_422_names_the_field() -> None:
-    found = error(422, shapes.ERROR_BODY_WITH_FIELD)
-    assert str(found) == (
-        "createJobRun: 422 INVALID_INPUT_ERROR: Invalid input: String should match pattern (field: name) "
-        "[request id: req-2]"
-    )
-    assert found.errors[0].field == "name"
 
 
 def test_several_errors_are_all_shown() -> None:
@@ -217,11 +204,6 @@ def test_what_is_no_error_answer_says_what_happened() -> None:
     }
     assert [str(error) for error in said] == [f"getJobRun: {text}" for text in said.values()]
     assert {(error.operation, error.transient) for error in said} == {("getJobRun", True)}
-
-
-def test_a_call_that_was_not_sent_says_when_it_may_be() -> None:
-    found = KeyLimitedError("getJobRun", 4.04)
-    assert (found.status, found.retry_after, found.seconds) == (429, 4.04, 4.04)
 
 
 def test_the_request_id_comes_from_the_body_else_from_the_header_in_any_case() -> None:
