@@ -385,14 +385,9 @@ def iteration_of(task_instance: Any) -> int | None:
     return None if loop is None else int(loop.index)
 
 
-def was_started_before(task_instance: Any) -> bool:
-    """Whether Airflow starts a try again, by a reschedule. Airflow 3.1.7 and later do so if a worker resumes a deferred
-    task while its DAG file is missing or broken (``[workers] missing_dag_retries``).
-    """
-    return starts_before(task_instance) > 0
-
-
 def starts_before(task_instance: Any) -> int:
-    """How often Airflow has started this try before, see :func:`was_started_before`."""
+    """How often Airflow has started this try before. Airflow 3.1.7 and later start a try again, by a reschedule, if a
+    worker resumes a deferred task while its DAG file is missing or broken (``[workers] missing_dag_retries``).
+    """
     told = getattr(task_instance, "_ti_context_from_server", None)
     return int(getattr(told, "task_reschedule_count", 0) or 0)

@@ -1,7 +1,7 @@
 """Reading the body of a response, piece by piece and within a limit.
 
 The limit applies to the decompressed body, because a few kilobytes of gzip can expand to gigabytes (RFC 9110, section
-8.4). So both transports pass on the bytes as received, and gzip and deflate are decompressed here, in bounded steps.
+8.4). So both transports pass on the bytes as received, and gzip is decompressed here, in bounded steps.
 A success over the limit is an error. An error status has a lower limit, and its body is cut there.
 """
 
@@ -11,7 +11,7 @@ import zlib
 from collections.abc import Mapping
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import ResponseLostError, ResponseTooLargeError, UnreadableResponseError
+from airflow_provider_wherobots.api.errors import ResponseTooLargeError, UnreadableResponseError
 
 ERROR_BODY_BYTES = 262_144
 """How much of an error status's body is read, after decompression."""
@@ -30,17 +30,13 @@ class Body:
         self._pieces: list[bytes] = []
         self._size = self._received = 0
         self._encoding = headers.get("Content-Encoding", "").strip().lower()
-        self._inflater: zlib._Decompress | None = None
+        # RFC 1952.
+        self._inflater = zlib.decompressobj(zlib.MAX_WBITS | 16) if self._encoding == "gzip" else None
         self._left = b""
         self.ended = False
         """Whether the rest of the body is not needed."""
-        if self._encoding not in ("", "identity", "gzip", "x-gzip", "deflate"):
+        if self._encoding not in ("", "identity", "gzip"):
             self._fail(f"Content-Encoding: {self._encoding[:50]!r} was not requested")
-        length = headers.get("Content-Length", "0")
-        if not (length.isdecimal() and length.isascii()):
-            raise ResponseLostError(call.operation, f"Content-Length: {length[:50]!r} is not a number of bytes")
-        if self._is_success and (len(length) > 18 or int(length) > self._limit):
-            raise ResponseTooLargeError(call.operation, self._limit)
 
     def feed(self, piece: bytes) -> bool:
         """Add the next piece. True means that some of it must still be decompressed, by ``feed(b"")``. In an event
@@ -48,48 +44,34 @@ class Body:
         """
         if self.ended:
             return False
-        if self._encoding in ("", "identity"):
+        if self._inflater is None:
             self._add(piece)
             return False
-        # The limit of the output does not bound the input: a member of gzip may be empty.
+        # The limit of the output does not bound the input: a block may be empty, and anything may follow the end.
         self._received += len(piece)
         if self._received > self._limit + STEP_BYTES:
             self._end_at_limit()
-            return False
-        self._left += piece
-        if not self._left and self._inflater is None:
+        if self.ended or self._inflater.eof:
             return False
         failure = None
         try:
-            step = self._inflate()
+            step = self._inflater.decompress(self._left + piece, STEP_BYTES)
         except zlib.error as error:
-            failure = f"its {self._encoding} body cannot be decompressed: {error}"
+            failure = f"its gzip body cannot be decompressed: {error}"
         if failure is not None:
             self._fail(failure)
             return False
+        self._left = self._inflater.unconsumed_tail
         self._add(step)
         # After a full step there may be more output, even if all input is used up.
-        return not self.ended and (bool(self._left) or len(step) == STEP_BYTES)
+        return not self.ended and not self._inflater.eof and (bool(self._left) or len(step) == STEP_BYTES)
 
     def close(self) -> bytes:
         """Return the body; of an error status, up to the limit."""
-        if self._inflater is not None and not self._inflater.eof and not self.ended:
-            self._fail(f"its {self._encoding} body is truncated")
+        is_whole = self._inflater is None or self._inflater.eof or not self._received
+        if not is_whole and not self.ended:
+            self._fail("its gzip body is truncated")
         return b"".join(self._pieces)
-
-    def _inflate(self) -> bytes:
-        if self._inflater is None:
-            # Some servers send "deflate" (RFC 1951) without the zlib header (RFC 1950), which has an 8 in its low bits.
-            is_bare = self._encoding == "deflate" and self._left[0] & 0x0F != 8
-            self._inflater = zlib.decompressobj(-zlib.MAX_WBITS if is_bare else zlib.MAX_WBITS | 32)
-        step = self._inflater.decompress(self._left, STEP_BYTES)
-        self._left = self._inflater.unconsumed_tail
-        if self._inflater.eof:
-            # Another gzip member may follow (RFC 1952, section 2.2). Zeros after the last one are padding.
-            self._left = self._inflater.unused_data.lstrip(b"\x00") if "gzip" in self._encoding else b""
-            if self._left:
-                self._inflater = None
-        return step
 
     def _add(self, piece: bytes) -> None:
         self._size += len(piece)

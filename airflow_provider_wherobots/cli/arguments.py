@@ -25,8 +25,7 @@ DOCTOR = (
     "then, or when the command is interrupted, are cancelled. One that could not be cancelled is named."
 )
 STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-FORMATS = ("table", "json", "yaml", "plain")
-"""The formats of Airflow's own commands."""
+FORMATS = ("table", "json")
 DEFAULT_CONN_ID = "wherobots_default"
 DEFAULT_LIMIT = 50
 

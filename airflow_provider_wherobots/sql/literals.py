@@ -41,10 +41,6 @@ def literal(name: str, value: Any) -> str:
     return _scalar(name, value)
 
 
-def text_literal(text: str) -> str:
-    return f"'{_TO_ESCAPE.sub(_escaped, text)}'"
-
-
 def _escaped(found: re.Match[str]) -> str:
     character = found.group()
     return _SHORT.get(character) or f"\\u{ord(character):04x}"
@@ -61,7 +57,7 @@ def _scalar(name: str, value: Any) -> str:
         case bool():
             return "TRUE" if value else "FALSE"
         case str():
-            return text_literal(_checked_text(name, value))
+            return f"'{_TO_ESCAPE.sub(_escaped, _checked_text(name, value))}'"
         case int():
             return _whole(name, value)
         case float():

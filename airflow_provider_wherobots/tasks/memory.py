@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Protocol, Self
 
-from airflow_provider_wherobots.compat import Context, iteration_of, was_started_before
+from airflow_provider_wherobots.compat import Context, iteration_of, starts_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Answer, Memory, Try
@@ -150,7 +150,7 @@ class TaskMemory:
 def try_of(context: Context) -> Try:
     """The try that Airflow has started."""
     ti, task = context["ti"], context.get("task")
-    return Try(ti.try_number, ti.max_tries, int(getattr(task, "retries", 0) or 0), was_started_before(ti))
+    return Try(ti.try_number, ti.max_tries, int(getattr(task, "retries", 0) or 0), starts_before(ti) > 0)
 
 
 def identity_of(context: Context, job: str = "") -> Identity:

@@ -227,7 +227,6 @@ class AirflowApi(abc.ABC):
         host: str | None = None,
         port: int | None = None,
         schema: str | None = None,
-        login: str | None = None,
         password: str | None = None,
         extra: Mapping[str, Any] | None = None,
     ) -> None:
@@ -238,7 +237,6 @@ class AirflowApi(abc.ABC):
             "host": host,
             "port": port,
             "schema": schema,
-            "login": login,
             "password": password,
             "extra": json.dumps(extra) if extra else None,
         }

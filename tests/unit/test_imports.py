@@ -1,6 +1,6 @@
 """The direction of imports: every room imports only what stands below it, and nothing of Airflow below the hook.
 
-``tests/integration/test_imports.py`` imports the rooms beside a real Airflow.
+``tests/integration/test_imports.py`` imports what Airflow reads at its start.
 """
 
 from __future__ import annotations

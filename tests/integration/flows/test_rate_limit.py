@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import socket
 import time
-from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, RateLimitedError, ResponseLostError
 from airflow_provider_wherobots.api.runs import calls
@@ -109,22 +106,3 @@ def test_a_cancel_in_a_signal_handler_is_bounded_however_long_there_is_no_answer
             driver(wire.url).run(flow())
     assert len(connections) > 1
     assert "could not be cancelled" in notes[-1]
-
-
-def test_a_session_goes_on_after_an_answer_that_was_too_slow() -> None:
-    body = json.dumps({"id": "r1", "status": "RUNNING"}).encode()
-    answers = iter([b"", b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)])
-
-    def handle(connection: Any) -> None:
-        answer = next(answers)
-        connection.recv(65_536)
-        connection.sendall(answer or b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{")
-        connection.recv(65_536)
-
-    with Wire(handle) as wire:
-        call: Call[Any] = calls.get_run("r1")
-        transport = RequestsTransport(Endpoint(wire.url, "k"))
-        with pytest.raises(ResponseLostError):
-            transport.send(call, 30.0, 0.3)
-        assert transport.send(call, 30.0, 30.0).body == body
-        transport.close()

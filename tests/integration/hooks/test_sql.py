@@ -16,7 +16,6 @@ from typing import Any
 import pandas
 import pyarrow
 import pytest
-from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.api.errors import ServerError
@@ -265,20 +264,6 @@ def test_a_run_without_a_handler_does_not_cancel_its_statement(hook: WherobotsSq
     assert session["connections"] == 0
 
 
-def test_a_second_run_works_in_the_same_session(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    assert hook.get_first("SELECT 7 AS n") == (7,)
-    first = hook.session
-    assert hook.get_first("SELECT 8 AS n") == (8,)
-    assert hook.session == first
-    assert len(control.sql_sessions()) == len({one["id"] for one in control.sql_sessions()})
-
-
-def test_a_list_of_statements_runs_on_one_connection(hook: WherobotsSqlHook, control: ControlClient) -> None:
-    results = hook.run(["CREATE TABLE t (a INT)", "SELECT 7 AS n"], handler=fetch_all_handler)
-    assert results == [None, [(7,)]]
-    assert session_requests(control) == 1
-
-
 # Parameters and logs
 
 
@@ -328,12 +313,6 @@ def test_control_characters_of_a_statement_are_visible_in_the_log(
 
 
 # Failures
-
-
-def test_a_statement_that_fails_says_why_in_the_engines_words(hook: WherobotsSqlHook) -> None:
-    with pytest.raises(WherobotsSqlStatementFailedException, match=r"\[TABLE_OR_VIEW_NOT_FOUND\] gone") as caught:
-        hook.run("FAIL [TABLE_OR_VIEW_NOT_FOUND] gone")
-    assert not isinstance(caught.value, AirflowFailException), "a retry may help"
 
 
 @pytest.mark.parametrize(
@@ -723,18 +702,6 @@ def test_a_session_that_is_named_is_used(hook: WherobotsSqlHook, control: Contro
 def test_wrong_arguments_are_refused_at_once(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(WherobotsArgumentException, match=re.escape(says)):
         WherobotsSqlHook(**arguments)
-
-
-def test_unknown_arguments_have_no_effect(hook: WherobotsSqlHook) -> None:
-    conn_id = hook.wherobots_conn_id
-    given = WherobotsSqlHook(
-        wherobots_conn_id=conn_id,
-        console_url_template="x",
-        upload_to="s3://a",
-        extra__wherobots__region="r",
-        anything=1,
-    )
-    assert given.session_request == WherobotsSqlHook(wherobots_conn_id=conn_id).session_request
 
 
 def test_the_key_is_in_no_address(hook: WherobotsSqlHook) -> None:

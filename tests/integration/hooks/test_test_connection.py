@@ -3,8 +3,6 @@
 import json
 import socket
 import threading
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -81,66 +79,10 @@ def test_host_and_port_of_the_local_server_apart_as_the_form_suggests(
     assert WherobotsHook("transient").test_connection() == (True, f"The Runs API accepts the API key ({server.url})")
 
 
-FORBIDDEN = {
-    "code": "INSUFFICIENT_PERMISSIONS_ERROR",
-    "message": "Forbidden",
-    "details": "your plan has no runs",
-    "path": "/runs",
-    "suggestion": "Upgrade.",
-}
-
-
-@pytest.mark.parametrize(
-    ("answer", "words"),
-    [
-        (
-            {"type": "status", "status": 403, "body": {"errors": [FORBIDDEN], "requestId": "req-42"}},
-            "The API key is valid, but may not use runs: 403 INSUFFICIENT_PERMISSIONS_ERROR: Forbidden: your plan has "
-            "no runs. Upgrade. [request id: req-42]",
-        ),
-        ({"type": "lose_answer"}, "The host was reached, but did not respond"),
-    ],
-    ids=lambda value: None if isinstance(value, str) else f"{value['type']}-{value.get('status', '')}",
-)
-def test_what_the_service_says_is_told_after_one_call(
-    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any], words: str
-) -> None:
-    control.add_fault("listJobRuns", answer)
-    works, said = says(monkeypatch, host=server.url)
-    assert not works
-    assert words in said
-    assert server.url in said
-    assert len(control.requests("listJobRuns")) == 1
-
-
-def test_a_path_that_leads_nowhere(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    works, said = says(monkeypatch, host=f"{server.url}/nowhere")
-    assert not works
-    assert said.startswith("There is no Wherobots Runs API at this address: 404 NOT_FOUND_ERROR")
-
-
-@pytest.fixture(scope="module")
-def tls_server(certificate: tuple[Path, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
-    certfile, keyfile = certificate
-    with LocalServer(tmp_path_factory.mktemp("tls"), api_key=API_KEY, certfile=certfile, keyfile=keyfile) as running:
-        yield running
-
-
-def test_a_certificate_that_nobody_vouches_for(
-    tls_server: LocalServer, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    works, said = says(monkeypatch, host=tls_server.url)
-    assert not works
-    assert said.startswith("The host's TLS certificate is not trusted: ")
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
-    assert says(monkeypatch, host=tls_server.url)[0]
-
-
 @pytest.mark.parametrize(
     ("fields", "words"),
     [
         ({"password": ""}, "password: must hold the Wherobots API key, but is empty"),
-        ({"host": "http://api.cloud.wherobots.com"}, "plain http would send the API key in the clear"),
         ({"extra": json.dumps({"console_url_template": "https://x/"})}, "must contain {run_id}"),
     ],
 )

@@ -2,7 +2,6 @@
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
@@ -126,15 +125,6 @@ def test_every_trigger_is_as_patient_with_its_connection_as_with_the_service(
     assert sum(it.pauses) == 200
     assert "(max_outage_seconds=200)" in str(event)
     assert "secret" not in str(event)
-
-
-def test_a_run_is_followed_once_its_connection_can_be_read(away: Callable[..., Away], control: ControlClient) -> None:
-    it = away(until=300.0)
-    created = control.create_run("followed-later")
-    control.patch_run(created["id"], status="COMPLETED", completed=True)
-    follow = {"run_id": created["id"], "started_at": time.time(), "poll_logs": False}
-    assert events_of(WherobotsRunTrigger("wherobots_default", follow))["ending"] == "completed"
-    assert sum(it.pauses) >= 300
 
 
 def killed(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,9 +21,7 @@ from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from local_server.tests.made_up_files import make_jar, make_wheel
 from tests.integration.moving_over.moved import AIRFLOW_SECONDS, run_dags, source_of
-from tests.integration.support import TaskInstance, deferral_of
 from wherobots_local import LocalServer
-from wherobots_local.control.client import ControlClient
 
 IMPORT = "from airflow_providers_wherobots.operators.run import WherobotsRunOperator"
 MOVED_IMPORT = "from airflow_provider_wherobots.operators.run import WherobotsRunOperator"
@@ -177,21 +175,3 @@ def test_a_removed_argument_is_accepted_with_a_warning_at_its_line() -> None:
     with pytest.warns(AirflowProviderDeprecationWarning, match="task: xcom_push=False has no effect.*remove") as caught:
         WherobotsRunOperator(task_id="task", run_python={"uri": "s3://b/x.py"}, xcom_push=False)
     assert [warning.filename for warning in caught] == [__file__]
-
-
-def test_who_listens_to_xcom_pushes_learns_the_run_before_it_ends(conn_id: str, control: ControlClient) -> None:
-    pushed: list[tuple[str, Any, bool]] = []
-    task = WherobotsRunOperator(
-        task_id="task",
-        run_python={"uri": "s3://jobs/wait.py", "args": ["60"]},
-        wherobots_conn_id=conn_id,
-    )
-
-    def xcom_push(key: str, value: Any) -> None:
-        created = control.requests("createJobRun")[0]["run_id"]
-        pushed.append((key, value, value == created and task.hook.get_run(created).is_terminal))
-
-    deferral_of(task, TaskInstance(xcom_push=xcom_push))
-    run_id = control.requests("createJobRun")[0]["run_id"]
-    task.hook.cancel_run(run_id)
-    assert pushed[0] == ("run_id", run_id, False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -200,15 +199,8 @@ class Runtime(Enum):
     TINY = "tiny"
 
 
-@pytest.mark.parametrize("conn_type", ["wherobots", "generic", "http", "wherobots_sql"])
-def test_every_type_of_connection_works_and_enumerations_count_by_value(
-    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch, conn_type: str
-) -> None:
-    port = server.url.rpartition(":")[2]
-    fields = {"schema": "http", "host": "127.0.0.1", "port": int(port)} if conn_type == "http" else {}
-    set_connection(monkeypatch, server, conn_type=conn_type, **fields)
-    task = WherobotsSqlOperator(task_id="task", sql="SELECT 1", runtime=Runtime.TINY, deferrable=False)
-    assert len(task.execute(context(TaskInstance()))) == 1
+def test_an_enumeration_counts_by_its_value(make: Make, control: ControlClient) -> None:
+    make(runtime=Runtime.TINY).execute(context(TaskInstance()))
     assert control.sql_sessions()[-1]["apiPayload"]["runtimeId"] == "tiny"
 
 
@@ -400,20 +392,6 @@ def test_a_deferral_carries_no_secret_and_no_sql(make: Make, server: LocalServer
     assert "SLEEP" not in carried
 
 
-@pytest.mark.usefixtures("hand_over_at_once")
-def test_a_trigger_that_comes_after_the_grace_does_not_know_what_became_of_the_statement(
-    make: Make, control: ControlClient
-) -> None:
-    control.behaviour(sql_orphan_grace_seconds=0)
-    task, ti = make("HOLD", deferrable=True), TaskInstance()
-    deferred = statement_deferral_of(task, ti)
-    wait_for(lambda: not is_running(control), what="the session to cancel it")
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown"):
-        resume(task, ti, deferred, events_of(trigger_of(deferred)))
-    assert executed(control) == ["HOLD"]
-    assert written(ti) == ["sent"]
-
-
 # How it fails
 
 
@@ -442,12 +420,6 @@ def cancelled_elsewhere(control: ControlClient) -> Iterator[None]:
     elsewhere.start()
     yield
     elsewhere.join()
-
-
-def test_a_cancel_on_the_services_side_is_not_retried(make: Make, control: ControlClient) -> None:
-    with cancelled_elsewhere(control), pytest.raises(WherobotsSqlStatementCancelledException) as caught:
-        make("HOLD").execute(context(TaskInstance()))
-    assert isinstance(caught.value, AirflowFailException)
 
 
 def test_the_execution_timeout_cancels_the_statement(make: Make, control: ControlClient) -> None:
@@ -485,16 +457,6 @@ def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> Non
     with pytest.raises(WherobotsSqlSessionException, match=r"DEPLOY_FAILED.*no capacity") as caught:
         resume(task, ti, deferred, event)
     assert not isinstance(caught.value, AirflowFailException)
-
-
-def test_a_session_that_refuses_connections_is_asked_for_again_by_a_retry(make: Make, control: ControlClient) -> None:
-    control.add_fault("openSqlSocket", {"type": "status", "status": 410})
-    with pytest.raises(WherobotsSqlSessionException, match=r"is READY, but refuses connections: .*410") as caught:
-        make(max_outage_seconds=0.5).execute(context(TaskInstance()))
-    assert not isinstance(caught.value, AirflowFailException)
-    control.clear_faults()
-    make().execute(context(TaskInstance()))
-    assert executed(control) == ["SELECT 7 AS n"]
 
 
 def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make, control: ControlClient) -> None:
@@ -564,32 +526,6 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
     assert cancels(control) == 0
     # Airflow leaves the process five seconds.
     assert sum(allowed) < 5.0
-
-
-@pytest.mark.parametrize("deferrable", [True, False])
-def test_a_kill_while_its_session_starts_sends_nothing_and_leaves_the_session_to_others(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
-) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="failed"))
-    control.behaviour(sql_start_delay_seconds=60)
-    task, ti = make(deferrable=deferrable), TaskInstance()
-    if deferrable:
-        asyncio.run(trigger_of(deferral_of(task, ti)).on_kill())
-    else:
-        monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
-        with pytest.raises(WherobotsTaskKilledException):
-            task.execute(context(ti))
-    assert executed(control) == []
-    assert control.requests("deleteSqlSession") == []
-    assert not control.sql_session(ti.xcoms["session_id"])["status"].startswith("DESTROY")
-
-
-def test_a_kill_before_the_try_is_not_lost(make: Make, control: ControlClient) -> None:
-    task = make()
-    task.on_kill()
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    assert control.requests("createSqlSession") == []
 
 
 def test_a_kill_before_a_statement_is_sent_sends_none(
@@ -829,20 +765,16 @@ def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fe
 
 
 @EACH_WAY
-@pytest.mark.parametrize("what", ["cancelled", "evicted", "session gone"])
+@pytest.mark.parametrize("what", ["evicted", "session gone"])
 def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     make: Make, control: ControlClient, follow: Follow, what: str
 ) -> None:
     control.answer_sql(INSERT, held=True)
-    if what == "cancelled":
-        control.behaviour(sql_orphan_grace_seconds=0.2)
     ti = leave_behind(make, control, INSERT)
     if what == "evicted":
         control.evict_sql_execution(ti.xcoms["session_id"], ti.xcoms["execution_id"])
-    elif what == "session gone":
-        control.end_sql_session(ti.xcoms["session_id"])
     else:
-        wait_for(lambda: not is_running(control), what="the session to cancel it")
+        control.end_sql_session(ti.xcoms["session_id"])
     second = follow(ti)
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: an earlier try") as caught:
         make(INSERT, retries=1).execute(context(second))
@@ -1106,17 +1038,6 @@ def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(
         with pytest.raises(WherobotsSqlSessionException):
             task.execute(context(ti))
     assert is_stopped(control, ti)
-
-
-def test_a_retry_asks_the_session_of_a_dead_worker_and_ends_it(make: Make, control: ControlClient) -> None:
-    control.answer_sql(INSERT, held=True)
-    ti = leave_behind(make, control, INSERT, force_new=True)
-    control.release_sql()
-    second = next_try(ti)
-    assert make(INSERT, retries=1, force_new=True).execute(context(second)) is None
-    assert executed(control) == [INSERT]
-    assert second.xcoms["session_id"] == ti.xcoms["session_id"]
-    assert is_stopped(control, second)
 
 
 def test_a_session_of_its_own_ends_with_a_failure_that_is_not_retried(make: Make, control: ControlClient) -> None:

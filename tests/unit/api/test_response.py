@@ -28,10 +28,8 @@ def test_any_2xx_with_the_right_body_is_a_success(status: int) -> None:
         b"",
         b"<html>Please log in</html>",
         b'{"id": "r1", "sta',
-        b"null",
         b"[]",
         b'{"id": "r1"}',
-        b'"text"',
         b"\xff\xff",
         b"[" * 100_000,
         b"1" * 10_000,
@@ -50,12 +48,6 @@ def test_a_cancel_needs_no_body(body: bytes) -> None:
     read_response(calls.cancel_run("r1"), Response(200, {}, body))
     with pytest.raises(UnreadableResponseError):
         read_response(calls.get_run("r1"), Response(200, {}, body))
-
-
-@pytest.mark.parametrize("body", [b"[]", b"{}", b'{"items": 5}', b'{"items": [{"id": 5}]}'])
-def test_list_runs_that_cannot_be_read_is_an_unreadable_answer_too(body: bytes) -> None:
-    with pytest.raises(UnreadableResponseError, match="listJobRuns"):
-        read_response(calls.list_runs(), Response(200, {}, body))
 
 
 def test_an_error_status_is_an_error_even_with_a_body_that_reads_as_a_run() -> None:

@@ -63,14 +63,12 @@ def test_arguments_of_each_kind_keep_their_place() -> None:
 @pytest.mark.parametrize(
     ("value", "sent"),
     [
-        (None, None),
         (True, True),
         (2**70, 2**70),
         (1.5, 1.5),
         ("Zürich 東京 {{ ds }}", "Zürich 東京 {{ ds }}"),
         ((1, [2, (3,)]), [1, [2, [3]]]),
         ({"a": {"b": []}}, {"a": {"b": []}}),
-        (UserList([1]), [1]),
         (UserDict({"a": UserList([1])}), {"a": [1]}),
         (range(3), [0, 1, 2]),
         (Word.ONE, "one"),
@@ -93,10 +91,8 @@ def test_what_json_can_hold_is_sent(value: Any, sent: Any) -> None:
         ),
         ([1, {"since": date(2026, 1, 1)}], "argument value[1]['since'] is of type date"),
         ({1: "a"}, "argument value has the key 1, of type int, which JSON cannot hold; keys must be strings"),
-        (float("nan"), "argument value is nan, which JSON cannot hold"),
         ([float("inf")], "argument value[0] is inf"),
         (b"bytes", "argument value is of type bytes"),
-        ({1, 2}, "argument value is of type set"),
     ],
 )
 def test_what_json_cannot_hold_is_refused_with_its_place_and_type(value: Any, words: str) -> None:

@@ -1,6 +1,5 @@
 """The script of a function is run, as the service would run it: by a plain interpreter, with one argument."""
 
-import fcntl
 import functools
 import inspect
 import json
@@ -87,45 +86,10 @@ def test_arguments_of_each_kind_arrive_and_the_value_comes_back(run: RunScript) 
     }
 
 
-def test_a_default_is_used_where_no_argument_is_given(run: RunScript) -> None:
-    assert run(example.many_decorators, 1).result["two"] == 2
-
-
 @pytest.mark.parametrize("text", ["", "Zürich 東京 \U0001f30d", "a\nb\tc\\\"'", "airflow-result: no", "x" * 4_000])
 def test_text_arrives_unchanged_and_the_result_begins_a_line(text: str, run: RunScript) -> None:
     ran = run(example.talks, text)
     assert ran.out.endswith(f"it says {text}\nairflow-result: {json.dumps(text)}\n")
-
-
-NOISE = """
-import os
-while True:
-    os.write(2, b"noise " * 2_000)
-"""
-"""Another process of the job: without line ends, and always more at once than a pipe keeps together."""
-
-
-@pytest.mark.parametrize("unbuffered", ["", "1"])
-def test_a_result_survives_what_another_process_writes_into_the_same_full_pipe(tmp_path: Path, unbuffered: str) -> None:
-    value = "".join(f" {number} é" for number in range(5_000))[:50_000]
-    path = tmp_path / "talks.py"
-    path.write_text(script_of(example.returns), encoding="utf-8")
-    reader, writer = os.pipe()
-    # One page: it is full most of the time.
-    fcntl.fcntl(writer, fcntl.F_SETPIPE_SZ, 4096)
-    streams: dict[str, Any] = {"stdout": writer, "stderr": writer, "env": {"PYTHONUNBUFFERED": unbuffered}}
-    with open(reader, "rb") as pipe, subprocess.Popen([sys.executable, "-c", NOISE], **streams) as noise:
-        # The job starts once the noise has.
-        pieces = [os.read(reader, 4096)]
-        arguments = json.dumps({"args": [repr(value)], "kwargs": {}})
-        with subprocess.Popen([sys.executable, str(path), arguments], **streams) as job:
-            os.close(writer)
-            while job.poll() is None:
-                pieces.append(os.read(reader, 4096))
-            noise.kill()
-            pieces.append(pipe.read())
-    assert job.returncode == 0
-    assert result_in(b"".join(pieces).decode()) == value
 
 
 def test_each_line_of_a_result_is_one_write_that_a_pipe_keeps_together(tmp_path: Path) -> None:
@@ -299,11 +263,6 @@ def test_a_function_at_the_top_of_a_file_runs_too(run: RunScript, tmp_path: Path
     names: dict[str, Any] = {}
     exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: S102 - the source is in this test
     assert run(names["f"], 1).result == [1]
-
-
-def test_the_same_function_has_the_same_script() -> None:
-    assert script_of(example.fails) == script_of(example.fails)
-    assert script_of(example.outer()["nested"]) == script_of(NESTED["nested"])
 
 
 def test_a_function_without_source_is_told() -> None:

@@ -69,13 +69,6 @@ def test_the_same_files_are_the_same_archive(
         assert opened.testzip() is None
 
 
-@given(content=st.binary(max_size=100), other=st.binary(max_size=100))
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
-def test_other_content_is_another_hash(content: bytes, other: bytes, tmp_path_factory: pytest.TempPathFactory) -> None:
-    files = [write(tmp_path_factory.mktemp("x") / "lib", {"a.py": data}) for data in (content, other)]
-    assert (len({open_file(source(folder)).sha256 for folder in files}) == 1) == (content == other)
-
-
 def test_what_begins_with_a_dot_is_left_out_and_named(tmp_path: Path) -> None:
     """Such as the secrets of a developer's ``.env``."""
     hidden = {".env": b"KEY=x", "sub/.secret.json": b"{}", ".venv/lib/a.py": b"", "sub/.ssh/id": b"x"}
@@ -113,12 +106,6 @@ def test_a_package_can_be_imported_from_its_archive(tmp_path: Path, monkeypatch:
     path.write_bytes(b"".join(file.pieces()))
     monkeypatch.syspath_prepend(path)
     assert import_module("geo_of_a_test.area").area() == 42
-
-
-def test_the_files_of_a_plain_folder_are_at_the_top(tmp_path: Path) -> None:
-    folder = write(tmp_path / "scripts", {"area.py": b"", "data/a.json": b"{}"})
-    with zipfile.ZipFile(io.BytesIO(archive(folder))) as opened:
-        assert opened.namelist() == ["area.py", "data/a.json"]
 
 
 @pytest.mark.parametrize(

@@ -40,10 +40,8 @@ def test_a_list_is_one_name_of_several_parts(parts: list[str]) -> None:
 @pytest.mark.parametrize(
     ("value", "written"),
     [
-        ("hail", "`hail`"),
         ("org.hail", "`org.hail`"),
         (["org", "hail"], "`org`.`hail`"),
-        (("a`b",), "`a``b`"),
         (Catalog.ORG, "`org_catalog`"),
     ],
 )

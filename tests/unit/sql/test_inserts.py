@@ -31,10 +31,6 @@ def test_a_list_is_an_array() -> None:
     )
 
 
-def test_without_fields_all_columns_are_written() -> None:
-    assert list(insert_statements("t", [(1,)])) == [("INSERT INTO t VALUES (1)", 1)]
-
-
 def test_without_rows_there_is_no_statement() -> None:
     assert list(insert_statements("t", [])) == []
 
@@ -42,15 +38,6 @@ def test_without_rows_there_is_no_statement() -> None:
 @pytest.mark.parametrize(("max_rows", "sizes"), [(2, [2, 2, 1]), (5, [5]), (0, [5]), (1, [1] * 5)])
 def test_a_statement_has_at_most_so_many_rows(max_rows: int, sizes: list[int]) -> None:
     assert [count for _, count in insert_statements("t", [(n,) for n in range(5)], max_rows=max_rows)] == sizes
-
-
-def test_a_statement_has_at_most_so_many_characters_unless_one_row_has_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inserts, "MAX_CHARS", 120)
-    rows = [("a" * 40,), ("b" * 40,), ("e" * 40,), ("c" * 200,), ("d",)]
-    made = list(insert_statements("t", rows))
-    assert [count for _, count in made] == [2, 1, 1, 1]
-    assert [len(text) <= 120 for text, _ in made] == [True, True, False, True]
-    assert sum(text.count("(") for text, _ in made) == 5
 
 
 def test_a_statement_has_as_many_rows_as_its_characters_allow(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,7 +62,6 @@ def test_rows_are_read_as_they_are_needed() -> None:
         ([(1, 2)], ["a"], "rows[0]: has 2 values, but must have 1"),
         ([()], None, "rows[0]: has 0 values, but must have some"),
         (["ab"], None, "rows[0]: must be a list or tuple of values, but is of type str"),
-        ([7], None, "rows[0]: must be a list or tuple of values, but is of type int"),
         ([{"a": 1}], ["a"], "rows[0]: must be a list or tuple of values, but is of type dict"),
         ([(1,)], [5], "target_fields[0]: is of type int"),
         ([(1, object())], None, "rows[0][1]: is of type object"),

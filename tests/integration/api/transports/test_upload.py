@@ -6,19 +6,16 @@ import logging
 import re
 import socket
 import threading
-import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
-from cryptography import x509
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     InvalidArgumentError,
-    NotSentError,
     PermissionDeniedError,
     ResponseLostError,
     ServerError,
@@ -31,11 +28,8 @@ from tests.integration.api.transports.wire import (
     Wire,
     answering,
     resetting,
-    server_context,
     silent,
-    speaking_tls,
 )
-from tests.support.certificates import make_certificate
 
 KEY = "the-api-key-5d1c"
 LONG = 30.0
@@ -141,14 +135,6 @@ def test_no_answer_is_transient_and_does_not_show_the_url(
     assert PATH not in str(caught.value)
 
 
-def test_a_refused_connection_was_not_sent(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with pytest.raises(NotSentError) as caught:
-        put(f"http://127.0.0.1:{port}{PATH}?{QUERY}", local_file(tmp_path, b"x"), LONG)
-    assert SECRET not in str(caught.value)
-
-
 def test_a_host_that_stops_reading_is_given_up(tmp_path: Path) -> None:
     over = threading.Event()
 
@@ -162,23 +148,6 @@ def test_a_host_that_stops_reading_is_given_up(tmp_path: Path) -> None:
                 put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, bytes(30_000_000)), 0.5, 0.5)
         finally:
             over.set()
-
-
-def test_a_slow_host_gets_everything(tmp_path: Path) -> None:
-    content = bytes(range(256)) * 20_000
-    received: list[bytes] = []
-
-    def slow(connection: socket.socket) -> None:
-        request = bytearray()
-        while len(request) < len(content) or not request.endswith(content[-1_000:]):
-            time.sleep(0.005)
-            request += connection.recv(65_536)
-        received.append(bytes(request))
-        connection.sendall(STORED)
-
-    with Wire(slow) as wire:
-        put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, content), LONG)
-    assert received[0].endswith(content)
 
 
 @pytest.mark.parametrize("size", [10, 2_000_000])
@@ -203,12 +172,9 @@ def test_a_file_that_has_changed_is_not_sent_to_its_end(size: int, change: str, 
     ("url", "words"),
     [
         ("http://bucket.example.com/key?X-Amz-Signature=s", "is plain http to another machine"),
-        ("ftp://bucket.example.com/key?X-Amz-Signature=s", "is not a URL"),
         ("https://me:mine@bucket.example.com/key", "holds a user"),
         ("https://[bucket/key", "is not a URL"),
-        ("https://bucket.example.com:99999/key", "is not a URL"),
         ("https://bucket.example.com/key\r\nHost: other", "is not a URL"),
-        ("/key", "is not a URL"),
         ("", "is not a URL"),
     ],
 )
@@ -216,15 +182,6 @@ def test_an_unusable_url_is_refused_before_anything_is_sent(url: str, words: str
     with pytest.raises(UnusableUrlError, match=re.escape(words)) as caught:
         put(url, local_file(tmp_path, b"x"), LONG)
     assert "key" not in str(caught.value)
-
-
-def test_an_upload_over_tls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    requests: list[bytes] = []
-    certificate = make_certificate(tmp_path, x509.DNSName("localhost"))
-    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate[0]))
-    with Wire(speaking_tls(server_context(certificate), answering(STORED, requests=requests))) as wire:
-        put(f"https://localhost:{wire.port}{PATH}?{QUERY}", local_file(tmp_path, b"x" * 1_000_000), LONG)
-    assert requests[0].endswith(b"x" * 1_000_000)
 
 
 def test_the_worker_breaks_off_an_upload_before_its_next_piece(tmp_path: Path) -> None:

@@ -10,7 +10,6 @@ import json
 import socket
 import traceback
 import tracemalloc
-import zlib
 from dataclasses import replace
 from ipaddress import ip_address
 from pathlib import Path
@@ -69,7 +68,7 @@ def whole(body: bytes, *headers: bytes, status: bytes = b"200 OK") -> bytes:
     return b"HTTP/1.1 " + status + b"\r\n" + lines + b"\r\n" + body
 
 
-ZEROS = gzip.compress(bytes(10**6))
+ZEROS = gzip.compress(bytes(10**7))
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +102,6 @@ ANSWERS: list[tuple[str, Handler, type[WherobotsApiError]]] = [
     ("closed between chunks", answering(OK + b"Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n"), ResponseLostError),
     ("no size of a chunk", answering(OK + b"Transfer-Encoding: chunked\r\n\r\nsize\r\n{\r\n"), ResponseLostError),
     ("a length that is too small", answering(OK + b"Content-Length: 10\r\n\r\n" + RUN), WherobotsApiError),
-    ("a length that is no number", answering(OK + b"Content-Length: ten\r\n\r\n" + RUN), ResponseLostError),
     ("a body that trickles", forever(OK + b"\r\n", b" ", 0.1), ResponseLostError),
     ("headers that never end", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 10_000), ResponseLostError),
     ("a body that never ends", forever(OK + b"\r\n", b" " * 100_000), ResponseTooLargeError),
@@ -112,9 +110,7 @@ ANSWERS: list[tuple[str, Handler, type[WherobotsApiError]]] = [
         forever(OK + b"Content-Encoding: gzip\r\n\r\n", ZEROS),
         ResponseTooLargeError,
     ),
-    ("a gzip bomb", answering(whole(ZEROS * 1_000, b"Content-Encoding: gzip")), ResponseTooLargeError),
-    ("a length over the limit", answering(OK + b"Content-Length: 99999999999\r\n\r\n"), ResponseTooLargeError),
-    ("a length beyond all", answering(OK + b"Content-Length: 99999999999999999999999\r\n\r\n"), WherobotsApiError),
+    ("a gzip bomb", answering(whole(ZEROS, b"Content-Encoding: gzip")), ResponseTooLargeError),
     ("gzip that is none", answering(whole(RUN, b"Content-Encoding: gzip")), UnreadableResponseError),
     ("gzip that is cut", answering(whole(gzip.compress(RUN)[:-9], b"Content-Encoding: gzip")), UnreadableResponseError),
     ("an encoding not asked for", answering(whole(RUN, b"Content-Encoding: br")), UnreadableResponseError),
@@ -143,7 +139,7 @@ def test_what_becomes_of_an_answer(send: Send, name: str, handler: Handler, kind
     assert error.arrival is not Arrival.NOT_ARRIVED
     assert error.__cause__ is None
     assert error.__context__ is None
-    assert wire.url in str(error) or kind is not ResponseLostError or "Content-Length" in str(error)
+    assert wire.url in str(error) or kind is not ResponseLostError
 
 
 def test_a_refused_connection_was_not_sent(send: Send) -> None:
@@ -389,19 +385,15 @@ def test_no_proxy_is_used_for_a_host_in_no_proxy(send: Send, monkeypatch: pytest
 
 @pytest.mark.parametrize(
     ("body", "header"),
-    [
-        (RUN, b"X: y"),
-        (gzip.compress(RUN), b"Content-Encoding: gzip"),
-        (zlib.compress(RUN), b"Content-Encoding: Deflate"),
-    ],
-    ids=["plain", "gzip", "deflate"],
+    [(RUN, b"X: y"), (gzip.compress(RUN), b"Content-Encoding: gzip")],
+    ids=["plain", "gzip"],
 )
 def test_whole_answers_are_decompressed(send: Send, body: bytes, header: bytes) -> None:
     heads: list[bytes] = []
     with Wire(answering(whole(body, header), requests=heads)) as wire:
         response = send(Endpoint(wire.url, KEY), CREATE, LONG, LONG)
     assert response.body == RUN
-    assert b"Accept-Encoding: gzip, deflate\r\n" in heads[0]
+    assert b"Accept-Encoding: gzip\r\n" in heads[0]
 
 
 def test_an_echoed_key_is_not_shown(send: Send) -> None:

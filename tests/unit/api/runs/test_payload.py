@@ -13,7 +13,7 @@ from airflow_provider_wherobots.api.runs.files import local_files
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice
 
 PYTHON = {"uri": "s3://bucket/job.py"}
-NAN, INFINITY = float("nan"), float("inf")
+NAN = float("nan")
 
 
 class Runtime(Enum):
@@ -83,11 +83,6 @@ def test_a_jar_run() -> None:
     }
 
 
-def test_a_jar_needs_no_main_class() -> None:
-    """Source: the OpenAPI description, where ``mainClass`` may be left out or null."""
-    assert build(run_python=None, run_jar={"uri": "s3://bucket/job.jar"})["runJar"] == {"uri": "s3://bucket/job.jar"}
-
-
 def test_an_enum_member_that_is_a_string_counts_by_what_it_stands_for() -> None:
     built = build(
         run_python={**PYTHON, "args": [TextRuntime.TINY]}, environment={"sparkConfigs": {"a": TextRuntime.TINY}}
@@ -113,23 +108,11 @@ def test_runtime_version_and_region_follow_one_rule(argument: str, value: Any) -
         assert type(choose()) in (str, type(None))
 
 
-@pytest.mark.parametrize("runtime", ["tomorrow-xxl-gpu", "TINY"])
-def test_a_runtime_that_nobody_knows_yet_passes(runtime: str) -> None:
-    assert build(runtime=runtime)["runtime"] == runtime
-
-
 def test_spark_configurations_bring_an_empty_list_of_dependencies_as_the_documentation_asks() -> None:
     assert build(environment={"sparkConfigs": {"a": "b"}})["environment"] == {
         "sparkConfigs": {"a": "b"},
         "dependencies": [],
     }
-
-
-def test_the_input_is_left_as_it_was() -> None:
-    run, environment = {"uri": "s3://b/j.py", "args": [1]}, {"sparkConfigs": {"a": True}}
-    build(run_python=run, environment=environment)
-    assert run == {"uri": "s3://b/j.py", "args": [1]}
-    assert environment == {"sparkConfigs": {"a": True}}
 
 
 @pytest.mark.parametrize(
@@ -146,16 +129,11 @@ def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timed
     assert build(timeout_seconds=duration)["timeoutSeconds"] == seconds
 
 
-def test_a_timeout_from_a_template_arrives_as_text() -> None:
-    assert build(timeout_seconds=" 60 ")["timeoutSeconds"] == 60
-
-
 @pytest.mark.parametrize(
     ("arguments", "names"),
     [
         ({"run_python": None}, "run_python, run_jar: exactly one must be given, not neither"),
         ({"run_jar": {"uri": "s3://b/j.jar"}}, "run_python, run_jar: exactly one must be given, not both"),
-        ({"run_python": "s3://b/j.py"}, "run_python='s3://b/j.py': must be an object"),
         ({"run_python": {}}, "run_python['uri']: is missing; it must be"),
         ({"run_python": {"uri": 5}}, "run_python['uri']=5: must be"),
         (
@@ -163,14 +141,11 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             "run_python['uri']='gs://bucket/job.py': must be an S3 address, such as s3://bucket/key, "
             "or the path of a file, which is uploaded",
         ),
-        ({"run_python": {"uri": "s3:/bucket/job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         ({"run_python": {"uri": "file://host/job.py"}}, "must hold an absolute path, such as file:///opt/airflow"),
         ({"run_python": {"uri": "file:///job.py?version=2"}}, "must hold an absolute path"),
         ({"run_python": {"uri": "file:///job%ff.py"}}, "must hold an absolute path"),
         ({"run_python": {"uri": "jobs/a\0b.py"}}, "must not contain a null character"),
         ({"run_python": {"uri": "jobs/"}}, "run_python['uri']='jobs/': must be the path of a file, not of a folder"),
-        ({"run_python": {"uri": "jobs/stats.jar"}}, "run_python['uri']='jobs/stats.jar': a .jar file is run with"),
-        ({"run_python": {"uri": "s3:///job.py"}}, "must be an S3 address, such as s3://bucket/key"),
         (
             {"run_python": {"uri": "s3://bucket/job.JAR"}},
             "run_python['uri']='s3://bucket/job.JAR': a .jar file is run with run_jar",
@@ -179,7 +154,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             {"run_python": None, "run_jar": {"uri": "s3://bucket/job.py"}},
             "run_jar['uri']='s3://bucket/job.py': a .py file is run with run_python",
         ),
-        ({"run_python": None, "run_jar": {"mainClass": "x"}}, "run_jar['uri']: is missing; it must be"),
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
         ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
         ({"run_python": {**PYTHON, "args": [NAN]}}, "run_python['args'][0]=nan: must be a string or a finite number"),
@@ -198,10 +172,8 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
         ({"timeout_seconds": True}, "timeout_seconds=True: must be a whole number above 0"),
         ({"timeout_seconds": timedelta(seconds=-5)}, "timeout_seconds=-5: must be a whole number above 0"),
         ({"timeout_seconds": "1h"}, "timeout_seconds='1h': must be a whole number above 0"),
-        ({"environment": []}, "environment=[]: must be an object"),
         ({"environment": {"sparkconfigs": {}}}, "environment: unknown key 'sparkconfigs'; must be one of"),
         ({"environment": {"sparkDriverDiskGB": 0}}, "environment['sparkDriverDiskGB']=0: must be"),
-        ({"environment": {"sparkExecutorDiskGB": "big"}}, "environment['sparkExecutorDiskGB']='big': must be"),
         ({"environment": {"sparkConfigs": ["a=b"]}}, "environment['sparkConfigs']=['a=b']: must be an object"),
         ({"environment": {"sparkConfigs": {"a": None}}}, "environment['sparkConfigs']['a']=None: must be a string"),
         (
@@ -209,9 +181,7 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             "environment['sparkConfigs']['a']=nan: must be a string, a finite number or a boolean",
         ),
         ({"environment": {"dependencies": b"ab"}}, "environment['dependencies']=b'ab': must be a list of objects"),
-        ({"timeout_seconds": INFINITY}, "timeout_seconds=inf: must be a whole number above 0"),
         ({"environment": {"sparkConfigs": {5: "b"}}}, "environment['sparkConfigs'][5]: the name must be a string"),
-        ({"environment": {"dependencies": "pandas"}}, "environment['dependencies']='pandas': must be a list"),
         (
             {"environment": {"dependencies": ["pandas>=2"]}},
             "environment['dependencies'][0]='pandas>=2': must be a PyPI package",
@@ -233,10 +203,6 @@ def test_a_timeout_from_a_template_arrives_as_text() -> None:
             {"environment": {"dependencies": [{"filePath": "libs/x.txt"}]}},
             "environment['dependencies'][0]['filePath']='libs/x.txt': must be a folder, or end in one of .jar, .whl,"
             " .zip, .json; a folder with a dot in its name ends in /",
-        ),
-        (
-            {"environment": {"dependencies": [{"filePath": "s3://b/x.whl", "libraryName": "x"}]}},
-            "environment['dependencies'][0]: unknown key 'libraryName'",
         ),
     ],
 )
@@ -361,7 +327,6 @@ def test_a_dependency_may_be_a_local_file_or_a_folder(path: str) -> None:
         ("lib", "/opt/lib/"),
         ("a b.jar", "a_b.jar"),
         ("a/table.json", "s3://bucket/b/table.json"),
-        ("s3://bucket/a/table.json", "s3://bucket/b/table.json"),
         ("a/table.json", "file:///opt/table.json"),
     ],
 )

@@ -76,11 +76,9 @@ def test_the_address_of_the_websocket(url: str, expected: str) -> None:
     [
         "",
         "c.example.com/ws",
-        "ftp://c.example.com",
         "https://",
         "https://user:pw@c.example.com/",
         "http://c.example.com/",
-        "https://c.example.com:99999/",
         "https://c.example.com:port/",
         "https://[::1",
     ],

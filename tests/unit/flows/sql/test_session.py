@@ -15,7 +15,6 @@ from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     ConflictError,
     NotFoundError,
-    NotSentError,
     PermissionDeniedError,
     QuotaError,
     ResponseLostError,
@@ -26,7 +25,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.flows.effects import Note, Sleep
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
@@ -118,20 +117,6 @@ def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lo
             script.run(request_session(request))
 
 
-def test_what_was_not_sent_is_sent_again_whatever_is_asked_for() -> None:
-    script = Script(answers(NotSentError("createSqlSession", "refused"), RequestedSession("s1")))
-    assert script.run(request_session(SessionRequest(force_new=True))).id == "s1"
-    for flow in (
-        request_session(SessionRequest(), 60.0),
-        request_session_with_quota(SessionRequest(), QuotaWait(), 60.0),
-        obtain_session(SessionRequest(), SessionWait(max_outage_seconds=60.0)),
-    ):
-        script = Script(always(NotSentError("createSqlSession", "refused")))
-        with pytest.raises(NotSentError):
-            script.run(flow)
-        assert 60 <= script.elapsed < 62
-
-
 @pytest.mark.parametrize(
     ("request_", "asked", "owned"),
     [
@@ -183,13 +168,6 @@ def test_a_session_waits_for_quota_as_a_run_does() -> None:
     assert script.run(request_session_with_quota(SessionRequest(), QuotaWait())) == RequestedSession("s1")
     assert script.sleeps == [5.0, 10.0]
     assert script.notes[0].text.startswith("No SQL session was created yet: the organization's quota is used up.")
-
-
-def test_a_wait_for_quota_is_bounded() -> None:
-    script = Script(always(FULL))
-    with pytest.raises(QuotaNotFreedError, match=r"no SQL session was created.*max_quota_wait_seconds=100"):
-        script.run(request_session_with_quota(SessionRequest(), QuotaWait(max_seconds=100)))
-    assert 100 <= script.elapsed < 101
 
 
 def test_a_long_wait_for_quota_is_handed_over_and_goes_on() -> None:
@@ -266,11 +244,6 @@ def test_a_session_that_will_never_be_ready_is_an_error_with_the_services_words(
     assert not caught.value.transient
 
 
-def test_an_unknown_status_is_waited_out() -> None:
-    script = Script(stages((0, in_stage("OF_A_LATER_VERSION")), (20, READY)))
-    assert script.run(await_session("s1", SessionWait())) == READY
-
-
 @pytest.mark.parametrize("url", ["http://compute.example.com/", "https://user:pw@compute.example.com/", "nonsense"])
 def test_an_address_that_cannot_be_used_is_an_error_that_does_not_show_it(url: str) -> None:
     script = Script(stages((0, in_stage("READY", url=url))))
@@ -296,12 +269,6 @@ def test_the_wait_is_bounded(wait: SessionWait, seconds: float, at_deadline: boo
     assert str(caught.value) == f"getSqlSession: SQL session s1 was still PENDING when {limit} was reached"
     assert caught.value.at_deadline is at_deadline
     assert seconds <= script.elapsed < seconds + 1
-
-
-def test_a_session_that_is_ready_at_the_last_poll_is_ready() -> None:
-    script = Script(stages((0, READY)))
-    assert script.run(await_session("s1", SessionWait(timeout=0))) == READY
-    assert [sent.timeout for sent in script.sent] == [1.0]
 
 
 def test_polls_that_hang_do_not_prolong_the_wait_much() -> None:

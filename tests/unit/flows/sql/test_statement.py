@@ -2,13 +2,11 @@ from __future__ import annotations
 
 import json
 import logging
-from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from airflow_provider_wherobots.api.errors import (
-    AuthenticationError,
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
@@ -21,10 +19,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     ExecutionError,
     ExecutionProgress,
     ExecutionResult,
-    Results,
     RetrieveResults,
-    ServerMessage,
-    StateUpdated,
     Store,
     TooLarge,
     Unreadable,
@@ -50,7 +45,6 @@ from tests.unit.flows.sql.fake_session import (
     Connection,
     FakeSession,
     Plan,
-    Running,
     SqlScript,
 )
 
@@ -86,13 +80,6 @@ def test_a_select_is_sent_once_and_its_result_fetched_once() -> None:
     ]
 
 
-def test_a_statement_without_result_ends_with_its_success() -> None:
-    script = SqlScript()
-    outcome = run(script, DROP)
-    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, None)
-    assert sent_texts(script) == ["ExecuteSql"]
-
-
 @pytest.mark.parametrize("uri", ["s3://bucket/result/", None])
 def test_a_stored_result_has_an_address_or_none_and_is_not_fetched(uri: str | None) -> None:
     script = SqlScript(FakeSession([Plan(result_uri=uri)]))
@@ -100,16 +87,10 @@ def test_a_stored_result_has_an_address_or_none_and_is_not_fetched(uri: str | No
     assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, uri, False)
     assert script.arrived(ExecuteSql) == [ExecuteSql("e1", "SELECT 7 AS n", Store("parquet"))]
     assert script.arrived(RetrieveResults) == []
-    assert outcome.size is None
-    script = SqlScript()
-    script.session.say(StateUpdated("e1", "succeeded", uri, 12), START + 0.5, script.open)
-    script.session._is_void = lambda message, moment: False  # type: ignore[method-assign]
-    assert run(script, STORED).size == 12
 
 
-@pytest.mark.parametrize("broken", [False, True], ids=["", "sent on the second connection"])
-def test_an_error_without_a_state_is_a_failure_after_five_seconds(broken: bool) -> None:
-    script = SqlScript(FakeSession([Plan(seconds=NEVER)], [Connection(0.0 if broken else NEVER)]))
+def test_an_error_without_a_state_is_a_failure_after_five_seconds() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=NEVER)]))
     script.session.say(ExecutionError("e1", "[PARSE_SYNTAX_ERROR] near 'SELEC'"), START + 1)
     outcome = run(script)
     assert (outcome.state, outcome.message) == (StatementState.FAILED, "[PARSE_SYNTAX_ERROR] near 'SELEC'")
@@ -147,32 +128,6 @@ def test_the_text_of_a_statement_is_nowhere_to_be_seen() -> None:
     script = SqlScript(FakeSession([Plan(final="failed")]))
     outcome = run(script, statement)
     assert "secret-literal" not in f"{statement}{outcome}{script.notes}{script.session.written}"
-
-
-# Two statements on one connection
-
-
-def test_late_events_of_one_statement_say_nothing_about_the_next() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=1.0, copies=3), Plan(seconds=5.0, results=Results(b"second"))]))
-    assert run(script).results == RESULT
-    late_ones: list[ServerMessage] = [
-        StateUpdated("e1", "failed"),
-        ExecutionError("e1", "late"),
-        ExecutionResult("e1", "succeeded", RESULT),
-    ]
-    for number, late in enumerate(late_ones):
-        script.session.say(late, script.now + 0.1 * number, script.open)
-    outcome = run(script, Statement("e2", "SELECT 8"))
-    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, Results(b"second"))
-    assert [message.execution_id for message in script.arrived(RetrieveResults)] == ["e1", "e2"]
-
-
-def test_every_flow_of_messages_about_others_leaves_the_statement_its_questions() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=40.0, is_final_event_lost=True)]))
-    for at in range(1, 400):
-        script.session.say(ExecutionProgress("other", 8, at % 8, 1), START + at, script.open)
-    assert run(script).results == RESULT
-    assert script.elapsed < 100
 
 
 # Silence
@@ -300,10 +255,6 @@ def test_an_error_instead_of_the_result_is_told() -> None:
     outcome = run(script)
     assert outcome.state is StatementState.GAVE_UP
     assert outcome.message == "it succeeded, but its result could not be fetched: unknown geometry format"
-    script = SqlScript(FakeSession(answers=False))
-    script.session.say(ExecutionResult("e1", "running"), START + 2)
-    script.session.say(ExecutionError("e1", "unknown geometry format"), START + 3)
-    assert run(script) == replace(outcome, seconds=3.01)
 
 
 def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> None:
@@ -331,11 +282,6 @@ def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
         StatementState.UNKNOWN,
         "the session does not report its state (cannot attach), and 5 seconds have passed since its last message",
     )
-    # Its success may be told within these seconds, and its result later.
-    script = begun(FakeSession([Plan(seconds=3.0)], answers=False))
-    script.session.say(ExecutionError("e1", "cannot attach"), START + 1)
-    script.session.say(ExecutionResult("e1", "succeeded", RESULT), START + 60)
-    assert script.run(attach("e1", OPTIONS)).results == RESULT
 
 
 @pytest.mark.parametrize("final", ["failed", "succeeded"])
@@ -404,9 +350,8 @@ def test_a_stored_result_of_an_execution_that_was_taken_over_has_its_address() -
     assert (outcome.result_uri, outcome.is_location_lost) == ("s3://b/r", False)
 
 
-@pytest.mark.parametrize("seconds", [5.0, 500.0])
-def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again(seconds: float) -> None:
-    script = SqlScript(FakeSession([Plan(seconds=seconds)], [Connection(0.0, noticed_after=30.0)]))
+def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again() -> None:
+    script = SqlScript(FakeSession(connections=[Connection(0.0, noticed_after=30.0)]))
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.was_sent
@@ -492,12 +437,6 @@ def test_a_connection_that_breaks_after_each_answer_is_not_replaced_without_a_pa
     assert run(script).results == RESULT
     assert len(session.connects) < 150
     assert len(script.arrived(ExecuteSql)) == 1
-
-
-def test_a_result_is_fetched_on_another_connection_if_the_first_breaks_under_it() -> None:
-    script = SqlScript(FakeSession(connections=[Connection(1.015)]))
-    outcome = run(script)
-    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
 
 
 def test_a_result_that_breaks_every_connection_is_given_up() -> None:
@@ -622,12 +561,6 @@ def test_an_older_session_keeps_a_long_statement_on_its_connection() -> None:
     assert script.arrived(RetrieveResults) == [RetrieveResults("e1", attach=True), RetrieveResults("e1")]
 
 
-def test_a_statement_that_ends_while_it_is_asked_whether_it_can_be_handed_over_has_ended() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=20.0, is_final_event_lost=True)]))
-    outcome = run(script, hand_over_after=20.0)
-    assert (outcome.state, outcome.results) == (StatementState.SUCCEEDED, RESULT)
-
-
 def test_attaching_never_executes_and_what_is_not_there_is_unknown() -> None:
     script = SqlScript(is_connected=False)
     outcome = script.run(attach("gone", OPTIONS))
@@ -644,31 +577,6 @@ def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> Non
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 99), is_connected=False)
     says = "it succeeded, but its result could not be fetched: connectSqlSession: 404: no body"
     assert script.run(fetch("e1", OPTIONS)).message == says
-
-
-def test_a_result_is_requested_twice_from_a_silent_session_and_four_times_in_all() -> None:
-    script = SqlScript(FakeSession(connections=[Connection(0.005) for _ in range(99)]))
-    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
-    assert len(script.written(RetrieveResults)) == 4
-
-
-@pytest.mark.parametrize("can_attach", [True, False])
-@pytest.mark.parametrize(("seconds", "still_runs"), [(99.0, True), (-0.5, False)])
-@pytest.mark.parametrize("final", ["succeeded", "failed", "cancelled"])
-def test_one_question_tells_how_it_ended_or_that_it_still_runs(
-    can_attach: bool, seconds: float, still_runs: bool, final: str
-) -> None:
-    session = FakeSession(can_attach=can_attach)
-    ends_at = START + seconds
-    session.executions["e1"] = Running(Plan(), START - 9, ends_at, final, None, False)
-    if still_runs:
-        session._end(session.executions["e1"], "e1", ends_at, final)
-    script = SqlScript(session)
-    outcome = script.run(attach("e1", OPTIONS))
-    assert outcome.state.value == (final if final != "cancelled" else "unknown")
-    assert outcome.results == (RESULT if final == "succeeded" else None)
-    if not still_runs:
-        assert len(script.arrived(RetrieveResults)) == 1
 
 
 # Cancelling
@@ -820,16 +728,6 @@ def test_a_key_that_may_not_connect_is_final() -> None:
     with pytest.raises(PermissionDeniedError):
         script.run(connect(READY))
     assert script.elapsed < 1
-
-
-@pytest.mark.parametrize("changed", [True, False])
-def test_a_refused_key_is_read_again_once(changed: bool) -> None:
-    refused = AuthenticationError("connectSqlSession", 401)
-    script = SqlScript(FakeSession(refusals=[refused] * 9), is_connected=False, reload=lambda: changed)
-    with pytest.raises(AuthenticationError, match="connection 'script': the API key is refused"):
-        script.run(connect(READY))
-    assert script.reloads == 1
-    assert len(script.session.connects) == 1 + changed
 
 
 # Events

@@ -40,7 +40,6 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.flows.effects import Effect, Flow
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
 from tests.unit.flows.script import START
@@ -256,26 +255,6 @@ def test_whoever_dies_and_whoever_attaches_it_is_executed_once_and_told_as_it_wa
     if (expected := TRUE_STATES.get(outcome.state)) is not None:
         assert script.truth("e1") == expected
     assert len(script.written(ExecuteSql)) <= 1
-
-
-@given(SESSIONS, st.lists(st.tuples(SECONDS, st.sampled_from(["execute", "attach", "cancel"])), max_size=4))
-def test_no_mixture_of_flows_executes_twice_or_raises(session: FakeSession, steps: list[tuple[float, str]]) -> None:
-    script, options = SqlScript(session), StatementOptions(url=URL)
-    for number, (seconds, step) in enumerate(steps):
-        script.now += seconds
-        flows: dict[str, Any] = {
-            "execute": lambda number=number: execute(Statement(f"e{number}", "SELECT"), options),
-            "attach": lambda: attach("e0", options),
-            "cancel": lambda: last_word_after_cancel("e0", 25.0, url=URL),
-        }
-        script.run(flows[step]())
-    ids = [message.execution_id for message, _ in script.written(ExecuteSql)]
-    assert (
-        len(ids)
-        == len(set(ids))
-        == sum(step == "execute" for _, step in steps)
-        - sum(step == "execute" and f"e{number}" not in ids for number, (_, step) in enumerate(steps))
-    )
 
 
 IDS = st.sampled_from(["e1", "e1", "other", ""])
