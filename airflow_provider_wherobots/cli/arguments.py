@@ -25,7 +25,8 @@ DOCTOR = (
     "then, or when the command is interrupted, are cancelled. One that could not be cancelled is named."
 )
 STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-FORMATS = ("table", "json")
+FORMATS = ("table", "json", "yaml", "plain")
+"""The formats of Airflow's own commands."""
 DEFAULT_CONN_ID = "wherobots_default"
 DEFAULT_LIMIT = 50
 

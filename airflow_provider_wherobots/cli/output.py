@@ -1,4 +1,4 @@
-"""The output of commands: results on stdout, as a table or JSON, and messages on stderr.
+"""The output of commands: results on stdout, as a table, JSON, YAML or plain columns, and messages on stderr.
 
 Some Airflow versions log to stdout. While a command runs, ``sys.stdout`` is stderr, so that stdout has only the result.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from typing import Any, TextIO
@@ -57,24 +57,37 @@ def print_message(text: str) -> None:
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], output: str, columns: Sequence[str]) -> None:
-    """Print rows as the result. A table has the columns; JSON has every value."""
-    if output == "json":
-        _print_json(list(rows))
-    elif rows:
-        _print_table(columns, [[_cell(row.get(column)) for column in columns] for row in rows])
+    """Print rows as the result. A table and plain text have the columns; JSON and YAML have every value."""
+    if output in ("json", "yaml"):
+        _print_document(list(rows), output)
+        return
+    cells = [[_cell(row.get(column)) for column in columns] for row in rows]
+    if output == "plain":
+        for line in _aligned([list(columns), *cells]):
+            print_result(line)
+    elif cells:
+        _print_table(columns, cells)
 
 
 def print_item(item: Mapping[str, Any], output: str) -> None:
-    """Print one object as the result. A table has a line for each value."""
-    if output == "json":
-        _print_json(item)
+    """Print one object as the result. A table and plain text have a line for each value."""
+    if output in ("json", "yaml"):
+        _print_document(item, output)
+    elif output == "plain":
+        for line in _aligned([[name, " ".join(_text(value).split())] for name, value in item.items()]):
+            print_result(line)
     else:
         _print_table(None, [[name, _text(value)] for name, value in item.items()])
 
 
-def _print_json(document: Any) -> None:
-    """Print JSON, in which a terminal's control characters are escaped."""
-    print_result(json.dumps(document, indent=2))
+def _print_document(document: Any, output: str) -> None:
+    """Print JSON or YAML, in which a terminal's control characters are escaped."""
+    if output == "json":
+        print_result(json.dumps(document, indent=2))
+        return
+    import yaml
+
+    print_result(yaml.safe_dump(document, sort_keys=False).removesuffix("\n"))
 
 
 def without_colours(text: str) -> str:
@@ -99,6 +112,11 @@ def _plain(value: Any) -> str:
     if isinstance(value, Mapping):
         return ", ".join(f"{name}: {number}" for name, number in value.items())
     return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _aligned(lines: Sequence[Sequence[str]]) -> Iterable[str]:
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return ["  ".join(map(str.ljust, line, widths)).rstrip() for line in lines]
 
 
 def _print_table(columns: Sequence[str] | None, rows: Sequence[Sequence[str]]) -> None:

@@ -31,4 +31,4 @@ def test_what_airflow_reads_at_its_start_loads_no_airflow(module: str) -> None:
 def test_the_commands_are_defined_without_what_they_need_to_run() -> None:
     names = loaded_by(COMMANDS)
     assert {name.split(".")[1] for name in names if name.startswith(f"{PACKAGE}.")} == {"cli"}
-    assert not {"requests", "aiohttp", "pendulum", "rich"} & names
+    assert not {"requests", "aiohttp", "pendulum", "rich", "yaml"} & names

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import pytest
+import yaml
 
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, TERMINAL_STATUSES
 from airflow_provider_wherobots.cli.arguments import DEFAULT_CONN_ID, STATUSES
@@ -90,8 +91,8 @@ def test_list_has_what_was_asked_for(command: Command, hook: WherobotsHook) -> N
     assert rows[1].keys() >= set(LIST_COLUMNS)
     assert (rows[1]["status"], rows[1]["name"], rows[1]["runtime"]) == ("COMPLETED", "commands_list_a", "tiny")
     assert rows[1]["url"].endswith(completed)
-    only = command("runs", "list", "--name", "commands_list_*", "--status", "failed", "-o", "json")
-    assert [row["id"] for row in json.loads(only.out)] == [failed]
+    only = command("runs", "list", "--name", "commands_list_*", "--status", "failed", "-o", "yaml")
+    assert [row["id"] for row in yaml.safe_load(only.out)] == [failed]
     later = command("runs", "list", "--created-after", "2999-01-01", "-o", "json")
     assert (later.code, json.loads(later.out), later.err) == (0, [], "No such runs.\n")
 
@@ -106,12 +107,15 @@ def test_a_limit_says_that_there_is_more(command: Command, hook: WherobotsHook) 
     assert (len(json.loads(whole.out)), whole.err) == (3, "")
 
 
-def test_a_table_shows_a_name_of_any_length_as_it_is(command: Command, hook: WherobotsHook) -> None:
+def test_a_table_and_plain_columns_show_a_name_of_any_length_as_it_is(command: Command, hook: WherobotsHook) -> None:
     name = "commands_table_" + "x" * 230
     run_id = ended(hook, name, "talk.py", "0")
     table = command("runs", "list", "--name", "commands_table_*").out
     assert run_id in table
     assert re.sub(r"[^x]", "", table).count("x") >= 230
+    header, row = command("runs", "list", "--name", "commands_table_*", "-o", "plain").out.splitlines()
+    assert header.split() == list(LIST_COLUMNS)
+    assert (row.split()[0], row.split()[-1]) == (run_id, name)
 
 
 def test_what_the_service_says_changes_no_terminal(command: Command, control: ControlClient) -> None:
@@ -119,7 +123,7 @@ def test_what_the_service_says_changes_no_terminal(command: Command, control: Co
     run_id = control.create_run("commands_hostile")["id"]
     hostile = "\x1b[31m[red]no[/red] \u202eevil"
     control.patch_run(run_id, status="FAILED", kubeApp={"message": hostile, "events": [{"code": hostile}]})
-    for output in ("table", "json"):
+    for output in ("table", "plain", "json", "yaml"):
         printed = command("runs", "show", run_id, "-o", output)
         assert printed.code == 0, printed.err
         assert "\x1b" not in printed.out
@@ -138,7 +142,7 @@ def test_show_tells_all_but_secrets(command: Command, hook: WherobotsHook) -> No
         "--token=hunter2-2",
         environment={"sparkConfigs": {"spark.hadoop.fs.s3a.secret.key": "hunter2-3", "spark.executor.cores": "2"}},
     )
-    for output in ("table", "json"):
+    for output in ("table", "plain", "json", "yaml"):
         printed = command("runs", "show", run_id, "-o", output)
         assert "hunter2" not in printed.out + printed.err
         assert "spark.executor.cores" in printed.out
