@@ -31,7 +31,6 @@ from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
-from airflow_provider_wherobots.flows.list_runs import list_runs
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.upload import upload
@@ -206,28 +205,30 @@ class WherobotsHook(BaseHook):
         created_after: datetime | None = None,
         status: Iterable[str] = (),
         region: str | None = None,
-        limit: int | None = None,
-    ) -> list[Run]:
-        """``GET /runs``, page by page.
+        page_size: int = 100,
+    ) -> Iterator[Run]:
+        """``GET /runs``, one page at a time as the iterator is read.
 
         :param name: name or pattern with at most one ``*``; None lists all.
         :param created_after: only runs created after this moment.
         :param status: only runs in one of these statuses; empty means all.
         :param region: only runs of this region; None means all.
-        :param limit: how many at most; None lists all.
-        :returns: the runs, newest first.
+        :param page_size: runs per call, 0 to 100; default 100.
         :raises WherobotsApiError: how a call ended.
         """
-        flow = list_runs(
-            name=name,
-            status=status,
-            region=region,
-            created_after=created_after,
-            limit=limit,
-            max_outage_seconds=HOOK_OUTAGE_SECONDS,
-        )
-        runs, _ = self._run(flow)
-        return runs
+        cursor: str | None = None
+        chosen = tuple(status)
+        while True:
+            call = calls.list_runs(
+                name=name, created_after=created_after, status=chosen, region=region, cursor=cursor, size=page_size
+            )
+            page = self._run(send(call, HOOK_OUTAGE_SECONDS))
+            if page.left_out:
+                self.log.warning("Left out %s without an id or a status", words.counted(page.left_out, "listed run"))
+            yield from page.items
+            if page.next_page is None or page.next_page == cursor:
+                return
+            cursor = page.next_page
 
     def cancel_run(self, run_id: str) -> None:
         """``POST /runs/{run_id}/cancel``. The status may take a minute to become CANCELLED.
