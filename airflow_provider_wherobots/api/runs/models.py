@@ -263,12 +263,14 @@ class LogPage:
 
     :param lines: the lines of this page.
     :param next_page: the next cursor exactly as received; None while there are no more lines *yet*.
+    :param current_page: echo of the cursor sent, or None.
     :param date: the header ``Date`` of the response, or None. It is parsed on access, because few pages need it.
     :param left_out: how many items of this page have no text.
     """
 
     lines: tuple[Line, ...]
     next_page: str | int | None = None
+    current_page: str | int | None = None
     date: str | None = None
     left_out: int = 0
 
@@ -280,12 +282,13 @@ class LogPage:
         return cls(
             lines=lines,
             next_page=_cursor(data.get("next_page")),
+            current_page=_cursor(data.get("current_page")),
             left_out=len(given) - len(lines),
         )
 
     def with_date(self, date: str) -> LogPage:
         """Return the page with the header ``Date`` of its response."""
-        return LogPage(self.lines, self.next_page, date, self.left_out)
+        return LogPage(self.lines, self.next_page, self.current_page, date, self.left_out)
 
     @property
     def responded_at(self) -> float | None:
