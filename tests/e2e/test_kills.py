@@ -48,7 +48,15 @@ def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(
     has_retry = way == "deferred" and world.airflow.is_series("2.11")
     case = world.case("deferred_retry" if has_retry else way).begin().wait_until_followed(STATES[way])
     case.clear()
-    if world.airflow.is_series("3.0") and way == "worker":
+    if world.airflow.is_series("3.0"):
+        if way == "deferred":
+            # If the next try is quicker than the triggerer, it re-attaches: it looks like a retry.
+            world.airflow.api.wait_for_task(case.way, case.dag_run, TASK, "deferred", try_number=2)
+            case.wait_until_deferred()
+            case.release()
+            case.end("success", try_number=2)
+            assert case.counts() in ((2, 1), (1, 0))
+            return
         # The task stays "restarting" there, until it is cleared once more.
         case.wait_for_statuses("CANCELLED")
         case.clear()
