@@ -71,9 +71,10 @@ def test_a_run_is_followed_to_its_end_with_its_lines() -> None:
     [("FAILED", Ending.FAILED), ("TIMED_OUT", Ending.TIMED_OUT), ("CANCELLED", Ending.CANCELLED)],
 )
 def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str, ending: Ending) -> None:
-    service, _ = serve((0, "RUNNING"), (30, status), lines=20, app_message="exit code 1")
+    service, _ = serve((0, "RUNNING"), (30, status), lines=20, app_message="exit code 137")
     outcome, script = follow(service)
-    assert (outcome.ending, outcome.status, outcome.reason) == (ending, status, "exit code 1")
+    assert (outcome.ending, outcome.status, outcome.reason) == (ending, status, "exit code 137")
+    assert bool(outcome.probable_cause) is (ending is Ending.FAILED), "another ending is its own cause"
     assert outcome.log_tail.splitlines()[-1] == "line 19"
     assert texts(script.records) == [f"line {n}" for n in range(20)]
 
