@@ -13,7 +13,6 @@ from airflow.exceptions import TaskDeferralError
 
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
-    WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.tasks import attempt, run_attempt, task_try
@@ -92,18 +91,6 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
         follow(deferred)
         assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == ti.xcoms["run_id"]
         assert control.counts()["cancels_received"] == 0
-
-
-def test_after_a_failed_trigger_a_failed_run_fails_the_task_as_it_does_otherwise(
-    operator: Operator, control: ControlClient
-) -> None:
-    task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance()
-    deferred = deferral_of(task, ti)
-    follow(deferred)
-    with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis"):
-        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
-    assert ti.xcoms["run_summary"]["status"] == "FAILED"
-    assert control.counts()["cancels_received"] == 0
 
 
 def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run(
