@@ -13,7 +13,6 @@ from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     ConflictError,
     NotFoundError,
-    NotSentError,
     PermissionDeniedError,
     RateLimitedError,
     ServerError,
@@ -25,7 +24,7 @@ from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from tests.unit.flows.fake_service import FakeService, Fault
-from tests.unit.flows.script import KEY, START, Hang, Script, always, answers, by_operation
+from tests.unit.flows.script import KEY, START, Hang, Script, always, by_operation
 
 SUFFIX = "-0123456789abcd"
 NAME = f"hail_stats{SUFFIX}"
@@ -48,15 +47,6 @@ def test_a_run_that_has_ended_needs_no_cancelling(error: WherobotsApiError, seen
     assert script.run(cancel_run("r1")) is None
     assert [note.level for note in script.said("need not be cancelled")] == [logging.INFO]
     assert script.elapsed < (12 if isinstance(error, NotFoundError) else 1)
-
-
-def test_a_conflict_with_a_run_that_is_still_active_is_tried_again() -> None:
-    service = FakeService()
-    run = service.add_run(NAME, START)
-    being_started = answers(*[ConflictError("cancelJobRun", 409)] * 3, service)
-    script = Script(by_operation(cancelJobRun=being_started, getJobRun=service))
-    assert script.run(cancel_run(run.id)) is None
-    assert run.cancelled_at is not None
 
 
 @pytest.mark.parametrize("budget", [0.5, 1.0, 3.8, 25.0])
@@ -143,16 +133,6 @@ def test_a_refusal_can_end_it_at_once() -> None:
     assert len(script.sent) == 1
 
 
-@pytest.mark.parametrize("latency", [0.05, 3.0, 9.9])
-@pytest.mark.parametrize("error", [ServerError("cancelJobRun", 503), NotSentError("cancelJobRun", "refused"), Hang()])
-def test_a_service_that_does_not_come_back_costs_less_than_half_a_minute(error: Exception, latency: float) -> None:
-    script = Script(always(error), latency=0.05 if isinstance(error, Hang) else latency)
-    assert script.run(cancel_run("r1")) is not None
-    assert script.elapsed < CANCEL_BUDGET_SECONDS + max(latency, 0.55)
-    assert len(script.sent) > 1
-    assert [note.level for note in script.notes] == [logging.ERROR]
-
-
 @given(st.lists(st.sampled_from([*Fault, None]), max_size=40), st.floats(0.1, 30), st.floats(0, 1))
 def test_whatever_happens_a_cancel_ends_in_time_and_says_true(
     faults: list[Fault | None], budget: float, jitter: float
@@ -176,14 +156,6 @@ def test_by_name_the_active_runs_are_cancelled_and_no_others() -> None:
     service.add_run(NAME, START - 50, id="second")
     assert Script(service).run(cancel_runs_by_suffix(SUFFIX)) == ["first", "second"]
     assert [run_id for run_id, _ in service.cancels] == ["first", "second"]
-
-
-def test_by_name_a_run_that_list_runs_shows_late_is_waited_for() -> None:
-    service = FakeService(list_lag=2.0)
-    service.add_run(NAME, START)
-    script = Script(service)
-    assert script.run(cancel_runs_by_suffix(SUFFIX)) == ["run0"]
-    assert 2.0 <= script.elapsed < 3.0
 
 
 @pytest.mark.parametrize("ahead", [-60.0, 0.0, 60.0])
