@@ -8,8 +8,6 @@ from airflow_provider_wherobots.api.runs.models import Run
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
-TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
-
 
 def test_a_deferred_run_ends_with_its_id_and_its_lines(operator: Operator, control: ControlClient) -> None:
     task, ti = operator(), TaskInstance()
