@@ -15,7 +15,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.tasks import attempt, run_attempt, task_try
+from airflow_provider_wherobots.tasks import run_attempt, task_try
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
@@ -238,18 +238,3 @@ def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     wait_for(lambda: any("was accepted" in line for line in log.lines), what="the line of the kill")
-
-
-def test_a_kill_where_no_thread_can_start_cancels_the_run_without_its_lines(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class NoThread(threading.Thread):
-        def start(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(attempt, "Thread", NoThread)
-    task = operator(run_python=WAIT, deferrable=False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    assert control.counts()["cancels_effective"] == 1
