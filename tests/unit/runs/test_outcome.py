@@ -18,9 +18,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError
 from airflow_provider_wherobots.logs.records import make_safe
-from airflow_provider_wherobots.messages.words import MAX_CHARS
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome, describe_no_run
-from tests.unit.api import shapes
 
 URL = "https://cloud.wherobots.com/runs/r1"
 
@@ -49,12 +47,6 @@ def test_an_outcome_survives_its_way_as_an_event(outcome: Outcome) -> None:
     assert Outcome.from_event(event) == outcome
 
 
-def test_an_event_of_before_there_were_summaries_results_and_outages_is_read() -> None:
-    event = Outcome(Ending.FAILED, "r1", "FAILED", "exit code 1", "tail", 5.0).to_event()
-    del event["summary"], event["result"], event["outage_seconds"]
-    assert Outcome.from_event(event) == Outcome(Ending.FAILED, "r1", "FAILED", "exit code 1", "tail", 5.0, None)
-
-
 @pytest.mark.parametrize(
     "event",
     [
@@ -70,11 +62,6 @@ def test_an_event_of_before_there_were_summaries_results_and_outages_is_read() -
 def test_anything_else_is_no_event(event: Any) -> None:
     with pytest.raises(ValueError, match="event cannot be read"):
         Outcome.from_event(event)
-
-
-def test_what_a_later_version_says_besides_is_left_out() -> None:
-    outcome = Outcome(Ending.FAILED, "r1", "FAILED", "exit code 1", "tail", 5.0, {"later": 1})
-    assert Outcome.from_event({**outcome.to_event(), "later": {"a": 1}}) == outcome
 
 
 @pytest.mark.parametrize(
@@ -122,18 +109,8 @@ def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:
     assert outcome.ended_at == 5.0
 
 
-def test_a_reason_can_be_stored_and_sent() -> None:
-    reason = Outcome.of_run(run("FAILED", kubeApp={"message": "a\x00b \ud800\nc"}), 0.0).reason
-    assert reason == "a\\x00b \\ud800\nc"
-
-
 def test_a_completed_run_needs_no_reason() -> None:
     assert Outcome.of_run(run("COMPLETED", kubeApp={"message": "all good"}), 0.0).reason == ""
-
-
-def test_the_reason_is_the_services_and_bounded() -> None:
-    assert Outcome.of_run(Run.from_json(shapes.RUN_2026), 0.0).reason == "Driver exited with code 1"
-    assert len(Outcome.of_run(run("FAILED", kubeApp={"message": "x" * 10_000}), 0.0).reason) == MAX_CHARS
 
 
 @pytest.mark.parametrize(("seconds", "used_up"), [(59, False), (60, True), (75, True)])
