@@ -151,18 +151,6 @@ def test_nothing_is_cancelled_before_a_deadline_has_passed(
 
 
 @given(
-    polls=st.lists(st.builds(run_answer, st.sampled_from(ACTIVE)) | ERRORS, min_size=1, max_size=12),
-    deadline=st.floats(0, 500),
-)
-def test_a_run_that_may_be_left_alone_is_left_alone_whatever_happens(polls: list[Any], deadline: float) -> None:
-    service = Scripted(getJobRun=polls, getJobRunLogs=[log_answer(0, None)])
-    options = FollowOptions("run0", START, START + deadline, cancel_at_deadline=False)
-    outcome, script = follow(service, options)
-    assert outcome.ending in (Ending.DEADLINE, Ending.GAVE_UP)
-    assert "cancelJobRun" not in script.operations
-
-
-@given(
     polls=st.lists(st.builds(run_answer, st.sampled_from(ACTIVE)) | TRANSIENT_ERRORS, max_size=8),
     logs=st.lists(HOSTILE_LOGS, min_size=1, max_size=12),
     last=st.sampled_from(["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]),
@@ -173,11 +161,3 @@ def test_transient_errors_and_hostile_logs_do_not_change_how_a_run_ends(
     service = Scripted(getJobRun=[*polls, run_answer(last)], getJobRunLogs=logs)
     outcome, _ = follow(service, FollowOptions("run0", START, max_outage_seconds=1e9))
     assert (outcome.status, outcome.ending) == (last, Ending(last.lower()))
-
-
-@given(polls=st.lists(st.builds(run_answer, st.sampled_from(ACTIVE)), max_size=8), failing=TRANSIENT_ERRORS)
-def test_an_outage_without_end_loses_sight_and_cancels_nothing(polls: list[Any], failing: Any) -> None:
-    service = Scripted(getJobRun=[*polls, failing], getJobRunLogs=[log_answer(0, None)])
-    outcome, script = follow(service, FollowOptions("run0", START))
-    assert outcome.ending is Ending.GAVE_UP
-    assert "cancelJobRun" not in script.operations

@@ -290,14 +290,6 @@ def test_faults_of_the_logs_call_lose_and_double_nothing(
     assert texts(script.records) == [line.text for line in lines]
 
 
-@given(lines_in_order(distinct=False), NUMERIC_MODE, CAUGHT_UP, st.sampled_from([100, 150, 400, 999]))
-def test_a_service_that_refuses_large_pages_is_asked_for_smaller_ones(
-    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, max_size: int
-) -> None:
-    log = FakeLog(lines, mode, caught_up, max_size=max_size)
-    assert forwarded(log) == [line.text for line in lines]
-
-
 @st.composite
 def bursts(draw: st.DrawFn, round_size: int) -> list[FakeLine]:
     """Bursts that fill pages exactly, or all but; up to four lines have one time."""
