@@ -371,6 +371,26 @@ def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if
     assert turns >= 50
 
 
+def test_an_async_driver_that_is_cancelled_writes_the_rest_of_what_it_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
+    driven = Driven("async")
+
+    def flow() -> Flow[None]:
+        yield Forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
+
+    async def main() -> None:
+        task = asyncio.create_task(driven._async.run(flow()))
+        for _ in range(10):
+            await asyncio.sleep(0)
+        assert 0 < len(driven.records) < 50
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+    run(main())
+    assert [record.text for record in driven.records] == [str(number) for number in range(50)]
+
+
 def test_a_prefetched_answer_is_under_way_while_lines_are_written_and_is_for_the_next_send(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
