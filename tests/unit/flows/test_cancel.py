@@ -22,6 +22,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Hang, Script, always, by_operation
@@ -184,11 +185,13 @@ def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
 def test_by_name_what_hid_the_run_is_said_once() -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
     script.run(cancel_runs_by_suffix(SUFFIX))
-    assert [note.text for note in script.notes] == [
+    (note,) = script.notes
+    assert note == Note(
+        logging.WARNING,
         "Found no active run whose name ends with -0123456789abcd (listJobRuns: 503: no body). If one appears later, "
         "only a retry of the task finds it. To look again: "
-        "python -m airflow_provider_wherobots runs list --name '*-0123456789abcd'"
-    ]
+        "python -m airflow_provider_wherobots runs list --name '*-0123456789abcd'",
+    )
 
 
 def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_be_missing() -> None:
@@ -214,13 +217,7 @@ def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     script = Script(FakeService())
     assert script.run(cancel_runs_by_suffix(SUFFIX, 0.0)) == []
     assert script.sent == []
-    assert [(note.level, note.text) for note in script.notes] == [
-        (
-            logging.WARNING,
-            "Found no active run whose name ends with -0123456789abcd. If one appears later, only a retry of the task "
-            "finds it. To look again: python -m airflow_provider_wherobots runs list --name '*-0123456789abcd'",
-        )
-    ]
+    assert script.said("Found no active run whose name ends with -0123456789abcd. If one appears later")
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 8])

@@ -197,21 +197,6 @@ def test_a_new_run_that_ends_before_its_first_poll_has_its_late_lines() -> None:
     assert script.sent_of("getJobRunLogs")[0].at < START + 6.5
 
 
-def test_each_change_of_status_is_said_once() -> None:
-    service, run = serve((0, "PENDING"), (30, "RUNNING"), (100, "HIBERNATING"), (130, "RUNNING"), (200, "COMPLETED"))
-    _, script = follow(service)
-    assert [note.text for note in script.notes] == [
-        "Run run0 is PENDING",
-        "Run run0 is RUNNING",
-        "Run run0 is HIBERNATING",
-        "Run run0 is RUNNING",
-        "Run run0 is COMPLETED",
-        "Run run0 COMPLETED: queued for 30 seconds, ran for 2 minutes 50 seconds",
-    ]
-    assert {note.level for note in script.notes} == {logging.INFO}
-    assert run.cancelled_at is None
-
-
 def test_while_pending_the_application_tells_how_far_it_is() -> None:
     views = [
         {"id": "run0", "status": status, "kubeApp": {"status": app}}
@@ -410,7 +395,6 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
 
 
 REFUSED_KEYS = [AuthenticationError("getJobRun", 401), PermissionDeniedError("getJobRun", 403)]
-REFUSALS = pytest.mark.parametrize("error", [*REFUSED_KEYS, NotFoundError("getJobRun", 404)])
 
 
 @pytest.mark.parametrize("is_new", [True, False])
@@ -434,29 +418,6 @@ def test_a_refused_key_is_an_outage_as_it_has_worked_before(error: WherobotsApiE
     assert outcome.reason.endswith("given up after 5 minutes of failures (max_outage_seconds=300)")
     assert set(script.operations) == {"getJobRun"}
     assert script.reloads == len(script.sent) > 10
-
-
-@REFUSALS
-@pytest.mark.parametrize("seen_before", [True, False], ids=["seen before", "first poll"])
-@pytest.mark.parametrize("refusals", [1, 4])
-def test_a_run_is_not_lost_from_sight_by_a_few_refusals(
-    error: WherobotsApiError, refusals: int, seen_before: bool
-) -> None:
-    """The log says so once. A triggerer that has just taken over may be refused at its first poll."""
-    service, _ = serve((0, "RUNNING"), (400, "COMPLETED"))
-    left = refusals
-
-    def gateway(call: Any, moment: float) -> Any:
-        nonlocal left
-        if call.operation == "getJobRun" and moment >= START + 200 * seen_before and left > 0:
-            left -= 1
-            raise error
-        return service(call, moment)
-
-    outcome, script = follow(gateway, started_at=START - 1_000)
-    assert outcome.ending is Ending.COMPLETED
-    assert left == 0
-    assert len(script.said("the run is not affected; polling continues")) == 1
 
 
 def test_a_refusal_at_the_end_of_an_outage_ends_nothing() -> None:
@@ -575,17 +536,6 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
     [
         (
             FollowOptions("r1", START),
-            True,
-            "Deferring the task: the triggerer follows run r1, polling every 6 s, slowing to every 30 s; "
-            "its log is forwarded",
-        ),
-        (
-            FollowOptions("r1", START, polling_interval=4.0),
-            True,
-            "Deferring the task: the triggerer follows run r1, polling every 4 s; its log is forwarded",
-        ),
-        (
-            FollowOptions("r1", START, wait_post_run_logs_timeout_seconds=0.0),
             True,
             "Deferring the task: the triggerer follows run r1, polling every 6 s, slowing to every 30 s; "
             "its log is forwarded",
