@@ -11,8 +11,7 @@ from airflow_provider_wherobots.compat import HAS_PARTITIONS
 from airflow_provider_wherobots.logs.result import read_partitions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import run_try
-from tests.integration.decorators import decorated_functions as functions
-from tests.integration.decorators.test_wherobots import given, operator_of
+from tests.integration.decorators.test_wherobots import given
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
 from tests.integration.operators.test_result import prints
 from tests.integration.support import Operator, TaskInstance, follow
@@ -71,14 +70,6 @@ def test_events_do_not_multiply_a_large_result(
     assert partitions_of(events[one]) == ({"h3=85", "h3=86"} if HAS_PARTITIONS else set())
     assert events[one].extra["result"] == (None if HAS_PARTITIONS else WRITTEN)
     assert ("The events have no result, as the copies for 2 partitions would exceed" in said()) == HAS_PARTITIONS
-
-
-def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:
-    one = asset("one")
-    task = operator_of(functions.echo.override(outlets=[one]), {"partitions": ["h3=85"]})
-    ti, events = run_to_end(task)
-    assert ti.xcoms["result"] == {"partitions": ["h3=85"]}
-    assert partitions_of(events[one]) == ({"h3=85"} if HAS_PARTITIONS else set())
 
 
 def test_partitions_of_a_wrong_shape_are_a_warning(operator: Operator, said: Callable[[], str]) -> None:

@@ -155,14 +155,6 @@ def test_each_asset_of_the_outlets_says_what_made_it(operator: Operator, deferra
     assert len(events) == 2, "the alias is left alone"
 
 
-def test_an_outlet_of_a_failed_run_says_nothing(operator: Operator) -> None:
-    given, events = context_with_events(TaskInstance())
-    task = operator(run_python=prints("1", code=3), deferrable=False, outlets=[asset("one")])
-    with pytest.raises(WherobotsRunFailedException):
-        task.execute(given)
-    assert len(events) == 0
-
-
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 has no references to assets")
 def test_a_reference_to_an_asset_is_resolved_and_one_to_none_is_a_warning(
     operator: Operator, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch

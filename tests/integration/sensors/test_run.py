@@ -296,17 +296,6 @@ def test_a_wrong_connection_and_a_kill_fail_it_nevertheless(
 
 
 @pytest.mark.parametrize("cancels", [True, False])
-def test_a_kill_stops_the_wait_and_cancels_only_if_asked(
-    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
-) -> None:
-    task = sensor(run_id=started_run(control), deferrable=False, cancel_on_kill=cancels, soft_fail=True)
-    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    assert control.counts()["cancels_effective"] == cancels
-
-
-@pytest.mark.parametrize("cancels", [True, False])
 @pytest.mark.parametrize("is_named", [False, True])
 def test_a_kill_while_deferred_cancels_only_if_asked(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, is_named: bool, cancels: bool
