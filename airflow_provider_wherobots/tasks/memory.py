@@ -45,10 +45,8 @@ class TaskMemory:
         :param carried: the document that a deferral has carried; counts if there is no store. Default None.
         """
         ti, computed = context["ti"], identity_of(context, job)
-        store, key = (
-            context.get("task_state_store"),
-            _key(computed, is_shared=bool(iteration_of(ti) is not None or job)),
-        )
+        store: Any = context.get("task_state_store")
+        key = _key(computed, is_shared=iteration_of(ti) is not None or bool(job))
         found: Memory | Answer = Answer.UNKNOWN
         unreadable = ""
         try:
