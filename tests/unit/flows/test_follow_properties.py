@@ -137,6 +137,9 @@ def test_following_ends_within_the_deadline_plus_one_poll_and_the_cancel_budget(
     deadline=0.0,
     key_rotates=False,
 )
+@example(
+    polls=[run_answer("CANCELLED")], logs=[Response(200, {}, b"")], poll_logs=False, deadline=0.0, key_rotates=False
+)
 def test_nothing_is_cancelled_before_a_deadline_has_passed(
     polls: list[Any], logs: list[Any], poll_logs: bool, deadline: float | None, key_rotates: bool
 ) -> None:
@@ -147,7 +150,8 @@ def test_nothing_is_cancelled_before_a_deadline_has_passed(
     outcome, script = follow(service, FollowOptions("run0", START, at, 30, poll_logs), reload=lambda: key_rotates)
     cancels = script.sent_of("cancelJobRun")
     assert all(at is not None and sent.at >= at for sent in cancels)
-    assert cancels or outcome.ending is not Ending.DEADLINE
+    # An earlier trigger may have cancelled it, and died before it could report that.
+    assert cancels or outcome.ending is not Ending.DEADLINE or outcome.status == "CANCELLED"
 
 
 @given(
