@@ -227,8 +227,15 @@ def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options:
     tail = log.tail.explain(errors.last) if outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending is Ending.DEADLINE else log.result.text
-    cause = errors.probable_cause(outcome.reason)
-    return outcome.with_log(tail, summary, result, cause, log_is_cut=log.has_unread_rest)
+    failed_by_itself = outcome.ending in (Ending.FAILED, Ending.NOT_STARTED)
+    return replace(
+        outcome,
+        log_tail=tail,
+        summary=summary.to_json(),
+        result=result,
+        probable_cause=errors.probable_cause(outcome.reason) if failed_by_itself else "",
+        log_is_cut=log.has_unread_rest,
+    )
 
 
 def settle_run(run: Run, options: FollowOptions) -> Flow[Outcome]:

@@ -33,7 +33,6 @@ import logging
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import chain
 from typing import TypeAlias
 
 from airflow_provider_wherobots.api.call import Call
@@ -160,7 +159,6 @@ class LogForwarder:
         for records in self._untaken:
             # Even without records: a driver can yield to the event loop.
             yield Forward(records)
-        self._untaken = iter(())
 
     def read_last(self, until: float, timeout: float) -> Flow[None]:
         """Read the last round, when following ends before the run does."""
@@ -244,7 +242,7 @@ class LogForwarder:
             self.lateness.compare_clocks(page, moment)
             lines, more = self._cursor.accept(page, moment, is_ending=is_ending)
             # Before any effect that may be interrupted.
-            self._untaken = chain(self._untaken, self._take(lines))
+            self._untaken = self._take(lines)
             if lines:
                 oldest, newest = oldest or lines[0], lines[-1]
             if oldest is not None and not more:

@@ -148,17 +148,13 @@ def follow_named_run(named: NamedRun, options: FollowOptions) -> Flow[Outcome]:
     found = yield from await_run(named, options)
     if isinstance(found, Outcome):
         return found
-    run_id = yield from _announce(found)
+    yield Note(logging.INFO, f"Found run {words.short(found.id)} ({words.short(found.name)})")
+    yield Publish(RUN_ID_KEY, found.id)
+    options = replace(options, run_id=found.id)
     # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
     del found
     moment = yield from now()
-    return (yield from follow_run(replace(options, run_id=run_id, started_at=moment)))
-
-
-def _announce(run: Run) -> Flow[str]:
-    yield Note(logging.INFO, f"Found run {words.short(run.id)} ({words.short(run.name)})")
-    yield Publish(RUN_ID_KEY, run.id)
-    return run.id
+    return (yield from follow_run(replace(options, started_at=moment)))
 
 
 def get_created_run(options: FollowOptions) -> Flow[Run]:

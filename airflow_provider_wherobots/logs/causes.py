@@ -14,8 +14,7 @@ from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.logs.records import make_plain
 
 ADDRESS = "docs/troubleshooting.md#probable-causes"
-"""Where the repository explains them. The pages are not published."""
-"""The section of docs/troubleshooting.md that has a row for each cause."""
+"""The section that has a row for each cause. It is in the repository: the pages are not published."""
 MAX_ERRORS, MAX_ERROR_CHARS, MAX_QUOTED_CHARS = 20, 500, 150
 MAX_LINES_AFTER = 100
 """With more lines after its stack trace, an exception did not end the program. Spark logs about 20 while it ends."""

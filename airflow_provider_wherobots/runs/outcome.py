@@ -11,7 +11,6 @@ from typing import Any
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
 from airflow_provider_wherobots.api.runs.redact import redact
-from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import known_arguments
 
@@ -111,26 +110,6 @@ class Outcome:
         if ending is Ending.CANCELLED and _ran_out_of_time(run):
             reason = f"{reason} (it had used up its timeout_seconds)".strip()
         return cls(ending, run.id, words.short(run.status), reason, ended_at=ended_at)
-
-    def with_log(
-        self,
-        log_tail: str,
-        summary: RunSummary | None,
-        result: str | None = None,
-        probable_cause: str = "",
-        log_is_cut: bool = False,
-    ) -> Outcome:
-        """The outcome with its log's tail, summary and result, and with the probable cause if the run failed by itself
-        and not by its timeout.
-        """
-        return replace(
-            self,
-            log_tail=log_tail,
-            summary=None if summary is None else summary.to_json(),
-            result=result,
-            probable_cause=probable_cause if self.ending in (Ending.FAILED, Ending.NOT_STARTED) else "",
-            log_is_cut=log_is_cut,
-        )
 
     def in_short(self) -> str:
         """What Airflow's pages can show beside a task: without the log, and without what looks like a secret."""

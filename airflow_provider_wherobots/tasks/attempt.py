@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
@@ -82,10 +82,8 @@ class Attempt:
             if notes:
                 # This thread may have been interrupted while it held the log's lock, and would wait for itself.
                 writer = Thread(target=copy_context().run, args=(self._write, notes), daemon=True)
-                # A machine may allow no more threads.
-                with suppress(RuntimeError):
-                    writer.start()
-                    writer.join(WRITE_SECONDS)
+                writer.start()
+                writer.join(WRITE_SECONDS)
 
     @abstractmethod
     def _end_all(self) -> None:

@@ -8,7 +8,7 @@ on 3.3, and discards it on 3.4 unless the user keeps the task's state. Source: A
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from airflow_provider_wherobots.compat import Context, iteration_of, starts_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
@@ -19,75 +19,23 @@ from airflow_provider_wherobots.runs.run_name import Identity
 KEY = "wherobots"
 
 
-class MemoryStore(Protocol):
-    """What keeps a document between the tries of a task instance."""
-
-    def read(self) -> Memory | Answer:
-        """The document, or why there is none. Raises if the store fails."""
-
-    def write(self, memory: Memory) -> None:
-        """Keep a document. Raises if the store fails."""
-
-
-class NoStore:
-    """The store of an Airflow that has none."""
-
-    def read(self) -> Answer:
-        return Answer.UNKNOWN
-
-    def write(self, memory: Memory) -> None:
-        pass
-
-
-class AirflowStore:
-    """Airflow's task state store (3.3 and later).
-
-    :param accessor: ``context["task_state_store"]``.
-    :param key: of the document. All iterations of a task loop share the store.
-    """
-
-    def __init__(self, accessor: Any, key: str) -> None:
-        self._accessor = accessor
-        self._key = key
-
-    def read(self) -> Memory | Answer:
-        document = self._accessor.get(self._key)
-        return Answer.MISSING if document is None else Memory.from_json(document)
-
-    def write(self, memory: Memory) -> None:
-        self._accessor.set(self._key, memory.to_json())
-
-
-class FailedStore:
-    """A store that could not be read. Nothing is written to it: that would replace what it has.
-
-    :param reason: why it could not be read.
-    """
-
-    def __init__(self, reason: str) -> None:
-        self._reason = reason
-
-    def read(self) -> Answer:
-        return Answer.UNKNOWN
-
-    def write(self, memory: Memory) -> None:
-        raise WherobotsUnavailableException(f"Airflow's task state store cannot be read: {self._reason}")
-
-
 class TaskMemory:
-    """What a try knows, written to the store whenever it changes.
+    """What a try knows, written to Airflow's task state store (3.3 and later) whenever it changes.
 
     :param now: what the try knows.
-    :param this_try: the try.
-    :param store: keeps it for later tries.
     :param log: the task's log.
+    :param store: ``context["task_state_store"]``; None if there is none.
+    :param key: of the document.
+    :param unreadable: why the store could not be read; default empty, it could. Then nothing is written to it: that
+        would replace what it has.
     """
 
-    def __init__(self, now: Memory, this_try: Try, store: MemoryStore, log: Any) -> None:
+    def __init__(self, now: Memory, log: Any, store: Any, key: str, unreadable: str = "") -> None:
         self.now = now
-        self.this_try = this_try
-        self._store = store
         self._log = log
+        self._store = store
+        self._key = key
+        self._unreadable = unreadable
 
     @classmethod
     def begin(cls, context: Context, log: Any, *, job: str = "", carried: Mapping[str, Any] | None = None) -> Self:
@@ -97,40 +45,43 @@ class TaskMemory:
         :param carried: the document that a deferral has carried; counts if there is no store. Default None.
         """
         ti, computed = context["ti"], identity_of(context, job)
-        store = _store_of(context, computed, is_shared=bool(iteration_of(ti) is not None or job))
-        found: Memory | Answer
+        store: Any = context.get("task_state_store")
+        key = _key(computed, is_shared=iteration_of(ti) is not None or bool(job))
+        found: Memory | Answer = Answer.UNKNOWN
+        unreadable = ""
         try:
-            found = store.read()
+            if store is not None:
+                document = store.get(key)
+                found = Answer.MISSING if document is None else Memory.from_json(document)
         except Exception as error:
-            log.warning("Airflow's task state store cannot be read, so earlier tries are unknown: %s", reason_of(error))
-            found, store = Answer.UNKNOWN, FailedStore(reason_of(error))
+            unreadable = reason_of(error)
+            log.warning("Airflow's task state store cannot be read, so earlier tries are unknown: %s", unreadable)
         if carried is not None and found is Answer.UNKNOWN:
             found = Memory.from_json(carried)
-        this_try = try_of(context)
-        return cls(Memory.begin(found, computed, this_try), this_try, store, log)
+        return cls(Memory.begin(found, computed, try_of(context)), log, store, key, unreadable)
 
     @classmethod
     def resume(cls, context: Context, log: Any, carried: Mapping[str, Any]) -> Self:
         """Continue with the document that a deferral of this try has carried."""
         memory = Memory.from_json(carried)
-        store = _store_of(context, memory.identity, is_shared=iteration_of(context["ti"]) is not None)
-        return cls(memory, try_of(context), store, log)
+        key = _key(memory.identity, is_shared=iteration_of(context["ti"]) is not None)
+        return cls(memory, log, context.get("task_state_store"), key)
 
     @property
     def is_readable(self) -> bool:
         """Whether the store could be read, if there is one."""
-        return not isinstance(self._store, FailedStore)
+        return not self._unreadable
 
     @property
     def is_kept(self) -> bool:
         """Whether later tries get what this one knows."""
-        return isinstance(self._store, AirflowStore)
+        return self._store is not None and not self._unreadable
 
     def remember(self, memory: Memory) -> None:
         """Change what the try knows, and write it. If it cannot be written, the log says so, and the try goes on."""
         self.now = memory
         try:
-            self._store.write(memory)
+            self._write(memory)
         except Exception as error:
             self._log.warning(
                 "The task's state could not be stored, so a retry may not know of this try: %s", reason_of(error)
@@ -139,12 +90,18 @@ class TaskMemory:
     def must_remember(self, memory: Memory) -> None:
         """Change what the try knows. Raises a ``WherobotsUnavailableException`` if it cannot be written."""
         try:
-            self._store.write(memory)
+            self._write(memory)
         except Exception as error:
             raise WherobotsUnavailableException(
                 f"The statement was not sent, because the task's state could not be stored first: {reason_of(error)}"
             ) from error
         self.now = memory
+
+    def _write(self, memory: Memory) -> None:
+        if self._unreadable:
+            raise WherobotsUnavailableException(f"Airflow's task state store cannot be read: {self._unreadable}")
+        if self._store is not None:
+            self._store.set(self._key, memory.to_json())
 
 
 def try_of(context: Context) -> Try:
@@ -163,8 +120,6 @@ def identity_of(context: Context, job: str = "") -> Identity:
     return Identity.of_task(ti.dag_id, ti.run_id, ti.task_id, map_index, start, iteration_of(ti), job)
 
 
-def _store_of(context: Context, identity: Identity, *, is_shared: bool) -> MemoryStore:
-    accessor = context.get("task_state_store")
-    if accessor is None:
-        return NoStore()
-    return AirflowStore(accessor, f"{KEY}-{identity.task}" if is_shared else KEY)
+def _key(identity: Identity, *, is_shared: bool) -> str:
+    """The key of the document. All iterations of a task loop, and all operators of a function, share the store."""
+    return f"{KEY}-{identity.task}" if is_shared else KEY

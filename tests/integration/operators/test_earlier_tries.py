@@ -144,18 +144,6 @@ def test_a_function_that_fails_after_its_operator_does_not_repeat_its_job(
     assert control.counts()["creates_received"] == 1
 
 
-def test_a_run_that_a_clear_has_left_alone_is_a_run_of_the_new_round(
-    operator: Operator, control: ControlClient
-) -> None:
-    task, first = operator(run_python=WAIT, retries=1, cancel_on_kill=False), TaskInstance()
-    run_id = start(task, first)
-    cleared = next_try(first, max_tries=2)
-    assert start(task, cleared) == run_id
-    assert start(task, next_try(cleared)) == run_id
-    assert control.counts()["creates_received"] == 1
-    task.hook.cancel_run(run_id)
-
-
 def test_a_task_that_is_cleared_while_it_resumes_takes_no_run_from_before_if_its_memory_was_discarded(
     operator: Operator, control: ControlClient
 ) -> None:

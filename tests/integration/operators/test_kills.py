@@ -14,10 +14,9 @@ from airflow.exceptions import TaskDeferralError
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
-    WherobotsRunFailedException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.tasks import attempt, run_attempt
+from airflow_provider_wherobots.tasks import run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
@@ -93,18 +92,6 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
         follow(deferred)
         assert task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti)) == ti.xcoms["run_id"]
         assert control.counts()["cancels_received"] == 0
-
-
-def test_after_a_failed_trigger_a_failed_run_fails_the_task_as_it_does_otherwise(
-    operator: Operator, control: ControlClient
-) -> None:
-    task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance()
-    deferred = deferral_of(task, ti)
-    follow(deferred)
-    with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis"):
-        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
-    assert ti.xcoms["run_summary"]["status"] == "FAILED"
-    assert control.counts()["cancels_received"] == 0
 
 
 def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run(
@@ -252,18 +239,3 @@ def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     wait_for(lambda: any("was accepted" in line for line in log.lines), what="the line of the kill")
-
-
-def test_a_kill_where_no_thread_can_start_cancels_the_run_without_its_lines(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    class NoThread(threading.Thread):
-        def start(self) -> None:
-            raise RuntimeError("can't start new thread")
-
-    monkeypatch.setattr(attempt, "Thread", NoThread)
-    task = operator(run_python=WAIT, deferrable=False)
-    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    assert control.counts()["cancels_effective"] == 1

@@ -16,7 +16,6 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from tests.support.statsd_server import StatsdServer, parsed
-from wherobots_local.control.client import ControlClient
 
 WHERE = "dag_id=dag,task_id=task,region=aws-us-west-2,runtime=tiny"
 
@@ -89,18 +88,6 @@ def test_a_retry_that_re_attaches_counts_and_measures_the_end(
     assert tags.startswith(f"{WHERE},status=")
     retry.execute_complete(context(again), follow(deferred), **(deferred.kwargs or {}))
     assert parsed(statsd.received()).keys() == {"queued", "ran", "cost_usd"}
-
-
-@pytest.mark.parametrize("deferrable", [True, False])
-def test_an_outage_is_measured_whoever_followed_the_run(
-    task: Operator, statsd: StatsdServer, control: ControlClient, deferrable: bool
-) -> None:
-    control.add_fault("getJobRun", {"type": "status", "status": 503}, times=2)
-    run_to_end(task(deferrable=deferrable), TaskInstance())
-    tags, milliseconds, kind = parsed(statsd.received())["outage"]
-    assert (tags, kind) == (f"{WHERE},status=COMPLETED", "ms")
-    # The attempts are 1 s and 2 s apart, or more.
-    assert milliseconds >= 3_000
 
 
 def test_metrics_that_cannot_be_sent_fail_no_task(

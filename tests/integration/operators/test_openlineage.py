@@ -188,13 +188,6 @@ def test_the_transport_of_a_decorated_function_is_never_shown_either(conn_id: st
     assert set(configs.values()) == {"***"}
 
 
-@pytest.mark.usefixtures("http_transport")
-def test_a_run_without_credentials_for_the_transport_keeps_its_own(create: Any) -> None:
-    configs = {f"{TRANSPORT}.type": "console"}
-    environment = create(environment={"sparkConfigs": configs}, openlineage_inject_transport_info=True)
-    assert environment["sparkConfigs"] == configs
-
-
 @pytest.mark.parametrize("both", [True, False])
 def test_without_the_provider_the_run_is_created_with_one_warning(
     create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int], both: bool
@@ -217,11 +210,3 @@ def test_a_failure_of_the_provider_is_one_warning(
     assert not create(openlineage_inject_parent_job_info=True).get("sparkConfigs")
     told = "Creating the run without OpenLineage's properties: ValueError: broken at https://***@lineage.example.com"
     assert times_said(told) == 1
-
-
-def test_a_setting_that_is_no_boolean_fails_no_task(
-    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
-) -> None:
-    monkeypatch.setenv(SETTING, "perhaps")
-    assert "openlineage" not in json.dumps(create(environment={"dependencies": []}))
-    assert times_said("Creating the run without OpenLineage's properties: ") == 1

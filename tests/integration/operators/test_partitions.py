@@ -11,8 +11,7 @@ from airflow_provider_wherobots.compat import HAS_PARTITIONS
 from airflow_provider_wherobots.logs.result import read_partitions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import run_try
-from tests.integration.decorators import decorated_functions as functions
-from tests.integration.decorators.test_wherobots import given, operator_of
+from tests.integration.decorators.test_wherobots import given
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
 from tests.integration.operators.test_result import prints
 from tests.integration.support import Operator, TaskInstance, follow
@@ -73,22 +72,6 @@ def test_events_do_not_multiply_a_large_result(
     assert ("The events have no result, as the copies for 2 partitions would exceed" in said()) == HAS_PARTITIONS
 
 
-def test_a_functions_return_value_names_partitions_too(conn_id: str) -> None:
-    one = asset("one")
-    task = operator_of(functions.echo.override(outlets=[one]), {"partitions": ["h3=85"]})
-    ti, events = run_to_end(task)
-    assert ti.xcoms["result"] == {"partitions": ["h3=85"]}
-    assert partitions_of(events[one]) == ({"h3=85"} if HAS_PARTITIONS else set())
-
-
-def test_an_empty_list_is_an_event_without_a_partition(operator: Operator, said: Callable[[], str]) -> None:
-    one = asset("one")
-    _, events = run_to_end(operator(run_python=prints('{"partitions": []}'), deferrable=False, outlets=[one]))
-    assert partitions_of(events[one]) == set()
-    assert events[one].extra["result"] == {"partitions": []}
-    assert "partitions" not in said().replace('{"partitions": []}', "")
-
-
 def test_partitions_of_a_wrong_shape_are_a_warning(operator: Operator, said: Callable[[], str]) -> None:
     one, result = asset("one"), {"partitions": ["h3=85", 86]}
     ti, events = run_to_end(operator(run_python=prints(json.dumps(result)), deferrable=False, outlets=[one]))
@@ -102,7 +85,7 @@ def test_without_assets_nobody_needs_the_partitions(operator: Operator, said: Ca
     outlets = [AssetAlias("alias")]
     ti, _ = run_to_end(operator(run_python=prints('{"partitions": 7}'), deferrable=False, outlets=outlets))
     assert ti.xcoms["result"] == {"partitions": 7}
-    assert "are not used" not in said()
+    assert "Not using the result's partitions" not in said()
 
 
 @only_with_partitions

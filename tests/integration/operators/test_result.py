@@ -120,17 +120,6 @@ def test_do_xcom_push_false_keeps_the_result_out_of_xcom(operator: Operator, sai
     assert "(not pushed, because of do_xcom_push=False)" in said()
 
 
-def test_a_result_that_cannot_be_pushed_does_not_fail_the_task(operator: Operator, said: Callable[[], str]) -> None:
-    class Deaf(TaskInstance):
-        def xcom_push(self, key: str, value: Any) -> None:
-            if key == "result":
-                raise RuntimeError("the API server is away")
-            super().xcom_push(key, value)
-
-    assert run_to_end(operator(run_python=PRINTS, return_result=True), Deaf()) == RESULT
-    assert "XCom result could not be pushed" in said()
-
-
 def test_a_result_needs_the_runs_end(operator: Operator) -> None:
     with pytest.raises(WherobotsArgumentException, match=r"return_result=True: needs wait_for_completion=True"):
         operator(return_result=True, wait_for_completion=False)
@@ -164,14 +153,6 @@ def test_each_asset_of_the_outlets_says_what_made_it(operator: Operator, deferra
     assert json.loads(json.dumps(extra)) == extra
     assert events[other].extra == {**extra, "result": "the author's own", "checked": True}
     assert len(events) == 2, "the alias is left alone"
-
-
-def test_an_outlet_of_a_failed_run_says_nothing(operator: Operator) -> None:
-    given, events = context_with_events(TaskInstance())
-    task = operator(run_python=prints("1", code=3), deferrable=False, outlets=[asset("one")])
-    with pytest.raises(WherobotsRunFailedException):
-        task.execute(given)
-    assert len(events) == 0
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 has no references to assets")

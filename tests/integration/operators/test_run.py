@@ -4,14 +4,9 @@ from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.logs.records import LogRecord
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
-
-TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 
 
 def test_a_deferred_run_ends_with_its_id_and_its_lines(operator: Operator, control: ControlClient) -> None:
@@ -47,20 +42,6 @@ def test_without_waiting_the_id_comes_at_once(operator: Operator) -> None:
 def test_a_trigger_carries_no_secret(operator: Operator, server: Any) -> None:
     deferred = deferral_of(operator(), TaskInstance())
     assert server.api_key not in str(deferred.trigger.serialize()) + str(deferred.kwargs)
-
-
-def test_each_line_is_written_once_in_order_under_its_own_time(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    import airflow_provider_wherobots.hooks.wherobots as hook
-
-    written: list[LogRecord] = []
-    monkeypatch.setattr(hook, "record_writer", lambda logger: written.append)
-    operator(deferrable=False).execute(context(TaskInstance()))
-    assert [record.text for record in written] == [f"line {number:05d}" for number in range(3)]
-    times = [record.time_ns for record in written if record.time_ns is not None]
-    assert len(times) == 3
-    assert times == sorted(times)
 
 
 def test_the_deferral_says_which_run_it_follows_and_how(operator: Operator, said: Callable[[], str]) -> None:

@@ -13,7 +13,6 @@ import pytest
 from airflow_provider_wherobots.drivers import blocking
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
-    WherobotsRequestException,
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.files import archive
@@ -162,14 +161,6 @@ def test_a_wrong_file_is_an_error_before_anything_is_sent(
             run(operator(run_python={"uri": uri}), dags)
         assert str(caught.value).startswith(f"task: run_python['uri']={uri!r}: {words}")
     assert operations(control) == []
-
-
-def test_a_bucket_that_is_no_storage_source(dags: Path, operator: Operator, control: ControlClient) -> None:
-    task = operator(run_python={"uri": "jobs/stats.py"}, upload_to="s3://nobody/x")
-    with pytest.raises(WherobotsRequestException, match="No storage source found for bucket") as caught:
-        run(task, dags)
-    assert "upload_to must be a folder in the organization's managed storage, or in a bucket that" in str(caught.value)
-    assert operations(control) == ["createUploadUrl"]
 
 
 def test_the_connection_names_the_folder(

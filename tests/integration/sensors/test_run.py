@@ -172,14 +172,6 @@ def test_a_run_that_has_ended_is_not_deferred_for(sensor: Make, control: Control
     assert sensor(run_name=NAME).execute(context(TaskInstance())) == run_id
 
 
-def test_a_run_that_was_found_by_name_stays_the_one(sensor: Make, control: ControlClient) -> None:
-    run_id = started_run(control)
-    deferred = deferral_of(sensor(run_name=NAME), TaskInstance())
-    end(control, run_id)
-    end(control, started_run(control), "FAILED")
-    assert follow(deferred)["run_id"] == run_id
-
-
 def test_runs_of_before_the_dag_run_was_due_do_not_count_unless_asked(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -253,13 +245,6 @@ def test_its_timeout_is_the_one_of_a_sensor_and_cancels_only_if_asked(
     assert ti.xcoms["run_summary"]["run_id"] == run_id
 
 
-def test_its_timeout_holds_while_no_run_is_there(sensor: Make) -> None:
-    words = "No run named 'no-such-run' created since .* was found before the task's timeout .1 second. was reached"
-    for deferrable in (True, False):
-        with pytest.raises(AirflowSensorTimeout, match=words):
-            run_to_end(sensor(run_name="no-such-run", deferrable=deferrable, timeout=1), TaskInstance())
-
-
 def test_the_shorter_limit_counts_and_an_execution_timeout_may_retry(sensor: Make, control: ControlClient) -> None:
     arguments = {"run_id": started_run(control), "execution_timeout": timedelta(seconds=5)}
     with pytest.raises(WherobotsExecutionTimeoutException, match="task's execution_timeout was reached") as failed:
@@ -308,24 +293,6 @@ def test_a_wrong_connection_and_a_kill_fail_it_nevertheless(
     monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", json.dumps(connection))
     with pytest.raises(WherobotsArgumentException, match=r"host='http://example\.com'"):
         sensor(run_id="r1", **way, **{flag: True}).execute(context(ti))
-
-
-@pytest.mark.parametrize("cancels", [True, False])
-def test_a_kill_stops_the_wait_and_cancels_only_if_asked(
-    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
-) -> None:
-    task = sensor(run_id=started_run(control), deferrable=False, cancel_on_kill=cancels, soft_fail=True)
-    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
-    assert control.counts()["cancels_effective"] == cancels
-
-
-def test_a_kill_while_no_run_is_there_stops_the_wait(sensor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    task = sensor(run_name="no-such-run", deferrable=False, cancel_on_kill=True)
-    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
-    with pytest.raises(WherobotsTaskKilledException):
-        task.execute(context(TaskInstance()))
 
 
 @pytest.mark.parametrize("cancels", [True, False])

@@ -26,7 +26,7 @@ from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.triggers import guarded
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration import support
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, next_try, run_to_end
+from tests.integration.support import Operator, TaskInstance, context, deferral_of, next_try
 from wherobots_local.control.client import ControlClient
 
 NO_DISK = {"code": "INSUFFICIENT_QUOTA_ERROR", "message": "Insufficient quota", "details": "DISK_PER_NODE_GB is 500"}
@@ -40,15 +40,6 @@ def fill(control: ControlClient, times: int | None = None, status: int = 403) ->
 @pytest.fixture(autouse=True)
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 0.2)
-
-
-@pytest.mark.parametrize("status", [403, 429, 503])
-def test_a_create_is_sent_again_until_there_is_room(operator: Operator, control: ControlClient, status: int) -> None:
-    fill(control, times=3, status=status)
-    ti = TaskInstance()
-    assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
-    counts = control.counts()
-    assert (counts["creates_received"], counts["creates_effective"]) == (4, 1)
 
 
 @pytest.mark.parametrize(("limit", "creates"), [(0, 1), (1, 2)])

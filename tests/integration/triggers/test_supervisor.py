@@ -112,15 +112,6 @@ def test_a_question_that_is_waited_for_no_longer_harms_nobody(triggerer_end: soc
     asyncio.run(ask())
 
 
-def test_hundreds_of_triggers_are_killed_at_once(triggerer_end: socket.socket) -> None:
-    async def ask() -> None:
-        async with connected(triggerer_end):
-            answers = await asyncio.gather(*(state(number % 3) for number in range(300)))
-            assert answers == [(None, None, "deferred")[number % 3] for number in range(300)]
-
-    asyncio.run(ask())
-
-
 def test_an_xcom_is_pushed_from_a_trigger(triggerer_end: socket.socket) -> None:
     async def push() -> None:
         async with connected(triggerer_end):

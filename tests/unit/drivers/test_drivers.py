@@ -32,7 +32,6 @@ from airflow_provider_wherobots.drivers.base import (
     Clock,
     Outlets,
     size_of,
-    timeouts,
 )
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
@@ -197,16 +196,6 @@ def test_an_api_error_goes_to_the_flow_which_may_go_on(
 
 
 @both
-def test_an_error_that_the_flow_does_not_take_reaches_the_caller(kind: str) -> None:
-    def flow() -> Flow[Run]:
-        run: Run = yield Send(CALL)
-        return run
-
-    with pytest.raises(NotFoundError):
-        Driven(kind, NOT_FOUND).run(flow())
-
-
-@both
 def test_any_other_error_ends_the_flow_and_closes_it(kind: str) -> None:
     closed = []
 
@@ -279,16 +268,6 @@ def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> No
     assert [operation for operation, _, _ in driven.transport.sent] == ["getJobRunLogs", "cancelJobRun", "getJobRun"]
 
 
-@pytest.mark.parametrize("timeout", [None, 0.5, 3.8, 10.0, 600.0])
-def test_no_timeout_is_ever_unset_and_both_parts_make_up_the_whole(timeout: float | None) -> None:
-    effect: Send[Any] = Send(CALL, timeout)
-    connect, read = timeouts(effect)
-    assert 0 < connect <= CONNECT_TIMEOUT_SECONDS
-    assert read > 0
-    if timeout is not None:
-        assert connect + read == pytest.approx(timeout)
-
-
 @pytest.mark.parametrize("effect", [Send(CALL), Sleep(60.0), Publish("key", "value"), ReloadCredentials()])
 def test_a_stopped_driver_refuses_to_send_to_wait_to_publish_and_to_reload(
     effect: Send[Run] | Sleep | Publish | ReloadCredentials,
@@ -317,24 +296,6 @@ def test_a_stopped_driver_still_says_and_forwards_and_tells_the_time() -> None:
     assert driven.run(flow()) > 0
     assert driven.notes == [(logging.INFO, "stopping")]
     assert [record.text for record in driven.records] == ["last"]
-
-
-def test_a_driver_stopped_while_an_answer_is_under_way_hands_that_answer_to_the_flow_and_no_more() -> None:
-    seen: list[Run] = []
-
-    def stop_and_answer() -> Response:
-        driven.sync.stopped = True
-        return GOOD
-
-    def flow() -> Flow[None]:
-        seen.append((yield Send(CALL)))
-        yield Send(CALL)
-
-    driven = Driven("sync", stop_and_answer, GOOD)
-    with pytest.raises(FlowStoppedError):
-        driven.run(flow())
-    assert [run.id for run in seen] == ["r1"]
-    assert len(driven.transport.sent) == 1
 
 
 @pytest.mark.parametrize(
@@ -547,48 +508,6 @@ def test_few_lines_are_forwarded_in_one_go(monkeypatch: pytest.MonkeyPatch) -> N
     run(main())
     assert turns == ["forwarded", "others"]
     assert len(driven.records) == 50
-
-
-def test_a_cancelled_async_driver_closes_its_flow_without_another_effect() -> None:
-    closed = []
-
-    def flow() -> Flow[None]:
-        try:
-            yield Sleep(3_600.0)
-            yield Send(CALL)
-        finally:
-            closed.append(True)
-
-    async def main() -> None:
-        task = asyncio.create_task(driven._async.run(flow()))
-        await asyncio.sleep(0)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    driven = Driven("async", GOOD)
-    run(main())
-    assert closed == [True]
-    assert driven.transport.sent == []
-
-
-@both
-def test_a_flow_that_is_interrupted_can_still_write_and_the_interruption_goes_on(kind: str) -> None:
-    record = LogRecord(1, logging.INFO, "held back")
-
-    def flow() -> Flow[None]:
-        try:
-            yield Send(CALL)
-        except GeneratorExit:
-            raise
-        except BaseException:
-            yield Forward([record])
-            raise
-
-    driven = Driven(kind, RuntimeError("interrupted"))
-    with pytest.raises(RuntimeError, match="interrupted"):
-        driven.run(flow())
-    assert driven.records == [record]
 
 
 class Room:

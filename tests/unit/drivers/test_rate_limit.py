@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -14,8 +13,6 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     KeyLimitedError,
     RateLimitedError,
-    ResponseLostError,
-    parse_retry_after,
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage, Run, RunMetrics
@@ -24,8 +21,6 @@ from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.retry import (
     MAX_RETRY_AFTER_SECONDS,
     MIN_RETRY_AFTER_SECONDS,
-    SPREAD_SECONDS,
-    send,
 )
 from airflow_provider_wherobots.runs.outcome import Ending
 from tests.unit.flows.script import KEY, START, Answer, Script, always, answers, texts
@@ -47,20 +42,6 @@ def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS) -> float | N
     return None
 
 
-def test_a_cancel_goes_at_once() -> None:
-    limit = RateLimit()
-    limit.refused(LOGS, refusal(60.0), NOW)
-    assert held(limit, NOW, calls.cancel_run("r1")) is None
-
-
-@pytest.mark.parametrize("retry_after", ["86400", "1e300", "Fri, 31 Dec 9999 23:59:59 GMT"])
-def test_no_retry_after_holds_a_key_longer_than_five_minutes(retry_after: str) -> None:
-    limit = RateLimit()
-    limit.refused(LOGS, refusal(parse_retry_after(retry_after, datetime.now(UTC))), NOW)
-    assert held(limit, NOW + 299.0) is not None
-    assert held(limit, NOW + 300.0) is None
-
-
 @given(st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | st.floats(0.0, 1e9), st.booleans()), max_size=30))
 def test_nothing_goes_before_any_limit_has_passed_and_nothing_waits_longer(
     steps: list[tuple[float, float | None, bool]],
@@ -74,13 +55,6 @@ def test_nothing_goes_before_any_limit_has_passed_and_nothing_waits_longer(
             until = max(until, moment + wait)
         else:
             assert held(limit, moment) == (until - moment if moment < until else None)
-
-
-def test_each_key_has_a_limit_of_its_own() -> None:
-    limits = RateLimits()
-    limits.of("one").refused(LOGS, refusal(60.0), NOW)
-    assert held(limits.of("one"), NOW) is not None
-    assert held(limits.of("other"), NOW) is None
 
 
 def limited_key(seconds: float) -> RateLimits:
@@ -109,33 +83,6 @@ def refuse_first_logs_call(retry_after: float) -> Answer:
         return service(call, moment)
 
     return answer
-
-
-@pytest.mark.parametrize("seconds", [7.0, 200.0])
-def test_a_limit_of_the_key_is_waited_out_and_is_no_failure(seconds: float) -> None:
-    script = Script(service, jitter=1.0, limits=limited_key(seconds))
-    assert script.run(send(STATUS, 60.0)).id == "r1"
-    (pause,) = script.pauses
-    assert pause.seconds == pytest.approx(seconds)
-    assert pause.seconds * pause.jitter == pytest.approx(SPREAD_SECONDS)
-    assert [note.level for note in script.notes] == [logging.INFO]
-
-
-def test_real_failures_still_end_after_the_outage_that_is_tolerated() -> None:
-    script = Script(always(ResponseLostError("getJobRun", "reset")), limits=limited_key(200.0))
-    with pytest.raises(ResponseLostError):
-        script.run(send(STATUS, 60.0))
-    assert 260.0 <= script.elapsed < 263.0
-
-
-def test_a_service_that_refuses_every_call_ends_an_outage() -> None:
-    def answer(call: Call[Any], moment: float) -> Any:
-        raise refusal(86_400.0)
-
-    script = Script(answer)
-    with pytest.raises(RateLimitedError):
-        script.run(send(STATUS, 600.0))
-    assert 600.0 <= script.elapsed <= 600.0 + MAX_RETRY_AFTER_SECONDS
 
 
 def test_a_limit_of_the_key_fails_no_run_and_loses_no_line() -> None:
@@ -175,13 +122,6 @@ def test_a_page_of_the_log_waits_for_a_limit_that_is_soon_over() -> None:
     assert outcome.ending is Ending.COMPLETED
     assert texts(script.records) == ["line 0", "line 1"]
     assert [note for note in script.notes if note.level > logging.INFO] == []
-
-
-def test_a_poll_that_waits_long_for_the_key_is_said() -> None:
-    script = Script(service, limits=limited_key(250.0))
-    script.run(follow_run(FollowOptions("r1", START)))
-    (said,) = script.said("the service limits calls with this API key (429); next attempt in 25")
-    assert said.level == logging.INFO
 
 
 def test_a_run_still_ends_at_its_deadline_while_the_key_is_limited() -> None:

@@ -47,12 +47,6 @@ def test_a_log_that_is_too_long_for_the_time_is_cut_and_said() -> None:
     assert said(script) == [BEGIN, "The log of run run0 was not read to its end within the time limit"]
 
 
-def test_an_empty_log_is_copied_too() -> None:
-    script = script_of()
-    script.run(copy_log("run0", COPY_SECONDS))
-    assert (script.records, said(script)) == ([], [BEGIN, END])
-
-
 def test_a_log_that_cannot_be_read_is_a_warning() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(copy_log("run0", COPY_SECONDS))

@@ -1,113 +1,113 @@
-"""Many followers of one key that the service limits: all see their run end, and nobody asks sooner than told."""
+"""Many followers of one key that the service limits: all see their run end, though the limit outlasts an outage."""
 
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from heapq import heappop, heappush
+from itertools import count
 from random import Random
 from typing import Any
 
 import pytest
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.runs.models import LogPage, Run, RunMetrics
+from airflow_provider_wherobots.api.errors import RateLimitedError
+from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
+from airflow_provider_wherobots.drivers.base import Clock, Gate
 from airflow_provider_wherobots.drivers.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run
-from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, MIN_RETRY_AFTER_SECONDS
+from airflow_provider_wherobots.flows.effects import Flow, Now, Send, Sleep
+from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.runs.outcome import Ending
-from tests.unit.flows.crowd import EXACT, Allowance, Crowd
-from tests.unit.flows.script import START
+from tests.unit.flows.script import KEY, START
 
 RUNS = 100
 RATE = 2.0
+"""How many calls a second the service allows, whoever makes them."""
 TURN_SECONDS = RUNS / RATE
 """In this time the service answers one call of each run."""
-ENDS_FROM, ENDS_UNTIL, UNTIL = 300.0, 600.0, 3_600.0
 LATENCY = 0.05
 
 
-class World:
-    """Runs that end at random moments, and what came of following them.
+class Crowd:
+    """Follows many runs at once on one virtual clock, as a triggerer does.
 
-    :param processes: how many triggerers there are, which do not know of each other.
-    :param starts_within: seconds in which all begin to be followed.
-    :param max_outage_seconds: how long failures of a run's calls are tolerated.
+    :param retry_after: the header of a refusal; None for none.
     """
 
-    def __init__(
-        self,
-        allowance: Allowance,
-        *,
-        logs: bool = False,
-        processes: int = 1,
-        starts_within: float = 60.0,
-        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
-    ) -> None:
-        random = Random(1)  # noqa: S311 - a simulation
-        self.ends = [random.uniform(ENDS_FROM, ENDS_UNTIL) for _ in range(RUNS)]
-        self.processes = processes
-        self.crowd = Crowd(self._answer, allowance, LATENCY)
-        limits = [RateLimits() for _ in range(processes)]
-        for number in range(RUNS):
-            at = starts_within * number / RUNS
-            options = FollowOptions(f"r{number}", START + at, poll_logs=logs, max_outage_seconds=max_outage_seconds)
-            self.crowd.add(number, follow_run(options), at, limits[number % processes])
-        self.crowd.run(UNTIL)
+    def __init__(self, retry_after: float | None) -> None:
+        self._retry_after = retry_after
+        self._allowed, self._counted_at = RATE, 0.0
+        self._waiting: list[tuple[float, int, Iterator[float]]] = []
+        self._random = Random(1)  # noqa: S311 - a simulation
+        self._ends = [self._random.uniform(300.0, 600.0) for _ in range(RUNS)]
+        self._clock: Clock[None] = Clock(_no_sleep, lambda: START + self.now, lambda: self.now, self._random.random)
+        self._gate = Gate(RateLimits(), self._clock)
+        self.now = 0.0
+        self.endings: Counter[Ending] = Counter()
 
-    def _answer(self, call: Call[Any], moment: float) -> Any:
-        if call.operation == "getJobRunLogs":
-            return LogPage(())
+    def follow(self, max_outage_seconds: float) -> None:
+        """Follow all runs for an hour."""
+        order = count()
+        for number in range(RUNS):
+            options = FollowOptions(f"{number}", START, poll_logs=False, max_outage_seconds=max_outage_seconds)
+            heappush(self._waiting, (0.0, next(order), self._walk(follow_run(options))))
+        while self._waiting and self._waiting[0][0] <= 3_600.0:
+            self.now, _, walk = heappop(self._waiting)
+            for pause in walk:
+                heappush(self._waiting, (self.now + pause, next(order), walk))
+                break
+
+    def _walk(self, flow: Flow[Any]) -> Iterator[float]:
+        """Perform a flow; yields how long it waits each time."""
+        step: Callable[[Any], Any] = flow.send
+        value: Any = None
+        while True:
+            try:
+                effect = step(value)
+            except StopIteration as end:
+                self.endings[end.value.ending] += 1
+                return
+            step, value = flow.send, None
+            match effect:
+                case Send():
+                    try:
+                        with self._gate.passing(KEY, effect.call):
+                            yield LATENCY / 2
+                            value = self._answer(effect.call)
+                            yield LATENCY / 2
+                            if isinstance(value, RateLimitedError):
+                                raise value
+                    except RateLimitedError as error:
+                        step, value = flow.throw, error
+                case Sleep():
+                    yield self._clock.seconds(effect)
+                case Now():
+                    value = self._clock.now()
+
+    def _answer(self, call: Call[Any]) -> Any:
+        self._allowed = min(RATE, self._allowed + (self.now - self._counted_at) * RATE)
+        self._counted_at = self.now
+        if self._allowed < 1.0:
+            return RateLimitedError(call.operation, 429, retry_after=self._retry_after)
+        self._allowed -= 1.0
         if call.operation == "getJobRunMetrics":
             return RunMetrics({})
-        number = int(call.path.removeprefix("/runs/r"))
-        if moment - START < self.ends[number]:
-            return Run(f"r{number}", "a_run", "RUNNING")
-        ended = datetime.fromtimestamp(START + self.ends[number], UTC).isoformat()
-        responded_at = datetime.fromtimestamp(moment, UTC)
-        return Run(f"r{number}", "a_run", "COMPLETED", responded_at=responded_at, raw={"completeTime": ended})
-
-    @property
-    def endings(self) -> Counter[Ending]:
-        """How many runs ended how."""
-        return Counter(outcome.ending for _, outcome in self.crowd.results.values())
-
-    def sooner_than_told(self) -> int:
-        """How many calls a process sent after a refusal had come back, and before its wait was over."""
-        count = 0
-        for process in range(self.processes):
-            told = until = float("-inf")
-            for sent in self.crowd.sent:
-                if sent.number % self.processes != process:
-                    continue
-                sent_at = sent.at - LATENCY / 2
-                count += told <= sent_at < until - 1e-6
-                if sent.refusal is not None:
-                    wait = max(sent.refusal.retry_after or 0.0, MIN_RETRY_AFTER_SECONDS)
-                    told, until = sent.at + LATENCY / 2, max(until, sent.at + LATENCY / 2 + wait)
-        return count
+        run_id = call.path.removeprefix("/runs/")
+        end = self._ends[int(run_id)]
+        if self.now < end:
+            return Run(run_id, "a_run", "RUNNING")
+        ended, responded_at = (datetime.fromtimestamp(START + moment, UTC) for moment in (end, self.now))
+        return Run(run_id, "a_run", "COMPLETED", responded_at=responded_at, raw={"completeTime": ended.isoformat()})
 
 
-@pytest.mark.parametrize("retry_after", [None, 1.0, 5.0, EXACT])
-@pytest.mark.parametrize(("logs", "processes", "window"), [(False, 1, 0.0), (True, 2, 0.0), (False, 1, 60.0)])
-def test_nobody_asks_sooner_than_told_and_all_finish(
-    retry_after: float | str | None, logs: bool, processes: int, window: float
-) -> None:
-    allowance = Allowance(RATE, burst=(window or 1.0) * RATE, retry_after=retry_after, window=window)
-    world = World(allowance, logs=logs, processes=processes)
-    assert world.endings == {Ending.COMPLETED: RUNS}
-    assert world.sooner_than_told() == 0
+def _no_sleep(seconds: float) -> None:
+    raise AssertionError("a crowd waits by itself")
 
 
 @pytest.mark.parametrize("retry_after", [None, 1.0, 5.0])
 def test_a_limit_that_lasts_longer_than_the_tolerated_outage_fails_nobody(retry_after: float | None) -> None:
-    allowance = Allowance(RATE, burst=RATE, retry_after=retry_after)
-    world = World(allowance, starts_within=0.0, max_outage_seconds=TURN_SECONDS / 2)
-    assert world.endings == {Ending.COMPLETED: RUNS}
-
-
-def test_a_service_that_allows_enough_delays_nobody() -> None:
-    world = World(Allowance(1_000.0, burst=1_000.0))
-    assert world.endings == {Ending.COMPLETED: RUNS}
-    assert all(sent.refusal is None for sent in world.crowd.sent)
-    late = [world.crowd.results[number][0] - world.ends[number] for number in range(RUNS)]
-    assert max(late) < 1.5 * DEFAULT_POLLING_INTERVAL
+    crowd = Crowd(retry_after)
+    crowd.follow(TURN_SECONDS / 2)
+    assert crowd.endings == {Ending.COMPLETED: RUNS}

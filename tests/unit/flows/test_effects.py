@@ -40,25 +40,12 @@ def test_a_refused_key_that_has_not_changed_is_the_end_at_once() -> None:
     assert (script.reloads, script.operations) == (1, ["getJobRun"])
 
 
-def test_a_changed_key_that_is_refused_too_is_the_end() -> None:
-    script = Script(always(REFUSED), reload=lambda: True)
-    with pytest.raises(AuthenticationError):
-        script.run(attempt(calls.get_run("r1")))
-    assert (script.reloads, len(script.sent)) == (1, 2)
-
-
 @pytest.mark.parametrize("error", [NotFoundError("getJobRun", 404), RateLimitedError("getJobRun", 429)])
 def test_no_other_error_reads_the_connection_again(error: Exception) -> None:
     script = Script(always(error), reload=lambda: True)
     with pytest.raises(type(error)):
         script.run(attempt(calls.get_run("r1")))
     assert (script.reloads, len(script.sent)) == (0, 1)
-
-
-def test_the_timeout_is_that_of_every_sending() -> None:
-    script = Script(answers(REFUSED, RUN), reload=lambda: True)
-    script.run(attempt(calls.get_run("r1"), 7.0))
-    assert [sent.timeout for sent in script.sent] == [7.0, 7.0]
 
 
 SUGGESTED = ErrorInfo("UNAUTHORIZED_ERROR", "Unauthorized", "Invalid API key", "Send the key in the header.")

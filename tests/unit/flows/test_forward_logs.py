@@ -31,7 +31,7 @@ from airflow_provider_wherobots.flows.forward_logs import (
 )
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
-from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
+from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import START, Hang, Script, always, answers, texts
 
 
@@ -53,29 +53,11 @@ def poll_often(script: Script, forwarder: LogForwarder, polls: int) -> None:
         script.now += 5
 
 
-def test_pages_are_followed_without_sleeping_until_there_are_no_more() -> None:
-    _, run, script = serve(log_of(*[0.0] * 250, cap=100))
-    assert script.run(LogForwarder(run.id).catch_up(script.now + 10)) is False
-    assert texts(script.records) == [f"line {n}" for n in range(250)]
-    assert script.sleeps == []
-
-
 def test_the_next_page_is_asked_for_before_the_lines_of_a_page_are_written() -> None:
     _, run, script = serve(log_of(*[0.0] * 250, cap=100))
     script.run(LogForwarder(run.id).catch_up(inf))
     second, third = (sent.call for sent in script.sent[1:])
     assert script.prefetched == [(second, 0), (third, 100)]
-
-
-def test_a_short_page_waits_for_the_next_round_to_be_followed() -> None:
-    arrivals = [0.0] * 5 + [3.0, 6.0]
-    lines = [FakeLine(arrives, T0 + n, f"line {n}") for n, arrives in enumerate(arrivals)]
-    _, run, script = serve(FakeLog(lines, caught_up="end"))
-    forwarder = LogForwarder(run.id)
-    for calls, shown in enumerate((5, 6, 7), 1):
-        script.run(forwarder.keep_up(inf, 20.0))
-        assert (len(script.sent), len(script.records)) == (calls, shown)
-        script.now += 3.0
 
 
 @pytest.mark.parametrize("failure", [ServerError("getJobRunLogs", 504), Hang()])
@@ -91,28 +73,6 @@ def test_a_service_that_cannot_serve_grown_pages_is_asked_for_usual_ones(failure
     script = Script(answer)
     poll_often(script, LogForwarder(run.id), 10)
     assert texts(script.records) == [f"line {n}" for n in range(3500)]
-
-
-def test_a_page_that_fills_up_slowly_stays_of_the_usual_size() -> None:
-    _, run, script = serve(log_of(*[float(n // 11 * 11) for n in range(2_500)]))
-    poll_often(script, LogForwarder(run.id), 510)
-    assert len(script.records) == 2_500
-    assert {dict(sent.call.params)["size"] for sent in script.sent} == {"1000"}
-
-
-def test_an_interruption_while_a_page_is_written_loses_none_of_its_lines() -> None:
-    _, run, script = serve(log_of(*[0.0] * 900))
-    run.plan = ((0.0, "RUNNING"),)
-
-    def write(record: LogRecord) -> None:
-        script.records.append(record)
-        if len(script.records) == 2 * SLICE_LINES:
-            raise KeyboardInterrupt
-
-    script._outlets = replace(script._outlets, write=write)
-    with pytest.raises(KeyboardInterrupt):
-        script.run(follow_run(FollowOptions(run.id, START)))
-    assert texts(script.records) == [f"line {n}" for n in range(900)]
 
 
 def test_an_interruption_within_a_line_without_a_break_loses_nothing_of_it() -> None:
@@ -184,24 +144,6 @@ def test_catching_up_is_bounded_in_time_and_says_that_there_is_more() -> None:
     assert 1.0 <= script.elapsed < 1.2
     assert script.run(forwarder.catch_up(script.now + 100)) is False
     assert texts(script.records) == [f"line {n}" for n in range(5_000)]
-
-
-def test_without_forwarding_only_the_tail_is_remembered() -> None:
-    _, run, script = serve(log_of(0.0, 0.0, 0.0))
-    forwarder = LogForwarder(run.id, forward=False)
-    script.run(forwarder.catch_up(script.now + 10))
-    assert script.records == []
-    assert forwarder.tail.explain() == "line 0\nline 1\nline 2"
-
-
-def test_a_failing_log_is_one_warning_and_one_word_when_it_works_again() -> None:
-    service, run, script = serve(log_of(0.0))
-    service.fault("getJobRunLogs", Fault.ERROR_500, Fault.LOST_BEFORE_EFFECT, None, Fault.ERROR_500)
-    forwarder = LogForwarder(run.id)
-    for _ in range(5):
-        assert script.run(forwarder.catch_up(script.now + 10)) is False
-    assert [note.level for note in script.notes] == [logging.WARNING, logging.INFO, logging.WARNING, logging.INFO]
-    assert texts(script.records) == ["line 0"]
 
 
 def test_items_without_a_text_are_left_out_and_told_once() -> None:
@@ -337,13 +279,6 @@ def test_no_wait_reaches_beyond_the_limit(limit: float) -> None:
     assert script.notes == []
 
 
-def test_a_log_that_stays_unreadable_costs_no_more_than_the_bound() -> None:
-    script = Script(always(ServerError("getJobRunLogs", 503)))
-    script.run(LogForwarder("r1").drain(60, script.now + 900))
-    assert sum(script.sleeps) == pytest.approx(60)
-    assert len(script.notes) == 1
-
-
 @pytest.mark.parametrize(
     "error",
     [
@@ -374,13 +309,6 @@ def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
     script.run(forwarder.drain(60, script.now + 900) if way == "drain" else forwarder.read_last(script.now + 5, 5.0))
     text = f"The log of run {run.id} could not be read to its end ({error})"
     assert [(note.level, note.text) for note in script.notes] == [(logging.WARNING, text)]
-
-
-def test_a_failure_after_the_runs_end_that_passes_is_not_worth_a_word() -> None:
-    service, run, script = serve(log_of(0.0))
-    service.fault("getJobRunLogs", *[Fault.ERROR_500] * 8)
-    script.run(LogForwarder(run.id).drain(60, script.now + 900))
-    assert (texts(script.records), script.notes) == (["line 0"], [])
 
 
 def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.runs.outcome import Outcome
 from tests.support.places import TREE
-from tests.unit.flows.fake_log import T0, CaughtUp, FakeLine, FakeLog
+from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, texts
 
@@ -99,12 +96,6 @@ def test_a_result_that_does_not_come_is_waited_for_as_long_as_the_option_says() 
     assert script.elapsed == pytest.approx(40 + 60, abs=7)
 
 
-def test_a_status_that_nobody_wants_a_log_of_is_not_waited_for() -> None:
-    _, script = follow(40.0, [], 0.0, poll_logs=False)
-    assert script.sent_of("getJobRunLogs") == []
-    assert script.elapsed < 47
-
-
 @pytest.mark.parametrize(("late", "least", "most"), [(0.3, 0.0, 7.0), (20.0, 17.0, 27.0)])
 def test_the_summary_has_the_lateness(late: float, least: float, most: float) -> None:
     outcome, _ = follow(40.0, STEADY, late)
@@ -127,46 +118,6 @@ def test_the_clock_of_this_machine_does_not_matter(skew: float) -> None:
     assert script.elapsed - skew < 75
 
 
-@given(
-    st.lists(st.floats(0.0, 3.0), min_size=1, max_size=30),
-    st.sampled_from([0.0, 0.3, 2.0, 20.0, 40.0]),
-    st.lists(st.floats(0.0, 2.0), min_size=30, max_size=30),
-    st.sampled_from(["null", "equal"]),
-    st.floats(0.0, 1.0),
-)
-def test_lines_of_any_rhythm_come_whole_and_once(
-    pauses: list[float], late: float, more: list[float], caught_up: CaughtUp, jitter: float
-) -> None:
-    """A line may be up to two seconds later than the others: it is inserted on the open page."""
-    lines, moment = [], 0.0
-    for number, pause in enumerate(pauses):
-        moment += pause
-        lines.append(FakeLine(moment + late + more[number], T0 + int(moment * 1e9), f"line {number}"))
-    service = FakeService(plan=((0.0, "RUNNING"), (moment + 0.1, "COMPLETED")))
-    run = service.add_run("some_name", START, log=FakeLog(lines, caught_up=caught_up))
-    script = Script(service, jitter=jitter)
-    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
-    assert sorted(texts(script.records)) == sorted(line.text for line in lines)
-    if not any(more[: len(lines)]):
-        assert texts(script.records) == [line.text for line in lines]
-
-
-def test_the_end_is_trusted_no_further_than_the_last_poll_that_saw_the_run_active() -> None:
-    log = FakeLog([FakeLine(moment + 20, T0 + int(moment * 1e9), f"line {moment}") for moment in STEADY])
-    service = FakeService(plan=((0.0, "RUNNING"), (40.0, "COMPLETED")))
-    run = service.add_run("some_name", START, log=log)
-
-    def long_ago(call: Any, moment: float) -> Any:
-        found = service(call, moment)
-        if call.operation != "getJobRun" or not found.is_terminal:
-            return found
-        return replace(found, raw={**found.raw, "completeTime": "2020-01-01T00:00:00Z"})
-
-    script = Script(long_ago)
-    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
-    assert len(script.records) == len(STEADY)
-
-
 def test_a_log_that_is_read_long_after_the_end_shows_no_lateness() -> None:
     log = FakeLog([FakeLine(2.0, T0 + int(2e9), "the last line")])
     service = FakeService(plan=((0.0, "RUNNING"), (3.0, "COMPLETED")))
@@ -178,14 +129,3 @@ def test_a_log_that_is_read_long_after_the_end_shows_no_lateness() -> None:
     assert script.elapsed < 301
     assert outcome.summary is not None
     assert outcome.summary["log_lateness_seconds"] is None
-
-
-@pytest.mark.parametrize("begins", [40.0, 300.0])
-def test_a_retry_waits_for_a_missing_result_for_as_long_again(begins: float) -> None:
-    log = FakeLog([FakeLine(2.0, T0 + int(2e9), "a line"), FakeLine(begins + 50.0, T0 + int(2.5e9), RESULT)])
-    service = FakeService(plan=((0.0, "RUNNING"), (3.0, "COMPLETED")))
-    run = service.add_run("some_name", START, log=log)
-    script = Script(service)
-    script.now += begins
-    outcome = script.run(follow_run(FollowOptions(run.id, script.now, return_result=True)))
-    assert outcome.result == "7"

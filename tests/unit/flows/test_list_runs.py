@@ -9,8 +9,6 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
-    NotFoundError,
-    ResponseLostError,
     ResponseTooLargeError,
     ServerError,
 )
@@ -18,7 +16,7 @@ from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
 from airflow_provider_wherobots.flows.cancel import await_ends
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.list_runs import MAX_RUNS, PAGE_SIZE, find_runs, list_active_runs, list_runs
-from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation
 
 SUFFIX = "-0123456789abcd"
@@ -123,13 +121,6 @@ def test_every_page_has_the_same_size() -> None:
     assert [dict(sent.call.params)["size"] for sent in script.sent] == ["100", "100"]
 
 
-def test_an_outage_is_survived() -> None:
-    service = service_with(4)
-    service.fault("listJobRuns", None, Fault.ERROR_500)
-    runs, _ = Script(service).run(list_runs(max_outage_seconds=10))
-    assert len(runs) == 4
-
-
 @pytest.mark.parametrize("flow", [lambda: list_runs(max_outage_seconds=20.0), lambda: list_active_runs(20.0)])
 def test_a_longer_one_is_an_error(flow: Callable[[], Flow[object]]) -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
@@ -182,12 +173,6 @@ def test_nothing_is_sent_if_there_is_nothing_to_wait_for() -> None:
     assert script.sent == []
 
 
-def test_a_failed_look_leaves_open_what_became_of_the_runs() -> None:
-    lost = NotFoundError("getJobRun", 404, ())
-    script = Script(by_operation(listJobRuns=always(RunPage(())), getJobRun=answers(Run("a", "x", "CANCELLED"), lost)))
-    assert script.run(await_ends(["a", "b"])) == {"a": "CANCELLED"}
-
-
 # The runs of a task, by their suffix
 
 
@@ -228,8 +213,3 @@ def test_pages_without_end_are_given_up() -> None:
     script = Script(lambda call, moment: RunPage((), next_page=f"c{next(counter)}"))
     assert script.run(find_runs(SUFFIX)) == []
     assert len(script.sent) == MAX_RUNS // PAGE_SIZE
-
-
-def test_a_failed_look_up_is_the_callers_to_judge() -> None:
-    with pytest.raises(ResponseLostError):
-        Script(always(ResponseLostError("listJobRuns", "reset"))).run(find_runs(SUFFIX))

@@ -25,17 +25,6 @@ def calls_for(pause: float, boundary: Boundary, caught_up: CaughtUp) -> int:
     return sum(sent.call.operation == "getJobRunLogs" for sent in script.sent)
 
 
-@pytest.mark.parametrize("caught_up", ["null", "end"])
-def test_pages_cut_by_their_bytes_are_all_read(caught_up: CaughtUp) -> None:
-    """Each has another length, as has the end of a log that names a next page."""
-    lines = [FakeLine(0.0, T0 + n, f"{n} " + "x" * (n * 37 % 800)) for n in range(1_000)]
-    service = FakeService(plan=((0.0, "RUNNING"), (60.0, "COMPLETED")))
-    run = service.add_run("some_name", START, log=FakeLog(lines, caught_up=caught_up, max_chars=4_000))
-    script = Script(service)
-    script.run(follow_run(FollowOptions(run.id, started_at=script.now)))
-    assert texts(script.records) == [line.text for line in lines]
-
-
 @pytest.mark.parametrize("boundary", ["after", "last", "next"])
 @pytest.mark.parametrize("pause", [0.02, 1.0, 30.0])
 def test_a_log_is_not_chased_line_by_line(pause: float, boundary: Boundary) -> None:

@@ -23,7 +23,7 @@ from airflow_provider_wherobots.flows.forward_logs import LogForwarder
 from airflow_provider_wherobots.logs import cursor
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from tests.unit.flows.fake_log import T0, Boundary, CaughtUp, CursorMode, FakeLine, FakeLog
-from tests.unit.flows.fake_service import FakeService, Fault
+from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Script, texts
 
 LATEST = 200.0
@@ -265,37 +265,6 @@ def test_replicas_that_lag_behind_double_nothing(
     assume(caught_up != "end" if mode == "opaque" else largest_group(lines) < cap)
     log = FakeLog(lines, mode, caught_up, cap, lags=list(lags))
     assert not Counter(forwarded(log)) - Counter(line.text for line in lines)
-
-
-@given(
-    lines_in_order(distinct=False),
-    NUMERIC_MODE,
-    CAUGHT_UP,
-    st.integers(1, 70),
-    st.lists(st.none() | st.sampled_from([fault for fault in Fault if fault.manner != "hang"]), max_size=20),
-)
-def test_faults_of_the_logs_call_lose_and_double_nothing(
-    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, cap: int, faults: list[Fault | None]
-) -> None:
-    assume(mode == "offset" or largest_group(lines) < cap)
-    service = FakeService()
-    run = service.add_run("some_name", START, log=FakeLog(lines, mode, caught_up, cap))
-    service.fault("getJobRunLogs", *faults)
-    script = Script(service)
-    forwarder = LogForwarder(run.id)
-    for _ in range(60):
-        while script.run(forwarder.catch_up(script.now + 10)):
-            event("behind")
-        script.now += 5
-    assert texts(script.records) == [line.text for line in lines]
-
-
-@given(lines_in_order(distinct=False), NUMERIC_MODE, CAUGHT_UP, st.sampled_from([100, 150, 400, 999]))
-def test_a_service_that_refuses_large_pages_is_asked_for_smaller_ones(
-    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, max_size: int
-) -> None:
-    log = FakeLog(lines, mode, caught_up, max_size=max_size)
-    assert forwarded(log) == [line.text for line in lines]
 
 
 @st.composite

@@ -13,7 +13,6 @@ from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     KeyLimitedError,
     NotFoundError,
-    PermissionDeniedError,
     ServerError,
     WherobotsApiError,
 )
@@ -177,17 +176,6 @@ def test_the_deadline_holds_for_the_wait_and_the_run_together_and_cancels_nothin
         assert "execution_timeout" not in text
 
 
-def test_an_outage_is_tolerated_and_said_once() -> None:
-    service = FakeService()
-    service.add_run(NAME, START)
-    service.fault("listJobRuns", *[Fault.LOST_BEFORE_EFFECT] * 5, Fault.RATE_LIMITED, Fault.UNREADABLE)
-    script = Script(service)
-    assert isinstance(script.run(await_run(NAMED, options())), Run)
-    assert len([note for note in script.notes if note.level == logging.WARNING]) == 1
-    assert min(pause.jitter for pause in script.pauses) > 0
-    assert script.notes[-1] == Note(logging.INFO, "The Runs API responds again, after 7 failed attempts")
-
-
 @pytest.mark.parametrize("limit", [0.0, 60.0, 600.0])
 def test_an_outage_beyond_the_limit_gives_up(limit: float) -> None:
     service = FakeService()
@@ -219,42 +207,6 @@ def test_a_refused_key_that_has_worked_is_an_outage() -> None:
     assert isinstance(outcome, Outcome)
     assert outcome.reason.endswith("given up after 5 minutes of failures (max_outage_seconds=300)")
     assert 300 <= script.elapsed < 310
-
-
-def test_one_refusal_ends_no_wait() -> None:
-    service = FakeService()
-    service.add_run(NAME, START, id="it")
-    refused = answers(PermissionDeniedError("listJobRuns", 403), service)
-    found = Script(refused).run(await_run(NAMED, options()))
-    assert isinstance(found, Run)
-    assert found.id == "it"
-
-
-@given(
-    appears=st.floats(0, 5_000),
-    lasts=st.floats(0, 5_000),
-    timeout=st.floats(0, 5_000),
-    faults=st.lists(st.sampled_from([None, Fault.ERROR_500, Fault.LOST_AFTER_EFFECT, Fault.RATE_LIMITED]), max_size=8),
-)
-def test_whatever_happens_it_ends_in_time_and_cancels_nothing(
-    appears: float, lasts: float, timeout: float, faults: list[Fault | None]
-) -> None:
-    service = FakeService(plan=((0.0, "PENDING"), (lasts / 2, "RUNNING"), (lasts, "COMPLETED")))
-    service.add_run(NAME, START + appears, id="it")
-    service.add_run(NAME, START - 1_000, id="earlier", plan=((0.0, "FAILED"),))
-    service.fault("listJobRuns", *faults)
-    service.fault("getJobRun", *faults)
-    given = options(deadline=START + timeout, execution_timeout=timeout, limit_name="timeout", cancel_at_deadline=False)
-    script = Script(service, jitter=1.0)
-    outcome = script.run(follow_named_run(NAMED, given))
-    assert outcome.ending in (Ending.COMPLETED, Ending.DEADLINE)
-    assert outcome.run_id in ("", "it")
-    assert script.elapsed < timeout + 60
-    if outcome.ending is Ending.COMPLETED:
-        assert script.elapsed >= appears + lasts
-    if appears + lasts + 100 < timeout and not faults:
-        assert outcome.ending is Ending.COMPLETED
-    assert service.cancels == []
 
 
 def test_a_run_created_a_moment_ago_may_be_unknown_for_a_minute() -> None:

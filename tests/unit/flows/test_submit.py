@@ -13,7 +13,6 @@ from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     ConflictError,
     NotFoundError,
-    NotSentError,
     PermissionDeniedError,
     ServerError,
     WherobotsApiError,
@@ -22,7 +21,6 @@ from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.submit import (
-    DECISIONS,
     LOOK_AGAIN_DELAYS,
     Decision,
     FoundRuns,
@@ -124,14 +122,6 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     assert caught.value.transient
 
 
-def test_a_run_that_ended_before_its_lost_answer_was_looked_up_is_adopted() -> None:
-    service = FakeService(plan=((0.0, "PENDING"), (0.2, "FAILED")))
-    service.fault("createJobRun", Fault.LOST_AFTER_EFFECT)
-    submission, script = submit(service)
-    assert (submission.run.id, submission.run.status) == ("run0", "FAILED")
-    assert script.operations.count("createJobRun") == 1
-
-
 def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
     service = FakeService()
     service.add_run(NAME, START - 50, id="younger")
@@ -169,16 +159,6 @@ def test_a_reattached_run_whose_payload_has_no_name_brings_no_warning() -> None:
     run = Run.from_json({"id": "run0", "name": NAME, "status": "RUNNING", "payload": payload})
     _, script = submit(always(RunPage((run,))), memory=RETRY)
     assert [note.level for note in script.notes] == [logging.INFO]
-
-
-@pytest.mark.parametrize("fault", list(Fault))
-def test_a_first_look_that_fails_transiently_is_repeated_before_anything_is_created(fault: Fault) -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100)
-    service.fault("listJobRuns", fault)
-    submission, script = submit(service, memory=RETRY)
-    assert submission.reattached
-    assert script.operations == ["listJobRuns"] * 2
 
 
 @pytest.mark.parametrize(
@@ -236,13 +216,6 @@ def test_a_look_that_is_refused_after_an_unclear_create_never_creates_again() ->
         script.run(submit_run(PAYLOAD, memory=FIRST))
     assert caught.value.transient
     assert script.remembered[-1][0].is_create_unanswered
-
-
-def test_a_service_that_cannot_be_reached_is_given_up_after_the_outage_limit() -> None:
-    script = Script(always(NotSentError("createJobRun", "refused")))
-    with pytest.raises(NotSentError):
-        script.run(submit_run(PAYLOAD, memory=FIRST, max_outage_seconds=60))
-    assert 60 <= script.elapsed < 75
 
 
 @pytest.mark.parametrize("earlier", ["hail_stats_1", "another-name", "x" * 240])
@@ -305,7 +278,6 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     ("sent", "echoed", "fields"),
     [
         ({"name": "a"}, {"name": "a", "runtime": "tiny", "timeoutSeconds": 3600}, []),
-        ({"name": "a", "runtime": "tiny"}, {"name": "a"}, ["runtime"]),
         ({"name": "a", "runtime": None}, {"name": "a", "runtime": "tiny"}, []),
         (
             {"runPython": {"uri": "s3://b/new.py", "args": ["1"]}, "timeoutSeconds": 5},
@@ -333,11 +305,6 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
                 }
             },
             [],
-        ),
-        (
-            {"environment": {"sparkConfigs": {"spark.openlineage.parentRunId": "2", "a": "2"}}},
-            {"environment": {"sparkConfigs": {"a": "1"}}},
-            ["environment.sparkConfigs.a"],
         ),
         (
             {"environment": {"sparkConfigs": {"spark.openlineage.transport.url": "https://new"}}},
@@ -375,21 +342,19 @@ def decided(found: FoundRuns, memory: Memory) -> Decision:
     return decision
 
 
-@pytest.mark.parametrize("found", [FoundRuns.NONE, FoundRuns.ACTIVE, FoundRuns.COMPLETED])
-@pytest.mark.parametrize("past", list(Past))
-def test_what_is_done_is_what_the_table_says(found: FoundRuns, past: Past) -> None:
-    memory = Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)
-    assert decided(found, memory) == DECISIONS[found, past]
-
-
-def test_the_table_is_the_one_of_the_design() -> None:
-    rows = {found: [DECISIONS[found, past] for past in (Past.KNOWN, Past.NOTHING, Past.UNKNOWN)] for found in FoundRuns}
-    assert rows == {
-        FoundRuns.ACTIVE: [Decision.ATTACH, Decision.REPLACE, Decision.ATTACH],
-        FoundRuns.COMPLETED: [Decision.ADOPT, Decision.CREATE, Decision.CREATE],
-        FoundRuns.UNCLEAR: [Decision.LOOK_AGAIN] * 3,
-        FoundRuns.NONE: [Decision.CREATE] * 3,
-    }
+@pytest.mark.parametrize(
+    ("found", "known", "nothing", "unknown"),
+    [
+        (FoundRuns.ACTIVE, Decision.ATTACH, Decision.REPLACE, Decision.ATTACH),
+        (FoundRuns.COMPLETED, Decision.ADOPT, Decision.CREATE, Decision.CREATE),
+        (FoundRuns.NONE, Decision.CREATE, Decision.CREATE, Decision.CREATE),
+    ],
+)
+def test_what_is_done_is_what_the_table_says(
+    found: FoundRuns, known: Decision, nothing: Decision, unknown: Decision
+) -> None:
+    for past, decision in ((Past.KNOWN, known), (Past.NOTHING, nothing), (Past.UNKNOWN, unknown)):
+        assert decided(found, Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)) is decision
 
 
 def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_active() -> None:
@@ -409,26 +374,12 @@ def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_
         assert ("createJobRun" in script.operations) == (adopted is None)
 
 
-def test_a_completed_run_is_repeated_if_the_user_wants_that() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100, plan=((0.0, "COMPLETED"),))
-    submission, _ = submit(service, memory=RETRY, rules=Rules(may_adopt=False))
-    assert (submission.run.id, submission.reattached) == ("run1", False)
-
-
 def test_an_active_run_of_before_the_clear_is_attached_if_runs_are_left_alone() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
     submission, _ = submit(service, memory=CLEARED, rules=Rules(may_replace=False))
     assert (submission.run.id, submission.reattached) == ("run0", True)
     assert service.cancels == []
-
-
-def test_a_retry_replaces_the_run_of_before_the_clear_that_the_try_before_could_not_cancel() -> None:
-    service = FakeService()
-    service.add_run(NAME, START - 100)
-    submission, script = submit(service, memory=replace(RETRY, passed_over=("run0",)))
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
 
 
 @pytest.mark.parametrize("memory", [RETRY, CLEARED])

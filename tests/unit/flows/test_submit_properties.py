@@ -124,14 +124,3 @@ def test_a_wait_for_quota_ends_in_exactly_one_run_however_often_it_is_handed_ove
         wait, memory = result.wait, Memory.from_json(json_copy(script.remembered[-1][0].to_json()))
         script.now += result.pause.seconds
     assert [run.id for run in service.kept(script.now)] == [result.run.id]
-
-
-@given(st.lists(st.sampled_from(list(Fault)), max_size=6), st.floats(0, 60))
-def test_not_durable_never_sends_a_second_create_after_an_unclear_one(faults: list[Fault], list_lag: float) -> None:
-    service = FakeService(list_lag=list_lag)
-    service.fault("createJobRun", *faults)
-    script = Script(service)
-    failure = failure_of(script, submit_run(PAYLOAD, max_outage_seconds=3_600))
-    assert failure is None or isinstance(failure, UnclearCreateError)
-    assert len(service.runs) <= 1
-    assert "listJobRuns" not in script.operations

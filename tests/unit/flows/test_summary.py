@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from copy import deepcopy
 from typing import Any
 
 import pytest
@@ -19,7 +18,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
 from airflow_provider_wherobots.flows.summary import METRICS_SECONDS, RunSummary, add_metrics
 from tests.unit.api import shapes
-from tests.unit.flows.script import START, Hang, Script, always, answers
+from tests.unit.flows.script import START, Script, always, answers
 
 FULL = Run.from_json(shapes.RUN_2026)
 LITTLE = Run.from_json({"id": "r1", "status": "COMPLETED"})
@@ -64,17 +63,6 @@ def test_the_summary_of_a_run_of_which_little_is_known() -> None:
     assert RunSummary.of_run(Run("r1", "", "")) == RunSummary("r1", "", "")
     nulls = dict.fromkeys(shapes.RUN_2026) | {"id": "r1", "status": "FAILED"}
     assert RunSummary.of_run(Run.from_json(nulls)).describe() == "Run r1 FAILED"
-
-
-def test_the_version_is_the_one_asked_for_until_it_is_resolved() -> None:
-    run = Run.from_json({"id": "r1", "status": "PENDING", "payload": {"version": "latest \n preview"}})
-    assert RunSummary.of_run(run).describe() == "Run r1 PENDING: version latest preview"
-
-
-def test_a_run_that_never_ran_has_no_durations() -> None:
-    document = deepcopy(shapes.RUN_2026) | {"startTime": None}
-    summary = RunSummary.of_run(Run.from_json(document))
-    assert (summary.queued_seconds, summary.ran_seconds) == (None, None)
 
 
 @pytest.mark.parametrize(
@@ -130,15 +118,6 @@ def test_metrics_that_cannot_be_had_are_left_out_without_a_word(error: Wherobots
     script = Script(always(error), reload=lambda: True)
     assert script.run(add_metrics(RunSummary.of_run(FULL))) == RunSummary.of_run(FULL)
     assert (len(script.sent), script.notes, script.sleeps, script.reloads) == (1, [], [], 0)
-
-
-def test_metrics_that_do_not_come_hold_nobody_up() -> None:
-    def hang(call: Any, moment: float) -> Any:
-        raise Hang
-
-    script = Script(hang)
-    assert script.run(add_metrics(RunSummary.of_run(FULL))) == RunSummary.of_run(FULL)
-    assert script.elapsed < METRICS_SECONDS + 1
 
 
 @pytest.mark.parametrize(("left", "asked"), [(-100.0, 0), (METRICS_SECONDS - 1, 0), (METRICS_SECONDS, 1)])

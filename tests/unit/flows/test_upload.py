@@ -20,7 +20,6 @@ from airflow_provider_wherobots.api.errors import (
     ResponseLostError,
     ServerError,
 )
-from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.api.storage.calls import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
@@ -34,9 +33,7 @@ from airflow_provider_wherobots.flows.upload import (
     find_shared_folder,
     upload,
 )
-from airflow_provider_wherobots.runs.memory import Memory, Past
-from airflow_provider_wherobots.runs.run_name import Identity
-from tests.unit.flows.script import Answer, Script, always
+from tests.unit.flows.script import Answer, Script
 
 PREFIX = "s3://bucket/up"
 ASK, PUT = "createUploadUrl", "putObject"
@@ -143,15 +140,6 @@ def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
     assert script.notes[1].text == "Left out of lib/geo, because their names begin with a dot: .0, .1, .2, .3, .4"
 
 
-def test_what_somebody_else_put_at_the_address_is_replaced(source: FileSource) -> None:
-    """Others may write to the folder, and know the address of a script that they know."""
-    storage = Storage()
-    storage.objects[f"bucket/up/{END}"] = b"evil(1)!\n"
-    address = UploadScript(storage).run(upload(source, PREFIX))
-    assert address == f"{PREFIX}/{END}"
-    assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
-
-
 def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     script = UploadScript(Storage(forbidden()))
     script.run(upload(source, PREFIX))
@@ -185,15 +173,6 @@ def test_an_outage_has_an_end(source: FileSource) -> None:
             script.run(flow)
         assert caught.value.transient
         assert 100 <= script.elapsed < 110
-
-
-def test_successful_urls_do_not_prolong_an_outage(source: FileSource) -> None:
-    storage = Storage(*[ResponseLostError(PUT, "timed out")] * 1000)
-    storage.failures[ASK] = [ServerError(ASK, 502)] * 3
-    script = UploadScript(storage)
-    with pytest.raises(UploadFailedError):
-        script.run(upload(source, PREFIX, 60))
-    assert script.elapsed < 70
 
 
 @pytest.mark.parametrize(
@@ -256,16 +235,6 @@ def test_without_a_view_of_the_organization_upload_to_is_needed(source: FileSour
     )
 
 
-def test_an_outage_of_the_organization_has_an_end_without_advice(source: FileSource) -> None:
-    storage = Storage()
-    storage.failures["getMyOrganization"] = [ServerError("getMyOrganization", 503)] * 100
-    script = UploadScript(storage)
-    with pytest.raises(UploadFailedError) as caught:
-        script.run(upload(source, None, 100))
-    assert 100 <= script.elapsed < 110
-    assert str(caught.value) == "getMyOrganization: the organization's storage could not be found (503: no body)"
-
-
 def test_an_organization_without_storage(source: FileSource) -> None:
     script = UploadScript(Storage(), lambda call, moment: Organization("org1", None))
     with pytest.raises(NoStorageError) as caught:
@@ -311,16 +280,6 @@ def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
     no_file = f"x='table.json': there is no file {missing.path} on the worker; an address in S3 begins with s3://"
     assert script.notes == [Note(logging.WARNING, no_file)]
     assert script.order == []
-
-
-def test_a_retry_re_attaches_without_a_warning_to_a_run_whose_file_was_uploaded_elsewhere(source: FileSource) -> None:
-    name, there = "n-0123456789abcd", {"runPython": {"uri": f"s3://elsewhere/{END}"}}
-    run = Run.from_json({"id": "r1", "name": name, "status": "RUNNING", "payload": there})
-    script = UploadScript(Storage(), always(RunPage((run,))))
-    payload = {"name": name, "runPython": {"uri": "jobs/stats.py"}}
-    memory = Memory(Identity("012345", "6789abcd"), 0, Past.KNOWN, has_looked=True)
-    script.run(submit_run(payload, memory=memory, uploads=FileUploads({URI: source}, PREFIX)))
-    assert [note.level for note in script.notes] == [logging.INFO]
 
 
 def test_no_upload_after_a_stop(source: FileSource) -> None:

@@ -117,11 +117,6 @@ def test_what_a_larger_runtime_may_not_mend_is_not_certain(line: str) -> None:
     assert not is_out_of_memory(sentence(TRACEBACK, line))
 
 
-@pytest.mark.parametrize("name", [name for name, one in RECORDED.items() if one["cause"] == "out of memory"])
-def test_a_recorded_want_of_memory_is_certain(name: str) -> None:
-    assert is_out_of_memory(sentence(*RECORDED[name]["log"], reason=RECORDED[name].get("reason", "")))
-
-
 @pytest.mark.parametrize(
     "line",
     [
@@ -172,11 +167,6 @@ def test_the_causes_that_an_exception_names_count() -> None:
     trace = ["java.lang.IllegalStateException: a", "\tat x", f"Caused by: {OUT_OF_MEMORY}", "\tat y"]
     assert cause(*trace, "Caused by: java.io.EOFException", "\tat z", "\t... 3 more") == "out of memory"
     assert cause(OUT_OF_MEMORY, "java.lang.IllegalStateException: a", "Caused by: java.io.EOFException") is None
-
-
-@pytest.mark.parametrize("end", ["", "26/11/28 22:50:04 INFO ShutdownHookManager: Shutdown hook called", "bye"])
-def test_lines_after_the_exception_do_not_hide_it(end: str) -> None:
-    assert cause(TRACEBACK, "MemoryError", *[end] * MAX_LINES_AFTER) == "out of memory"
 
 
 @pytest.mark.parametrize("frame", ["\tat x", "\t\tat x"])

@@ -201,35 +201,6 @@ def test_an_indented_line_after_a_plain_one_is_plain() -> None:
     assert levels("table:", "  a  b", "\t1\t2") == [I, I, I]
 
 
-def test_every_record_carries_the_lines_own_time() -> None:
-    assert {record.time_ns for record in read("a\nb", "c")} == {1721548800123456789}
-
-
-def test_a_line_with_line_breaks_becomes_as_many_records() -> None:
-    assert [record.text for record in read("a\r\nb\n\nc")] == ["a", "b", "", "c"]
-
-
-def test_a_line_break_at_a_lines_end_begins_no_other() -> None:
-    assert [record.text for record in read("a\n", "b\r\n", "\n", "c")] == ["a", "b", "", "c"]
-
-
-def test_a_traceback_within_one_line_is_read_line_by_line() -> None:
-    assert levels('Traceback (most recent call last):\n  File "x"\nKeyError: 1\nafter') == [E, E, E, I]
-
-
-def test_a_very_long_line_is_split_not_lost() -> None:
-    line = "ERROR: " + "x" * (2 * MAX_RECORD_CHARS)
-    records = read(line)
-    assert [len(record.text) for record in records] == [MAX_RECORD_CHARS, MAX_RECORD_CHARS, 7]
-    assert "".join(record.text for record in records) == line
-    assert {record.level for record in records} == {E}
-
-
-def test_no_colour_of_a_very_long_line_is_cut_in_two() -> None:
-    line = "\x1b[31m" + "x" * (MAX_RECORD_CHARS - 7) + "\x1b[0m" + "y" * MAX_RECORD_CHARS
-    assert "".join(record.text for record in read(line)) == line
-
-
 def test_equal_lines_of_the_usual_form_are_counted_too() -> None:
     same, other = "26/11/28 08:00:00 WARN a: b", "26/11/28 08:00:00 ERROR a: c"
     assert read(same, same, other, same) == [
@@ -293,12 +264,6 @@ def test_every_text_is_safe_afterwards_and_stays_so(text: str) -> None:
     assert len(texts) >= 1
 
 
-@given(st.lists(st.text(max_size=40), max_size=10))
-def test_printable_lines_pass_as_they_are(lines: list[str]) -> None:
-    printable = [line for line in lines if line.isprintable()]
-    assert [record.text for record in read(*printable)] == printable
-
-
 @pytest.mark.parametrize(
     ("timestamp", "time_ns"),
     [
@@ -323,12 +288,6 @@ def test_printable_lines_pass_as_they_are(lines: list[str]) -> None:
 )
 def test_the_unit_of_a_time_is_told_by_its_magnitude(timestamp: str | int, time_ns: int | None) -> None:
     assert read_time_ns(timestamp) == time_ns
-
-
-@given(st.text(max_size=30) | st.integers() | st.datetimes().map(str))
-def test_no_timestamp_can_break_the_reading(timestamp: str | int) -> None:
-    time_ns = read_time_ns(timestamp)
-    assert time_ns is None or isinstance(time_ns, int)
 
 
 def test_equal_records_of_one_millisecond_are_counted() -> None:
@@ -389,7 +348,3 @@ def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.Monkey
         assert len(records) <= 1
         work, steps = 0, steps + 1
     assert steps > 50
-
-
-def test_equal_parts_of_a_long_line_are_counted_too() -> None:
-    assert [record.repeats for record in read("x" * (3 * MAX_RECORD_CHARS))] == [0, 1, 2]

@@ -151,18 +151,6 @@ def test_of_a_result_in_parts_and_others_the_last_one_wins() -> None:
     assert result_of(late[-1], *late[:-1]).text == "1"
 
 
-def test_parts_follow_the_rules_of_a_result() -> None:
-    reader = result_of(*in_order(*parts_of("[NaN]", 2)))
-    assert reader.text is None
-    assert reader.refused is not None
-    assert reader.refused.reason == "is not JSON (which has no NaN)"
-
-
-def test_null_is_a_result_and_no_line_is_none() -> None:
-    assert result_of(("1", f"{MARKER}null")).text == "null"
-    assert result_of(("1", "null")).text is None
-
-
 @pytest.mark.parametrize(
     "raw",
     [
@@ -271,3 +259,10 @@ def test_a_partition_that_airflow_would_not_take_is_named_by_its_place(key: Any)
     rule = r"^partitions\[1\] must be a string of 1 to 250 characters, not only white space$"
     with pytest.raises(ValueError, match=rule):
         read_partitions({"partitions": ["h3=85", key]})
+
+
+def test_parts_follow_the_rules_of_a_result() -> None:
+    reader = result_of(*in_order(*parts_of("[NaN]", 2)))
+    assert reader.text is None
+    assert reader.refused is not None
+    assert reader.refused.reason == "is not JSON (which has no NaN)"

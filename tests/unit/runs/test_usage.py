@@ -82,11 +82,6 @@ def test_a_series_that_does_not_cover_the_run_does_not_count(series: Any) -> Non
     assert summary(20.0, series).memory_percent is None
 
 
-def test_a_run_without_times_has_no_shares() -> None:
-    run = Run.from_json({"id": "r1", "status": "COMPLETED"})
-    assert RunSummary.of_run(run).measured(metrics(20.0, 20.0)).cpu_percent is None
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
     lambda inner: (
