@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import resource
 import signal
 import stat
 import subprocess
@@ -19,6 +20,7 @@ from local_server.tests.started import MODULE, Started
 from local_server.tests.support import KEY, Client
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
+from wherobots_local.http.protocol import WANTED
 
 SCRIPT = """
 import os, subprocess, sys, time
@@ -154,6 +156,13 @@ def test_a_certificate_that_is_none_is_refused(refusal: Callable[..., str], tmp_
     file.write_text("x")
     said = refusal("--certfile", str(file), "--keyfile", str(file))
     assert f"certfile {file} or keyfile {file} cannot be used" in said
+
+
+def test_the_soft_limit_is_raised_at_the_start(tmp_path: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Started(tmp_path, key=KEY, descriptors=(256, hard)) as server:
+        soft, _ = psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+    assert soft >= min(hard, WANTED) > 256
 
 
 def test_a_control_client_does_not_show_its_key() -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import socket as sockets
 import subprocess
@@ -15,7 +14,7 @@ from typing import Any
 import aiohttp
 import pytest
 import requests
-from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidMessage, InvalidStatus
+from websockets.exceptions import ConnectionClosed, ConnectionClosedError, InvalidStatus
 from websockets.sync.client import connect
 from websockets.typing import Subprotocol
 
@@ -23,7 +22,6 @@ from local_server.tests.sql_support import NO_PROXY, Session, SqlClient, SqlSock
 from local_server.tests.support import KEY, assert_shape
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
-from wherobots_local.http import protocol
 
 NOT_FOUND = "Execution not found"
 
@@ -457,30 +455,6 @@ def test_another_address_leads_nowhere(path: str, status: str, sql: SqlClient, s
         connect(url, additional_headers={"X-API-Key": KEY}, **NO_PROXY)
 
 
-def test_a_connection_outlives_the_deadline_for_requests(
-    sql: SqlClient, session: Session, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(protocol, "HEAD_SECONDS", 2.0)
-    with sql.open(session) as socket:
-        assert socket.silence(3.0)
-        assert socket.rows("SELECT 1 AS n") == [{"n": 1}]
-
-
-def test_there_are_only_so_many_connections(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(protocol, "soft_limit", lambda: 20)
-    with LocalServer(tmp_path, api_key=KEY, behaviour={"sql_synthetic": True}) as own, contextlib.ExitStack() as opened:
-        sql = SqlClient(own.url, own.root)
-        session = sql.ready()
-        sql.session.close()
-        # An open socket is never closed for another one, so the eleventh connection is.
-        sockets_open = [opened.enter_context(sql.open(session)) for _ in range(10)]
-        with pytest.raises((ConnectionClosed, InvalidMessage, OSError)):
-            sql.open(session)
-        assert [socket.rows("SELECT 1 AS n") for socket in sockets_open] == [[{"n": 1}]] * 10
-        opened.close()
-        assert sql.shown(session["id"])["status"] == "READY"
-
-
 def test_aiohttp_speaks_it_with_pings(sql: SqlClient, session: Session) -> None:
     async def talk() -> list[Any]:
         options: dict[str, Any] = {"headers": {"X-API-Key": KEY}, "heartbeat": 2, "max_msg_size": 100 * 2**20}
@@ -517,7 +491,7 @@ def test_a_page_of_another_origin_does_not_get_in(headers: dict[str, str], sql: 
 
 
 def test_a_message_that_is_too_large_ends_the_connection_only(sql: SqlClient, session: Session) -> None:
-    with sql.open(session) as socket, contextlib.suppress(ConnectionClosed):
+    with sql.open(session) as socket, suppress(ConnectionClosed):
         socket.send("execute_sql", "big", statement="x" * (17 * 2**20))
         with pytest.raises(ConnectionClosed) as raised:
             socket.receive()

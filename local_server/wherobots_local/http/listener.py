@@ -5,10 +5,8 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
-import logging
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import uvicorn
 
@@ -20,12 +18,6 @@ from wherobots_local.security import HostCheck
 from wherobots_local.service import LocalService
 from wherobots_local.settings import ServerSettings, SettingsError
 
-_log = logging.getLogger(__name__)
-
-_ACCEPTED_AT_ONCE = 16
-_BACKLOG = 128
-_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_SILENCE_SECONDS = 60.0
 _GRACEFUL_SHUTDOWN_SECONDS = 1
 _KEEP_ALIVE_SECONDS = 60
 
@@ -51,25 +43,6 @@ def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     """Return the server's address, such as ``http://127.0.0.1:8765``."""
     host = f"[{settings.host}]" if ":" in settings.host else settings.host
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
-
-
-class AcceptErrorHandler:
-    """The handler of the event loop's errors. Without a free descriptor asyncio reports each failed attempt to accept a
-    connection, many thousands per second. This handler logs one line per minute instead."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in _NO_DESCRIPTORS or "socket" not in context:
-            loop.default_exception_handler(context)
-        elif loop.time() >= self._next:
-            self._next = loop.time() + _SILENCE_SECONDS
-            _log.warning(
-                "Connections cannot be accepted: %s. New ones wait. Raise the limit of open files (ulimit -n).",
-                error.strerror,
-            )
 
 
 class Listener(uvicorn.Server):
@@ -101,8 +74,6 @@ class Listener(uvicorn.Server):
             log_config=None,
             access_log=False,
             proxy_headers=False,
-            # asyncio accepts this many connections at once, before the protocol can close any.
-            backlog=_ACCEPTED_AT_ONCE,
             # As long as that of a load balancer. Clients keep connections longer than uvicorn's default of 5 s, so they
             # would sometimes send a request on a connection that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -121,10 +92,8 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(AcceptErrorHandler())
         await super().startup(sockets=sockets)
         if self.started:
-            self._bound.listen(_BACKLOG)
             try:
                 self._on_listening()
             except OSError as error:
