@@ -95,8 +95,7 @@ def test_a_killed_server_leaves_no_run_behind(started: Started) -> None:
         (["--host-name", "a b"], "--host-name has 'a b'"),
         (["--behaviour", "/no/such/file"], "--behaviour is '/no/such/file'"),
         (["--ready-file", "/no/such/folder/ready.json"], "--ready-file is"),
-        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("keep-runs", "keep-days")),
-        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("max-log-bytes", "max-log-lines")),
+        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("keep-runs", "keep-days", "max-log-bytes")),
     ],
 )
 def test_wrong_options(arguments: list[str], message: str, refusal: Callable[..., str]) -> None:

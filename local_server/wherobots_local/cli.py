@@ -21,7 +21,7 @@ from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.http.listener import Listener, bound_socket, url_of
 from wherobots_local.http.protocol import raise_soft_limit
 from wherobots_local.run_report import RunReport
-from wherobots_local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES
+from wherobots_local.runs.log import DEFAULT_MAX_BYTES
 from wherobots_local.security import API_KEY_VARIABLE, is_every_address
 from wherobots_local.settings import (
     DEFAULT_HOST,
@@ -240,7 +240,6 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_MAX_BYTES,
         help="the most bytes of a run's log; further lines are discarded (default: %(default)s)",
     )
-    add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the most lines of a log (default: %(default)s)")
     add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
     return parser
 

@@ -62,7 +62,7 @@ class LocalService:
         stored = StoredResults(self.url_signer)
         self._database = Database(settings.root)
         self.sql_sessions = SqlSessions(self._sql_engine, lambda: self.behaviour, stored=stored)
-        store = self._store = RunStore(own / RUNS_FOLDER, settings.log_limits)
+        store = self._store = RunStore(own / RUNS_FOLDER, settings.max_log_bytes)
         self.registry = RunRegistry(store, store.load(), on_change)
         environments = EnvironmentCache(own / "environments")
         self._emptying = Emptying(settings.root, database_folder(settings.root))

@@ -17,7 +17,7 @@ from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.validation import without_nulls
 from wherobots_local.api.vocabulary import FAILED
-from wherobots_local.runs.log import LogLimits, RunLog
+from wherobots_local.runs.log import RunLog
 from wherobots_local.runs.run import AppEvent, LocalRun
 
 VERSION = 1
@@ -37,13 +37,13 @@ _log = logging.getLogger(__name__)
 
 
 class RunStore:
-    def __init__(self, folder: Path, limits: LogLimits) -> None:
+    def __init__(self, folder: Path, max_log_bytes: int) -> None:
         self._folder = folder
-        self._limits = limits
+        self._max_log_bytes = max_log_bytes
         self._failing = False
 
     def log(self, run_id: str) -> RunLog:
-        return RunLog(self._own(run_id), self._limits)
+        return RunLog(self._own(run_id), self._max_log_bytes)
 
     def save(self, run: LocalRun) -> bool:
         """Write the record of a run atomically. Returns False after a failure; the first in a row is logged."""
