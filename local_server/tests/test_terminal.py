@@ -15,12 +15,8 @@ import pytest
 from local_server.tests.started import Started
 from local_server.tests.support import KEY, require
 from tests.support.waiting import wait_for
-from wherobots_local import run_report
-from wherobots_local.api.create_request import parse_create_request
-from wherobots_local.run_report import RunReport
-from wherobots_local.runs.run import LocalRun
 from wherobots_local.runs.store import OWN_FOLDER_OF_A_RUN, RECORD_FILE
-from wherobots_local.terminal import Terminal, escaped
+from wherobots_local.terminal import escaped
 
 
 @pytest.fixture(scope="module")
@@ -155,25 +151,6 @@ def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_e
         server.client().run("print('lost')")
         end_well(server)
     os.close(reader)
-
-
-def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 2)
-    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
-    runs = [LocalRun(request, "aws-us-west-2", number) for number in range(5)]
-    with (tmp_path / "output").open("w+") as output:
-        report = RunReport(Terminal(output))
-        for run in runs:
-            report.changed(run)
-            run.set_status("CANCELLED")
-            # Nothing is printed yet, as while the terminal is stopped.
-            report.changed(run)
-        with report:
-            pass
-        output.seek(0)
-        told = output.read().splitlines()
-    assert told[0] == "… 3 starts and ends of runs are left out here."
-    assert [runs[number].id in line for number, line in enumerate(told[1:])] == [True, True]
 
 
 def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:
