@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import resource
 import signal
 import stat
@@ -15,7 +14,6 @@ import psutil
 import pytest
 import requests
 
-from local_server.tests.disks import file_system, fill
 from local_server.tests.started import MODULE, Started
 from local_server.tests.support import KEY, Client
 from tests.support.waiting import wait_for
@@ -105,20 +103,6 @@ def test_wrong_options(arguments: list[str], message: str, refusal: Callable[...
 def test_its_own_folder_is_a_file(refusal: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / ".wherobots-local").touch()
     assert "in .wherobots-local: File exists" in refusal()
-
-
-def test_a_full_disk_at_the_start(refusal: Callable[..., str], tmp_path: Path) -> None:
-    with file_system(tmp_path, "64k"):
-        fill(tmp_path / "filler")
-        assert "No space left on device" in refusal()
-
-
-def test_a_ready_file_that_cannot_be_written(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with file_system(tmp_path, "64k"):
-        fill(tmp_path / "filler")
-        result = ended("--root", str(tmp_path_factory.mktemp("root")), "--ready-file", str(tmp_path / "ready.json"))
-    assert result.returncode == 2
-    assert re.match("error: --ready-file is .* No space left on device", result.stderr)
 
 
 def ended(*arguments: str) -> subprocess.CompletedProcess[str]:

@@ -100,8 +100,10 @@ def _log_to_stderr() -> None:
 
 
 def _check_ready_file(path: Path | None) -> None:
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise SettingsError(f"--ready-file is {str(path)!r}, but must be the path of a file in an existing folder")
+    if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)):
+        raise SettingsError(
+            f"--ready-file is {str(path)!r}, but must be a file in a folder that the server can write to"
+        )
 
 
 def _switches(file: Path | None) -> dict[str, Any]:
@@ -151,13 +153,7 @@ def _serve(settings: ServerSettings, bound: socket.socket, ready_file: Path | No
             content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
             write_ready_file(ready_file, {**content, **generated})
 
-    listener = Listener(settings, bound, announce, report.changed)
-    try:
-        listener.serve_until_stopped()
-    except OSError as error:
-        if ready_file is None:
-            raise
-        raise SettingsError(f"--ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
+    Listener(settings, bound, announce, report.changed).serve_until_stopped()
 
 
 def _connection(settings: ServerSettings, port: int) -> str:

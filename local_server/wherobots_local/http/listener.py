@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
 import socket
@@ -57,7 +56,6 @@ class Listener(uvicorn.Server):
     ) -> None:
         self._bound = bound
         self._on_listening = on_listening
-        self._failure: OSError | None = None
         hosts = HostCheck(
             settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
         )
@@ -94,17 +92,10 @@ class Listener(uvicorn.Server):
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         if self.started:
-            try:
-                self._on_listening()
-            except OSError as error:
-                self._failure = error
-                # Not at once: uvicorn would then end without its shutdown.
-                asyncio.get_running_loop().call_soon(setattr, self, "should_exit", True)
+            self._on_listening()
 
     def serve_until_stopped(self) -> None:
         """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives. The signal is raised
-        again at the end, for the earlier handler. So is an ``OSError`` of ``on_listening``."""
+        again at the end, for the earlier handler."""
         with contextlib.closing(self._bound):
             self.run(sockets=[self._bound])
-        if self._failure is not None:
-            raise self._failure
