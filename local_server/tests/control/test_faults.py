@@ -119,7 +119,6 @@ def test_what_a_rule_for_sql_is_about(rule: dict[str, Any], target: FaultTarget,
     [
         ("createJobRun", {"type": "evict"}),
         ("*", {"type": "lose_message"}),
-        ("openSqlSocket", {"type": "end_session"}),
         ("executeSql", {"type": "status", "status": 500}),
         ("executeSql", {"type": "truncate"}),
         ("stateUpdated", {"type": "evict"}),

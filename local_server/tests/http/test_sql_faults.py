@@ -163,17 +163,6 @@ def test_a_running_execution_is_forgotten(sql: SqlClient, session: Session, cont
         assert socket.receive()["state"] == "succeeded"
 
 
-def test_a_session_dies(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    control.add_fault("executeSql", "end_session")
-    with sql.open(session) as socket:
-        socket.send("execute_sql", "e1", statement="HOLD")
-        with pytest.raises(ConnectionClosed) as raised:
-            [socket.receive() for _ in range(2)]
-    assert raised.value.rcvd is not None
-    assert raised.value.rcvd.code == 1011
-    assert sql.wait_for_session(session["id"], "DESTROYED")["message"] == "an injected fault"
-
-
 @pytest.mark.parametrize(
     ("action", "status"),
     [({"type": "status", "status": 429, "headers": {"Retry-After": "5"}}, 429), ({"type": "html"}, 502)],

@@ -72,16 +72,16 @@ class HtmlResponse(ControlModel):
 
 
 class MessageFault(ControlModel):
-    """``lose_message``: a message over a WebSocket is lost. ``evict``, ``end_session``: it is handled, and then the
-    session forgets the execution, or its engine dies."""
+    """``lose_message``: a message over a WebSocket is lost. ``evict``: it is handled, and then the session forgets the
+    execution."""
 
-    type: Literal["lose_message", "evict", "end_session"]
+    type: Literal["lose_message", "evict"]
 
 
 FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageFault
 
 _OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
-_OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
+_OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict"})
 _OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
 
 

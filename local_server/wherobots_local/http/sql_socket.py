@@ -173,9 +173,6 @@ class SqlConnection:
         elif fault.type == "evict":
             self._handle(received, entry)
             self._session.executions.evict(received.execution_id)
-        elif fault.type == "end_session":
-            self._handle(received, entry)
-            self._session.die("an injected fault")
 
     def _handle(self, received: ReceivedMessage, entry: JournalEntry) -> None:
         if self._session.has_ended:
@@ -189,7 +186,7 @@ class SqlConnection:
             case ExecuteMessage() as request:
                 took_effect = executions.execute(request, self)
             case CancelMessage() as request:
-                took_effect = executions.cancel(request.execution_id, self)
+                took_effect = executions.cancel(request.execution_id)
             case RetrieveMessage() as request:
                 self._task(executions.retrieve(request, self))
                 took_effect = False

@@ -135,13 +135,10 @@ class Executions:
             listener.post(error_frame(request.execution_id, NOT_FOUND), "")
             return
         self._known.move_to_end(execution.id)
-        more: dict[str, Any] = {}
-        rules = self._rules()
-        if rules.sql_attach:
-            more = self._address(execution, listener)
-            if request.attach:
-                execution.adopt(listener)
-                more["attached"] = True
+        more = self._address(execution, listener)
+        if request.attach:
+            execution.adopt(listener)
+            more["attached"] = True
         state = execution.state
         try:
             results = await self._results(execution, ResultForm(request.format, request.compression, request.geometry))
@@ -155,19 +152,10 @@ class Executions:
         if state == FAILED:
             listener.post(error_frame(execution.id, execution.message), execution.request.statement)
 
-    def cancel(self, execution_id: str, listener: SqlListener) -> bool:
+    def cancel(self, execution_id: str) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
         execution = self._known.get(execution_id)
-        if execution is not None and execution.is_running:
-            return self._cancel(execution)
-        rule = self._rules().sql_needless_cancel
-        if rule == "state":
-            state = CANCELLED if execution is None else execution.state
-            listener.post(state_frame(execution_id, state), "")
-        elif rule == "error":
-            text = NOT_FOUND if execution is None else f"Execution is already {execution.state}"
-            listener.post(error_frame(execution_id, text), "")
-        return False
+        return execution is not None and execution.is_running and self._cancel(execution)
 
     def detach(self, listener: SqlListener) -> None:
         """Handle the end of a connection. Its statements are cancelled if nobody takes them over."""
