@@ -8,10 +8,7 @@ import asyncio
 import datetime
 import importlib.util
 import json
-import socket
 import struct
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -585,33 +582,6 @@ def test_a_statement_that_needs_more_memory_than_there_may_be_fails_alone(
         {"kept": 5}
     ]
     small.close()
-
-
-HANGS = """
-import re, sys, threading, time
-from multiprocessing.connection import Connection
-from wherobots_local.sql.database import __main__ as process
-process._ALIVE_SECONDS, process._SILENCE_SECONDS = 0.1, 1.0
-def hang():
-    time.sleep(0.3)
-    re.fullmatch("(a+)+b", "a" * 60)
-threading.Thread(target=hang, daemon=True).start()
-process.Serving(Connection(int(sys.argv[1])), None).serve()
-"""
-
-
-@pytest.mark.parametrize("server_lives", [True, False])
-def test_a_process_with_a_thread_that_lets_no_other_work_ends_itself(server_lives: bool) -> None:
-    ours, its = socket.socketpair()
-    with ours, its:
-        hanging = subprocess.Popen(
-            [sys.executable, "-c", HANGS, str(its.fileno())], pass_fds=[its.fileno()], stderr=subprocess.DEVNULL
-        )
-        if not server_lives:
-            its.close()
-            ours.recv(100)
-            ours.close()
-        assert hanging.wait(60) in (0, 1)
 
 
 def test_executions_at_the_same_time_lose_no_change(engine: EngineDriver, other: EngineDriver) -> None:
