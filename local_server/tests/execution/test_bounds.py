@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import errno
 import inspect
 import json
 import os
-import shutil
 import signal
 from pathlib import Path
 from typing import Any
@@ -20,7 +18,7 @@ from local_server.tests.started import Started
 from local_server.tests.support import FOREVER, KEY, Client, assert_answers
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
-from wherobots_local.execution import process, workspace
+from wherobots_local.execution import process
 from wherobots_local.views import log_pages, run_pages
 
 DAEMON = """
@@ -250,26 +248,6 @@ def test_an_address_that_no_file_can_have_fails_the_run(client: Client) -> None:
     assert len(lines) == 1
 
 
-def test_a_full_disk_while_preparing_fails_the_run(
-    client: Client, server: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client.script("{}", "settings.json")
-    environment = {"dependencies": [{"sourceType": "FILE", "filePath": "s3://bucket/settings.json"}]}
-
-    def full(*_: object, **__: object) -> None:
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    for module, name in ((shutil, "copy"), (workspace, "make_workspace")):
-        with monkeypatch.context() as patch:
-            patch.setattr(module, name, full)
-            if name == "make_workspace":
-                patch.setattr("wherobots_local.execution.runner.make_workspace", full)
-            run, lines = client.run("print('never')", environment=environment, status="FAILED")
-        assert run["kubeApp"]["status"] == "PREPARE_FAILED"
-        assert "No space left on device" in run["kubeApp"]["message"]
-        assert lines == [f"ERROR: {run['kubeApp']['message']}"]
-
-
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     with file_system(tmp_path, "1m"), LocalServer(tmp_path, api_key=KEY) as server:
         client = Client(server.url, server.root)
@@ -279,6 +257,7 @@ def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
         fill(filler)
         files = [{"sourceType": "FILE", "filePath": "s3://bucket/settings.json"}]
         failed, lines = client.run(runPython={"uri": uri}, environment={"dependencies": files}, status="FAILED")
+        assert failed["kubeApp"]["status"] == "PREPARE_FAILED"
         assert "No space left on device" in failed["kubeApp"]["message"]
         assert lines == []
         filler.unlink()
