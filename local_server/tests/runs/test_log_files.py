@@ -145,30 +145,6 @@ def test_a_full_disk_costs_lines_and_the_log_says_so(tmp_path: Path, monkeypatch
     assert [line.raw for line in RunLog(tmp_path).lines] == expected
 
 
-def test_lines_that_find_the_disk_full_leave_the_log_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = RunLog(tmp_path)
-    for number in range(5):
-        log.append(f"line {number}\n".encode())
-    before = [(line.timestamp, line.raw) for line in log.lines]
-    full_at = (tmp_path / "log.index").stat().st_size + 10
-    write = os.pwrite
-
-    def write_what_fits(descriptor: int, data: Any, offset: int) -> int:
-        fitting = data[: max(full_at - offset, 0)]
-        if not fitting:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(descriptor, fitting, offset)
-
-    monkeypatch.setattr(os, "pwrite", write_what_fits)
-    with pytest.raises(OSError, match="No space left"):
-        log.insert(before[1][0], "between")
-    monkeypatch.undo()
-    assert [(line.timestamp, line.raw) for line in log.lines] == before
-    log.insert(before[1][0], "between")
-    assert [line.raw for line in log.lines] == ["line 0", "line 1", "between", "line 2", "line 3", "line 4"]
-    assert [line.raw for line in RunLog(tmp_path).lines] == [line.raw for line in log.lines]
-
-
 def test_half_a_record_is_no_line(tmp_path: Path) -> None:
     log = RunLog(tmp_path)
     log.append(b"a\n")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from wherobots_local.runs.log_blocks import LATEST, TEXT_FILE, LogBlocks, LogLines, StoredLine
+from wherobots_local.runs.log_blocks import TEXT_FILE, LogBlocks, LogLines, StoredLine
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
 
@@ -90,7 +90,7 @@ class RunLog:
 
     def _now(self, count: int = 1) -> int:
         # The lines keep their order if the clock is set back, and no two lines that were read share a time.
-        now = min(max(time.time_ns(), self._latest + 1), LATEST - count + 1)
+        now = max(time.time_ns(), self._latest + 1)
         self._latest = now + count - 1
         return now
 
