@@ -19,7 +19,7 @@ from local_server.tests.support import FOREVER, KEY, Client, assert_answers
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.execution import process
-from wherobots_local.views import log_pages, run_pages
+from wherobots_local.views import log_pages
 
 DAEMON = """
 import os, sys, time
@@ -109,28 +109,6 @@ def test_a_page_has_a_bound_in_bytes(client: Client) -> None:
     assert [line.partition(" ")[0] for line in lines[:40]] == [str(n) for n in range(40)]
     assert "".join(lines[40:]) == "y" * 3_000_000
     assert max(map(len, lines)) <= 1024 * 1024
-
-
-def test_a_list_of_runs_has_a_bound_in_bytes(tmp_path: Path) -> None:
-    with LocalServer(tmp_path, api_key=KEY) as server:
-        for number in range(5):
-            argument = "x" * 1_500_000
-            script = {"uri": "s3://bucket/x.py", "args": [argument]}
-            server.control.create_run(f"large_run_{number}", runPython=script)
-        client = Client(server.url, server.root)
-        names: list[str] = []
-        query: dict[str, str] = {}
-        while True:
-            page = client.request("GET", "/runs", params=query).json()
-            assert page["total"] == 5
-            assert 1 <= len(page["items"]) <= run_pages.MAX_PAGE_BYTES // 1_500_000
-            names += [run["name"] for run in page["items"]]
-            if page["next_page"] is None:
-                break
-            query = {"cursor": page["next_page"]}
-        assert names == [f"large_run_{number}" for number in (4, 3, 2, 1, 0)]
-        back = client.request("GET", "/runs", params={"cursor": page["previous_page"]}).json()
-        assert [run["name"] for run in back["items"]] == ["large_run_2", "large_run_1"]
 
 
 def test_a_script_that_removes_its_folder_loses_its_log(client: Client) -> None:
