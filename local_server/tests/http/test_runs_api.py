@@ -99,8 +99,6 @@ def test_other_hosts_are_refused(server: LocalServer) -> None:
         (b"\xff", 422, "INVALID_INPUT_ERROR", "body"),
         (b"", 422, "INVALID_INPUT_ERROR", "body"),
         (b"[" * 100_000, 422, "INVALID_INPUT_ERROR", "body"),
-        (b'{"name": "a_good_name", "timeoutSeconds": NaN}', 422, "INVALID_INPUT_ERROR", "body"),
-        (b'{"name": "a_good_name", "timeoutSeconds": 1e999}', 422, "INVALID_INPUT_ERROR", "body"),
         (b"9" * 10_000, 422, "INVALID_INPUT_ERROR", "body"),
         (b"[]", 422, "INVALID_INPUT_ERROR", "body"),
         (b'{"name": "short"}', 422, "INVALID_INPUT_ERROR", "name"),
