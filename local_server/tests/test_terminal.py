@@ -15,7 +15,6 @@ import pytest
 from local_server.tests.started import Started
 from local_server.tests.support import KEY, require
 from tests.support.waiting import wait_for
-from wherobots_local.runs.store import OWN_FOLDER_OF_A_RUN, RECORD_FILE
 from wherobots_local.terminal import escaped
 
 
@@ -151,16 +150,6 @@ def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_e
         server.client().run("print('lost')")
         end_well(server)
     os.close(reader)
-
-
-def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:
-    # A script can make any file under the root.
-    record = tmp_path / "root" / ".wherobots-local" / "runs" / "\x1b[2Jowned" / OWN_FOLDER_OF_A_RUN / RECORD_FILE
-    record.parent.mkdir(parents=True)
-    record.write_text("no JSON")
-    _, errors = starting(tmp_path)
-    assert r"\x1b[2Jowned" in errors
-    assert "\x1b" not in errors
 
 
 # What is said at the start

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import threading
 import unicodedata
@@ -21,13 +20,6 @@ def escaped(text: str) -> str:
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )
-
-
-class EscapingFormatter(logging.Formatter):
-    """Escapes log records: they can contain file names that scripts chose."""
-
-    def format(self, record: logging.LogRecord) -> str:
-        return "\n".join(map(escaped, super().format(record).split("\n")))
 
 
 class Terminal:
