@@ -33,7 +33,7 @@ def assert_error(answer: requests.Response, status: int, code: str, field: str |
     return error
 
 
-def test_shapes(client: Client, server: LocalServer) -> None:
+def test_a_new_run(client: Client) -> None:
     answer = client.request("POST", "/runs", json=GOOD, params={"region": "byoc-acme-us-east-1"})
     assert answer.status_code == 201
     run = answer.json()
@@ -43,16 +43,6 @@ def test_shapes(client: Client, server: LocalServer) -> None:
     assert (run["status"], run["kubeApp"]["status"]) == ("PENDING", "PENDING")
     assert run["kubeApp"]["regionName"] == "byoc-acme-us-east-1"
     assert answer.headers["X-Request-Id"]
-    for path, schema in (
-        ("/runs", "CursorPage__T_Customized_RunView_"),
-        (f"/runs/{run['id']}", "RunView"),
-        (f"/runs/{run['id']}/logs", "LogsResponse"),
-        (f"/runs/{run['id']}/metrics", "RunMetricsResponse"),
-    ):
-        answer = client.request("GET", path)
-        assert answer.status_code == 200
-        assert answer.headers["Content-Type"] == "application/json"
-        assert_shape(answer.json(), schema)
     answer = client.cancel(run["id"])
     assert answer.status_code == 200
     assert_shape(answer.json(), "RunView")
