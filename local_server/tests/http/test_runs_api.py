@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import socket
 from typing import Any
 
 import pytest
@@ -182,9 +181,3 @@ def test_list_over_http(client: Client, control: ControlClient) -> None:
     assert [run["name"] for run in following.json()["items"]] == ["listed_2", "listed_1"]
     chosen = client.request("GET", "/runs?name=listed_*&status=RUNNING&status=FAILED").json()
     assert [run["name"] for run in chosen["items"]] == ["listed_2", "listed_1"]
-
-
-def test_a_request_that_is_not_http_ends_quietly(server: LocalServer) -> None:
-    with socket.create_connection(("127.0.0.1", server.port), timeout=30) as raw:
-        raw.sendall(b"\x16\x03\x01 not http\r\n\r\n")
-        assert raw.recv(1000).startswith(b"HTTP/1.1 400")

@@ -84,13 +84,6 @@ def test_the_news_of_a_state_is_lost(state: str, sql: SqlClient, session: Sessio
         assert table(socket.retrieve("e1")).to_pylist() == [{"n": 7}]
 
 
-def test_the_message_after_a_failure_is_lost(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    control.add_fault("executionError", "lose_message", times=1)
-    with sql.open(session) as socket:
-        assert socket.run("FAIL hard")[1]["state"] == "failed"
-        assert socket.silence()
-
-
 def test_the_connection_is_lost_instead_of_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executionResult", "reset", times=1)
     with sql.open(session) as socket:

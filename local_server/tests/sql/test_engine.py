@@ -236,22 +236,6 @@ def test_a_value_that_would_be_cast_in_another_way_is_refused(engine: EngineDriv
     assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
 
 
-def test_a_column_keeps_the_srid_that_it_got_when_the_process_is_killed(
-    apart: EngineDriver, runner: asyncio.Runner
-) -> None:
-    apart.run("CREATE TABLE late (id INT NOT NULL, g GEOMETRY) PARTITIONED BY (id)")
-    apart.run("INSERT INTO late VALUES (1, ST_SetSRID(ST_Point(1, 2), 4326))")
-    (found,) = processes_of(apart.root)
-    found.kill()
-    found.wait(60)
-    apart.close()
-    following = EngineDriver("next", apart.database, runner)
-    following.wait(following.engine.start())
-    assert following.rows("SELECT g, ST_SRID(g) FROM late") == [(WGS84_POINT, 4326)]
-    assert following.fails("INSERT INTO late VALUES (NULL, NULL)").startswith("[NOT_NULL_CONSTRAINT_VIOLATION")
-    following.close()
-
-
 def test_schemas_that_are_created_at_the_same_time_are_there_once(engine: EngineDriver) -> None:
     async def many() -> None:
         await asyncio.gather(*[engine.execution("CREATE SCHEMA IF NOT EXISTS at_once") for _ in range(8)])
@@ -687,6 +671,8 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
     apart.run(
         "CREATE TABLE kept AS SELECT 1 AS a, ST_SetSRID(ST_Point(1, 2), 4326) AS g",
         "CREATE TABLE declared (g GEOMETRY(3857))",
+        "CREATE TABLE late (id INT NOT NULL, g GEOMETRY) PARTITIONED BY (id)",
+        "INSERT INTO late VALUES (1, ST_SetSRID(ST_Point(1, 2), 4326))",
         "CREATE TEMPORARY VIEW gone AS SELECT 1 AS a",
     )
 
@@ -711,6 +697,8 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
     )
     following.run("INSERT INTO declared VALUES (ST_Point(1, 2))")
     assert following.rows("SELECT g FROM declared") == [("SRID=3857;POINT (1 2)",)]
+    assert following.rows("SELECT g, ST_SRID(g) FROM late") == [(WGS84_POINT, 4326)]
+    assert following.fails("INSERT INTO late VALUES (NULL, NULL)").startswith("[NOT_NULL_CONSTRAINT_VIOLATION")
     assert following.fails("SELECT * FROM gone").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     following.close()
 
