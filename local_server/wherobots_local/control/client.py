@@ -48,8 +48,7 @@ class ControlClient:
 
         :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
         :param action: what happens; a string is short for ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``state``, ``times``, ``seconds``,
-            ``after``, ``per_second``.
+        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``times``, ``seconds``, ``after``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)
         self._call("POST", "/faults", {"operation": operation, "action": body, **conditions})

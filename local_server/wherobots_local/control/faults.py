@@ -94,7 +94,6 @@ class FaultTarget:
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
-    state: str | None = None
 
 
 class FaultRule(ControlModel):
@@ -108,11 +107,9 @@ class FaultRule(ControlModel):
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
-    state: str | None = None
     times: _Count | None = None
     seconds: Seconds | None = None
     after: _Count = 0
-    per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
@@ -131,28 +128,9 @@ class FaultRule(ControlModel):
             (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
             and self.run_id in (None, target.run_id)
             and self.session_id in (None, target.session_id)
-            and self.state in (None, target.state)
             and (self.name is None or (target.name is not None and name_matches(self.name, target.name)))
             and (self.statement is None or self.statement.casefold() in (target.statement or "").casefold())
         )
-
-
-class Allowance:
-    """How many requests per second pass. After a pause, as many as in one second pass at once."""
-
-    def __init__(self, per_second: float) -> None:
-        self._per_second = per_second
-        self._most = self._left = max(1.0, per_second)
-        self._moment = float("-inf")
-
-    def admits(self, now: float) -> bool:
-        """Count a request, and return whether it passes."""
-        self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
-        self._moment = now
-        if self._left < 1.0:
-            return False
-        self._left -= 1.0
-        return True
 
 
 @dataclass
@@ -162,7 +140,6 @@ class _Applied:
     rule: FaultRule
     source: dict[str, Any]
     expires_at: float | None
-    allowance: Allowance | None = None
     passed: int = 0
     applied: int = 0
 
@@ -172,10 +149,6 @@ class _Applied:
             and (self.rule.times is None or self.applied < self.rule.times)
             and (self.expires_at is None or now < self.expires_at)
         )
-
-    def lets_pass(self, now: float) -> bool:
-        """Return whether a matching request is still let through."""
-        return self.passed < self.rule.after or (self.allowance is not None and self.allowance.admits(now))
 
 
 class FaultRules:
@@ -188,8 +161,7 @@ class FaultRules:
         """Check and add a rule. Its ``seconds`` count from ``now``, a ``time.monotonic()``."""
         rule = validated(FaultRule, body)
         expires_at = None if rule.seconds is None else now + rule.seconds
-        allowance = None if rule.per_second is None else Allowance(rule.per_second)
-        self._rules.append(_Applied(rule, dict(body), expires_at, allowance))
+        self._rules.append(_Applied(rule, dict(body), expires_at))
 
     def clear(self) -> None:
         self._rules.clear()
@@ -199,7 +171,7 @@ class FaultRules:
         for known in self._rules:
             if not known.applies(target, now):
                 continue
-            if known.lets_pass(now):
+            if known.passed < known.rule.after:
                 known.passed += 1
                 continue
             known.applied += 1

@@ -211,7 +211,7 @@ class SqlConnection:
             if isinstance(first, int):
                 await self._send({"type": "websocket.close", "code": first, "reason": second[:_LONGEST_REASON]})
                 return
-            target = FaultTarget(first.event, session_id=self._session.id, statement=second, state=first.state)
+            target = FaultTarget(first.event, session_id=self._session.id, statement=second)
             fault = self._service.faults.take(target, time.monotonic())
             if fault is None or isinstance(fault, Slow):
                 await asyncio.sleep(0 if fault is None else fault.seconds)

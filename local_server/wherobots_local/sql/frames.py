@@ -18,11 +18,6 @@ class Frame:
     event: str
     content: dict[str, Any]
 
-    @property
-    def state(self) -> str | None:
-        state: str | None = self.content.get("state")
-        return state
-
 
 def state_frame(execution_id: str, state: str, **stored: Any) -> Frame:
     """``stored`` are ``result_uri`` and ``size`` of a stored result."""
