@@ -109,8 +109,6 @@ def test_what_a_rule_for_sql_is_about(rule: dict[str, Any], target: FaultTarget,
         ("*", {"type": "lose_message"}),
         ("executeSql", {"type": "status", "status": 500}),
         ("executeSql", {"type": "truncate"}),
-        ("stateUpdated", {"type": "evict"}),
-        ("stateUpdated", {"type": "hang"}),
     ],
 )
 def test_an_action_that_does_not_suit_is_refused(operation: str, action: dict[str, Any]) -> None:

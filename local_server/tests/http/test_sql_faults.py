@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import time
 from typing import Any
 
-import cbor2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from local_server.tests.sql_support import Session, SqlClient, table
+from local_server.tests.sql_support import Session, SqlClient
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError
 
@@ -70,59 +67,6 @@ def test_a_message_does_not_arrive(operation: str, sql: SqlClient, session: Sess
         assert executions(control, session)[-1]["state"] == "running"
         socket.send("cancel", execution_id)
         assert socket.receive()["state"] == "cancelled"
-
-
-@pytest.mark.parametrize(("lost", "other"), [({"times": 1}, "succeeded"), ({"after": 1}, "running")])
-def test_the_news_of_a_state_is_lost(
-    lost: dict[str, int], other: str, sql: SqlClient, session: Session, control: ControlClient
-) -> None:
-    control.add_fault("stateUpdated", "lose_message", **lost)
-    with sql.open(session) as socket:
-        socket.send("execute_sql", "e1", statement="SELECT 7 AS n")
-        assert socket.receive()["state"] == other
-        assert socket.silence()
-        # Who asks again hears it.
-        assert table(socket.retrieve("e1")).to_pylist() == [{"n": 7}]
-
-
-def test_the_connection_is_lost_instead_of_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    control.add_fault("executionResult", "reset", times=1)
-    with sql.open(session) as socket:
-        execution_id, _ = socket.run("SELECT 7 AS n")
-        with pytest.raises(ConnectionClosed):
-            socket.retrieve(execution_id)
-    with sql.open(session) as second:
-        assert table(second.retrieve(execution_id)).to_pylist() == [{"n": 7}]
-
-
-def test_half_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    control.add_fault("executionResult", "truncate", times=1)
-    with sql.open(session) as socket:
-        execution_id, _ = socket.run("SELECT 7 AS n")
-        socket.send("retrieve_results", execution_id)
-        frame = socket.connection.recv(timeout=20)
-        assert isinstance(frame, bytes)
-        with pytest.raises(cbor2.CBORDecodeError):
-            cbor2.loads(frame)
-        with pytest.raises(ConnectionClosed):
-            socket.receive()
-
-
-def test_half_of_the_news(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    control.add_fault("stateUpdated", "truncate", times=1)
-    with sql.open(session) as socket:
-        socket.send("execute_sql", "e1", statement="SELECT 1")
-        with pytest.raises(json.JSONDecodeError):
-            socket.receive()
-
-
-def test_news_are_late(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    control.add_fault("stateUpdated", {"type": "slow", "seconds": 0.7}, after=1)
-    with sql.open(session) as socket:
-        begun = time.monotonic()
-        socket.begin("SELECT 1")
-        assert socket.receive()["state"] == "succeeded"
-    assert time.monotonic() - begun >= 0.7
 
 
 def test_a_message_is_handled_late(sql: SqlClient, session: Session, control: ControlClient) -> None:

@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from wherobots_local.api.queries import name_matches
 from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_EVENTS, SQL_MESSAGES
+from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_MESSAGES
 from wherobots_local.control.behaviour import Seconds
 
 ANY_OPERATION = "*"
@@ -82,7 +82,6 @@ FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageF
 
 _OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
 _OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict"})
-_OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
 
 
 @dataclass(frozen=True)
@@ -100,7 +99,7 @@ class FaultRule(ControlModel):
     """A rule. A key that is None matches anything and sets no limit."""
 
     operation: Literal[  # type: ignore[valid-type]
-        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
+        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES
     ] = ANY_OPERATION
     action: Annotated[FaultAction, Field(discriminator="type")]
     run_id: str | None = None
@@ -113,17 +112,13 @@ class FaultRule(ControlModel):
 
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
-        suitable = _OF_CALLS
-        if self.operation in SQL_MESSAGES:
-            suitable = _OF_MESSAGES
-        elif self.operation in SQL_EVENTS:
-            suitable = _OF_EVENTS
+        suitable = _OF_MESSAGES if self.operation in SQL_MESSAGES else _OF_CALLS
         if self.action.type not in suitable:
             raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
+        is_message = target.operation in SQL_MESSAGES
         return (
             (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
             and self.run_id in (None, target.run_id)

@@ -35,7 +35,7 @@ class SqlListener(Protocol):
     origin: str
     """Scheme, host and port of this server as the client knows them."""
 
-    def post(self, frame: Frame, statement: str) -> None:
+    def post(self, frame: Frame) -> None:
         """Queue a message."""
 
     def close(self, code: int | None, reason: str) -> None:
@@ -67,7 +67,7 @@ class Execution:
 
     def send(self, frame: Frame) -> None:
         if self.listener is not None:
-            self.listener.post(frame, self.request.statement)
+            self.listener.post(frame)
 
     def adopt(self, listener: SqlListener) -> None:
         self.listener = listener
@@ -113,7 +113,7 @@ class Executions:
         """Start a statement. Returns False if its id has been used and cannot be used again."""
         is_used = any(known.id == request.execution_id for known in self._history)
         if is_used and self._rules().sql_used_execution_id == "refused":
-            listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
+            listener.post(error_frame(request.execution_id, "Execution already exists"))
             return False
         replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
@@ -132,7 +132,7 @@ class Executions:
     async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
         execution = self._known.get(request.execution_id)
         if execution is None:
-            listener.post(error_frame(request.execution_id, NOT_FOUND), "")
+            listener.post(error_frame(request.execution_id, NOT_FOUND))
             return
         self._known.move_to_end(execution.id)
         more = self._address(execution, listener)
@@ -146,11 +146,11 @@ class Executions:
             self._on_death(str(error))
             return
         except EngineError as error:
-            listener.post(error_frame(execution.id, str(error)), execution.request.statement)
+            listener.post(error_frame(execution.id, str(error)))
             return
-        listener.post(result_frame(execution.id, state, results, **more), execution.request.statement)
+        listener.post(result_frame(execution.id, state, results, **more))
         if state == FAILED:
-            listener.post(error_frame(execution.id, execution.message), execution.request.statement)
+            listener.post(error_frame(execution.id, execution.message))
 
     def cancel(self, execution_id: str) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
