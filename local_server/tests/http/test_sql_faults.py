@@ -147,5 +147,3 @@ def test_a_rule_for_everything_is_about_requests(sql: SqlClient, session: Sessio
 def test_wrong_control_calls_are_refused(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with pytest.raises(ControlError, match="404"):
         control.sql_session("nosuchsession")
-    with pytest.raises(ControlError, match="code is 5"):
-        control.drop_sql_connections(session["id"], code=5)

@@ -35,10 +35,6 @@ def wait_for_state(control: ControlClient, session: Session, execution_id: str, 
     wait_for(lambda: of_session(control, session, execution_id)["state"] == state, what=f"the execution to be {state}")
 
 
-def wait_for_orphan(control: ControlClient, session: Session, execution_id: str) -> None:
-    wait_for(lambda: not of_session(control, session, execution_id)["has_listener"], what="the execution's orphanhood")
-
-
 # Statements and results.
 
 
@@ -280,18 +276,6 @@ def test_without_a_grace_an_orphan_continues(sql: SqlClient, session: Session, c
     with sql.open(session) as socket:
         execution_id = socket.begin("SLEEP 1")
     wait_for_state(control, session, execution_id, "succeeded")
-
-
-def test_the_server_closes_connections_with_a_code(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    with sql.open(session) as socket:
-        execution_id = socket.begin("HOLD")
-        control.drop_sql_connections(session["id"], code=4001)
-        with pytest.raises(ConnectionClosed) as raised:
-            socket.receive()
-    assert raised.value.rcvd is not None
-    assert raised.value.rcvd.code == 4001
-    wait_for_orphan(control, session, execution_id)
-    assert of_session(control, session, execution_id)["state"] == "running"
 
 
 # What a session remembers.

@@ -122,19 +122,16 @@ class SqlConnection:
         self._unread += frame.get("results") is not None
         if self._unread > _MOST_UNREAD:
             # The client reads nothing, and its results would fill the memory.
-            self._lose(reset=True)
+            self.drop(reset=True)
             return
         if frame["kind"] != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put_nowait(frame)
 
-    def close(self, code: int | None, reason: str) -> None:
-        """Close with a closing frame after all posted messages, or at once without one."""
-        if code is None:
-            self._lose()
-        else:
-            self._waiting.put_nowait((code, reason))
+    def close(self, code: int, reason: str) -> None:
+        """Close with a closing frame after all posted messages."""
+        self._waiting.put_nowait((code, reason))
 
-    def _lose(self, *, reset: bool = False) -> None:
+    def drop(self, *, reset: bool = False) -> None:
         """End the connection as if the network had failed. Messages that have arrived are not handled any more."""
         self._is_lost = True
         connection = connection_of(self._scope)
@@ -161,14 +158,14 @@ class SqlConnection:
         if fault is None:
             self._handle(received, entry)
         elif fault.type == "reset":
-            self._lose(reset=True)
+            self.drop(reset=True)
         elif isinstance(fault, Slow):
             late = asyncio.get_running_loop().create_task(self._handle_late(received, entry, fault.seconds))
             self._late.add(late)
             late.add_done_callback(self._late.discard)
         elif fault.type == "lose_answer":
             # In this order, so that nothing is sent.
-            self._lose()
+            self.drop()
             self._handle(received, entry)
         elif fault.type == "evict":
             self._handle(received, entry)

@@ -38,8 +38,11 @@ class SqlListener(Protocol):
     def post(self, frame: Frame) -> None:
         """Queue a message."""
 
-    def close(self, code: int | None, reason: str) -> None:
-        """Close the connection; without a closing frame if ``code`` is None."""
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection after all queued messages."""
+
+    def drop(self) -> None:
+        """End the connection at once, as if the network had failed."""
 
 
 @dataclass(eq=False)
