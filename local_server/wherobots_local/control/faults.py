@@ -60,7 +60,6 @@ class StatusResponse(ControlModel):
     status: _Status
     headers: dict[_HeaderName, _Printable] = Field(default_factory=dict)
     body: Any = None
-    content_type: _Printable | None = None
 
 
 class HtmlResponse(ControlModel):
