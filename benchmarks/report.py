@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
-from benchmarks.chart import chart
 from benchmarks.measuring import OFFICIAL
 from benchmarks.rows import Number, Row, ratio
 from tests.support.places import CHECKOUT
@@ -74,11 +73,10 @@ class Report:
 
 
 def write_page_files(report: Report, folder: Path = PAGE_FILES) -> None:
-    """Write table, chart and JSON."""
+    """Write table and JSON."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "figures.json").write_text(report.to_json())
     (folder / "table.md").write_text(f"{report.describe()}\n\n{report.table()}")
-    (folder / "chart.svg").write_text(chart(report.rows))
 
 
 def _cells(row: Row) -> tuple[str, ...]:

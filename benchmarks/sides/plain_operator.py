@@ -15,6 +15,7 @@ class PlainOperator(BaseOperator):
         "run_jar",
         "name",
         "runtime",
+        "runtime_on_out_of_memory",
         "region",
         "version",
         "environment",
@@ -30,6 +31,7 @@ class PlainOperator(BaseOperator):
         run_jar: Any = None,
         name: Any = None,
         runtime: Any = None,
+        runtime_on_out_of_memory: Any = None,
         region: Any = None,
         version: Any = None,
         environment: Any = None,
@@ -57,6 +59,7 @@ class PlainOperator(BaseOperator):
         self.run_jar = run_jar
         self.name = name
         self.runtime = runtime
+        self.runtime_on_out_of_memory = runtime_on_out_of_memory
         self.region = region
         self.version = version
         self.environment = environment

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import struct
 import zipfile
+from base64 import b64decode
 from pathlib import Path
 
 
@@ -45,41 +45,19 @@ def make_jar(path: Path, *, manifest: str = MANIFEST, has_class: bool = True) ->
     with zipfile.ZipFile(path, "w") as jar:
         jar.writestr("META-INF/MANIFEST.MF", manifest)
         if has_class:
-            jar.writestr("Echo.class", _class_file("Echo", _CODE, _POOL))
+            jar.writestr("Echo.class", _ECHO)
 
 
-def _class_file(name: str, code: bytes, pool: list[bytes]) -> bytes:
-    """A class with ``public static void main(String[])``; the pool's first five entries are what every one needs."""
-    base = [_utf8(name), b"\x07" + _u2(1), _utf8("java/lang/Object"), b"\x07" + _u2(3), _utf8("main")]
-    base += [_utf8("([Ljava/lang/String;)V"), _utf8("Code")]
-    attribute = _u2(4) + _u2(2) + struct.pack(">I", len(code)) + code + _u2(0) + _u2(0)
-    method = _u2(0x0009) + _u2(5) + _u2(6) + _u2(1) + _u2(7) + struct.pack(">I", len(attribute)) + attribute
-    entries = base + pool
-    head = b"\xca\xfe\xba\xbe" + _u2(0) + _u2(49) + _u2(len(entries) + 1) + b"".join(entries)
-    return head + _u2(0x0021) + _u2(2) + _u2(4) + _u2(0) + _u2(0) + _u2(1) + method + _u2(0)
-
-
-def _u2(number: int) -> bytes:
-    return struct.pack(">H", number)
-
-
-def _utf8(text: str) -> bytes:
-    return b"\x01" + _u2(len(text)) + text.encode()
-
-
-def _reference(kind: int, owner: int, name_and_type: int) -> bytes:
-    return bytes([kind]) + _u2(owner) + _u2(name_and_type)
-
-
-# Entries 8 and up: System.out, PrintStream.println(String), Integer.parseInt(String), System.exit(int).
-_POOL = [
-    *(_utf8("java/lang/System"), b"\x07" + _u2(8), _utf8("out"), _utf8("Ljava/io/PrintStream;")),
-    *(b"\x0c" + _u2(10) + _u2(11), _reference(9, 9, 12)),
-    *(_utf8("java/io/PrintStream"), b"\x07" + _u2(14), _utf8("println"), _utf8("(Ljava/lang/String;)V")),
-    *(b"\x0c" + _u2(16) + _u2(17), _reference(10, 15, 18)),
-    *(_utf8("java/lang/Integer"), b"\x07" + _u2(20), _utf8("parseInt"), _utf8("(Ljava/lang/String;)I")),
-    *(b"\x0c" + _u2(22) + _u2(23), _reference(10, 21, 24)),
-    *(_utf8("exit"), _utf8("(I)V"), b"\x0c" + _u2(26) + _u2(27), _reference(10, 9, 28)),
-]
-# System.out.println(args[0]); System.exit(Integer.parseInt(args[1]));
-_CODE = bytes.fromhex("b2 000d 2a 03 32 b6 0013 2a 04 32 b8 0019 b8 001d b1")
+# public class Echo {
+#     public static void main(String[] args) {
+#         System.out.println(args[0]);
+#         System.exit(Integer.parseInt(args[1]));
+#     }
+# }
+_ECHO = b64decode(
+    "yv66vgAAADEAHgEABEVjaG8HAAEBABBqYXZhL2xhbmcvT2JqZWN0BwADAQAEbWFpbgEAFihbTGphdmEvbGFuZy9TdHJpbmc7KVYBAARDb2RlAQAQ"
+    "amF2YS9sYW5nL1N5c3RlbQcACAEAA291dAEAFUxqYXZhL2lvL1ByaW50U3RyZWFtOwwACgALCQAJAAwBABNqYXZhL2lvL1ByaW50U3RyZWFtBwAO"
+    "AQAHcHJpbnRsbgEAFShMamF2YS9sYW5nL1N0cmluZzspVgwAEAARCgAPABIBABFqYXZhL2xhbmcvSW50ZWdlcgcAFAEACHBhcnNlSW50AQAVKExq"
+    "YXZhL2xhbmcvU3RyaW5nOylJDAAWABcKABUAGAEABGV4aXQBAAQoSSlWDAAaABsKAAkAHAAhAAIABAAAAAAAAQAJAAUABgABAAcAAAAfAAQAAgAA"
+    "ABOyAA0qAzK2ABMqBDK4ABm4AB2xAAAAAAAA"
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+import resource
 import signal
 import stat
 import subprocess
@@ -14,11 +14,11 @@ import psutil
 import pytest
 import requests
 
-from local_server.tests.disks import file_system, fill
 from local_server.tests.started import MODULE, Started
 from local_server.tests.support import KEY, Client
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
+from wherobots_local.http.protocol import WANTED
 
 SCRIPT = """
 import os, subprocess, sys, time
@@ -93,8 +93,7 @@ def test_a_killed_server_leaves_no_run_behind(started: Started) -> None:
         (["--host-name", "a b"], "--host-name has 'a b'"),
         (["--behaviour", "/no/such/file"], "--behaviour is '/no/such/file'"),
         (["--ready-file", "/no/such/folder/ready.json"], "--ready-file is"),
-        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("keep-runs", "keep-days")),
-        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("max-log-bytes", "max-log-lines")),
+        *(([f"--{name}", "-1"], f"--{name} is -1") for name in ("keep-runs", "keep-days", "max-log-bytes")),
     ],
 )
 def test_wrong_options(arguments: list[str], message: str, refusal: Callable[..., str]) -> None:
@@ -104,20 +103,6 @@ def test_wrong_options(arguments: list[str], message: str, refusal: Callable[...
 def test_its_own_folder_is_a_file(refusal: Callable[..., str], tmp_path: Path) -> None:
     (tmp_path / ".wherobots-local").touch()
     assert "in .wherobots-local: File exists" in refusal()
-
-
-def test_a_full_disk_at_the_start(refusal: Callable[..., str], tmp_path: Path) -> None:
-    with file_system(tmp_path, "64k"):
-        fill(tmp_path / "filler")
-        assert "No space left on device" in refusal()
-
-
-def test_a_ready_file_that_cannot_be_written(tmp_path: Path, tmp_path_factory: pytest.TempPathFactory) -> None:
-    with file_system(tmp_path, "64k"):
-        fill(tmp_path / "filler")
-        result = ended("--root", str(tmp_path_factory.mktemp("root")), "--ready-file", str(tmp_path / "ready.json"))
-    assert result.returncode == 2
-    assert re.match("error: --ready-file is .* No space left on device", result.stderr)
 
 
 def ended(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -154,6 +139,13 @@ def test_a_certificate_that_is_none_is_refused(refusal: Callable[..., str], tmp_
     file.write_text("x")
     said = refusal("--certfile", str(file), "--keyfile", str(file))
     assert f"certfile {file} or keyfile {file} cannot be used" in said
+
+
+def test_the_soft_limit_is_raised_at_the_start(tmp_path: Path) -> None:
+    _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with Started(tmp_path, key=KEY, descriptors=(256, hard)) as server:
+        soft, _ = psutil.Process(server.process.pid).rlimit(psutil.RLIMIT_NOFILE)
+    assert soft >= min(hard, WANTED) > 256
 
 
 def test_a_control_client_does_not_show_its_key() -> None:

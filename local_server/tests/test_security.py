@@ -82,9 +82,6 @@ def test_only_loopback_by_default(host: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
-        ({"port": 70000}, "port is 70000"),
-        ({"max_parallel_runs": 0}, "max_parallel_runs is 0"),
-        ({"certfile": "c.pem"}, "given together"),
         ({"certfile": "no-such.pem", "keyfile": "no-such.key"}, "certfile is 'no-such.pem'"),
         ({"api_key": " "}, "api_key"),
         ({"api_key": "two words"}, "api_key"),
@@ -98,11 +95,9 @@ def test_only_loopback_by_default(host: str, tmp_path: Path) -> None:
                 "*.internal",
                 "name:8765",
                 "[::1]",
-                "..",
                 "a\n",
                 "fe80::1%'x",
                 "rechner.müller",
-                "x" * 64,
             )
         ),
     ],

@@ -13,14 +13,9 @@ from pathlib import Path
 import pytest
 
 from local_server.tests.started import Started
-from local_server.tests.support import KEY, require
+from local_server.tests.support import KEY
 from tests.support.waiting import wait_for
-from wherobots_local import run_report
-from wherobots_local.api.create_request import parse_create_request
-from wherobots_local.run_report import RunReport
-from wherobots_local.runs.run import LocalRun
-from wherobots_local.runs.store import OWN_FOLDER_OF_A_RUN, RECORD_FILE
-from wherobots_local.terminal import Terminal, escaped
+from wherobots_local.terminal import escaped
 
 
 @pytest.fixture(scope="module")
@@ -117,13 +112,6 @@ def end_well(server: Started) -> None:
     assert server.process.wait(60) == 143
 
 
-def test_an_output_on_a_full_disk_does_not_end_the_server(tmp_path: Path) -> None:
-    require(Path("/dev/full").exists(), "no /dev/full")
-    with Path("/dev/full").open("wb") as full, Started(tmp_path, key=KEY, output=full) as server:
-        server.client().run("print('lost')")
-        end_well(server)
-
-
 def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -131,13 +119,6 @@ def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
         server = Started(tmp_path, key=KEY, output=closed)
     with server:
         server.client().run("print('lost')")
-        end_well(server)
-
-
-@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
-def test_a_server_that_was_started_without_an_output_runs_scripts(closed: str, tmp_path: Path) -> None:
-    with Started(tmp_path, key=KEY, through=f'exec "$@" {closed}') as server:
-        assert server.client().run("print('in the log')")[1] == ["in the log"]
         end_well(server)
 
 
@@ -155,35 +136,6 @@ def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_e
         server.client().run("print('lost')")
         end_well(server)
     os.close(reader)
-
-
-def test_what_does_not_fit_into_the_queue_is_counted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(run_report, "_LONGEST_QUEUE", 2)
-    request = parse_create_request({"name": "a_test_run", "runPython": {"uri": "s3://bucket/job.py"}})
-    runs = [LocalRun(request, "aws-us-west-2", number) for number in range(5)]
-    with (tmp_path / "output").open("w+") as output:
-        report = RunReport(Terminal(output))
-        for run in runs:
-            report.changed(run)
-            run.set_status("CANCELLED")
-            # Nothing is printed yet, as while the terminal is stopped.
-            report.changed(run)
-        with report:
-            pass
-        output.seek(0)
-        told = output.read().splitlines()
-    assert told[0] == "… 3 starts and ends of runs are left out here."
-    assert [runs[number].id in line for number, line in enumerate(told[1:])] == [True, True]
-
-
-def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:
-    # A script can make any file under the root.
-    record = tmp_path / "root" / ".wherobots-local" / "runs" / "\x1b[2Jowned" / OWN_FOLDER_OF_A_RUN / RECORD_FILE
-    record.parent.mkdir(parents=True)
-    record.write_text("no JSON")
-    _, errors = starting(tmp_path)
-    assert r"\x1b[2Jowned" in errors
-    assert "\x1b" not in errors
 
 
 # What is said at the start

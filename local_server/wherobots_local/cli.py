@@ -21,7 +21,7 @@ from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.http.listener import Listener, bound_socket, url_of
 from wherobots_local.http.protocol import raise_soft_limit
 from wherobots_local.run_report import RunReport
-from wherobots_local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES
+from wherobots_local.runs.log import DEFAULT_MAX_BYTES
 from wherobots_local.security import API_KEY_VARIABLE, is_every_address
 from wherobots_local.settings import (
     DEFAULT_HOST,
@@ -31,7 +31,7 @@ from wherobots_local.settings import (
     checked_host_names,
     default_parallel_runs,
 )
-from wherobots_local.terminal import EscapingFormatter, Terminal, escaped
+from wherobots_local.terminal import Terminal, escaped
 
 _UNENCRYPTED = (
     "*" * 100,
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ready_file: Path | None = options.pop("ready_file")
     behaviour_file: Path | None = options.pop("behaviour")
     certificate_folder: Path | None = options.pop("make_certificate")
-    _log_to_stderr()
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     # Closing the terminal stops the server too, but not under nohup.
@@ -93,15 +93,11 @@ def _with_option(message: str, names: Sequence[str]) -> str:
     return f"--{_OPTIONS.get(name, name.replace('_', '-'))} {rest}" if name in names else message
 
 
-def _log_to_stderr() -> None:
-    handler = logging.StreamHandler()
-    handler.setFormatter(EscapingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
-    logging.basicConfig(level=logging.WARNING, handlers=[handler])
-
-
 def _check_ready_file(path: Path | None) -> None:
-    if path is not None and (path.is_dir() or not path.parent.is_dir()):
-        raise SettingsError(f"--ready-file is {str(path)!r}, but must be the path of a file in an existing folder")
+    if path is not None and (path.is_dir() or not os.access(path.parent, os.W_OK | os.X_OK)):
+        raise SettingsError(
+            f"--ready-file is {str(path)!r}, but must be a file in a folder that the server can write to"
+        )
 
 
 def _switches(file: Path | None) -> dict[str, Any]:
@@ -151,13 +147,7 @@ def _serve(settings: ServerSettings, bound: socket.socket, ready_file: Path | No
             content = {"url": url, "port": bound.getsockname()[1], "pid": os.getpid(), "root": str(settings.root)}
             write_ready_file(ready_file, {**content, **generated})
 
-    listener = Listener(settings, bound, announce, report.changed)
-    try:
-        listener.serve_until_stopped()
-    except OSError as error:
-        if ready_file is None:
-            raise
-        raise SettingsError(f"--ready-file is {str(ready_file)!r}, which cannot be written: {error.strerror}") from None
+    Listener(settings, bound, announce, report.changed).serve_until_stopped()
 
 
 def _connection(settings: ServerSettings, port: int) -> str:
@@ -240,7 +230,6 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_MAX_BYTES,
         help="the most bytes of a run's log; further lines are discarded (default: %(default)s)",
     )
-    add("--max-log-lines", type=int, default=DEFAULT_MAX_LINES, help="the most lines of a log (default: %(default)s)")
     add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
     return parser
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 
@@ -11,7 +10,6 @@ from wherobots_local.runs.run import LocalRun
 from wherobots_local.terminal import Terminal, escaped
 
 _LONGEST_MESSAGE = 2000
-_LONGEST_QUEUE = 10_000
 _STOP_SECONDS = 2.0
 
 
@@ -21,9 +19,7 @@ class RunReport:
     def __init__(self, terminal: Terminal) -> None:
         self._terminal = terminal
         self._active: dict[str, bool] = {}
-        # Bounded: the terminal may be stopped for hours.
-        self._lines: queue.Queue[str | None] = queue.Queue(_LONGEST_QUEUE)
-        self._left_out = 0
+        self._lines: queue.SimpleQueue[str | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._print_all, name="wherobots-local-report", daemon=True)
 
     def changed(self, run: LocalRun) -> None:
@@ -39,26 +35,19 @@ class RunReport:
 
     def show(self, *lines: str) -> None:
         """Queue lines. Text from users must be :func:`~wherobots_local.terminal.escaped`."""
-        try:
-            self._lines.put_nowait("\n".join(lines))
-        except queue.Full:
-            self._left_out += 1
+        self._lines.put("\n".join(lines))
 
     def __enter__(self) -> RunReport:
         self._thread.start()
         return self
 
     def __exit__(self, *_: object) -> None:
-        with contextlib.suppress(queue.Full):
-            self._lines.put(None, timeout=_STOP_SECONDS)
+        self._lines.put(None)
         # A stopped terminal does not keep the server from ending.
         self._thread.join(_STOP_SECONDS)
 
     def _print_all(self) -> None:
         while (line := self._lines.get()) is not None:
-            if self._left_out:
-                self._terminal.print(f"… {self._left_out} starts and ends of runs are left out here.")
-                self._left_out = 0
             self._terminal.print(line)
 
 

@@ -12,9 +12,7 @@ from collections.abc import Iterable, Mapping
 API_KEY_VARIABLE = "WHEROBOTS_API_KEY"
 """The command line reads the key from this variable. Runs never see it."""
 
-_LONGEST_NAME = 253
-_LABEL = r"[A-Za-z0-9_]([A-Za-z0-9_-]{0,61}[A-Za-z0-9_])?"
-_NAME = re.compile(rf"{_LABEL}(\.{_LABEL})*")
+_NAME = re.compile(r"[A-Za-z0-9_.-]+")
 _LOOPBACK_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -87,10 +85,8 @@ def resolves_to_loopback(host: str) -> bool:
 def is_host_name(name: str) -> bool:
     """Return whether a text is a host name or IP address, without port or brackets. An underscore is allowed, because
     Docker services can have one."""
-    if "%" in name:
-        # The zone of an address may be any text.
-        return False
-    return _is_address(name) or (len(name) <= _LONGEST_NAME and _NAME.fullmatch(name) is not None)
+    # The zone of an address may be any text.
+    return _NAME.fullmatch(name) is not None or ("%" not in name and _is_address(name))
 
 
 def is_every_address(host: str) -> bool:

@@ -26,8 +26,7 @@ class LocalServer:
 
     Its arguments are those of :class:`~wherobots_local.settings.ServerSettings`: ``root``, and by name
     ``api_key``, ``host``, ``port``, ``certfile``, ``keyfile``, ``allow_remote``, ``host_names``, ``max_parallel_runs``,
-    ``passed_environment``, ``like_the_service``, ``behaviour``, ``keep_runs``, ``keep_days``, ``max_log_bytes`` and
-    ``max_log_lines``.
+    ``passed_environment``, ``like_the_service``, ``behaviour``, ``keep_runs``, ``keep_days`` and ``max_log_bytes``.
 
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """

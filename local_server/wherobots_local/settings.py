@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from wherobots_local.api.errors import ApiError
 from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour, patched
 from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
-from wherobots_local.runs.log import DEFAULT_MAX_BYTES, DEFAULT_MAX_LINES, LogLimits
+from wherobots_local.runs.log import DEFAULT_MAX_BYTES
 from wherobots_local.security import ApiKey, is_host_name, resolves_to_loopback
 
 DEFAULT_HOST = "127.0.0.1"
@@ -52,7 +52,6 @@ class ServerSettings:
     :param keep_days: how many days ended runs, unused virtual environments and storage that a reset moved are kept;
         default 14.
     :param max_log_bytes: the most bytes of a run's log; further lines are discarded. Default 256 MiB.
-    :param max_log_lines: the most lines of a run's log; further lines are discarded. Default 5,000,000.
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """
 
@@ -74,15 +73,12 @@ class ServerSettings:
         keep_runs: int = DEFAULT_KEEP_RUNS,
         keep_days: float = DEFAULT_KEEP_DAYS,
         max_log_bytes: int = DEFAULT_MAX_BYTES,
-        max_log_lines: int = DEFAULT_MAX_LINES,
     ) -> None:
         if not 0 <= port <= 65535:
             raise SettingsError(f"port is {port}, but must be from 0 to 65535")
         self.port = port
         self.retention = Retention(_at_least(0, "keep_runs", keep_runs), _at_least(0, "keep_days", keep_days))
-        self.log_limits = LogLimits(
-            _at_least(1, "max_log_bytes", max_log_bytes), _at_least(1, "max_log_lines", max_log_lines)
-        )
+        self.max_log_bytes = _at_least(1, "max_log_bytes", max_log_bytes)
         self.behaviour = _checked_behaviour({**(LIKE_THE_SERVICE if like_the_service else {}), **(behaviour or {})})
         parallel = default_parallel_runs() if max_parallel_runs is None else max_parallel_runs
         self.max_parallel_runs = _at_least(1, "max_parallel_runs", parallel)

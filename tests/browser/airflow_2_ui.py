@@ -16,6 +16,7 @@ class AirflowUi2(AirflowUi):
     """Airflow 2.11: forms of pages of their own, and the grid view."""
 
     form_height = 1550
+    """The height in pixels of a window that shows the whole connection form."""
 
     def log_in(self, username: str, password: str) -> None:
         """Log in through the login page."""

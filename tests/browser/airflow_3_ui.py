@@ -16,6 +16,7 @@ class AirflowUi3(AirflowUi):
     """Airflow 3.3: one page that loads the others."""
 
     form_height = 1050
+    """The height in pixels of a window that shows the whole connection form."""
 
     def log_in(self, username: str, password: str) -> None:
         """Log in through the login page."""

@@ -15,7 +15,6 @@ import requests
 from tests.browser.airflow_2_ui import AirflowUi2
 from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.screenshots import Screenshots
-from tests.browser.ui import AirflowUi
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.local_server import LocalServerProcess
 from tests.support.places import TREE
@@ -33,6 +32,8 @@ SCRIPTS = {"airport_neighbours.py": "every_level.py", "rain_by_region.py": "rain
 SCRIPT = "s3://wherobots-demo/jobs/airport_neighbours.py"
 PATIENCE_MS = 60_000
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
+Ui = AirflowUi2 | AirflowUi3
+"""A user in front of either."""
 
 
 @dataclass
@@ -162,14 +163,14 @@ def screenshots(airflow: AirflowInstance, tmp_path: Path) -> Screenshots:
 
 
 @pytest.fixture
-def ui(chromium: Browser, airflow: AirflowInstance, tmp_path: Path) -> Iterator[AirflowUi]:
+def ui(chromium: Browser, airflow: AirflowInstance, tmp_path: Path) -> Iterator[Ui]:
     """A user who has logged in."""
     context = chromium.new_context(
         base_url=airflow.url, viewport=WINDOW, locale="en-US", timezone_id="UTC", color_scheme="light"
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()
-    user = (AirflowUi3 if airflow.is_airflow_3 else AirflowUi2)(page)
+    user: Ui = AirflowUi3(page) if airflow.is_airflow_3 else AirflowUi2(page)
     try:
         user.log_in(airflow.credentials.username, airflow.credentials.password)
         yield user

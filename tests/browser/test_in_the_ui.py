@@ -15,9 +15,8 @@ from urllib.parse import quote
 import pytest
 
 from tests.browser.airflow_3_ui import AirflowUi3
-from tests.browser.conftest import Service
+from tests.browser.conftest import Service, Ui
 from tests.browser.screenshots import Screenshots
-from tests.browser.ui import AirflowUi
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient
@@ -61,7 +60,7 @@ def shown_folder(service: Service) -> dict[str, str]:
     return {str(service.root): "/home/me/data"}
 
 
-def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, screenshots: Screenshots) -> None:
+def test_the_form_makes_a_connection(ui: Ui, airflow: AirflowInstance, screenshots: Screenshots) -> None:
     if airflow.api.connection(CONN_ID) is not None:
         airflow.api.request("DELETE", f"connections/{CONN_ID}")
     form = ui.begin_connection(CONN_ID, "Wherobots")
@@ -90,7 +89,7 @@ def test_the_form_makes_a_connection(ui: AirflowUi, airflow: AirflowInstance, sc
 
 
 def test_the_test_button_tells_a_wrong_key_from_a_right_one(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
     # Airflow 3.3.1 tests a connection without a port with another key than the stored one (apache/airflow #72318).
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.host, port=service.port, password="some-key")
@@ -104,7 +103,7 @@ def test_the_test_button_tells_a_wrong_key_from_a_right_one(
 
 
 def test_the_demo_shows_its_tasks_their_logs_and_the_result(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None, tmp_path: Path
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None, tmp_path: Path
 ) -> None:
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag(DAG_ID)
@@ -138,7 +137,7 @@ def test_the_demo_shows_its_tasks_their_logs_and_the_result(
 
 
 def test_each_mapped_run_has_its_row(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None
 ) -> None:
     if not isinstance(ui, AirflowUi3):
         pytest.skip("the table of mapped tasks is of Airflow 3")
@@ -157,7 +156,7 @@ def test_each_mapped_run_has_its_row(
 
 
 def test_the_log_of_a_spark_job_has_levels(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots, real_jobs: None
 ) -> None:
     skip_without_java()
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
@@ -172,7 +171,7 @@ def test_the_log_of_a_spark_job_has_levels(
 
 
 def test_a_run_started_by_hand_can_be_watched(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag(DAG_ID)
@@ -218,7 +217,7 @@ def test_a_run_started_by_hand_can_be_watched(
 
 @pytest.mark.timeout(600)
 def test_the_link_to_the_spark_ui_opens_it(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
     skip_without_java()
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
@@ -249,7 +248,7 @@ def test_the_link_to_the_spark_ui_opens_it(
 
 
 def test_the_log_of_a_function_that_raises_shows_its_error(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag("places")
@@ -291,7 +290,7 @@ def test_the_doctor_shows_a_table(
 
 
 def test_a_waiting_sensor_shows_what_it_waits_for(
-    ui: AirflowUi, airflow: AirflowInstance, service: Service, screenshots: Screenshots
+    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots
 ) -> None:
     airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
     airflow.api.wait_for_dag("hail_report")
@@ -316,7 +315,7 @@ def skip_without_java() -> None:
         (pytest.fail if os.environ.get("CI") else pytest.skip)("no java on PATH: install a Java runtime")
 
 
-def assert_links(ui: AirflowUi, run_id: str) -> None:
+def assert_links(ui: Ui, run_id: str) -> None:
     """Both links open what they should."""
     for name, end in {"Wherobots run": f"/runs/{run_id}", "Spark UI": SPARK_UI}.items():
         see(ui.extra_link(name).and_(ui.page.locator(f"[href$='{end}']")))
@@ -337,7 +336,7 @@ def times_of_lines(service: Service, run_id: str) -> dict[str, tuple[str, dateti
     return wait_for(look, what="the job to have said its lines")
 
 
-def assert_levels_stand_out(ui: AirflowUi) -> None:
+def assert_levels_stand_out(ui: Ui) -> None:
     """Lines of one level look the same, lines of different levels do not."""
     seen: dict[str, set[str]] = {}
     for text, level in LEVELS.items():

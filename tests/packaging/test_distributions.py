@@ -79,10 +79,6 @@ def test_the_wheel_holds_the_package_its_licence_and_nothing_else(distribution: 
     assert f"{distribution.package}/py.typed" in names
 
 
-def test_the_wheel_is_for_every_platform(distribution: Distribution) -> None:
-    assert distribution.wheel.name == f"{distribution.package}-{__version__}-py3-none-any.whl"
-
-
 def test_airflow_the_shell_and_pytest_find_the_entry_points(distribution: Distribution) -> None:
     entry_points = configparser.ConfigParser()
     entry_points.read_string(contents(distribution.wheel)[f"{info(distribution)}/entry_points.txt"].decode())

@@ -57,7 +57,7 @@ def test_the_page_includes_what_the_benchmark_writes(tmp_path: Path) -> None:
     write_page_files(Report.of("full", ROWS), tmp_path)
     written = {path.name for path in tmp_path.iterdir()}
     page = (TREE / "benchmarks" / "FIGURES.md").read_text()
-    assert written == {path.name for path in PAGE_FILES.iterdir()} == {"figures.json", "table.md", "chart.svg"}
+    assert written == {path.name for path in PAGE_FILES.iterdir()} == {"figures.json", "table.md"}
     assert all(f"results/{name}" in page for name in written)
 
 

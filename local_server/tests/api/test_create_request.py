@@ -78,25 +78,6 @@ def test_versions_become_requirements(version: str | None, requirement: str) -> 
     assert parse_create_request(with_environment(dependencies=[dependency])).environment.requirements == (requirement,)
 
 
-@pytest.mark.parametrize("field", ["name", "timeoutSeconds", "environment"])
-def test_null_is_refused_where_the_schema_allows_none(field: str) -> None:
-    assert problems({**GOOD, field: None})[:2] == (422, [field])
-
-
-@pytest.mark.parametrize(
-    ("environment", "field"),
-    [
-        ({"sparkConfigs": None}, "sparkConfigs"),
-        ({"sparkConfigs": {"spark.a": None}}, "sparkConfigs.spark.a"),
-        ({"dependencies": None}, "dependencies"),
-        ({"dependencies": [{"libraryName": None}]}, "dependencies.0.libraryName"),
-        ({"dependencies": [{"libraryName": "six", "sourceType": None}]}, "dependencies.0.sourceType"),
-    ],
-)
-def test_so_it_is_within_the_environment(environment: dict[str, Any], field: str) -> None:
-    assert problems(with_environment(**environment))[:2] == (422, [f"environment.{field}"])
-
-
 @pytest.mark.parametrize(("given", "read"), [(60, 60), ("60", 60), (60.0, 60), (True, 1), (10**30, 10**30)])
 def test_numbers_are_read_as_pydantic_reads_them(given: object, read: int) -> None:
     assert parse_create_request({**GOOD, "timeoutSeconds": given}).timeout_seconds == read

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from local_server.tests.sql_support import SqlClient
-from local_server.tests.support import PUBLISHED, Client, missing, published
+from local_server.tests.support import PUBLISHED, Client, assert_shape, missing, published
 from wherobots_local import ControlClient
 from wherobots_local.api import vocabulary
 from wherobots_local.api.create_request import CreateRunRequest
@@ -163,4 +163,5 @@ def test_every_answer_has_every_field_of_the_description(client: Client, control
         (client.request("GET", "/runs/nosuchrun").json(), "ErrorBody"),
         (session, "SqlSessionKubeApp"),
     ):
+        assert_shape(answer, schema)
         assert list(missing(answer, published(schema))) == []

@@ -6,7 +6,7 @@ import os
 import sys
 import zipfile
 from pathlib import Path
-from subprocess import PIPE, Popen
+from subprocess import Popen
 from urllib.parse import quote
 
 import psutil
@@ -126,7 +126,7 @@ def test_the_port_of_the_spark_ui(settings: dict[str, str], port: int) -> None:
 
 
 def test_spark_settings_are_escaped() -> None:
-    assert properties({"a b": " lead\\back\nline"}) == "a\\ b=\\ lead\\\\back\\nline\n"
+    assert properties({"spark.a": "back\\slash\nline"}) == "spark.a=back\\\\slash\\nline\n"
 
 
 def test_jars_join_those_of_the_settings() -> None:
@@ -205,15 +205,6 @@ def test_a_file_that_is_no_jar(tmp_path: Path) -> None:
     (tmp_path / "a.jar").write_text("x")
     with pytest.raises(CommandError, match="not a JAR"):
         manifest_main_class(tmp_path / "a.jar")
-
-
-@pytest.mark.parametrize("script", ["exit 3", "sleep 60 & exit 3"])
-def test_the_guard_ends_as_its_process_does_where_python_lacks_waitid(script: str) -> None:
-    # As on macOS before Python 3.13.
-    without = "import os, runpy, sys; del os.waitid; runpy.run_path(sys.argv.pop(1), run_name='__main__')"
-    arguments = [guard.__file__, str(os.getpid()), "sh", "-c", script]
-    with Popen([sys.executable, "-I", "-S", "-c", without, *arguments], stdin=PIPE, stderr=PIPE) as process:
-        assert process.wait(60) == 3, process.stderr and process.stderr.read()
 
 
 def test_a_process_does_not_outlive_a_start_that_is_cancelled(tmp_path: Path) -> None:

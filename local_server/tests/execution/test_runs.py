@@ -181,12 +181,6 @@ def test_runs_beyond_the_limit_wait(tmp_path: Path) -> None:
         client.wait(second["id"], "COMPLETED")
 
 
-def test_the_end_of_the_server_ends_its_runs(tmp_path: Path) -> None:
-    with LocalServer(tmp_path, api_key=KEY) as server:
-        _, pids = Client(server.url, server.root).begin(STUBBORN)
-    wait_for(lambda: not any(psutil.pid_exists(pid) for pid in pids), what="the processes to end")
-
-
 def test_a_guard_that_is_killed_takes_its_script_with_it(client: Client) -> None:
     run_id, (pid,) = client.begin()
     os.kill(psutil.Process(pid).ppid(), signal.SIGKILL)

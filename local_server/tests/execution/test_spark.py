@@ -107,15 +107,6 @@ print("found", spark.sql("SELECT n FROM kept").first().n)
     assert not (own / "tmp" / "jvm").exists()
 
 
-def test_a_bucket_that_does_not_exist_is_named(client: Client) -> None:
-    run, lines = client.run(
-        f"{SESSION}spark.read.csv('s3://none/x.csv').show()", status="FAILED", environment={"sparkConfigs": QUICK}
-    )
-
-    assert run["kubeApp"]["message"].endswith("create the folder none under the server's root first")
-    assert lines[-1] == "ERROR: " + run["kubeApp"]["message"].rpartition(". ")[2]
-
-
 def test_the_ui_and_the_log_are_those_of_the_running_spark(client: Client, server: LocalServer) -> None:
     go = server.root / "go"
     source = f"""{SESSION}

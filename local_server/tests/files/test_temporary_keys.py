@@ -42,11 +42,10 @@ def test_an_upload_of_the_sdk_is_accepted(keys: TemporaryKeys) -> None:
         (recorded(method="GET"), NOW, "SignatureDoesNotMatch"),
         (recorded(path="/_s3/other/key"), NOW, "SignatureDoesNotMatch"),
         (recorded(query="uploads="), NOW, "SignatureDoesNotMatch"),
-        (recorded(), NOW + timedelta(minutes=16), "RequestTimeTooSkewed"),
         (recorded(), NOW + timedelta(hours=2), "ExpiredToken"),
         (replace(recorded(), headers={}), NOW, "AccessDenied"),
         (replace(recorded(), headers={**RECORDED["headers"], "host": "evil.example"}), NOW, "SignatureDoesNotMatch"),
-        (replace(recorded(), headers={**RECORDED["headers"], "x-amz-date": "soon"}), NOW, "AccessDenied"),
+        (replace(recorded(), headers={**RECORDED["headers"], "x-amz-date": ""}), NOW, "SignatureDoesNotMatch"),
         (replace(recorded(), headers={**RECORDED["headers"], "x-amz-security-token": ""}), NOW, "InvalidAccessKeyId"),
     ],
 )

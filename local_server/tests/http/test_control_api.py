@@ -10,6 +10,7 @@ import requests
 
 from local_server.tests.support import KEY, Client, assert_shape
 from wherobots_local import ControlClient, ControlError, LocalServer
+from wherobots_local.control.journal import LONGEST_TEXT
 
 BODY: dict[str, Any] = {"name": "a_controlled_run", "runPython": {"uri": "s3://bucket/none.py"}}
 
@@ -53,6 +54,20 @@ def test_the_journal_shows_what_took_effect(client: Client, control: ControlClie
     }
     control.clear_requests()
     assert (control.requests(), control.counts()["creates_received"]) == ([], 0)
+
+
+def test_the_journal_keeps_nothing_large(server: LocalServer, control: ControlClient) -> None:
+    long = "x" * 20_000
+    for key in ("wrong", KEY):
+        headers = {"X-API-Key": key}
+        requests.get(f"{server.url}/runs/{long}?cursor={long}", headers=headers, timeout=30)
+        requests.post(f"{server.url}/runs?region={long}", json={"name": long}, headers=headers, timeout=30)
+    entries = control.requests()
+    assert [entry["status"] for entry in entries] == [401, 401, 404, 422]
+    for entry in entries:
+        assert all(len(value) <= LONGEST_TEXT for value in entry.values() if isinstance(value, str))
+    assert [bool(entry["query"]) for entry in entries] == [False, False, True, True]
+    assert [entry["name"] for entry in entries] == [None, None, None, "x" * LONGEST_TEXT]
 
 
 def test_cancel_of_a_finished_run_can_be_a_conflict(client: Client, control: ControlClient) -> None:

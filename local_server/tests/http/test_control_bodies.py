@@ -12,7 +12,6 @@ from wherobots_local import ControlClient
 
 HUGE = "9" * 4000
 TOO_HUGE = "9" * 5000
-SEVERAL_HUNDRED_LEVELS = '{"a":' * 300 + "1" + "}" * 300
 ACTION = '{"action": {"type": "status", "status": 503, "body": %s}}'
 HEADERS = '{"action": {"type": "html", "headers": {"%s": "1"}}}'
 
@@ -20,7 +19,7 @@ HEADERS = '{"action": {"type": "html", "headers": {"%s": "1"}}}'
 @pytest.mark.parametrize(
     ("method", "path", "body"),
     [
-        *[("PATCH", "/behaviour", body) for body in ("[]", "null", '"x"', "{", "", '{"": 1}', SEVERAL_HUNDRED_LEVELS)],
+        *[("PATCH", "/behaviour", body) for body in ("[]", "null", '"x"', "{", "", '{"": 1}')],
         *[
             ("PATCH", "/behaviour", f'{{"{key}": {value}}}')
             for key in ("log_delay_seconds", "log_max_size", "cancel_finished_status", "log_cursor")
@@ -30,11 +29,8 @@ HEADERS = '{"action": {"type": "html", "headers": {"%s": "1"}}}'
         ("PATCH", "/behaviour", '{"log_max_size": 0}'),
         ("PATCH", "/behaviour", '{"log_next_page_when_caught_up": null}'),
         ("PATCH", "/behaviour", '{"synthetic_runs": 1}'),
-        ("POST", "/faults", ACTION % "NaN"),
         ("POST", "/faults", ACTION % TOO_HUGE),
-        ("POST", "/faults", ACTION % SEVERAL_HUNDRED_LEVELS),
         *[("POST", "/faults", HEADERS % name) for name in ("a b", "ü", "", "Content-Length", "transfer-encoding")],
-        ("POST", "/faults", '{"action": {"type": "status", "status": 503, "content_type": "ü\\n"}}'),
         ("POST", "/faults", f'{{"action": {{"type": "slow", "seconds": {HUGE}}}}}'),
         ("POST", "/faults", f'{{"action": {{"type": "reset"}}, "times": {HUGE}}}'),
         ("POST", "/runs", f'{{"name": "a_good_name", "environment": {{"sparkDriverDiskGB": {TOO_HUGE}}}}}'),

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from wherobots_local.runs.log import LogLimits, RunLog
+from wherobots_local.runs.log import RunLog
 
 T0 = 1_750_000_000_000_000_000
 
@@ -105,30 +105,21 @@ def test_late_lines_divide_only_the_blocks_that_they_belong_into(tmp_path: Path)
     assert (tmp_path / "log.index").stat().st_size < 1_000_000
 
 
-@pytest.mark.parametrize(
-    ("limits", "kept", "words"),
-    [
-        (LogLimits(bytes=1000, lines=3), 3, "3 lines"),
-        (LogLimits(bytes=150, lines=100), 8, "150 bytes"),
-        (LogLimits(bytes=10, lines=100), 1, "10 bytes"),
-    ],
-)
-def test_a_limit_is_reported_once_and_the_rest_discarded(
-    limits: LogLimits, kept: int, words: str, tmp_path: Path
-) -> None:
-    log = RunLog(tmp_path, limits)
+@pytest.mark.parametrize(("max_bytes", "kept"), [(150, 8), (10, 1)])
+def test_the_limit_is_reported_once_and_the_rest_discarded(max_bytes: int, kept: int, tmp_path: Path) -> None:
+    log = RunLog(tmp_path, max_bytes)
     log.append(b"0123456\n")
     log.append(b"0123456\n" * 7)
     log.append(b"0123456\n" * 7)
     assert log.full
-    said = f"The log has reached the local server's limit of {words}. Further lines are discarded."
+    said = f"The log has reached the local server's limit of {max_bytes} bytes. Further lines are discarded."
     assert [line.raw for line in log.lines] == ["0123456"] * kept + [said]
     log.note("ERROR: why")
     assert log.lines[-1].raw == "ERROR: why"
 
 
 def test_a_line_that_does_not_fit_is_cut_off(tmp_path: Path) -> None:
-    log = RunLog(tmp_path, LogLimits(bytes=200, lines=100))
+    log = RunLog(tmp_path, 200)
     log.append(b"x" * 300)
     assert len(log.lines) == 1
     assert "200 bytes" in log.lines[0].raw
@@ -152,30 +143,6 @@ def test_a_full_disk_costs_lines_and_the_log_says_so(tmp_path: Path, monkeypatch
     expected = ["before", "Lines are lost here: No space left on device", "after", "last"]
     assert [line.raw for line in log.lines] == expected
     assert [line.raw for line in RunLog(tmp_path).lines] == expected
-
-
-def test_lines_that_find_the_disk_full_leave_the_log_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    log = RunLog(tmp_path)
-    for number in range(5):
-        log.append(f"line {number}\n".encode())
-    before = [(line.timestamp, line.raw) for line in log.lines]
-    full_at = (tmp_path / "log.index").stat().st_size + 10
-    write = os.pwrite
-
-    def write_what_fits(descriptor: int, data: Any, offset: int) -> int:
-        fitting = data[: max(full_at - offset, 0)]
-        if not fitting:
-            raise OSError(errno.ENOSPC, "No space left on device")
-        return write(descriptor, fitting, offset)
-
-    monkeypatch.setattr(os, "pwrite", write_what_fits)
-    with pytest.raises(OSError, match="No space left"):
-        log.insert(before[1][0], "between")
-    monkeypatch.undo()
-    assert [(line.timestamp, line.raw) for line in log.lines] == before
-    log.insert(before[1][0], "between")
-    assert [line.raw for line in log.lines] == ["line 0", "line 1", "between", "line 2", "line 3", "line 4"]
-    assert [line.raw for line in RunLog(tmp_path).lines] == [line.raw for line in log.lines]
 
 
 def test_half_a_record_is_no_line(tmp_path: Path) -> None:

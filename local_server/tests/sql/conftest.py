@@ -61,6 +61,6 @@ def apart(tmp_path: Path, runner: asyncio.Runner) -> Iterator[EngineDriver]:
 def session(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Session]:
     """A session of a database of its own, in the tests' process."""
     root = tmp_path_factory.mktemp("session")
-    session = Session(Warehouse(root, root), "tests")
+    session = Session(Warehouse(root, root, 2 * 1024**3), "tests")
     yield session
     session.close()

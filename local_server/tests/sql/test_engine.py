@@ -8,10 +8,7 @@ import asyncio
 import datetime
 import importlib.util
 import json
-import socket
 import struct
-import subprocess
-import sys
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -20,6 +17,7 @@ import psutil
 import pyarrow
 import pyarrow.parquet
 import pytest
+from websockets.exceptions import ConnectionClosed
 
 from local_server.tests.sql.answer_files import read_rows
 from local_server.tests.sql.driver import EngineDriver, processes_of
@@ -236,22 +234,6 @@ def test_a_value_that_would_be_cast_in_another_way_is_refused(engine: EngineDriv
     engine.run("CREATE OR REPLACE TABLE strict (n INT, s STRING, d DATE)")
     said = engine.fails(f"INSERT INTO strict VALUES ({values})")
     assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
-
-
-def test_a_column_keeps_the_srid_that_it_got_when_the_process_is_killed(
-    apart: EngineDriver, runner: asyncio.Runner
-) -> None:
-    apart.run("CREATE TABLE late (id INT NOT NULL, g GEOMETRY) PARTITIONED BY (id)")
-    apart.run("INSERT INTO late VALUES (1, ST_SetSRID(ST_Point(1, 2), 4326))")
-    (found,) = processes_of(apart.root)
-    found.kill()
-    found.wait(60)
-    apart.close()
-    following = EngineDriver("next", apart.database, runner)
-    following.wait(following.engine.start())
-    assert following.rows("SELECT g, ST_SRID(g) FROM late") == [(WGS84_POINT, 4326)]
-    assert following.fails("INSERT INTO late VALUES (NULL, NULL)").startswith("[NOT_NULL_CONSTRAINT_VIOLATION")
-    following.close()
 
 
 def test_schemas_that_are_created_at_the_same_time_are_there_once(engine: EngineDriver) -> None:
@@ -586,33 +568,6 @@ def test_a_statement_that_needs_more_memory_than_there_may_be_fails_alone(
     small.close()
 
 
-HANGS = """
-import re, sys, threading, time
-from multiprocessing.connection import Connection
-from wherobots_local.sql.database import __main__ as process
-process._ALIVE_SECONDS, process._SILENCE_SECONDS = 0.1, 1.0
-def hang():
-    time.sleep(0.3)
-    re.fullmatch("(a+)+b", "a" * 60)
-threading.Thread(target=hang, daemon=True).start()
-process.Serving(Connection(int(sys.argv[1])), None).serve()
-"""
-
-
-@pytest.mark.parametrize("server_lives", [True, False])
-def test_a_process_with_a_thread_that_lets_no_other_work_ends_itself(server_lives: bool) -> None:
-    ours, its = socket.socketpair()
-    with ours, its:
-        hanging = subprocess.Popen(
-            [sys.executable, "-c", HANGS, str(its.fileno())], pass_fds=[its.fileno()], stderr=subprocess.DEVNULL
-        )
-        if not server_lives:
-            its.close()
-            ours.recv(100)
-            ours.close()
-        assert hanging.wait(60) in (0, 1)
-
-
 def test_executions_at_the_same_time_lose_no_change(engine: EngineDriver, other: EngineDriver) -> None:
     engine.run("CREATE OR REPLACE TABLE counted (n INT, by STRING)", "CREATE OR REPLACE TABLE total AS SELECT 0 AS n")
 
@@ -716,6 +671,8 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
     apart.run(
         "CREATE TABLE kept AS SELECT 1 AS a, ST_SetSRID(ST_Point(1, 2), 4326) AS g",
         "CREATE TABLE declared (g GEOMETRY(3857))",
+        "CREATE TABLE late (id INT NOT NULL, g GEOMETRY) PARTITIONED BY (id)",
+        "INSERT INTO late VALUES (1, ST_SetSRID(ST_Point(1, 2), 4326))",
         "CREATE TEMPORARY VIEW gone AS SELECT 1 AS a",
     )
 
@@ -740,6 +697,8 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
     )
     following.run("INSERT INTO declared VALUES (ST_Point(1, 2))")
     assert following.rows("SELECT g FROM declared") == [("SRID=3857;POINT (1 2)",)]
+    assert following.rows("SELECT g, ST_SRID(g) FROM late") == [(WGS84_POINT, 4326)]
+    assert following.fails("INSERT INTO late VALUES (NULL, NULL)").startswith("[NOT_NULL_CONSTRAINT_VIOLATION")
     assert following.fails("SELECT * FROM gone").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     following.close()
 
@@ -793,7 +752,8 @@ def test_a_client_of_the_server_gets_rows_and_stores(tmp_path: Path) -> None:
     own_folder(tmp_path)
     with LocalServer(tmp_path, api_key=KEY) as server:
         client = SqlClient(server.url, server.root)
-        with client.open(client.ready()) as socket:
+        session = client.ready()
+        with client.open(session) as socket:
             _, state = socket.run("CREATE TABLE spots AS SELECT 1 AS id, ST_SetSRID(ST_Point(1, 2), 4326) AS geom")
             assert state["state"] == "succeeded"
             assert socket.rows("SELECT * FROM spots") == [{"id": 1, "geom": WGS84_POINT}]
@@ -805,6 +765,14 @@ def test_a_client_of_the_server_gets_rows_and_stores(tmp_path: Path) -> None:
             socket.send("cancel", execution_id)
             assert socket.receive() == {"kind": "state_updated", "execution_id": execution_id, "state": "cancelled"}
             assert socket.rows("SELECT id FROM spots") == [{"id": 1}]
+            socket.begin(ENDLESS)
+            (found,) = processes_of(server.root)
+            found.kill()
+            with pytest.raises(ConnectionClosed, match="1011"):
+                [socket.receive() for _ in range(3)]
+        ended = client.wait_for_session(session["id"], "DESTROYED")
+        assert ended["message"] == "the SQL engine has ended, with code -9"
+        client.ready()
         assert processes_of(server.root)
     assert not processes_of(tmp_path)
 

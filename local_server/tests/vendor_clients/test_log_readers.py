@@ -16,8 +16,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from local_server.tests.support import Client, behaviour
-from wherobots_local import ControlClient
+from local_server.tests.support import behaviour
 from wherobots_local.api.queries import LogsQuery
 from wherobots_local.runs.log import RunLog
 from wherobots_local.views.log_pages import log_page
@@ -65,15 +64,6 @@ def command_line(fetch: Fetch) -> Iterator[list[str]]:
 
 
 CLIENTS = [provider, sdk, command_line]
-
-
-@pytest.mark.parametrize("client_rule", CLIENTS)
-def test_a_log_of_120_lines_is_read_by_20(client_rule: Reader, client: Client, control: ControlClient) -> None:
-    run = control.create_run("a_log_to_page")
-    written = [f"line {number}" for number in range(120)]
-    control.insert_logs(run["id"], [{"timestamp": T0 + n, "raw": raw} for n, raw in enumerate(written)])
-    steps = client_rule(lambda cursor: client.log_page(run["id"], cursor=cursor, size=20))
-    assert [line for _ in range(9) for line in next(steps)] == written
 
 
 @pytest.mark.parametrize("client_rule", CLIENTS)

@@ -52,11 +52,7 @@ def without_nulls(value: Any) -> Any:
 
 def shown(value: object) -> str:
     """Abbreviate a value for a message."""
-    try:
-        text = repr(value)
-    except ValueError:
-        # Python shows no integer of more than 4,300 digits.
-        return "a very large number"
+    text = repr(value)
     return text if len(text) <= _ABBREVIATED else f"{text[:_ABBREVIATED]}... ({len(text)} characters)"
 
 

@@ -7,12 +7,12 @@ import site
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from wherobots_local.execution.process import RUN_ID_VARIABLE
 from wherobots_local.execution.spark_settings import LOOPBACK
 from wherobots_local.execution.workspace import Workspace
 from wherobots_local.security import API_KEY_VARIABLE
 
 ROOT_VARIABLE = "WHEROBOTS_LOCAL_ROOT"
+RUN_ID_VARIABLE = "WHEROBOTS_LOCAL_RUN_ID"
 FILES_VARIABLE = "WHEROBOTS_LOCAL_FILES"
 
 _INHERITED = (

@@ -15,8 +15,6 @@ from wherobots_local.execution import guard
 GRACE_SECONDS = 3.0
 """Time between SIGTERM and SIGKILL."""
 
-RUN_ID_VARIABLE = "WHEROBOTS_LOCAL_RUN_ID"
-
 MAX_LINE_BYTES = 1024 * 1024
 """Longer lines are cut: output without line ends cannot fill the memory, and two lines fit on a page of the log."""
 
@@ -87,10 +85,8 @@ class GuardedProcess:
         commands: int,
         output: asyncio.ReadTransport,
         reading: Coroutine[object, object, None],
-        run_id: str = "",
     ) -> None:
         self._process = process
-        self._run_id = run_id
         self._commands: int | None = commands
         self._output = output
         self._reading = asyncio.create_task(reading)
@@ -135,8 +131,7 @@ class GuardedProcess:
             os.close(commands)
             await process.wait()
             raise
-        run_id = environment.get(RUN_ID_VARIABLE, "")
-        return cls(process, commands, transport, _read(stream, on_output), run_id)
+        return cls(process, commands, transport, _read(stream, on_output))
 
     @property
     def pid(self) -> int:
@@ -147,9 +142,6 @@ class GuardedProcess:
         """Wait for the end of the process, and up to two seconds for output of processes that it left behind. Returns
         its exit code, or the negative number of the signal that ended it."""
         code = await self._process.wait()
-        if code == -signal.SIGKILL and self._run_id:
-            # Perhaps the program has killed the guard, which would have ended the others.
-            await asyncio.to_thread(_kill_marked, f"{RUN_ID_VARIABLE}={self._run_id}".encode())
         try:
             # Without /proc the guard may miss a descendant, which may still hold the output open.
             await asyncio.wait({self._reading}, timeout=_DRAIN_SECONDS)
@@ -198,9 +190,6 @@ class GuardedProcess:
             return
         with contextlib.suppress(OSError):
             os.write(self._commands, command)
-        # A guard that was stopped would not read it.
-        with contextlib.suppress(ProcessLookupError):
-            self._process.send_signal(signal.SIGCONT)
 
     def _close(self) -> None:
         self._reading.cancel()
@@ -228,14 +217,6 @@ def _kill_tree(guard_pid: int) -> None:
     for pid in (*guard.descendants(guard_pid), guard_pid):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.kill(pid, signal.SIGKILL)
-
-
-def _kill_marked(variable: bytes) -> None:
-    """Kill all processes that were started with an environment variable; without /proc, none."""
-    for place in Path("/proc").glob("[0-9]*/environ"):
-        with contextlib.suppress(OSError):
-            if variable in place.read_bytes().split(b"\0"):
-                os.kill(int(place.parent.name), signal.SIGKILL)
 
 
 async def _read(stream: asyncio.StreamReader, on_output: OnOutput) -> None:

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 
 LIFETIME = timedelta(hours=1)
 
-_CLOCKS_APART = timedelta(minutes=15)
 _ALGORITHM = "AWS4-HMAC-SHA256"
 _AUTHORIZATION = re.compile(
     rf"{_ALGORITHM} Credential=(?P<id>\w+)/(?P<scope>\d{{8}}/[\w-]+/s3/aws4_request), ?"
@@ -80,14 +79,8 @@ class TemporaryKeys:
         ):
             return "InvalidAccessKeyId"
         moment = request.headers.get("x-amz-date", "")
-        try:
-            signed_at = datetime.strptime(moment, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
-        except ValueError:
-            return "AccessDenied"
         if key.expires <= now:
             return "ExpiredToken"
-        if abs(now - signed_at) > _CLOCKS_APART:
-            return "RequestTimeTooSkewed"
         canonical = hashlib.sha256(request.text(given["headers"]).encode()).hexdigest()
         text = "\n".join([_ALGORITHM, moment, given["scope"], canonical])
         expected = hmac.new(_signing_key(key.secret, given["scope"]), text.encode(), hashlib.sha256).hexdigest()

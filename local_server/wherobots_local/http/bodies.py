@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from typing import Any
 
 from starlette.requests import Request
@@ -11,8 +10,6 @@ from starlette.requests import Request
 from wherobots_local.api.errors import ApiError, Problem
 
 MAX_BODY_BYTES = 4 * 1024 * 1024
-MAX_DEPTH = 100
-"""How deeply a body can be nested."""
 
 
 async def read_body(request: Request) -> bytes:
@@ -43,35 +40,10 @@ def decoded_json(request: Request, body: bytes) -> Any:
 def decoded(body: bytes) -> Any:
     """Decode a body. It is a 422 if it is not JSON in UTF-8."""
     try:
-        value = json.loads(body.decode("utf-8"), parse_constant=_finite, parse_float=_finite)
-        _check_depth(value)
+        return json.loads(body.decode("utf-8"))
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ApiError(422, [Problem(f"the body is not JSON: {reason}", "body")]) from None
-    return value
-
-
-def _finite(text: str) -> float:
-    """Refuse NaN and Infinity, which are not JSON, and numbers that are too large."""
-    value = float(text)
-    if not math.isfinite(value):
-        raise ValueError(f"{text[:20]} is not a finite number")
-    return value
-
-
-def _check_depth(value: Any) -> None:
-    """Refuse a value that is too deeply nested to be encoded again."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            child
-            for item in level
-            if isinstance(item, dict | list)
-            for child in (item.values() if isinstance(item, dict) else item)
-        ]
-        if not level:
-            return
-    raise RecursionError
 
 
 def _too_large() -> ApiError:

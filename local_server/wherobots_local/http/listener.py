@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import errno
-import logging
 import socket
 from collections.abc import Callable
-from typing import Any
 
 import uvicorn
 
@@ -20,12 +17,6 @@ from wherobots_local.security import HostCheck
 from wherobots_local.service import LocalService
 from wherobots_local.settings import ServerSettings, SettingsError
 
-_log = logging.getLogger(__name__)
-
-_ACCEPTED_AT_ONCE = 16
-_BACKLOG = 128
-_NO_DESCRIPTORS = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
-_SILENCE_SECONDS = 60.0
 _GRACEFUL_SHUTDOWN_SECONDS = 1
 _KEEP_ALIVE_SECONDS = 60
 
@@ -53,25 +44,6 @@ def url_of(settings: ServerSettings, bound: socket.socket) -> str:
     return f"{'https' if settings.tls else 'http'}://{host}:{bound.getsockname()[1]}"
 
 
-class AcceptErrorHandler:
-    """The handler of the event loop's errors. Without a free descriptor asyncio reports each failed attempt to accept a
-    connection, many thousands per second. This handler logs one line per minute instead."""
-
-    def __init__(self) -> None:
-        self._next = 0.0
-
-    def __call__(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
-        error = context.get("exception")
-        if not isinstance(error, OSError) or error.errno not in _NO_DESCRIPTORS or "socket" not in context:
-            loop.default_exception_handler(context)
-        elif loop.time() >= self._next:
-            self._next = loop.time() + _SILENCE_SECONDS
-            _log.warning(
-                "Connections cannot be accepted: %s. New ones wait. Raise the limit of open files (ulimit -n).",
-                error.strerror,
-            )
-
-
 class Listener(uvicorn.Server):
     """A uvicorn server that calls ``on_listening`` once, when it listens."""
 
@@ -84,7 +56,6 @@ class Listener(uvicorn.Server):
     ) -> None:
         self._bound = bound
         self._on_listening = on_listening
-        self._failure: OSError | None = None
         hosts = HostCheck(
             settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
         )
@@ -101,8 +72,6 @@ class Listener(uvicorn.Server):
             log_config=None,
             access_log=False,
             proxy_headers=False,
-            # asyncio accepts this many connections at once, before the protocol can close any.
-            backlog=_ACCEPTED_AT_ONCE,
             # As long as that of a load balancer. Clients keep connections longer than uvicorn's default of 5 s, so they
             # would sometimes send a request on a connection that is being closed.
             timeout_keep_alive=_KEEP_ALIVE_SECONDS,
@@ -121,21 +90,12 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        asyncio.get_running_loop().set_exception_handler(AcceptErrorHandler())
         await super().startup(sockets=sockets)
         if self.started:
-            self._bound.listen(_BACKLOG)
-            try:
-                self._on_listening()
-            except OSError as error:
-                self._failure = error
-                # Not at once: uvicorn would then end without its shutdown.
-                asyncio.get_running_loop().call_soon(setattr, self, "should_exit", True)
+            self._on_listening()
 
     def serve_until_stopped(self) -> None:
         """Serve until ``should_exit`` is set or, on the main thread, SIGINT or SIGTERM arrives. The signal is raised
-        again at the end, for the earlier handler. So is an ``OSError`` of ``on_listening``."""
+        again at the end, for the earlier handler."""
         with contextlib.closing(self._bound):
             self.run(sockets=[self._bound])
-        if self._failure is not None:
-            raise self._failure

@@ -21,7 +21,6 @@ from wherobots_local.storage import SCHEME
 PREFIX = "/_s3"
 
 _MAX_PARTS = 10_000
-_CHUNK_HEAD_BYTES = 16 * 1024
 
 
 def s3_routes(service: LocalService) -> list[Route]:
@@ -80,10 +79,6 @@ async def _receive_part(uploads: Uploads, request: Request, upload_id: str, addr
     if not (number.isascii() and number.isdigit() and 1 <= int(number[:6]) <= _MAX_PARTS):
         raise S3Error(400, "InvalidArgument", f"partNumber must be from 1 to {_MAX_PARTS}")
     part = await uploads.receive(_content(request))
-    if uploads.parted.get(upload_id) is not upload:
-        # Completed or given up during the transfer: nobody else would remove the part.
-        uploads.discard(part)
-        raise _no_such_upload()
     replaced = upload.parts.get(int(number))
     upload.parts[int(number)] = part
     if replaced is not None:
@@ -112,12 +107,8 @@ def _discard(uploads: Uploads, upload_id: str, address: str) -> None:
 def _upload(uploads: Uploads, upload_id: str, address: str) -> PartedUpload:
     upload = uploads.parted.get(upload_id)
     if upload is None or upload.address != address:
-        raise _no_such_upload()
+        raise S3Error(404, "NoSuchUpload", "The specified upload does not exist.")
     return upload
-
-
-def _no_such_upload() -> S3Error:
-    return S3Error(404, "NoSuchUpload", "The specified upload does not exist.")
 
 
 def _not_implemented() -> S3Error:
@@ -161,8 +152,6 @@ class _Buffered:
 
     async def line(self) -> bytes:
         while b"\r\n" not in self._buffer:
-            if len(self._buffer) > _CHUNK_HEAD_BYTES:
-                raise _unreadable()
             self._buffer += await self._next()
         line, _, self._buffer = self._buffer.partition(b"\r\n")
         return line

@@ -6,39 +6,29 @@ import contextlib
 import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from wherobots_local.runs.log_blocks import LATEST, TEXT_FILE, LogBlocks, LogLines, StoredLine
+from wherobots_local.runs.log_blocks import TEXT_FILE, LogBlocks, LogLines, StoredLine
 
 DEFAULT_MAX_BYTES = 256 * 1024 * 1024
-DEFAULT_MAX_LINES = 5_000_000
 
 _LONGEST_NOTE = 16 * 1024
 _LONGEST_LINE_SHOWN = 4096
 
 
-@dataclass(frozen=True)
-class LogLimits:
-    """The most bytes of a log on disk, with its index, and the most lines."""
-
-    bytes: int = DEFAULT_MAX_BYTES
-    lines: int = DEFAULT_MAX_LINES
-
-
 class RunLog:
     """The lines of a run, sorted by timestamp and then by arrival. Threads can append. Without a folder it is in
-    memory, for tests. When a limit is reached, a line reports that further lines are discarded."""
+    memory, for tests. Beyond ``max_bytes`` on disk, with its index, a line reports that further lines are discarded."""
 
-    def __init__(self, folder: Path | None = None, limits: LogLimits | None = None) -> None:
+    def __init__(self, folder: Path | None = None, max_bytes: int = DEFAULT_MAX_BYTES) -> None:
         self._folder = folder
-        self._limits = limits or LogLimits()
+        self._max_bytes = max_bytes
         self._lock = threading.RLock()
         self._opened: LogBlocks | None = None
         self._latest = 0
         self._lost = ""
         self.full = False
-        """Whether a limit is reached, so that further lines need not be appended."""
+        """Whether the limit is reached, so that further lines need not be appended."""
 
     @property
     def lines(self) -> Sequence[StoredLine]:
@@ -55,15 +45,16 @@ class RunLog:
         with self._lock:
             if self.full:
                 return
-            fitting, limit = self._fitting(text)
+            fitting = self._fitting(text)
             if fitting:
                 self._write(fitting)
-            if limit:
+            if fitting != text:
                 self.full = True
+                limit = f"{self._max_bytes} bytes"
                 self.note(f"The log has reached the local server's limit of {limit}. Further lines are discarded.")
 
     def note(self, text: str) -> None:
-        """Add a line of the server itself, even if a limit is reached. On a full disk it is lost."""
+        """Add a line of the server itself, even if the limit is reached. On a full disk it is lost."""
         line = text.encode("utf-8", "backslashreplace")[:_LONGEST_NOTE].replace(b"\n", b" ")
         with self._lock, contextlib.suppress(OSError):
             self._blocks.add(self._now(), line + b"\n", 1, time.monotonic())
@@ -99,21 +90,14 @@ class RunLog:
 
     def _now(self, count: int = 1) -> int:
         # The lines keep their order if the clock is set back, and no two lines that were read share a time.
-        now = min(max(time.time_ns(), self._latest + 1), LATEST - count + 1)
+        now = max(time.time_ns(), self._latest + 1)
         self._latest = now + count - 1
         return now
 
-    def _fitting(self, text: bytes) -> tuple[bytes, str | None]:
-        """Cut lines at the limits. Returns them, and the limit that was reached."""
-        limit = None
-        room = max(self._limits.bytes - self._blocks.size, 0)
-        if len(text) > room:
-            text, limit = text[: text.rfind(b"\n", 0, room) + 1], f"{self._limits.bytes} bytes"
-        count = max(self._limits.lines - self._blocks.extent[1], 0)
-        if text.count(b"\n") > count:
-            rest = text.split(b"\n", count)[count]
-            text, limit = text[: len(text) - len(rest)], f"{self._limits.lines} lines"
-        return text, limit
+    def _fitting(self, text: bytes) -> bytes:
+        """Cut lines at the limit."""
+        room = max(self._max_bytes - self._blocks.size, 0)
+        return text if len(text) <= room else text[: text.rfind(b"\n", 0, room) + 1]
 
     def _write(self, text: bytes) -> None:
         if self._lost:

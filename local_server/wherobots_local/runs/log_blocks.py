@@ -19,9 +19,6 @@ from wherobots_local.runs.store_file import StoreFile
 TEXT_FILE = "log.txt"
 INDEX_FILE = "log.index"
 
-LATEST = 2**63 - 1
-"""The latest timestamp that a record can have."""
-
 _RECORD = struct.Struct("<qQQQIId?")
 _RECORDS_READ = 64
 _TEXT_READ = 64 * 1024

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import string
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from functools import cached_property
 from typing import Any
 
 from wherobots_local.api.create_request import CreateRunRequest
@@ -73,10 +71,6 @@ class LocalRun:
     def __post_init__(self) -> None:
         self.updated_at = self.created_at
         self.events.append(AppEvent("APP_START_CREATION", None, {"use_v2_workflow": True}, created_at=self.created_at))
-
-    @cached_property
-    def request_bytes(self) -> int:
-        return len(json.dumps(self.request.as_json()))
 
     @property
     def ended(self) -> bool:

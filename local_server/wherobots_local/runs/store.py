@@ -17,10 +17,9 @@ from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.validation import without_nulls
 from wherobots_local.api.vocabulary import FAILED
-from wherobots_local.runs.log import LogLimits, RunLog
+from wherobots_local.runs.log import RunLog
 from wherobots_local.runs.run import AppEvent, LocalRun
 
-VERSION = 1
 _LATER_TIMES = ("started_at", "completed_at")
 _TIMES = ("created_at", "updated_at", *_LATER_TIMES)
 _PLAIN = (
@@ -37,13 +36,13 @@ _log = logging.getLogger(__name__)
 
 
 class RunStore:
-    def __init__(self, folder: Path, limits: LogLimits) -> None:
+    def __init__(self, folder: Path, max_log_bytes: int) -> None:
         self._folder = folder
-        self._limits = limits
+        self._max_log_bytes = max_log_bytes
         self._failing = False
 
     def log(self, run_id: str) -> RunLog:
-        return RunLog(self._own(run_id), self._limits)
+        return RunLog(self._own(run_id), self._max_log_bytes)
 
     def save(self, run: LocalRun) -> bool:
         """Write the record of a run atomically. Returns False after a failure; the first in a row is logged."""
@@ -65,10 +64,8 @@ class RunStore:
             try:
                 record = json.loads(path.read_text(encoding="utf-8"))
                 run_id = path.parent.parent.name
-                if record["id"] != run_id:
-                    # Otherwise another folder would be removed later, even one outside.
-                    raise ValueError(f"its id is {record['id']!r}, but must be {run_id!r}, the name of its folder")
-                found.append(from_record(record, self.log(run_id)))
+                # The name of the folder counts: with another id, another folder would be removed later.
+                found.append(from_record({**record, "id": run_id}, self.log(run_id)))
             except (OSError, ApiError, LookupError, TypeError, ValueError, RecursionError) as error:
                 _log.warning("A run is not listed, because its record %s cannot be read: %s", path, error)
         found.sort(key=lambda run: (run.created_at, run.sequence))
@@ -99,11 +96,7 @@ class RunStore:
 
     def _end(self, run: LocalRun) -> None:
         message = f"The local server was killed or crashed while the run was {run.status}."
-        try:
-            run.log.note(f"ERROR: {message}")
-        except (OSError, LookupError, ValueError) as error:
-            # The server must still start.
-            _log.warning("The log of the run %s cannot be read: %s", run.id, error)
+        run.log.note(f"ERROR: {message}")
         run.add_event("RUN_FAIL_EXEC", message)
         run.set_spark_ui("")
         run.set_app("DESTROYED", message)
@@ -120,7 +113,6 @@ def _write(path: Path, record: dict[str, Any]) -> None:
 
 def to_record(run: LocalRun) -> dict[str, Any]:
     return {
-        "version": VERSION,
         **{name: getattr(run, name) for name in _PLAIN},
         **{name: _text(getattr(run, name)) for name in _TIMES},
         "request": run.request.as_json(),
@@ -131,8 +123,6 @@ def to_record(run: LocalRun) -> dict[str, Any]:
 def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
     """Make a run from its record. An invalid one raises ``ApiError``, ``LookupError``, ``TypeError`` or
     ``ValueError``."""
-    if record["version"] != VERSION:
-        raise ValueError(f"its version is {record['version']!r}, but must be {VERSION}")
     run = LocalRun(
         request=parse_create_request(without_nulls(record["request"])),
         region=record["region"],
@@ -144,17 +134,14 @@ def from_record(record: Mapping[str, Any], log: RunLog) -> LocalRun:
     for name in _PLAIN:
         setattr(run, name, record[name])
     for name in _TIMES:
-        setattr(run, name, None if record[name] is None and name in _LATER_TIMES else _moment(record[name]))
-    run.events = [AppEvent(**{**event, "created_at": _moment(event["created_at"])}) for event in record["events"]]
+        setattr(
+            run, name, None if record[name] is None and name in _LATER_TIMES else datetime.fromisoformat(record[name])
+        )
+    run.events = [
+        AppEvent(**{**event, "created_at": datetime.fromisoformat(event["created_at"])}) for event in record["events"]
+    ]
     return run
 
 
 def _text(moment: datetime | None) -> str | None:
     return moment.isoformat() if moment else None
-
-
-def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text)
-    if moment.tzinfo is None:
-        raise ValueError(f"its time {text} has no time zone")
-    return moment

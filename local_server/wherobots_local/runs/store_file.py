@@ -27,18 +27,12 @@ class StoreFile:
             return os.pread(descriptor, min(size, max(self.size - offset, 0)), offset)
 
     def write(self, offset: int, data: bytes) -> None:
-        """Replace everything from an offset on. If it fails, the file is as before."""
+        """Replace everything from an offset on."""
         if self._path is None:
             self._memory = self._memory[:offset] + data
         else:
             with self._opened(self._path, os.O_RDWR | os.O_CREAT) as descriptor:
-                before = os.pread(descriptor, max(self.size - offset, 0), offset)
-                try:
-                    _write_all(descriptor, offset, data)
-                except OSError:
-                    # The disk is full, but not for what was there already.
-                    _write_all(descriptor, offset, before)
-                    raise
+                _write_all(descriptor, offset, data)
         self.size = offset + len(data)
 
     def hold(self) -> None:

@@ -35,11 +35,14 @@ class SqlListener(Protocol):
     origin: str
     """Scheme, host and port of this server as the client knows them."""
 
-    def post(self, frame: Frame, statement: str) -> None:
+    def post(self, frame: Frame) -> None:
         """Queue a message."""
 
-    def close(self, code: int | None, reason: str) -> None:
-        """Close the connection; without a closing frame if ``code`` is None."""
+    def close(self, code: int, reason: str) -> None:
+        """Close the connection after all queued messages."""
+
+    def drop(self) -> None:
+        """End the connection at once, as if the network had failed."""
 
 
 @dataclass(eq=False)
@@ -67,7 +70,7 @@ class Execution:
 
     def send(self, frame: Frame) -> None:
         if self.listener is not None:
-            self.listener.post(frame, self.request.statement)
+            self.listener.post(frame)
 
     def adopt(self, listener: SqlListener) -> None:
         self.listener = listener
@@ -113,7 +116,7 @@ class Executions:
         """Start a statement. Returns False if its id has been used and cannot be used again."""
         is_used = any(known.id == request.execution_id for known in self._history)
         if is_used and self._rules().sql_used_execution_id == "refused":
-            listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
+            listener.post(error_frame(request.execution_id, "Execution already exists"))
             return False
         replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
@@ -132,16 +135,13 @@ class Executions:
     async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
         execution = self._known.get(request.execution_id)
         if execution is None:
-            listener.post(error_frame(request.execution_id, NOT_FOUND), "")
+            listener.post(error_frame(request.execution_id, NOT_FOUND))
             return
         self._known.move_to_end(execution.id)
-        more: dict[str, Any] = {}
-        rules = self._rules()
-        if rules.sql_attach:
-            more = self._address(execution, listener)
-            if request.attach:
-                execution.adopt(listener)
-                more["attached"] = True
+        more = self._address(execution, listener)
+        if request.attach:
+            execution.adopt(listener)
+            more["attached"] = True
         state = execution.state
         try:
             results = await self._results(execution, ResultForm(request.format, request.compression, request.geometry))
@@ -149,25 +149,16 @@ class Executions:
             self._on_death(str(error))
             return
         except EngineError as error:
-            listener.post(error_frame(execution.id, str(error)), execution.request.statement)
+            listener.post(error_frame(execution.id, str(error)))
             return
-        listener.post(result_frame(execution.id, state, results, **more), execution.request.statement)
+        listener.post(result_frame(execution.id, state, results, **more))
         if state == FAILED:
-            listener.post(error_frame(execution.id, execution.message), execution.request.statement)
+            listener.post(error_frame(execution.id, execution.message))
 
-    def cancel(self, execution_id: str, listener: SqlListener) -> bool:
+    def cancel(self, execution_id: str) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
         execution = self._known.get(execution_id)
-        if execution is not None and execution.is_running:
-            return self._cancel(execution)
-        rule = self._rules().sql_needless_cancel
-        if rule == "state":
-            state = CANCELLED if execution is None else execution.state
-            listener.post(state_frame(execution_id, state), "")
-        elif rule == "error":
-            text = NOT_FOUND if execution is None else f"Execution is already {execution.state}"
-            listener.post(error_frame(execution_id, text), "")
-        return False
+        return execution is not None and execution.is_running and self._cancel(execution)
 
     def detach(self, listener: SqlListener) -> None:
         """Handle the end of a connection. Its statements are cancelled if nobody takes them over."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from itertools import islice
 from typing import Any
 
@@ -11,9 +11,6 @@ from wherobots_local.api.queries import ListQuery, cursor_of, name_matches, read
 from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.views.run_view import run_view
-
-MAX_PAGE_BYTES = 4 * 1024 * 1024
-"""A page with larger requests has fewer runs than requested, but at least one."""
 
 _AFTER = ">"
 _BEFORE = "<"
@@ -54,19 +51,10 @@ def _cut(fitting: list[LocalRun], query: ListQuery) -> list[LocalRun]:
         return []
     place = math.inf if sequence is None else sequence
     if direction == _AFTER:
-        return list(_bounded(islice((run for run in fitting if run.sequence < place), query.size)))
+        return list(islice((run for run in fitting if run.sequence < place), query.size))
     place -= 1 if direction == _UP_TO else 0
     before = (run for run in reversed(fitting) if run.sequence > place)
-    return list(_bounded(islice(before, query.size)))[::-1]
-
-
-def _bounded(runs: Iterable[LocalRun]) -> Iterator[LocalRun]:
-    size = 0
-    for run in runs:
-        if size and size + run.request_bytes > MAX_PAGE_BYTES:
-            return
-        size += run.request_bytes
-        yield run
+    return list(islice(before, query.size))[::-1]
 
 
 def _to_cursor(direction: str, sequence: int | None) -> str:

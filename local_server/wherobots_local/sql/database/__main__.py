@@ -26,8 +26,6 @@ from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.engine import ResultForm, Serialized
 
 _AGAIN_SECONDS = 0.05
-_ALIVE_SECONDS = 5.0
-_SILENCE_SECONDS = 30.0
 _BESIDE_BYTES = 2 * 1024**3
 
 
@@ -46,10 +44,6 @@ class Serving:
         self._send(0, None)
         with contextlib.suppress(EOFError, OSError):
             while True:
-                # Ends the process also if a thread never lets this one work.
-                faulthandler.dump_traceback_later(_SILENCE_SECONDS, exit=True)
-                if not self._connection.poll(_ALIVE_SECONDS):
-                    continue
                 number, method, *arguments = self._connection.recv()
                 if method == "ping":
                     self._send(number, None)

@@ -6,7 +6,6 @@ the settings are locked. Source: DuckDB's "Securing DuckDB".
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -46,13 +45,12 @@ _AT_FIRST = (DEFAULT, SchemaName("org_catalog", DEFAULT_SCHEMA))
 class Warehouse:
     """The open database. It is a ``duckdb.IOException`` if another process has it open."""
 
-    def __init__(self, root: Path, folder: Path, memory: int | None = None) -> None:
-        """``memory`` is how many bytes statements can use: half of the machine's by default."""
+    def __init__(self, root: Path, folder: Path, memory: int) -> None:
+        """``memory`` is how many bytes statements can use."""
         self.root = root
         self.results = folder / "results"
         self.results.mkdir(exist_ok=True)
         self._writing: dict[str, threading.Lock] = {}
-        memory = memory or os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
         self._connection = duckdb.connect(
             folder / "warehouse.duckdb",
             config={
