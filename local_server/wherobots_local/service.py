@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from wherobots_local.api.create_request import CreateRunRequest
-from wherobots_local.api.errors import ApiError
+from wherobots_local.api.errors import ApiError, Problem
 from wherobots_local.api.queries import ListQuery, LogsQuery, checked_region
 from wherobots_local.control.faults import FaultRules
 from wherobots_local.control.journal import Journal
@@ -147,6 +147,9 @@ class LocalService:
 
     def log_page(self, run: LocalRun, query: LogsQuery) -> dict[str, Any]:
         """Return a page of a run's log. It is a 404 if the script has removed the folder of its log."""
+        most = self.behaviour.log_max_size
+        if query.size > most and self.behaviour.log_oversize == "refused":
+            raise ApiError(422, [Problem(f"size is {query.size}, but must be {most} or less", "size")])
         try:
             return log_page(run.log.lines, query, self.behaviour, time.monotonic())
         except (OSError, LookupError) as error:

@@ -44,6 +44,16 @@ def test_how_often_and_how_long() -> None:
     assert fates({"action": RESET, "seconds": 5}, [GET] * 3, [100, 104.9, 105]) == [True, True, False]
 
 
+def test_some_requests_a_second_pass() -> None:
+    moments = [100.0, 100.0, 100.0, 100.4, 100.5, 100.5, 103.0, 103.0, 103.0]
+    expected = [False, False, True, True, False, True, False, False, True]
+    assert fates({"action": RESET, "per_second": 2}, [GET] * 9, moments) == expected
+    assert fates({"action": RESET, "per_second": 0.5}, [GET] * 3, [100, 101.9, 102]) == [False, True, False]
+    assert fates({"action": RESET, "per_second": 1, "after": 2}, [GET] * 4) == [False, False, False, True]
+    rule = {"action": RESET, "per_second": 1, "operation": "getJobRun"}
+    assert fates(rule, [CREATE, GET, CREATE, GET]) == [False, False, False, True]
+
+
 @pytest.mark.parametrize(
     "rule",
     [
@@ -56,6 +66,7 @@ def test_how_often_and_how_long() -> None:
         {"action": RESET, "operation": "deleteEverything"},
         {"action": RESET, "times": -1},
         {"action": RESET, "times": True},
+        {"action": RESET, "per_second": 0},
         {"action": RESET, "sometimes": 1},
         {"action": RESET, "run_id": 5},
     ],
@@ -94,6 +105,7 @@ def test_a_wrong_action_is_named_as_it_was_written(action: object, message: str)
         ({"statement": "x"}, FaultTarget("executeSql"), False),
         ({"session_id": "a"}, FaultTarget("executeSql", session_id="a"), True),
         ({"session_id": "a"}, FaultTarget("executeSql", session_id="b"), False),
+        ({"state": "failed"}, FaultTarget("executeSql", state="succeeded"), False),
     ],
 )
 def test_what_a_rule_for_sql_is_about(rule: dict[str, Any], target: FaultTarget, applies: bool) -> None:
@@ -107,8 +119,11 @@ def test_what_a_rule_for_sql_is_about(rule: dict[str, Any], target: FaultTarget,
     [
         ("createJobRun", {"type": "evict"}),
         ("*", {"type": "lose_message"}),
+        ("openSqlSocket", {"type": "end_session"}),
         ("executeSql", {"type": "status", "status": 500}),
         ("executeSql", {"type": "truncate"}),
+        ("stateUpdated", {"type": "evict"}),
+        ("stateUpdated", {"type": "hang"}),
     ],
 )
 def test_an_action_that_does_not_suit_is_refused(operation: str, action: dict[str, Any]) -> None:

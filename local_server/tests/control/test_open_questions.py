@@ -12,6 +12,14 @@ from wherobots_local import ControlClient, LocalServer, SettingsError
 from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour
 
 
+def test_more_lines_than_a_page_may_have_can_be_refused(client: Client, control: ControlClient) -> None:
+    control.behaviour(log_max_size=10, log_oversize="refused")
+    run = control.create_run("a_synthetic_run")
+    assert client.request("GET", f"/runs/{run['id']}/logs?size=10").status_code == 200
+    answer = client.request("GET", f"/runs/{run['id']}/logs?size=11")
+    assert (answer.status_code, answer.json()["errors"][0]["field"]) == (422, "size")
+
+
 def test_the_last_line_becomes_visible_after_the_end(client: Client, control: ControlClient) -> None:
     control.behaviour(log_delay_seconds=3600)
     run, lines = client.run("print('the last line')")

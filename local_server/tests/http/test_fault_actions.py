@@ -114,7 +114,7 @@ def test_false_statuses(client: Client, control: ControlClient) -> None:
     control.add_fault("createJobRun", action, times=1)
     control.add_fault("createJobRun", {"type": "status", "status": 503, "body": None}, times=1)
     control.add_fault("createJobRun", {"type": "status", "status": 500, "body": {"detail": "x"}}, times=1)
-    text = {"type": "status", "status": 502, "body": "bad gateway", "headers": {"Content-Type": "text/weird"}}
+    text = {"type": "status", "status": 502, "body": "bad gateway", "content_type": "text/weird"}
     control.add_fault("createJobRun", text, times=1)
     control.add_fault("createJobRun", {"type": "html"}, times=1)
     answers = [client.request("POST", "/runs", json=BODY) for _ in range(6)]
@@ -123,7 +123,7 @@ def test_false_statuses(client: Client, control: ControlClient) -> None:
     assert answers[0].json()["errors"][0]["code"] == "RATE_LIMIT_ERROR"
     assert answers[1].content == b""
     assert answers[2].json() == {"detail": "x"}
-    assert (answers[3].text, answers[3].headers["Content-Type"]) == ("bad gateway", "text/weird")
+    assert (answers[3].text, answers[3].headers["Content-Type"]) == ("bad gateway", "text/weird; charset=utf-8")
     assert answers[4].text.startswith("<html>")
     assert control.counts()["creates_effective"] == 1
     assert [entry["status"] for entry in control.requests()] == [429, 503, 500, 502, 502, 201]

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import json
+import time
 from typing import Any
 
+import cbor2
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidMessage, InvalidStatus
 
-from local_server.tests.sql_support import Session, SqlClient
+from local_server.tests.sql_support import Session, SqlClient, table
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, ControlError
 
@@ -69,6 +72,58 @@ def test_a_message_does_not_arrive(operation: str, sql: SqlClient, session: Sess
         assert socket.receive()["state"] == "cancelled"
 
 
+@pytest.mark.parametrize("state", ["running", "succeeded"])
+def test_the_news_of_a_state_is_lost(state: str, sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.add_fault("stateUpdated", "lose_message", state=state)
+    with sql.open(session) as socket:
+        socket.send("execute_sql", "e1", statement="SELECT 7 AS n")
+        other = "succeeded" if state == "running" else "running"
+        assert socket.receive()["state"] == other
+        assert socket.silence()
+        # Who asks again hears it.
+        assert table(socket.retrieve("e1")).to_pylist() == [{"n": 7}]
+
+
+def test_the_connection_is_lost_instead_of_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.add_fault("executionResult", "reset", times=1)
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("SELECT 7 AS n")
+        with pytest.raises(ConnectionClosed):
+            socket.retrieve(execution_id)
+    with sql.open(session) as second:
+        assert table(second.retrieve(execution_id)).to_pylist() == [{"n": 7}]
+
+
+def test_half_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.add_fault("executionResult", "truncate", times=1)
+    with sql.open(session) as socket:
+        execution_id, _ = socket.run("SELECT 7 AS n")
+        socket.send("retrieve_results", execution_id)
+        frame = socket.connection.recv(timeout=20)
+        assert isinstance(frame, bytes)
+        with pytest.raises(cbor2.CBORDecodeError):
+            cbor2.loads(frame)
+        with pytest.raises(ConnectionClosed):
+            socket.receive()
+
+
+def test_half_of_the_news(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.add_fault("stateUpdated", "truncate", times=1)
+    with sql.open(session) as socket:
+        socket.send("execute_sql", "e1", statement="SELECT 1")
+        with pytest.raises(json.JSONDecodeError):
+            socket.receive()
+
+
+def test_news_are_late(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.add_fault("stateUpdated", {"type": "slow", "seconds": 0.7}, state="succeeded")
+    with sql.open(session) as socket:
+        begun = time.monotonic()
+        socket.begin("SELECT 1")
+        assert socket.receive()["state"] == "succeeded"
+    assert time.monotonic() - begun >= 0.7
+
+
 def test_a_message_is_handled_late(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.add_fault("executeSql", {"type": "slow", "seconds": 5}, times=1)
     with sql.open(session) as socket:
@@ -99,6 +154,17 @@ def test_a_running_execution_is_forgotten(sql: SqlClient, session: Session, cont
         }
         control.release_sql()
         assert socket.receive()["state"] == "succeeded"
+
+
+def test_a_session_dies(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.add_fault("executeSql", "end_session")
+    with sql.open(session) as socket:
+        socket.send("execute_sql", "e1", statement="HOLD")
+        with pytest.raises(ConnectionClosed) as raised:
+            [socket.receive() for _ in range(2)]
+    assert raised.value.rcvd is not None
+    assert raised.value.rcvd.code == 1011
+    assert sql.wait_for_session(session["id"], "DESTROYED")["message"] == "an injected fault"
 
 
 @pytest.mark.parametrize(
@@ -147,3 +213,5 @@ def test_a_rule_for_everything_is_about_requests(sql: SqlClient, session: Sessio
 def test_wrong_control_calls_are_refused(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with pytest.raises(ControlError, match="404"):
         control.sql_session("nosuchsession")
+    with pytest.raises(ControlError, match="code is 5"):
+        control.drop_sql_connections(session["id"], code=5)

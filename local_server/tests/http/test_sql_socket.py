@@ -35,6 +35,10 @@ def wait_for_state(control: ControlClient, session: Session, execution_id: str, 
     wait_for(lambda: of_session(control, session, execution_id)["state"] == state, what=f"the execution to be {state}")
 
 
+def wait_for_orphan(control: ControlClient, session: Session, execution_id: str) -> None:
+    wait_for(lambda: not of_session(control, session, execution_id)["has_listener"], what="the execution's orphanhood")
+
+
 # Statements and results.
 
 
@@ -194,12 +198,30 @@ def test_a_statement_is_cancelled_before_it_begins(sql: SqlClient, session: Sess
             assert [socket.receive()["state"] for _ in range(2)] == ["running", "cancelled"]
 
 
-def test_a_needless_cancel_is_not_answered(sql: SqlClient, session: Session, control: ControlClient) -> None:
+@pytest.mark.parametrize(
+    ("rule", "unknown", "ended"),
+    [
+        ("nothing", None, None),
+        ("state", {"kind": "state_updated", "state": "cancelled"}, {"kind": "state_updated", "state": "succeeded"}),
+        (
+            "error",
+            {"kind": "error", "message": NOT_FOUND},
+            {"kind": "error", "message": "Execution is already succeeded"},
+        ),
+    ],
+)
+def test_a_needless_cancel(
+    rule: str, unknown: Any, ended: Any, sql: SqlClient, session: Session, control: ControlClient
+) -> None:
+    control.behaviour(sql_needless_cancel=rule)
     with sql.open(session) as socket:
         execution_id, _ = socket.run("SELECT 1")
-        for cancelled in ("unknown", execution_id):
+        for cancelled, expected in (("unknown", unknown), (execution_id, ended)):
             socket.send("cancel", cancelled)
-        assert socket.silence()
+            if expected is None:
+                assert socket.silence()
+            else:
+                assert socket.receive() == {**expected, "execution_id": cancelled}
     assert [entry["effective"] for entry in control.requests("cancelExecution")] == [False, False]
 
 
@@ -260,6 +282,16 @@ def test_held_statements_are_released_by_their_text(sql: SqlClient, session: Ses
         assert other.receive()["state"] == "succeeded"
 
 
+def test_an_older_session_does_not_attach(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.behaviour(sql_attach=False)
+    with sql.open(session) as first, sql.open(session) as second:
+        execution_id = first.begin("ROWS 2", store={"format": "csv"})
+        assert first.receive()["result_uri"]
+        answer = second.retrieve(execution_id, attach=True)
+    assert (answer["state"], answer["results"]) == ("succeeded", None)
+    assert not {"attached", "result_uri", "size"} & set(answer)
+
+
 def test_orphans_are_cancelled(sql: SqlClient, session: Session, control: ControlClient) -> None:
     control.behaviour(sql_orphan_grace_seconds=0.5)
     socket = sql.open(session)
@@ -276,6 +308,18 @@ def test_without_a_grace_an_orphan_continues(sql: SqlClient, session: Session, c
     with sql.open(session) as socket:
         execution_id = socket.begin("SLEEP 1")
     wait_for_state(control, session, execution_id, "succeeded")
+
+
+def test_the_server_closes_connections_with_a_code(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    with sql.open(session) as socket:
+        execution_id = socket.begin("HOLD")
+        control.drop_sql_connections(session["id"], code=4001)
+        with pytest.raises(ConnectionClosed) as raised:
+            socket.receive()
+    assert raised.value.rcvd is not None
+    assert raised.value.rcvd.code == 4001
+    wait_for_orphan(control, session, execution_id)
+    assert of_session(control, session, execution_id)["state"] == "running"
 
 
 # What a session remembers.

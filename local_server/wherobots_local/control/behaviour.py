@@ -22,6 +22,7 @@ class Behaviour(ControlModel):
     log_next_page_when_caught_up: Literal["end", "null", "equal", "absent"] = "end"
     log_delay_seconds: Seconds = 0.0
     log_max_size: Count = 1000
+    log_oversize: Literal["cut", "refused"] = "cut"
     list_delay_seconds: Seconds = 0.0
     name_filter: Literal["exact", "substring"] = "exact"
     start_delay_seconds: Seconds = 0.0
@@ -35,8 +36,10 @@ class Behaviour(ControlModel):
     sql_start_delay_seconds: Seconds = 0.0
     sql_max_sessions: Count | None = None
     sql_orphan_grace_seconds: Seconds | None = 120.0
+    sql_attach: bool = True
     sql_max_rows: Count | None = 1000
     sql_results_of_ddl: Literal["columnless", "null"] = "columnless"
+    sql_needless_cancel: Literal["nothing", "state", "error"] = "nothing"
     sql_used_execution_id: Literal["executed", "refused"] = "executed"
 
 

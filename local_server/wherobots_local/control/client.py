@@ -48,7 +48,8 @@ class ControlClient:
 
         :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
         :param action: what happens; a string is short for ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``times``, ``seconds``, ``after``.
+        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``state``, ``times``, ``seconds``,
+            ``after``, ``per_second``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)
         self._call("POST", "/faults", {"operation": operation, "action": body, **conditions})
@@ -146,22 +147,26 @@ class ControlClient:
         """
         return self._call("GET", f"/sql/sessions/{session_id}")
 
-    def end_sql_session(self, session_id: str, *, status: str = "DESTROYED", message: str = "ended by a test") -> None:
+    def end_sql_session(
+        self, session_id: str, *, status: str = "DESTROYED", message: str = "ended by a test", code: int = 1011
+    ) -> None:
         """End a SQL session and all that runs in it.
 
         :param session_id: its id.
         :param status: its status then.
         :param message: why it ends.
+        :param code: the code with which its connections are closed.
         """
-        self._call("POST", f"/sql/sessions/{session_id}/end", {"status": status, "message": message})
+        self._call("POST", f"/sql/sessions/{session_id}/end", {"status": status, "message": message, "code": code})
 
-    def drop_sql_connections(self, session_id: str) -> int:
-        """End the connections of a SQL session as if the network had failed. The session continues.
+    def drop_sql_connections(self, session_id: str, *, code: int | None = None) -> int:
+        """End the connections of a SQL session, which continues.
 
         :param session_id: its id.
+        :param code: the code with which they are closed; default None, they end as if the network had failed.
         :returns: how many there were.
         """
-        dropped: int = self._call("POST", f"/sql/sessions/{session_id}/drop")["dropped"]
+        dropped: int = self._call("POST", f"/sql/sessions/{session_id}/drop", {"code": code})["dropped"]
         return dropped
 
     def evict_sql_execution(self, session_id: str, execution_id: str) -> bool:

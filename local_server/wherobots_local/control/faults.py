@@ -9,7 +9,7 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from wherobots_local.api.queries import name_matches
 from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_MESSAGES
+from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_EVENTS, SQL_MESSAGES
 from wherobots_local.control.behaviour import Seconds
 
 ANY_OPERATION = "*"
@@ -60,6 +60,7 @@ class StatusResponse(ControlModel):
     status: _Status
     headers: dict[_HeaderName, _Printable] = Field(default_factory=dict)
     body: Any = None
+    content_type: _Printable | None = None
 
 
 class HtmlResponse(ControlModel):
@@ -71,16 +72,17 @@ class HtmlResponse(ControlModel):
 
 
 class MessageFault(ControlModel):
-    """``lose_message``: a message over a WebSocket is lost. ``evict``: it is handled, and then the session forgets the
-    execution."""
+    """``lose_message``: a message over a WebSocket is lost. ``evict``, ``end_session``: it is handled, and then the
+    session forgets the execution, or its engine dies."""
 
-    type: Literal["lose_message", "evict"]
+    type: Literal["lose_message", "evict", "end_session"]
 
 
 FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageFault
 
 _OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
-_OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict"})
+_OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
+_OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
 
 
 @dataclass(frozen=True)
@@ -92,39 +94,65 @@ class FaultTarget:
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
+    state: str | None = None
 
 
 class FaultRule(ControlModel):
     """A rule. A key that is None matches anything and sets no limit."""
 
     operation: Literal[  # type: ignore[valid-type]
-        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES
+        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
     ] = ANY_OPERATION
     action: Annotated[FaultAction, Field(discriminator="type")]
     run_id: str | None = None
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
+    state: str | None = None
     times: _Count | None = None
     seconds: Seconds | None = None
     after: _Count = 0
+    per_second: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
 
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
-        suitable = _OF_MESSAGES if self.operation in SQL_MESSAGES else _OF_CALLS
+        suitable = _OF_CALLS
+        if self.operation in SQL_MESSAGES:
+            suitable = _OF_MESSAGES
+        elif self.operation in SQL_EVENTS:
+            suitable = _OF_EVENTS
         if self.action.type not in suitable:
             raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        is_message = target.operation in SQL_MESSAGES
+        is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
         return (
             (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
             and self.run_id in (None, target.run_id)
             and self.session_id in (None, target.session_id)
+            and self.state in (None, target.state)
             and (self.name is None or (target.name is not None and name_matches(self.name, target.name)))
             and (self.statement is None or self.statement.casefold() in (target.statement or "").casefold())
         )
+
+
+class Allowance:
+    """How many requests per second pass. After a pause, as many as in one second pass at once."""
+
+    def __init__(self, per_second: float) -> None:
+        self._per_second = per_second
+        self._most = self._left = max(1.0, per_second)
+        self._moment = float("-inf")
+
+    def admits(self, now: float) -> bool:
+        """Count a request, and return whether it passes."""
+        self._left = min(self._most, self._left + (now - self._moment) * self._per_second)
+        self._moment = now
+        if self._left < 1.0:
+            return False
+        self._left -= 1.0
+        return True
 
 
 @dataclass
@@ -134,6 +162,7 @@ class _Applied:
     rule: FaultRule
     source: dict[str, Any]
     expires_at: float | None
+    allowance: Allowance | None = None
     passed: int = 0
     applied: int = 0
 
@@ -143,6 +172,10 @@ class _Applied:
             and (self.rule.times is None or self.applied < self.rule.times)
             and (self.expires_at is None or now < self.expires_at)
         )
+
+    def lets_pass(self, now: float) -> bool:
+        """Return whether a matching request is still let through."""
+        return self.passed < self.rule.after or (self.allowance is not None and self.allowance.admits(now))
 
 
 class FaultRules:
@@ -155,7 +188,8 @@ class FaultRules:
         """Check and add a rule. Its ``seconds`` count from ``now``, a ``time.monotonic()``."""
         rule = validated(FaultRule, body)
         expires_at = None if rule.seconds is None else now + rule.seconds
-        self._rules.append(_Applied(rule, dict(body), expires_at))
+        allowance = None if rule.per_second is None else Allowance(rule.per_second)
+        self._rules.append(_Applied(rule, dict(body), expires_at, allowance))
 
     def clear(self) -> None:
         self._rules.clear()
@@ -165,7 +199,7 @@ class FaultRules:
         for known in self._rules:
             if not known.applies(target, now):
                 continue
-            if known.passed < known.rule.after:
+            if known.lets_pass(now):
                 known.passed += 1
                 continue
             known.applied += 1

@@ -18,6 +18,7 @@ def _digits(value: Any) -> Any:
     return int(value) if is_number else value
 
 
+_Code = Annotated[int, Field(ge=1000, le=4999)]
 _Nanoseconds = Annotated[int, BeforeValidator(_digits), Field(ge=0, lt=2**63)]
 
 
@@ -74,6 +75,13 @@ class Reset(ControlModel):
 class SessionEnd(ControlModel):
     status: str = "DESTROYED"
     message: str = "ended by a test"
+    code: _Code = 1011
+
+
+class ConnectionsEnd(ControlModel):
+    """None ends the connections as if the network had failed."""
+
+    code: _Code | None = None
 
 
 class Eviction(ControlModel):

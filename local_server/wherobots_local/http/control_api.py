@@ -18,6 +18,7 @@ from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query
 from wherobots_local.api.validation import validated
 from wherobots_local.control.behaviour import Behaviour, patched
 from wherobots_local.control.requests import (
+    ConnectionsEnd,
     Eviction,
     NewAnswer,
     NewLines,
@@ -186,12 +187,12 @@ def _session(call: ControlCall) -> dict[str, Any]:
 
 def _end_session(call: ControlCall) -> dict[str, Any]:
     wanted = validated(SessionEnd, call.json_if_any)
-    call.session.begin_to_end(wanted.status, wanted.message)
+    call.session.begin_to_end(wanted.status, wanted.message, code=wanted.code)
     return _session(call)
 
 
 def _drop_connections(call: ControlCall) -> dict[str, Any]:
-    return {"dropped": call.session.drop_connections()}
+    return {"dropped": call.session.drop_connections(validated(ConnectionsEnd, call.json_if_any).code)}
 
 
 def _evict(call: ControlCall) -> dict[str, Any]:

@@ -112,11 +112,11 @@ def _false_response(action: StatusResponse | HtmlResponse, scope: Scope) -> Resp
         response.headers.update(headers)
         return response
     if action.body is None:
-        return Response(b"", action.status, headers)
+        return Response(b"", action.status, headers, action.content_type)
     if isinstance(action.body, str):
         text = action.body.encode("utf-8", errors="backslashreplace")
-        return Response(text, action.status, headers, "text/plain")
-    return Response(json.dumps(action.body), action.status, headers, "application/json")
+        return Response(text, action.status, headers, action.content_type or "text/plain")
+    return Response(json.dumps(action.body), action.status, headers, action.content_type or "application/json")
 
 
 async def _truncate(response: Response, scope: Scope, receive: Receive, send: Send) -> None:

@@ -21,7 +21,7 @@ from wherobots_local.api.sql_requests import (
     RetrieveMessage,
     parse_session_message,
 )
-from wherobots_local.api.vocabulary import OPEN_SQL_SOCKET, ORGANIZATION_ID
+from wherobots_local.api.vocabulary import EXECUTION_PROGRESS, OPEN_SQL_SOCKET, ORGANIZATION_ID
 from wherobots_local.control.faults import FaultTarget, Slow
 from wherobots_local.control.journal import JournalEntry
 from wherobots_local.http.fault_actions import disturb_upgrade
@@ -29,7 +29,7 @@ from wherobots_local.http.gate import require_key
 from wherobots_local.http.protocol import connection_of
 from wherobots_local.http.responses import error_response, origin_of
 from wherobots_local.service import LocalService
-from wherobots_local.sql.frames import EXECUTION_PROGRESS, Frame, error_frame
+from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
 
 _MOST_WAITING = 1000
@@ -97,7 +97,7 @@ class SqlConnection:
         self._session = session
         self._scope = scope
         self._send = send
-        self._waiting: asyncio.Queue[Frame | tuple[int, str]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[tuple[Frame, str] | tuple[int, str]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
         self._late: set[asyncio.Task[Any]] = set()
         self._is_lost = self._has_ended = False
@@ -118,20 +118,23 @@ class SqlConnection:
             for task in self._tasks:
                 task.cancel()
 
-    def post(self, frame: Frame) -> None:
-        self._unread += frame.get("results") is not None
+    def post(self, frame: Frame, statement: str) -> None:
+        self._unread += frame.content.get("results") is not None
         if self._unread > _MOST_UNREAD:
             # The client reads nothing, and its results would fill the memory.
-            self.drop(reset=True)
+            self._lose(reset=True)
             return
-        if frame["kind"] != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
-            self._waiting.put_nowait(frame)
+        if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
+            self._waiting.put_nowait((frame, statement))
 
-    def close(self, code: int, reason: str) -> None:
-        """Close with a closing frame after all posted messages."""
-        self._waiting.put_nowait((code, reason))
+    def close(self, code: int | None, reason: str) -> None:
+        """Close with a closing frame after all posted messages, or at once without one."""
+        if code is None:
+            self._lose()
+        else:
+            self._waiting.put_nowait((code, reason))
 
-    def drop(self, *, reset: bool = False) -> None:
+    def _lose(self, *, reset: bool = False) -> None:
         """End the connection as if the network had failed. Messages that have arrived are not handled any more."""
         self._is_lost = True
         connection = connection_of(self._scope)
@@ -158,18 +161,21 @@ class SqlConnection:
         if fault is None:
             self._handle(received, entry)
         elif fault.type == "reset":
-            self.drop(reset=True)
+            self._lose(reset=True)
         elif isinstance(fault, Slow):
             late = asyncio.get_running_loop().create_task(self._handle_late(received, entry, fault.seconds))
             self._late.add(late)
             late.add_done_callback(self._late.discard)
         elif fault.type == "lose_answer":
             # In this order, so that nothing is sent.
-            self.drop()
+            self._lose()
             self._handle(received, entry)
         elif fault.type == "evict":
             self._handle(received, entry)
             self._session.executions.evict(received.execution_id)
+        elif fault.type == "end_session":
+            self._handle(received, entry)
+            self._session.die("an injected fault")
 
     def _handle(self, received: ReceivedMessage, entry: JournalEntry) -> None:
         if self._session.has_ended:
@@ -178,12 +184,12 @@ class SqlConnection:
         executions = self._session.executions
         match received.message:
             case None:
-                self.post(error_frame(received.execution_id, received.problem))
+                self.post(error_frame(received.execution_id, received.problem), "")
                 took_effect = False
             case ExecuteMessage() as request:
                 took_effect = executions.execute(request, self)
             case CancelMessage() as request:
-                took_effect = executions.cancel(request.execution_id)
+                took_effect = executions.cancel(request.execution_id, self)
             case RetrieveMessage() as request:
                 self._task(executions.retrieve(request, self))
                 took_effect = False
@@ -204,13 +210,22 @@ class SqlConnection:
 
     async def _write_all(self) -> None:
         while True:
-            waiting = await self._waiting.get()
-            if isinstance(waiting, tuple):
-                code, reason = waiting
-                await self._send({"type": "websocket.close", "code": code, "reason": reason[:_LONGEST_REASON]})
+            first, second = await self._waiting.get()
+            if isinstance(first, int):
+                await self._send({"type": "websocket.close", "code": first, "reason": second[:_LONGEST_REASON]})
                 return
-            await self._send(_encoded(waiting))
-            self._unread -= waiting.get("results") is not None
+            target = FaultTarget(first.event, session_id=self._session.id, statement=second, state=first.state)
+            fault = self._service.faults.take(target, time.monotonic())
+            if fault is None or isinstance(fault, Slow):
+                await asyncio.sleep(0 if fault is None else fault.seconds)
+                await self._send(_encoded(first.content))
+                self._unread -= first.content.get("results") is not None
+            elif fault.type == "reset":
+                self._lose(reset=True)
+            elif fault.type == "truncate":
+                await self._send(_encoded(first.content, half=True))
+                self._is_lost = True
+                connection_of(self._scope).close()
 
     def _task(self, work: Any) -> None:
         """Start a task that ends with the connection."""
@@ -219,8 +234,10 @@ class SqlConnection:
         task.add_done_callback(self._tasks.discard)
 
 
-def _encoded(content: Frame) -> dict[str, Any]:
+def _encoded(content: dict[str, Any], *, half: bool = False) -> dict[str, Any]:
     """Encode a message: CBOR in a binary frame if it has a result, else JSON in a text frame."""
     if content.get("results") is None:
-        return {"type": "websocket.send", "text": json.dumps(content)}
-    return {"type": "websocket.send", "bytes": cbor2.dumps(content)}
+        text = json.dumps(content)
+        return {"type": "websocket.send", "text": text[: len(text) // 2] if half else text}
+    data = cbor2.dumps(content)
+    return {"type": "websocket.send", "bytes": data[: len(data) // 2] if half else data}

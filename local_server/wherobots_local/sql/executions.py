@@ -35,14 +35,11 @@ class SqlListener(Protocol):
     origin: str
     """Scheme, host and port of this server as the client knows them."""
 
-    def post(self, frame: Frame) -> None:
+    def post(self, frame: Frame, statement: str) -> None:
         """Queue a message."""
 
-    def close(self, code: int, reason: str) -> None:
-        """Close the connection after all queued messages."""
-
-    def drop(self) -> None:
-        """End the connection at once, as if the network had failed."""
+    def close(self, code: int | None, reason: str) -> None:
+        """Close the connection; without a closing frame if ``code`` is None."""
 
 
 @dataclass(eq=False)
@@ -70,7 +67,7 @@ class Execution:
 
     def send(self, frame: Frame) -> None:
         if self.listener is not None:
-            self.listener.post(frame)
+            self.listener.post(frame, self.request.statement)
 
     def adopt(self, listener: SqlListener) -> None:
         self.listener = listener
@@ -116,7 +113,7 @@ class Executions:
         """Start a statement. Returns False if its id has been used and cannot be used again."""
         is_used = any(known.id == request.execution_id for known in self._history)
         if is_used and self._rules().sql_used_execution_id == "refused":
-            listener.post(error_frame(request.execution_id, "Execution already exists"))
+            listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
             return False
         replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
@@ -135,13 +132,16 @@ class Executions:
     async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
         execution = self._known.get(request.execution_id)
         if execution is None:
-            listener.post(error_frame(request.execution_id, NOT_FOUND))
+            listener.post(error_frame(request.execution_id, NOT_FOUND), "")
             return
         self._known.move_to_end(execution.id)
-        more = self._address(execution, listener)
-        if request.attach:
-            execution.adopt(listener)
-            more["attached"] = True
+        more: dict[str, Any] = {}
+        rules = self._rules()
+        if rules.sql_attach:
+            more = self._address(execution, listener)
+            if request.attach:
+                execution.adopt(listener)
+                more["attached"] = True
         state = execution.state
         try:
             results = await self._results(execution, ResultForm(request.format, request.compression, request.geometry))
@@ -149,16 +149,25 @@ class Executions:
             self._on_death(str(error))
             return
         except EngineError as error:
-            listener.post(error_frame(execution.id, str(error)))
+            listener.post(error_frame(execution.id, str(error)), execution.request.statement)
             return
-        listener.post(result_frame(execution.id, state, results, **more))
+        listener.post(result_frame(execution.id, state, results, **more), execution.request.statement)
         if state == FAILED:
-            listener.post(error_frame(execution.id, execution.message))
+            listener.post(error_frame(execution.id, execution.message), execution.request.statement)
 
-    def cancel(self, execution_id: str) -> bool:
+    def cancel(self, execution_id: str, listener: SqlListener) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
         execution = self._known.get(execution_id)
-        return execution is not None and execution.is_running and self._cancel(execution)
+        if execution is not None and execution.is_running:
+            return self._cancel(execution)
+        rule = self._rules().sql_needless_cancel
+        if rule == "state":
+            state = CANCELLED if execution is None else execution.state
+            listener.post(state_frame(execution_id, state), "")
+        elif rule == "error":
+            text = NOT_FOUND if execution is None else f"Execution is already {execution.state}"
+            listener.post(error_frame(execution_id, text), "")
+        return False
 
     def detach(self, listener: SqlListener) -> None:
         """Handle the end of a connection. Its statements are cancelled if nobody takes them over."""

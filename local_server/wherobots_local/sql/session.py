@@ -78,7 +78,7 @@ class LocalSqlSession:
     def start(self) -> None:
         self._starting = self._task(self._start())
 
-    def begin_to_end(self, status: str, message: str, *, code: int = _DIED) -> bool:
+    def begin_to_end(self, status: str, message: str, *, code: int) -> bool:
         """Start the end. Returns False if it had started before."""
         if self._ending is not None:
             return False
@@ -87,7 +87,7 @@ class LocalSqlSession:
         return True
 
     def die(self, reason: str) -> None:
-        self.begin_to_end(DESTROYED, reason)
+        self.begin_to_end(DESTROYED, reason, code=_DIED)
 
     async def end(self, reason: str) -> None:
         self.begin_to_end(DESTROYED, reason, code=1001)
@@ -104,10 +104,10 @@ class LocalSqlSession:
             self.executions.detach(listener)
         self._watch()
 
-    def drop_connections(self) -> int:
-        """End all connections as if the network had failed, and return their number."""
+    def drop_connections(self, code: int | None) -> int:
+        """End all connections, and return their number. None ends them as if the network had failed."""
         for listener in tuple(self._listeners):
-            listener.drop()
+            listener.close(code, "")
         return len(self._listeners)
 
     async def _start(self) -> None:
@@ -121,7 +121,7 @@ class LocalSqlSession:
         except Exception as error:
             is_foreseen = isinstance(error, EngineError | EngineDiedError)
             _log.warning("The SQL session %s cannot start: %s", self.id, error, exc_info=not is_foreseen)
-            self.begin_to_end(INIT_FAILED, str(error))
+            self.begin_to_end(INIT_FAILED, str(error), code=_DIED)
             return
         self._progress(READY)
         self._watch()
