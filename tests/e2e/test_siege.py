@@ -15,26 +15,6 @@ CLEAN_UP = "from airflow.models.trigger import Trigger; Trigger.clean_unused()"
 
 
 @pytest.mark.slow
-def test_a_clear_starts_the_next_try_before_the_old_trigger_is_cancelled(world: World) -> None:
-    """Below 3.3 the next try takes it for a retry and re-attaches, until the old trigger has cancelled the run."""
-    replaced = ["CANCELLED"] if world.airflow.is_series("3.3") else []
-    case = world.case("deferred").begin().wait_until_followed("deferred")
-    with world.airflow.frozen("triggerer"):
-        case.clear()
-        world.airflow.api.wait_for_task(case.way, case.dag_run, TASK, "deferred", try_number=2)
-        case.wait_for_statuses(*replaced, "RUNNING")
-    case.wait_for_statuses("CANCELLED", "RUNNING")
-    # The old trigger has ended before the third poll.
-    polls = len(case.requests("getJobRun"))
-    wait_for(lambda: len(case.requests("getJobRun")) >= polls + 3, what="the new run to be followed")
-    case.wait_until_deferred()
-    case.release()
-    case.end("success", try_number=2)
-    assert case.statuses() == ["CANCELLED", "COMPLETED"]
-    assert case.counts() == (2, 1)
-
-
-@pytest.mark.slow
 def test_a_task_is_renamed_while_it_is_deferred_and_no_triggerer_is_alive(world: World) -> None:
     """On 3.3 no triggerer starts after this: the trigger of the removed task is still there, and fails them all."""
     airflow = world.airflow
