@@ -66,6 +66,13 @@ def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str,
     assert texts(script.records) == [f"line {n}" for n in range(20)]
 
 
+def test_a_run_that_never_started_is_not_waited_for_lines() -> None:
+    service, _ = serve((0, "PENDING"), (30, "FAILED"), app_status="DEPLOY_FAILED")
+    outcome, script = follow(service)
+    assert outcome.ending is Ending.NOT_STARTED
+    assert script.elapsed < 50
+
+
 @pytest.mark.parametrize(("poll_logs", "seconds"), [(True, 300), (False, 30)])
 def test_a_long_log_that_nobody_asked_for_is_read_for_half_a_minute(poll_logs: bool, seconds: float) -> None:
     service, run = serve((0, "FAILED"))

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -210,6 +211,44 @@ def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
     retry = BegunTry(2, 2, 2)
     assert Memory.begin(memory.has_run("r1"), IDENTITY, retry).runs == ("r1",)
     assert Memory.begin(memory.has_run("r1").over(), IDENTITY, retry).passed_over == ("r1",), "it was cleared"
+
+
+@pytest.mark.parametrize(
+    ("memory", "this", "goes_on"),
+    [
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2), BegunTry(2, 2, 2), True, id="a retry"),
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2), BegunTry(2, 4, 2), False, id="a clear"),
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).over(), BegunTry(4, 2, 2), False, id="after the last try"),
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).done(1), BegunTry(2, 2, 2), True, id="done, failed afterwards"),
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).done(3), BegunTry(4, 2, 2), False, id="done in its last try"),
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).done(1), BegunTry(2, 2, 0), False, id="retries were edited"),
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).done(1), BegunTry(1, 2, 2), False, id="begins once more"),
+        pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).done(1), BegunTry(1, 2, 2, True), True, id="started again"),
+    ],
+)
+def test_which_tries_belong_to_a_round(memory: Memory, this: BegunTry, goes_on: bool) -> None:
+    assert (Memory.begin(memory, IDENTITY, this) is memory) is goes_on
+
+
+def test_what_a_new_round_knows_of_the_one_before() -> None:
+    sent, known = StatementMemory(0, "e0", "s1"), StatementMemory(1, "e1", "s1", "succeeded")
+    before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1").create_sent().with_statement(sent).with_statement(known)
+    cleared = Memory.begin(before, IDENTITY, BegunTry(2, 4, 1))
+    expected = Memory(
+        IDENTITY, 4, Past.NOTHING, 1, passed_over=("r1",), is_create_unanswered=True, statements_left=(sent,)
+    )
+    assert cleared == expected
+    assert Memory.from_json(cleared.to_json()) == cleared
+    once_more = Memory.begin(cleared.done(2), IDENTITY, BegunTry(2, 4, 1))
+    assert once_more.repeats == 1
+    assert Memory.begin(once_more.done(2), IDENTITY, BegunTry(2, 4, 1)).repeats == 2
+
+
+@pytest.mark.parametrize("past", [Past.NOTHING, Past.UNKNOWN])
+def test_a_document_without_later_fields_is_read(past: Past) -> None:
+    kept = ("identity", "max_tries", "past")
+    document = {name: value for name, value in Memory(IDENTITY, 2, past).to_json().items() if name in kept}
+    assert Memory.from_json(document) == Memory(IDENTITY, 2, past)
 
 
 def test_the_runtimes_of_a_round_count_as_long_as_the_task_has_the_first_of_them() -> None:
