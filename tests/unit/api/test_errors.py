@@ -17,6 +17,7 @@ from airflow_provider_wherobots.api.errors import (
     KeyLimitedError,
     NotFoundError,
     PermissionDeniedError,
+    PlainHttpError,
     QuotaError,
     RateLimitedError,
     ResponseError,
@@ -274,3 +275,10 @@ def test_used_up_quota_is_told_by_its_code_whatever_the_status_and_the_key(statu
     )
     assert type(error) is QuotaError
     assert (error.transient, error.arrival, error.retry_after) == (False, Arrival.REFUSED, 7.0)
+
+
+def test_plain_http_where_https_was_expected_says_what_to_correct() -> None:
+    assert str(PlainHttpError("getJobRun", "no TLS")) == (
+        "getJobRun: no TLS; this port speaks plain http where https was expected; correct the port, "
+        "or put http:// before the host of a local server or a proxy"
+    )
