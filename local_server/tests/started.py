@@ -26,6 +26,7 @@ class Started:
     :param descriptors: the soft and the hard limit of file descriptors. Default: those of the tests.
     :param output: where it prints. Default: a file.
     :param errors: where it prints errors. Default: with its output.
+    :param through: a command of a shell that starts it. Default: none.
     """
 
     def __init__(
@@ -36,6 +37,7 @@ class Started:
         descriptors: tuple[int, int] | None = None,
         output: IO[bytes] | None = None,
         errors: IO[str] | None = None,
+        through: str | None = None,
     ) -> None:
         self.root = folder / "root"
         self.ready_file = folder / "ready.json"
@@ -52,8 +54,9 @@ class Started:
             if descriptors:
                 resource.setrlimit(resource.RLIMIT_NOFILE, descriptors)
 
+        around = ["sh", "-c", through, "sh"] if through else []
         self.process = subprocess.Popen(
-            [*MODULE, *options],
+            [*around, *MODULE, *options],
             env=environment,
             stdout=output or self.output,
             stderr=errors or self.output,

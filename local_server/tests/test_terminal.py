@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from local_server.tests.started import Started
-from local_server.tests.support import KEY
+from local_server.tests.support import KEY, require
 from tests.support.waiting import wait_for
+from wherobots_local.runs.store import OWN_FOLDER_OF_A_RUN, RECORD_FILE
 from wherobots_local.terminal import escaped
 
 
@@ -112,6 +113,13 @@ def end_well(server: Started) -> None:
     assert server.process.wait(60) == 143
 
 
+def test_an_output_on_a_full_disk_does_not_end_the_server(tmp_path: Path) -> None:
+    require(Path("/dev/full").exists(), "no /dev/full")
+    with Path("/dev/full").open("wb") as full, Started(tmp_path, key=KEY, output=full) as server:
+        server.client().run("print('lost')")
+        end_well(server)
+
+
 def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
     reader, writer = os.pipe()
     os.close(reader)
@@ -119,6 +127,13 @@ def test_a_closed_output_does_not_end_the_server(tmp_path: Path) -> None:
         server = Started(tmp_path, key=KEY, output=closed)
     with server:
         server.client().run("print('lost')")
+        end_well(server)
+
+
+@pytest.mark.parametrize("closed", [">&-", "<&- >&- 2>&-"])
+def test_a_server_that_was_started_without_an_output_runs_scripts(closed: str, tmp_path: Path) -> None:
+    with Started(tmp_path, key=KEY, through=f'exec "$@" {closed}') as server:
+        assert server.client().run("print('in the log')")[1] == ["in the log"]
         end_well(server)
 
 
@@ -136,6 +151,16 @@ def test_an_output_that_is_full_from_the_start_stops_neither_the_start_nor_the_e
         server.client().run("print('lost')")
         end_well(server)
     os.close(reader)
+
+
+def test_what_the_server_logs_is_shown_safely_too(tmp_path: Path) -> None:
+    # A script can make any file under the root.
+    record = tmp_path / "root" / ".wherobots-local" / "runs" / "\x1b[2Jowned" / OWN_FOLDER_OF_A_RUN / RECORD_FILE
+    record.parent.mkdir(parents=True)
+    record.write_text("no JSON")
+    _, errors = starting(tmp_path)
+    assert r"\x1b[2Jowned" in errors
+    assert "\x1b" not in errors
 
 
 # What is said at the start

@@ -31,7 +31,7 @@ from wherobots_local.settings import (
     checked_host_names,
     default_parallel_runs,
 )
-from wherobots_local.terminal import Terminal, escaped
+from wherobots_local.terminal import EscapingFormatter, Terminal, escaped
 
 _UNENCRYPTED = (
     "*" * 100,
@@ -57,7 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     ready_file: Path | None = options.pop("ready_file")
     behaviour_file: Path | None = options.pop("behaviour")
     certificate_folder: Path | None = options.pop("make_certificate")
-    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    _log_to_stderr()
     # uvicorn stops on the signal and raises it again; its default action would leave the ready file behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
     # Closing the terminal stops the server too, but not under nohup.
@@ -91,6 +91,12 @@ def _with_option(message: str, names: Sequence[str]) -> str:
     """Replace the setting at the beginning of a message by its option."""
     name, _, rest = message.partition(" ")
     return f"--{_OPTIONS.get(name, name.replace('_', '-'))} {rest}" if name in names else message
+
+
+def _log_to_stderr() -> None:
+    handler = logging.StreamHandler()
+    handler.setFormatter(EscapingFormatter("%(asctime)s %(levelname)s %(name)s: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler])
 
 
 def _check_ready_file(path: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import unicodedata
@@ -22,14 +23,21 @@ def escaped(text: str) -> str:
     )
 
 
-class Terminal:
-    """Prints lines without buffering. If the output is closed or its disk is full, further lines are lost, and the
-    server continues."""
+class EscapingFormatter(logging.Formatter):
+    """Escapes log records: they can contain file names that scripts chose."""
 
-    def __init__(self, stream: TextIO) -> None:
-        self._descriptor, self._encoding = stream.fileno(), stream.encoding
+    def format(self, record: logging.LogRecord) -> str:
+        return "\n".join(map(escaped, super().format(record).split("\n")))
+
+
+class Terminal:
+    """Prints lines without buffering. If the output is closed or its disk is full, lines are lost, and the server
+    continues. ``stream`` is None in a process without an output."""
+
+    def __init__(self, stream: TextIO | None) -> None:
+        self._descriptor, self._encoding = (-1, "utf-8") if stream is None else (stream.fileno(), stream.encoding)
         self._lock = threading.Lock()
-        self._closed = False
+        self._closed = stream is None
 
     def print(self, *lines: str) -> None:
         """Print lines, in which text from users must be :func:`escaped`."""
@@ -38,5 +46,8 @@ class Terminal:
             try:
                 while data and not self._closed:
                     data = data[os.write(self._descriptor, data) :]
-            except OSError:
+            except BrokenPipeError:
                 self._closed = True
+            except OSError:
+                # For example a full disk. Later lines may fit.
+                return

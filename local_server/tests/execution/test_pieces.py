@@ -126,7 +126,7 @@ def test_the_port_of_the_spark_ui(settings: dict[str, str], port: int) -> None:
 
 
 def test_spark_settings_are_escaped() -> None:
-    assert properties({"spark.a": "back\\slash\nline"}) == "spark.a=back\\\\slash\\nline\n"
+    assert properties({"a b": " lead\\back\nline"}) == "a\\ b=\\ lead\\\\back\\nline\n"
 
 
 def test_jars_join_those_of_the_settings() -> None:

@@ -32,6 +32,7 @@ from wherobots_local.storage import StorageError, local_path
 FAIL_EVENT = "RUN_FAIL_EXEC"
 
 _START_STEPS = ("REQUESTED", "DEPLOYING", "DEPLOYED", "INITIALIZING")
+_LONGEST_WAIT_SECONDS = 10 * 365 * 24 * 3600
 _LAST_LINES = 200
 
 
@@ -198,7 +199,7 @@ class Runner:
             process = await parts.enter_async_context(await start)
             await parts.enter_async_context(watching_ui(workspace.spark_ui_port, run.set_spark_ui))
             try:
-                async with asyncio.timeout(timeout):
+                async with asyncio.timeout(min(timeout, _LONGEST_WAIT_SECONDS)):
                     code = await process.wait()
             except TimeoutError:
                 return self._timed_out(timeout)

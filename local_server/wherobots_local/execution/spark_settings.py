@@ -13,6 +13,8 @@ from wherobots_local.storage import StorageError, check_inside, is_bucket
 
 DEFAULTS_FILE = "spark-defaults.conf"
 JARS = "spark.jars"
+_ESCAPES = {"\\": "\\\\", "\n": "\\n", "\r": "\\r", "\t": "\\t", "\f": "\\f"}
+_KEY_ESCAPES = {**_ESCAPES, " ": "\\ ", ":": "\\:", "=": "\\=", "#": "\\#", "!": "\\!"}
 
 LOOPBACK = "127.0.0.1"
 """Where Spark listens: its ports need no key, and the machine's own name may not resolve."""
@@ -124,5 +126,13 @@ def write_conf_folder(
 
 def properties(settings: Mapping[str, str]) -> str:
     """Write settings in Java's format for properties files."""
-    escaped = ((key, value.replace("\\", "\\\\").replace("\n", "\\n")) for key, value in settings.items())
-    return "".join(f"{key}={value}\n" for key, value in escaped)
+    return "".join(f"{_escaped(key, _KEY_ESCAPES)}={_escaped_value(value)}\n" for key, value in settings.items())
+
+
+def _escaped(text: str, escapes: Mapping[str, str]) -> str:
+    return "".join(escapes.get(character, character) for character in text)
+
+
+def _escaped_value(value: str) -> str:
+    text = _escaped(value, _ESCAPES)
+    return f"\\{text}" if text.startswith(" ") else text

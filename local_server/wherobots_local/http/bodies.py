@@ -40,10 +40,14 @@ def decoded_json(request: Request, body: bytes) -> Any:
 def decoded(body: bytes) -> Any:
     """Decode a body. It is a 422 if it is not JSON in UTF-8."""
     try:
-        return json.loads(body.decode("utf-8"))
+        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ApiError(422, [Problem(f"the body is not JSON: {reason}", "body")]) from None
+
+
+def _no_number(name: str) -> None:
+    raise ValueError(f"{name} is no number")
 
 
 def _too_large() -> ApiError:
