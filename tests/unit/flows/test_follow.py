@@ -82,6 +82,15 @@ def test_a_long_log_that_nobody_asked_for_is_read_for_half_a_minute(poll_logs: b
     assert seconds <= script.elapsed < seconds + 20
 
 
+def test_a_traceback_that_comes_late_explains_the_failure_all_the_same() -> None:
+    service, run = serve((0, "RUNNING"), (30, "FAILED"))
+    run.log = FakeLog([FakeLine(0.0, T0, "started"), FakeLine(35.0, T0 + 1, "ValueError: no such country")])
+    outcome, script = follow(service, poll_logs=False)
+    assert outcome.log_tail.splitlines() == ["started", "ValueError: no such country"]
+    assert outcome.probable_cause == ""
+    assert script.records == []
+
+
 @pytest.mark.parametrize("poll_logs", [True, False])
 def test_the_probable_cause_is_read_from_the_whole_log_or_from_the_reason(poll_logs: bool) -> None:
     error, gone = "java.lang.OutOfMemoryError: Java heap space", "py4j.protocol.Py4JNetworkError: Answer from Java side"

@@ -20,6 +20,7 @@ from airflow_provider_wherobots.api.errors import (
     ResponseLostError,
     ServerError,
 )
+from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.api.storage.calls import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
@@ -33,7 +34,9 @@ from airflow_provider_wherobots.flows.upload import (
     find_shared_folder,
     upload,
 )
-from tests.unit.flows.script import Answer, Script
+from airflow_provider_wherobots.runs.memory import Memory, Past
+from airflow_provider_wherobots.runs.run_name import Identity
+from tests.unit.flows.script import Answer, Script, always
 
 PREFIX = "s3://bucket/up"
 ASK, PUT = "createUploadUrl", "putObject"
@@ -295,3 +298,13 @@ def test_no_upload_after_a_stop(source: FileSource) -> None:
     with pytest.raises(FlowStoppedError):
         script.run(flow)
     assert script.order == [ASK]
+
+
+def test_a_retry_re_attaches_without_a_warning_to_a_run_whose_file_was_uploaded_elsewhere(source: FileSource) -> None:
+    name, there = "n-0123456789abcd", {"runPython": {"uri": f"s3://elsewhere/{END}"}}
+    run = Run.from_json({"id": "r1", "name": name, "status": "RUNNING", "payload": there})
+    script = UploadScript(Storage(), always(RunPage((run,))))
+    payload = {"name": name, "runPython": {"uri": "jobs/stats.py"}}
+    memory = Memory(Identity("012345", "6789abcd"), 0, Past.KNOWN, has_looked=True)
+    script.run(submit_run(payload, memory=memory, uploads=FileUploads({URI: source}, PREFIX)))
+    assert [note.level for note in script.notes] == [logging.INFO]

@@ -348,3 +348,8 @@ def test_no_step_reads_much_of_a_line_without_a_break(monkeypatch: pytest.Monkey
         assert len(records) <= 1
         work, steps = 0, steps + 1
     assert steps > 50
+
+
+def test_no_colour_of_a_very_long_line_is_cut_in_two() -> None:
+    line = "\x1b[31m" + "x" * (MAX_RECORD_CHARS - 7) + "\x1b[0m" + "y" * MAX_RECORD_CHARS
+    assert "".join(record.text for record in read(line)) == line
