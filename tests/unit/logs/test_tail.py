@@ -111,3 +111,8 @@ def test_an_explanation_is_bounded_and_ends_with_the_last_line(lines: list[str])
     assert len(text) <= MAX_TAIL_CHARS + 1
     if lines:
         assert text.endswith(lines[-1][:MAX_LINE_CHARS] + ("…" if len(lines[-1]) > MAX_LINE_CHARS else ""))
+
+
+def test_a_long_line_is_cut() -> None:
+    assert explain("x" * 10_000) == "x" * MAX_LINE_CHARS + "…"
+    assert explain("x" * MAX_LINE_CHARS) == "x" * MAX_LINE_CHARS
