@@ -9,6 +9,7 @@ from decimal import Decimal
 from enum import Enum
 from types import SimpleNamespace
 from typing import Any
+from uuid import UUID
 
 import numpy
 import pytest
@@ -99,10 +100,13 @@ def test_a_literal_has_no_control_characters_and_is_one_line(text: str) -> None:
         (None, "NULL"),
         (True, "TRUE"),
         (False, "FALSE"),
+        (0, "0"),
         (-5, "-5"),
+        (10**20, "100000000000000000000"),
         (0.1, "0.1E0"),
         (-2.0, "-2.0E0"),
         (1e-7, "1e-07"),
+        (1e300, "1e+300"),
         (math.nan, "CAST('NaN' AS DOUBLE)"),
         (math.inf, "CAST('Infinity' AS DOUBLE)"),
         (-math.inf, "CAST('-Infinity' AS DOUBLE)"),
@@ -113,10 +117,12 @@ def test_a_literal_has_no_control_characters_and_is_one_line(text: str) -> None:
         (Decimal("0"), "CAST('0' AS DECIMAL(1, 0))"),
         (b"", "X''"),
         (b"\x00'\xff", "X'0027FF'"),
+        (bytearray(b"a"), "X'61'"),
         (memoryview(b"a"), "X'61'"),
         (date(2026, 1, 2), "DATE '2026-01-02'"),
         (date(1, 1, 1), "DATE '0001-01-01'"),
         (LocalTime(2026, 1, 2, 3, 4, 5), "TIMESTAMP '2026-01-02 03:04:05'"),
+        (datetime(2026, 1, 2, 3, 4, 5), "TIMESTAMP '2026-01-02 03:04:05'"),
         (datetime(2026, 1, 2, 3, 4, 5, 60), "TIMESTAMP '2026-01-02 03:04:05.000060'"),
         (datetime(2026, 1, 2, 3, 4, tzinfo=UTC), "TIMESTAMP '2026-01-02 03:04:00+00:00'"),
         (
@@ -127,9 +133,12 @@ def test_a_literal_has_no_control_characters_and_is_one_line(text: str) -> None:
         ([1, "a'b", None], "(1, 'a\\'b', NULL)"),
         ((date(2026, 1, 2),), "(DATE '2026-01-02')"),
         (numpy.int64(-5), "-5"),
+        (numpy.uint8(5), "5"),
         (numpy.bool_(True), "TRUE"),
         (numpy.float32(0.5), "0.5E0"),
+        (numpy.float64(0.5), "0.5E0"),
         (numpy.str_("a'b"), "'a\\'b'"),
+        ([numpy.int64(5), None], "(5, NULL)"),
         (10**38 - 1, "9" * 38),
     ],
 )
@@ -168,9 +177,13 @@ def test_a_decimal_keeps_its_digits(value: Decimal) -> None:
         ({"a": 1}, "is of type dict, but must be a string"),
         ({1, 2}, "is of type set"),
         (time(1, 2), "is of type time"),
+        (timedelta(1), "is of type timedelta"),
+        (UUID(int=1), "is of type UUID"),
         (object(), "is of type object"),
         ([], "is an empty list"),
+        ((), "is an empty list"),
         (Decimal("NaN"), "is the Decimal NaN"),
+        (Decimal("-Infinity"), "is the Decimal -Infinity"),
         (10**38, "has more than 38 digits"),
         pytest.param(-(10**5000), "has more than 38 digits", id="huge"),
         (SimpleNamespace(dtype=numpy.dtype(int)), "is of type SimpleNamespace"),

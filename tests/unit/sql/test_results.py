@@ -1,5 +1,6 @@
 """Results as columns and rows."""
 
+import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
@@ -7,7 +8,13 @@ import pyarrow as pa
 import pytest
 
 from airflow_provider_wherobots.api.sql.messages import Results
-from airflow_provider_wherobots.sql.results import UnreadableResultError, columns_of, read_table, rows_of
+from airflow_provider_wherobots.sql import results as module
+from airflow_provider_wherobots.sql.results import (
+    UnreadableResultError,
+    columns_of,
+    read_table,
+    rows_of,
+)
 
 TABLE = pa.table({"n": pa.array([1, None], pa.int64()), "place": ["POINT (1 2)", None]})
 
@@ -33,9 +40,16 @@ def table_of(results: Results) -> pa.Table:
     return table
 
 
-@pytest.mark.parametrize("compression", ["zstd", "none"])
-def test_what_was_requested_is_read_and_what_is_not_compressed(compression: str) -> None:
+@pytest.mark.parametrize("compression", ["zstd", "brotli", "gzip", "none"])
+def test_every_compression_of_the_protocol_is_read(compression: str) -> None:
     assert table_of(sent(TABLE, compression)).equals(TABLE)
+
+
+def test_lz4_is_read() -> None:
+    sink = pa.BufferOutputStream()
+    with pa.CompressedOutputStream(sink, "lz4") as out:
+        out.write(stream(TABLE))
+    assert table_of(Results(sink.getvalue().to_pybytes(), compression="lz4")).equals(TABLE)
 
 
 @pytest.mark.parametrize("results", [None, Results(b""), sent(pa.table({}))])
@@ -53,6 +67,8 @@ def test_an_empty_result_set_has_columns_and_no_rows() -> None:
     ("results", "says"),
     [
         (Results(b"nonsense", compression="none"), r"no Arrow stream \(none\)"),
+        (Results(b"nonsense", compression="zstd"), r"no Arrow stream \(zstd\)"),
+        (Results(b"x", compression="snappy"), r"no Arrow stream \(snappy\)"),
         (Results(b"x", compression="new"), r"no Arrow stream \(new\)"),
         (Results(b"{}", format="json"), "in the format 'json', but arrow was requested"),
     ],
@@ -60,6 +76,13 @@ def test_an_empty_result_set_has_columns_and_no_rows() -> None:
 def test_what_cannot_be_read_is_told(results: Results, says: str) -> None:
     with pytest.raises(UnreadableResultError, match=says):
         read_table(results)
+
+
+def test_a_text_that_is_none_is_told() -> None:
+    """Spark lets any bytes be a text."""
+    texts = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
+    with pytest.raises(UnreadableResultError, match=r"Column 0: .* Invalid UTF8"):
+        read_table(sent(pa.table({"a": texts})))
 
 
 def test_what_points_out_of_its_buffer_is_told_instead_of_read() -> None:
@@ -101,3 +124,14 @@ def test_rows_are_tuples_of_pythons_own_types() -> None:
 def test_nanoseconds_beyond_pythons_are_cut() -> None:
     ((at,),) = rows_of(pa.table({"at": pa.array([1_001], pa.timestamp("ns"))}))
     assert at.microsecond == 1
+
+
+def test_columns_of_the_same_name_stay_apart() -> None:
+    table = pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"])
+    assert rows_of(table) == [(1, 2)]
+    assert columns_of(table) == (("a", "int64", None, None, None, None, True),) * 2
+
+
+def test_pyarrow_is_imported_where_it_is_used() -> None:
+    assert not {"pyarrow", "pandas"} & set(vars(module))
+    assert "pyarrow" in sys.modules

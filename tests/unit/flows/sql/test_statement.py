@@ -748,3 +748,9 @@ def test_an_event_of_another_version_is_read() -> None:
     assert StatementOutcome.from_event({"state": "paused", "execution_id": "e1"}).state is StatementState.UNKNOWN
     assert StatementOutcome.from_event({}) == StatementOutcome(StatementState.UNKNOWN, "")
     assert StatementOptions.from_kwargs({"url": URL, "later": 1}) == OPTIONS
+
+
+def test_a_result_is_requested_twice_from_a_silent_session_and_four_times_in_all() -> None:
+    script = SqlScript(FakeSession(connections=[Connection(0.005) for _ in range(99)]))
+    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
+    assert len(script.written(RetrieveResults)) == 4
