@@ -25,6 +25,7 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     UnreadableResponseError,
     error_from_response,
+    parse_http_date,
     parse_retry_after,
 )
 from tests.unit.api import shapes
@@ -90,6 +91,10 @@ def test_an_error_that_the_api_would_not_send_is_an_outage_whose_request_may_hav
     assert str(found).endswith(f"; {FOREIGN}")
 
 
+def test_such_an_error_shows_what_was_received() -> None:
+    assert str(error(404, PAGE, address=ADDRESS)) == f"createJobRun: 404: <html>We are back soon</html>; {FOREIGN}"
+
+
 def test_an_unauthorized_call_is_a_refused_key_whoever_says_so() -> None:
     assert type(error(401, PAGE, address=ADDRESS)) is AuthenticationError
 
@@ -129,6 +134,15 @@ def test_an_error_body_is_shown_with_code_message_details_suggestion_and_request
     )
 
 
+def test_a_422_names_the_field() -> None:
+    found = error(422, shapes.ERROR_BODY_WITH_FIELD)
+    assert str(found) == (
+        "createJobRun: 422 INVALID_INPUT_ERROR: Invalid input: String should match pattern (field: name) "
+        "[request id: req-2]"
+    )
+    assert found.errors[0].field == "name"
+
+
 def test_several_errors_are_all_shown() -> None:
     body = {"errors": [{"message": "first"}, {"code": "CONFLICT_ERROR"}, {"details": "third"}, "junk", None]}
     assert str(error(409, body)) == "createJobRun: 409: first; CONFLICT_ERROR; third"
@@ -138,6 +152,7 @@ def test_several_errors_are_all_shown() -> None:
     ("body", "said"),
     [
         ({"detail": "Not Found"}, "Not Found"),
+        ({"message": "Forbidden"}, "Forbidden"),
         (
             {"detail": [{"loc": ["body", "name"], "msg": "too short"}]},
             '[{"loc": ["body", "name"], "msg": "too short"}]',
@@ -145,6 +160,8 @@ def test_several_errors_are_all_shown() -> None:
         ({"message": {"text": "odd"}}, '{"text": "odd"}'),
         ({"errors": []}, '{"errors": []}'),
         ({"errors": "nothing"}, '{"errors": "nothing"}'),
+        ([1, 2], "[1, 2]"),
+        ({}, "{}"),
         (b"<html><body>\n  502 Bad   Gateway\n</body></html>", "<html><body> 502 Bad Gateway </body></html>"),
         (b"\xff\xfe\x00garbage", "\ufffd\ufffd\x00garbage"),
         (b"", "no body"),
@@ -207,6 +224,11 @@ def test_what_is_no_error_answer_says_what_happened() -> None:
     assert {(error.operation, error.transient) for error in said} == {("getJobRun", True)}
 
 
+def test_a_call_that_was_not_sent_says_when_it_may_be() -> None:
+    found = KeyLimitedError("getJobRun", 4.04)
+    assert (found.status, found.retry_after, found.seconds) == (429, 4.04, 4.04)
+
+
 def test_the_request_id_comes_from_the_body_else_from_the_header_in_any_case() -> None:
     headers = {"X-REQUEST-ID": "req-header"}
     assert error(400, shapes.ERROR_BODY, headers).request_id == "req-1"
@@ -229,13 +251,19 @@ def test_a_redirect_says_that_it_is_not_followed() -> None:
     [
         ("5", 5.0),
         ("5.2", 5.2),
+        (" 7 ", 7.0),
+        ("0", 0.0),
         ("-3", 0.0),
         ("Tue, 21 Jul 2026 08:00:30 GMT", 30.0),
         ("Tue, 21 Jul 2026 10:00:30 +0200", 30.0),
         ("Tue, 21 Jul 2026 08:00:30", 30.0),
         ("Tue, 21 Jul 2026 07:00:00 GMT", 0.0),
         ("inf", None),
+        ("1e999", None),
+        ("-inf", 0.0),
         ("nan", None),
+        ("soon", None),
+        ("", None),
         (None, None),
         ("Tue, 99 Jul 2026 08:00:30 GMT", None),
         ("Tue, 21 Jul 99999999999 08:00:30 GMT", None),
@@ -244,6 +272,10 @@ def test_a_redirect_says_that_it_is_not_followed() -> None:
 )
 def test_retry_after_as_whole_or_decimal_seconds_or_date_or_garbage(value: str | None, seconds: float | None) -> None:
     assert parse_retry_after(value, NOW) == seconds
+
+
+def test_a_date_without_a_zone_is_utc() -> None:
+    assert parse_http_date("Tue, 21 Jul 2026 08:00:30") == NOW.replace(second=30)
 
 
 @given(st.text() | st.from_regex(r"[A-Z][a-z]{2}, \d+ Jul \d+ \d+:\d+:\d+ [+-]\d+", fullmatch=True))
@@ -277,8 +309,10 @@ def test_used_up_quota_is_told_by_its_code_whatever_the_status_and_the_key(statu
     assert (error.transient, error.arrival, error.retry_after) == (False, Arrival.REFUSED, 7.0)
 
 
-def test_plain_http_where_https_was_expected_says_what_to_correct() -> None:
-    assert str(PlainHttpError("getJobRun", "no TLS")) == (
-        "getJobRun: no TLS; this port speaks plain http where https was expected; correct the port, "
-        "or put http:// before the host of a local server or a proxy"
+def test_the_error_of_a_port_without_tls_says_how_to_correct_the_address() -> None:
+    error = PlainHttpError("getJobRun", "https://local:8080: wrong version number")
+    assert str(error) == (
+        "getJobRun: https://local:8080: wrong version number; this port speaks plain http where https was expected; "
+        "correct the port, or put http:// before the host of a local server or a proxy"
     )
+    assert error.operation == "getJobRun"

@@ -87,6 +87,11 @@ def test_a_stored_result_has_an_address_or_none_and_is_not_fetched(uri: str | No
     assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, uri, False)
     assert script.arrived(ExecuteSql) == [ExecuteSql("e1", "SELECT 7 AS n", Store("parquet"))]
     assert script.arrived(RetrieveResults) == []
+    assert outcome.size is None
+    script = SqlScript()
+    script.session.say(StateUpdated("e1", "succeeded", uri, 12), START + 0.5, script.open)
+    script.session._is_void = lambda message, moment: False  # type: ignore[method-assign]
+    assert run(script, STORED).size == 12
 
 
 def test_an_error_without_a_state_is_a_failure_after_five_seconds() -> None:
