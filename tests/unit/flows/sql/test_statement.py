@@ -20,6 +20,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     ExecutionProgress,
     ExecutionResult,
     RetrieveResults,
+    StateUpdated,
     Store,
     TooLarge,
     Unreadable,
