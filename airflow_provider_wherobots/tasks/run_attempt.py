@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeVar
 
+from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
-from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import Submission
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.runs.memory import Memory
@@ -19,6 +20,9 @@ from airflow_provider_wherobots.tasks.attempt import Attempt
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 
 T = TypeVar("T")
+
+KILL_SECONDS = CANCEL_BUDGET_SECONDS if AIRFLOW < (3, 0) else WORKER_CANCEL_BUDGET_SECONDS
+"""How long a cancel is retried in a kill. Airflow 2.11 leaves 60 s (``killed_task_cleanup_time``)."""
 
 
 class RunAttempt(Attempt):
@@ -70,7 +74,10 @@ class RunAttempt(Attempt):
     def end_runs_of(self, memory: Memory) -> None:
         """Cancel the runs that have the identity of the task, in the seconds that Airflow leaves after a kill."""
         cancel = cancel_runs_by_suffix(
-            memory.identity.suffix, known=memory.passed_over, is_create_unanswered=memory.is_create_unanswered
+            memory.identity.suffix,
+            KILL_SECONDS,
+            known=memory.passed_over,
+            is_create_unanswered=memory.is_create_unanswered,
         )
         self._cancelled.update(self._run_on_new_session(cancel))
 
@@ -80,7 +87,7 @@ class RunAttempt(Attempt):
             return
         self.has_ended_runs = self._run_id is not None or self.memory is not None
         if self._run_id is not None:
-            if self._run_on_new_session(cancel_run(self._run_id, WORKER_CANCEL_BUDGET_SECONDS)) is None:
+            if self._run_on_new_session(cancel_run(self._run_id, KILL_SECONDS)) is None:
                 self._cancelled.add(self._run_id)
         elif self.memory is not None:
             self.end_runs_of(self.memory.now)
@@ -89,5 +96,5 @@ class RunAttempt(Attempt):
         if not self._killed:
             return
         if self._cancel_on_kill and run_id not in self._cancelled:
-            self._run_on_new_session(cancel_run(run_id, WORKER_CANCEL_BUDGET_SECONDS))
+            self._run_on_new_session(cancel_run(run_id, KILL_SECONDS))
         raise WherobotsTaskKilledException(f"The task was killed before it could follow run {run_id}")

@@ -26,7 +26,7 @@ from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
-AIRFLOW_LEAVES_SECONDS = 5.0
+AIRFLOW_LEAVES_SECONDS = 60.0 if compat.AIRFLOW < (3, 0) else 5.0
 """How long Airflow waits after SIGTERM for the end of a task's process."""
 
 
@@ -161,7 +161,7 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_an
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert control.requests("cancelJobRun"), "its kill went through"
-    assert sum(allowed) < AIRFLOW_LEAVES_SECONDS
+    assert AIRFLOW_LEAVES_SECONDS / 4 < sum(allowed) < AIRFLOW_LEAVES_SECONDS
     control.clear_faults()
     task.hook.cancel_run(ti.xcoms["run_id"])
 
