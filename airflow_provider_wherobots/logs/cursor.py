@@ -254,6 +254,7 @@ def _boundary(cursor: str | int, items: Sequence[Line]) -> list[Line]:
 
 def _number(value: str | int) -> int | None:
     try:
-        return int(value)
+        # Python reads "1_0" as a number, but it is a token.
+        return None if "_" in str(value) else int(value)
     except ValueError:
         return None

@@ -5,7 +5,6 @@ import pytest
 from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.tasks import run_attempt, sql_attempt
 
-
 KILL_SECONDS = run_attempt.KILL_SECONDS
 
 

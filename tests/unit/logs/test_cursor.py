@@ -82,6 +82,13 @@ def test_no_page_leads_back_to_a_time_or_place_before_its_own(shown: list[tuple[
     assert accept(cursor, page(("6", "b"), ("7", "c"))) == (["c"], False)
 
 
+def test_a_token_of_digits_and_underscores_is_no_number() -> None:
+    cursor = LogCursor()
+    for token in ("5_10", "6_9"):
+        accept(cursor, page(*numbered(2), next_page=token))
+        assert cursor.cursor == token
+
+
 def test_a_full_page_without_a_next_one_is_read_again_larger() -> None:
     cursor = LogCursor()
     lines = numbered(2 * PAGE_SIZE - 1)
