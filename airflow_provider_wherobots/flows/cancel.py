@@ -11,13 +11,7 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
-from airflow_provider_wherobots.flows.retry import (
-    CANCEL_BUDGET_SECONDS,
-    REFUSED_SECONDS,
-    WORKER_CANCEL_BUDGET_SECONDS,
-    Outage,
-    send,
-)
+from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, REFUSED_SECONDS, Outage, send
 
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
@@ -85,7 +79,7 @@ def cancel_run(
 
 def cancel_runs_by_suffix(
     suffix: str,
-    budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS,
+    budget_seconds: float,
     *,
     known: Collection[str] = (),
     is_create_unanswered: bool = True,

@@ -280,13 +280,12 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _end_possible_run(self, error: WherobotsApiError, *, is_retried: bool) -> str:
         """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
-        task, may_exist = self.task, "The run may exist and be active"
+        task, memory, may_exist = self.task, self._memory, "The run may exist and be active"
         if is_retried:
             does = "looks it up by its name first" if task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
         is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
-        may_cancel = is_unclear and task.cancel_on_kill and self._memory is not None
-        if may_cancel and self._memory and (found := self._cancel_runs_of(self._memory.now)):
+        if memory is not None and is_unclear and task.cancel_on_kill and (found := self._cancel_runs_of(memory.now)):
             return f"Run {', '.join(found)} was found and cancelled, because no retry follows"
         command = words.command("orphans", task.wherobots_conn_id)
         return f"{may_exist}, and no retry will look it up. To look: {command}"

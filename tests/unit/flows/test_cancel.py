@@ -155,7 +155,7 @@ def test_by_name_the_active_runs_are_cancelled_and_no_others() -> None:
     service.add_run(f"{NAME}x", START - 70, id="stranger")
     service.add_run(NAME, START - 60, id="first")
     service.add_run(NAME, START - 50, id="second")
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX)) == ["first", "second"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["first", "second"]
     assert [run_id for run_id, _ in service.cancels] == ["first", "second"]
 
 
@@ -169,7 +169,7 @@ def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clo
     service.add_run(NAME, START + ahead + 3, id="after")
     script = Script(lambda call, moment: service(call, moment + ahead), latency=latency)
     script.now = START + 5
-    assert script.run(cancel_runs_by_suffix(SUFFIX, created_until=START)) == ["before"]
+    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS, created_until=START)) == ["before"]
 
 
 def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
@@ -178,13 +178,13 @@ def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
     limits = RateLimits()
     limits.of(KEY).refused(calls.get_run("r0"), RateLimitedError("getJobRun", 429, retry_after=60.0), 0.0)
     script = Script(service, limits=limits)
-    assert script.run(cancel_runs_by_suffix(SUFFIX)) == ["run0"]
+    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
     assert script.elapsed < 1.0
 
 
 def test_by_name_what_hid_the_run_is_said_once() -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
-    script.run(cancel_runs_by_suffix(SUFFIX))
+    script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS))
     (note,) = script.notes
     assert note == Note(
         logging.WARNING,
@@ -199,7 +199,7 @@ def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_
     service.add_run(NAME, START)
     service.fault("cancelJobRun", *[Fault.ERROR_500] * 20)
     script = Script(service)
-    assert script.run(cancel_runs_by_suffix(SUFFIX)) == []
+    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == []
     assert script.said("Run run0 could not be cancelled")
     assert not script.said("Found no active run")
 
@@ -238,7 +238,7 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service = FakeService(cancel_seconds=60, list_lag=1.0)
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, known=["older"])) == ["older", "newer"]
+    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS, known=["older"])) == ["older", "newer"]
 
 
 def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other() -> None:
@@ -274,6 +274,6 @@ def test_by_name_a_look_that_failed_is_repeated_though_no_create_was_sent() -> N
 
 def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
     script = Script(FakeService())
-    assert script.run(cancel_runs_by_suffix(SUFFIX, is_create_unanswered=False)) == []
+    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS, is_create_unanswered=False)) == []
     assert script.operations == ["listJobRuns"]
     assert script.notes == []
