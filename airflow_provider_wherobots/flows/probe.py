@@ -8,7 +8,6 @@ from airflow_provider_wherobots.api.errors import (
     NotFoundError,
     NotSentError,
     PermissionDeniedError,
-    PlainHttpError,
     ProxySettingError,
     ResponseError,
     ResponseLostError,
@@ -26,7 +25,6 @@ OTHER_SERVICE = "This is not the Wherobots Runs API"
 _MEANINGS: tuple[tuple[type[WherobotsApiError], str], ...] = (
     (UntrustedServerError, "The host's TLS certificate is not trusted"),
     (ProxySettingError, "The configured proxy cannot be used"),
-    (PlainHttpError, "The host speaks plain http where https was expected"),
     (NotSentError, "The host cannot be reached"),
     (ResponseLostError, "The host was reached, but did not respond"),
     (AuthenticationError, "The API key is refused"),

@@ -312,7 +312,7 @@ def test_used_up_quota_is_told_by_its_code_whatever_the_status_and_the_key(statu
 def test_the_error_of_a_port_without_tls_says_how_to_correct_the_address() -> None:
     error = PlainHttpError("getJobRun", "https://local:8080: wrong version number")
     assert str(error) == (
-        "getJobRun: https://local:8080: wrong version number; this port speaks plain http where https was expected; "
-        "correct the port, or put http:// before the host of a local server or a proxy"
+        "getJobRun: https://local:8080: wrong version number; this port speaks plain http; correct the port, "
+        "or put http:// before the host of a local server or a proxy"
     )
     assert error.operation == "getJobRun"

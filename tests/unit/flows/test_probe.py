@@ -46,9 +46,8 @@ def test_one_small_call_is_all_it_takes() -> None:
         (ResponseLostError(OPERATION, "timed out"), "The host was reached, but did not respond: timed out"),
         (
             PlainHttpError(OPERATION, "[SSL: WRONG_VERSION_NUMBER] x"),
-            "The host speaks plain http where https was expected: [SSL: WRONG_VERSION_NUMBER] x; this port speaks "
-            "plain http where https was expected; correct the port, or put http:// before the host of a local server "
-            "or a proxy",
+            "The call failed: [SSL: WRONG_VERSION_NUMBER] x; this port speaks plain http; correct the port, or put "
+            "http:// before the host of a local server or a proxy",
         ),
         (AuthenticationError(OPERATION, 401, SAID), "The API key is refused: 401 CODE: what the service said"),
         (
