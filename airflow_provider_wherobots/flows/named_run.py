@@ -163,12 +163,18 @@ def get_created_run(options: FollowOptions) -> Flow[Run]:
     left = math.inf if options.deadline is None else max(0.0, options.deadline - began_at)
     outage = Outage(min(options.max_outage_seconds, left))
     known_by = began_at + min(APPEARANCE_SECONDS, left)
+    is_noted = False
     while True:
         try:
             return (yield from attempt(calls.get_run(options.run_id)))
         except NotFoundError:
-            if (yield from now()) >= known_by:
+            left = known_by - (yield from now())
+            if left <= 0:
                 raise
+            if not is_noted:
+                is_noted, limit = True, words.duration(left)
+                text = f"The service does not know run {options.run_id}; polling again for up to {limit}"
+                yield Note(logging.INFO, text)
             yield Sleep(MIN_POLL_SECONDS, JITTER)
         except WherobotsApiError as error:
             yield from wait_out(outage, error)

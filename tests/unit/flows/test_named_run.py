@@ -217,6 +217,9 @@ def test_a_run_created_a_moment_ago_may_be_unknown_for_a_minute() -> None:
     with pytest.raises(NotFoundError):
         script.run(get_created_run(options(run_id="no-such-run")))
     assert script.pauses == [Sleep(2.0, 0.2)] * 30
+    assert script.notes == [
+        Note(logging.INFO, "The service does not know run no-such-run; polling again for up to 1 minute")
+    ]
 
 
 @pytest.mark.parametrize(("seconds", "looks"), [(9.0, 6), (-1.0, 1)])
