@@ -69,6 +69,9 @@ class ServiceSql(Spark):
                 if self._curr:
                     raise unsupported(self._find_sql(self._tokens[0], self._tokens[-1])[:40])
                 return command
+            if self._curr.token_type is TokenType.VAR:
+                # Not a keyword: sqlglot reads it as a column.
+                raise unsupported(f"{first[:20]} statements")
             tree = super()._parse_statement()
             if tree is not None:
                 check_whole(tree, self._tokens)
@@ -134,8 +137,8 @@ def read(text: str) -> exp.Expr:
         parsed = sqlglot.parse(text, read=ServiceSql)
     except RecursionError:
         raise unsupported("expressions nested this deeply") from None
-    except TokenError as error:
-        raise syntax_error("a quote or a comment is not closed", str(error).rpartition("'")[0][-20:]) from None
+    except TokenError:
+        raise syntax_error("a quote or a comment is not closed") from None
     except ParseError as error:
         found = error.errors[0] if error.errors else {}
         # The rest names classes of sqlglot.
