@@ -154,6 +154,16 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         self.checked_store()
         self._check_installed()
 
+    def prepare_template(self) -> None:
+        """Read ``parameters`` that are the text of a dict, a list or a tuple. Airflow's operator does so, too, but its
+        error does not name the task.
+        """
+        try:
+            super().prepare_template()
+        except (SyntaxError, TypeError, ValueError):
+            text = "must be a dict, a list or a tuple, or the text of one; a template can be a value in it"
+            raise self._wrong(f"parameters: {text}") from None
+
     def execute(self, context: Context) -> Any:
         """Get a session, and execute the statements in it.
 

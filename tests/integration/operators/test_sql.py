@@ -306,6 +306,12 @@ def test_what_is_wrong_once_rendered_fails_before_anything_is_sent(
     assert control.requests() == []
 
 
+@pytest.mark.parametrize("parameters", ["{{ params.values }}", "{{ 1 }}", "mm=40"])
+def test_parameters_that_are_not_the_text_of_a_dict_fail_the_parsing(make: Make, parameters: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=r"^task: parameters: must be a dict, a list or a tuple"):
+        make(parameters=parameters).resolve_template_files()
+
+
 def test_what_the_official_operator_does_not_take_is_an_error(make: Make) -> None:
     # 2.11 has an error of its own for an unknown argument.
     with pytest.raises((TypeError, AirflowException), match=r"(?s)Invalid arguments.*'cursor'"):
