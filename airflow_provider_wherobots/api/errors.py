@@ -109,8 +109,7 @@ class PlainHttpError(WherobotsApiError):
 
     def __init__(self, operation: str, text: str) -> None:
         hint = (
-            "this port speaks plain http; correct the port, "
-            "or put http:// before the host of a local server or a proxy"
+            "this port speaks plain http; correct the port, or put http:// before the host of a local server or a proxy"
         )
         super().__init__(operation, f"{text}; {hint}")
 
