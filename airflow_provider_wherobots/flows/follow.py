@@ -296,7 +296,7 @@ class _StatusNotes:
     def seen(self, run: Run, moment: float, started_at: float) -> Flow[None]:
         self.last = words.short(run.status)
         detail = run.kube_app.status if run.status == PENDING else None
-        status = f"{self.last} ({words.short(detail)})" if detail else self.last
+        status = f"{self.last} ({words.short(detail)})" if detail and detail != PENDING else self.last
         if status != self._noted:
             yield Note(logging.INFO, f"Run {run.id} is {status}")
         elif moment - self._noted_at >= HEARTBEAT_SECONDS:

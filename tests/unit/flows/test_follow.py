@@ -217,6 +217,7 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
     views = [
         {"id": "run0", "status": status, "kubeApp": {"status": app}}
         for status, app in (
+            ("PENDING", "PENDING"),
             ("PENDING", "PREPARING"),
             ("PENDING", "PREPARING"),
             ("PENDING", "DEPLOYING"),
@@ -228,6 +229,7 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
     service = answers(*map(Run.from_json, views), NO_METRICS)
     _, script = follow(service, poll_logs=False)
     assert [note.text for note in script.notes[:-1]] == [
+        "Run run0 is PENDING",
         "Run run0 is PENDING (PREPARING)",
         "Run run0 is PENDING (DEPLOYING)",
         "Run run0 is RUNNING",
