@@ -22,12 +22,13 @@ GROUPS = {
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),
     "airflow": (
-        ["triggers/guarded.py", "tasks/*_try.py", "tasks/*attempt.py", "sql/frames.py"],
+        ["triggers/guarded.py", "tasks/memory.py", "tasks/*_try.py", "tasks/*attempt.py", "sql/frames.py"],
         [
             "tests/integration/triggers",
             "tests/integration/operators",
             "tests/integration/sensors",
             "tests/integration/sql",
+            "tests/unit/sql/test_frames.py",
         ],
     ),
 }
@@ -58,6 +59,9 @@ def main(group: str, *names: str) -> None:
         config.write(f"only_mutate = {patterns}\n")
         if group == "unit":
             config.write(f"do_not_mutate = {NEEDS_PANDAS}\n")
+        else:
+            # A process forked from one that has run tests lacks its threads, and waits for them.
+            config.write('process_isolation = "forkserver"\n')
         config.write(f"pytest_add_cli_args_test_selection = {tests}\n")
     mutmut = [sys.executable, "-m", "mutmut"]
     subprocess.run([*mutmut, "run", "--max-children", "2", *names], cwd=copy, check=True)

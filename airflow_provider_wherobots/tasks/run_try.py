@@ -184,8 +184,7 @@ class RunTry(TaskTry[T, RunAttempt]):
         """Return the outcome of a run that has ended. Otherwise cancel the run if ``cancel_on_kill``; return None."""
         run = self._look_at(run_id)
         if run is not None and run.is_terminal:
-            options = replace(follow_options(self.task, time.time(), None), run_id=run_id)
-            return self.attempt.run(settle_run(run, options))
+            return self.attempt.run(settle_run(run, follow_options(self.task, time.time(), None)))
         if self.task.cancel_on_kill:
             self.attempt.run(cancel_run(run_id))
         return None

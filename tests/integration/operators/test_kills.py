@@ -12,8 +12,10 @@ import pytest
 from airflow.exceptions import TaskDeferralError
 
 from airflow_provider_wherobots import compat
+from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
+    WherobotsRunCancelledException,
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.tasks import run_attempt
@@ -94,6 +96,19 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
         assert control.counts()["cancels_received"] == 0
 
 
+def test_a_run_that_its_trigger_has_cancelled_at_a_timeout_is_not_the_cause(
+    operator: Operator, control: ControlClient
+) -> None:
+    task, ti = operator(run_python=WAIT), TaskInstance()
+    deferral_of(task, ti)
+    task.hook.cancel_run(ti.xcoms["run_id"])
+    wait_for(lambda: control.runs()[-1]["status"] == "CANCELLED", what="the cancel")
+    with pytest.raises(AirflowException, match=r"^Trigger timeout$"):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+    with pytest.raises(WherobotsRunCancelledException):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+
+
 def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -129,7 +144,8 @@ def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
     monkeypatch.setattr(ti, "xcom_push", push)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
-    assert control.counts()["cancels_effective"] == 1
+    counts = control.counts()
+    assert (counts["cancels_effective"], counts["cancels_received"]) == (1, 1)
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -170,6 +186,7 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_an
 def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
+    control.behaviour(list_delay_seconds=1)
     task = operator(run_python=WAIT, deferrable=False, name="kill-in-post", cancel_on_kill=cancels)
     once_answered(lambda operation: task.on_kill() if operation == "createJobRun" else None, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):

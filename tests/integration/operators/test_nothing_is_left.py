@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 from unittest.mock import AsyncMock, Mock
@@ -19,8 +20,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.tasks import run_try, submit_try
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
@@ -65,6 +68,20 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
         task.hook.cancel_run(run_id)
 
 
+def test_a_last_cancel_that_is_refused_is_not_said_to_be_accepted(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = operator(run_python=WAIT), TaskInstance(2)
+    deferral_of(task, ti)
+    for operation in ("getJobRun", "cancelJobRun"):
+        control.add_fault(operation, {"type": "status", "status": 403})
+    monkeypatch.setattr(submit_try, "cancel_run", partial(cancel_run, budget_seconds=0.1))
+    with pytest.raises(WherobotsUnavailableException, match="It could not be cancelled, and no retry follows"):
+        task.execute_complete(context(ti), event_of_a_given_up_run(ti.xcoms["run_id"]))
+    control.clear_faults()
+    task.hook.cancel_run(ti.xcoms["run_id"])
+
+
 def event_of_a_given_up_run(run_id: str, **more: Any) -> dict[str, Any]:
     return Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time(), **more).to_event()
 
@@ -76,6 +93,8 @@ def test_a_run_that_was_given_up_after_an_outage_is_followed_on_by_a_trigger(
     deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
     again = deferral_of(task, ti, deferred, event_of_a_given_up_run(run_id, outage_seconds=600.0))
     assert f"Run {run_id} was given up (the key was refused), but this worker can read it" in said()
+    assert again.kwargs is not None
+    assert again.kwargs["reattached"] is False, "a cancel from now on is no earlier try's"
     assert resume(task, ti, again, follow(again)) == run_id
     assert control.counts()["creates_received"] == 1
     assert control.counts()["cancels_received"] == 0
@@ -124,19 +143,28 @@ def test_a_run_of_another_organization_is_not_said_to_be_cancelled(
         operator().execute_complete(context(TaskInstance(2)), event_of_a_given_up_run("r1234567890abc"))
 
 
+@pytest.mark.parametrize("is_accepted", [True, False])
 def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(
-    operator: Operator, control: ControlClient
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, is_accepted: bool
 ) -> None:
     task = operator(run_python=WAIT, execution_timeout=timedelta(seconds=3), timeout_seconds=600)
     ti = TaskInstance()
     deferred = deferral_of(task, ti)
     control.add_fault("cancelJobRun", {"type": "status", "status": 401})
     event = follow(deferred)
-    control.clear_faults()
-    says = "cancelling the run failed at first, and succeeded when it was repeated"
+    command = (
+        f"python -m airflow_provider_wherobots runs cancel --yes {ti.xcoms['run_id']} --conn {task.wherobots_conn_id}"
+    )
+    says = f"cancelling the run failed. To cancel it: {command}"
+    if is_accepted:
+        control.clear_faults()
+        says = "cancelling the run failed at first, and succeeded when it was repeated"
+    monkeypatch.setattr(run_try, "LAST_LOOK_SECONDS", 60.0 if is_accepted else 0.1)
     with pytest.raises(WherobotsExecutionTimeoutException, match=says):
         resume(task, ti, deferred, event)
-    assert control.counts()["cancels_effective"] == 1
+    assert control.counts()["cancels_effective"] == is_accepted
+    control.clear_faults()
+    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 def test_a_cancel_that_fails_again_does_not_hide_a_timeout(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -458,6 +458,8 @@ def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> Non
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = make(deferrable=True), TaskInstance()
     deferred = deferral_of(task, ti)
+    assert deferred.timeout is not None
+    assert deferred.timeout > timedelta(minutes=15), "session_wait_timeout"
     control.end_sql_session(ti.xcoms["session_id"], status="DEPLOY_FAILED", message="no capacity")
     event = events_of(trigger_of(deferred))
     with pytest.raises(WherobotsSqlSessionException, match=r"DEPLOY_FAILED.*no capacity") as caught:
@@ -495,6 +497,29 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
     assert cancels(control) == 1
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "cancelled"
     assert written(ti) == ["failed"], "the session has confirmed the cancel"
+
+
+def test_a_kill_after_the_end_of_a_write_remembers_that_it_has_succeeded(make: Make, control: ControlClient) -> None:
+    control.answer_sql(INSERT, held=True)
+    task, ti = make(INSERT), TaskInstance()
+
+    def end_and_kill(*_: Any) -> None:
+        control.release_sql()
+        wait_for(lambda: not is_running(control), what="the end")
+        task.on_kill()
+
+    with signal_when(lambda: is_running(control), end_and_kill), pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert written(ti) == ["succeeded"]
+
+
+def test_airflows_own_timeout_cancels_the_statement(make: Make, control: ControlClient) -> None:
+    """It interrupts the task with an exception, and calls on_kill after that."""
+    task = make("HOLD")
+    with signal_when(lambda: is_running(control), die), pytest.raises(WorkerDiesError):
+        task.execute(context(TaskInstance()))
+    task.on_kill()
+    assert cancels(control) == 1
 
 
 def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, control: ControlClient) -> None:
@@ -596,6 +621,27 @@ def test_after_a_failed_trigger_the_worker_follows_the_statement_and_executes_th
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize(
+    ("state", "error", "words", "known"),
+    [
+        ("running", WherobotsSqlOutcomeUnknownException, "its session cannot be reached", "sent"),
+        ("succeeded", WherobotsUnavailableException, "it succeeded, but its result was not fetched", "succeeded"),
+    ],
+)
+def test_a_session_that_has_ended_before_the_task_resumes_leaves_no_wrong_outcome(
+    make: Make, control: ControlClient, state: str, error: type[Exception], words: str, known: str
+) -> None:
+    control.answer_sql("CALL", held=True)
+    task, ti = make("CALL c.system.f()", deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+    control.end_sql_session(session_id := ti.xcoms["session_id"])
+    event = StatementOutcome(StatementState(state), ti.xcoms["execution_id"], "it failed").to_event()
+    with pytest.raises(error, match=f"{words}: getSqlSession: SQL session {session_id} is DESTROYED"):
+        resume(task, ti, deferred, event)
+    assert written(ti) == [known]
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
 def test_after_a_failed_trigger_a_statement_that_is_late_is_cancelled(make: Make, control: ControlClient) -> None:
     task, ti = make("INSERT INTO t HOLD", deferrable=True, execution_timeout=timedelta(hours=1)), TaskInstance()
     control.answer_sql("INSERT INTO t HOLD", held=True)
@@ -648,15 +694,15 @@ class WorkerDiesError(BaseException):
     """What no code of ours handles."""
 
 
-def leave_behind(make: Make, control: ControlClient, sql: Any, **arguments: Any) -> TaskInstance:
+def die(*_: Any) -> None:
+    raise WorkerDiesError
+
+
+def leave_behind(make: Make, control: ControlClient, sql: Any, *, retries: int = 1, **arguments: Any) -> TaskInstance:
     """Let a worker die while it executes a statement that does not end by itself: nobody cancels it."""
-
-    def die(*_: Any) -> None:
-        raise WorkerDiesError
-
-    ti = TaskInstance()
+    ti = TaskInstance(max_tries=retries)
     with signal_when(lambda: is_running(control), die), pytest.raises(WorkerDiesError):
-        make(sql, **{"retries": 1, **arguments}).execute(context(ti))
+        make(sql, retries=retries, **arguments).execute(context(ti))
     assert control.requests("cancelExecution") == []
     return ti
 
@@ -668,9 +714,6 @@ def test_a_retry_of_a_cleared_task_repeats_its_write_also_if_a_worker_died_befor
     task, ti = make(INSERT, retries=1), TaskInstance(max_tries=1)
     task.execute(context(ti))
     control.add_fault("createSqlSession", {"type": "slow", "seconds": 1}, times=1)
-
-    def die(*_: Any) -> None:
-        raise WorkerDiesError
 
     requested = len(control.requests("createSqlSession"))
     dies = signal_when(lambda: len(control.requests("createSqlSession")) > requested, die)
@@ -687,6 +730,15 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: Contro
     threading.Timer(1, control.release_sql).start()
     assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
     assert executed(control) == [INSERT]
+
+
+def test_a_retry_that_follows_a_statement_cancels_it_at_its_timeout(make: Make, control: ControlClient) -> None:
+    control.answer_sql(INSERT, held=True)
+    second = next_try(leave_behind(make, control, INSERT))
+    second.start_date -= timedelta(hours=1)
+    with pytest.raises(WherobotsExecutionTimeoutException):
+        make(INSERT, retries=1, execution_timeout=timedelta(hours=1)).execute(context(second))
+    assert cancels(control) == 1
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -732,6 +784,24 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     assert make(INSERT, retries=1).execute(context(follow(ti))) is None
     assert executed(control) == [INSERT]
     assert "succeeded in an earlier try; not executing it again" in said()
+
+
+@pytest.mark.parametrize("error", ["", "once"], ids=["succeeded", "failed"])
+def test_what_a_retry_has_learned_of_a_write_the_next_knows_without_its_session(
+    make: Make, control: ControlClient, error: str
+) -> None:
+    failing = "FAIL no such table"
+    control.answer_sql(INSERT, held=True, error=error)
+    first = leave_behind(make, control, [INSERT, failing], retries=3)
+    control.release_sql()
+    wait_for(lambda: not is_running(control), what="the statement's end")
+    control.answer_sql(INSERT)
+    second = next_try(first)
+    with pytest.raises(WherobotsSqlStatementFailedException, match="2 of 2"):
+        make([INSERT, failing], retries=3).execute(context(second))
+    control.end_sql_session(first.xcoms["session_id"])
+    make([INSERT, "SELECT 1"], retries=3).execute(context(next_try(second)))
+    assert executed(control) == [*[INSERT] * (2 if error else 1), failing, "SELECT 1"]
 
 
 @pytest.mark.parametrize("own", [{}, {"force_new": True}], ids=["shared", "own"])
@@ -935,6 +1005,7 @@ def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
         make(**own).execute(context(ti))
     first, second = (session["apiPayload"] for session in control.sql_sessions()[-2:])
     assert first["sessionKey"] == second["sessionKey"], "the same task instance"
+    assert str(first["sessionKey"]).startswith("dag.task-")
     assert first["shutdownAfterInactiveSeconds"] == 300
     make(**own, shutdown_after_inactive_seconds=900).execute(context(TaskInstance()))
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
@@ -1070,9 +1141,11 @@ def test_after_a_doubt_a_clear_executes_everything_again(make: Make, control: Co
     first = leave_behind(make, control, INSERT)
     control.end_sql_session(first.xcoms["session_id"])
     control.answer_sql(INSERT)
-    second = next_try(first)
-    with pytest.raises(WherobotsSqlOutcomeUnknownException):
+    second, sent = next_try(first), first.xcoms["execution_id"]
+    words = f"{first.xcoms['session_id']} is DESTROYED.*\nExecution {sent} in SQL session {first.xcoms['session_id']}$"
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match=words):
         make(INSERT, retries=1).execute(context(second))
+    assert second.xcoms["sql_summary"]["execution_id"] == sent
     assert make(INSERT).execute(context(next_try(second))) is None
     assert executed(control) == [INSERT, INSERT]
 

@@ -341,6 +341,18 @@ def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_al
     assert control.counts()["cancels_received"] == 0
 
 
+@pytest.mark.parametrize(("cancels", "error"), [(True, AirflowSensorTimeout), (False, WherobotsRunCancelledException)])
+def test_a_run_that_its_trigger_has_cancelled_at_a_timeout_is_not_the_cause(
+    sensor: Make, control: ControlClient, cancels: bool, error: type[Exception]
+) -> None:
+    run_id, ti = started_run(control), TaskInstance()
+    task = sensor(run_id=run_id, cancel_on_kill=cancels)
+    deferral_of(task, ti)
+    end(control, run_id, "CANCELLED")
+    with pytest.raises(error):
+        task.resume_execution("__fail__", {"error": "Trigger timeout"}, context(ti))
+
+
 def test_after_a_failed_trigger_that_had_found_no_run(sensor: Make) -> None:
     task = sensor(run_name="no-such-run")
     with pytest.raises(AirflowSensorTimeout, match="not end the wait for run named 'no-such-run'"):
@@ -407,6 +419,19 @@ def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_pok
     assert rescheduled._get_next_poke_interval(0.0, lambda: 0.0, 1) == 10.0
     waiting = sensor(run_name=NAME, deferrable=False, **arguments)
     assert waiting.poke_interval == 2.0
+
+
+def test_without_deferral_the_worker_waits_for_a_run_of_that_name(
+    sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sleep = time.sleep
+
+    def start(seconds: float) -> None:
+        monkeypatch.setattr(time, "sleep", sleep)
+        end(control, started_run(control))
+
+    monkeypatch.setattr(time, "sleep", start)
+    assert sensor(run_name=NAME, deferrable=False).execute(context(TaskInstance())) == control.runs()[-1]["id"]
 
 
 def test_a_rescheduled_sensor_looks_for_its_run_once_in_each_poke(sensor: Make, control: ControlClient) -> None:
