@@ -182,7 +182,7 @@ class LogForwarder:
             if isinstance(self.state, Behind | Limited) or (looks_back and isinstance(self.state, Current)):
                 break
             moment = yield from now()
-            if isinstance(self.state, CallFailed):
+            if isinstance(self.state, CallFailed) and not found:
                 # A call that hangs is a wait too. Three can fail at least.
                 waited += min(moment - began, max_wait_seconds / 3)
             if found and not is_first:

@@ -320,6 +320,21 @@ def test_a_log_whose_calls_hang_is_requested_three_times() -> None:
     assert len(script.sent) == 3
 
 
+def test_a_log_is_read_on_if_only_some_of_its_calls_hang() -> None:
+    service, run, _ = serve(log_of(*[0.0] * 600, cap=100))
+    asked: list[Call[Any]] = []
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        asked.append(call)
+        if len(asked) % 2 == 0:
+            raise Hang
+        return service(call, moment)
+
+    script = Script(answer)
+    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    assert len(texts(script.records)) == 600
+
+
 def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(LogForwarder("r1").drain(60, script.now + 900))
