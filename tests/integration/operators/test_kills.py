@@ -191,6 +191,7 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     once_answered(lambda operation: task.on_kill() if operation == "createJobRun" else None, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
+    control.behaviour(list_delay_seconds=0)
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_received"]) == (1, cancels)
     assert counts["cancels_effective"] == cancels
