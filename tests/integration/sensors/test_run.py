@@ -424,14 +424,14 @@ def test_a_rescheduled_sensor_comes_back_no_sooner_than_airflow_can_tell_its_pok
 def test_without_deferral_the_worker_waits_for_a_run_of_that_name(
     sensor: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    sleep = time.sleep
+    name, sleep = f"{NAME}-not-yet", time.sleep
 
     def start(seconds: float) -> None:
         monkeypatch.setattr(time, "sleep", sleep)
-        end(control, started_run(control))
+        end(control, started_run(control, name))
 
     monkeypatch.setattr(time, "sleep", start)
-    assert sensor(run_name=NAME, deferrable=False).execute(context(TaskInstance())) == control.runs()[-1]["id"]
+    assert sensor(run_name=name, deferrable=False).execute(context(TaskInstance())) == control.runs()[-1]["id"]
 
 
 def test_a_rescheduled_sensor_looks_for_its_run_once_in_each_poke(sensor: Make, control: ControlClient) -> None:
