@@ -182,9 +182,6 @@ class LogForwarder:
             if isinstance(self.state, Behind | Limited) or (looks_back and isinstance(self.state, Current)):
                 break
             moment = yield from now()
-            if isinstance(self.state, CallFailed) and not found:
-                # A call that hangs is a wait too. Three can fail at least.
-                waited += min(moment - began, max_wait_seconds / 3)
             if found and not is_first:
                 quiet_since = moment
             if self.result.text is None and needs_result:

@@ -108,7 +108,7 @@ class LogCursor:
         items, was_open = page.lines, not self._is_new
         fresh = self._not_shown(items)
         new = self._leave_out_pushed(fresh) if self._pushed else fresh
-        if page.next_page is not None and self._leads_on(page.next_page):
+        if page.next_page is not None and self._leads_on(page.next_page, items):
             # A page that was full when it was opened: lines come faster than they are read.
             is_behind = not was_open and len(items) >= self.size >= PAGE_SIZE
             self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
@@ -175,9 +175,9 @@ class LogCursor:
     def _is_long(self, items: Sequence[Line]) -> bool:
         return len(items) >= min(self.size, MIN_PAGE_SIZE) or sum([len(raw) for _, raw in items]) >= LONG_PAGE_CHARS
 
-    def _leads_on(self, cursor: str | int) -> bool:
-        if (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
-            # An earlier time is of a replica that lags behind: what follows it was shown.
+    def _leads_on(self, cursor: str | int, items: Sequence[Line]) -> bool:
+        if not items and (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
+            # No lines, and an earlier time: a replica that lags behind.
             return there > here
         # Nor a page that was left a moment ago: a service that leads round in a circle would be followed for long.
         return str(cursor) not in (str(self.cursor), *(str(page.cursor) for page in self._left))
@@ -254,7 +254,6 @@ def _boundary(cursor: str | int, items: Sequence[Line]) -> list[Line]:
 
 def _number(value: str | int) -> int | None:
     try:
-        # Python reads "1_0" as a number, but it is a token.
-        return None if "_" in str(value) else int(value)
+        return int(value)
     except ValueError:
         return None
