@@ -92,10 +92,13 @@ def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answe
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 3_600)
     control.add_fault("createJobRun", "reset", times=1)
     fill(control)
-    deferred = deferral_of(operator(cancel_on_kill=cancels), TaskInstance())
+    task = operator(cancel_on_kill=cancels)
+    deferred = deferral_of(task, TaskInstance())
     _, arguments = deferred.trigger.serialize()
+    assert (arguments["wherobots_conn_id"], arguments["until"] > time.time()) == (task.wherobots_conn_id, True)
     identity = (deferred.kwargs or {})["memory"]["identity"]
     suffix = Identity(identity["deployment"], identity["task"]).suffix
     assert control.requests("createJobRun")[0]["name"].endswith(suffix)
