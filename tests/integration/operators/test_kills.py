@@ -129,6 +129,20 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
     assert control.counts()["cancels_effective"] == 1
 
 
+def test_a_kill_whose_key_is_refused_does_not_read_the_connection_again(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task, ti = operator(run_python=WAIT, deferrable=False), TaskInstance()
+    reading = Mock(wraps=task.hook.get_connection)
+    monkeypatch.setattr(task.hook, "get_connection", reading)
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    control.add_fault("cancelJobRun", {"type": "status", "status": 401}, times=1)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert control.counts()["cancels_effective"] == 1
+    assert reading.call_count == 1
+
+
 @pytest.mark.parametrize("arguments", [{}, {"wait_for_completion": False}], ids=["deferred", "not awaited"])
 def test_a_kill_while_the_runs_id_is_pushed_is_not_lost(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, arguments: dict[str, Any]
