@@ -218,13 +218,25 @@ def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
     assert control.counts()["cancels_effective"] == 1
 
 
-@pytest.mark.parametrize("operation", ["get", "set"])
+@pytest.mark.parametrize(
+    ("operation", "warning"),
+    [
+        ("get", "Airflow's task state store cannot be read, so earlier tries are unknown"),
+        ("set", "The task's state could not be stored, so a retry may not know of this try"),
+    ],
+)
 def test_a_store_that_fails_does_not_stop_a_run(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, operation: str
+    operator: Operator,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    said: Callable[[], str],
+    operation: str,
+    warning: str,
 ) -> None:
     monkeypatch.setattr(StateStore, operation, Mock(side_effect=ConnectionError("the API server is away")))
     task, first = operator(run_python=WAIT, retries=1), TaskInstance()
     run_id = start(task, first)
+    assert f"{warning}: ConnectionError: the API server is away" in said()
     assert start(task, next_try(first, store=None)) == run_id
     assert control.counts()["creates_received"] == 1
     task.hook.cancel_run(run_id)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import threading
 import time
 from collections.abc import Callable, Coroutine
@@ -80,9 +81,12 @@ def test_a_kill_that_is_repeated_does_not_cut_the_cancel_short(
     written = texts_of(trigger, monkeypatch)
     asyncio.run(way(trigger, control))
     assert [entry["status"] for entry in control.requests("cancelJobRun")] == answers
-    cancelled = f"info: Cancelling run {created['id']}: the task is no longer deferred (state: {state})"
-    left = f"info: Not cancelling run {created['id']} (the task's state: deferred)"
-    assert [text for text in written if "deferred" in text] == [cancelled if answers else left]
+    left = [f"info: Not cancelling run {created['id']} (the task's state: deferred)"]
+    cancelled = [
+        f"info: Cancelling run {created['id']}: the task is no longer deferred (state: {state})",
+        f"{logging.INFO}: Cancel of run {created['id']} was accepted",
+    ]
+    assert [text for text in written if "ancel" in text] == (cancelled if answers else left)
 
 
 @pytest.mark.parametrize(("failures", "cancels"), [(2, 1), (3, 0)])
@@ -291,7 +295,10 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
 def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     make: Make, conn_id: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def cancel_run(*_: Any, **__: Any) -> Any:
+    budgets: list[float] = []
+
+    def cancel_run(run_id: str, budget_seconds: float) -> Any:
+        budgets.append(budget_seconds)
         raise RuntimeError("http://user:secret@proxy/ is away")
 
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
@@ -304,6 +311,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
         f"end it: python -m airflow_provider_wherobots orphans --cancel --conn {conn_id}\n  File "
     )
     assert "in cancel_run" in written[-1]
+    assert 0 < budgets[0] <= guarded.CANCEL_BUDGET_SECONDS
 
 
 def test_the_connection_is_not_read_again_for_a_kill(
