@@ -62,7 +62,10 @@ class Screenshots:
 
 
 def replace_in_responses(page: Page, addresses: str, old: str, new: str) -> None:
-    """Let a page read another text in the responses of some addresses."""
+    """Let a page read another text in the responses of some addresses.
+
+    Call ``page.unroute_all(behavior="wait")`` before the page is closed: a response may just be replaced.
+    """
 
     def fulfill(route: Route) -> None:
         response = route.fetch()

@@ -65,6 +65,7 @@ def page(chromium: Browser, server: LocalServer, problems: list[str], tmp_path: 
         # Shown by pytest when the test failed.
         print(f"At the end the page {page.url} showed:\n{page.locator('body').aria_snapshot()}")
         page.screenshot(path=tmp_path / "at-the-end.png")
+        page.unroute_all(behavior="wait")
         context.close()
 
 
@@ -358,4 +359,5 @@ def test_the_pictures_in_the_documentation(chromium: Browser, tmp_path: Path) ->
             page.go_back()
             open_run(page, "buildings.nearest_airport")
             assert page.evaluate("document.documentElement.scrollWidth") <= width
+            page.unroute_all(behavior="wait")
             page.close()
