@@ -64,7 +64,7 @@ class Screenshots:
 def replace_in_responses(page: Page, addresses: str, old: str, new: str) -> None:
     """Let a page read another text in the responses of some addresses.
 
-    Call ``page.unroute_all(behavior="wait")`` before the page is closed: a response may just be replaced.
+    Call ``page.unroute_all(behavior="wait")`` before closing the page, as a replacement may still be under way.
     """
 
     def fulfill(route: Route) -> None:
