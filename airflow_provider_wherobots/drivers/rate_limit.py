@@ -9,8 +9,10 @@ sleeps end at random moments, so that a thousand calls are not sent, and refused
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedError
@@ -52,3 +54,11 @@ class RateLimits:
 
     def of(self, api_key: str) -> RateLimit:
         return self._by_key[api_key]
+
+
+_of_event_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, RateLimits] = WeakKeyDictionary()
+
+
+def limits_of_event_loop() -> RateLimits:
+    """The limits that all triggers of a triggerer share: it has one event loop for them."""
+    return _of_event_loops.setdefault(asyncio.get_running_loop(), RateLimits())

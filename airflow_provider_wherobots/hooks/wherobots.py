@@ -27,7 +27,7 @@ from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.drivers.base import Outlets, WriteNote
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.drivers.rate_limit import RateLimits
+from airflow_provider_wherobots.drivers.rate_limit import RateLimits, limits_of_event_loop
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.files.local_file import FileSource, absolute
 from airflow_provider_wherobots.flows.effects import Flow, Reloaded
@@ -38,13 +38,11 @@ from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory
-from airflow_provider_wherobots.shared import of_event_loop
-from airflow_provider_wherobots.task_log.entries import record_writer
+from airflow_provider_wherobots.task_log.writer import record_writer, room_in
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
     from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
-    from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 T = TypeVar("T")
 
@@ -55,6 +53,7 @@ FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.api.transports.session_pool",
     "airflow_provider_wherobots.drivers.event_loop",
 )
+_IMPORTING = asyncio.Lock()
 MASKED_KEY = "***"
 """What Airflow shows in place of a secret. The Test button of some versions sends it as the key: apache/airflow #61670
 (3.0 to 3.1.6) and #72318 (3.3.1, where the form sends "" or 0 for a host or port that is stored as null)."""
@@ -139,7 +138,6 @@ class WherobotsHook(BaseHook):
         self,
         logger: Any = None,
         publish: Callable[[str, str], Awaitable[None]] | None = None,
-        log: ResumedLog | None = None,
         *,
         urgent: bool = False,
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
@@ -154,7 +152,6 @@ class WherobotsHook(BaseHook):
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
-        from airflow_provider_wherobots.task_log.resume import ResumedLog
 
         logger = logger or self.log
         until = asyncio.get_running_loop().time() + max_outage_seconds if urgent else None
@@ -171,11 +168,10 @@ class WherobotsHook(BaseHook):
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
-            log = log or ResumedLog(logger)
             outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
-            room, conn_id = None if urgent else log.room, self.wherobots_conn_id
-            outlets = Outlets(log.note, log.write, reload, publish, room, conn_id=conn_id)
-            driver = AsyncDriver(transport, outlets, of_event_loop(RateLimits))
+            room, conn_id = None if urgent else room_in(logger), self.wherobots_conn_id
+            outlets = Outlets(logger.log, record_writer(logger), reload, publish, room, conn_id=conn_id)
+            driver = AsyncDriver(transport, outlets, limits_of_event_loop())
             try:
                 yield driver
             finally:
@@ -405,13 +401,12 @@ def _masked_key_message(base_url: str) -> str:
     )
 
 
-class _ImportLock(asyncio.Lock):
-    """Held by the one task that imports for all. Thousands of imports would fill the threads."""
-
-
 async def _import_for_event_loop() -> None:
     """Import what the event loop needs, in a thread: an import in the loop would stop all triggers."""
-    async with of_event_loop(_ImportLock):
+    if all(name in sys.modules for name in FOR_EVENT_LOOP):
+        return
+    # One task imports for all: thousands of imports would fill the threads.
+    async with _IMPORTING:
         for name in FOR_EVENT_LOOP:
             if name not in sys.modules:
                 await asyncio.to_thread(import_module, name)

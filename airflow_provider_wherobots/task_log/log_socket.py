@@ -22,13 +22,14 @@ import select
 import stat
 import struct
 import termios
-
-from airflow_provider_wherobots.shared import of_event_loop
+from weakref import WeakKeyDictionary
 
 CHECK_SECONDS = 0.05
 """The delay between two checks whether the supervisor has read the socket."""
 READ_SECONDS = 10.0
 """How long the supervisor may take to read: other triggers may never let the socket be empty."""
+
+_sockets: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, LogSocket | None]] = WeakKeyDictionary()
 
 
 class LogSocket:
@@ -83,13 +84,9 @@ class LogSocket:
             loop.remove_writer(self._descriptor)
 
 
-class LogSockets(dict[int, LogSocket | None]):
-    """The sockets of an event loop, by their file descriptors; None for a file."""
-
-
 def log_socket(descriptor: int) -> LogSocket | None:
     """The socket of a file descriptor, the same for all callers of an event loop. None if it is not a socket."""
-    sockets = of_event_loop(LogSockets)
+    sockets = _sockets.setdefault(asyncio.get_running_loop(), {})
     if descriptor not in sockets:
         sockets[descriptor] = LogSocket(descriptor) if _is_socket(descriptor) else None
     return sockets[descriptor]

@@ -11,7 +11,6 @@ import os
 import sys
 import time
 from collections.abc import Coroutine, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,6 @@ import aiohttp
 import psutil
 
 from benchmarks.scale import Load
-from benchmarks.service import RESUMED_LINES, line
 from benchmarks.sides.bare_trigger import BareTrigger
 from benchmarks.sides.triggerer import in_triggerer, log_as_a_triggerer_does, trigger_of
 
@@ -71,9 +69,6 @@ async def follow(side: str, url: str, load: Load, logs: str) -> dict[str, float]
         CPU.
     """
     runs, at_once = load.runs, load.at_once
-    if logs == "resumed":
-        for number in range(runs):
-            write_earlier_log(number)
     counted, lag, process = Calls(), Lag(), psutil.Process()
     count_calls(counted)
     watch = asyncio.create_task(lag.measure() if at_once else asyncio.sleep(0))
@@ -127,22 +122,6 @@ async def follow(side: str, url: str, load: Load, logs: str) -> dict[str, float]
         "start_lag_max_ms": starting[-1] * 1e3,
         "memory_kib_per_run": memory / runs / 1024,
     }
-
-
-def write_earlier_log(number: int) -> None:
-    """Write the log file of an earlier trigger of a run, as a triggerer that has died left it."""
-    from airflow.configuration import conf
-
-    folder = Path(conf.get("logging", "base_log_folder")) / f"dag_id=bench/run_id=bench_{number}/task_id=run"
-    folder.mkdir(parents=True)
-    texts = (f"Following run resumed{number}", f"Run resumed{number} is PENDING", f"Run resumed{number} is RUNNING")
-    records: list[dict[str, str | int]]
-    records = [{"timestamp": "2025-10-09T08:00:00.000000Z", "level": "info", "event": text} for text in texts]
-    for one in map(line, range(RESUMED_LINES)):
-        moment = datetime.fromtimestamp(int(one["timestamp"]) // 10**6 / 1000, UTC)
-        stamp = moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
-        records.append({"timestamp": stamp, "level": "info", "event": one["raw"], "filename": "wherobots", "lineno": 0})
-    (folder / "attempt=1.log.trigger.1.log").write_text("".join(f"{json.dumps(record)}\n" for record in records))
 
 
 def _trigger(side: str, url: str, run_id: str, number: int, has_logs: bool, pause: float) -> Any:

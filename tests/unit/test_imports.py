@@ -26,14 +26,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "messages": ("logs.records", "messages"),
     "runs": ("api", "logs", "messages", "flows.summary", "runs", "stored", "xcoms"),
     "flows": ("api", "files", "logs", "messages", "runs", "flows", "stored", "xcoms"),
-    "drivers": ("api", "files", "logs", "messages", "runs.memory", "flows", "drivers", "shared"),
+    "drivers": ("api", "files", "logs", "messages", "runs.memory", "flows", "drivers"),
     "sql": ("api.errors", "api.sql", "sql"),
     "dbapi": (
         *("api", "flows", "drivers", "sql", "messages", "exceptions", "dbapi"),
         *("hooks.sql_arguments", "hooks.sql_failures", "hooks.sql_written"),
     ),
     "doctor": ("api", "logs", "messages", "runs", "flows", "doctor"),
-    "task_log": ("logs", "task_log", "compat", "shared"),
+    "task_log": ("logs", "task_log", "compat"),
     "cli": (
         *("api", "logs", "messages", "runs", "flows", "drivers", "dbapi", "doctor", "hooks"),
         *("compat", "config", "exceptions", "xcoms", "cli"),
@@ -41,7 +41,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "decorators.script": ("api.errors", "logs.result"),
     "decorators.names": (),
     "decorators.arguments": ("api.errors",),
-    "shared": (),
     "stored": (),
     "xcoms": (),
 }
@@ -67,7 +66,6 @@ WITHOUT_AIRFLOW = (
     "decorators.script",
     "decorators.names",
     "decorators.arguments",
-    "shared",
     "stored",
     "xcoms",
 )

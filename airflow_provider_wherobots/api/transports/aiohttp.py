@@ -29,7 +29,7 @@ from airflow_provider_wherobots.api.transports.environment import (
     is_plain_http,
     proxy_for,
 )
-from airflow_provider_wherobots.api.transports.session_pool import Progress, Sessions
+from airflow_provider_wherobots.api.transports.session_pool import Sessions, had_connection
 
 
 class AiohttpTransport:
@@ -44,23 +44,22 @@ class AiohttpTransport:
         """Send a call once, within the sum of both timeouts. The time to connect counts once a connection is free."""
         endpoint = self.endpoint
         proxy = self._proxy_for(call.operation, endpoint.base_url)
-        with Progress() as progress:
-            try:
-                async with self._sessions.session_for(call).request(
-                    call.method,
-                    _url(endpoint.base_url, call.path),
-                    params=call.params,
-                    json=call.json,
-                    headers=endpoint.headers_for(call.command),
-                    timeout=_timeout(connect_timeout, read_timeout),
-                    allow_redirects=False,
-                    proxy=proxy.url if proxy else None,
-                    proxy_headers=proxy.headers if proxy else None,
-                ) as response:
-                    body = await body_of(call, response)
-                    return Response(response.status, response.headers, body, endpoint.redact, endpoint.address)
-            except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
-                kind, words = kind_of(error, progress), endpoint.redact(words_of(error))
+        try:
+            async with self._sessions.session_for(call).request(
+                call.method,
+                _url(endpoint.base_url, call.path),
+                params=call.params,
+                json=call.json,
+                headers=endpoint.headers_for(call.command),
+                timeout=_timeout(connect_timeout, read_timeout),
+                allow_redirects=False,
+                proxy=proxy.url if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
+            ) as response:
+                body = await body_of(call, response)
+                return Response(response.status, response.headers, body, endpoint.redact, endpoint.address)
+        except (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError) as error:
+            kind, words = kind_of(error), endpoint.redact(words_of(error))
         # Raised outside the except block: the libraries' errors may show a key that the response echoed.
         raise kind(call.operation, f"{describe_route(endpoint.address, proxy)}: {words}")
 
@@ -98,7 +97,7 @@ def _timeout(connect_timeout: float, read_timeout: float) -> aiohttp.ClientTimeo
     return aiohttp.ClientTimeout(total=connect_timeout + read_timeout, sock_connect=connect_timeout)
 
 
-def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]:
+def kind_of(error: BaseException) -> type[WherobotsApiError]:
     """The typed error that an error of aiohttp becomes."""
     if isinstance(error, aiohttp.ClientConnectorCertificateError):
         return UntrustedServerError
@@ -106,7 +105,7 @@ def kind_of(error: BaseException, progress: Progress) -> type[WherobotsApiError]
         return PlainHttpError
     if isinstance(error, UnusableCaBundleError):
         return CaBundleError
-    return ResponseLostError if progress.is_connected else NotSentError
+    return ResponseLostError if had_connection(error) else NotSentError
 
 
 def words_of(error: BaseException) -> str:

@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar, Self, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
@@ -35,37 +35,9 @@ KEEP_ALIVE_SECONDS = 90.0
 """Longer than the usual longest delay between two polls, so that a poll needs no new TLS connection."""
 
 
-class Progress:
-    """How far the request of a task has got, while its ``with`` block lasts; a task has one at a time.
-
-    It is found by the task. In a context variable it would stay in the context of each timer that aiohttp has
-    cancelled, until asyncio drops that.
-    """
-
-    _of_tasks: ClassVar[dict[asyncio.Task[Any] | None, Progress]] = {}
-    __slots__ = ("_task", "is_connected")
-
-    def __init__(self) -> None:
-        self._task = asyncio.current_task()
-        self.is_connected = False
-        """Whether it has a connection, including a proxy's tunnel and TLS if used; before that, nothing was sent."""
-
-    def __enter__(self) -> Self:
-        self._of_tasks[self._task] = self
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        del self._of_tasks[self._task]
-
-    @classmethod
-    def connected(cls) -> None:
-        """Record that this task's request has a connection."""
-        cls._of_tasks[asyncio.current_task()].is_connected = True
-
-
 class _Connector(aiohttp.TCPConnector):
-    """Records progress, and refuses to connect without usable certificates: then it gets an error in place of a TLS
-    context.
+    """Marks the errors of connecting, and refuses to connect without usable certificates: then it gets an error in
+    place of a TLS context.
     """
 
     def __init__(
@@ -80,9 +52,22 @@ class _Connector(aiohttp.TCPConnector):
     async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's own
         if self._trust_error is not None:
             raise UnusableCaBundleError(*self._trust_error.args)
-        connection = await super().connect(req, traces, timeout)
-        Progress.connected()
-        return connection
+        try:
+            return await super().connect(req, traces, timeout)
+        except BaseException as error:
+            error.is_before_request = True  # type: ignore[attr-defined]
+            raise
+
+
+def had_connection(error: BaseException | None) -> bool:
+    """Whether a request that failed had a connection, including a proxy's tunnel and TLS if used. Before that, nothing
+    was sent. aiohttp turns some errors of connecting into others, and names the first as the cause.
+    """
+    while error is not None:
+        if getattr(error, "is_before_request", False):
+            return False
+        error = error.__cause__
+    return True
 
 
 class Sessions:

@@ -202,41 +202,38 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
     route = describe_route(origin, proxy)
     incoming = Incoming(limits.message_bytes)
     failure: WherobotsApiError
-    with session_pool.Progress() as progress:
-        try:
-            async with asyncio.timeout(seconds):
-                session = await resources.enter_async_context(
-                    session_pool.own_session(origin, incoming.protocol, _refusals(endpoint))
-                )
-                connection = await session.ws_connect(
-                    url,
-                    headers=endpoint.headers,
-                    max_msg_size=limits.message_bytes,
-                    timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
-                    proxy=proxy.url if proxy else None,
-                    proxy_headers=proxy.headers if proxy else None,
-                )
-            resources.push_async_callback(connection.close)
-            return SqlSocket(connection, endpoint, route, resources, incoming, limits)
-        except _RefusedError as refused:
-            failure = refused.error
-        except _FAILURES as error:
-            failure = _failure(error, progress, endpoint, route)
-        except BaseException:
-            await _close(resources)
-            raise
+    try:
+        async with asyncio.timeout(seconds):
+            session = await resources.enter_async_context(
+                session_pool.own_session(origin, incoming.protocol, _refusals(endpoint))
+            )
+            connection = await session.ws_connect(
+                url,
+                headers=endpoint.headers,
+                max_msg_size=limits.message_bytes,
+                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
+                proxy=proxy.url if proxy else None,
+                proxy_headers=proxy.headers if proxy else None,
+            )
+        resources.push_async_callback(connection.close)
+        return SqlSocket(connection, endpoint, route, resources, incoming, limits)
+    except _RefusedError as refused:
+        failure = refused.error
+    except _FAILURES as error:
+        failure = _failure(error, endpoint, route)
+    except BaseException:
+        await _close(resources)
+        raise
     await _close(resources)
     # Raised outside the except blocks: the libraries' errors may show a key that the response echoed.
     raise failure
 
 
-def _failure(
-    error: BaseException, progress: session_pool.Progress, endpoint: Endpoint, route: str
-) -> WherobotsApiError:
+def _failure(error: BaseException, endpoint: Endpoint, route: str) -> WherobotsApiError:
     words = endpoint.redact(words_of(error))
     if isinstance(error, aiohttp.WSServerHandshakeError):
         words = f"the host refused the WebSocket: {words}"
-    return kind_of(error, progress)(_CONNECT.operation, f"{route}: {words}")
+    return kind_of(error)(_CONNECT.operation, f"{route}: {words}")
 
 
 def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:

@@ -1,5 +1,6 @@
 """A handler drops what the trigger writes; ``[wherobots] copy_log_on_resume`` brings the run's log back."""
 
+import asyncio
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -16,7 +17,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
-from airflow_provider_wherobots.task_log import resume
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
@@ -24,20 +24,25 @@ LINES = [f"line {number:05d}" for number in range(3)]
 FAILS = {"uri": "s3://jobs/fail.py"}
 
 
-@pytest.fixture(autouse=True)
-def dropped(monkeypatch: pytest.MonkeyPatch) -> list[LogRecord]:
+@pytest.fixture
+def dropped() -> list[LogRecord]:
     """What the trigger writes: it is in no log."""
-    records: list[LogRecord] = []
-    monkeypatch.setattr(resume, "record_writer", lambda logger: records.append)
-    return records
+    return []
 
 
 @pytest.fixture
-def written(monkeypatch: pytest.MonkeyPatch) -> list[LogRecord]:
+def written() -> list[LogRecord]:
     """What the worker writes of the run's log."""
-    records: list[LogRecord] = []
-    monkeypatch.setattr(hook, "record_writer", lambda logger: records.append)
-    return records
+    return []
+
+
+@pytest.fixture(autouse=True)
+def writers(monkeypatch: pytest.MonkeyPatch, dropped: list[LogRecord], written: list[LogRecord]) -> None:
+    def writer(logger: Any) -> Callable[[LogRecord], None]:
+        # Only the trigger runs in an event loop.
+        return written.append if asyncio._get_running_loop() is None else dropped.append
+
+    monkeypatch.setattr(hook, "record_writer", writer)
 
 
 @pytest.fixture
