@@ -29,7 +29,6 @@ from airflow_provider_wherobots.flows.effects import (
     Note,
     Now,
     OpenFile,
-    Prefetch,
     Publish,
     Receive,
     ReloadCredentials,
@@ -139,9 +138,6 @@ class SyncDriver:
                 return self._clock.now()
             case Note() | Forward() | Publish() | Remember():
                 self._tell(effect)
-            case Prefetch():
-                # Nothing can run at the same time in this driver.
-                pass
             case ReloadCredentials():
                 return self._outlets.reload()
             case OpenFile() | Upload():

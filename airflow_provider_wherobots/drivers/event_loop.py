@@ -9,8 +9,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import KeyLimitedError, NotWrittenError
+from airflow_provider_wherobots.api.errors import NotWrittenError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, SocketLimits
@@ -32,7 +31,6 @@ from airflow_provider_wherobots.flows.effects import (
     Forward,
     Note,
     Now,
-    Prefetch,
     Publish,
     Receive,
     ReloadCredentials,
@@ -55,7 +53,7 @@ MESSAGE_WAIT_SECONDS = 10.0
 """How long a message waits for room in the task log before it is written anyway, to keep a deadline."""
 LAST_WAIT_SECONDS = 2.0
 """How long, in all, an interrupted flow waits for room before it writes anyway: a kill must not take long."""
-PERFORMED_AT_ONCE = (Now, Prefetch, Forward, Note)
+PERFORMED_AT_ONCE = (Now, Forward, Note)
 """A flow is not interrupted before these: it may have read lines that it has not forwarded yet."""
 LARGE_BODY_BYTES = 1_000_000
 """A larger response is parsed in a thread, so that the event loop is not blocked."""
@@ -81,7 +79,6 @@ class AsyncDriver:
         self._clock = clock or Clock(asyncio.sleep)
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._since = 0.0
-        self._prefetched: tuple[Call[Any], asyncio.Task[Any]] | None = None
         # Until when, in the event loop's time, an interrupted flow waits for room; None if it is not interrupted.
         self._writes_by: float | None = None
         self._socket: SqlSocket | None = None
@@ -105,14 +102,12 @@ class AsyncDriver:
                 except BaseException as error:
                     if isinstance(error, asyncio.CancelledError):
                         self._interrupt()
-                        self._drop_prefetched()
                     # Any error, also a cancellation, so that an interrupted flow can still write the lines it holds.
                     value, step = error, throw
         except StopIteration as end:
             result: T = end.value
             return result
         finally:
-            self._drop_prefetched()
             flow.close()
 
     async def close(self) -> None:
@@ -124,15 +119,10 @@ class AsyncDriver:
     async def _perform(self, effect: Effect[Any]) -> Any:
         match effect:
             case Send():
-                response = await self._response_to(effect)
+                response = await self._send(effect)
                 self._since = self._clock.monotonic()
                 return response
-            case Prefetch():
-                self._prefetch(effect)
-                # It is sent now, not after the first slice of what is written meanwhile.
-                await self._share()
             case Sleep():
-                self._drop_prefetched()
                 await self._clock.sleep(self._clock.seconds(effect))
                 self._since = self._clock.monotonic()
             case Note():
@@ -152,7 +142,6 @@ class AsyncDriver:
             case ReloadCredentials():
                 return await self._outlets.reload()
             case Connect() | Transmit() | Receive() | Disconnect():
-                self._drop_prefetched()
                 return await self._use_socket(effect)
             case _:
                 # A file is opened and uploaded on the worker only.
@@ -232,31 +221,6 @@ class AsyncDriver:
         with suppress(TimeoutError):
             async with asyncio.timeout(MESSAGE_WAIT_SECONDS):
                 await self._wait_for_room()
-
-    def _prefetch(self, effect: Prefetch) -> None:
-        self._drop_prefetched()
-        send = asyncio.create_task(self._send(Send(effect.call, effect.timeout)))
-        self._prefetched = effect.call, send
-
-    def _drop_prefetched(self) -> None:
-        if self._prefetched is not None:
-            _, send = self._prefetched
-            self._prefetched = None
-            send.cancel()
-            # Nothing reads its failure, and asyncio would log that.
-            send.add_done_callback(lambda done: done.cancelled() or done.exception())
-
-    async def _response_to(self, effect: Send[Any]) -> Any:
-        if self._prefetched is not None and self._prefetched[0] == effect.call:
-            _, send = self._prefetched
-            self._prefetched = None
-            try:
-                return await send
-            except KeyLimitedError:
-                # It was not sent, and the time to wait may have passed since.
-                return await self._send(effect)
-        self._drop_prefetched()
-        return await self._send(effect)
 
     async def _send(self, effect: Send[Any]) -> Any:
         with self._gate.passing(self._transport.endpoint.api_key, effect.call):

@@ -55,17 +55,6 @@ class Send(Effect[T]):
 
 
 @dataclass(frozen=True, slots=True)
-class Prefetch(Effect[None]):
-    """Start the next call while lines are written. A driver may ignore this.
-
-    If the next :class:`Send` sends the same call, it receives the response; otherwise the response is dropped.
-    """
-
-    call: Call[Any]
-    timeout: float | None = None
-
-
-@dataclass(frozen=True, slots=True)
 class Sleep(Effect[None]):
     """Wait. A random wait is added, up to the share ``jitter`` of ``seconds``."""
 

@@ -17,8 +17,8 @@ state         meaning                                                           
 
 The drain reads until the log is complete. A run writes its last line before it ends, so all lines can be read when the
 run has ended as long ago as its lines come late (see ``logs.lateness``, with a margin). While that is not known, the
-drain waits. While a result is missing that the task needs, it waits too. At last, pages that were left a while ago are
-read again, for lines that have landed on them since.
+drain waits. While a result is missing that the task needs, it waits too. At last, the last pages are read again, for
+lines that have landed on them since.
 
 Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
 of a page are taken over before the first effect that can be interrupted. An interruption leaves them to ``release``.
@@ -35,7 +35,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     KeyLimitedError,
@@ -45,7 +44,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
-from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Prefetch, Sleep, attempt, now
+from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.retry import at_most, pause_after, time_left
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
@@ -175,11 +174,12 @@ class LogForwarder:
         ``needs_result``: the task needs the run's result. A log that is not forwarded is read no further than to it.
         """
         ended = quiet_since = (yield from now()) - max(0.0, ended_ago)
-        waited, pause, is_first, looks_back = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True, False
+        waited, pause, is_first = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True
         while True:
-            began = yield from now()
+            had_left_pages = self._cursor.has_left_pages
             found = yield from self._read_round(until, ended=ended)
-            if isinstance(self.state, Behind | Limited) or (looks_back and isinstance(self.state, Current)):
+            has_looked_back = self._cursor.looks_back and isinstance(self.state, Current)
+            if has_looked_back or isinstance(self.state, Behind | Limited):
                 break
             moment = yield from now()
             if found and not is_first:
@@ -192,21 +192,13 @@ class LogForwarder:
                 left = self._complete_at(ended, quiet_since, max_wait_seconds) - moment
             delay = min(pause, left, max_wait_seconds - waited)
             if delay <= ROUNDING_SECONDS or moment + delay >= until:
-                if looks_back or not self._look_back(began):
-                    break
-                looks_back = True
-                continue
+                # No line can have landed on a page that was left a moment ago.
+                if had_left_pages and isinstance(self.state, Current) and self._cursor.look_back():
+                    continue
+                break
             yield Sleep(delay)
             waited, pause, is_first = waited + delay, min(pause * 2, MAX_DRAIN_PAUSE_SECONDS), False
         yield from self._note_unread_rest()
-
-    def _look_back(self, before: float) -> bool:
-        """Let the next round begin with the pages left in the last while, if any was left ``before`` a moment."""
-        if not isinstance(self.state, Current) or (left_at := self._cursor.look_back(before)) is None:
-            return False
-        # As far as these pages are concerned, the log was read to its end only then.
-        self.state = Current(left_at, self.state.fresh_at)
-        return True
 
     def _complete_at(self, ended: float, quiet_since: float, max_wait_seconds: float) -> float:
         """When the log is complete, if no line comes until then."""
@@ -240,16 +232,14 @@ class LogForwarder:
                 return oldest is not None
             moment = yield from now()
             self.lateness.compare_clocks(page, moment)
-            lines, more = self._cursor.accept(page, moment, is_ending=is_ending)
+            lines, more = self._cursor.accept(page, is_ending=is_ending)
             # Before any effect that may be interrupted.
             self._untaken = self._take(lines)
             if lines:
                 oldest, newest = oldest or lines[0], lines[-1]
-            if oldest is not None and not more:
+            if oldest is not None and not (more or self._cursor.looks_back):
                 before = was.at if isinstance(was, Current) else None
                 self.lateness.measure(oldest, newest, moment, before, ended)
-            if lines and more and moment < until:
-                yield Prefetch(self._next_call(), self._time_for_call(timeout, moment))
             if isinstance(self.state, CallFailed) and self.state.is_noted:
                 yield Note(logging.INFO, "The run's log can be read again")
             if page.left_out and not self._has_left_out:
@@ -274,18 +264,13 @@ class LogForwarder:
             self.result.add(part)
             yield from self._reader.steps(part) if self._forward else ([],)
 
-    def _next_call(self) -> Call[LogPage]:
-        return calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
-
-    def _time_for_call(self, timeout: float | None, moment: float) -> float | None:
-        return time_left(self._deadline, moment) if timeout is None else timeout
-
     def _fetch(self, until: float, is_ending: bool, timeout: float | None) -> Flow[LogPage | None]:
         """Fetch the page of the cursor. None if that is not possible, which the state explains."""
         while True:
             try:
-                allowed = self._time_for_call(timeout, (yield from now()))
-                return (yield from attempt(self._next_call(), allowed))
+                allowed = time_left(self._deadline, (yield from now())) if timeout is None else timeout
+                call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
+                return (yield from attempt(call, allowed))
             except KeyLimitedError as error:
                 # It was not sent: this is no failure of the log.
                 left = until - (yield from now())
@@ -309,7 +294,6 @@ class LogForwarder:
                 return None
 
     def _note_failure(self, error: WherobotsApiError, is_ending: bool) -> Flow[None]:
-        self._cursor.request_fewer()
         was_noted = isinstance(self.state, CallFailed) and self.state.is_noted
         # The log of a run that has just started may not exist yet.
         is_worth_it = not (was_noted or is_ending or isinstance(error, NotFoundError))

@@ -21,15 +21,13 @@ land late (the provider's pull request 35): by its time, such a line stands befo
 
 * Cursors are sent back as the service issued them, of the same type. No other is sent.
 * New and repeated lines are distinguished by counting equal lines, not by position or time.
+* A page that names no next page stays open: it is read again in each round, and its new lines are forwarded.
 * If a page names a next one, that is requested at once. But if the run is active and the page is so short that it may
   be the log's end, the next one is requested in the next round: else each request would bring only the few lines
   written since the one before.
-* A page that names no next page stays open: it is read again in each round, and its new lines are forwarded. If it has
-  as many lines as were requested, more are requested. If it names a next page later, and has no new line itself, that
-  one is requested at once. Lines that late ones have pushed onto the next page are left out there.
-
-A line may also land on a page that was left. So the pages left last are remembered, and once, at the end of the log,
-they are read again by the same rules. Their lines that were shown are left out, in any order and on any page.
+* A late line may push lines that were shown from the open page onto the next one. They are left out there.
+* A late line may land on a page that was left. So the last of these pages are read again, once, at the end of the log,
+  without the lines that were shown.
 
 Lines are remembered as hashes of 64 bits, with another seed in each process, so two different lines of a log never have
 the same one in practice.
@@ -40,140 +38,103 @@ from __future__ import annotations
 from array import array
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import chain, takewhile
-from math import inf
+from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, Line, LogPage
 
 PAGE_SIZE = 1000
 """Lines requested at once: the most that any known client of the service requests."""
-GROWN_PAGE_SIZE = 4000
-"""The most requested at once while catching up with a long log: each full page doubles the number."""
 MIN_PAGE_SIZE = 100
 """The fewest requested at once, unless they have too many bytes. A page with as many is not the log's end."""
 MAX_PAGE_SIZE = 16_000
-MAX_PAGE_CHARS = 500_000
-"""If lines are long, fewer are requested, so that reading a page does not block the event loop."""
-LONG_PAGE_CHARS = 50_000
-"""A page with as many characters is not the log's end either."""
-LOOK_BACK_SECONDS = 60.0
-"""While the run is active, a page that was left is remembered for so long."""
-LOOK_BACK_LINES = 16_000
-"""How many lines the remembered pages may have, unless there is only one."""
+"""The most requested if a page is full and leads nowhere: more lines have one time than fit on a page."""
+LAST_PAGES, LAST_LINES = 8, 2 * PAGE_SIZE
+"""How many of the pages that were left are read again, and how many lines they may have, unless it is only one."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
-    """A page that was left ``at`` a moment: hashes of its ``lines``, and of those that it ``repeats``."""
+class _Left(NamedTuple):
+    """A page that was left: hashes of its ``lines``, without those that it ``repeats`` of the page before."""
 
-    at: float
     cursor: str | int
     repeats: Counter[int]
     lines: array[int]
-
-
-_NO_LINES: array[int] = array("q")
 
 
 class LogCursor:
     """Position in a run's log. Memory is bounded by a few pages, regardless of the log's length."""
 
     def __init__(self) -> None:
-        self.size = PAGE_SIZE
-        self._largest = self._accepted = MAX_PAGE_SIZE
-        self._fewest = MIN_PAGE_SIZE
-        self._fitting = self._usual = PAGE_SIZE
-        self._grown = GROWN_PAGE_SIZE
         self.cursor: str | int = LOG_START_CURSOR
+        self.size = PAGE_SIZE
+        # The most lines that this page can be requested with, and any page.
+        self._largest = self._accepted = MAX_PAGE_SIZE
+        self.looks_back = False
+        """Whether pages are read again."""
         # Whether the page has had no lines yet.
         self._is_new = True
         # Lines of the page that were shown, those included that it repeats of the page before.
         self._shown: Counter[int] = Counter()
         self._repeats: Counter[int] = Counter()
-        # Lines that were shown, and are on a later page now.
+        # Lines that were shown, and may come again on this page or a later one.
         self._pushed: Counter[int] = Counter()
         # A list: an empty deque takes 760 bytes, and a triggerer follows thousands of logs.
         self._left: list[_Left] = []
-        # Lines of the page before those. Late lines may have pushed them onto one of those.
-        self._before = _NO_LINES
-        self._looks_back = False
+        self._has_forgotten = False
 
-    def accept(self, page: LogPage, moment: float = 0.0, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
-        """Read the page of the current cursor, which came at a moment, and move the position.
+    def accept(self, page: LogPage, *, is_ending: bool = False) -> tuple[Sequence[Line], bool]:
+        """Read the page of the current cursor, and move the position.
 
         ``is_ending``: there is no next round, because the run has ended or is no longer followed. Returns the new
         lines, in order, and whether another page should be fetched at once.
         """
         items, was_open = page.lines, not self._is_new
         fresh = self._not_shown(items)
-        new = self._leave_out_pushed(fresh) if self._pushed else fresh
+        new = _without(fresh, self._pushed) if self._pushed else fresh
         if page.next_page is not None and self._leads_on(page.next_page, items):
-            # A page that was full when it was opened: lines come faster than they are read.
-            is_behind = not was_open and len(items) >= self.size >= PAGE_SIZE
-            self._usual = min(2 * self.size, self._grown) if is_behind and new else PAGE_SIZE
             # An open page without a new line that names a next one is full: the new lines are on the next one.
-            has_more = is_ending or self._is_long(items) if fresh else was_open
-            there = (_count(items) - self._repeats).elements() if was_open else map(hash, fresh)
-            self._left.append(_Left(moment, self.cursor, self._repeats, array("q", there)))
-            self._forget(-inf if is_ending else moment - LOOK_BACK_SECONDS)
-            if was_open:
-                self._remember_pushed(items)
-            self._open(page.next_page, items)
+            has_more = is_ending or len(items) >= min(self.size, MIN_PAGE_SIZE) if fresh else was_open
+            self._leave(items)
+            self._go_to(page.next_page, _count(_boundary(page.next_page, items)))
             return new, has_more
-        if not is_ending:
-            self._forget(moment - LOOK_BACK_SECONDS)
         self._shown.update(map(hash, fresh))
-        if 0 < self.size <= len(items) and self.size < self._largest:
+        if self.size <= len(items) and self.size < self._largest:
             # Requesting more of a full page is right under every reading of the cursor.
             self.size = min(2 * self.size, self._largest)
             return new, True
         return new, False
 
-    def look_back(self, before: float) -> float | None:
-        """Return to the first of the pages that were left in the last while. This is done once.
+    @property
+    def has_left_pages(self) -> bool:
+        """Whether there may be a page to look back to."""
+        return bool(self._left)
 
-        Returns when it was left; None if that was not ``before`` a moment, so that there is nothing to read again.
-        """
-        if self._looks_back or not self._left or self._left[0].at >= before:
-            return None
-        first = self._left[0]
-        self._pushed += Counter(chain(self._before, *(page.lines for page in self._left)))
+    def look_back(self) -> bool:
+        """Return to the first of the last pages that were left. This is done once. Returns whether there is one."""
+        # Late lines may have pushed lines of the first page onto the second, as they did from a forgotten page.
+        pages = self._left[self._has_forgotten :]
+        if self.looks_back or not pages:
+            return False
+        first, self.looks_back = pages[0], True
+        self._pushed += Counter(chain(*(page.lines for page in self._left)))
         self._pushed += self._shown - self._repeats
-        self._left, self._before, self._looks_back = [], _NO_LINES, True
-        self._usual = PAGE_SIZE
+        self._left = []
         self._go_to(first.cursor, first.repeats)
-        return first.at
+        return True
 
     def refuse(self, *, too_large: bool = False) -> bool:
-        """Request smaller pages, because the service refused a request as invalid. Returns whether that is possible.
+        """Request half as many lines, because the service refused a request as invalid. Returns whether that is
+        possible.
 
-        ``too_large``: the response had too many bytes instead. Then pages get smaller down to a single line, and the
-        next page may be larger again.
+        ``too_large``: the response had too many bytes instead. Then a page may have a single line, and later pages have
+        more lines again.
         """
-        if too_large and self.size > 1:
-            self.size = self._largest = self._fewest = min(self._fewest, self.size // 2)
-            return True
-        if self.request_fewer():
-            return True
-        if self.size <= MIN_PAGE_SIZE:
+        if self.size // 2 < (1 if too_large else MIN_PAGE_SIZE):
             return False
-        self.size = self._largest = self._accepted = max(MIN_PAGE_SIZE, self.size // 2)
+        self.size = self._largest = self.size // 2
+        if not too_large:
+            self._accepted = self.size
         return True
-
-    def request_fewer(self) -> bool:
-        """After a failure that a large page may have caused, request no more than any known client does.
-
-        Returns whether fewer lines are requested now. A page that has been read keeps its size, or it would be cut at
-        another line.
-        """
-        if not self._is_new or self.size <= PAGE_SIZE:
-            return False
-        self.size = self._usual = self._grown = PAGE_SIZE
-        return True
-
-    def _is_long(self, items: Sequence[Line]) -> bool:
-        return len(items) >= min(self.size, MIN_PAGE_SIZE) or sum([len(raw) for _, raw in items]) >= LONG_PAGE_CHARS
 
     def _leads_on(self, cursor: str | int, items: Sequence[Line]) -> bool:
         if not items and (here := _number(self.cursor)) is not None and (there := _number(cursor)) is not None:
@@ -182,17 +143,22 @@ class LogCursor:
         # Nor a page that was left a moment ago: a service that leads round in a circle would be followed for long.
         return str(cursor) not in (str(self.cursor), *(str(page.cursor) for page in self._left))
 
-    def _open(self, cursor: str | int, left: Sequence[Line]) -> None:
-        if left:
-            fitting = MAX_PAGE_CHARS * len(left) // (1 + sum([len(raw) for _, raw in left]))
-            self._fitting = max(self._fewest, fitting)
-        self._go_to(cursor, _count(_boundary(cursor, left)))
+    def _leave(self, items: Sequence[Line]) -> None:
+        there = _count(items)
+        self._pushed += self._shown - there
+        if self._pushed.total() > MAX_PAGE_SIZE and not self.looks_back:
+            self._pushed.clear()
+        self._left.append(_Left(self.cursor, self._repeats, array("q", (there - self._repeats).elements())))
+        while len(self._left) > LAST_PAGES or (
+            len(self._left) > 1 and sum(len(page.lines) for page in self._left) > LAST_LINES
+        ):
+            del self._left[0]
+            self._has_forgotten = True
 
     def _go_to(self, cursor: str | int, repeats: Counter[int]) -> None:
-        self.cursor, self._is_new = cursor, True
+        self.cursor, self._is_new, self._largest = cursor, True, self._accepted
+        self.size = min(2 * self.size, PAGE_SIZE, self._accepted)
         self._repeats, self._shown = repeats, repeats.copy()
-        self._largest = self._accepted
-        self.size = min(self._usual, self._largest, self._fitting)
 
     def _not_shown(self, items: Sequence[Line]) -> Sequence[Line]:
         is_new, self._is_new = self._is_new, self._is_new and not items
@@ -207,23 +173,6 @@ class LogCursor:
             self._repeats, self._shown = Counter(), Counter()
             return items
         return _without(items, self._shown.copy())
-
-    def _leave_out_pushed(self, lines: Sequence[Line]) -> Sequence[Line]:
-        new = _without(lines, self._pushed)
-        self._pushed = +self._pushed
-        return new
-
-    def _remember_pushed(self, items: Sequence[Line]) -> None:
-        self._pushed += self._shown - _count(items)
-        if self._pushed.total() > MAX_PAGE_SIZE and not self._looks_back:
-            self._pushed.clear()
-
-    def _forget(self, before: float) -> None:
-        left = self._left
-        while left and (left[0].at < before or (len(left) > 1 and sum(len(p.lines) for p in left) > LOOK_BACK_LINES)):
-            self._before = left.pop(0).lines
-        if not left:
-            self._before = _NO_LINES
 
 
 def _count(lines: Iterable[Line]) -> Counter[int]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import gc
 import json
 import logging
 import threading
@@ -40,14 +39,12 @@ from airflow_provider_wherobots.flows.effects import (
     Forward,
     Note,
     Now,
-    Prefetch,
     Publish,
     ReloadCredentials,
     Reloaded,
     Send,
     Sleep,
 )
-from airflow_provider_wherobots.flows.retry import MIN_RETRY_AFTER_SECONDS
 from airflow_provider_wherobots.flows.submit import UnclearCreateError, submit_run
 from airflow_provider_wherobots.logs.records import LogRecord
 from tests.unit.drivers.stopping import stop_from
@@ -389,107 +386,6 @@ def test_an_async_driver_that_is_cancelled_writes_the_rest_of_what_it_forwards(m
 
     run(main())
     assert [record.text for record in driven.records] == [str(number) for number in range(50)]
-
-
-def test_a_prefetched_answer_is_under_way_while_lines_are_written_and_is_for_the_next_send(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
-    driven = Driven("async", GOOD)
-    written_at_the_answer = []
-
-    def flow() -> Flow[str]:
-        yield Prefetch(CALL, 3.0)
-        yield Forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
-        written_at_the_answer.append(len(driven.transport.sent))
-        run: Run = yield Send(CALL, 3.0)
-        return run.status
-
-    assert driven.run(flow()) == "RUNNING"
-    assert written_at_the_answer == [1]
-    assert driven.transport.sent == [("getJobRun", 1.0, 2.0)]
-
-
-def test_a_prefetched_call_is_sent_before_the_first_line_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    driven = Driven("async")
-    written_before = []
-
-    async def send(*_: object) -> Response:
-        written_before.append(len(driven.records))
-        return GOOD
-
-    def flow() -> Flow[str]:
-        yield Prefetch(CALL)
-        yield Forward([LogRecord(None, logging.INFO, "a line")])
-        run: Run = yield Send(CALL)
-        return run.status
-
-    monkeypatch.setattr(driven.transport, "send", send)
-    assert driven.run(flow()) == "RUNNING"
-    assert written_before == [0]
-
-
-@both
-def test_what_was_prefetched_and_is_not_sent_next_is_dropped(kind: str) -> None:
-    def flow() -> Flow[list[str]]:
-        yield Prefetch(calls.get_run_logs("r1"))
-        first = yield Send(CALL)
-        yield Prefetch(CALL)
-        yield Sleep(0.01)
-        second = yield Send(CALL)
-        yield Prefetch(CALL)
-        return [first.id, second.id]
-
-    other = Response(200, {}, json.dumps({"id": "r2", "status": "RUNNING"}).encode())
-    assert Driven(kind, GOOD, other, GOOD).run(flow()) == ["r1", "r2"]
-
-
-def test_a_prefetch_that_the_key_held_back_is_sent_when_it_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    # The event loop, and so the prefetch, gets a turn after each line.
-    monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
-    seconds = [0.0]
-
-    def flow() -> Flow[str]:
-        with pytest.raises(RateLimitedError):
-            yield Send(CALL)
-        yield Prefetch(CALL)
-        yield Forward([LogRecord(None, logging.INFO, line) for line in "abc"])
-        assert len(driven.transport.sent) == 1
-        seconds[0] += MIN_RETRY_AFTER_SECONDS + 0.2
-        run: Run = yield Send(CALL)
-        return run.status
-
-    driven = Driven("async", Response(429, {"Retry-After": "0.1"}, b""), GOOD, monotonic=lambda: seconds[0])
-    assert driven.run(flow()) == "RUNNING"
-    assert len(driven.transport.sent) == 2
-
-
-def test_a_prefetched_failure_goes_to_the_flow_that_sends(caplog: pytest.LogCaptureFixture) -> None:
-    def flow() -> Flow[str]:
-        yield Prefetch(CALL)
-        try:
-            yield Send(CALL)
-        except NotFoundError as error:
-            return error.operation
-        raise AssertionError("no error came")
-
-    assert Driven("async", NOT_FOUND).run(flow()) == "getJobRun"
-
-
-def test_a_prefetched_failure_that_nobody_asks_for_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
-    def flow() -> Flow[None]:
-        yield Prefetch(CALL)
-        yield Forward([LogRecord(None, logging.INFO, "a")])
-
-    async def main() -> None:
-        await driven._async.run(flow())
-        for _ in range(5):
-            await asyncio.sleep(0)
-        gc.collect()
-
-    driven = Driven("async", NOT_FOUND)
-    run(main())
-    assert caplog.text == ""
 
 
 def test_few_lines_are_forwarded_in_one_go(monkeypatch: pytest.MonkeyPatch) -> None:

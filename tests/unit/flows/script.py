@@ -15,7 +15,7 @@ from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.drivers.base import Clock, Outlets, timeouts
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.effects import Effect, Note, Prefetch, Reloaded, Send, Sleep
+from airflow_provider_wherobots.flows.effects import Effect, Note, Reloaded, Send, Sleep
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.runs.memory import Memory
 
@@ -78,7 +78,6 @@ class Script(SyncDriver):
         self.notes: list[Note] = []
         self.records: list[LogRecord] = []
         self.published: list[tuple[str, str]] = []
-        self.prefetched: list[tuple[Call[Any], int]] = []
         """What was asked for ahead, with the number of records written before."""
         self.reloads = 0
         self.remembered: list[tuple[Memory, int]] = []
@@ -122,8 +121,6 @@ class Script(SyncDriver):
             assert effect.seconds >= 0, effect
             self.sleeps.append(effect.seconds)
             self.pauses.append(effect)
-        if isinstance(effect, Prefetch):
-            self.prefetched.append((effect.call, len(self.records)))
         return super()._perform(effect)
 
     def _send(self, effect: Send[Any]) -> Any:

@@ -32,7 +32,7 @@ from airflow_provider_wherobots.flows.forward_logs import (
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService
-from tests.unit.flows.script import START, Hang, Script, always, answers, texts
+from tests.unit.flows.script import START, Script, always, answers, texts
 
 
 def log_of(*arrivals: float, cap: int = 1000) -> FakeLog:
@@ -51,28 +51,6 @@ def poll_often(script: Script, forwarder: LogForwarder, polls: int) -> None:
         while script.run(forwarder.catch_up(script.now + 10)):
             pass
         script.now += 5
-
-
-def test_the_next_page_is_asked_for_before_the_lines_of_a_page_are_written() -> None:
-    _, run, script = serve(log_of(*[0.0] * 250, cap=100))
-    script.run(LogForwarder(run.id).catch_up(inf))
-    second, third = (sent.call for sent in script.sent[1:])
-    assert script.prefetched == [(second, 0), (third, 100)]
-
-
-@pytest.mark.parametrize("failure", [ServerError("getJobRunLogs", 504), Hang()])
-def test_a_service_that_cannot_serve_grown_pages_is_asked_for_usual_ones(failure: Exception) -> None:
-    service = FakeService()
-    run = service.add_run("some_name", START, log=log_of(*[0.0] * 3500))
-
-    def answer(call: Call[Any], moment: float) -> Any:
-        if int(dict(call.params)["size"]) > 1000:
-            raise failure
-        return service(call, moment)
-
-    script = Script(answer)
-    poll_often(script, LogForwarder(run.id), 10)
-    assert texts(script.records) == [f"line {n}" for n in range(3500)]
 
 
 def test_an_interruption_within_a_line_without_a_break_loses_nothing_of_it() -> None:
@@ -362,7 +340,7 @@ def test_pages_that_are_too_large_are_asked_for_again_with_fewer_lines(mode: Cur
     assert short == [f"short {n}" for n in range(3_000)]
     starts = [record.text.split(" ")[0] for record in script.records if " x" in record.text[:6]]
     assert starts == [str(n) for n in range(300)]
-    assert asked[:3] == [1000, 100, 50]
+    assert asked[:3] == [1000, 500, 250]
     # The smaller size is kept where lines are long, and grows again where they are short.
     assert len(asked) < 20
     assert asked[-1] >= 1000

@@ -1,10 +1,10 @@
 """Every line of a run's log is forwarded, none twice, whatever a cursor is.
 
 In order, where lines arrive in order; as a multiset, where some are inserted late, into the page that is being read or
-into one that was left in the last minute of the run. Left out is only what no client could tell apart or reads: two
-lines of equal time and text on both sides of an opaque cursor (it may or may not repeat the first), more lines of one
-time than fit on a page of a service whose cursors are times, lines inserted into a page that was left long before the
-end, and, before the end, before the open page where a cursor is a mere count of lines.
+into one of the last that were left. Left out is only what no client could tell apart or reads: two lines of equal time
+and text on both sides of an opaque cursor (it may or may not repeat the first), more lines of one time than fit on a
+page of a service whose cursors are times, lines inserted into a page that is older than the last ones, and, before the
+end, before the open page where a cursor is a mere count of lines.
 """
 
 from __future__ import annotations
@@ -238,9 +238,9 @@ def test_lines_inserted_before_the_last_look_double_none_that_they_push(
         script.now += 5
     look_back = LogCursor.look_back
 
-    def insert_and_look_back(self: LogCursor, before: float) -> float | None:
+    def insert_and_look_back(self: LogCursor) -> bool:
         log.lines += late
-        return look_back(self, before)
+        return look_back(self)
 
     with patch.object(LogCursor, "look_back", insert_and_look_back):
         script.run(forwarder.drain(0.0, inf))
@@ -318,7 +318,7 @@ def test_a_burst_that_fills_the_largest_page_keeps_its_last_line(mode: CursorMod
     st.sampled_from([10, 15, 20, 39, 1_000_000]),
     st.sampled_from([10, 20, 40, 1000]),
 )
-def test_pages_that_grow_and_are_refused_lose_and_double_nothing(
+def test_pages_that_are_refused_lose_and_double_nothing(
     batches: list[tuple[int, float]], mode: CursorMode, caught_up: CaughtUp, max_size: int, cap: int
 ) -> None:
     lines: list[FakeLine] = []
@@ -326,6 +326,6 @@ def test_pages_that_grow_and_are_refused_lose_and_double_nothing(
     for size, pause in batches:
         arrives += pause
         lines += [FakeLine(arrives, T0 + 2 * (len(lines) + n), f"line {len(lines) + n}") for n in range(size)]
-    with patch.multiple(cursor, PAGE_SIZE=10, MIN_PAGE_SIZE=2, MAX_PAGE_SIZE=160, GROWN_PAGE_SIZE=40):
+    with patch.multiple(cursor, PAGE_SIZE=10, MIN_PAGE_SIZE=2, MAX_PAGE_SIZE=160):
         got = forwarded(FakeLog(lines, mode, caught_up, cap, max_size=max_size))
     assert got == [line.text for line in lines]
