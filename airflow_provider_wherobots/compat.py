@@ -262,7 +262,13 @@ async def push_text(task_instance: Any, key: str, value: str) -> None:
 
     A custom XCom backend is not used on 3.x: it may block, or call the supervisor.
     """
-    place = _place_of_xcom(task_instance, key)
+    place = {
+        "key": key,
+        "dag_id": task_instance.dag_id,
+        "task_id": task_instance.task_id,
+        "run_id": task_instance.run_id,
+        "map_index": -1 if task_instance.map_index is None else task_instance.map_index,
+    }
     if AIRFLOW < (3, 0):
         await asyncio.to_thread(XCom.set, value=value, **place)
     elif AIRFLOW < (3, 3):
@@ -274,30 +280,6 @@ async def push_text(task_instance: Any, key: str, value: str) -> None:
         from airflow.sdk.bases.xcom import BaseXCom
 
         await _uninterrupted(BaseXCom.aset(value=value, **place))
-
-
-async def pull_text(task_instance: Any, key: str) -> Any:
-    """Pull what :func:`push_text` has pushed, from within a trigger. None if there is none: then Airflow 3 reports
-    "XCom not found" in the triggerer's own log.
-    """
-    place = _place_of_xcom(task_instance, key)
-    if AIRFLOW < (3, 0):
-        return await asyncio.to_thread(XCom.get_one, **place)
-    from airflow.sdk.execution_time import task_runner
-    from airflow.sdk.execution_time.comms import GetXCom
-
-    response: Any = await _uninterrupted(task_runner.SUPERVISOR_COMMS.asend(GetXCom(**place)))
-    return response.value
-
-
-def _place_of_xcom(task_instance: Any, key: str) -> dict[str, Any]:
-    return {
-        "key": key,
-        "dag_id": task_instance.dag_id,
-        "task_id": task_instance.task_id,
-        "run_id": task_instance.run_id,
-        "map_index": -1 if task_instance.map_index is None else task_instance.map_index,
-    }
 
 
 async def _uninterrupted(request: Coroutine[Any, Any, T]) -> T:

@@ -14,7 +14,7 @@ MODULES = {
     "hooks": ("wherobots", "sql"),
     "operators": ("run", "sql", "sql_session"),
     "sensors": ("run", "sql"),
-    "triggers": ("run", "named_run", "quota", "sql_session", "sql_statement"),
+    "triggers": ("run", "quota", "sql_session", "sql_statement"),
 }
 LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
 

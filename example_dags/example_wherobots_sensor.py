@@ -1,13 +1,19 @@
 """Wait for a run that another task, another DAG or another system has started."""
 
+from datetime import timedelta
+from operator import attrgetter
+from typing import Any
+
 import pendulum
 
+from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, task
 except ImportError:  # Airflow 2.11
+    from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
     from airflow.models.dag import DAG  # type: ignore[no-redef]
 
 with DAG(
@@ -32,6 +38,11 @@ with DAG(
     # [END by_id]
 
     # [START by_name]
-    # Needs nothing of the task that starts the run: it may be in another DAG, and may not have begun.
-    WherobotsRunSensor(task_id="by_name", run_name="bbox_area.waited_for", timeout=3600)
+    @task(retries=60, retry_delay=timedelta(seconds=10))
+    def find(dag_run: Any = None) -> str:
+        """Return the id of the newest run of a name. If there is none yet, this fails, and the retry looks again."""
+        runs = WherobotsHook().list_runs(name="bbox_area.waited_for*", created_after=dag_run.start_date)
+        return str(max(runs, key=attrgetter("create_time")).id)
+
+    WherobotsRunSensor(task_id="by_name", run_id=find())
     # [END by_name]

@@ -86,11 +86,11 @@ class FollowOptions(StoredOptions):
         age = max(0.0, moment - self.started_at)
         return max(MIN_POLL_SECONDS, min(FIRST_POLL_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
-    def describe(self, deferred: bool, what: str = "") -> str:
+    def describe(self, deferred: bool) -> str:
         """State who follows the run, and how often it is polled."""
         shortest, longest = self.poll_delay(self.started_at), max(MIN_POLL_SECONDS, self.polling_interval)
         follower = "Deferring the task: the triggerer" if deferred else "This worker"
-        text = f"{follower} follows {what or f'run {self.run_id}'}, polling every {shortest:g} s"
+        text = f"{follower} follows run {self.run_id}, polling every {shortest:g} s"
         if longest > shortest:
             text += f", slowing to every {longest:g} s"
         text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"

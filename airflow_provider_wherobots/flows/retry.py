@@ -177,12 +177,17 @@ def pause_after(error: WherobotsApiError, seconds: float) -> Sleep:
     return Sleep(seconds, SPREAD_SECONDS / seconds if isinstance(error, RateLimitedError) else JITTER)
 
 
-def send(call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[T]:
+def send(
+    call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, *, refused_seconds: float = 0.0
+) -> Flow[T]:
     """Send a call, and repeat it while it fails transiently. One that is not repeatable is repeated only if it
     certainly did not arrive. Raises the last failure.
     """
     return repeat(
-        lambda: attempt(call), max_outage_seconds, lambda error: call.repeatable or error.arrival is Arrival.NOT_ARRIVED
+        lambda: attempt(call),
+        max_outage_seconds,
+        lambda error: call.repeatable or error.arrival is Arrival.NOT_ARRIVED,
+        refused_seconds=refused_seconds,
     )
 
 

@@ -12,7 +12,6 @@ from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, SqlTask
-from airflow_provider_wherobots.sensors.run import MIN_RESCHEDULE_SECONDS
 from airflow_provider_wherobots.sql.reads import is_read
 
 # Last: if the extra is missing, the hook's module reports it.
@@ -20,6 +19,13 @@ from airflow.providers.common.sql.sensors.sql import SqlSensor  # isort: skip
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
+
+MIN_RESCHEDULE_SECONDS = 10.0
+"""The shortest delay between two pokes with ``mode="reschedule"``.
+
+Until the scheduler has handled the executor's report of one poke, it takes that report for the end of the next one, and
+fails the task (apache/airflow issue 67287).
+"""
 
 
 class WherobotsSqlSensor(SqlTask, SqlSensor):

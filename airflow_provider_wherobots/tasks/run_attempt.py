@@ -32,6 +32,8 @@ class RunAttempt(Attempt):
         super().__init__(hook)
         self._cancel_on_kill = cancel_on_kill
         self._run_id: str | None = None
+        self.announced: tuple[str, str | None] | None = None
+        """The status and the Spark UI of the run when a sensor has pushed its links last."""
         self.memory: TaskMemory | None = None
         """What the task remembers, until it has a run: a kill then cancels the runs with its identity."""
         self._cancelled: set[str] = set()

@@ -76,7 +76,7 @@ class RunTry(TaskTry[T, RunAttempt]):
     def _copy_log(self, outcome: Outcome) -> None:
         run_id, deadline = outcome.run_id, self.deadline
         # When a run is given up, the service has not answered for a long time.
-        is_readable = bool(run_id) and outcome.ending is not Ending.GAVE_UP
+        is_readable = outcome.ending is not Ending.GAVE_UP
         if not (self.task.copy_log_on_resume and self.task.poll_logs and is_readable):
             return
         seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())

@@ -1,190 +1,104 @@
-"""One try of the run sensor. It finds the run, follows it to its end on the worker or by deferring, and finishes."""
+"""One try of the run sensor. It looks at the run. While the run is active, the task defers, or Airflow pokes again."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
 from typing import Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.runs.lookup import moment_of
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import AirflowSensorTimeout, Context
-from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsUnavailableException, kind_of_call
-from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.named_run import NamedRun, await_run, get_created_run, poll_once
-from airflow_provider_wherobots.links.run import WherobotsRunLink
+from airflow_provider_wherobots.exceptions import kind_of_call
+from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS, send
+from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.operators.follows_run import FollowsRun
+from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.sensors.awaits_run import AwaitsRun
+from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
-from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY
-
-CLOCK_MARGIN_SECONDS = 60.0
-"""How far the service's clock may be behind Airflow's, so that a run of this DAG run is still found by its name."""
 
 
-FAILING_KEY = "wherobots_polls_fail"
-"""The key in Airflow's task state store of when the polls of a rescheduled sensor began to fail."""
+class SensorTry(RunTry[FollowsRun]):
+    """One try of a ``WherobotsRunSensor``, which passes its ``run_id`` and ``timeout``."""
 
+    def __init__(self, task: FollowsRun, context: Context, attempt: RunAttempt, run_id: str, timeout: float) -> None:
+        super().__init__(task, context, attempt)
+        self._run_id, self._timeout = run_id, timeout
 
-def failing_since(context: Context) -> float | None:
-    """Since when the polls of a rescheduled sensor fail, in epoch seconds, as the poll before has kept it. None if that
-    poll did not fail, or was in an earlier try; always below Airflow 3.3, which keeps nothing between two polls.
-    """
-    store: Any = context.get("task_state_store")
-    kept = None
-    with suppress(Exception):
-        # A store that fails keeps nothing.
-        kept = None if store is None else store.get(FAILING_KEY)
-    if not isinstance(kept, dict) or kept.get("try_number") != context["ti"].try_number:
-        return None
-    since = kept.get("since")
-    return None if since is None else float(since)
-
-
-def keep_failing_since(context: Context, since: float | None) -> None:
-    """Keep for the next poll of a rescheduled sensor since when its polls fail; None if this one did not."""
-    store: Any = context.get("task_state_store")
-    if store is not None and (since, failing_since(context)) != (None, None):
-        store.set(FAILING_KEY, {"try_number": context["ti"].try_number, "since": since})
-
-
-class SensorTry(RunTry[AwaitsRun]):
-    """One try of a ``WherobotsRunSensor``."""
-
-    def begin(self) -> Any:
-        """Find the run and wait for its end."""
-        task, options = self.task, self._options()
-        run = self._find(options)
-        if isinstance(run, Run):
-            options = replace(options, run_id=run.id)
-            if task.deferrable and run.is_active:
-                self.log.info("%s", options.describe(deferred=True))
-                self.attempt.adopt(run.id)
-                self._defer_to(WherobotsRunTrigger, options)
-            return self.finish(self._follow_here(options))
-        if task.deferrable and run.ending is Ending.DEADLINE:
-            named = self._named_run()
-            self.log.info("%s", options.describe(deferred=True, what=f"the {named.describe()}"))
-            self._defer_to(WherobotsNamedRunTrigger, options, run_name=named.name, created_after=named.created_after)
-        return self.finish(run)
-
-    def check_once(self) -> tuple[bool, str | None]:
-        """Check the run once. Returns whether it has completed, and its id if so."""
-        options = self._options()
-        which = self._named_run() if self.task.run_id is None else str(self.task.run_id)
-        try:
-            run, since = self.attempt.run(poll_once(which, options, failing_since(self.context)))
-        except WherobotsApiError as error:
-            if isinstance(which, str):
-                raise _failed_call(which, error) from error
-            reason = f"No {which.describe()} was found: {words.quoted(str(error))}"
-            raise WherobotsUnavailableException(reason) from error
-        try:
-            keep_failing_since(self.context, since)
-        except Exception as error:
-            self.log.warning(
-                "The start of the outage could not be stored, so max_outage_seconds may count from a later poke: %s",
-                reason_of(error),
-            )
-        if run is None:
-            return False, None
-        self._announce(run)
-        if run.is_active:
-            self.log.info("Run %s is %s", words.short(run.id), words.short(run.status))
-            return False, None
-        return True, self.finish(self._follow_here(replace(options, run_id=run.id)))
+    def check(self) -> tuple[bool, str | None]:
+        """Look at the run, and defer while it is active, if the task can. Returns whether it has completed, and its id
+        if so.
+        """
+        run = self._look()
+        seen = (run.status, spark_ui_url(run))
+        if seen != self.attempt.announced:
+            self.attempt.announced = seen
+            self._announce(run)
+            if not run.is_terminal:
+                self.log.info("Run %s is %s", words.short(run.id), words.short(run.status))
+        if run.is_terminal:
+            options = follow_options(self.task, time.time(), self.deadline)
+            return True, self.finish(self._follow_here(replace(options, run_id=self._run_id)))
+        if self.task.deferrable:
+            self._defer_to_trigger()
+        return False, None
 
     def resume_with(self, event: Mapping[str, Any]) -> Any:
         """Finish with a trigger's event."""
-        outcome = Outcome.from_event(event)
-        if outcome.run_id and self._pull(RUN_ID_KEY) != outcome.run_id:
-            # A trigger found the run, but could not push its id, or not before the run ended.
-            self._push(RUN_ID_KEY, outcome.run_id)
-            self._push_address(WherobotsRunLink(), self._run_url(outcome.run_id))
-        return self.finish_resumed(outcome)
+        return self.finish_resumed(Outcome.from_event(event))
 
-    def outcome_after_trigger_failure(self, timed_out: bool) -> Outcome | None:
-        """Check the run, and cancel it if it is active and ``cancel_on_kill``.
+    def event_after_trigger_failure(self, error: object) -> dict[str, Any] | None:
+        """The event in the place of the trigger's: how the run ended, or that the wait timed out; None if neither.
 
-        Returns how the run ended, or that the wait timed out; None if the task must fail as well.
+        An active run is cancelled if ``cancel_on_kill``.
         """
-        task = self.task
-        run_id = self._pull(RUN_ID_KEY) if task.run_id is None else str(task.run_id)
-        if run_id:
-            outcome = self._settle_after_trigger_failure(run_id)
-            # A run found CANCELLED after a timeout may have been cancelled by the trigger: the timeout is the cause.
-            if outcome is not None and not (timed_out and outcome.ending is Ending.CANCELLED and task.cancel_on_kill):
-                return outcome
-        if not timed_out:
-            return None
-        what = f"run {run_id}" if run_id else self._named_run().describe()
-        reason = f"the triggerer did not end the wait for {what} in time, so Airflow did"
-        return Outcome(
-            Ending.DEADLINE, "", "", f"The task's {task.limit[0]} was reached: {reason}", ended_at=time.time()
+        outcome, timed_out = self._settle_after_trigger_failure(self._run_id), str(error) == TRIGGER_TIMEOUT
+        # The trigger may have cancelled it: the timeout is the cause.
+        is_cause = outcome is None or (outcome.ending is Ending.CANCELLED and self.task.cancel_on_kill)
+        if timed_out and is_cause:
+            status = "active" if outcome is None else outcome.status
+            reason = "the triggerer did not end the wait in time, so Airflow did"
+            outcome = Outcome(Ending.DEADLINE, self._run_id, status, reason, ended_at=time.time())
+        return None if outcome is None else outcome.to_event()
+
+    def _look(self) -> Run:
+        """The run. An outage is tolerated, and for a minute that the service does not know the run yet."""
+        self.attempt.adopt(self._run_id)
+        tolerated = min(self.task.max_outage_seconds, self._limit[1])
+        try:
+            return self.attempt.run(send(calls.get_run(self._run_id), tolerated, refused_seconds=REFUSED_SECONDS))
+        except WherobotsApiError as error:
+            raise kind_of_call(error)(f"Run {words.short(self._run_id)}: {words.quoted(str(error))}") from error
+
+    def _defer_to_trigger(self) -> NoReturn:
+        now, (limit_name, seconds) = time.time(), self._limit
+        deadline = self.deadline if limit_name == "execution_timeout" else now + seconds
+        options = replace(
+            follow_options(self.task, now, deadline),
+            run_id=self._run_id,
+            execution_timeout=seconds,
+            limit_name=limit_name,
         )
-
-    def _find(self, options: FollowOptions) -> Run | Outcome:
-        """Find the run, and announce it. If the task can defer, the run is searched for once.
-
-        Returns an outcome if there is no run. The outcome is ``DEADLINE`` if there is no run yet.
-        """
-        if self.task.run_id is not None:
-            run_id = str(self.task.run_id)
-            try:
-                run: Run | Outcome = self.attempt.run(get_created_run(replace(options, run_id=run_id)))
-            except WherobotsApiError as error:
-                raise _failed_call(run_id, error) from error
-        else:
-            until = replace(options, deadline=options.started_at) if self.task.deferrable else options
-            run = self.attempt.run(await_run(self._named_run(), until))
-        if isinstance(run, Run):
-            # No XCom is pulled: there is none yet, and Airflow 3 logs that as an error.
-            self._announce(run)
-        return run
-
-    def _defer_to(self, trigger: type[WherobotsRunTrigger], options: FollowOptions, **which: Any) -> NoReturn:
-        conn_id, cancels = self.task.wherobots_conn_id, self.task.cancel_on_kill
-        made = trigger(conn_id, follow=options.to_kwargs(), cancel_on_kill=cancels, **which)
-        self._defer(made, "execute_complete", timeout=self._defer_timeout(options.deadline))
-
-    def _options(self) -> FollowOptions:
-        started_at, (limit_name, seconds) = time.time(), self.task.limit
-        deadline = self.deadline if limit_name == "execution_timeout" else started_at + seconds
-        options = follow_options(self.task, started_at, deadline)
-        return replace(options, execution_timeout=seconds, limit_name=limit_name)
+        self.log.info("%s", options.describe(deferred=True))
+        trigger = WherobotsRunTrigger(self.task.wherobots_conn_id, options.to_kwargs(), self.task.cancel_on_kill)
+        self._defer(trigger, "execute_complete", timeout=self._defer_timeout(deadline))
 
     def _failure(self, outcome: Outcome) -> Exception:
-        text, limit_name = outcome.reason, self.task.limit[0]
-        if outcome.run_id:
-            text = outcome.describe(self._run_url(outcome.run_id), limit_name=limit_name)
+        limit_name = self._limit[0]
+        text = outcome.describe(self._run_url(outcome.run_id), limit_name=limit_name)
         if outcome.ending is Ending.DEADLINE and limit_name == "timeout":
             return AirflowSensorTimeout(text)
         return EXCEPTIONS[outcome.ending](text)
 
-    def _named_run(self) -> NamedRun:
-        created_after = moment_of(self.task.created_after)
-        if created_after is None:
-            created_after = _due(self.context["dag_run"]) - timedelta(seconds=CLOCK_MARGIN_SECONDS)
-        return NamedRun(str(self.task.run_name), created_after.timestamp())
-
-
-def _failed_call(run_id: str, error: WherobotsApiError) -> WherobotsException:
-    return kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}")
-
-
-def _due(dag_run: Any) -> datetime:
-    """When a DAG run was due: the same for every try, and after a clear."""
-    moments = [getattr(dag_run, "run_after", None)]
-    if moments == [None]:
-        # Airflow 2.11. By hand, the data interval is the last one before the logical date.
-        moments = [getattr(dag_run, name, None) for name in ("data_interval_end", "logical_date")]
-    due: datetime = max((moment for moment in moments if moment is not None), default=dag_run.start_date)
-    return due
+    @property
+    def _limit(self) -> tuple[str, float]:
+        """The argument that limits a try, and its seconds."""
+        seconds = self._execution_timeout
+        if seconds is None or seconds > self._timeout:
+            return "timeout", self._timeout
+        return "execution_timeout", seconds

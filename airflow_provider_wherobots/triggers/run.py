@@ -19,7 +19,7 @@ from airflow_provider_wherobots.task_log.writer import room_in
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
 XCOM_TIMEOUT_SECONDS = 5.0
-"""How long pushing or pulling an XCom may take."""
+"""How long pushing an XCom may take."""
 
 
 class WherobotsRunTrigger(GuardedTrigger):
@@ -49,44 +49,30 @@ class WherobotsRunTrigger(GuardedTrigger):
     async def _wait(self) -> dict[str, Any]:
         if (room := room_in(self.log)) is not None:
             await room()
-        self.log.info(self._first_line)
+        self.log.info("Following %s", self._what)
         outage = self.options.max_outage_seconds
         async with self._hook.async_driver(self.log, self._publish, max_outage_seconds=outage) as driver:
-            return (await driver.run(self._flow())).to_event()
+            return (await driver.run(follow_run(self.options))).to_event()
 
     def _gave_up(self, reason: str) -> dict[str, Any]:
         return Outcome(Ending.GAVE_UP, self.options.run_id, "UNKNOWN", reason, ended_at=time.time()).to_event()
-
-    def _flow(self) -> Flow[Outcome]:
-        return follow_run(self.options)
 
     @property
     def _what(self) -> str:
         return f"run {self.options.run_id}"
 
-    @property
-    def _target(self) -> str:
-        return f"run {self.options.run_id}"
-
-    @property
-    def _first_line(self) -> str:
-        return f"Following run {self.options.run_id}"
-
     async def _publish(self, key: str, value: str) -> None:
         """Push the Spark UI's address while the task is deferred. The worker pushes it again at the end."""
-        await self._push(value, *WherobotsSparkUiLink().address_keys)
-
-    async def _push(self, value: str, *keys: str) -> None:
         if not self._is_in_triggerer:
             return
         try:
             async with asyncio.timeout(XCOM_TIMEOUT_SECONDS):
-                for key in keys:
-                    await push_text(self.task_instance, key, value)
+                for address_key in WherobotsSparkUiLink().address_keys:
+                    await push_text(self.task_instance, address_key, value)
         except Exception as error:
             self.log.warning(
                 "XCom %s of run %s could not be pushed; pushing it again when the run ends: %s",
-                keys[0],
+                key,
                 self.options.run_id,
                 reason_of(error),
             )

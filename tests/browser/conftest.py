@@ -29,7 +29,6 @@ EXAMPLES = ("example_wherobots_demo.py", "example_wherobots_mapped.py", "example
 JOBS = TREE / "example_dags" / "jobs"
 SCRIPTS = {"airport_neighbours.py": "every_level.py", "rain_by_region.py": "rain_until_go.py"}
 """The scripts that the examples start, and what they are here."""
-SCRIPT = "s3://wherobots-demo/jobs/airport_neighbours.py"
 PATIENCE_MS = 60_000
 WINDOW: ViewportSize = {"width": 1280, "height": 800}
 Ui = AirflowUi2 | AirflowUi3
@@ -83,17 +82,6 @@ class Service:
         """The lines of a run's log, each with its ``timestamp`` in nanoseconds and its text, ``raw``."""
         lines: list[dict[str, Any]] = self._get(f"/runs/{run_id}/logs?cursor=0&size=1000")["items"]
         return lines
-
-    def create_run(self, name: str) -> str:
-        """Start a script, as another system would, and return the run's id."""
-        answer = requests.post(
-            f"{self.server.url}/runs?region=aws-us-west-2",
-            headers={"X-API-Key": self.server.api_key},
-            json={"name": name, "runtime": "tiny", "runPython": {"uri": SCRIPT, "args": []}},
-            timeout=10,
-        )
-        answer.raise_for_status()
-        return str(answer.json()["id"])
 
     def _get(self, path: str) -> Any:
         answer = requests.get(f"{self.server.url}{path}", headers={"X-API-Key": self.server.api_key}, timeout=10)

@@ -289,26 +289,6 @@ def test_the_doctor_shows_a_table(
     Screenshots(tmp_path).take(page, "doctor")
 
 
-def test_a_waiting_sensor_shows_what_it_waits_for(
-    ui: Ui, airflow: AirflowInstance, service: Service, screenshots: Screenshots
-) -> None:
-    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
-    airflow.api.wait_for_dag("hail_report")
-    service.hold_jobs()
-
-    ui.trigger("hail_report")
-    ui.open_task("wait_for_hail_stats")
-    see(ui.state("deferred"))
-    ui.wait_for_line("Waiting for a run named 'hail_stats'")
-    run_id = service.create_run("hail_stats")
-    service.let_jobs_begin()
-    ui.wait_for_line(f"Run {run_id} is RUNNING")
-    screenshots.take(ui.page, "sensor", height=520)
-
-    service.let_jobs_end()
-    ui.wait_for_end("success")
-
-
 def skip_without_java() -> None:
     """Spark needs it."""
     if shutil.which("java") is None:

@@ -6,7 +6,6 @@ from tests.e2e.world import DagCase, World
 from tests.support.waiting import wait_for
 
 DAG = "sensors"
-NAME = "started-elsewhere"
 WAITING = {
     "deferred": "deferred",
     "marked": "deferred",
@@ -20,7 +19,10 @@ ON_A_WORKER = "Deferring the task: the triggerer follows "
 def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> None:
     api, control = world.airflow.api, world.control
     world.connect("wherobots_sensors")
-    dag_run = api.trigger_dag(DAG, {"name": NAME})
+    run = control.create_run("started-elsewhere")
+    control.patch_run(run["id"], status="RUNNING")
+    url = f"{world.server.url}/runs/{run['id']}"
+    dag_run = api.trigger_dag(DAG, {"run_id": run["id"]})
 
     def task(task_id: str) -> dict[str, Any]:
         return dict(api.task_instance(DAG, dag_run, task_id))
@@ -28,16 +30,16 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
     for task_id, state in WAITING.items():
         api.wait_for_task(DAG, dag_run, task_id, state)
 
-    # There is no run: a timeout fails the task without a retry, or skips it.
-    for task_id, state in (("late", "failed"), ("skipped", "skipped")):
+    # A timeout fails the task without a retry, or skips it.
+    for task_id, state, words in (
+        ("late", "failed", "was still RUNNING when the task's timeout was reached: the limit is 40 seconds"),
+        ("late_on_worker", "failed", "exceeds the specified timeout of 10.0"),
+        ("skipped", "skipped", "was still RUNNING when the task's timeout was reached: the limit is 40 seconds"),
+    ):
         assert api.wait_for_task(DAG, dag_run, task_id, state)["try_number"] == 1
         log = api.task_log(DAG, dag_run, task_id).text
-        assert "was found before the task's timeout (40 seconds) was reached" in log, log
-        assert f"No run named '{NAME}' created since " in log
+        assert words in log, log
 
-    run = control.create_run(f"{NAME}-0123456789abcd")
-    control.patch_run(run["id"], status="RUNNING")
-    url = f"{world.server.url}/runs/{run['id']}"
     for task_id in ("deferred", "marked"):
         wait_for(
             lambda task_id=task_id: api.links(DAG, dag_run, task_id)["Wherobots run"] == url,  # type: ignore[misc]
@@ -59,7 +61,7 @@ def test_sensors_wait_for_a_run_follow_it_and_leave_it_alone(world: World) -> No
         log = api.task_log(DAG, dag_run, task_id, ended["try_number"]).text
         logs.append(log)
         assert log.count(end) <= 1, log
-        assert log.count("the one line of the run") == (task_id == "deferred"), log
+        assert log.count("the one line of the run") == (task_id != "rescheduled"), log
         assert (ON_A_WORKER in log) == (task_id == "deferred"), log
         assert "cannot be called outside" not in log
         assert world.api_key not in log

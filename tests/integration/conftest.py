@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 
 from airflow_provider_wherobots import compat
-from airflow_provider_wherobots.flows import cancel, follow, forward_logs, named_run, submit
+from airflow_provider_wherobots.flows import cancel, follow, forward_logs, submit
 from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers import guarded
@@ -99,7 +99,6 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         (forward_logs, "LATENESS_MARGIN_SECONDS"),
         (forward_logs, "MAX_DRAIN_PAUSE_SECONDS"),
         (forward_logs, "MIN_QUIET_SECONDS"),
-        (named_run, "MIN_POLL_SECONDS"),
         (session, "FIRST_LOOK_SECONDS"),
         (submit, "LOOK_AGAIN_DELAYS"),
     ):

@@ -29,7 +29,7 @@ def test_a_message_that_is_gone_is_told_instead_of_asking_the_database(monkeypat
     monkeypatch.setattr(compat, "_get_task_state_from_database", never)
     monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.comms", None)
     monkeypatch.setitem(sys.modules, "airflow.sdk.execution_time.task_runner", None)
-    for question in (compat.get_task_state(TI), compat.push_text(TI, "key", "value"), compat.pull_text(TI, "key")):
+    for question in (compat.get_task_state(TI), compat.push_text(TI, "key", "value")):
         with pytest.raises(ImportError, match=r"airflow\.sdk"):
             asyncio.run(question)
     with pytest.raises(ImportError, match=r"airflow\.sdk"):

@@ -37,7 +37,6 @@ from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_try import DeferredSql, SqlTry
-from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
 from tests.integration.support import TaskInstance, context, deferral_of
@@ -135,15 +134,6 @@ def test_a_wait_for_quota_goes_on(stored: dict[str, Any], as_sent: Callable[[Any
     assert QuotaWait.from_kwargs(as_sent(stored_wait)).to_kwargs().items() >= stored_wait.items()
 
 
-@stored_by_each("sensor")
-def test_the_trigger_of_a_sensor(stored: dict[str, Any]) -> None:
-    trigger = stored["sensor"]
-    classpath, kwargs = trigger_of({**trigger, "kwargs": later(trigger["kwargs"])}).serialize()
-    assert classpath == trigger["classpath"]
-    assert kwargs["follow"].items() >= trigger["kwargs"]["follow"].items()
-    assert kwargs.items() >= {**trigger["kwargs"], "follow": kwargs["follow"]}.items()
-
-
 @stored_by_each("sql")
 def test_the_triggers_of_sql_and_what_their_tasks_resume_with(stored: dict[str, Any]) -> None:
     for deferral, parts in ((stored["sql"]["session"], ("wait",)), (stored["sql"]["statement"], ("follow",))):
@@ -189,14 +179,12 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     with pytest.raises(TaskDeferred) as waiting:
         task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._await_quota(wait)
     quota_classpath, quota_kwargs = waiting.value.trigger.serialize()
-    by_name = WherobotsNamedRunTrigger(conn_id, {**kwargs["follow"], "run_id": ""}, "nightly-stats", 1e9)
     return {
         "version": __version__,
         "quota": {
             "trigger": {"classpath": quota_classpath, "kwargs": quota_kwargs},
             "resume": {"method": waiting.value.method_name, "kwargs": waiting.value.kwargs},
         },
-        "sensor": dict(zip(("classpath", "kwargs"), by_name.serialize(), strict=True)),
         "sql": stored_of_sql(),
         "trigger": {"classpath": classpath, "kwargs": kwargs},
         "resume": {"method": deferred.method_name, "kwargs": deferred.kwargs},

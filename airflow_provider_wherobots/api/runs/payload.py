@@ -65,8 +65,10 @@ def build_payload(
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
     checker = _Checker(is_unrendered)
-    if not is_unrendered(name):
-        check_run_name("name", name)
+    if not is_unrendered(name) and not (isinstance(name, str) and _NAME.match(name)):
+        raise InvalidArgumentError(
+            f"name={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
+        )
     if (run_python is None) == (run_jar is None):
         given = "neither" if run_python is None else "both"
         raise InvalidArgumentError(f"run_python, run_jar: exactly one must be given, not {given}")
@@ -110,14 +112,6 @@ def checked_runtimes(argument: str, value: Any, runtime: Any, is_unrendered: Cal
     if chosen == NEXT and runtime is not None and not is_unrendered(runtime) and not is_published(runtime):
         raise InvalidArgumentError(f"{argument}={NEXT!r}: what follows runtime={runtime!r} is unknown; name it instead")
     return chosen
-
-
-def check_run_name(argument: str, name: Any) -> None:
-    """Check the name of a run that is looked up, by the same rule as ``name``."""
-    if not isinstance(name, str) or not _NAME.match(name):
-        raise InvalidArgumentError(
-            f"{argument}={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
-        )
 
 
 def whole_seconds(value: Any) -> Any:

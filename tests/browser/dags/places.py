@@ -1,12 +1,10 @@
-"""A function that raises on Wherobots, and a sensor that waits for a run of another system."""
+"""A function that raises on Wherobots."""
 
 from pathlib import Path
 from typing import Any
 
 import pendulum
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-
-from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 try:
     from airflow.sdk import DAG, task
@@ -43,6 +41,3 @@ START = pendulum.datetime(2026, 1, 1, tz="UTC")
 
 with DAG("places", schedule=None, start_date=START, params={"place": "Atlantis"}):
     population("{{ params.place }}")
-
-with DAG("hail_report", schedule=None, start_date=START, params={"run": "hail_stats"}):
-    WherobotsRunSensor(task_id="wait_for_hail_stats", run_name="{{ params.run }}", timeout=3600)

@@ -14,16 +14,17 @@ except ImportError:  # 2.11
 with DAG(dag_id="sensors", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
     common: dict[str, Any] = {
         "wherobots_conn_id": "wherobots_sensors",
-        "run_name": "{{ dag_run.conf['name'] }}",
+        "run_id": "{{ dag_run.conf['run_id'] }}",
         "polling_interval": 2,
         "retries": 3,
         "retry_delay": timedelta(seconds=1),
     }
     WherobotsRunSensor(task_id="deferred", poll_logs=True, **common)
     WherobotsRunSensor(task_id="marked", **common)
-    WherobotsRunSensor(task_id="rescheduled", deferrable=False, mode="reschedule", **common)
-    WherobotsRunSensor(task_id="worker", deferrable=False, **common)
+    WherobotsRunSensor(task_id="rescheduled", deferrable=False, mode="reschedule", poke_interval=10, **common)
+    WherobotsRunSensor(task_id="worker", deferrable=False, poke_interval=2, poll_logs=True, **common)
     WherobotsRunSensor(task_id="late", timeout=40, **common)
+    WherobotsRunSensor(task_id="late_on_worker", deferrable=False, poke_interval=2, timeout=10, **common)
     WherobotsRunSensor(task_id="skipped", timeout=40, soft_fail=True, **common)
 
 with DAG(dag_id="sensor_by_id", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):

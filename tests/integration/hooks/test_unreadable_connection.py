@@ -17,7 +17,6 @@ from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers import guarded, run
-from airflow_provider_wherobots.triggers.named_run import WherobotsNamedRunTrigger
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
@@ -108,7 +107,6 @@ def test_a_field_that_breaks_a_rule_is_not_read_again(away: Callable[..., Away])
 FOLLOW = {"run_id": "r1", "started_at": 0.0, "max_outage_seconds": 200}
 TRIGGERS: dict[str, Any] = {
     "run": lambda: WherobotsRunTrigger("wherobots_default", FOLLOW),
-    "named run": lambda: WherobotsNamedRunTrigger("wherobots_default", FOLLOW, "nightly-run", 0.0, cancel_on_kill=True),
     "SQL session": lambda: WherobotsSqlSessionTrigger(
         "wherobots_default", "s1", {"timeout": 900.0, "max_outage_seconds": 200.0}, stop_on_kill=True
     ),

@@ -18,7 +18,6 @@ pytest.importorskip("airflow.sdk.execution_time.comms", reason="on 2.11 a trigge
 
 ANSWER_SECONDS = 0.01
 STATES = {"task": "failed", "task_2": "deferred"}
-TEXTS = {2: "r2"}
 PUSHED: list[tuple[str, str, int]] = []
 
 
@@ -31,8 +30,6 @@ def answer(question: dict[str, Any]) -> dict[str, Any] | None:
             return {"type": "TaskStatesResult", "task_states": {"manual__1": STATES}}
         case "SetXCom":
             PUSHED.append((question["key"], question["value"], question["map_index"]))
-        case "GetXCom":
-            return {"type": "XComResult", "key": question["key"], "value": TEXTS.get(question["map_index"])}
     return None
 
 
@@ -150,11 +147,3 @@ def test_an_xcom_that_is_not_there_is_nothing_to_warn_of(
         assert compat.pull_xcom(task_instance(2), "spark_ui_url") == stored
     assert asked == [GetXComCount(**where), GetXCom(map_index=2, **where)][:questions]
     assert "warning" not in "".join(capsys.readouterr())
-
-
-def test_a_text_is_pulled(triggerer_end: socket.socket) -> None:
-    async def pull() -> list[Any]:
-        async with connected(triggerer_end):
-            return [await compat.pull_text(task_instance(map_index), "run_id") for map_index in (2, 3)]
-
-    assert asyncio.run(pull()) == ["r2", None]

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     KeyLimitedError,
+    NotFoundError,
     NotSentError,
     RateLimitedError,
     ResponseError,
@@ -166,6 +167,15 @@ def test_a_permanent_failure_ends_at_once_without_a_word(error: WherobotsApiErro
     with pytest.raises(type(error)):
         script.run(send(GET))
     assert (len(script.sent), script.sleeps, script.notes) == (1, [], [])
+
+
+def test_a_refusal_is_repeated_for_as_long_as_it_may_be_wrong() -> None:
+    refused = NotFoundError("getJobRun", 404)
+    assert Script(answers(refused, refused, RUN)).run(send(GET, refused_seconds=60)) == RUN
+    script = Script(always(refused))
+    with pytest.raises(NotFoundError):
+        script.run(send(GET, refused_seconds=60))
+    assert 60 <= script.elapsed < 62
 
 
 def test_a_create_is_repeated_only_while_it_surely_did_not_arrive() -> None:
