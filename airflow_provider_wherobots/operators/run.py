@@ -22,7 +22,6 @@ from airflow_provider_wherobots.config import (
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 
 if TYPE_CHECKING:
@@ -165,7 +164,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         upload_to: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**drop_removed_arguments(kwargs))
+        super().__init__(**kwargs)
         self.run_python = run_python
         self.run_jar = run_jar
         self.name = name
