@@ -122,14 +122,11 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         "environment",
         "timeout_seconds",
         "upload_to",
-        # Last, because it is built from the others.
-        "payload",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "run_python": "json",
         "run_jar": "json",
         "environment": "json",
-        "payload": "json",
     }
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())

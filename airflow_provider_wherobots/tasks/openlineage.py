@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 PACKAGE = "airflow.providers.openlineage"
 TRANSPORT = "spark.openlineage.transport."
-HIDDEN = "***"
 _SECRET = re.compile(r"\.(auth\.(?!type$)|headers\.)")
 """Properties of a transport that are masked in the task log: ``auth.apiKey``, and headers such as ``Authorization``."""
 
@@ -76,19 +75,6 @@ class SparkLineage:
         if self._parent is not None:
             return self._parent
         return bool(conf.getboolean("openlineage", "spark_inject_parent_job_info", fallback=False))
-
-
-def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
-    """A create body for Airflow's page of rendered templates: without the values of a transport.
-
-    Its address may contain a secret too.
-    """
-    environment = payload.get("environment") or {}
-    configs = environment.get("sparkConfigs") or {}
-    if not any(key.startswith(TRANSPORT) for key in configs):
-        return payload
-    shown = {key: HIDDEN if key.startswith(TRANSPORT) else value for key, value in configs.items()}
-    return {**payload, "environment": {**environment, "sparkConfigs": shown}}
 
 
 def _masked(properties: dict[str, Any]) -> dict[str, Any]:
