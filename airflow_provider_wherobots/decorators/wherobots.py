@@ -143,7 +143,6 @@ def wherobots_task(
     retry_cancelled: bool = False,
     reuse_completed: bool = True,
     openlineage_inject_parent_job_info: bool | None = None,
-    openlineage_inject_transport_info: bool = False,
     upload_to: str | None = None,
     **kwargs: Any,
 ) -> Callable[[Callable[FParams, FReturn]], Task[FParams, FReturn]]: ...

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
-from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +21,6 @@ from airflow_provider_wherobots.runs.run_name import default_run_name, durable_r
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
     from airflow_provider_wherobots.runs.memory import Memory
-    from airflow_provider_wherobots.tasks.openlineage import SparkLineage
 
 
 class CreatesRun(FollowsRun):
@@ -39,7 +37,6 @@ class CreatesRun(FollowsRun):
     timeout_seconds: int | str | None
     upload_to: str | None
     openlineage_inject_parent_job_info: bool | None
-    openlineage_inject_transport_info: bool
     durable: bool
     wait_for_completion: bool
     max_quota_wait_seconds: float
@@ -53,6 +50,8 @@ class CreatesRun(FollowsRun):
 
     def payload_to_send(self, context: Context, memory: Memory | None) -> dict[str, Any]:
         """Build the body after all arguments are rendered. Without a memory the name is sent as it is."""
+        from airflow_provider_wherobots.tasks.openlineage import add_parent_job
+
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
         payload = self._checked_payload(name)
         for key, default in (("runtime", settings.runtime), ("version", settings.version)):
@@ -64,7 +63,7 @@ class CreatesRun(FollowsRun):
             payload["name"] = durable_run_name(name, memory.identity)
             if raised := self.runtimes_of_round(memory):
                 payload["runtime"] = raised[-1]
-        return self.lineage.add_to(payload, context)
+        return add_parent_job(payload, self.openlineage_inject_parent_job_info, context, self.log.warning)
 
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:
@@ -85,15 +84,6 @@ class CreatesRun(FollowsRun):
         """The task's region, else the connection's; None takes the organization's."""
         region: str | None = checked_choice("region", self.region)
         return region or self.hook.settings.region
-
-    @cached_property
-    def lineage(self) -> SparkLineage:
-        """OpenLineage's properties for this task's run."""
-        from airflow_provider_wherobots.tasks.openlineage import SparkLineage
-
-        return SparkLineage(
-            self.openlineage_inject_parent_job_info, self.openlineage_inject_transport_info, self.log.warning
-        )
 
     def _name_or_default(self, dag_id: str) -> str:
         return self.name if self.name is not None else default_run_name(dag_id, self.task_id)

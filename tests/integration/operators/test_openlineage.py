@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 from airflow.providers.openlineage import conf as openlineage_conf
 from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
-from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
 
-from airflow_provider_wherobots.compat import mask_secret
 from airflow_provider_wherobots.tasks.openlineage import PACKAGE
 from tests.integration import support
 from tests.integration.support import Operator
@@ -22,8 +20,6 @@ LOGICAL_DATE = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 SETTING = "AIRFLOW__OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO"
 PARENT = "spark.openlineage.parent"
 ROOT = "spark.openlineage.rootParent"
-TRANSPORT = "spark.openlineage.transport"
-TOKEN = "lineage-token-51c9"
 NOT_INSTALLED = (
     "Creating the run without OpenLineage's properties: apache-airflow-providers-openlineage is not installed"
 )
@@ -81,19 +77,6 @@ def forget_settings() -> None:
 
 
 @pytest.fixture
-def http_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow sends its lineage to a service that asks for a key."""
-    transport = {
-        "type": "http",
-        "url": "https://lineage.example.com",
-        "auth": {"type": "api_key", "apiKey": TOKEN},
-    }
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
-    forget_settings()
-    monkeypatch.setattr(get_openlineage_listener().adapter, "_client", None)
-
-
-@pytest.fixture
 def create(operator: Operator, control: ControlClient) -> Callable[..., dict[str, Any]]:
     """Run a task up to its create call, as Airflow does, and return the environment that the service received."""
 
@@ -144,37 +127,13 @@ def test_a_retry_re_attaches_without_a_word_about_its_parent(create: Any, said: 
     assert "differs from what this try would create" not in text
 
 
-@pytest.mark.usefixtures("http_transport")
-def test_the_transport_is_sent_only_if_the_argument_says_so(
-    create: Any, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
-) -> None:
-    masked: list[str] = []
-
-    def mask(secret: str) -> None:
-        masked.append(secret)
-        mask_secret(secret)
-
-    monkeypatch.setattr("airflow_provider_wherobots.tasks.openlineage.mask_secret", mask)
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__SPARK_INJECT_TRANSPORT_INFO", "True")
-    assert TOKEN not in json.dumps(create(openlineage_inject_parent_job_info=True))
-    environment = create(durable=False, openlineage_inject_transport_info=True)
-    configs = environment["sparkConfigs"]
-    assert configs[f"{TRANSPORT}.type"] == "http"
-    assert configs[f"{TRANSPORT}.url"] == "https://lineage.example.com"
-    assert configs[f"{TRANSPORT}.auth.apiKey"] == f"Bearer {TOKEN}"
-    assert not any(key.startswith((PARENT, ROOT)) for key in configs)
-    assert TOKEN not in said()
-    assert masked == [TOKEN]
-
-
-@pytest.mark.parametrize("both", [True, False])
 def test_without_the_provider_the_run_is_created_with_one_warning(
-    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int], both: bool
+    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
 ) -> None:
     for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [NotInstalled(), *sys.meta_path])
-    environment = create(openlineage_inject_parent_job_info=True, openlineage_inject_transport_info=both)
+    environment = create(openlineage_inject_parent_job_info=True)
     assert "openlineage" not in json.dumps(environment)
     assert times_said(NOT_INSTALLED) == 1
 
