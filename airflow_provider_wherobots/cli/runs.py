@@ -69,7 +69,6 @@ def _show(arguments: argparse.Namespace) -> int:
         "events": [f"{event.code or ''}: {redact(event.message) or ''}".strip(": ") for event in run.kube_app.events],
         "cpu_percent": summary.cpu_percent,
         "memory_percent": summary.memory_percent,
-        "smaller_runtime": summary.smaller_runtime,
         "spark_ui_url": summary.spark_ui_url,
         "payload": redact(dict(run.payload)),
     }

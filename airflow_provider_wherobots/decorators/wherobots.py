@@ -102,24 +102,16 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # The message has the run's log.
         return super()._may_retry(error) and not REFUSED_VALUE.search(str(error))
 
-    def _payload_to_show(self, context: Context) -> dict[str, Any]:
-        self.run_python = self._run_python_of(context, script_name(self.python_callable))
-        return super()._payload_to_show(context)
-
-    def _run_python_of(self, context: Context, uri: str) -> dict[str, Any]:
-        """The ``run_python`` of a script that calls the function with this task's arguments."""
-        with argument_errors(self.task_id):
-            return {"uri": uri, "args": [encode_arguments(self.python_callable, self.op_args, self.op_kwargs, context)]}
-
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:
         """The time in which the function's script is a file on this worker, so that it can be uploaded."""
         with argument_errors(self.task_id):
             script = script_of(self.python_callable)
+            arguments = encode_arguments(self.python_callable, self.op_args, self.op_kwargs, context)
         with TemporaryDirectory(prefix="airflow-wherobots-") as folder:
             path = Path(folder, script_name(self.python_callable))
             path.write_text(script, encoding="utf-8")
-            self.run_python = self._run_python_of(context, str(path))
+            self.run_python = {"uri": str(path), "args": [arguments]}
             yield
 
 
@@ -151,7 +143,6 @@ def wherobots_task(
     retry_cancelled: bool = False,
     reuse_completed: bool = True,
     openlineage_inject_parent_job_info: bool | None = None,
-    openlineage_inject_transport_info: bool = False,
     upload_to: str | None = None,
     **kwargs: Any,
 ) -> Callable[[Callable[FParams, FReturn]], Task[FParams, FReturn]]: ...

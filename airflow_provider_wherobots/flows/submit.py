@@ -21,6 +21,7 @@ A create that certainly did not arrive is repeated. If its response was lost or 
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
+from airflow_provider_wherobots.api.runs.redact import redact
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Remember, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import age, find_runs, find_runs_of_task
@@ -166,6 +168,7 @@ def submit_run(
                 yield Note(logging.INFO, text)
             return Submission(taken, reattached=True)
     to_send = yield from uploads.upload(payload)
+    yield Note(logging.DEBUG, f"The create request: {json.dumps(redact(to_send))}")
     create = _Create(search, max_outage_seconds)
     created = yield from create.once(calls.create_run(to_send, region, command), quota or QuotaWait())
     return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)

@@ -9,10 +9,10 @@ from typing import Any
 from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import COMPLETED, Run, RunMetrics, number, parse_time
+from airflow_provider_wherobots.api.runs.models import Run, RunMetrics, number, parse_time
 from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
 from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.runs.usage import CPU, MEMORY, peak, smaller_runtime
+from airflow_provider_wherobots.runs.usage import CPU, MEMORY, peak
 
 METRICS_SECONDS = 5.0
 """How long the one call for the metrics may take."""
@@ -40,7 +40,6 @@ class RunSummary:
     :param spark_ui_url: the last known address of its Spark UI.
     :param cpu_percent: the highest share of the CPU that it used.
     :param memory_percent: the highest share of the memory that it used.
-    :param smaller_runtime: the next smaller runtime, if the run completed and both shares are small.
     :param log_lateness_seconds: how late the lines of its log came at most, in seconds; None if that was not measured.
     """
 
@@ -60,7 +59,6 @@ class RunSummary:
     spark_ui_url: str | None = None
     cpu_percent: float | None = None
     memory_percent: float | None = None
-    smaller_runtime: str | None = None
     log_lateness_seconds: float | None = None
 
     @classmethod
@@ -94,8 +92,6 @@ class RunSummary:
             spatial_units=number(metrics.instant_metrics.get(SPATIAL_UNITS)),
             cpu_percent=cpu,
             memory_percent=memory,
-            # What a failed run would have used is unknown.
-            smaller_runtime=smaller_runtime(self.runtime, cpu, memory) if self.status == COMPLETED else None,
         )
 
     def to_json(self) -> dict[str, Any]:
@@ -114,7 +110,6 @@ class RunSummary:
             ("spatial units", None if self.spatial_units is None else _short(self.spatial_units)),
             ("CPU up to", None if self.cpu_percent is None else f"{self.cpu_percent:g}%"),
             ("memory up to", None if self.memory_percent is None else f"{self.memory_percent:g}%"),
-            ("next smaller runtime", self.smaller_runtime),
         )
         return f"Run {self.run_id} {self.status}" + (f": {details}" if details else "")
 

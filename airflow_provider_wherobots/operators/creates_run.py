@@ -1,7 +1,7 @@
 """The arguments of a task that creates a run, and the body of ``POST /runs`` that is built from them.
 
-The body is built three times by the same rules: when the DAG is parsed, to check the arguments that are known then;
-when Airflow renders the task, to show it; and before it is sent.
+The body is built twice by the same rules: when the DAG is parsed, to check the arguments that are known then; and
+before it is sent.
 """
 
 from __future__ import annotations
@@ -9,13 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from enum import Enum
-from functools import cached_property
 from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice, checked_runtimes
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
-from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
@@ -23,8 +21,6 @@ from airflow_provider_wherobots.runs.run_name import default_run_name, durable_r
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
     from airflow_provider_wherobots.runs.memory import Memory
-    from airflow_provider_wherobots.tasks.memory import TaskMemory
-    from airflow_provider_wherobots.tasks.openlineage import SparkLineage
 
 
 class CreatesRun(FollowsRun):
@@ -41,12 +37,10 @@ class CreatesRun(FollowsRun):
     timeout_seconds: int | str | None
     upload_to: str | None
     openlineage_inject_parent_job_info: bool | None
-    openlineage_inject_transport_info: bool
     durable: bool
     wait_for_completion: bool
     max_quota_wait_seconds: float
     reuse_completed: bool
-    _memory: tuple[Any, TaskMemory] | None = None
     run_id: str | None = None
     """The run's id, once the task has one: for subclasses, and for code that calls ``execute``."""
 
@@ -56,6 +50,8 @@ class CreatesRun(FollowsRun):
 
     def payload_to_send(self, context: Context, memory: Memory | None) -> dict[str, Any]:
         """Build the body after all arguments are rendered. Without a memory the name is sent as it is."""
+        from airflow_provider_wherobots.tasks.openlineage import add_parent_job
+
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
         payload = self._checked_payload(name)
         for key, default in (("runtime", settings.runtime), ("version", settings.version)):
@@ -67,24 +63,7 @@ class CreatesRun(FollowsRun):
             payload["name"] = durable_run_name(name, memory.identity)
             if raised := self.runtimes_of_round(memory):
                 payload["runtime"] = raised[-1]
-        return self.lineage.add_to(payload, context)
-
-    def memory_of(self, context: Context, *, is_begun: bool = False) -> TaskMemory:
-        """What the task remembers of its earlier tries. It is read for the rendered payload, and kept until the try has
-        begun: a function may execute the same operator again.
-        """
-        from airflow_provider_wherobots.tasks.memory import TaskMemory
-
-        ti = context["ti"]
-        # A store that could not be read may be readable now.
-        if self._memory is None or self._memory[0] is not ti or not self._memory[1].is_readable:
-            # A function may execute several operators, which it tells apart by their arguments.
-            job = (self.task_id, repr(self.run_python), repr(self.run_jar)) if self.task_id != ti.task_id else ()
-            self._memory = ti, TaskMemory.begin(context, self.log, job="\x1f".join(job))
-        memory = self._memory[1]
-        if is_begun:
-            self._memory = None
-        return memory
+        return add_parent_job(payload, self.openlineage_inject_parent_job_info, context, self.log.warning)
 
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:
@@ -105,36 +84,6 @@ class CreatesRun(FollowsRun):
         """The task's region, else the connection's; None takes the organization's."""
         region: str | None = checked_choice("region", self.region)
         return region or self.hook.settings.region
-
-    @property
-    def payload(self) -> Any:
-        """The body of ``POST /runs``, for Airflow's page of rendered templates."""
-        return getattr(self, "_rendered_payload", None) or PayloadOnceRendered(self._payload_to_show)
-
-    @payload.setter
-    def payload(self, rendered: Any) -> None:
-        # Airflow sets the rendered value.
-        self._rendered_payload = rendered
-
-    @cached_property
-    def lineage(self) -> SparkLineage:
-        """OpenLineage's properties for this task's run."""
-        from airflow_provider_wherobots.tasks.openlineage import SparkLineage
-
-        return SparkLineage(
-            self.openlineage_inject_parent_job_info, self.openlineage_inject_transport_info, self.log.warning
-        )
-
-    def _payload_to_show(self, context: Context) -> dict[str, Any]:
-        """The body without the credentials that OpenLineage may add.
-
-        It has the paths of local files, not their addresses: Airflow builds it again when the task resumes, and by then
-        a file may have changed or gone.
-        """
-        from airflow_provider_wherobots.tasks.openlineage import without_secrets
-
-        memory = self.memory_of(context).now if self.durable else None
-        return without_secrets(self.payload_to_send(context, memory))
 
     def _name_or_default(self, dag_id: str) -> str:
         return self.name if self.name is not None else default_run_name(dag_id, self.task_id)
@@ -160,30 +109,3 @@ class CreatesRun(FollowsRun):
                 environment=self.environment,
                 is_unrendered=is_unrendered,
             )
-
-
-class PayloadOnceRendered:
-    """The ``payload`` on Airflow's page of rendered templates. It is known after all other fields are rendered.
-
-    Source: Airflow 2.10 and later render a template field that is callable by calling it, in mapped tasks too.
-    """
-
-    def __init__(self, build: Callable[[Any], Any]) -> None:
-        self._build = build
-
-    def __call__(self, context: Context, jinja_env: Any) -> Any:
-        """Render the field. An error is shown as text: the task must fail with it later, not its rendering."""
-        try:
-            return self._build(context)
-        except AirflowException as error:
-            return f"cannot be built: {error}"
-        except Exception as error:
-            # Only the type: the text, such as a secrets backend's, may contain secrets.
-            return f"cannot be built: {type(error).__name__}"
-
-    def serialize(self) -> str:
-        """The text shown before the task has run. On Airflow 3 it must be the same each time the DAG is parsed."""
-        return str(self)
-
-    def __str__(self) -> str:
-        return "known once the task runs"

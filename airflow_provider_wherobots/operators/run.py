@@ -22,7 +22,6 @@ from airflow_provider_wherobots.config import (
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.removed_arguments import drop_removed_arguments
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 
 if TYPE_CHECKING:
@@ -38,7 +37,6 @@ _FLAGS = (
     "retry_cancelled",
     "reuse_completed",
     "return_result",
-    "openlineage_inject_transport_info",
 )
 
 
@@ -102,9 +100,6 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         result it fails: a retry reads the log again, and creates a new run only if there is still none.
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
         default ``[openlineage] spark_inject_parent_job_info``, False. Needs ``apache-airflow-providers-openlineage``.
-    :param openlineage_inject_transport_info: whether the run's Spark is told where Airflow sends its lineage; default
-        False, regardless of Airflow's configuration. The properties contain that service's API key, if it has one, and
-        the Runs API shows them to everyone who may read the run.
     :param upload_to: ``s3://`` address of the folder that local files are uploaded to; default the connection's, else
         one in the organization's managed storage. Templated.
     :raises WherobotsException: the subclass says how the task failed, see
@@ -123,14 +118,11 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         "environment",
         "timeout_seconds",
         "upload_to",
-        # Last, because it is built from the others.
-        "payload",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "run_python": "json",
         "run_jar": "json",
         "environment": "json",
-        "payload": "json",
     }
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
@@ -161,11 +153,10 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         reuse_completed: bool = True,
         return_result: bool = False,
         openlineage_inject_parent_job_info: bool | None = None,
-        openlineage_inject_transport_info: bool = False,
         upload_to: str | None = None,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**drop_removed_arguments(kwargs))
+        super().__init__(**kwargs)
         self.run_python = run_python
         self.run_jar = run_jar
         self.name = name
@@ -191,7 +182,6 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         self.upload_to = upload_to
         self.return_result = return_result
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
-        self.openlineage_inject_transport_info = openlineage_inject_transport_info
         self._check_flags(*_FLAGS)
         if return_result and not wait_for_completion:
             raise self._wrong(

@@ -1,103 +1,48 @@
-"""OpenLineage's properties for the Spark of a run, from Airflow's OpenLineage provider if it is installed.
+"""OpenLineage's properties that tell the Spark of a run which task has started it.
 
-With them the lineage that Spark reports belongs to the task. The helpers of the OpenLineage provider make the
-properties, as for Airflow's other Spark operators, and do not change properties that the user has set. Source: the page
-"Passing parent job information to Spark jobs" of ``apache-airflow-providers-openlineage``.
+With them the lineage that Spark reports belongs to the task. A helper of Airflow's OpenLineage provider makes them, as
+for Airflow's other Spark operators. Source: the page "Passing parent job information to Spark jobs" of
+``apache-airflow-providers-openlineage``.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.compat import conf, mask_secret
+from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
 
 PACKAGE = "airflow.providers.openlineage"
-TRANSPORT = "spark.openlineage.transport."
-HIDDEN = "***"
-_SECRET = re.compile(r"\.(auth\.(?!type$)|headers\.)")
-"""Properties of a transport that are masked in the task log: ``auth.apiKey``, and headers such as ``Authorization``."""
 
 
-class SparkLineage:
-    """The properties for the runs of one task. Made once per try, so that a failure is logged once.
+def add_parent_job(
+    payload: dict[str, Any], wanted: bool | None, context: Context, warn: Callable[[str], None]
+) -> dict[str, Any]:
+    """Add the properties to ``environment.sparkConfigs`` of a create body. Properties of the user win.
 
-    ``parent`` adds which task started the run; None takes ``[openlineage] spark_inject_parent_job_info``.
-    ``transport`` adds where Airflow sends its lineage, with the credentials.
+    ``wanted=None`` takes ``[openlineage] spark_inject_parent_job_info``. Never fails: an error is a warning.
     """
+    environment = payload.get("environment") or {"dependencies": []}
+    configs: Mapping[str, str] = environment.get("sparkConfigs") or {}
+    try:
+        if wanted is None:
+            wanted = conf.getboolean("openlineage", "spark_inject_parent_job_info", fallback=False)
+        if not wanted:
+            return payload
+        from airflow.providers.openlineage.utils.spark import inject_parent_job_information_into_spark_properties
 
-    def __init__(self, parent: bool | None, transport: bool, warn: Callable[[str], None]) -> None:
-        self._parent = parent
-        self._transport = transport
-        self._warn = warn
-        self._added: tuple[Any, dict[str, str]] | None = None
-
-    def add_to(self, payload: Mapping[str, Any], context: Context) -> dict[str, Any]:
-        """Add the properties to a create body. Never fails: an error is one warning in the task log.
-
-        They are in ``environment.sparkConfigs``. Properties of the user win.
-        """
-        ti = context["ti"]
-        environment = payload.get("environment") or {"dependencies": []}
-        configs = environment.get("sparkConfigs") or {}
-        this_try = (ti.run_id, ti.map_index, ti.try_number)
-        if self._added is None or self._added[0] != this_try:
-            self._added = this_try, self._properties(configs, context)
-        if not (added := self._added[1]):
-            return dict(payload)
-        return {**payload, "environment": {**environment, "sparkConfigs": {**added, **configs}}}
-
-    def _properties(self, configs: Mapping[str, str], context: Context) -> dict[str, str]:
-        """The properties to add to the user's."""
-        found: dict[str, Any] = dict(configs)
-        try:
-            if self._wants_parent():
-                from airflow.providers.openlineage.utils.spark import (
-                    inject_parent_job_information_into_spark_properties,
-                )
-
-                found = inject_parent_job_information_into_spark_properties(found, context)
-            if self._transport:
-                from airflow.providers.openlineage.utils.spark import (
-                    inject_transport_information_into_spark_properties,
-                )
-
-                found = _masked(inject_transport_information_into_spark_properties(found, context))
-        except Exception as error:
-            self._warn(f"Creating the run without OpenLineage's properties: {_explain(error)}")
-        return {key: str(value) for key, value in found.items() if key not in configs and value is not None}
-
-    def _wants_parent(self) -> bool:
-        if self._parent is not None:
-            return self._parent
-        return bool(conf.getboolean("openlineage", "spark_inject_parent_job_info", fallback=False))
-
-
-def without_secrets(payload: dict[str, Any]) -> dict[str, Any]:
-    """A create body for Airflow's page of rendered templates: without the values of a transport.
-
-    Its address may contain a secret too.
-    """
-    environment = payload.get("environment") or {}
-    configs = environment.get("sparkConfigs") or {}
-    if not any(key.startswith(TRANSPORT) for key in configs):
+        found = inject_parent_job_information_into_spark_properties(dict(configs), context)
+    except Exception as error:
+        warn(f"Creating the run without OpenLineage's properties: {_explain(error)}")
         return payload
-    shown = {key: HIDDEN if key.startswith(TRANSPORT) else value for key, value in configs.items()}
-    return {**payload, "environment": {**environment, "sparkConfigs": shown}}
-
-
-def _masked(properties: dict[str, Any]) -> dict[str, Any]:
-    """Have Airflow mask the secret properties in the task log. Returns the properties."""
-    for key, value in properties.items():
-        if key.startswith(TRANSPORT) and _SECRET.search(key):
-            # Without a scheme such as "Bearer" before it.
-            mask_secret(str(value).rpartition(" ")[2])
-    return properties
+    added = {key: str(value) for key, value in found.items() if key not in configs and value is not None}
+    if not added:
+        return payload
+    return {**payload, "environment": {**environment, "sparkConfigs": {**added, **configs}}}
 
 
 def _explain(error: Exception) -> str:

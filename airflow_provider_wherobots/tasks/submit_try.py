@@ -87,7 +87,7 @@ class SubmitTry(RunTry[CreatesRun]):
         """
         with self._round():
             if self.task.durable:
-                self._hold(self._begin_memory(carried))
+                self._hold(self._read_memory(Deferred.from_kwargs(carried or {}).memory))
             return self._work(self._new_quota_wait())
 
     def resume_after_quota_wait(self, stored: Mapping[str, Any]) -> Any:
@@ -118,7 +118,7 @@ class SubmitTry(RunTry[CreatesRun]):
         try:
             if not self.task.durable or not self.task.cancel_on_kill or self._is_retried(error):
                 return
-            memory = (self._memory or self.task.memory_of(self.context)).now
+            memory = (self._memory or self._read_memory()).now
             this_try = try_of(self.context)
             if memory.past_of_runs is Past.NOTHING and this_try.is_first and not (memory.passed_over or may_have_run):
                 return
@@ -148,7 +148,7 @@ class SubmitTry(RunTry[CreatesRun]):
         with self._round():
             self._may_have_run = True
             if self.task.durable:
-                self._memory = self.task.memory_of(self.context, is_begun=True)
+                self._memory = self._read_memory()
             return self.finish_resumed(outcome)
 
     def finish(self, outcome: Outcome) -> Any:
@@ -184,11 +184,13 @@ class SubmitTry(RunTry[CreatesRun]):
         self._memory = self.attempt.memory = memory
         memory.remember(memory.now)
 
-    def _begin_memory(self, carried: Mapping[str, Any] | None) -> TaskMemory:
-        document = Deferred.from_kwargs(carried or {}).memory
-        if document is not None:
-            return TaskMemory.begin(self.context, self.log, carried=document)
-        return self.task.memory_of(self.context, is_begun=True)
+    def _read_memory(self, carried: Mapping[str, Any] | None = None) -> TaskMemory:
+        """What the task remembers of its earlier tries."""
+        task = self.task
+        # A function may execute several operators, which it tells apart by their arguments.
+        is_inside = task.task_id != self.context["ti"].task_id
+        job = "\x1f".join((task.task_id, repr(task.run_python), repr(task.run_jar))) if is_inside else ""
+        return TaskMemory.begin(self.context, self.log, job=job, carried=carried)
 
     def _resume_memory(self, kept: Deferred) -> None:
         if kept.memory is not None:

@@ -103,11 +103,5 @@ class AirflowUi2(AirflowUi):
         """Return the colours in which the log shows the level of the line with this text."""
         return self.colours(self.page.get_by_role("tabpanel", name="Logs").get_by_text(text))
 
-    def rendered(self, field: str) -> Locator:
-        """Show the open task instance's rendered templates, and return one of them."""
-        self._tab("Details")
-        cell = self.page.get_by_role("cell", name=field, exact=True)
-        return self.page.get_by_role("row").filter(has=cell)
-
     def _tab(self, name: str) -> None:
         self.page.get_by_role("tab", name=name).click()

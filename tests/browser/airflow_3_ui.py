@@ -125,12 +125,6 @@ class AirflowUi3(AirflowUi):
         line = self.page.get_by_test_id(re.compile("virtualized-item-")).filter(has_text=text)
         return self.colours(line.locator("code").first)
 
-    def rendered(self, field: str) -> Locator:
-        """Show the open task instance's rendered templates, and return one of them."""
-        self._tab("Rendered Templates")
-        cell = self.page.get_by_role("cell", name=field, exact=True)
-        return self.page.get_by_role("row").filter(has=cell)
-
     def _tab(self, name: str) -> None:
         self.page.get_by_role("link", name=name, exact=True).click()
 

@@ -108,8 +108,7 @@ def test_the_operators_guide_names_every_argument_with_its_default() -> None:
 
 def test_the_operators_guide_names_what_is_templated() -> None:
     (sentence,) = re.findall(r"^Templated, at any depth: (.*?)\.$", page("run-a-script.md"), re.MULTILINE)
-    # `payload` is no argument: it is what Airflow shows.
-    assert set(names(sentence)) == set(WherobotsRunOperator.template_fields) - {"payload"}
+    assert set(names(sentence)) == set(WherobotsRunOperator.template_fields)
 
 
 def test_the_operators_guide_names_every_xcom() -> None:

@@ -47,11 +47,6 @@ NEXT = "next"
 """As ``runtime_on_out_of_memory``: the next larger published runtime of the same kind."""
 
 
-def next_smaller(runtime: str) -> str | None:
-    """The next smaller published runtime of the same kind. None if there is none, or the runtime is not published."""
-    return _neighbour(runtime, -1)
-
-
 def after_out_of_memory(runtime: str, wanted: str | Sequence[str]) -> str | None:
     """The runtime to request after one that had too little memory; None if there is none.
 
@@ -60,7 +55,7 @@ def after_out_of_memory(runtime: str, wanted: str | Sequence[str]) -> str | None
         tried. If ``runtime`` is none of them, the first is next that is not a smaller one of the same kind.
     """
     if wanted == NEXT:
-        return _neighbour(runtime, 1)
+        return _next_larger(runtime)
     order = {published_name(one): one for one in ([wanted] if isinstance(wanted, str) else wanted)}
     names, name = list(order), published_name(runtime)
     if name in order:
@@ -81,13 +76,10 @@ def is_published(runtime: str) -> bool:
     return published_name(runtime) in RUNTIMES
 
 
-def _neighbour(runtime: str, step: int) -> str | None:
-    if not is_published(runtime):
-        return None
+def _next_larger(runtime: str) -> str | None:
     name = published_name(runtime)
-    kind = _of_kind(name)
-    place = kind.index(name) + step
-    return kind[place] if 0 <= place < len(kind) else None
+    larger = _of_kind(name)[_of_kind(name).index(name) + 1 :] if is_published(runtime) else []
+    return larger[0] if larger else None
 
 
 def _of_kind(name: str) -> list[str]:

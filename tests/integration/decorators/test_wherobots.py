@@ -159,13 +159,14 @@ def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:
 
     operator = operator_of(f, "{{ day }}", words=["{{ run_id }}", "{% raw %}{{ x }}{% endraw %}"])
     params = {"runtime": "small", "package": "airportsdata==20260905"}
-    operator.render_template_fields(given(TaskInstance(run_id="manual__1"), day="2026-11-26", params=params))
-    assert operator.payload == {
+    now = given(TaskInstance(run_id="manual__1"), day="2026-11-26", params=params)
+    operator.render_template_fields(now)
+    with operator.script_of_this_try(now):
+        payload = operator.payload_to_send(now, None)
+    assert Path(payload["runPython"].pop("uri")).name == Path(__file__).name
+    assert payload == {
         "name": "name_manual__1",
-        "runPython": {
-            "uri": Path(__file__).name,
-            "args": ['{"args": ["2026-11-26", ["manual__1", "{{ x }}"], "manual__1"], "kwargs": {}}'],
-        },
+        "runPython": {"args": ['{"args": ["2026-11-26", ["manual__1", "{{ x }}"], "manual__1"], "kwargs": {}}']},
         "runtime": "small",
         "environment": {
             "dependencies": [
@@ -264,9 +265,10 @@ def test_mapped_tasks_share_one_script_and_receive_their_own_arguments(conn_id: 
         more = given(ti, expanded_ti_count=3, dag=dag)
         mapped.render_template_fields(more)
         operator = more["ti"].task
-        assert json.loads(operator.payload["runPython"]["args"][0]) == {"args": [value], "kwargs": {}}
         assert operator.execute(more) == value
-        scripts.append(operator.hook.get_run(ti.xcoms["run_id"]).payload["runPython"]["uri"])
+        sent = operator.hook.get_run(ti.xcoms["run_id"]).payload["runPython"]
+        assert json.loads(sent["args"][0]) == {"args": [value], "kwargs": {}}
+        scripts.append(sent["uri"])
     assert scripts == [scripts[0]] * 3
     assert scripts[0].startswith("s3://jobs/mapped/")
 

@@ -15,7 +15,6 @@ from typing import Any
 
 import pytest
 import requests
-from airflow.exceptions import AirflowProviderDeprecationWarning
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -169,9 +168,3 @@ def test_enum_members_are_what_they_stand_for(enums: ModuleType) -> None:
     for runtime in enums.Runtime:
         task = WherobotsRunOperator(task_id="task", run_python={"uri": "s3://b/x.py"}, runtime=runtime)
         assert task.runtime == runtime.value
-
-
-def test_a_removed_argument_is_accepted_with_a_warning_at_its_line() -> None:
-    with pytest.warns(AirflowProviderDeprecationWarning, match="task: xcom_push=False has no effect.*remove") as caught:
-        WherobotsRunOperator(task_id="task", run_python={"uri": "s3://b/x.py"}, xcom_push=False)
-    assert [warning.filename for warning in caught] == [__file__]

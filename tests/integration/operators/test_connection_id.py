@@ -95,7 +95,6 @@ def test_a_template_that_renders_to_no_id_fails_without_a_retry(tenants: None) -
 
 def test_the_payload_and_the_trigger_have_the_rendered_connection(tenants: None, control: ControlClient) -> None:
     made = rendered(KINDS["operator"])
-    assert made.payload["runtime"] == "small"
     deferred = deferral_of(made, TaskInstance())
     assert deferred.trigger.serialize()[1]["wherobots_conn_id"] == "tenant_blue"
     (created,) = control.requests("createJobRun")

@@ -10,14 +10,9 @@ from typing import Any
 import pytest
 from airflow.providers.openlineage import conf as openlineage_conf
 from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
-from airflow.providers.openlineage.plugins.listener import get_openlineage_listener
 
-from airflow_provider_wherobots.compat import mask_secret
-from airflow_provider_wherobots.decorators.wherobots import wherobots_task
 from airflow_provider_wherobots.tasks.openlineage import PACKAGE
 from tests.integration import support
-from tests.integration.decorators import decorated_functions as functions
-from tests.integration.operators.test_rendered_payload import new_dag, shown
 from tests.integration.support import Operator
 from wherobots_local.control.client import ControlClient
 
@@ -25,8 +20,6 @@ LOGICAL_DATE = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
 SETTING = "AIRFLOW__OPENLINEAGE__SPARK_INJECT_PARENT_JOB_INFO"
 PARENT = "spark.openlineage.parent"
 ROOT = "spark.openlineage.rootParent"
-TRANSPORT = "spark.openlineage.transport"
-TOKEN = "lineage-token-51c9"
 NOT_INSTALLED = (
     "Creating the run without OpenLineage's properties: apache-airflow-providers-openlineage is not installed"
 )
@@ -84,26 +77,12 @@ def forget_settings() -> None:
 
 
 @pytest.fixture
-def http_transport(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Airflow sends its lineage to a service that asks for a key."""
-    transport = {
-        "type": "http",
-        "url": "https://lineage.example.com",
-        "auth": {"type": "api_key", "apiKey": TOKEN},
-    }
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__TRANSPORT", json.dumps(transport))
-    forget_settings()
-    monkeypatch.setattr(get_openlineage_listener().adapter, "_client", None)
-
-
-@pytest.fixture
 def create(operator: Operator, control: ControlClient) -> Callable[..., dict[str, Any]]:
     """Run a task up to its create call, as Airflow does, and return the environment that the service received."""
 
     def run(try_number: int = 1, **arguments: Any) -> dict[str, Any]:
         task, ti = operator(wait_for_completion=False, **arguments), TaskInstance(try_number, 3)
         task.render_template_fields(context(ti))
-        run.shown = shown(task).get("environment")  # type: ignore[attr-defined]
         task.execute(context(ti))
         environment: dict[str, Any] = task.hook.get_run(ti.xcoms["run_id"]).payload["environment"]
         return environment
@@ -111,10 +90,9 @@ def create(operator: Operator, control: ControlClient) -> Callable[..., dict[str
     return run
 
 
-def test_the_create_body_and_the_rendered_one_name_the_try_as_the_parent(create: Any) -> None:
+def test_the_create_body_names_the_try_as_the_parent(create: Any) -> None:
     environment = create(openlineage_inject_parent_job_info=True)
-    assert environment["sparkConfigs"] == parents(1)
-    assert create.shown == {"sparkConfigs": parents(1), "dependencies": []}
+    assert (environment["sparkConfigs"], environment["dependencies"]) == (parents(1), [])
 
 
 def test_airflows_setting_asks_for_it_and_the_argument_wins(create: Any, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -123,7 +101,6 @@ def test_airflows_setting_asks_for_it_and_the_argument_wins(create: Any, monkeyp
     assert create(environment=environment)["sparkConfigs"] == configs
     monkeypatch.setenv(SETTING, "True")
     assert create(try_number=2, durable=False, environment=environment)["sparkConfigs"] == {**parents(2), **configs}
-    assert create.shown["sparkDriverDiskGB"] == 50
     left_out = create(durable=False, environment=environment, openlineage_inject_parent_job_info=False)
     assert left_out["sparkConfigs"] == configs
 
@@ -145,57 +122,18 @@ def test_a_retry_re_attaches_without_a_word_about_its_parent(create: Any, said: 
     }
     first, again = create(**arguments), create(try_number=2, **arguments)
     assert first["sparkConfigs"] == again["sparkConfigs"] == parents(1)
-    assert create.shown["sparkConfigs"] == parents(2) != parents(1)
     text = said()
     assert "Re-attached to run" in text
     assert "differs from what this try would create" not in text
 
 
-@pytest.mark.usefixtures("http_transport")
-def test_the_transport_is_sent_only_if_the_argument_says_so_and_never_shown(
-    create: Any, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
-) -> None:
-    masked: list[str] = []
-
-    def mask(secret: str) -> None:
-        masked.append(secret)
-        mask_secret(secret)
-
-    monkeypatch.setattr("airflow_provider_wherobots.tasks.openlineage.mask_secret", mask)
-    monkeypatch.setenv("AIRFLOW__OPENLINEAGE__SPARK_INJECT_TRANSPORT_INFO", "True")
-    assert TOKEN not in json.dumps(create(openlineage_inject_parent_job_info=True))
-    environment = create(durable=False, openlineage_inject_transport_info=True)
-    configs = environment["sparkConfigs"]
-    assert configs[f"{TRANSPORT}.type"] == "http"
-    assert configs[f"{TRANSPORT}.url"] == "https://lineage.example.com"
-    assert configs[f"{TRANSPORT}.auth.apiKey"] == f"Bearer {TOKEN}"
-    assert not any(key.startswith((PARENT, ROOT)) for key in configs)
-    assert create.shown["sparkConfigs"] == dict.fromkeys(configs, "***")
-    assert TOKEN not in said()
-    assert masked == [TOKEN]
-
-
-@pytest.mark.usefixtures("http_transport")
-def test_the_transport_of_a_decorated_function_is_never_shown_either(conn_id: str) -> None:
-    decorated: Any = wherobots_task(wherobots_conn_id=conn_id, openlineage_inject_transport_info=True)(
-        functions.add.function
-    )
-    with new_dag():
-        task: Any = decorated(1).operator
-    task.render_template_fields(context(TaskInstance()))
-    configs = shown(task)["environment"]["sparkConfigs"]
-    assert configs[f"{TRANSPORT}.auth.apiKey"] == "***"
-    assert set(configs.values()) == {"***"}
-
-
-@pytest.mark.parametrize("both", [True, False])
 def test_without_the_provider_the_run_is_created_with_one_warning(
-    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int], both: bool
+    create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
 ) -> None:
     for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [NotInstalled(), *sys.meta_path])
-    environment = create(openlineage_inject_parent_job_info=True, openlineage_inject_transport_info=both)
+    environment = create(openlineage_inject_parent_job_info=True)
     assert "openlineage" not in json.dumps(environment)
     assert times_said(NOT_INSTALLED) == 1
 

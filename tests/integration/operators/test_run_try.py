@@ -13,6 +13,7 @@ from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.tasks.submit_try import SubmitTry
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try
@@ -129,7 +130,7 @@ def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
 ) -> None:
     ti = TaskInstance(try_number=2, max_tries=2, store=None)
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=2, deferrable=deferrable)
-    name = task.payload_to_send(context(ti), task.memory_of(context(ti)).now)["name"]
+    name = task.payload_to_send(context(ti), TaskMemory.begin(context(ti), task.log).now)["name"]
     earlier = control.create_run(name)["id"]
     push, pushed = ti.xcom_push, []
 

@@ -9,7 +9,7 @@ import pytest
 
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try, resume, run_to_end
+from tests.integration.support import TaskInstance, deferral_of, follow, next_try, resume, run_to_end
 from wherobots_local import LocalServer
 
 JOBS = {
@@ -54,14 +54,6 @@ def test_each_try_goes_one_further_until_the_list_ends_and_a_clear_begins_again(
     assert fail(next_try(ti, max_tries=15), **wanted)[1] == "tiny"
 
 
-def test_the_rendered_payload_has_the_runtime_that_is_sent(
-    fail: Fail, operator: Callable[..., WherobotsRunOperator]
-) -> None:
-    fail(ti := TaskInstance(max_tries=9), runtime_on_out_of_memory="next")
-    task = operator(runtime="tiny", runtime_on_out_of_memory="next")
-    assert task._payload_to_show(context(next_try(ti)))["runtime"] == "small"
-
-
 @pytest.mark.parametrize(
     ("job", "arguments", "max_tries"),
     [
@@ -104,7 +96,9 @@ def test_an_edit_while_the_run_is_active_is_not_undone(
     deferred = deferral_of(tiny, ti)
     with pytest.raises(WherobotsRunFailedException, match="A retry gets runtime medium; this run had tiny"):
         resume(medium, ti, deferred, follow(deferred))
-    assert medium._payload_to_show(context(next_try(ti)))["runtime"] == "medium"
+    deferral_of(medium, again := next_try(ti))
+    assert medium.hook.get_run(again.xcoms["run_id"]).payload["runtime"] == "medium"
+    medium.hook.cancel_run(again.xcoms["run_id"])
 
 
 def test_an_unknown_default_has_no_next_but_a_list_has_a_first(fail: Fail) -> None:

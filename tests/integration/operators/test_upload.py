@@ -191,18 +191,6 @@ def test_a_kill_during_the_upload_ends_with_that_request_and_creates_nothing(
     assert operations(control) == ["createUploadUrl", "putObject"]
 
 
-def test_the_body_is_shown_with_the_path_whatever_has_become_of_the_file(
-    dags: Path, operator: Operator, control: ControlClient
-) -> None:
-    """Airflow renders the body again when the task resumes. What it shows then is what was sent."""
-    task = operator(run_python={"uri": "jobs/stats.py"}, upload_to="s3://jobs/team")
-    shown = task.payload(in_dag(dags, TaskInstance()), None)
-    assert shown["runPython"] == {"uri": "jobs/stats.py"}
-    (dags / "team" / "jobs" / "stats.py").unlink()
-    assert task.payload(in_dag(dags, TaskInstance()), None) == shown
-    assert operations(control) == []
-
-
 def test_a_folder_is_zipped_once_for_a_task(
     dags: Path, operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -219,7 +207,6 @@ def test_a_folder_is_zipped_once_for_a_task(
     task = operator(
         environment={"dependencies": [{"filePath": "geo"}]}, wait_for_completion=False, upload_to="s3://jobs/geo"
     )
-    task.payload(in_dag(dags, TaskInstance()), None)
     run(task, dags)
     assert zipped == [dags / "team" / "geo"]
 

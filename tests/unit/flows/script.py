@@ -110,6 +110,11 @@ class Script(SyncDriver):
         """What was sent of one operation, in order."""
         return [sent for sent in self.sent if sent.call.operation == operation]
 
+    @property
+    def told(self) -> list[Note]:
+        """The notes, without details."""
+        return [note for note in self.notes if note.level > logging.DEBUG]
+
     def said(self, words: str) -> list[Note]:
         """The notes that contain some words."""
         return [note for note in self.notes if words in note.text]

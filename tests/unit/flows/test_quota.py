@@ -49,7 +49,7 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
     assert [run.id for run in service.runs] == [result.run.id]
     assert set(script.operations[1:]) == {"createJobRun"}
     assert script.sleeps == [5.0, 10.0, 20.0, 40.0, 80.0]
-    assert script.notes == [
+    assert script.told == [
         Note(
             logging.WARNING,
             f"No run was created yet: the organization's quota is used up. createJobRun: {status} "
@@ -62,7 +62,7 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
 def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
     script = Script(full_until(START + 3_000, FakeService()))
     script.run(submit_run(PAYLOAD))
-    first, *others = script.notes[1:]
+    first, *others = script.told[1:]
     assert first == Note(
         logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create call in 5 minutes"
     )
@@ -140,7 +140,7 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     assert script.elapsed + result.pause.seconds > HOLD_SECONDS >= script.elapsed
     memory = script.remembered[-1][0]
     assert memory.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
-    assert script.notes[-1].text == (
+    assert script.told[-1].text == (
         "Still waiting for quota after 2 minutes 35 seconds; next create call in 2 minutes 40 seconds"
     )
     while isinstance(result, AwaitingQuota):
@@ -169,7 +169,7 @@ def test_jitter_does_not_carry_an_attempt_past_the_limit(limit: float, pause: Sl
 def test_a_wait_that_goes_on_elsewhere_says_so_at_once_and_not_each_time() -> None:
     script = Script(full_until(START + 60, FakeService()))
     script.run(submit_run(PAYLOAD, quota=QuotaWait(since=START - 100, refusals=3)))
-    assert [note.text for note in script.notes] == [
+    assert [note.text for note in script.told] == [
         "Still waiting for quota after 1 minute 40 seconds; next create call in 40 seconds"
     ]
 

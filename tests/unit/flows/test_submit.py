@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from dataclasses import replace
 from typing import Any
@@ -68,7 +69,17 @@ def test_an_undisturbed_first_try_looks_creates_and_says_nothing() -> None:
         (("region", "aws-us-west-2"),),
         "nightly.hail",
     )
-    assert (script.notes, script.sleeps) == ([], [])
+    assert (script.told, script.sleeps) == ([], [])
+
+
+def test_the_body_is_a_detail_of_the_log_before_it_is_sent_and_its_secrets_are_hidden() -> None:
+    payload = PAYLOAD | {"runPython": {"uri": "s3://b/j.py", "args": ["--token", "x7"]}}
+    _, script = submit(FakeService(), payload)
+    (note,) = script.notes
+    assert note.level == logging.DEBUG
+    body = json.loads(note.text.removeprefix("The create request: "))
+    assert body == PAYLOAD | {"runPython": {"uri": "s3://b/j.py", "args": ["--token", "***"]}}
+    assert script.sent_of("createJobRun")[0].call.json == payload
 
 
 @pytest.mark.parametrize("fault", [Fault.NOT_ARRIVED, Fault.RATE_LIMITED])
@@ -91,7 +102,7 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     assert script.operations.count("createJobRun") == 1
     assert (submission.run.id, submission.reattached) == ("run0", False)
     assert service.cancels == []
-    lost, found = script.notes
+    lost, found = script.told
     assert lost.level == logging.WARNING
     assert lost.text.endswith("; the run may exist. Looking it up by its name")
     assert found == Note(logging.INFO, "Found run run0: the create call had succeeded, only its response was lost")
@@ -234,7 +245,7 @@ def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> Non
     service.add_run(f"another-name{SUFFIX}", START - 100)
     submission, script = submit(service, memory=CLEARED)
     assert (submission.run.id, submission.reattached) == ("run1", False)
-    assert script.notes == [
+    assert script.told == [
         Note(logging.INFO, "Cancelling run run0 of before the clear; a new run replaces it"),
         Note(logging.INFO, "Cancel of run run0 was accepted"),
     ]

@@ -51,7 +51,6 @@ def test_as_data_it_has_every_key_always() -> None:
         "log_lateness_seconds": None,
         "cpu_percent": None,
         "memory_percent": None,
-        "smaller_runtime": None,
     }
     little = RunSummary.of_run(LITTLE).to_json()
     assert list(little) == list(RunSummary.of_run(FULL).to_json())

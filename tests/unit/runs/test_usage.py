@@ -30,37 +30,18 @@ def metrics(cpu: Any, memory: Any) -> RunMetrics:
     return RunMetrics.from_json({"series_metrics": details, "instant_metrics": {}})
 
 
-def summary(cpu: Any, memory: Any, *, status: str = "COMPLETED", runtime: str | None = "small") -> RunSummary:
+def summary(cpu: Any, memory: Any) -> RunSummary:
     document = deepcopy(shapes.RUN_2026)
-    document |= {"status": status, "startTime": "2026-07-21T08:00:00Z", "completeTime": "2026-07-21T08:10:00Z"}
-    document["payload"]["runtime"] = runtime
+    document |= {"startTime": "2026-07-21T08:00:00Z", "completeTime": "2026-07-21T08:10:00Z"}
     return RunSummary.of_run(Run.from_json(document)).measured(metrics(cpu, memory))
 
 
 def test_the_shares_are_in_the_summary_and_in_its_line() -> None:
     found = summary(21.0, 30.04)
     data = json.loads(json.dumps(found.to_json()))
-    assert (data["cpu_percent"], data["memory_percent"], data["smaller_runtime"]) == (21.0, 30.0, "tiny")
-    assert found.describe().endswith(", CPU up to 21%, memory up to 30%, next smaller runtime tiny")
-    assert summary(21.0, 80.5).describe().endswith(", CPU up to 21%, memory up to 80.5%")
-
-
-@pytest.mark.parametrize(
-    ("cpu", "memory", "smaller"),
-    [(32.9, 32.9, "tiny"), (33.0, 20.0, None), (20.0, 33.0, None), (20.0, [], None), ([], 20.0, None)],
-)
-def test_a_smaller_runtime_is_named_if_both_shares_are_small(cpu: Any, memory: Any, smaller: str | None) -> None:
-    assert summary(cpu, memory).smaller_runtime == smaller
-
-
-@pytest.mark.parametrize("runtime", ["micro", "medium-himem", "small-a10-gpu", "huge", None])
-def test_no_smaller_runtime_is_named_where_none_is_known_to_fit(runtime: str | None) -> None:
-    assert summary(20.0, 20.0, runtime=runtime).smaller_runtime is None
-
-
-def test_what_a_failed_run_would_have_used_is_unknown() -> None:
-    found = summary(20.0, 20.0, status="FAILED")
-    assert (found.cpu_percent, found.smaller_runtime) == (20.0, None)
+    assert (data["cpu_percent"], data["memory_percent"]) == (21.0, 30.0)
+    assert found.describe().endswith(", CPU up to 21%, memory up to 30%")
+    assert summary(20.94, 80.5).describe().endswith(", CPU up to 20.9%, memory up to 80.5%")
 
 
 @pytest.mark.parametrize(

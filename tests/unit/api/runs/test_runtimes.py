@@ -2,31 +2,17 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory, next_smaller
-
-
-@pytest.mark.parametrize(
-    ("runtime", "smaller"),
-    [
-        ("micro", None),
-        ("large", "medium"),
-        ("medium-himem", None),
-        ("2x-large-hicpu", "x-large-hicpu"),
-        ("x-large-matcher", None),
-        ("small-a10-gpu", "tiny-a10-gpu"),
-        ("TINY", "micro"),
-        ("XXLARGE", "x-large"),
-        ("huge", None),
-    ],
-)
-def test_the_next_smaller_runtime_is_of_the_same_kind(runtime: str, smaller: str | None) -> None:
-    assert next_smaller(runtime) == smaller
+from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory
 
 
 @pytest.mark.parametrize(
     ("runtime", "wanted", "following"),
     [
         ("tiny", "next", "small"),
+        ("medium-himem", "next", "large-himem"),
+        ("x-large-matcher", "next", "2x-large-matcher"),
+        ("small-a10-gpu", "next", "medium-a10-gpu"),
+        ("XLARGE", "next", "2x-large"),
         ("4x-large", "next", None),
         ("huge", "next", None),
         ("", "next", None),
