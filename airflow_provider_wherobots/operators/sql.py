@@ -171,6 +171,12 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         :returns: what ``handler`` makes of the result, a DataFrame without it, or the address of a stored result.
         """
         with self._apply_retry_rules():
+            if self.task_id != context["ti"].task_id:
+                raise self._wrong(
+                    f"the function of task {context['ti'].task_id} must not execute this operator, because a retry "
+                    "could not tell what the operator has written. Make it a task of its own, or use WherobotsSqlHook "
+                    "in the function"
+                )
             return self._new_try(context).begin()
 
     def execute_complete(self, context: Context, event: Any, **stored: Any) -> Any:

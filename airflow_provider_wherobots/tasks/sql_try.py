@@ -102,7 +102,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
         What a deferral of another try has kept does not count: that try may have gone on, and executed more.
         """
-        self._remember_with(TaskMemory.begin(self.context, self.log, job=self._job))
+        self._remember_with(TaskMemory.begin(self.context, self.log))
         with self._working():
             self._memory.remember(self._memory.now)
             return self._execute_in_session(None)
@@ -134,7 +134,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _restore(self, event: Any, kept: DeferredSql) -> SessionWait:
         """Restore what the try knew before its deferral, and return the rest of the wait for its session."""
         if kept.memory is None:
-            self._remember_with(TaskMemory.begin(self.context, self.log, job=self._job))
+            self._remember_with(TaskMemory.begin(self.context, self.log))
         else:
             self._remember_with(TaskMemory.resume(self.context, self.log, kept.memory))
         wait = self.resumed(event, kept.session_id, kept.wait)
@@ -152,12 +152,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             starts_before(ti) + memory.now.repeats,
             rule.begins_round(ti.try_number, ti.max_tries, self.task.retries or 0),
         )
-
-    @property
-    def _job(self) -> str:
-        """Tells operators apart that one function executes; empty for a task of its own."""
-        is_own_task = self.task.task_id == self.context["ti"].task_id
-        return "" if is_own_task else f"{self.task.task_id}\x1f{self.task.sql!r}"
 
     def _kept(self, **more: Any) -> dict[str, Any]:
         return {"memory": self._memory.now.to_json(), **more}
