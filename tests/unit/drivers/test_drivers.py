@@ -46,6 +46,7 @@ from airflow_provider_wherobots.flows.effects import (
     Reloaded,
     Send,
     Sleep,
+    monotonic,
 )
 from airflow_provider_wherobots.flows.retry import MIN_RETRY_AFTER_SECONDS
 from airflow_provider_wherobots.flows.submit import UnclearCreateError, submit_run
@@ -145,6 +146,9 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
         results: list[Any] = []
         for effect in (Note(logging.INFO, "hello"), Forward(records), Sleep(0.0), Sleep(0.001, 1.0), Now(), Send(CALL)):
             results.append((yield effect))
+        began = yield from monotonic()
+        yield Sleep(0.01)
+        assert (yield from monotonic()) - began >= 0.01
         results.append((yield ReloadCredentials()))
         assert (yield Publish("key", "value")) is None
         return results
