@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import OWN_INACTIVE_SECONDS, SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.compat import Context, starts_before
 from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.exceptions import (
@@ -49,7 +49,7 @@ from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatem
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql_task import ExecutesSql
+    from airflow_provider_wherobots.operators.sql_task import SqlTask
     from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 HAND_OVER_SECONDS = 30.0
@@ -82,13 +82,13 @@ class DeferredSql(StoredOptions):
     seconds: float = 0.0
 
 
-class SqlTry(SqlSessionTry["ExecutesSql"]):
+class SqlTry(SqlSessionTry):
     """One try of a ``WherobotsSqlOperator``."""
 
     _memory: TaskMemory
     _this_try: ThisTry
 
-    def __init__(self, task: ExecutesSql, context: Context, attempt: SqlAttempt) -> None:
+    def __init__(self, task: SqlTask, context: Context, attempt: SqlAttempt) -> None:
         super().__init__(task, context, attempt)
         self._planned = _plan(task)
         self._results = SqlResults(task)
@@ -204,9 +204,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _own_request(self) -> SessionRequest:
         """The request for a session with a key that only this task has. Sent again, it finds the same session."""
         name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
-        request = self.task.session_request(durable_run_name(name, self._memory.now.identity))
-        inactive = request.shutdown_after_inactive_seconds or OWN_INACTIVE_SECONDS
-        return replace(request, force_new=False, shutdown_after_inactive_seconds=inactive)
+        return replace(self.task.session_request(durable_run_name(name, self._memory.now.identity)), force_new=False)
 
     def _connected(self, session_id: str = "") -> Connection:
         """The connection to the task's session, or to another one."""
@@ -505,7 +503,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return f"Statement {self._index + 1} of {len(self._planned)} ({masked(self._statement.text, SHOWN_CHARS)})"
 
 
-def _plan(task: ExecutesSql) -> list[Planned]:
+def _plan(task: SqlTask) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered. What can be checked before anything is sent is
     checked here.
     """

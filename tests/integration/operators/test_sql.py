@@ -58,7 +58,7 @@ try:
     from airflow.sdk import task as task_decorator
 except ImportError:  # 2.11
     from airflow import DAG
-    from airflow.decorators import task as task_decorator
+    from airflow.decorators import task as task_decorator  # type: ignore[no-redef, attr-defined]
 
 Make = Callable[..., WherobotsSqlOperator]
 Follow = Callable[[TaskInstance], TaskInstance]
