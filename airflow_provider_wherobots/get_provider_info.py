@@ -12,8 +12,8 @@ PACKAGE = "airflow_provider_wherobots"
 INTEGRATION = "Wherobots"
 MODULES = {
     "hooks": ("wherobots", "sql"),
-    "operators": ("run", "sql", "sql_session"),
-    "sensors": ("run", "sql"),
+    "operators": ("run", "sql"),
+    "sensors": ("run",),
     "triggers": ("run", "quota", "sql_session", "sql_statement"),
 }
 LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")

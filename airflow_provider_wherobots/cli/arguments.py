@@ -12,11 +12,11 @@ from typing import TypeAlias
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-DESCRIPTION = "Show Wherobots runs, end runs and SQL sessions that no task needs, and check an installation."
+DESCRIPTION = "Show Wherobots runs, cancel those that no task needs, and check an installation."
 ORPHANS = (
-    "List the active runs of the organization and the SQL sessions of the API key's user, and show which are orphans: "
-    "their task instance in this deployment has ended. Asks Airflow's REST API as the user of AIRFLOW_API_TOKEN, or of "
-    "AIRFLOW_API_USERNAME and AIRFLOW_API_PASSWORD. Without --cancel or --stop-session nothing is changed."
+    "List the active runs of the organization, and show which are orphans: their task instance in this deployment has "
+    "ended. Asks Airflow's REST API as the user of AIRFLOW_API_TOKEN, or of AIRFLOW_API_USERNAME and "
+    "AIRFLOW_API_PASSWORD. Without --cancel nothing is changed."
 )
 DOCTOR = (
     "Check the connection, the key, the organization's defaults, storage and the handler of task logs. With --sql, "
@@ -107,18 +107,9 @@ def _add_cancel(actions: Subparsers) -> None:
 
 def _add_orphans(commands: Subparsers) -> None:
     parser = commands.add_parser(
-        "orphans", help="find active runs and SQL sessions whose task has ended, and end them", description=ORPHANS
+        "orphans", help="find active runs whose task has ended, and cancel them", description=ORPHANS
     )
-    ending = parser.add_mutually_exclusive_group()
-    ending.add_argument("--cancel", action="store_true", help="end the orphans, and nothing else")
-    ending.add_argument(
-        "--stop-session",
-        metavar="SESSION_ID",
-        action="append",
-        default=[],
-        type=_identifier,
-        help="stop this SQL session, even if a task uses it, and nothing else; repeatable",
-    )
+    parser.add_argument("--cancel", action="store_true", help="cancel the orphans, and nothing else")
     _add_common(parser, "orphans")
 
 
@@ -152,7 +143,7 @@ def _name_pattern(text: str) -> str:
 def _identifier(text: str) -> str:
     # An id becomes a part of a path.
     if not text.isprintable() or not text.strip() or text in (".", "..", "None"):
-        raise argparse.ArgumentTypeError(f"{text!r}: must be the id of a run or a SQL session")
+        raise argparse.ArgumentTypeError(f"{text!r}: must be the id of a run")
     return text
 
 

@@ -41,11 +41,11 @@ def cancel_each(
     return rows
 
 
-def count(rows: Iterable[Mapping[str, Any]], noun: str = "run") -> str:
+def count(rows: Iterable[Mapping[str, Any]]) -> str:
     """Count the results in one line: "10 runs: 9 cancelled, 1 had ended"."""
     results = Counter(row["result"].partition(":")[0] for row in rows)
     number = results.total()
-    runs = counted(number, noun)
+    runs = counted(number, "run")
     return f"{runs}: {', '.join(f'{times} {result}' for result, times in results.items())}" if number else runs
 
 

@@ -11,7 +11,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
@@ -19,12 +19,11 @@ import requests
 from airflow.configuration import conf
 
 from airflow_provider_wherobots.api.runs.models import parse_time
-from airflow_provider_wherobots.api.sql.models import SqlSession
 from airflow_provider_wherobots.cli.output import CommandFailedError
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.orphans import TaskInstance
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_ID_KEY, SQL_SESSION_KEY_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
 IS_V2 = AIRFLOW >= (3, 0)
 MARGIN = timedelta(hours=1)
@@ -35,7 +34,7 @@ PAGE_SIZE = 100
 RESPONSE_SECONDS = 60.0
 TOKEN, USERNAME, PASSWORD = "AIRFLOW_API_TOKEN", "AIRFLOW_API_USERNAME", "AIRFLOW_API_PASSWORD"
 """The environment variables with the credentials."""
-_XCOMS = (RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_KEY_KEY)
+_XCOMS = (RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY)
 
 
 class Deployment:
@@ -72,31 +71,7 @@ class Deployment:
             known,
             state=item["state"],
             dag_run_start=parse_time(dag_run["start_date"]),
-            dag_run_state=dag_run["state"],
             xcoms={key: text for key in _XCOMS if (text := self._xcom(known, key)) is not None},
-        )
-
-    def read_session_users(self, sessions: Sequence[SqlSession]) -> dict[str, list[TaskInstance]]:
-        """Read the task instances that name one of the SQL sessions in an XCom, by the session's id."""
-        users: dict[str, list[TaskInstance]] = {session.id: [] for session in sessions}
-        oldest = min(parse_time(session.created) or datetime.fromtimestamp(0, UTC) for session in sessions)
-        path = ("dags", "~", "dagRuns", "~", "taskInstances", "~", "xcomEntries")
-        for entry in self._list(path, "xcom_entries", xcom_key=SQL_SESSION_ID_KEY):
-            pushed = parse_time(entry["timestamp"])
-            if pushed is not None and pushed < oldest - MARGIN:
-                continue
-            run_id = entry["run_id"] if IS_V2 else self._run_id_at(entry["dag_id"], entry["execution_date"])
-            user = TaskInstance(entry["dag_id"], run_id, entry["task_id"], entry["map_index"], None)
-            session_id = self._xcom(user, SQL_SESSION_ID_KEY)
-            if session_id in users and (found := self.read(user)) is not None:
-                users[session_id].append(found)
-        return users
-
-    def _run_id_at(self, dag_id: str, date: str) -> str:
-        """The id of the DAG run of a date: v1 does not name the DAG run of an XCom. Empty if it is gone."""
-        dates = {"execution_date_gte": date, "execution_date_lte": date}
-        return next(
-            (str(run["dag_run_id"]) for run in self._list(("dags", dag_id, "dagRuns"), "dag_runs", **dates)), ""
         )
 
     def _xcom(self, task_instance: TaskInstance, key: str) -> str | None:

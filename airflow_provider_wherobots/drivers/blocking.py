@@ -26,6 +26,7 @@ from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
     Forward,
+    Monotonic,
     Note,
     Now,
     OpenFile,
@@ -136,6 +137,8 @@ class SyncDriver:
                 self._clock.sleep(self._clock.seconds(effect))
             case Now():
                 return self._clock.now()
+            case Monotonic():
+                return self._clock.monotonic()
             case Note() | Forward() | Publish() | Remember():
                 self._tell(effect)
             case ReloadCredentials():

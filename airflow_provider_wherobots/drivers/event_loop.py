@@ -29,6 +29,7 @@ from airflow_provider_wherobots.flows.effects import (
     Effect,
     Flow,
     Forward,
+    Monotonic,
     Note,
     Now,
     Publish,
@@ -53,7 +54,7 @@ MESSAGE_WAIT_SECONDS = 10.0
 """How long a message waits for room in the task log before it is written anyway, to keep a deadline."""
 LAST_WAIT_SECONDS = 2.0
 """How long, in all, an interrupted flow waits for room before it writes anyway: a kill must not take long."""
-PERFORMED_AT_ONCE = (Now, Forward, Note)
+PERFORMED_AT_ONCE = (Now, Monotonic, Forward, Note)
 """A flow is not interrupted before these: it may have read lines that it has not forwarded yet."""
 LARGE_BODY_BYTES = 1_000_000
 """A larger response is parsed in a thread, so that the event loop is not blocked."""
@@ -125,6 +126,8 @@ class AsyncDriver:
             case Sleep():
                 await self._clock.sleep(self._clock.seconds(effect))
                 self._since = self._clock.monotonic()
+            case Monotonic():
+                return self._clock.monotonic()
             case Note():
                 try:
                     await self._wait_briefly_for_room()

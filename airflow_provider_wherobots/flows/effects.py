@@ -68,6 +68,11 @@ class Now(Effect[float]):
 
 
 @dataclass(frozen=True, slots=True)
+class Monotonic(Effect[float]):
+    """Read the clock that a change of the wall clock does not move; resumed with seconds since some moment."""
+
+
+@dataclass(frozen=True, slots=True)
 class Note(Effect[None]):
     """Write a message to the task log. ``command``, of this provider, ends it, for the driver's connection."""
 
@@ -173,6 +178,11 @@ def now() -> Flow[float]:
     # Not by `perform`: no effect is more frequent.
     moment: float = yield _NOW
     return moment
+
+
+def monotonic() -> Flow[float]:
+    """Seconds of the clock that a change of the wall clock does not move. Only their differences mean something."""
+    return (yield from perform(Monotonic()))
 
 
 def attempt(call: Call[T], timeout: float | None = None) -> Flow[T]:

@@ -15,11 +15,15 @@ from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Setti
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import MULTI, OWN_INACTIVE_SECONDS, SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest, is_session_id
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
-from airflow_provider_wherobots.exceptions import kind_of_call
+from airflow_provider_wherobots.exceptions import (
+    WherobotsQuotaException,
+    WherobotsUnavailableException,
+    kind_of_call,
+)
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
     ON_TRUNCATED,
@@ -29,6 +33,7 @@ from airflow_provider_wherobots.hooks.sql_arguments import (
     plain,
     refused,
 )
+from airflow_provider_wherobots.hooks.sql_failures import failure_of_session
 from airflow_provider_wherobots.hooks.sql_written import Written
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.messages import words
@@ -74,7 +79,7 @@ class WherobotsSqlHook(DbApiHook):
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param session_key: only hooks with the same key share a session; None shares with those without a key.
     :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; None takes
-        five minutes for the hook's own session, else the service's default.
+        300 with a ``session_key`` and for the hook's own session, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is requested.
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
@@ -150,13 +155,11 @@ class WherobotsSqlHook(DbApiHook):
     def session_request(self) -> SessionRequest:
         """The session that is requested: the hook's arguments, and the connection's where there is none."""
         request, settings = self._request, self.settings
-        inactive = None if request.is_repeatable else OWN_INACTIVE_SECONDS
         return replace(
             request,
             region=request.region or settings.region,
             runtime=request.runtime or settings.runtime,
             version=request.version or settings.version,
-            shutdown_after_inactive_seconds=request.shutdown_after_inactive_seconds or inactive,
         )
 
     @property
@@ -213,6 +216,54 @@ class WherobotsSqlHook(DbApiHook):
             connection.close()
             raise
         return connection
+
+    def start_session(self) -> str:
+        """Start the session that the hook's arguments describe, or find it, and wait until it is ready.
+
+        For a setup task, whose teardown calls :meth:`stop_session`. With a ``session_key`` a retry finds the same
+        session. ``POST /sql/session``, then ``GET /sql/session/{session_id}``.
+
+        :returns: its id, for the ``session_id`` of other tasks.
+        :raises WherobotsQuotaException: if the quota allows no new session. One of others that the service offers
+            instead is not taken, because the teardown would stop it.
+        :raises WherobotsSqlSessionException: if the session fails, or is not ready within ``session_wait_timeout``.
+        :raises WherobotsException: of another kind for other failures.
+        """
+        _check_no_event_loop()
+        from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, request_session
+
+        outage_seconds = configured(MAX_OUTAGE_SECONDS)
+        try:
+            with self._rest.driver() as driver:
+                asked = driver.run(request_session(self.session_request, outage_seconds))
+                if asked.fallback:
+                    raise WherobotsQuotaException(
+                        f"The organization's quota allows no new SQL session ({words.short(asked.fallback)}). The "
+                        f"service offers session {words.short(asked.id)}, which others use, so it is not taken"
+                    )
+                return driver.run(await_session(asked.id, SessionWait(self._wait_seconds, outage_seconds))).id
+        except WherobotsApiError as error:
+            raise failure_of_session(error) from error
+
+    def stop_session(self, session_id: str) -> None:
+        """Stop a session, with everything that is executed in it. It is fine if it has ended already.
+
+        ``DELETE /sql/session/{session_id}``.
+
+        :param session_id: its id, as :meth:`start_session` returns it.
+        :raises WherobotsArgumentException: if it is no id of a session.
+        :raises WherobotsUnavailableException: if the session could not be stopped within 25 seconds.
+        """
+        from airflow_provider_wherobots.flows.sql.session import stop_session
+
+        if not is_session_id(session_id):
+            raise refused(f"session_id={session_id!r}: must be the id of a SQL session")
+        with self._rest.driver() as driver:
+            if not driver.run(stop_session(session_id)):
+                raise WherobotsUnavailableException(
+                    f"SQL session {words.short(session_id)} could not be stopped: the task log says why. It costs "
+                    "money until it ends, some time after its last client has disconnected"
+                )
 
     def close(self) -> None:
         """Stop the sessions that the hook has made for itself, if there are any, with all that runs in them."""

@@ -11,9 +11,10 @@ from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.session_request import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
 from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.sql_task import SESSION_FIELDS, ExecutesSql
+from airflow_provider_wherobots.operators.sql_task import SqlTask, value_of
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.tasks.sql_try import SqlTry
 
 
-class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
+class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
     """Execute SQL in a session of Wherobots Cloud, and return the result or store it in a file.
 
     Requests a session (``POST /sql/session``), which is shared with other tasks that request the same, and defers while
@@ -64,10 +65,11 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     :param session_type: ``multi`` (default), which tasks share, or ``single``.
     :param session_key: only tasks with the same key and the same other arguments share a session; default None.
         Templated.
-    :param session_id: id of the session to use, such as the result of ``WherobotsSqlSessionStartOperator``; default
-        None, a session is requested. Templated.
+    :param session_id: id of the session to use, such as what ``WherobotsSqlHook.start_session`` returns; default None,
+        a session is requested. Templated.
     :param shutdown_after_inactive_seconds: how long the session lives after its last client, in seconds; default 300
-        for the task's own session, else the service's. Below 120 no statement is handed to the triggerer.
+        with a ``session_key`` and for the task's own session, else the service's. Below 120 no statement is handed to
+        the triggerer.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param store: ``{"format": "parquet" | "csv" | "geojson", "single": bool, "generate_presigned_url": bool,
         "options": {str: str}}``: the result of the (last) statement is stored in a file, and the task returns its
@@ -93,7 +95,18 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
     """
 
     conn_id_field = "wherobots_conn_id"
-    template_fields: Sequence[str] = ("sql", "parameters", *SESSION_FIELDS, "database", "hook_params")
+    template_fields: Sequence[str] = (
+        "sql",
+        "parameters",
+        "wherobots_conn_id",
+        "runtime",
+        "region",
+        "version",
+        "session_key",
+        "session_id",
+        "database",
+        "hook_params",
+    )
     template_ext: Sequence[str] = (".sql",)
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsSqlSessionLink(),)
@@ -130,19 +143,22 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         self.geometry = geometry
         self.store = store
         self.on_truncated = on_truncated
-        self._set_session_arguments(
-            runtime=runtime,
-            region=region,
-            version=version,
-            session_type=session_type,
-            force_new=force_new,
-            session_key=session_key,
-            session_id=session_id,
-            shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
-            session_wait_timeout=session_wait_timeout,
-            deferrable=deferrable,
-            max_outage_seconds=max_outage_seconds,
-        )
+        self.runtime = value_of(runtime)
+        self.region = value_of(region)
+        self.version = value_of(version)
+        self.session_type = value_of(session_type)
+        self.force_new = force_new
+        self.session_key = session_key
+        self.session_id = session_id
+        self.is_session_given = session_id is not None
+        self.shutdown_after_inactive_seconds = shutdown_after_inactive_seconds
+        self.session_wait_timeout = self._number("session_wait_timeout", session_wait_timeout, above_0=True)
+        self.deferrable = configured(DEFAULT_DEFERRABLE) if deferrable is None else deferrable
+        self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
+        self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, None)
+        self._check_flags("deferrable")
+        # Arguments that can be templates are checked once they are rendered.
+        self._checked_request()
         if geometry not in GEOMETRIES:
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
         if on_truncated not in ON_TRUNCATED:
@@ -171,6 +187,12 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
         :returns: what ``handler`` makes of the result, a DataFrame without it, or the address of a stored result.
         """
         with self._apply_retry_rules():
+            if self.task_id != context["ti"].task_id:
+                raise self._wrong(
+                    f"the function of task {context['ti'].task_id} must not execute this operator, because a retry "
+                    "could not tell what the operator has written. Make it a task of its own, or use WherobotsSqlHook "
+                    "in the function"
+                )
             return self._new_try(context).begin()
 
     def execute_complete(self, context: Context, event: Any, **stored: Any) -> Any:
@@ -207,8 +229,25 @@ class WherobotsSqlOperator(ExecutesSql, SQLExecuteQueryOperator):
 
         :returns: the hook; the operator itself executes its statements without it.
         """
-        more = {"geometry": self.geometry, "on_truncated": self.on_truncated}
-        return self._make_hook(**{**(self.hook_params or {}), **more})
+        from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
+
+        return WherobotsSqlHook(
+            **{
+                **(self.hook_params or {}),
+                "wherobots_conn_id": self.wherobots_conn_id,
+                "runtime": self.runtime,
+                "region": self.region,
+                "version": self.version,
+                "session_wait_timeout": self.session_wait_timeout,
+                "force_new": self.force_new,
+                "session_type": self.session_type,
+                "session_key": self.session_key,
+                "session_id": self.session_id,
+                "shutdown_after_inactive_seconds": self.shutdown_after_inactive_seconds,
+                "geometry": self.geometry,
+                "on_truncated": self.on_truncated,
+            }
+        )
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.

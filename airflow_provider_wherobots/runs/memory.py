@@ -108,7 +108,7 @@ class Memory:
         run that is in no list yet.
     :param done_in_try: the number of the try that was done; 0 if none was.
     :param is_over: whether a try has failed and none follows.
-    :param repeats: how many rounds the same try has begun before: a function may execute equal operators.
+    :param repeats: how many rounds the same try has begun before, as with ``airflow tasks test``.
     :param statements: the SQL statements that were sent and are not only reads, in order.
     :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
     :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.

@@ -1,4 +1,4 @@
-"""Which active runs and SQL sessions no task needs any more, because their task instance in this deployment has ended.
+"""Which active runs no task needs any more, because their task instance in this deployment has ended.
 
 A run belongs to the task instance whose identity its name ends with. Another deployment with the same DAGs has the same
 ids, but its DAG runs have other starts, and so has a DAG run from before a clear. So a run that has only the ids of a
@@ -14,18 +14,17 @@ from enum import StrEnum
 
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.messages.words import counted
-from airflow_provider_wherobots.runs.run_name import Identity, default_run_name, durable_run_name
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, SQL_SESSION_KEY_KEY
+from airflow_provider_wherobots.runs.run_name import Identity
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
 SUCCESS, REMOVED = "success", "removed"
 ENDED_STATES = frozenset({SUCCESS, "failed", "skipped", "upstream_failed", REMOVED})
 """States in which Airflow does nothing more with a task instance, unless it is cleared. In every other state, also one
 of a later Airflow, a try follows the run or will re-attach to it."""
-ACTIVE_DAG_RUN_STATES = frozenset({"running", "queued"})
 
 
 class RunVerdict(StrEnum):
-    """What a run or a SQL session is to this deployment."""
+    """What a run is to this deployment."""
 
     ORPHAN = "orphan"
     IN_USE = "in use"
@@ -40,7 +39,6 @@ class TaskInstance:
 
     :param state: None for a task instance without a state, as after a clear.
     :param dag_run_start: the start of its DAG run. A clear of an ended DAG run changes it.
-    :param dag_run_state: the state of its DAG run.
     :param xcoms: the texts of its XComs, by key.
     """
 
@@ -50,7 +48,6 @@ class TaskInstance:
     map_index: int
     state: str | None
     dag_run_start: datetime | None = None
-    dag_run_state: str = ""
     xcoms: Mapping[str, str] = field(default_factory=dict)
 
     @property
@@ -104,31 +101,10 @@ def judge(run: Run, owner: TaskInstance | None) -> RunVerdict:
     return RunVerdict.ORPHAN if RUN_ID_KEY in owner.xcoms else RunVerdict.UNSURE
 
 
-def judge_session(users: Iterable[TaskInstance]) -> RunVerdict:
-    """What a SQL session is to this deployment, whose task instances name it in an XCom.
-
-    A later task of the same DAG run can use it too, so it is in use until the DAG run has ended. After that, only a
-    session with the key of a task is an orphan: any other can be shared with clients that Airflow does not know.
-    """
-    found = list(users)
-    if not found:
-        return RunVerdict.OF_OTHERS
-    if any(user.dag_run_state in ACTIVE_DAG_RUN_STATES or user.state not in ENDED_STATES for user in found):
-        return RunVerdict.IN_USE
-    return RunVerdict.ORPHAN if any(map(_has_own_session, found)) else RunVerdict.UNSURE
-
-
-def _has_own_session(user: TaskInstance) -> bool:
-    """Whether a session has the key of its start task, which is made like the name of a run."""
-    key = user.xcoms.get(SQL_SESSION_KEY_KEY, "")
-    identity = Identity.in_name(key)
-    return identity is not None and key == durable_run_name(default_run_name(user.dag_id, user.task_id), identity)
-
-
-def count(verdicts: Iterable[RunVerdict], noun: str = "active run") -> str:
+def count(verdicts: Iterable[RunVerdict]) -> str:
     """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 of others"."""
     found = list(verdicts)
-    runs = counted(len(found), noun)
+    runs = counted(len(found), "active run")
     parts = [
         counted(number, verdict) if verdict is RunVerdict.ORPHAN else f"{number} {verdict}"
         for verdict in RunVerdict

@@ -11,13 +11,13 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql_task import ExecutesSql
+    from airflow_provider_wherobots.operators.sql_task import SqlTask
 
 
 class SqlResults:
     """The results of a task's statements so far."""
 
-    def __init__(self, task: ExecutesSql) -> None:
+    def __init__(self, task: SqlTask) -> None:
         self._task = task
         self._values: list[Any] = []
         self._descriptions: list[Any] = []

@@ -1,4 +1,4 @@
-"""One try of a task that requests a SQL session. It waits for the session on the worker or by deferring."""
+"""How one try gets a SQL session, and waits for it on the worker or by deferring."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
@@ -31,16 +31,14 @@ from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionT
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql_task import SqlTask
-
-T = TypeVar("T", bound="SqlTask")
+    from airflow_provider_wherobots.operators.sql_task import SqlTask  # noqa: F401 - in a string
 
 RESUMED_OUTAGE_SECONDS = 60.0
 """How long the service may be unreachable after a deferral, as the trigger has been patient already."""
 
 
-class SqlSessionTry(TaskTry[T, SqlAttempt]):
-    """What the tries of ``WherobotsSqlOperator`` and ``WherobotsSqlSessionStartOperator`` share.
+class SqlSessionTry(TaskTry["SqlTask", SqlAttempt]):
+    """The part of a try of ``WherobotsSqlOperator`` that gets it a session.
 
     A task's *own session* is stopped when the task is killed, or fails and is not retried: a retry uses it. Only a
     session of the type ``single`` is not found again, so it is stopped in any case.

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import OWN_INACTIVE_SECONDS, SessionRequest
+from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.compat import Context, starts_before
 from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.exceptions import (
@@ -49,7 +49,7 @@ from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatem
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql_task import ExecutesSql
+    from airflow_provider_wherobots.operators.sql_task import SqlTask
     from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 HAND_OVER_SECONDS = 30.0
@@ -82,13 +82,13 @@ class DeferredSql(StoredOptions):
     seconds: float = 0.0
 
 
-class SqlTry(SqlSessionTry["ExecutesSql"]):
+class SqlTry(SqlSessionTry):
     """One try of a ``WherobotsSqlOperator``."""
 
     _memory: TaskMemory
     _this_try: ThisTry
 
-    def __init__(self, task: ExecutesSql, context: Context, attempt: SqlAttempt) -> None:
+    def __init__(self, task: SqlTask, context: Context, attempt: SqlAttempt) -> None:
         super().__init__(task, context, attempt)
         self._planned = _plan(task)
         self._results = SqlResults(task)
@@ -102,7 +102,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
 
         What a deferral of another try has kept does not count: that try may have gone on, and executed more.
         """
-        self._remember_with(TaskMemory.begin(self.context, self.log, job=self._job))
+        self._remember_with(TaskMemory.begin(self.context, self.log))
         with self._working():
             self._memory.remember(self._memory.now)
             return self._execute_in_session(None)
@@ -134,7 +134,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _restore(self, event: Any, kept: DeferredSql) -> SessionWait:
         """Restore what the try knew before its deferral, and return the rest of the wait for its session."""
         if kept.memory is None:
-            self._remember_with(TaskMemory.begin(self.context, self.log, job=self._job))
+            self._remember_with(TaskMemory.begin(self.context, self.log))
         else:
             self._remember_with(TaskMemory.resume(self.context, self.log, kept.memory))
         wait = self.resumed(event, kept.session_id, kept.wait)
@@ -152,12 +152,6 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
             starts_before(ti) + memory.now.repeats,
             rule.begins_round(ti.try_number, ti.max_tries, self.task.retries or 0),
         )
-
-    @property
-    def _job(self) -> str:
-        """Tells operators apart that one function executes; empty for a task of its own."""
-        is_own_task = self.task.task_id == self.context["ti"].task_id
-        return "" if is_own_task else f"{self.task.task_id}\x1f{self.task.sql!r}"
 
     def _kept(self, **more: Any) -> dict[str, Any]:
         return {"memory": self._memory.now.to_json(), **more}
@@ -210,9 +204,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
     def _own_request(self) -> SessionRequest:
         """The request for a session with a key that only this task has. Sent again, it finds the same session."""
         name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
-        request = self.task.session_request(durable_run_name(name, self._memory.now.identity))
-        inactive = request.shutdown_after_inactive_seconds or OWN_INACTIVE_SECONDS
-        return replace(request, force_new=False, shutdown_after_inactive_seconds=inactive)
+        return replace(self.task.session_request(durable_run_name(name, self._memory.now.identity)), force_new=False)
 
     def _connected(self, session_id: str = "") -> Connection:
         """The connection to the task's session, or to another one."""
@@ -511,7 +503,7 @@ class SqlTry(SqlSessionTry["ExecutesSql"]):
         return f"Statement {self._index + 1} of {len(self._planned)} ({masked(self._statement.text, SHOWN_CHARS)})"
 
 
-def _plan(task: ExecutesSql) -> list[Planned]:
+def _plan(task: SqlTask) -> list[Planned]:
     """Make the statements of a task, once its arguments are rendered. What can be checked before anything is sent is
     checked here.
     """

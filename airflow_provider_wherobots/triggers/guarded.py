@@ -113,6 +113,11 @@ class GuardedTrigger(BaseTrigger):
         """The hook. It keeps the connection that it has read: reading it again takes time that a kill may not have."""
         return WherobotsHook(self.wherobots_conn_id)
 
+    @property
+    def _if_not_cancelled(self) -> str:
+        """What a user can do, or what happens by itself."""
+        return f"To end it, if its task has ended: {words.command('orphans --cancel', self.wherobots_conn_id)}"
+
     _kept_in: tuple[str | None, ...] = (DEFERRED,)
     """The task's states in which nothing is cancelled."""
     _state_at_kill: str | None = ""
@@ -141,10 +146,10 @@ class GuardedTrigger(BaseTrigger):
         except Exception as error:
             # Do not cancel on a guess: another triggerer may follow it, and it ends by itself anyway.
             self.log.warning(
-                "Not cancelling %s: Airflow did not report the task's state (%s). If the task has ended: %s",
+                "Not cancelling %s: Airflow did not report the task's state (%s). %s",
                 self._target,
                 reason_of(error),
-                words.command("orphans --cancel", self.wherobots_conn_id),
+                self._if_not_cancelled,
             )
             return
         if state in self._kept_in:
@@ -165,10 +170,10 @@ class GuardedTrigger(BaseTrigger):
                 await driver.run(self._cancelling(lambda: until - time.monotonic()))
         except Exception as error:
             self.log.error(
-                "Could not cancel %s, which may stay active: %s. To find and end it: %s\n%s",
+                "Could not cancel %s, which may stay active: %s. %s\n%s",
                 self._target,
                 reason_of(error),
-                words.command("orphans --cancel", self.wherobots_conn_id),
+                self._if_not_cancelled,
                 places_of(error),
             )
 

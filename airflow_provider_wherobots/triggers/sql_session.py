@@ -7,7 +7,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
-from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session, stop_starting_session
+from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import DEFERRED, WITH_WORKER, GuardedTrigger
@@ -24,6 +24,7 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
     :param stop_on_kill: whether a kill of the task stops the session; default False, as others may share it.
     """
 
+    _if_not_cancelled = "It ends by itself some time after its start"
     # A worker uses it, also after a clear.
     _kept_in = (DEFERRED, *WITH_WORKER)
 
@@ -54,7 +55,7 @@ class WherobotsSqlSessionTrigger(GuardedTrigger):
         return {"session_id": self.session_id, "reason": reason}
 
     def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
-        return (stop_starting_session if self._state_at_kill == "success" else stop_session)(self.session_id, left())
+        return stop_session(self.session_id, left())
 
     @property
     def _what(self) -> str:

@@ -30,6 +30,8 @@ class WherobotsSqlStatementTrigger(GuardedTrigger):
     :param stops_session: whether a kill of the task stops the session too, as nobody else has it; default False.
     """
 
+    _if_not_cancelled = "The session cancels it by itself, usually two minutes after its connection was lost"
+
     @ignore_unknown
     def __init__(
         self,

@@ -178,14 +178,9 @@ def test_a_worker_is_killed_after_the_first_of_two_writes(world: World, remember
     assert case.counts() == (1, 0)
 
 
-def test_a_session_is_started_in_the_triggerer_and_stopped_after_a_failed_task(world: World) -> None:
+def test_a_session_is_started_by_a_setup_task_and_stopped_after_a_failed_task(world: World) -> None:
     case, api = SqlCase(world, "sql_session", world.new_name("sql_session"), "read"), world.airflow.api
-    is_slow = world.airflow.is_series("3.3")
-    world.control.behaviour(sql_start_delay_seconds=20 if is_slow else 0)
     case.begin(held=False, error=REASON)
-    if is_slow:
-        case.wait_for_task("deferred", task_id="start")
-        world.control.behaviour(sql_start_delay_seconds=0)
     log = case.end("failed")
     assert f"Statement 1 of 1 (SELECT ?, ?) failed: {REASON}" in log
     case.wait_for_task("success", task_id="stop")
@@ -199,5 +194,3 @@ def test_a_session_is_started_in_the_triggerer_and_stopped_after_a_failed_task(w
     assert case.sent()[0]["session_id"] == session_id
     assert world.control.sql_session(session_id)["status"] == "DESTROYED"
     assert api.wait_for_run(case.way, case.dag_run) == "failed"
-    told = api.task_log(case.way, case.dag_run, "start").text
-    assert ("the triggerer waits for SQL session" in told) == is_slow, told

@@ -22,7 +22,6 @@ from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABEL
 from airflow_provider_wherobots.logs.causes import ADDRESS, CAUSES
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
 from tests.support.places import CHECKOUT, TREE
@@ -155,9 +154,6 @@ def test_the_sql_page_names_every_argument_with_its_default() -> None:
     for name, default in there.items():
         if default is not inspect.Parameter.empty and default is not None:
             assert told[name].strip("`") == str(default), name
-    rows = table(page("sql-sessions.md"), "### Arguments of the start operator")
-    sessions = {name for cell, *_ in rows for name in names(cell)}
-    assert sessions == arguments_of(WherobotsSqlSessionStartOperator).keys()
 
 
 def test_the_sql_page_says_what_becomes_of_parameters() -> None:
@@ -181,9 +177,8 @@ def test_the_sql_page_names_what_is_templated() -> None:
 def test_the_sql_pages_name_every_xcom_and_key_of_the_summary() -> None:
     text = page("sql.md").partition("## XComs and links")[2]
     told = {name for keys, *_ in table(f"\n# x\n{text}", "# x") for name in names(keys)}
-    there = {value for name, value in vars(xcoms).items() if name.startswith("SQL_")} - {xcoms.SQL_SESSION_KEY_KEY}
+    there = {value for name, value in vars(xcoms).items() if name.startswith("SQL_")}
     assert set(told) == there | {"return_value"}
-    assert f"`{xcoms.SQL_SESSION_KEY_KEY}`" in page("sql-sessions.md")
     summary = text.partition("`sql_summary` always has these keys")[2]
     told_keys = [name for keys, _ in table(f"\n# x\n{summary}", "# x") for name in names(keys)]
     assert sorted(told_keys) == sorted(field.name for field in fields(SqlSummary))

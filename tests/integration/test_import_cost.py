@@ -29,8 +29,6 @@ WITHOUT: dict[str, tuple[str, ...]] = {
     "sensors.run": (*RUNNING, *SQL),
     "operators.sql": (*RUNNING, *STATEMENT),
     "hooks.sql": STATEMENT,
-    "operators.sql_session": STATEMENT,
-    "sensors.sql": STATEMENT,
 }
 """What a module must not import of this package: of a triggerer the worker's part, of a DAG file what only runs."""
 

@@ -42,11 +42,6 @@ def get_session(session_id: str) -> Call[SqlSession | None]:
     return Call("getSqlSession", "GET", _session_path(session_id), SqlSession.from_json)
 
 
-def list_sessions() -> Call[list[SqlSession]]:
-    """``GET /sql/sessions`` (listSqlSessions): the caller's own sessions."""
-    return Call("listSqlSessions", "GET", "/sql/sessions", _sessions)
-
-
 def delete_session(session_id: str) -> Call[None]:
     """``DELETE /sql/session/{session_id}`` (deleteSqlSession), for the caller's own sessions."""
     return Call("deleteSqlSession", "DELETE", _session_path(session_id), no_content, urgent=True)
@@ -71,9 +66,3 @@ def _session_path(session_id: str) -> str:
     if not is_session_id(session_id):
         raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session")
     return f"/sql/session/{quote(session_id, safe='')}"
-
-
-def _sessions(data: Any) -> list[SqlSession]:
-    if not isinstance(data, list):
-        raise ValueError(f"SQL sessions must be a list, not {type(data).__name__}")
-    return [session for item in data if (session := SqlSession.from_json(item)) is not None]

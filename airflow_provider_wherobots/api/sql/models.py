@@ -35,7 +35,6 @@ class SqlSession:
     message: str = ""
     region: str = ""
     version: str = ""
-    created: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> SqlSession | None:
@@ -51,7 +50,6 @@ class SqlSession:
             message=str(data.get("message") or _newest_event(data.get("events"))),
             region=str(data.get("regionName") or ""),
             version=str(meta.get("resolved_version") or ""),
-            created=str(data.get("createTime") or ""),
         )
 
     @property

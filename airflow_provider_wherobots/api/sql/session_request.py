@@ -10,8 +10,8 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 MULTI, SINGLE = "multi", "single"
 SESSION_TYPES = (MULTI, SINGLE)
 OWN_INACTIVE_SECONDS = 300
-"""How long a session that nobody shares lives after its last client, if nothing stops it. The service's default is not
-published.
+"""How long a session that not everybody shares lives after its last client, if nothing stops it. The service's default
+is not published.
 """
 
 
@@ -25,8 +25,8 @@ class SessionRequest:
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param force_new: whether it must be a new one; default False.
     :param session_key: only requests with the same key share a session; None shares with those without a key.
-    :param shutdown_after_inactive_seconds: how long it lives after its last client has gone, in seconds; None takes the
-        service's default.
+    :param shutdown_after_inactive_seconds: how long it lives after its last client has gone, in seconds; None takes 300
+        with a ``session_key``, ``force_new`` or the type ``single``, else the service's default.
     :raises InvalidArgumentError: names the argument, the value and the rule.
     """
 
@@ -58,6 +58,12 @@ class SessionRequest:
         """Whether sending it twice gives one session."""
         return self.session_type == MULTI and not self.force_new
 
+    @property
+    def inactive_seconds(self) -> int | None:
+        """How long it lives after its last client, in seconds; None takes the service's default."""
+        is_shared = self.is_repeatable and self.session_key is None
+        return self.shutdown_after_inactive_seconds or (None if is_shared else OWN_INACTIVE_SECONDS)
+
     def body(self) -> dict[str, Any]:
         """An ``SqlSessionAPIPayload``."""
         fields: dict[str, Any] = {
@@ -65,7 +71,7 @@ class SessionRequest:
             "version": self.version,
             "sessionType": self.session_type,
             "sessionKey": self.session_key,
-            "shutdownAfterInactiveSeconds": self.shutdown_after_inactive_seconds,
+            "shutdownAfterInactiveSeconds": self.inactive_seconds,
         }
         return {name: value for name, value in fields.items() if value is not None}
 

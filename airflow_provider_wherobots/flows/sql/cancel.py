@@ -24,10 +24,10 @@ from airflow_provider_wherobots.flows.effects import (
     Note,
     Receive,
     Transmit,
+    monotonic,
     perform,
 )
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 from airflow_provider_wherobots.messages import words
 
 CONFIRM_SECONDS = 1.5
@@ -89,12 +89,11 @@ def _end(
     """The same, but only a failure is logged. The state of another connection's execution is requested at once, as its
     events may not come here.
     """
-    clock = SteadyClock()
-    yield from clock.read()
+    until = (yield from monotonic()) + budget_seconds
     if not (yield from write_cancel(execution_id, budget_seconds, url)):
         return None
     try:
-        last = yield from _last_word(execution_id, budget_seconds, clock, request_after)
+        last = yield from _last_word(execution_id, until, request_after)
     except ConnectionLostError:
         last = None
     if last is None:
@@ -125,19 +124,16 @@ def write_cancel(execution_id: str, budget_seconds: float, url: str) -> Flow[boo
     return True
 
 
-def _last_word(
-    execution_id: str, budget_seconds: float, clock: SteadyClock, request_after: float
-) -> Flow[LastWord | None]:
-    yield from clock.read(2 * CONNECT_SECONDS)
-    request_at, is_requested = clock.seconds + request_after, False
-    while (left := budget_seconds - clock.seconds) > 0:
-        if clock.seconds >= request_at:
+def _last_word(execution_id: str, until: float, request_after: float) -> Flow[LastWord | None]:
+    moment = yield from monotonic()
+    request_at, is_requested = moment + request_after, False
+    while moment < until:
+        if moment >= request_at:
             # Not again before there is a response: it may carry a whole result.
             request_at, is_requested = float("inf"), True
             yield from perform(Transmit(RetrieveResults(execution_id, attach=True)))
-        longest = min(left, max(0.0, request_at - clock.seconds))
-        message = yield from perform(Receive(longest))
-        yield from clock.read(longest)
+        message = yield from perform(Receive(max(0.0, min(until, request_at) - moment)))
+        moment = yield from monotonic()
         if isinstance(message, TooLarge) and is_requested:
             return StateUpdated(execution_id, SUCCEEDED)
         if message is None or message.execution_id != execution_id:
@@ -147,5 +143,5 @@ def _last_word(
         if isinstance(message, ExecutionError) and message.is_not_found:
             return message
         if isinstance(message, ExecutionResult):
-            request_at = clock.seconds + CONFIRM_SECONDS
+            request_at = moment + CONFIRM_SECONDS
     return None

@@ -14,10 +14,9 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, attempt_to_connect
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, attempt_to_connect, monotonic
 from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended
-from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 from airflow_provider_wherobots.messages import words
 
 CONNECT_BUDGET_SECONDS = 60.0
@@ -36,12 +35,11 @@ def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS)
     """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried; a host that
     refuses connections for a minute is a ``SessionFailedError``.
     """
-    connector, clock = Connector(address_of(session), budget_seconds, session.id), SteadyClock()
-    yield from clock.read()
+    connector = Connector(address_of(session), budget_seconds, session.id)
     failure: WherobotsApiError | None = None
     try:
         while True:
-            failure = yield from connector.attempt(clock, failure)
+            failure = yield from connector.attempt(failure)
             if failure is None:
                 return
     except SessionFailedError:
@@ -80,7 +78,7 @@ class Connector:
             self._attempts = 0
 
     def attempt(
-        self, clock: SteadyClock, failure: WherobotsApiError | None, within: float = float("inf")
+        self, failure: WherobotsApiError | None, within: float = float("inf")
     ) -> Flow[WherobotsApiError | None]:
         """Make one attempt, after a pause if attempts have failed, and return its failure, which the caller passes to
         the next attempt. None if the WebSocket is open. Raises ``failure`` if it is permanent or the outage has lasted
@@ -88,9 +86,9 @@ class Connector:
         """
         left, pause = self._max_outage_seconds, 0.0
         if failure is not None:
-            if clock.seconds >= self._ask_at:
-                yield from self._ask_service(clock)
-            left = yield from self._left(failure, clock.seconds)
+            if (yield from monotonic()) >= self._ask_at:
+                yield from self._ask_service()
+            left = yield from self._left(failure, (yield from monotonic()))
             if self._attempts:
                 growing = growing_delay(self._attempts, longest=MAX_RECONNECT_SECONDS)
                 pause = min(max(growing, failure.retry_after or 0.0), left, within)
@@ -103,11 +101,10 @@ class Connector:
             yield from attempt_to_connect(self._url, seconds)
         except WherobotsApiError as error:
             failed = error
-        yield from clock.read(pause * (1 + JITTER) + seconds)
-        self._opened_at = clock.seconds
+        self._opened_at = yield from monotonic()
         return failed
 
-    def _ask_service(self, clock: SteadyClock) -> Flow[None]:
+    def _ask_service(self) -> Flow[None]:
         session: SqlSession | None = None
         try:
             session = yield from attempt(calls.get_session(self._session_id), ATTEMPT_SECONDS)
@@ -117,8 +114,7 @@ class Connector:
         except WherobotsApiError:
             # The service does not tell, and the host may be back.
             pass
-        yield from clock.read(ATTEMPT_SECONDS)
-        self._ask_at = clock.seconds + REFUSED_SECONDS
+        self._ask_at = (yield from monotonic()) + REFUSED_SECONDS
         if session is not None and session.has_ended:
             raise ended(session)
         if session is not None and session.is_ready:

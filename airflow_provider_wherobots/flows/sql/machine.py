@@ -5,8 +5,8 @@ Theory of operation
 
 Two machines move together. The **state** is what is known of the execution. The **contact** is the connection: whether
 the session sends events to it, and which requests on it have no response yet. ``transitions`` moves both, event by
-event, and makes the outcome. Neither waits, reads or writes: ``statement`` does that. Times are seconds of a steady
-clock that starts with the flow.
+event, and makes the outcome. Neither waits, reads or writes: ``statement`` does that. Times are seconds of a
+monotonic clock that starts with the flow.
 
 The session may lose its final event, and may forget an execution that still runs. It cancels the executions of a lost
 connection after a grace period, unless another connection attaches. Hence four rules:

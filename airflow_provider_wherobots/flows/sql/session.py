@@ -10,7 +10,7 @@ from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, 
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.models import READY, RequestedSession, SqlSession
 from airflow_provider_wherobots.api.sql.session_request import SessionRequest
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, monotonic, now
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
     CANCEL_BUDGET_SECONDS,
@@ -22,7 +22,6 @@ from airflow_provider_wherobots.flows.retry import (
     at_most,
     send,
 )
-from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
@@ -40,7 +39,6 @@ APPEARANCE_SECONDS = 60.0
 MAX_REQUESTS = 12
 """How often a session is requested while the one that is shared is being stopped."""
 STOP_ATTEMPT_SECONDS = 10.0
-READY_CHECK_SECONDS = 4.0
 POLL_TIMEOUT_SECONDS = 30.0
 
 
@@ -67,9 +65,7 @@ class SessionWait(StoredOptions):
         return self if self.since is not None else replace(self, since=moment)
 
     def left(self, waited: float, moment: float) -> float:
-        """Seconds that the wait may still take. ``waited`` is of a clock that does not jump, ``moment`` of the wall
-        clock.
-        """
+        """Seconds that the wait may still take. ``waited`` is of the monotonic clock, ``moment`` of the wall clock."""
         left = self.timeout - waited
         return left if self.deadline is None else min(left, self.deadline - moment)
 
@@ -156,14 +152,13 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
     Tolerates transient failures for ``max_outage_seconds``, and refusals for a minute; that of a key
     that has worked counts as transient.
     """
-    clock = SteadyClock()
-    moment = yield from clock.read()
+    moment, steady = (yield from now()), (yield from monotonic())
     wait = options.begun(moment)
-    waited = 0.0 if options.since is None else max(0.0, moment - options.since)
+    began = steady if options.since is None else steady - max(0.0, moment - options.since)
     outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS), _StatusNotes(session_id)
     delay, refusal = FIRST_LOOK_SECONDS, None
     while True:
-        left = wait.left(waited + clock.seconds, moment)
+        left = wait.left(steady - began, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
         pause, has_succeeded, session = Sleep(delay, JITTER), True, None
         try:
@@ -172,11 +167,11 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
             pass
         except WherobotsApiError as error:
             has_succeeded = False
-            pause = yield from outage.pause(error, clock.seconds, "the session is not affected; polling continues")
+            pause = yield from outage.pause(error, steady, "the session is not affected; polling continues")
             refusal = None if error.transient else error
         if has_succeeded:
             refusal = None
-            yield from outage.succeeded(clock.seconds, "The service")
+            yield from outage.succeeded(steady, "The service")
         if session is not None:
             yield from notes.seen(session)
             if session.is_ready:
@@ -185,14 +180,14 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
             if session.has_ended:
                 raise ended(session)
         elif has_succeeded:
-            yield from notes.not_seen(wait.appearance_seconds - waited - clock.seconds)
-        moment = yield from clock.read(seconds)
-        left = wait.left(waited + clock.seconds, moment)
+            yield from notes.not_seen(wait.appearance_seconds + began - steady)
+        moment, steady = (yield from now()), (yield from monotonic())
+        left = wait.left(steady - began, moment)
         if left <= 0:
             raise refusal or _not_in_time(wait, notes)
         pause = at_most(left, pause)
         yield pause
-        moment = yield from clock.read(pause.seconds * (1 + pause.jitter))
+        moment, steady = (yield from now()), (yield from monotonic())
         delay = min(MAX_LOOK_SECONDS, delay * LOOK_GROWTH)
 
 
@@ -215,19 +210,6 @@ def obtain_session(
     return (yield from await_session(asked.id, wait))
 
 
-def stop_starting_session(session_id: str, budget_seconds: float) -> Flow[None]:
-    """Stop a session unless it is ready: then another triggerer may have fired the event, and tasks may use it."""
-    try:
-        session = yield from attempt(calls.get_session(session_id).at_once(), READY_CHECK_SECONDS)
-    except WherobotsApiError:
-        session = None
-    if session is not None and session.is_ready:
-        yield Note(logging.INFO, f"Not stopping SQL session {words.short(session_id)}: it is ready, and may be used")
-    else:
-        left = budget_seconds - READY_CHECK_SECONDS
-        yield from stop_session(session_id, left, appearance_seconds=APPEARANCE_SECONDS)
-
-
 def stop_session(
     session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, appearance_seconds: float = 0.0
 ) -> Flow[bool]:
@@ -236,37 +218,32 @@ def stop_session(
     just requested.
     """
     session = f"SQL session {words.short(session_id)}"
-    clock, outage = SteadyClock(), Outage(budget_seconds)
-    yield from clock.read()
+    began, outage = (yield from monotonic()), Outage(budget_seconds)
+    until = began + budget_seconds
     while True:
-        longest = max(0.5, min(budget_seconds - clock.seconds, STOP_ATTEMPT_SECONDS))
+        longest = max(0.5, min(until - (yield from monotonic()), STOP_ATTEMPT_SECONDS))
         try:
             yield from attempt(calls.delete_session(session_id), longest)
         except (NotFoundError, ConflictError) as error:
-            yield from clock.read(longest)
-            left = min(appearance_seconds, budget_seconds) - clock.seconds
+            left = min(began + appearance_seconds, until) - (yield from monotonic())
             if isinstance(error, ConflictError) or left <= FIRST_LOOK_SECONDS:
                 yield Note(logging.INFO, f"{session} need not be stopped: {error}")
                 return True
             yield Sleep(FIRST_LOOK_SECONDS)
-            yield from clock.read(FIRST_LOOK_SECONDS)
         except WherobotsApiError as error:
-            yield from clock.read(longest)
-            left = budget_seconds - clock.seconds
+            moment = yield from monotonic()
             try:
-                pause = min(outage.failed(error, clock.seconds), left / 2)
+                pause = min(outage.failed(error, moment), (until - moment) / 2)
             except WherobotsApiError:
                 pause = 0.0
             if pause < MIN_STOP_PAUSE_SECONDS:
                 yield Note(
                     logging.WARNING,
                     f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
-                    "disconnected. To stop it:",
-                    f"orphans --stop-session {words.short(session_id)}",
+                    f'disconnected. To stop it: WherobotsSqlHook().stop_session("{words.short(session_id)}")',
                 )
                 return False
             yield Sleep(pause)
-            yield from clock.read(pause)
         else:
             yield Note(logging.INFO, f"{session} is being stopped")
             return True
@@ -276,21 +253,18 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
     """Stop the session of a request whose response was lost. True if it is being stopped, or need not be. Never
     raises a ``WherobotsApiError``.
     """
-    clock = SteadyClock()
-    yield from clock.read()
+    until = (yield from monotonic()) + budget_seconds
     try:
         asked = yield from attempt(calls.create_session(request), budget_seconds / 2)
     except WherobotsApiError as error:
         yield Note(
             logging.WARNING,
             f"A SQL session may have been started, and could not be stopped ({error}). A retry uses it; "
-            "without one it ends some time after its start. To look for it:",
-            "orphans",
+            "without one it ends some time after its start",
         )
         return False
-    yield from clock.read(budget_seconds / 2)
     # A session of others is not this request's.
-    left = budget_seconds - clock.seconds
+    left = until - (yield from monotonic())
     return bool(asked.fallback) or (yield from stop_session(asked.id, left, appearance_seconds=APPEARANCE_SECONDS))
 
 

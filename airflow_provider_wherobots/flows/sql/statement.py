@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import ExecuteSql, ExecutionProgress, RetrieveResults, Store
-from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Receive, Transmit, perform
+from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Note, Receive, Transmit, monotonic, now, perform
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql import transitions
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
@@ -29,7 +29,6 @@ from airflow_provider_wherobots.flows.sql.machine import (
     Step,
 )
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.steady import SteadyClock
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
@@ -112,14 +111,14 @@ class _Follower:
         self._options = options
         self._what = f"Statement {words.short(statement.execution_id)}"
         self._connector = Connector(options.url, options.max_outage_seconds, options.session_id)
-        self._clock = SteadyClock()
-        self._moment = 0.0
+        self._moment = self._began = self._steady = 0.0
         self._logged: set[str] = set()
         self._progress: ExecutionProgress | None = None
         self._progress_at = float("-inf")
 
     def run(self, step: Step) -> Flow[StatementOutcome]:
         yield from self._tick()
+        self._began = self._steady
         started_at = self._moment if self._options.started_at is None else self._options.started_at
         earlier_seconds = max(0.0, self._moment - started_at)
         while not isinstance(step.execution.state, Ended):
@@ -133,10 +132,16 @@ class _Follower:
         if step.execution.contact.open_requests and outcome.state is not StatementState.RUNNING:
             # A late response must not be taken for one about the next statement.
             yield Disconnect()
-        return replace(outcome, seconds=round(earlier_seconds + self._clock.seconds, 3), started_at=started_at)
+        return replace(outcome, seconds=round(earlier_seconds + self._seconds, 3), started_at=started_at)
 
-    def _tick(self, longest: float = 0.0) -> Flow[None]:
-        self._moment = yield from self._clock.read(longest)
+    def _tick(self) -> Flow[None]:
+        self._moment = yield from now()
+        self._steady = yield from monotonic()
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds since the flow began."""
+        return self._steady - self._began
 
     @property
     def _left(self) -> float:
@@ -149,13 +154,13 @@ class _Follower:
                 return (yield from self._write(step))
             case Do.REPLACE:
                 return (yield from self._replace(step))
-        due, now = step.execution.due, self._clock.seconds
-        if due is not None and now >= due:
-            return transitions.due(step.execution, now)
+        due, seconds = step.execution.due, self._seconds
+        if due is not None and seconds >= due:
+            return transitions.due(step.execution, seconds)
         return (yield from self._listen(step, due))
 
     def _write(self, step: Step) -> Flow[Step]:
-        statement, execution, now = self._statement, step.execution, self._clock.seconds
+        statement, execution, seconds = self._statement, step.execution, self._seconds
         message: ExecuteSql | RetrieveResults
         if step.do is Do.SEND:
             message = ExecuteSql(statement.execution_id, statement.text, statement.store)
@@ -164,43 +169,43 @@ class _Follower:
         try:
             yield from perform(Transmit(message))
         except ConnectionLostError as error:
-            return transitions.lost(execution, error, now, was_written=not isinstance(error, NotWrittenError))
-        return transitions.written(execution, now)
+            return transitions.lost(execution, error, seconds, was_written=not isinstance(error, NotWrittenError))
+        return transitions.written(execution, seconds)
 
     def _listen(self, step: Step, due: float | None) -> Flow[Step]:
-        wait = min(MAX_WAIT_SECONDS, self._left, float("inf") if due is None else due - self._clock.seconds)
+        wait = min(MAX_WAIT_SECONDS, self._left, float("inf") if due is None else due - self._seconds)
         wait = max(MIN_WAIT_SECONDS, wait)
         try:
             message = yield from perform(Receive(wait))
         except ConnectionLostError as error:
-            yield from self._tick(wait)
-            return transitions.lost(step.execution, error, self._clock.seconds)
-        yield from self._tick(wait)
+            yield from self._tick()
+            return transitions.lost(step.execution, error, self._seconds)
+        yield from self._tick()
         if message is None:
             return step
-        now = self._clock.seconds
+        seconds = self._seconds
         if message.execution_id == self._statement.execution_id:
-            self._connector.works(now)
+            self._connector.works(self._steady)
             if isinstance(message, ExecutionProgress):
-                yield from self._log_progress(message, now)
-        return transitions.received(step.execution, message, now)
+                yield from self._log_progress(message, seconds)
+        return transitions.received(step.execution, message, seconds)
 
-    def _log_progress(self, message: ExecutionProgress, now: float) -> Flow[None]:
-        is_due = now - self._progress_at >= PROGRESS_SECONDS
+    def _log_progress(self, message: ExecutionProgress, seconds: float) -> Flow[None]:
+        is_due = seconds - self._progress_at >= PROGRESS_SECONDS
         if is_due and message != self._progress and message.total:
-            self._progress, self._progress_at = message, now
+            self._progress, self._progress_at = message, seconds
             done = f"{message.completed} of {message.total} Spark tasks completed, {message.active} active"
             yield Note(logging.INFO, f"{self._what}: {done}")
 
     def _replace(self, step: Step) -> Flow[Step]:
         failure: WherobotsApiError | None = step.loss
         try:
-            failure = yield from self._connector.attempt(self._clock, failure, self._left)
+            failure = yield from self._connector.attempt(failure, self._left)
         except WherobotsApiError as error:
             return transitions.given_up(step.execution, words.quoted(str(error)))
         if failure is not None:
             return replace(step, loss=failure)
-        return transitions.replaced(step.execution, words.quoted(str(step.loss)), self._clock.seconds)
+        return transitions.replaced(step.execution, words.quoted(str(step.loss)), self._seconds)
 
     def _stop(self, step: Step) -> Flow[Step]:
         execution_id, limit = self._statement.execution_id, self._options.limit_name
@@ -210,7 +215,7 @@ class _Follower:
         if stopped is not None:
             return stopped
         last = yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, self._options.url)
-        yield from self._tick(CANCEL_BUDGET_SECONDS)
+        yield from self._tick()
         # Without a connection that is attached, the session may have cancelled it before.
         has_contact = step.do is not Do.REPLACE and step.execution.contact.gets_events
         return transitions.stopped_after_cancel(step.execution, last, has_contact=has_contact)

@@ -3,16 +3,13 @@
 from pathlib import Path
 
 import pendulum
-from airflow.sdk import DAG
+from airflow.sdk import DAG, setup, teardown
 from cosmos import DbtTaskGroup, ExecutionConfig, ProfileConfig, ProjectConfig, RenderConfig
 from cosmos.constants import TestBehavior
 from cosmos.operators.local import DbtRunOperationLocalOperator
 
 from airflow_provider_wherobots.cosmos import WherobotsProfileMapping
-from airflow_provider_wherobots.operators.sql_session import (
-    WherobotsSqlSessionStartOperator,
-    WherobotsSqlSessionStopOperator,
-)
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 
 # [START dag]
 PROJECT = Path(__file__).parent
@@ -30,9 +27,20 @@ profile = ProfileConfig(
     ),
 )
 
-with DAG("weather", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), max_active_runs=1):
+
+@setup
+def start() -> str:
     # dbt cannot send a key.
-    start = WherobotsSqlSessionStartOperator(task_id="start", session_key="", **SESSION)
+    return WherobotsSqlHook(**SESSION).start_session()
+
+
+@teardown
+def stop(session_id: str) -> None:
+    WherobotsSqlHook().stop_session(session_id)
+
+
+with DAG("weather", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="UTC"), max_active_runs=1):
+    session_id = start()
     deliver = DbtRunOperationLocalOperator(
         task_id="deliver",
         macro_name="deliver",
@@ -50,6 +58,5 @@ with DAG("weather", schedule=None, start_date=pendulum.datetime(2026, 1, 1, tz="
         # A test of two models runs with the later one.
         operator_args={"indirect_selection": "buildable", **AT_KILL},
     )
-    stop = WherobotsSqlSessionStopOperator(task_id="stop", session_id=start.output)
-    start >> deliver >> build >> stop.as_teardown(setups=start)
+    session_id >> deliver >> build >> stop(session_id)
 # [END dag]

@@ -3,17 +3,15 @@
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_session import (
-    WherobotsSqlSessionStartOperator,
-    WherobotsSqlSessionStopOperator,
-)
 from airflow_provider_wherobots.tasks import sql_try
 
 try:
-    from airflow.sdk import DAG
+    from airflow.sdk import DAG, setup, teardown
 except ImportError:  # 2.11
     from airflow import DAG
+    from airflow.decorators import setup, teardown  # type: ignore[no-redef, attr-defined]
 
 
 def rows(cursor: Any) -> list[list[Any]] | None:
@@ -63,11 +61,21 @@ for way, options in WAYS.items():
                 **options,
             )
 
+
+@setup
+def start(dag_run: Any = None) -> str:
+    hook = WherobotsSqlHook(wherobots_conn_id=dag_run.conf["conn_id"], session_key=dag_run.run_id)
+    return hook.start_session()
+
+
+@teardown
+def stop(session_id: str, dag_run: Any = None) -> None:
+    WherobotsSqlHook(wherobots_conn_id=dag_run.conf["conn_id"]).stop_session(session_id)
+
+
 with DAG(dag_id="sql_session", start_date=datetime(2026, 1, 1), schedule=None, catchup=False):
-    start = WherobotsSqlSessionStartOperator(task_id="start", wherobots_conn_id=CONN_ID)
-    session_id: Any = start.output
-    run = WherobotsSqlOperator(
-        task_id="run", sql="{{ dag_run.conf['sql'] }}", session_id=session_id, wherobots_conn_id=CONN_ID
-    )
-    stop = WherobotsSqlSessionStopOperator(task_id="stop", session_id=session_id, wherobots_conn_id=CONN_ID)
-    start >> run >> stop.as_teardown(setups=start)
+    session_id: Any = start()
+    with stop(session_id):
+        WherobotsSqlOperator(
+            task_id="run", sql="{{ dag_run.conf['sql'] }}", session_id=session_id, wherobots_conn_id=CONN_ID
+        )

@@ -74,8 +74,8 @@ def _keys(body: Any) -> set[str]:
 class FakeAirflow:
     """Serves rows, in which a task instance, its DAG run and its XComs are one.
 
-    :ivar rows: ``dag_id``, ``run_id``, ``task_id``, ``map_index``, ``state``, ``dag_run_state``, ``xcoms``, and
-        optionally ``started`` and ``updated``.
+    :ivar rows: ``dag_id``, ``run_id``, ``task_id``, ``map_index``, ``state``, ``xcoms``, and optionally
+        ``started`` and ``updated``.
     :ivar before: called with the path of a request before it is answered. A status that it returns is the answer.
     """
 
@@ -119,13 +119,6 @@ class FakeAirflow:
                 found = [row for row in self.rows if row.get("updated", datetime.now(UTC)).isoformat() >= since]
                 wanted = [row for row in found if params.get("state") in (None, row["state"])]
                 return _page(params, "task_instances", map(_task_instance, wanted))
-            case ["dags", "~", "dagRuns", "~", "taskInstances", "~", "xcomEntries"]:
-                entries = (self._xcom(row, key) for row in self.rows for key in row["xcoms"])
-                return _page(params, "xcom_entries", (one for one in entries if one["key"] == params["xcom_key"]))
-            case ["dags", dag_id, "dagRuns"]:
-                runs = {row["run_id"]: self._dag_run(row) for row in self.rows if row["dag_id"] == dag_id}
-                found = [run for run in runs.values() if run["execution_date"] == params["execution_date_gte"]]
-                return _page(params, "dag_runs", found)
             case ["dags", dag_id, "dagRuns", run_id, *rest]:
                 rows = [row for row in self.rows if (row["dag_id"], row["run_id"]) == (dag_id, run_id)]
                 return self._find_in(rows, rest, params)
@@ -142,7 +135,7 @@ class FakeAirflow:
                     if ids == (task_id, params["map_index"]) and key in row["xcoms"]:
                         value = row["xcoms"][key]
                         # v1 stringifies what it has read from the database, v2 the JSON that is there.
-                        return {**self._xcom(row, key), "value": json.dumps(value) if IS_V2 else str(value)}
+                        return {"key": key, "value": json.dumps(value) if IS_V2 else str(value)}
             case ["taskInstances", task_id, *index] if index != ["-1"]:
                 # v1 knows no path with the map index -1.
                 ids = task_id, (index or ["-1"])[0]
@@ -152,24 +145,7 @@ class FakeAirflow:
 
     def _dag_run(self, row: Json) -> Json:
         started = row.get("started", STARTED).isoformat()
-        run = {"dag_id": row["dag_id"], "dag_run_id": row["run_id"], "state": row["dag_run_state"]}
-        return {**run, "start_date": started, **self._date(row)}
-
-    def _xcom(self, row: Json, key: str) -> Json:
-        ids = {name: row[name] for name in ("dag_id", "task_id", "map_index")}
-        pushed = row.get("updated", datetime.now(UTC)).isoformat()
-        return {
-            "key": key,
-            "timestamp": pushed,
-            **ids,
-            **self._date(row),
-            **({"run_id": row["run_id"]} if IS_V2 else {}),
-        }
-
-    def _date(self, row: Json) -> Json:
-        """What names a DAG run in v1: each has another date."""
-        number = sorted({each["run_id"] for each in self.rows}).index(row["run_id"])
-        return {"logical_date" if IS_V2 else "execution_date": (STARTED - timedelta(days=number)).isoformat()}
+        return {"dag_id": row["dag_id"], "dag_run_id": row["run_id"], "start_date": started}
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         fake = self

@@ -10,15 +10,11 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
-from airflow_provider_wherobots.api.sql import calls as sql_calls
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
 from airflow_provider_wherobots.cli import deployment
-from airflow_provider_wherobots.cli import orphans as orphans_command
 from airflow_provider_wherobots.cli.main import main
-from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name
-from tests.integration.cli.fake_airflow import IS_V2, PASSWORD, PREFIX, STARTED, TOKEN, USERNAME, FakeAirflow
+from tests.integration.cli.fake_airflow import IS_V2, PASSWORD, STARTED, TOKEN, USERNAME, FakeAirflow
 from tests.integration.conftest import API_KEY
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
@@ -39,7 +35,7 @@ Json = dict[str, Any]
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
     """A server without the runs of other tests."""
-    with LocalServer(tmp_path_factory.mktemp("root"), api_key=API_KEY, behaviour={"sql_synthetic": True}) as running:
+    with LocalServer(tmp_path_factory.mktemp("root"), api_key=API_KEY) as running:
         yield running
 
 
@@ -65,13 +61,11 @@ def orphans(conn_id: str, airflow: FakeAirflow, capsys: pytest.CaptureFixture[st
 
 
 @pytest.fixture
-def hook(conn_id: str, control: ControlClient) -> Iterator[WherobotsHook]:
+def hook(conn_id: str) -> Iterator[WherobotsHook]:
     hook = WherobotsHook(conn_id)
     yield hook
     for run in hook.list_runs(status=ACTIVE):
         hook.cancel_run(run.id)
-    for session in control.sql_sessions():
-        control.end_sql_session(session["id"])
 
 
 def task_instance(task_id: str, state: str | None, *, map_index: int = -1, **xcoms: Any) -> Json:
@@ -80,7 +74,6 @@ def task_instance(task_id: str, state: str | None, *, map_index: int = -1, **xco
         "run_id": f"manual__{task_id}",
         "task_id": task_id,
         "map_index": map_index,
-        "dag_run_state": "failed" if state == "failed" else "running",
         "state": state,
         "xcoms": xcoms,
     }
@@ -229,110 +222,6 @@ def test_an_airflow_that_cannot_be_read(
     assert message in last
     assert not any(word in printed.stderr for word in ("secret", PASSWORD, TOKEN))
     assert cancels(control) == []
-
-
-def start_session(hook: WherobotsHook, session_key: str) -> str:
-    """Start a SQL session, as the service shares it with those who know its key."""
-    with hook.driver() as driver:
-        return driver.run(send(sql_calls.create_session(SessionRequest(session_key=session_key)), 10.0)).id
-
-
-def test_sql_sessions(hook: WherobotsHook, orphans: Program, airflow: FakeAirflow, control: ControlClient) -> None:
-    names = ("orphan", "in use", "of others")
-    keys = {name: f"nightly.start_{name.replace(' ', '_')}-{index:014x}" for index, name in enumerate(names)}
-    keys["unsure"] = "a-key-of-the-user"
-    ids = {name: start_session(hook, key) for name, key in keys.items()}
-
-    def started(name: str) -> Json:
-        xcoms = {"session_id": ids[name], "session_key": keys[name]}
-        return {**task_instance(f"start_{name.replace(' ', '_')}", "success"), "xcoms": xcoms}
-
-    use = {**task_instance("use", "failed"), "run_id": "manual__start_orphan", "xcoms": {"session_id": ids["orphan"]}}
-    rows = [{**started(name), "dag_run_state": "success"} for name in ("orphan", "unsure")]
-    # A session that has the same id cannot have been used before it was created.
-    old = {**started("of others"), "updated": STARTED}
-    airflow.rows = [*rows, use, started("in use"), old]
-
-    before = orphans()
-    assert "4 SQL sessions: 1 orphan, 1 in use, 1 unsure, 1 of others" in before.stdout
-    listed = json.loads(orphans("--output", "json").stdout)
-    assert {row["id"]: row["verdict"] for row in listed} == {session: name for name, session in ids.items()}
-    (mine,) = (row for row in listed if row["id"] == ids["orphan"])
-    assert (mine["name"], mine["kind"]) == (keys["orphan"], "SQL session")
-    assert mine["task_instance"] == "nightly.start_orphan manual__start_orphan, nightly.use manual__start_orphan"
-    assert control.requests("deleteSqlSession") == []
-
-    done = orphans("--cancel")
-    assert done.returncode == 0, done.stderr
-    assert "1 SQL session: 1 stopped" in done.stdout
-    assert [entry["path"] for entry in control.requests("deleteSqlSession")] == [f"/sql/session/{ids['orphan']}"]
-
-    # One of another verdict has to be named.
-    named = orphans("--stop-session", ids["unsure"])
-    assert "1 SQL session: 1 stopped" in named.stdout
-    assert "2 SQL sessions: 0 orphans, 1 in use, 1 of others" in orphans().stdout
-    again = orphans("--stop-session", ids["unsure"], "--stop-session", "a-typing-error")
-    assert again.returncode == 1
-    assert "2 SQL sessions: 1 had ended, 1 not cancelled" in again.stdout
-    assert len(control.requests("deleteSqlSession")) == 2
-
-
-def test_a_task_that_is_cleared_during_the_command_keeps_its_session(
-    hook: WherobotsHook, orphans: Program, control: ControlClient, airflow: FakeAirflow
-) -> None:
-    key = f"nightly.start_cleared-{99:014x}"
-    session_id = start_session(hook, key)
-    row = {
-        **task_instance("start_cleared", "success"),
-        "dag_run_state": "success",
-        "xcoms": {"session_id": session_id, "session_key": key},
-    }
-    airflow.rows = [row]
-    lists = f"GET {PREFIX}/dags/~/dagRuns/~/taskInstances/~/xcomEntries"
-
-    def clear(path: str) -> None:
-        # It is listed again immediately before the session would be stopped.
-        if airflow.calls.count(lists) == 2:
-            row["state"] = None
-
-    airflow.before = clear
-    results = json.loads(orphans("--cancel", "-o", "json").stdout)
-    assert [one["result"] for one in results if one["id"] == session_id] == ["kept: in use"]
-    assert control.requests("deleteSqlSession") == []
-
-
-def test_an_organization_without_sql(orphans: Program, control: ControlClient) -> None:
-    control.add_fault("listSqlSessions", {"type": "status", "status": 403})
-    printed = orphans()
-    control.clear_faults()
-    assert printed.returncode == 0
-    assert "SQL sessions cannot be listed: listSqlSessions: 403" in printed.stderr
-    assert "0 active runs" in printed.stdout
-
-
-def test_sessions_that_an_outage_hides_fail_the_command(
-    orphans: Program, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(orphans_command, "MAX_OUTAGE_SECONDS", 0.0)
-    control.add_fault("listSqlSessions", {"type": "status", "status": 500})
-    printed = orphans("--cancel")
-    control.clear_faults()
-    assert printed.returncode == 1
-    assert "SQL sessions cannot be listed: listSqlSessions: 500" in printed.stderr.splitlines()[-1]
-    assert "0 active runs" in printed.stdout
-
-
-def test_a_session_that_cannot_be_read_hides_no_result_of_another(
-    hook: WherobotsHook, orphans: Program, control: ControlClient
-) -> None:
-    session_id = start_session(hook, f"nightly.start-{98:014x}")
-    control.add_fault("getSqlSession", {"type": "status", "status": 422}, session_id="another")
-    printed = orphans("--stop-session", session_id, "--stop-session", "another", "-o", "json")
-    control.clear_faults()
-    assert printed.returncode == 1
-    first, second = json.loads(printed.stdout)
-    assert first == {"id": session_id, "result": "stopped"}
-    assert second["result"].startswith("not cancelled: getSqlSession: 422")
 
 
 def cancels(control: ControlClient) -> list[str]:

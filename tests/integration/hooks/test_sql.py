@@ -652,7 +652,7 @@ def test_a_session_of_its_own_ends_when_the_hook_is_closed(
     hook: WherobotsSqlHook, control: ControlClient, arguments: dict[str, Any]
 ) -> None:
     own = WherobotsSqlHook(**arguments)
-    assert own.session_request.shutdown_after_inactive_seconds == 300
+    assert own.session_request.inactive_seconds == 300
     own.run("SELECT 1 AS n")
     own.close()
     assert ready(control) == []

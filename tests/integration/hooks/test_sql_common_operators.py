@@ -30,6 +30,7 @@ from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from tests.integration import sql_support
 from tests.integration.hooks.sqlite_engine import SqliteEngine
 from tests.integration.sql_support import CONN_ID, executed, set_connection
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.service import LocalService
 
@@ -207,6 +208,17 @@ def test_a_sensor_that_pokes_often_shares_one_session(control: ControlClient) ->
     assert [sensor.poke({}) for _ in range(3)] == [False, False, False]
     sessions = {entry["session_id"] for entry in control.requests("executeSql")}
     assert len(sessions) == 1
+
+
+def test_a_sensor_holds_no_connection_between_pokes_and_goes_on_in_another_session(control: ControlClient) -> None:
+    sensor = SqlSensor(task_id="sensor", conn_id=CONN_ID, sql="SELECT 0", hook_params={"session_key": "hail"})
+    for _ in range(2):
+        assert not sensor.poke({})
+        (session,) = (one for one in control.sql_sessions() if one["status"] == "READY")
+        assert session["apiPayload"]["shutdownAfterInactiveSeconds"] == 300
+        wait_for(lambda: not any(one["connections"] for one in control.sql_sessions()), what="the connections' end")
+        control.end_sql_session(session["id"])
+    assert len({entry["session_id"] for entry in control.requests("executeSql")}) == 2
 
 
 def test_the_trigger() -> None:

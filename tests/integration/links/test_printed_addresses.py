@@ -15,7 +15,6 @@ from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException, WherobotsSqlException
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_session import WherobotsSqlSessionStartOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.conftest import API_KEY, JOBS
 from tests.integration.support import Operator, TaskInstance, context
@@ -38,8 +37,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 def test_every_address_that_is_printed_or_stored_opens_in_a_browser(
     server: LocalServer, control: ControlClient, conn_id: str, operator: Operator, said: Callable[[], str]
 ) -> None:
-    tis = [TaskInstance() for _ in range(5)]
-    run, failed, sensor, sql, session = tis
+    tis = [TaskInstance() for _ in range(4)]
+    run, failed, sensor, sql = tis
     run_id = operator(deferrable=False).execute(context(run))
     with pytest.raises(WherobotsRunFailedException) as run_error:
         operator(deferrable=False, run_python={"uri": "s3://jobs/fail.py"}).execute(context(failed))
@@ -48,8 +47,7 @@ def test_every_address_that_is_printed_or_stored_opens_in_a_browser(
     )
     control.answer_sql("SELECT wrong", error="[TABLE_OR_VIEW_NOT_FOUND] nothing there")
     with pytest.raises(WherobotsSqlException) as sql_error:
-        WherobotsSqlOperator(task_id="sql", sql=["SELECT 1", "SELECT wrong"], deferrable=False).execute(context(sql))
-    WherobotsSqlSessionStartOperator(task_id="session", deferrable=False).execute(context(session))
+        WherobotsSqlOperator(task_id="task", sql=["SELECT 1", "SELECT wrong"], deferrable=False).execute(context(sql))
     works, tested = WherobotsHook(conn_id).test_connection()
     assert works, tested
     for command in (["runs", "list"], ["runs", "show", run_id], ["runs", "logs", run_id], ["doctor"]):

@@ -11,10 +11,6 @@ from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.operators.sql_session import (
-    WherobotsSqlSessionStartOperator,
-    WherobotsSqlSessionStopOperator,
-)
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.conftest import API_KEY
 from tests.integration.support import TaskInstance, context, deferral_of
@@ -43,8 +39,6 @@ KINDS: dict[str, Callable[..., Any]] = {
     "decorator": decorated,
     "sensor": lambda **given: WherobotsRunSensor(task_id="run", run_id="r1", **given),
     "SQL": lambda **given: WherobotsSqlOperator(task_id="run", sql="SELECT 1", **given),
-    "start of a session": lambda **given: WherobotsSqlSessionStartOperator(task_id="run", **given),
-    "stop of a session": lambda **given: WherobotsSqlSessionStopOperator(task_id="run", session_id="s1", **given),
 }
 
 

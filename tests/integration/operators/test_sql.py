@@ -55,8 +55,10 @@ from wherobots_local import ControlClient, LocalServer
 
 try:
     from airflow.sdk import DAG
+    from airflow.sdk import task as task_decorator
 except ImportError:  # 2.11
     from airflow import DAG
+    from airflow.decorators import task as task_decorator  # type: ignore[no-redef, attr-defined]
 
 Make = Callable[..., WherobotsSqlOperator]
 Follow = Callable[[TaskInstance], TaskInstance]
@@ -887,18 +889,26 @@ def test_a_statement_is_asked_about_in_the_session_that_has_executed_it(make: Ma
     ]
 
 
-@pytest.mark.parametrize(("store", "times"), [({}, 3), (None, 1)], ids=["remembers", "does not"])
-def test_operators_that_a_function_executes_do_not_take_each_other_for_an_earlier_try(
-    make: Make, control: ControlClient, store: Any, times: int
+def test_operators_that_a_function_executes_are_an_error_and_send_nothing(make: Make, control: ControlClient) -> None:
+    @task_decorator
+    def load() -> None:
+        for number in (1, 2):
+            make(INSERT, task_id=f"insert_{number}").execute(context(ti))
+
+    ti = TaskInstance(task_id="load")
+    with pytest.raises(WherobotsArgumentException, match=r"insert_1: .*task of its own.*WherobotsSqlHook"):
+        load.function()
+    assert control.requests() == []
+
+
+def test_a_try_that_begins_once_more_as_with_airflow_tasks_test_executes_its_write_again(
+    make: Make, control: ControlClient
 ) -> None:
     control.behaviour(sql_used_execution_id="refused")
-    ti, statements = TaskInstance(store=store), [INSERT, INSERT.replace("1", "2")] * times
-    for sql in statements:
-        make(sql, task_id="inner").execute(context(ti))
-    assert executed(control) == statements
-    if store is not None:
-        make(INSERT, task_id="inner").execute(context(next_try(ti)))
-        assert executed(control) == statements, "a retry knows them"
+    ti = TaskInstance()
+    for _ in range(3):
+        make(INSERT).execute(context(ti))
+    assert executed(control) == [INSERT] * 3
 
 
 def test_a_retry_that_is_given_the_deferral_of_the_try_before_repeats_no_write(

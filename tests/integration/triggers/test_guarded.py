@@ -114,7 +114,7 @@ def test_a_slow_airflow_is_asked_again_before_a_run_is_left_alone(
     if not cancels:
         assert written == [
             f"warning: Not cancelling run {created['id']}: Airflow did not report the task's state (TimeoutError). "
-            f"If the task has ended: python -m airflow_provider_wherobots orphans --cancel --conn {conn_id}"
+            f"To end it, if its task has ended: python -m airflow_provider_wherobots orphans --cancel --conn {conn_id}"
         ]
 
 

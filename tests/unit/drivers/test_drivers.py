@@ -44,6 +44,7 @@ from airflow_provider_wherobots.flows.effects import (
     Reloaded,
     Send,
     Sleep,
+    monotonic,
 )
 from airflow_provider_wherobots.flows.submit import UnclearCreateError, submit_run
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -142,6 +143,9 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
         results: list[Any] = []
         for effect in (Note(logging.INFO, "hello"), Forward(records), Sleep(0.0), Sleep(0.001, 1.0), Now(), Send(CALL)):
             results.append((yield effect))
+        began = yield from monotonic()
+        yield Sleep(0.01)
+        assert (yield from monotonic()) - began >= 0.01
         results.append((yield ReloadCredentials()))
         assert (yield Publish("key", "value")) is None
         return results

@@ -16,7 +16,6 @@ from airflow_provider_wherobots.runs.orphans import (
     find_owners,
     ids_of,
     judge,
-    judge_session,
 )
 from airflow_provider_wherobots.runs.run_name import durable_run_name
 
@@ -61,7 +60,6 @@ LEFT = {"run_left_active": "True"}
         (MARKED, PUSHED, RunVerdict.ORPHAN),
         # Its XComs were deleted: nobody knows whether it waited.
         (MARKED, {}, RunVerdict.UNSURE),
-        (MARKED, {"session_key": "nightly"}, RunVerdict.UNSURE),
         # On purpose: it stays, whatever became of its task.
         (MARKED, LEFT, RunVerdict.LEFT_ACTIVE),
         ((*ENDED, *MARKED), PUSHED | LEFT, RunVerdict.LEFT_ACTIVE),
@@ -121,41 +119,11 @@ def test_a_run_of_another_start_is_ours_only_if_the_xcom_names_it(
     assert (judge(run, present) is RunVerdict.UNSURE) is not is_named
 
 
-def user(state: str | None, key: str = "", *, dag_run: str = "failed") -> TaskInstance:
-    return replace(OWNER, state=state, dag_run_state=dag_run, xcoms={"session_key": key} if key else {})
-
-
-OWN_KEY = durable_run_name("hail.stats", OWNER.identity)
-
-
-@pytest.mark.parametrize(
-    ("users", "verdict"),
-    [
-        ([], RunVerdict.OF_OTHERS),
-        ([user("success", OWN_KEY), user("failed")], RunVerdict.ORPHAN),
-        # A task that has not begun may use it.
-        ([user("success", OWN_KEY, dag_run="running")], RunVerdict.IN_USE),
-        ([user("success", OWN_KEY, dag_run="queued")], RunVerdict.IN_USE),
-        ([user("success", OWN_KEY), user(None)], RunVerdict.IN_USE),
-        ([user("success", OWN_KEY), user("deferred")], RunVerdict.IN_USE),
-        # Anybody with the same arguments, or the same key, may share it.
-        ([user("success"), user("failed")], RunVerdict.UNSURE),
-        ([user("success", "nightly")], RunVerdict.UNSURE),
-        ([user("success", "550e8400-e29b-41d4-a716-446655440000")], RunVerdict.UNSURE),
-    ],
-)
-def test_a_session_is_an_orphan_only_if_it_is_a_tasks_own_and_its_dag_runs_have_ended(
-    users: list[TaskInstance], verdict: RunVerdict
-) -> None:
-    assert judge_session(users) is verdict
-
-
 def test_counting() -> None:
     found = [RunVerdict.ORPHAN] * 10 + [RunVerdict.IN_USE] * 6 + [RunVerdict.OF_OTHERS] * 4
     assert count(found) == "20 active runs: 10 orphans, 6 in use, 4 of others"
     assert count([RunVerdict.IN_USE, RunVerdict.ORPHAN]) == "2 active runs: 1 orphan, 1 in use"
     assert count([RunVerdict.UNSURE]) == "1 active run: 0 orphans, 1 unsure"
-    assert count([RunVerdict.ORPHAN], "SQL session") == "1 SQL session: 1 orphan"
     assert count([]) == "0 active runs"
 
 

@@ -39,7 +39,6 @@ from airflow_provider_wherobots.flows.sql.session import (
     request_session_with_quota,
     stop_requested_session,
     stop_session,
-    stop_starting_session,
 )
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation
 from tests.unit.flows.sql.fake_session import SqlScript
@@ -307,12 +306,12 @@ def test_an_outage_that_lasts_too_long_and_a_permanent_failure_end_the_wait() ->
         assert 15 <= script.elapsed < 20
 
 
-@pytest.mark.parametrize(("jump", "seconds"), [(-86_400.0, 105), (86_400.0, 89)])
-def test_a_change_of_the_clock_shifts_the_end_of_the_wait_by_seconds(jump: float, seconds: float) -> None:
+@pytest.mark.parametrize("jump", [-86_400.0, 86_400.0])
+def test_a_change_of_the_wall_clock_does_not_shift_the_end_of_the_wait(jump: float) -> None:
     script = SqlScript(answer=stages((0, in_stage("PENDING"))), jumps=[(30.0, jump)])
     with pytest.raises(SessionWaitTimeoutError):
         script.run(await_session("s1", SessionWait(timeout=100)))
-    assert script.elapsed == pytest.approx(seconds, abs=0.2)
+    assert script.elapsed == pytest.approx(100, abs=0.2)
 
 
 def test_a_trigger_goes_on_with_the_same_wait() -> None:
@@ -385,7 +384,7 @@ def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
     assert not script.run(stop_requested_session(SessionRequest(session_key="ours"), 3.8))
     told = script.notes[-1].text
     assert told.startswith("A SQL session may have been started, and could not be stopped (")
-    assert told.endswith(" after its start. To look for it: python -m airflow_provider_wherobots orphans")
+    assert told.endswith(". A retry uses it; without one it ends some time after its start")
     assert script.elapsed < 3.8
 
 
@@ -399,7 +398,7 @@ def test_the_request_and_the_stop_together_keep_to_the_time() -> None:
 
 COULD_NOT = (
     "could not be stopped ({}). It ends by itself some time after its last client has disconnected. To stop it: "
-    "python -m airflow_provider_wherobots orphans --stop-session s1"
+    'WherobotsSqlHook().stop_session("s1")'
 )
 
 
@@ -425,26 +424,8 @@ def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, 
     assert script.elapsed < 1
 
 
-@pytest.mark.parametrize(
-    ("found", "is_stopped"),
-    [(READY, False), (SqlSession("s1", "PENDING"), True), (None, True), (ServerError("getSqlSession", 503), True)],
-    ids=["ready", "starting", "unknown", "in an outage"],
-)
-def test_a_session_that_is_ready_may_be_used_and_is_not_stopped(found: Any, is_stopped: bool) -> None:
-    script = Script(by_operation(getSqlSession=always(found), deleteSqlSession=always(None)))
-    script.run(stop_starting_session("s1", 15.0))
-    sent = [sent.call.operation for sent in script.sent]
-    assert sent == ["getSqlSession", "deleteSqlSession"][: 1 + is_stopped]
-
-
 def hanging(call: Call[Any], moment: float) -> Any:
     raise Hang
-
-
-def test_the_check_whether_a_session_is_ready_counts_in_the_time_to_stop_it() -> None:
-    script = Script(hanging)
-    script.run(stop_starting_session("s1", 15.0))
-    assert script.elapsed < 16
 
 
 @pytest.mark.parametrize("answer", [always(ServerError("deleteSqlSession", 503)), hanging])
