@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-DESCRIPTION = "Show Wherobots runs, end runs and SQL sessions that no task needs, and check an installation."
+DESCRIPTION = "List Wherobots runs, end runs and SQL sessions that no task needs, and check an installation."
 ORPHANS = (
     "List the active runs of the organization and the SQL sessions of the API key's user, and show which are orphans: "
     "their task instance in this deployment has ended. Asks Airflow's REST API as the user of AIRFLOW_API_TOKEN, or of "
@@ -25,8 +25,6 @@ DOCTOR = (
     "then, or when the command is interrupted, are cancelled. One that could not be cancelled is named."
 )
 STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-FORMATS = ("table", "json", "yaml", "plain")
-"""The formats of Airflow's own commands."""
 DEFAULT_CONN_ID = "wherobots_default"
 DEFAULT_LIMIT = 50
 
@@ -34,29 +32,22 @@ DEFAULT_LIMIT = 50
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add every command to a parser. A parsed command has its name in ``wherobots_command``."""
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    runs = commands.add_parser("runs", help="list, show and cancel runs, and read their logs")
+    runs = commands.add_parser("runs", help="list and cancel runs")
     actions = runs.add_subparsers(metavar="ACTION", required=True)
     _add_list(actions)
-    show = actions.add_parser(
-        "show", help="show one run", description="Show a run: times, cost, reason, events, address and payload."
-    )
-    show.add_argument("run_id", metavar="RUN_ID", type=_identifier, help="id of the run")
-    _add_common(show, "runs show")
-    _add_logs(actions)
     _add_cancel(actions)
     _add_orphans(commands)
     _add_doctor(commands)
 
 
-def _add_common(parser: argparse.ArgumentParser, command: str, *, has_output: bool = True) -> None:
+def _add_common(parser: argparse.ArgumentParser, command: str) -> None:
     parser.set_defaults(wherobots_command=command)
     parser.add_argument(
         "--conn", metavar="ID", default=DEFAULT_CONN_ID, help="id of the Airflow connection (default: %(default)s)"
     )
-    if has_output:
-        parser.add_argument(
-            "-o", "--output", choices=FORMATS, default="table", help="how it is printed (default: %(default)s)"
-        )
+    parser.add_argument(
+        "-o", "--output", choices=("table", "json"), default="table", help="how it is printed (default: %(default)s)"
+    )
 
 
 def _add_list(actions: Subparsers) -> None:
@@ -87,14 +78,6 @@ def _add_list(actions: Subparsers) -> None:
     )
     add("--by", choices=("dag",), help="one row for each DAG: runs, hours, dollars, and failures by cause")
     _add_common(parser, "runs list")
-
-
-def _add_logs(actions: Subparsers) -> None:
-    description = "Print the log of a run, as far as there is one. Ctrl-C does not cancel the run."
-    parser = actions.add_parser("logs", help="print the log of a run", description=description)
-    parser.add_argument("run_id", metavar="RUN_ID", type=_identifier, help="id of the run")
-    parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
-    _add_common(parser, "runs logs", has_output=False)
 
 
 def _add_cancel(actions: Subparsers) -> None:

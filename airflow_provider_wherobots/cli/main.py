@@ -36,7 +36,7 @@ def get_wherobots_cli_commands() -> list[Any]:
     return [
         ActionCommand(
             name="wherobots",
-            help="Look at Wherobots runs",
+            help="List and cancel Wherobots runs",
             description=DESCRIPTION,
             func=lambda arguments: sys.exit(_run(arguments)),
             args=(Commands(("COMMAND",)),),  # type: ignore[no-untyped-call]
