@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-DESCRIPTION = "List Wherobots runs, end runs and SQL sessions that no task needs, and check an installation."
+DESCRIPTION = "List Wherobots runs, end what no task needs, print a create request, and check an installation."
 ORPHANS = (
     "List the active runs of the organization and the SQL sessions of the API key's user, and show which are orphans: "
     "their task instance in this deployment has ended. Asks Airflow's REST API as the user of AIRFLOW_API_TOKEN, or of "
@@ -23,6 +23,10 @@ DOCTOR = (
     "execute SELECT 1 in a new SQL session, and stop the session. With --run, create three small runs of at most 15 "
     "minutes each, and compare what the service does with what this provider assumes. Runs that have not ended by "
     "then, or when the command is interrupted, are cancelled. One that could not be cancelled is named."
+)
+PAYLOAD = (
+    "Render a task of a DAG in the DAGs folder, check its arguments, and print the create request as JSON. Nothing is "
+    "sent, and no key is needed. On Airflow 3 no database is needed either."
 )
 STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
 DEFAULT_CONN_ID = "wherobots_default"
@@ -36,6 +40,7 @@ def add_commands(parser: argparse.ArgumentParser) -> None:
     actions = runs.add_subparsers(metavar="ACTION", required=True)
     _add_list(actions)
     _add_cancel(actions)
+    _add_payload(commands)
     _add_orphans(commands)
     _add_doctor(commands)
 
@@ -86,6 +91,16 @@ def _add_cancel(actions: Subparsers) -> None:
     parser.add_argument("run_ids", metavar="RUN_ID", nargs="+", type=_identifier, help="id of a run")
     parser.add_argument("--yes", action="store_true", help="cancel them")
     _add_common(parser, "runs cancel")
+
+
+def _add_payload(commands: Subparsers) -> None:
+    parser = commands.add_parser("payload", help="print a task's create request", description=PAYLOAD)
+    parser.set_defaults(wherobots_command="payload")
+    add = parser.add_argument
+    add("dag", metavar="DAG", help="id of the DAG")
+    add("task", metavar="TASK", help="id of the task")
+    add("--date", metavar="TIME", type=_moment, help="the logical date, such as 2026-11-26 (default: now)")
+    add("--map-index", metavar="N", type=_index, default=-1, help="index of a mapped task, from 0")
 
 
 def _add_orphans(commands: Subparsers) -> None:
@@ -148,6 +163,12 @@ def _given(text: str) -> str:
 def _positive_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 1 or more")
+    return int(text)
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 0 or more")
     return int(text)
 
 

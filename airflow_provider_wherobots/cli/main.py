@@ -85,6 +85,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from airflow_provider_wherobots.cli.doctor import examine
 
         return examine
+    if name == "payload":
+        from airflow_provider_wherobots.cli.payload import print_payload
+
+        return print_payload
     from airflow_provider_wherobots.cli.runs import COMMANDS
 
     return COMMANDS[name]
