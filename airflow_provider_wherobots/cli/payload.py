@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Sized
-from contextlib import contextmanager, nullcontext
-from datetime import UTC, datetime
+from collections.abc import Sized
 from importlib import import_module
 from math import prod
 from types import SimpleNamespace
@@ -25,8 +23,6 @@ from airflow_provider_wherobots.cli.service import read_settings
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 
-NO_DEFAULTS = SimpleNamespace(region=None, runtime=None, version=None)
-
 
 def print_payload(arguments: argparse.Namespace) -> int:
     """Render the task of a DAG file, and print the region and the body of its ``POST /runs``."""
@@ -40,14 +36,15 @@ def print_payload(arguments: argparse.Namespace) -> int:
         raise CommandFailedError(f"no task {arguments.task!r} in the DAG {arguments.dag!r}")
     task = dag.get_task(arguments.task)
     _check_map_index(task, arguments.map_index)
-    context = _context_of(task, pendulum.instance(arguments.date or datetime.now(UTC)), arguments.map_index)
+    date = pendulum.instance(arguments.date) if arguments.date else pendulum.now("UTC")
+    context = _context_of(task, date, arguments.map_index)
     try:
-        with _session_of_2_11() if AIRFLOW < (3, 0) else nullcontext():
-            task.render_template_fields(context)
-    except ImportError:
-        # On Airflow 3 a template reads XComs through the supervisor of a worker.
-        text = f"the task {arguments.task!r} takes an earlier task's result, which is only there when the DAG runs"
-        raise CommandFailedError(text) from None
+        task.render_template_fields(context)
+    except ImportError as error:
+        # What Airflow 3 reads XComs through is only there in a worker.
+        if "SUPERVISOR_COMMS" not in str(error):
+            raise
+        raise CommandFailedError("the task takes the result of an earlier task, which has not run") from None
     # Of a mapped task, this is the one with the index.
     task = context["task"]
     if not isinstance(task, CreatesRun):
@@ -56,11 +53,11 @@ def print_payload(arguments: argparse.Namespace) -> int:
         settings: Any = read_settings(task.wherobots_conn_id)
     except CommandFailedError as error:
         print_message(f"The request has no defaults of the connection: {error}")
-        settings = NO_DEFAULTS
+        settings = SimpleNamespace(region=None, runtime=None, version=None)
     vars(task)["hook"] = SimpleNamespace(settings=settings)
-    given = task.run_python
+    given: Any = task.run_python
     with task.script_of_this_try(context):
-        if given is not None and task.run_python is not given:
+        if task.run_python is not given:
             # The script of @task.wherobots is in a folder with another name each time.
             task.run_python = {**(task.run_python or {}), "uri": given["uri"]}
         payload = task.payload_to_send(context, None)
@@ -68,22 +65,12 @@ def print_payload(arguments: argparse.Namespace) -> int:
     return 0
 
 
-@contextmanager
-def _session_of_2_11() -> Iterator[None]:
-    """A session with the database, which a mapped task of Airflow 2.11 wants, even if it reads nothing."""
-    current = import_module("airflow.utils.task_instance_session").set_current_task_instance_session
-    with import_module("airflow.utils.session").create_session() as session, current(session=session):
-        yield
-
-
 def _check_map_index(task: Any, map_index: int) -> None:
     """Check the index, because Airflow takes one that is too large for another one."""
     mapped = [group._expand_input.value for group in task.iter_mapped_task_groups()]
     mapped += [task._get_specified_expand_input().value] if hasattr(task, "_get_specified_expand_input") else []
     if bool(mapped) != (map_index >= 0):
-        raise CommandFailedError(
-            f"the task {task.task_id!r} is {'' if mapped else 'not '}mapped: {'give' if mapped else 'omit'} --map-index"
-        )
+        raise CommandFailedError("a mapped task needs --map-index" if mapped else "only a mapped task has --map-index")
     sizes = [part for value in mapped for part in (value.values() if isinstance(value, dict) else [value])]
     if all(isinstance(part, Sized) for part in sizes) and map_index >= (count := prod(map(len, sizes))):
         raise CommandFailedError(f"--map-index {map_index}: must be below {count}")

@@ -149,8 +149,8 @@ def test_the_request_of_a_function(payload: Payload) -> None:
         ("sensor", "the task 'sensor' creates no Wherobots run: WherobotsRunSensor"),
         ("no_script", "WherobotsArgumentException: no_script: run_python['uri']='': must be a non-empty string"),
         ("no_template", "UndefinedError: 'nothing' is undefined"),
-        ("tiles", "the task 'tiles' is mapped: give --map-index"),
-        ("plain --map-index 0", "the task 'plain' is not mapped: omit --map-index"),
+        ("tiles", "a mapped task needs --map-index"),
+        ("plain --map-index 0", "only a mapped task has --map-index"),
         ("tiles --map-index 4", "--map-index 4: must be below 4"),
         ("country.of_country --map-index 2", "--map-index 2: must be below 2"),
     ],
@@ -166,7 +166,7 @@ def test_what_is_wrong_is_one_error(arguments: str, message: str, command: Calla
 def test_an_earlier_tasks_result_is_not_there(arguments: str, command: Callable[..., Any]) -> None:
     code, out, err = command(*arguments.split())
     assert (code, out) == (1, "")
-    assert err.splitlines()[-1].endswith("takes an earlier task's result, which is only there when the DAG runs")
+    assert err.splitlines()[-1] == "error: the task takes the result of an earlier task, which has not run"
 
 
 def test_a_dag_that_cannot_be_parsed_is_shown(command: Callable[..., Any], tmp_path: Path) -> None:
