@@ -12,7 +12,7 @@ from typing import TypeAlias
 
 Subparsers: TypeAlias = "argparse._SubParsersAction[argparse.ArgumentParser]"
 
-DESCRIPTION = "Show Wherobots runs, cancel those that no task needs, and check an installation."
+DESCRIPTION = "List Wherobots runs, cancel those that no task needs, print a create request, and check an installation."
 ORPHANS = (
     "List the active runs of the organization, and show which are orphans: their task instance in this deployment has "
     "ended. Asks Airflow's REST API as the user of AIRFLOW_API_TOKEN, or of AIRFLOW_API_USERNAME and "
@@ -24,9 +24,11 @@ DOCTOR = (
     "minutes each, and compare what the service does with what this provider assumes. Runs that have not ended by "
     "then, or when the command is interrupted, are cancelled. One that could not be cancelled is named."
 )
+PAYLOAD = (
+    "Render a task of a DAG in the DAGs folder, check its arguments, and print the create request as JSON. Nothing is "
+    "sent, and no key is needed. On Airflow 3 no database is needed either."
+)
 STATUSES = ("PENDING", "RUNNING", "COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT")
-FORMATS = ("table", "json", "yaml", "plain")
-"""The formats of Airflow's own commands."""
 DEFAULT_CONN_ID = "wherobots_default"
 DEFAULT_LIMIT = 50
 
@@ -34,29 +36,23 @@ DEFAULT_LIMIT = 50
 def add_commands(parser: argparse.ArgumentParser) -> None:
     """Add every command to a parser. A parsed command has its name in ``wherobots_command``."""
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    runs = commands.add_parser("runs", help="list, show and cancel runs, and read their logs")
+    runs = commands.add_parser("runs", help="list and cancel runs")
     actions = runs.add_subparsers(metavar="ACTION", required=True)
     _add_list(actions)
-    show = actions.add_parser(
-        "show", help="show one run", description="Show a run: times, cost, reason, events, address and payload."
-    )
-    show.add_argument("run_id", metavar="RUN_ID", type=_identifier, help="id of the run")
-    _add_common(show, "runs show")
-    _add_logs(actions)
     _add_cancel(actions)
+    _add_payload(commands)
     _add_orphans(commands)
     _add_doctor(commands)
 
 
-def _add_common(parser: argparse.ArgumentParser, command: str, *, has_output: bool = True) -> None:
+def _add_common(parser: argparse.ArgumentParser, command: str) -> None:
     parser.set_defaults(wherobots_command=command)
     parser.add_argument(
         "--conn", metavar="ID", default=DEFAULT_CONN_ID, help="id of the Airflow connection (default: %(default)s)"
     )
-    if has_output:
-        parser.add_argument(
-            "-o", "--output", choices=FORMATS, default="table", help="how it is printed (default: %(default)s)"
-        )
+    parser.add_argument(
+        "-o", "--output", choices=("table", "json"), default="table", help="how it is printed (default: %(default)s)"
+    )
 
 
 def _add_list(actions: Subparsers) -> None:
@@ -89,20 +85,22 @@ def _add_list(actions: Subparsers) -> None:
     _add_common(parser, "runs list")
 
 
-def _add_logs(actions: Subparsers) -> None:
-    description = "Print the log of a run, as far as there is one. Ctrl-C does not cancel the run."
-    parser = actions.add_parser("logs", help="print the log of a run", description=description)
-    parser.add_argument("run_id", metavar="RUN_ID", type=_identifier, help="id of the run")
-    parser.add_argument("-f", "--follow", action="store_true", help="continue until the run has ended")
-    _add_common(parser, "runs logs", has_output=False)
-
-
 def _add_cancel(actions: Subparsers) -> None:
     description = "Cancel runs. Without --yes only show what would be cancelled."
     parser = actions.add_parser("cancel", help="cancel runs", description=description)
     parser.add_argument("run_ids", metavar="RUN_ID", nargs="+", type=_identifier, help="id of a run")
     parser.add_argument("--yes", action="store_true", help="cancel them")
     _add_common(parser, "runs cancel")
+
+
+def _add_payload(commands: Subparsers) -> None:
+    parser = commands.add_parser("payload", help="print a task's create request", description=PAYLOAD)
+    parser.set_defaults(wherobots_command="payload")
+    add = parser.add_argument
+    add("dag", metavar="DAG", help="id of the DAG")
+    add("task", metavar="TASK", help="id of the task")
+    add("--date", metavar="TIME", type=_moment, help="the logical date, such as 2026-11-26 (default: now)")
+    add("--map-index", metavar="N", type=_index, default=-1, help="index of a mapped task, from 0")
 
 
 def _add_orphans(commands: Subparsers) -> None:
@@ -156,6 +154,12 @@ def _given(text: str) -> str:
 def _positive_number(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 1 or more")
+    return int(text)
+
+
+def _index(text: str) -> int:
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r}: must be a whole number, 0 or more")
     return int(text)
 
 

@@ -36,7 +36,7 @@ def get_wherobots_cli_commands() -> list[Any]:
     return [
         ActionCommand(
             name="wherobots",
-            help="Look at Wherobots runs",
+            help="List and cancel Wherobots runs",
             description=DESCRIPTION,
             func=lambda arguments: sys.exit(_run(arguments)),
             args=(Commands(("COMMAND",)),),  # type: ignore[no-untyped-call]
@@ -85,6 +85,10 @@ def _command(name: str) -> Callable[[argparse.Namespace], int]:
         from airflow_provider_wherobots.cli.doctor import examine
 
         return examine
+    if name == "payload":
+        from airflow_provider_wherobots.cli.payload import print_payload
+
+        return print_payload
     from airflow_provider_wherobots.cli.runs import COMMANDS
 
     return COMMANDS[name]

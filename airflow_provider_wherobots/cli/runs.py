@@ -1,4 +1,4 @@
-"""``runs list``, ``runs show``, ``runs logs`` and ``runs cancel``."""
+"""``runs list`` and ``runs cancel``."""
 
 from __future__ import annotations
 
@@ -7,26 +7,16 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
-from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.api.runs.redact import redact
 from airflow_provider_wherobots.cli import cancelling
-from airflow_provider_wherobots.cli.output import FAILED, print_item, print_message, print_result, print_rows
+from airflow_provider_wherobots.cli.output import print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
-from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.forward_logs import print_log
 from airflow_provider_wherobots.flows.list_runs import list_runs
-from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
-from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics
 from airflow_provider_wherobots.runs.by_dag import totals_by_dag
-from airflow_provider_wherobots.runs.outcome import Ending
 
 LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
 DAG_COLUMNS = ("dag", "runs", "hours", "cost_usd", "without_cost", "failures")
-FOLLOW_INTERVAL_SECONDS = 5.0
-DRAIN_SECONDS = 30.0
-"""How long ``logs -f`` waits for late lines after the run's end."""
 
 
 def _list(arguments: argparse.Namespace) -> int:
@@ -51,48 +41,6 @@ def _list(arguments: argparse.Namespace) -> int:
         print_message("No such runs.")
     elif is_cut:
         print_message(f"There are more runs than --limit allows ({arguments.limit}).")
-    return 0
-
-
-def _show(arguments: argparse.Namespace) -> int:
-    settings = read_settings(arguments.conn)
-    with driver_of(settings) as driver:
-        run = driver.run(send(calls.get_run(arguments.run_id), MAX_OUTAGE_SECONDS))
-        summary = driver.run(add_metrics(RunSummary.of_run(run, spark_ui_url(run))))
-    item = {
-        **_row(run, settings.run_url(run.id)),
-        "version": summary.version,
-        "cost_usd": summary.cost_usd,
-        "spatial_units": summary.spatial_units,
-        "app_status": run.kube_app.status,
-        "reason": redact(run.reason),
-        "events": [f"{event.code or ''}: {redact(event.message) or ''}".strip(": ") for event in run.kube_app.events],
-        "cpu_percent": summary.cpu_percent,
-        "memory_percent": summary.memory_percent,
-        "spark_ui_url": summary.spark_ui_url,
-        "payload": redact(dict(run.payload)),
-    }
-    print_item(item, arguments.output)
-    return 0
-
-
-def _logs(arguments: argparse.Namespace) -> int:
-    with driver_of(read_settings(arguments.conn), _write) as driver:
-        # An unknown id is an error at once. `follow_run` waits, as the service may not know a new run yet.
-        run = driver.run(send(calls.get_run(arguments.run_id), MAX_OUTAGE_SECONDS))
-        if not arguments.follow:
-            return 0 if driver.run(print_log(run.id)) else FAILED
-        options = FollowOptions(
-            run_id=run.id,
-            started_at=0.0,
-            polling_interval=FOLLOW_INTERVAL_SECONDS,
-            wait_post_run_logs_timeout_seconds=DRAIN_SECONDS,
-            cancel_at_deadline=False,
-        )
-        outcome = driver.run(follow_run(options))
-    if outcome.ending is Ending.GAVE_UP:
-        print_message(f"error: {outcome.reason}")
-        return FAILED
     return 0
 
 
@@ -129,14 +77,7 @@ def _seconds(moment: datetime | None) -> str | None:
     return moment.isoformat(timespec="seconds") if moment else None
 
 
-def _write(record: LogRecord) -> None:
-    # At once, because a reader of a pipe follows the log too.
-    print_result(record.text, flush=True)
-
-
 COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "runs list": _list,
-    "runs show": _show,
-    "runs logs": _logs,
     "runs cancel": _cancel,
 }

@@ -307,7 +307,7 @@ def test_the_command_lines_page_names_every_option() -> None:
     del parsers["doctor"]
     there = {name: {one.option_strings[-1] for one in p._actions if one.option_strings} for name, p in parsers.items()}
     told = {
-        re.sub(r" RUN_ID.*", "", names(command)[0]): {name for name in names(options) if name.startswith("--")}
+        re.sub(r" [A-Z].*", "", names(command)[0]): {name for name in names(options) if name.startswith("--")}
         for command, _, options in table(page("command-line.md"), "## Runs")
     }
     assert {name: options | {"--help"} for name, options in told.items()} == there

@@ -40,12 +40,6 @@ while len(sys.argv) > 3 and not pathlib.Path(sys.argv[3]).exists():
 print("after", flush=True)
 sys.exit(int(sys.argv[2]))
 """,
-    "steady.py": """
-import sys, time
-for number in range(int(sys.argv[1])):
-    print(f"line {number:05d}", flush=True)
-    time.sleep(1)
-""",
     "until.py": """
 import pathlib, sys, time
 print("started", flush=True)

@@ -81,8 +81,8 @@ def test_the_commands_are_part_of_airflows_own() -> None:
     assert get_wherobots_cli_commands in manager.cli_command_functions
     from airflow.cli.cli_parser import get_parser
 
-    parsed = get_parser().parse_args(["wherobots", "runs", "logs", "-f", "run0"])
-    assert (parsed.wherobots_command, parsed.follow, parsed.run_id) == ("runs logs", True, "run0")
+    parsed = get_parser().parse_args(["wherobots", "runs", "cancel", "--yes", "run0"])
+    assert (parsed.wherobots_command, parsed.yes, parsed.run_ids) == ("runs cancel", True, ["run0"])
     parsed = get_parser().parse_args(["wherobots", "orphans", "--cancel", "-o", "json"])
     assert (parsed.wherobots_command, parsed.cancel, parsed.output) == ("orphans", True, "json")
 

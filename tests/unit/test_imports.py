@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "task_log": ("logs", "task_log", "compat"),
     "cli": (
         *("api", "logs", "messages", "runs", "flows", "drivers", "dbapi", "doctor", "hooks"),
-        *("compat", "config", "exceptions", "xcoms", "cli"),
+        *("operators.creates_run", "compat", "config", "exceptions", "xcoms", "cli"),
     ),
     "decorators.script": ("api.errors", "logs.result"),
     "decorators.names": (),

@@ -50,8 +50,8 @@ def test_every_address_that_is_printed_or_stored_opens_in_a_browser(
         WherobotsSqlOperator(task_id="task", sql=["SELECT 1", "SELECT wrong"], deferrable=False).execute(context(sql))
     works, tested = WherobotsHook(conn_id).test_connection()
     assert works, tested
-    for command in (["runs", "list"], ["runs", "show", run_id], ["runs", "logs", run_id], ["doctor"]):
-        assert main([*command, *([] if "logs" in command else ["--output", "json"])]) == 0
+    for command in (["runs", "list"], ["doctor"]):
+        assert main([*command, "--output", "json"]) == 0
 
     xcoms = json.dumps([ti.xcoms for ti in tis], default=str)
     assert _addresses(server, xcoms) == {f"/runs/{run_id}", f"/runs/{failed.xcoms['run_id']}", "/workloads"}
