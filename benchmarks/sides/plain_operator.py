@@ -50,7 +50,6 @@ class PlainOperator(BaseOperator):
         reuse_completed: Any = True,
         return_result: Any = False,
         openlineage_inject_parent_job_info: Any = None,
-        openlineage_inject_transport_info: Any = False,
         upload_to: Any = None,
         **kwargs: Any,
     ) -> None:
@@ -78,6 +77,5 @@ class PlainOperator(BaseOperator):
         self.reuse_completed = reuse_completed
         self.return_result = return_result
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
-        self.openlineage_inject_transport_info = openlineage_inject_transport_info
         self.upload_to = upload_to
         self.payload = "known once the task runs"
