@@ -275,7 +275,7 @@ def test_a_cancel_that_failed_fails_the_command(command: Command, hook: Wherobot
         ("runs list --status DONE", "invalid choice: 'DONE'"),
         ("runs list --output xml", "invalid choice: 'xml'"),
         ("runs show", "RUN_ID"),
-        ("runs show ..", "'..': must be the id of a run or a SQL session"),
+        ("runs show ..", "'..': must be the id of a run"),
         ("runs cancel --yes", "RUN_ID"),
         ("runs", "ACTION"),
         ("", "COMMAND"),
