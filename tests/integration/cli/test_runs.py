@@ -178,7 +178,7 @@ def test_a_cancel_that_failed_fails_the_command(command: Command, hook: Wherobot
         ("runs list --created-after yesterday", "'yesterday': must be a time in ISO 8601"),
         ("runs list --status DONE", "invalid choice: 'DONE'"),
         ("runs list --output xml", "invalid choice: 'xml'"),
-        ("runs cancel ..", "'..': must be the id of a run or a SQL session"),
+        ("runs cancel ..", "'..': must be the id of a run"),
         ("runs cancel --yes", "RUN_ID"),
         ("runs", "ACTION"),
         ("", "COMMAND"),

@@ -307,8 +307,8 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     written = texts_of(trigger, monkeypatch)
     asyncio.run(trigger.on_kill())
     assert written[-1].startswith(
-        "error: Could not cancel run r1, which may stay active: RuntimeError: http://***@proxy/ is away. To find and "
-        f"end it: python -m airflow_provider_wherobots orphans --cancel --conn {conn_id}\n  File "
+        "error: Could not cancel run r1, which may stay active: RuntimeError: http://***@proxy/ is away. To end it, if "
+        f"its task has ended: python -m airflow_provider_wherobots orphans --cancel --conn {conn_id}\n  File "
     )
     assert "in cancel_run" in written[-1]
     assert 0 < budgets[0] <= guarded.CANCEL_BUDGET_SECONDS
