@@ -116,7 +116,12 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
 
     Only a passed deadline cancels the run.
     """
-    log = LogForwarder(options.run_id, forward=options.poll_logs, deadline=options.deadline)
+    log = LogForwarder(
+        options.run_id,
+        forward=options.poll_logs,
+        deadline=options.deadline,
+        max_outage_seconds=options.max_outage_seconds,
+    )
     # The run was created, or found, with the key.
     outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS, key_worked=True)
     try:
@@ -242,7 +247,7 @@ def settle_run(run: Run, options: FollowOptions) -> Flow[Outcome]:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
     moment = yield from now()
     summary = RunSummary.of_run(run, spark_ui_url(run))
-    log = LogForwarder(run.id, forward=False)
+    log = LogForwarder(run.id, forward=False, max_outage_seconds=options.max_outage_seconds)
     return (yield from _settle(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
 
 

@@ -123,7 +123,7 @@ def test_reading_for_a_result_ends_in_any_case() -> None:
     outcome, seconds, script = read_a_long_log(follow_run(options), 20.0)
     assert seconds <= DRAIN_SECONDS
     assert outcome.result is None
-    assert script.said("was not read to its end within the time limit")
+    assert script.said("was not read to its end within the time limit. Read the rest on the run's page")
 
 
 def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> None:
