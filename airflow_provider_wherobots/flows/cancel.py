@@ -6,7 +6,7 @@ import logging
 import math
 from collections.abc import Collection, Iterable
 
-from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import BadRequestError, ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
@@ -45,31 +45,30 @@ def cancel_run(
         left = deadline - moment
         try:
             yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
-        except (NotFoundError, ConflictError) as error:
+        except WherobotsApiError as error:
             # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
-            left = deadline - (yield from now())
             is_unknown = isinstance(error, NotFoundError)
+            left = deadline - (yield from now())
             may_appear = is_unknown and moment < began_at + APPEARANCE_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
-            seen = None if may_appear else (yield from _look_at(run_id, left))
+            # Which 4xx says that the run has ended is not documented.
+            may_have_ended = isinstance(error, NotFoundError | ConflictError | BadRequestError) and not may_appear
+            seen = (yield from _look_at(run_id, left)) if may_have_ended else None
             if seen is not None and not seen.is_active:
                 yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
                 return None
             if seen is None and is_unknown and not may_appear:
                 yield Note(logging.WARNING, f"Run {run_id} was not cancelled, because it is not there ({error})")
                 return error
-            is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
-            delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
-            if delay >= deadline - (yield from now()):
-                return (yield from _gave_up(run_id, error))
-            yield Sleep(delay)
-        except WherobotsApiError as error:
             left = deadline - (yield from now())
-            try:
+            if isinstance(error, NotFoundError | ConflictError):
+                is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
+                delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
+                is_over = delay >= left
+            else:
                 # A kill cannot wait for a long Retry-After: the cancel is retried within the time that is left.
-                delay = min(outage.failed(error, moment), left / 2)
-            except WherobotsApiError:
-                delay = 0.0
-            if delay < LOOK_UP_INTERVAL_SECONDS:
+                delay = min(_pause(outage, error, moment), left / 2)
+                is_over = delay < LOOK_UP_INTERVAL_SECONDS
+            if is_over:
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
         else:
@@ -160,6 +159,14 @@ def _look_at(run_id: str, timeout: float) -> Flow[Run | None]:
         return (yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS))))
     except WherobotsApiError:
         return None
+
+
+def _pause(outage: Outage, error: WherobotsApiError, moment: float) -> float:
+    """Seconds until the cancel is sent again; 0 if it is not."""
+    try:
+        return outage.failed(error, moment)
+    except WherobotsApiError:
+        return 0.0
 
 
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:

@@ -42,7 +42,14 @@ def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
 
 
 @pytest.mark.parametrize("seen", [Run("r1", "n", "COMPLETED"), Run("r1", "n", "CANCELLED")])
-@pytest.mark.parametrize("error", [NotFoundError("cancelJobRun", 404), ConflictError("cancelJobRun", 409)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("cancelJobRun", 404),
+        ConflictError("cancelJobRun", 409),
+        *(BadRequestError("cancelJobRun", status) for status in (400, 410, 422)),
+    ],
+)
 def test_a_run_that_has_ended_needs_no_cancelling(error: WherobotsApiError, seen: Any) -> None:
     script = Script(by_operation(cancelJobRun=always(error), getJobRun=always(seen)))
     assert script.run(cancel_run("r1")) is None
