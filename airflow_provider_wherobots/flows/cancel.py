@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
 from airflow_provider_wherobots.api.errors import BadRequestError, ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -12,6 +12,7 @@ from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, REFUSED_SECONDS, Outage, send
+from airflow_provider_wherobots.runs.memory import Memory
 
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
@@ -21,8 +22,6 @@ CONFLICT_MOMENT_SECONDS = 3.0
 APPEARANCE_SECONDS = 10.0
 """How long a cancel is repeated while the service does not know the run: it may be very new. Following waits longer for
 such a run, but a kill has no more time."""
-DATE_SECONDS = 2.0
-"""A ``Date`` has whole seconds, and some servers make it once a second."""
 END_POLL_SECONDS = 2.0
 MAX_END_WAIT_SECONDS = 75.0
 """The status may take a minute to become CANCELLED."""
@@ -76,48 +75,33 @@ def cancel_run(
             return None
 
 
-def cancel_runs_by_suffix(
-    suffix: str,
-    budget_seconds: float,
-    *,
-    known: Collection[str] = (),
-    is_create_unanswered: bool = True,
-    created_until: float = math.inf,
-) -> Flow[list[str]]:
+def cancel_runs_of(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
     """Find the active runs of a task by the suffix of their names, and cancel them. Never raises.
 
     If a create was sent whose response is not known, its run may be in no list yet: then the runs are listed until
-    there is one that was not ``known``, or the budget is used up. A run that is created after ``created_until``, in
-    epoch seconds, belongs to the next try, after a clear: it is left alone. Returns the ids of the cancelled runs.
+    there is one that the task does not know, or the budget is used up. Returns the ids of the cancelled runs.
     """
     deadline = (yield from now()) + budget_seconds
+    suffix = memory.identity.suffix
     cancelled: list[str] = []
     is_found, why = False, ""
     while (left := deadline - (yield from now())) > 0:
-        has_listed, asked_at = True, (yield from now())
+        has_listed = True
         try:
             runs = yield from find_runs(suffix, timeout=left, urgent=True)
         except WherobotsApiError as error:
             has_listed, why, runs = False, f" ({error})", []
-        # By its age, as the service's clock may be another one. The response may be late.
-        least_ago = asked_at - created_until - DATE_SECONDS
-        own = [
-            run.id
-            for run in runs
-            if run.is_active
-            and (created_until == math.inf or (run.created_ago is not None and run.created_ago >= least_ago))
-            and run.id not in cancelled
-        ]
+        own = [run.id for run in runs if run.is_active and run.id not in cancelled]
         for place, run_id in enumerate(own):
             is_found = True
             # One that is not cancelled at once leaves time for the others.
             share = (deadline - (yield from now())) / (len(own) - place)
             if (yield from cancel_run(run_id, share)) is None:
                 cancelled.append(run_id)
-        if has_listed and (not is_create_unanswered or any(run.id not in known for run in runs)):
+        if has_listed and (not memory.is_create_unanswered or any(run.id not in memory.passed_over for run in runs)):
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
-    if not is_found and (is_create_unanswered or why):
+    if not is_found and (memory.is_create_unanswered or why):
         yield Note(
             logging.WARNING,
             f"Found no active run whose name ends with {suffix}{why}. If one appears later, only a retry of the task "
