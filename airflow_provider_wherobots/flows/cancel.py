@@ -78,13 +78,13 @@ def cancel_run(
 def cancel_runs_of(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
     """Find the active runs of a task by the suffix of their names, and cancel them. Never raises.
 
-    If a create was sent whose response is not known, its run may be in no list yet: then the runs are listed until
+    The last one that the task knows comes first: it may be too new for a list. If a create was sent whose response is not known, its run may be in no list yet: then the runs are listed until
     there is one that the task does not know, or the budget is used up. Returns the ids of the cancelled runs.
     """
     deadline = (yield from now()) + budget_seconds
     suffix = memory.identity.suffix
-    cancelled: list[str] = []
-    is_found, why = False, ""
+    cancelled = yield from _cancel_last_known(memory, budget_seconds / 2)
+    is_found, why = bool(cancelled), ""
     while (left := deadline - (yield from now())) > 0:
         has_listed = True
         try:
@@ -109,6 +109,20 @@ def cancel_runs_of(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
             f"runs list --name '*{suffix}'",
         )
     return cancelled
+
+
+def _cancel_last_known(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
+    passed_over = memory.passed_over
+    left = [known for known in memory.runs if known not in passed_over]
+    known = left if memory.has_looked else [*passed_over, *left]
+    if not known or budget_seconds <= 0:
+        return []
+    run_id = known[-1]
+    deadline = (yield from now()) + budget_seconds
+    run = yield from _look_at(run_id, budget_seconds / 2)
+    if run is not None and not run.is_active:
+        return []
+    return [run_id] if (yield from cancel_run(run_id, deadline - (yield from now()))) is None else []
 
 
 def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:

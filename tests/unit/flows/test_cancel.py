@@ -272,6 +272,44 @@ def test_by_name_a_look_that_failed_is_repeated_though_no_create_was_sent() -> N
     assert Script(service).run(cancel_runs_of(KNOWN, 60.0)) == ["run0"]
 
 
+@pytest.mark.parametrize(
+    "memory",
+    [replace(KNOWN, runs=("run0",)), Memory(IDENTITY, 0, Past.NOTHING, passed_over=("run0",))],
+    ids=["a retry", "after a clear"],
+)
+@pytest.mark.parametrize("get_lag", [0.0, 1.0])
+def test_a_run_that_the_task_knows_is_cancelled_even_if_no_list_has_it(memory: Memory, get_lag: float) -> None:
+    service = FakeService(list_lag=60.0, get_lag=get_lag)
+    service.add_run(NAME, START)
+    script = Script(service)
+    assert script.run(cancel_runs_of(memory, WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert [run_id for run_id, _ in service.cancels] == ["run0"]
+    assert not script.said("Found no active run")
+
+
+def test_a_run_that_the_task_knows_and_that_has_ended_is_not_cancelled() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 60, plan=((0.0, "FAILED"),))
+    script = Script(service)
+    assert script.run(cancel_runs_of(replace(KNOWN, runs=("run0",)), WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.operations == ["getJobRun", "listJobRuns"]
+
+
+def test_a_run_that_the_round_has_passed_over_is_not_asked_for() -> None:
+    script = Script(FakeService())
+    memory = replace(KNOWN, runs=("run0",), passed_over=("run0",))
+    assert script.run(cancel_runs_of(memory, WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.operations == ["listJobRuns"]
+
+
+def test_a_run_that_the_task_knows_and_that_is_gone_leaves_time_for_the_others() -> None:
+    service = FakeService()
+    service.add_run(NAME, START)
+    script = Script(service, latency=0.2)
+    assert script.run(cancel_runs_of(replace(KNOWN, runs=("gone",)), WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert script.elapsed < WORKER_CANCEL_BUDGET_SECONDS
+
+
 def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
     script = Script(FakeService())
     assert script.run(cancel_runs_of(KNOWN, WORKER_CANCEL_BUDGET_SECONDS)) == []
