@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
-from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
@@ -75,13 +75,7 @@ class RunAttempt(Attempt):
 
     def end_runs_of(self, memory: Memory) -> None:
         """Cancel the runs that have the identity of the task, in the seconds that Airflow leaves after a kill."""
-        cancel = cancel_runs_by_suffix(
-            memory.identity.suffix,
-            KILL_SECONDS,
-            known=memory.passed_over,
-            is_create_unanswered=memory.is_create_unanswered,
-        )
-        self._cancelled.update(self._run_on_new_session(cancel))
+        self._cancelled.update(self._run_on_new_session(cancel_runs_of(memory, KILL_SECONDS)))
 
     def _end_all(self) -> None:
         """Cancel the run, or the runs that the task may have while it is looked for or created."""
