@@ -185,10 +185,10 @@ class _Search:
         self._refused_seconds = 0.0 if is_first else REFUSED_SECONDS
         self._key_worked = memory.past_of_runs is not Past.NOTHING or bool(memory.passed_over)
 
-    def remember(self, memory: Memory) -> Flow[None]:
+    def remember(self, memory: Memory, else_not: str = "") -> Flow[None]:
         if memory != self.memory:
             self.memory = memory
-            yield Remember(memory)
+            yield Remember(memory, else_not)
 
     def all_of_task(self) -> Flow[tuple[list[Run], list[Run]]]:
         """The runs with the task's identity, oldest first, and those of other deployments."""
@@ -307,7 +307,7 @@ class _Create:
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run."""
         if self._search is not None:
-            yield from self._search.remember(self._search.memory.create_sent())
+            yield from self._search.remember(self._search.memory.create_sent(), "The run was not created")
         try:
             created = yield from self._until_created(call, wait)
         except WherobotsApiError:

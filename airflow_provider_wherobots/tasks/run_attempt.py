@@ -35,7 +35,7 @@ class RunAttempt(Attempt):
         self.announced: tuple[str, str | None] | None = None
         """The status and the Spark UI of the run when a sensor has pushed its links last."""
         self.memory: TaskMemory | None = None
-        """What the task remembers, until it has a run: a kill then cancels the runs with its identity."""
+        """What the task remembers. A kill that knows no run cancels the runs with its identity."""
         self._cancelled: set[str] = set()
         self.has_ended_runs = False
         """Whether a kill has found a run to cancel, or what to look for."""
@@ -50,7 +50,6 @@ class RunAttempt(Attempt):
                 raise WherobotsTaskKilledException("The task was killed while it waited for quota")
             return submission
         self._run_id = submission.run.id
-        self.memory = None
         # A kill during the create call did not know the run's id yet.
         self._stop_if_killed(self._run_id)
         return submission

@@ -18,12 +18,22 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.tasks import run_attempt
+from airflow_provider_wherobots.tasks import memory, run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
 from tests.integration.signals import signal_when
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
+from tests.integration.support import (
+    Operator,
+    StateStore,
+    TaskInstance,
+    context,
+    deferral_of,
+    follow,
+    next_try,
+    run_to_end,
+    trigger_of,
+)
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -211,6 +221,29 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     assert counts["cancels_effective"] == cancels
     if not cancels:
         task.hook.cancel_run(control.runs()[-1]["id"])
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_kill_while_a_run_is_created_in_place_of_a_cancelled_one_finds_the_new_run(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    """The second submission of one process. An earlier try has cancelled the run that it re-attached to."""
+    first = TaskInstance()
+    deferral_of(operator(run_python=WAIT, retries=1), first)
+    task, second = operator(run_python=WAIT, retries=1, deferrable=deferrable), next_try(first)
+
+    def cancel_and_kill(operation: str) -> None:
+        if operation == "listJobRuns" and control.counts()["cancels_received"] == 0:
+            task.hook.cancel_run(first.xcoms["run_id"])
+        if operation == "createJobRun":
+            assert StateStore(second.store).get(memory.KEY)["is_create_unanswered"], "a retry looks for its run"
+            task.on_kill()
+
+    once_answered(cancel_and_kill, monkeypatch)
+    with pytest.raises(WherobotsTaskKilledException):
+        run_to_end(task, second)
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 2)
 
 
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])

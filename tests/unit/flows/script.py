@@ -146,7 +146,7 @@ class Script(SyncDriver):
         assert text
         self.notes.append(Note(level, text))
 
-    def _remember(self, memory: Memory) -> None:
+    def _remember(self, memory: Memory, else_not: str) -> None:
         self.remembered.append((memory, len(self.sent)))
 
     def _pass(self, seconds: float) -> None:
