@@ -331,10 +331,10 @@ def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing
 
 
 def test_each_iteration_of_a_loop_has_a_run_of_its_own(operator: Operator, control: ControlClient) -> None:
-    """On Airflow 3.4, as its page "Task Loops" describes it: all share the ids, and the store."""
+    """On Airflow 3.4: all share the ids, and the store."""
     task, store = operator(run_python=RESULT, retries=1), dict[str, str]()
     run_ids = []
-    for index in (1, 2, 1):
+    for index in (0, 1, 0):
         told = SimpleNamespace(loop=SimpleNamespace(index=index))
         ti = TaskInstance(store=store, _ti_context_from_server=told)
         run_to_end(task, ti)
