@@ -44,7 +44,6 @@ def test_a_task_is_marked_between_its_create_call_and_its_deferral(world: World)
     mark(case, "failed")
 
 
-@pytest.mark.forgetful
 @pytest.mark.short
 @pytest.mark.parametrize("way", STATES)
 def test_a_task_is_cleared_the_old_run_is_cancelled_and_the_new_try_has_its_own(world: World, way: str) -> None:
