@@ -322,6 +322,21 @@ def test_a_try_whose_arguments_are_wrong_leaves_no_run(operator: Operator, contr
     assert control.counts()["cancels_effective"] == 1
 
 
+def test_the_retry_of_a_cleared_try_that_could_not_be_rendered_replaces_the_run_of_before_the_clear(
+    operator: Operator, control: ControlClient, in_task: None
+) -> None:
+    """On Airflow 3.4, whose clear has discarded the memory."""
+    first = TaskInstance()
+    start(operator(run_python=WAIT, retries=1), first)
+    cleared = next_try(first, store={}, max_tries=2)
+    with pytest.raises(ZeroDivisionError):
+        render(operator(run_python=BROKEN, retries=1), cleared)
+    last = start(operator(run_python=WAIT, retries=1), next_try(cleared))
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
+    operator().hook.cancel_run(last)
+
+
 def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing(
     operator: Operator, control: ControlClient, in_task: None
 ) -> None:
