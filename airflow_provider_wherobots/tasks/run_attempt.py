@@ -21,8 +21,10 @@ from airflow_provider_wherobots.tasks.memory import TaskMemory
 
 T = TypeVar("T")
 
-KILL_SECONDS = CANCEL_BUDGET_SECONDS if AIRFLOW < (3, 0) else WORKER_CANCEL_BUDGET_SECONDS
-"""How long a cancel is retried in a kill. Airflow 2.11 leaves 60 s (``killed_task_cleanup_time``)."""
+KILL_SECONDS = WORKER_CANCEL_BUDGET_SECONDS if (3, 0) <= AIRFLOW < (3, 4) else CANCEL_BUDGET_SECONDS
+"""How long a cancel is retried in a kill. Airflow 2.11 and 3.4 leave 60 s (``killed_task_cleanup_time``), after lost
+heartbeats 3.4 leaves 5 s.
+"""
 
 
 class RunAttempt(Attempt):

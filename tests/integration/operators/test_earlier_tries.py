@@ -341,6 +341,21 @@ def test_a_try_whose_arguments_are_wrong_leaves_no_run(operator: Operator, contr
     assert control.counts()["cancels_effective"] == 1
 
 
+def test_the_retry_of_a_cleared_try_that_could_not_be_rendered_replaces_the_run_of_before_the_clear(
+    operator: Operator, control: ControlClient, in_task: None
+) -> None:
+    """On Airflow 3.4, whose clear has discarded the memory."""
+    first = TaskInstance()
+    start(operator(run_python=WAIT, retries=1), first)
+    cleared = next_try(first, store={}, max_tries=2)
+    with pytest.raises(ZeroDivisionError):
+        render(operator(run_python=BROKEN, retries=1), cleared)
+    last = start(operator(run_python=WAIT, retries=1), next_try(cleared))
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
+    operator().hook.cancel_run(last)
+
+
 def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing(
     operator: Operator, control: ControlClient, in_task: None
 ) -> None:
@@ -350,10 +365,10 @@ def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing
 
 
 def test_each_iteration_of_a_loop_has_a_run_of_its_own(operator: Operator, control: ControlClient) -> None:
-    """On Airflow 3.4, as its page "Task Loops" describes it: all share the ids, and the store."""
+    """On Airflow 3.4: all share the ids, and the store."""
     task, store = operator(run_python=RESULT, retries=1), dict[str, str]()
     run_ids = []
-    for index in (1, 2, 1):
+    for index in (0, 1, 0):
         told = SimpleNamespace(loop=SimpleNamespace(index=index))
         ti = TaskInstance(store=store, _ti_context_from_server=told)
         run_to_end(task, ti)

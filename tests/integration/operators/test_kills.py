@@ -5,6 +5,7 @@ import threading
 import time
 from datetime import timedelta
 from functools import partialmethod
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
@@ -78,6 +79,17 @@ def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
     with pytest.raises(WherobotsTaskKilledException):
         operator(run_python=WAIT).execute(context(TaskInstance()))
     assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_pass_of_a_loop_is_deferred_whatever_airflow_says_of_its_task(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 3.4 reports the state of the latest pass. A pass that is cleared alone sees that another succeeded."""
+    monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(return_value="success"))
+    told = SimpleNamespace(loop=SimpleNamespace(index=0))
+    task, ti = operator(run_python=WAIT), TaskInstance(_ti_context_from_server=told)
+    assert deferral_of(task, ti).method_name == "execute_complete"
+    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("answer", [{"return_value": "running"}, {"side_effect": ConnectionError("no supervisor")}])
