@@ -71,6 +71,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
             environment = _with_dependencies(environment, dependencies)
         warn_of_outside_names(python_callable)
+        self.without_result = f"what {python_callable.__name__}() returned is not in its log"
         if not wait_for_completion:
             # The task returns the run's id.
             kwargs["multiple_outputs"] = False

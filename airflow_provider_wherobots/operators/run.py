@@ -96,8 +96,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param reuse_completed: whether a retry takes over a completed run of an earlier try, instead of repeating the job;
         default True. A worker may be killed between the run's end and the task's end. Below Airflow 3.3 a retry does
         not know of that run, and repeats the job. A cleared task creates a new run.
-    :param return_result: whether the task returns the run's result instead of its id; default False. Without a usable
-        result it fails: a retry reads the log again, and creates a new run only if there is still none.
+    :param return_result: whether the task returns the run's result instead of its id; default False. If the log has
+        none, it fails: a retry reads the log again, and creates a new run only if there is still none. A malformed
+        result fails it without a retry.
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
         default ``[openlineage] spark_inject_parent_job_info``, False. Needs ``apache-airflow-providers-openlineage``.
     :param upload_to: ``s3://`` address of the folder that local files are uploaded to; default the connection's, else
