@@ -200,7 +200,7 @@ class _Checker:
 
     def _argument(self, where: str, value: Any) -> Any:
         if isinstance(value, str) or self._is_unrendered(value):
-            return value
+            return _something(where, value)
         if _is_number(value) and not isinstance(value, bool):
             return str(value)
         raise InvalidArgumentError(f"{where}={value!r}: must be a string or a finite number")
@@ -216,7 +216,7 @@ class _Checker:
         if not isinstance(key, str):
             raise InvalidArgumentError(f"{where}: the name must be a string")
         if isinstance(value, str) or self._is_unrendered(value):
-            return value
+            return _something(where, value)
         if isinstance(value, bool):
             return "true" if value else "false"
         if _is_number(value):
@@ -312,6 +312,13 @@ def _name_in_run(path: str) -> str:
     if name in ("", ".."):
         return ""
     return safe_name(name if local.endswith(FILE_DEPENDENCY_SUFFIXES) else f"{name}.zip")
+
+
+def _something(where: str, value: Any) -> Any:
+    """Refuse what a template renders to if its value is missing or None."""
+    if value in ("", "None"):
+        raise InvalidArgumentError(f"{where}={value!r}: a template rendered to nothing, or nothing was given")
+    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -88,9 +88,7 @@ def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_c
 ) -> None:
     first = Counting()
     task = operator(return_result=True, retries=1)
-    says = (
-        r"has no line that begins with 'airflow-result:'\. The log may still be growing\. A retry "
-    )
+    says = r"has no line that begins with 'airflow-result:'\. The log may still be growing\. A retry "
     with pytest.raises(WherobotsResultLostException, match=says) as lost:
         run_to_end(task, first)
     assert not isinstance(lost.value, AirflowFailException)

@@ -156,6 +156,17 @@ def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timed
         ),
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
         ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
+        *(
+            (
+                {where: {**(PYTHON if where == "run_python" else {}), key: value}},
+                f"{said}={nothing!r}: a template rendered to nothing",
+            )
+            for nothing in ("", "None")
+            for where, key, value, said in (
+                ("run_python", "args", ["a", nothing], "run_python['args'][1]"),
+                ("environment", "sparkConfigs", {"a": nothing}, "environment['sparkConfigs']['a']"),
+            )
+        ),
         ({"run_python": {**PYTHON, "args": [NAN]}}, "run_python['args'][0]=nan: must be a string or a finite number"),
         ({"run_python": {**PYTHON, "args": [True]}}, "run_python['args'][0]=True: must be a string"),
         ({"run_python": {**PYTHON, "mainClass": "x"}}, "run_python: unknown key 'mainClass'; must be one of uri, args"),
