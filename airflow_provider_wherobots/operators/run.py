@@ -196,6 +196,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         if not isinstance(value := openlineage_inject_parent_job_info, bool | None):
             raise self._wrong(f"openlineage_inject_parent_job_info={value!r}: must be True, False or None")
         self.check_arguments()
+        # In a function, its task has the retries.
+        if runtime_on_out_of_memory is not None and not self.retries and not is_in_task():
+            raise self._wrong("runtime_on_out_of_memory: needs retries, because only a retry gets the other runtime")
 
     def execute(self, context: Context) -> Any:
         """Create the run, or re-attach to it, and wait for its end.

@@ -147,6 +147,8 @@ class _Checker:
             raise InvalidArgumentError(
                 f"{where}: must be an S3 address, such as s3://bucket/key, or the path of a file, which is uploaded"
             )
+        elif uri.endswith("/"):
+            raise InvalidArgumentError(f"{where}: must be the address of a file, not of a folder")
         ending, other = _OTHER_KIND[argument]
         if uri.lower().endswith(ending):
             raise InvalidArgumentError(f"{where}: a {ending} file is run with {other}")
@@ -174,6 +176,10 @@ class _Checker:
         checked: dict[str, Any] = {"uri": self.uri(argument, uri)}
         if run.get("args") is not None:
             checked["args"] = self._args(f"{argument}['args']", run["args"])
+        if argument == "run_jar" and run.get("mainClass") is None:
+            raise InvalidArgumentError(
+                f"{argument}['mainClass']: is missing; it must be the class to run, such as org.example.Main"
+            )
         if run.get("mainClass") is not None:
             checked["mainClass"] = self.text(f"{argument}['mainClass']", run["mainClass"])
         return checked
@@ -233,7 +239,20 @@ class _Checker:
             raise InvalidArgumentError(f"{where}={dependencies!r}: must be a list of objects or PyPI packages")
         checked = [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
         self._check_names(where, checked)
+        self._check_pins(where, checked)
         return checked
+
+    def _check_pins(self, where: str, dependencies: Sequence[Any]) -> None:
+        pinned: dict[str, str] = {}
+        for dependency in dependencies:
+            found = {} if self._is_unrendered(dependency) else dependency
+            name, version = found.get("libraryName"), found.get("libraryVersion")
+            if name is None or version is None or self._is_unrendered(name) or self._is_unrendered(version):
+                continue
+            # Source: "Names and normalization" of Python's packaging specifications.
+            name = re.sub(r"[-_.]+", "-", name).lower()
+            if pinned.setdefault(name, version) != version:
+                raise InvalidArgumentError(f"{where}: {name} is pinned to {pinned[name]} and to {version}")
 
     def _check_names(self, where: str, dependencies: Sequence[Any]) -> None:
         """A run has its files in one folder, by their names. The service documents that for JSON files only. So of the

@@ -182,7 +182,11 @@ def test_a_wrong_argument_of_a_mapped_task_is_not_retried(arguments: dict[str, A
         ({"runtime_on_out_of_memory": ["small", 2]}, r"runtime_on_out_of_memory\[1\]=2: must be a non-empty string"),
         ({"runtime_on_out_of_memory": ""}, "runtime_on_out_of_memory='': must be a non-empty string"),
         ({"runtime_on_out_of_memory": "next", "runtime": "huge"}, "='next': what follows runtime='huge' is unknown"),
-        ({"runtime_on_out_of_memory": "next", "durable": False}, "needs durable=True and wait_for_completion=True"),
+        ({"runtime_on_out_of_memory": "next"}, "runtime_on_out_of_memory: needs retries, because only a retry gets"),
+        (
+            {"runtime_on_out_of_memory": "next", "retries": 1, "durable": False},
+            "needs durable=True and wait_for_completion=True",
+        ),
         ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
     ],
 )
