@@ -22,7 +22,7 @@ from airflow_provider_wherobots.config import (
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, refuse_argument
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -157,6 +157,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         upload_to: str | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_argument(kwargs.get("task_id", ""), kwargs, "dependencies", "environment={'dependencies': [...]}")
         super().__init__(**kwargs)
         self.run_python = run_python
         self.run_jar = run_jar

@@ -15,6 +15,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from tests.integration.support import TaskInstance, context
 from wherobots_local.control.client import ControlClient
 
@@ -193,6 +194,21 @@ def test_a_wrong_argument_of_a_mapped_task_is_not_retried(arguments: dict[str, A
 def test_a_wrong_argument_is_told_when_the_dag_is_parsed(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(WherobotsArgumentException, match=words):
         WherobotsRunOperator(**{"task_id": "task", "run_python": TALK, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: WherobotsRunOperator(task_id="t", run_python=TALK, dependencies=["a"]),
+            "dependencies: use environment=",
+        ),
+        (lambda: WherobotsSqlOperator(task_id="t", sql="SELECT 1", conn_id="x"), "conn_id: use wherobots_conn_id$"),
+    ],
+)
+def test_an_argument_of_another_operator_is_told_with_the_one_to_use(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=f"^t: {words}"):
+        make()
 
 
 @pytest.mark.parametrize("name", ["{# why #}", "{# why #}hail_stats", "{% if x %}{% endif %}", "{{ '' }}  "])
