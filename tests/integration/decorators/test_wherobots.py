@@ -137,6 +137,19 @@ def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> No
         wherobots_task(task_id="f")(lambda: 1)()
 
 
+def test_a_missing_or_superfluous_argument_is_told_with_the_function() -> None:
+    def area(wkt: str, /, unit: str) -> None: ...
+
+    for args, kwargs, words in (
+        ((), {}, "missing a required .*'wkt'"),
+        (("x",), {}, "missing a required .*'unit'"),
+        (("x", "m", 3), {}, "too many positional arguments"),
+        (("x",), {"unit": "m", "crs": 1}, "got an unexpected keyword argument 'crs'"),
+    ):
+        with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^area: area\(\) cannot be called: {words}$"):
+            wherobots_task(area)(*args, **kwargs)
+
+
 def test_a_name_that_the_run_will_not_have_is_warned_of_when_the_dag_is_parsed() -> None:
     @wherobots_task
     def f(x: int) -> str:
