@@ -12,6 +12,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsQuotaException,
     WherobotsRequestException,
+    WherobotsResultRefusedException,
     WherobotsRunCancelledException,
     WherobotsRunNotStartedException,
     WherobotsSqlStatementCancelledException,
@@ -27,6 +28,7 @@ REATTACH_DELAY = timedelta(minutes=1)
 FAILS = {
     WherobotsArgumentException: "The same request would be refused again",
     WherobotsRequestException: "The same request would be refused again",
+    WherobotsResultRefusedException: "The same script would print the same line",
     WherobotsRunCancelledException: "The run was cancelled on the service's side",
     WherobotsSqlStatementCancelledException: "The statement was cancelled on the service's side",
 }

@@ -223,9 +223,10 @@ def _settle(
 
 
 def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
+    why_refused = ""
     if (refused := log.result.refused) is not None:
-        line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
-        yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
+        why_refused = f"because it {refused.reason}: {words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)}"
+        yield Note(logging.WARNING, f"A line is not used as the run's result, {why_refused}")
     yield Note(logging.INFO, summary.describe())
     # An exception in the middle of a log may not be what ended the run.
     errors = LastErrors() if log.has_unread_rest else log.errors
@@ -240,6 +241,8 @@ def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options:
         result=result,
         probable_cause=errors.probable_cause(outcome.reason) if failed_by_itself else "",
         log_is_cut=log.has_unread_rest,
+        result_refused=why_refused,
+        result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
     )
 
 

@@ -373,6 +373,12 @@ class SubmitTry(RunTry[CreatesRun]):
         options = follow_options(self.task, started_at, deadline)
         return replace(options, run_id=run_id, execution_timeout=self._execution_timeout, is_new=is_new)
 
+    def _after_lost_result(self) -> str:
+        if self._is_last:
+            return "No retry follows"
+        finds_run = self._memory is not None and self._memory.is_kept and self.task.reuse_completed
+        return f"{super()._after_lost_result()} first" if finds_run else "A retry starts a new run"
+
     def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
         """Whether the run of an earlier try ended in a way that makes this try create a new run."""
         if not reattached:
@@ -380,6 +386,8 @@ class SubmitTry(RunTry[CreatesRun]):
         if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
             why = "was cancelled by an earlier try"
         elif self.task.return_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
+            if outcome.has_wrong_result:
+                return False
             why = "completed, but its result could not be read from its log"
         else:
             return False
