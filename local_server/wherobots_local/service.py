@@ -131,6 +131,13 @@ class LocalService:
             self.runner.submit(run)
         return run
 
+    def fail(self, run_id: str, message: str) -> None:
+        """Let a run that was just created end FAILED with this message, in place of its script."""
+        run = self.registry.get(run_id)
+        run.failure = message
+        if run.synthetic:
+            self.runner.submit(run)
+
     def cancel(self, run: LocalRun) -> bool:
         """Request the cancel of a run. Returns False if one was requested before."""
         if run.ended and self.behaviour.cancel_finished_status == 409:

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots import exceptions, xcoms
+from airflow_provider_wherobots.api.errors import QuotaError, error_from_response
 from airflow_provider_wherobots.config import OPTIONS
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
@@ -28,6 +29,7 @@ from tests.support.places import CHECKOUT, TREE
 from wherobots_local import ControlClient
 from wherobots_local.api.vocabulary import SQL_EVENTS, SQL_MESSAGES
 from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.control.faults import FaultRules
 
 DOCS = TREE / "docs"
 COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -220,6 +222,17 @@ def test_the_local_servers_page_names_every_fault_of_sql_and_control_call() -> N
     assert told == {*SQL_MESSAGES, *SQL_EVENTS}
     methods = {name.partition("(")[0] for cell, *_ in table(text, "### Control calls for SQL") for name in names(cell)}
     assert methods == {name for name in dir(ControlClient) if "sql" in name}
+
+
+def test_the_local_servers_page_shows_a_quota_error_as_the_provider_knows_it() -> None:
+    (block,) = re.findall(r"### Quota\n.*?```json\n(.*?)^```$", page("local-api.md"), re.MULTILINE | re.DOTALL)
+    rule = json.loads(block)
+    FaultRules().add(rule, 0)
+    sent = rule["action"]
+    error = error_from_response(
+        rule["operation"], sent["status"], {}, json.dumps(sent["body"]).encode(), address="https://api.example.com"
+    )
+    assert isinstance(error, QuotaError)
 
 
 def test_moving_compares_every_argument() -> None:

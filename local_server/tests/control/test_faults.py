@@ -86,6 +86,7 @@ def test_wrong_rules_are_refused(rule: object) -> None:
         ({"type": "status"}, "action.status is required, but missing"),
         ({"type": "status", "status": "x"}, "action.status is 'x', but must be a valid integer"),
         ({"type": "reset", "seconds": 1}, "there is no action.seconds here"),
+        ({"type": "fail_run"}, "action.message is required, but missing"),
     ],
 )
 def test_a_wrong_action_is_named_as_it_was_written(action: object, message: str) -> None:
@@ -119,6 +120,8 @@ def test_what_a_rule_for_sql_is_about(rule: dict[str, Any], target: FaultTarget,
     [
         ("createJobRun", {"type": "evict"}),
         ("*", {"type": "lose_message"}),
+        ("*", {"type": "fail_run", "message": "x"}),
+        ("getJobRun", {"type": "fail_run", "message": "x"}),
         ("openSqlSocket", {"type": "end_session"}),
         ("executeSql", {"type": "status", "status": 500}),
         ("executeSql", {"type": "truncate"}),

@@ -144,3 +144,25 @@ def test_without_the_key_no_fault_is_used_up(server: LocalServer, client: Client
     control.add_fault("*", {"type": "html"}, times=1)
     assert requests.get(f"{server.url}/runs", timeout=30).status_code == 401
     assert client.request("GET", "/runs").status_code == 502
+
+
+@pytest.mark.parametrize("synthetic", [False, True])
+def test_a_run_that_fails_on_purpose_executes_nothing_and_the_next_one_does(
+    client: Client, control: ControlClient, synthetic: bool
+) -> None:
+    control.behaviour(synthetic_runs=synthetic)
+    control.add_fault("createJobRun", {"type": "fail_run", "message": "node lost"}, times=1)
+    failed, lines = client.run("print('executed')", status="FAILED")
+    assert (failed["kubeApp"]["message"], lines) == ("node lost", ["ERROR: node lost"])
+    assert failed["startTime"]
+    assert failed["kubeApp"]["events"][-1]["code"] == "RUN_FAIL_EXEC"
+    assert [(entry["fault"], entry["status"]) for entry in control.requests("createJobRun")] == [("fail_run", 201)]
+
+    control.behaviour(synthetic_runs=False)
+    assert client.run("print('executed')")[1] == ["executed"]
+
+
+def test_a_refused_create_fails_no_run(client: Client, control: ControlClient) -> None:
+    control.add_fault("createJobRun", {"type": "fail_run", "message": "node lost"})
+    assert client.request("POST", "/runs", json={"name": "without a script"}).status_code == 422
+    assert control.counts()["creates_effective"] == 0

@@ -9,7 +9,14 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from wherobots_local.api.queries import name_matches
 from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.api.vocabulary import OBJECT_OPERATIONS, OPEN_SQL_SOCKET, OPERATIONS, SQL_EVENTS, SQL_MESSAGES
+from wherobots_local.api.vocabulary import (
+    CREATE_RUN,
+    OBJECT_OPERATIONS,
+    OPEN_SQL_SOCKET,
+    OPERATIONS,
+    SQL_EVENTS,
+    SQL_MESSAGES,
+)
 from wherobots_local.control.behaviour import Seconds
 
 ANY_OPERATION = "*"
@@ -71,6 +78,13 @@ class HtmlResponse(ControlModel):
     headers: dict[_HeaderName, _Printable] = Field(default_factory=dict)
 
 
+class FailRun(ControlModel):
+    """The run is created, executes nothing, and ends FAILED with this message."""
+
+    type: Literal["fail_run"]
+    message: str
+
+
 class MessageFault(ControlModel):
     """``lose_message``: a message over a WebSocket is lost. ``evict``, ``end_session``: it is handled, and then the
     session forgets the execution, or its engine dies."""
@@ -78,7 +92,7 @@ class MessageFault(ControlModel):
     type: Literal["lose_message", "evict", "end_session"]
 
 
-FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | MessageFault
+FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | FailRun | MessageFault
 
 _OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
 _OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
@@ -117,7 +131,9 @@ class FaultRule(ControlModel):
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
         suitable = _OF_CALLS
-        if self.operation in SQL_MESSAGES:
+        if self.operation == CREATE_RUN:
+            suitable = _OF_CALLS | {"fail_run"}
+        elif self.operation in SQL_MESSAGES:
             suitable = _OF_MESSAGES
         elif self.operation in SQL_EVENTS:
             suitable = _OF_EVENTS

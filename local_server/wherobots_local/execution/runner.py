@@ -134,6 +134,9 @@ class Runner:
         await self._wait_to_start(run)
         async with self._slots, contextlib.AsyncExitStack() as leases:
             run.log.hold()
+            if run.failure is not None:
+                run.set_status(RUNNING)
+                return self._failed(run, run.failure)
             try:
                 workspace, python = await self._prepare(run, leases)
             except PrepareError as error:

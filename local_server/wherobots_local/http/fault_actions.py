@@ -13,6 +13,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from wherobots_local.api.errors import ApiError
 from wherobots_local.control.faults import (
+    FailRun,
     FaultAction,
     FaultTarget,
     Hang,
@@ -57,6 +58,10 @@ async def respond(
         case Slow():
             response = await handle()
             await asyncio.sleep(fault.seconds)
+        case FailRun():
+            response = await handle()
+            if entry.run_id is not None:
+                service.fail(entry.run_id, fault.message)
         case _:
             await _end(fault, handle, scope, receive, send)
             return

@@ -46,7 +46,7 @@ class AppEvent:
 @dataclass
 class LocalRun:
     """A run. Only its methods change the state, so that the times stay consistent. A ``synthetic`` run has no process
-    and changes only through the control surface."""
+    and changes only through the control surface. ``failure`` is what it fails with in place of its script."""
 
     request: CreateRunRequest
     region: str
@@ -61,6 +61,7 @@ class LocalRun:
     started_at: datetime | None = None
     completed_at: datetime | None = None
     cancel_requested: bool = False
+    failure: str | None = None
     app_id: str = field(default_factory=new_id)
     app_status: str = PENDING
     app_message: str | None = None

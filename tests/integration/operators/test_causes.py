@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
-from tests.integration.support import Operator, TaskInstance, run_to_end
-from wherobots_local import LocalServer
+from tests.integration.support import Operator, TaskInstance, next_try, run_to_end
+from wherobots_local import ControlClient, LocalServer
 
 
 @pytest.mark.parametrize("arguments", [{}, {"deferrable": False}, {"poll_logs": False}])
@@ -29,3 +29,17 @@ def test_a_failure_with_a_known_cause_names_it_once_and_before_the_log(
     assert [line for line in lines if line.startswith("Probable cause: ")] == [lines[1]]
     assert lines[1].startswith(f"Probable cause: {cause}. ")
     assert lines[2].startswith("Run: http")
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_run_that_fails_on_purpose_fails_the_task_with_its_text_and_the_retry_succeeds(
+    operator: Operator, control: ControlClient, deferrable: bool
+) -> None:
+    message = "java.lang.OutOfMemoryError: Java heap space"
+    control.add_fault("createJobRun", {"type": "fail_run", "message": message}, times=1)
+    task = operator(deferrable=deferrable, retries=1, runtime="tiny", runtime_on_out_of_memory="next")
+    with pytest.raises(WherobotsRunFailedException, match=message):
+        run_to_end(task, ti := TaskInstance(max_tries=1))
+    run_to_end(task, ti := next_try(ti))
+    assert (ti.xcoms["run_summary"]["status"], ti.xcoms["run_summary"]["runtime"]) == ("COMPLETED", "small")
+    assert control.counts()["creates_effective"] == 2

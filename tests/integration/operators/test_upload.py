@@ -3,12 +3,16 @@
 import io
 import json
 import os
+import re
+import runpy
+import subprocess
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
+from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.drivers import blocking
 from airflow_provider_wherobots.exceptions import (
@@ -20,7 +24,8 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from tests.integration.signals import signal_when
-from tests.integration.support import Operator, TaskInstance, context
+from tests.integration.support import Operator, TaskInstance, context, follow
+from tests.support.places import TREE
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -189,6 +194,22 @@ def test_a_kill_during_the_upload_ends_with_that_request_and_creates_nothing(
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(in_dag(dags, TaskInstance()))
     assert operations(control) == ["createUploadUrl", "putObject"]
+
+
+def test_the_recipe_with_a_helper_module(dags: Path, conn_id: str, said: Callable[[], str]) -> None:
+    recipe = (TREE / "docs" / "examples.md").read_text().partition("## A script with a helper module\n")[2]
+    files, dag_file = re.findall(r"^```\w+\n(.*?)^```$", recipe, re.MULTILINE | re.DOTALL)[:2]
+    subprocess.run(["bash", "-euc", files], cwd=dags.parent, check=True)
+    (dags / "rain.py").write_text(dag_file.replace("schedule=None)", "schedule=None) as dag"))
+    task = runpy.run_path(str(dags / "rain.py"))["dag"].get_task("rain")
+    given = context(ti := TaskInstance())
+    given["dag"].fileloc = str(dags / "rain.py")
+    with pytest.raises(TaskDeferred) as raised:
+        task.execute(given)
+    task.execute_complete(given, follow(raised.value), **(raised.value.kwargs or {}))
+    assert ti.xcoms["run_summary"]["status"] == "COMPLETED"
+    (shown,) = re.findall("The task log shows `(.*?)`", recipe)
+    assert shown in said()
 
 
 def test_a_folder_is_zipped_once_for_a_task(
