@@ -27,7 +27,7 @@ class WherobotsArgumentException(WherobotsException, ValueError):
 
 
 class WherobotsRequestException(WherobotsException):
-    """The service refused the request: bad request, bad key, no permission, not found. Not retried."""
+    """The service refused the request: bad request, not found. Not retried."""
 
 
 class WherobotsQuotaException(WherobotsException):
@@ -35,7 +35,9 @@ class WherobotsQuotaException(WherobotsException):
 
 
 class WherobotsUnavailableException(WherobotsException):
-    """The service was unreachable or unusable for too long, or refused calls about a run. A retry looks for the run."""
+    """The service was unreachable or unusable for too long, or refused the API key or calls about a run. A retry looks
+    for the run.
+    """
 
 
 class WherobotsRunFailedException(WherobotsException):
@@ -122,7 +124,8 @@ def kind_of_call(error: WherobotsApiError) -> type[WherobotsException]:
 
     :param error: what the call raised, last.
     """
-    return WherobotsUnavailableException if error.transient else WherobotsRequestException
+    may_pass = error.transient or error.key_may_change
+    return WherobotsUnavailableException if may_pass else WherobotsRequestException
 
 
 def without_retry(error: WherobotsException) -> WherobotsException:

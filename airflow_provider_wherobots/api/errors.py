@@ -1,8 +1,9 @@
 """The typed errors of a failed call, and the one place that classifies failures.
 
-A caller decides by two attributes, which each error has:
+A caller decides by three attributes, which each error has:
 
 * ``transient``: may the same call succeed later, with nothing changed?
+* ``key_may_change``: was the API key refused, and may the connection have another one soon?
 * ``arrival``: did the service act on the request? Only ``NOT_ARRIVED`` makes repeating a create safe.
 
 Source: ``ErrorBody`` and ``ErrorInfo`` in the OpenAPI description; RFC 9110 for ``Retry-After`` and the status classes.
@@ -78,6 +79,7 @@ class WherobotsApiError(Exception):
 
     __reduce__ = reduced
     transient: bool = False
+    key_may_change: bool = False
     arrival: Arrival = Arrival.UNCLEAR
     retry_after: float | None = None
 
@@ -228,9 +230,13 @@ class BadRequestError(ResponseError):
 class AuthenticationError(ResponseError):
     """401: the API key is missing, wrong or no longer valid."""
 
+    key_may_change = True
+
 
 class PermissionDeniedError(ResponseError):
     """403: the key is not allowed to do this, or the organization's plan does not include it."""
+
+    key_may_change = True
 
 
 REFUSED_KEY = AuthenticationError, PermissionDeniedError

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partialmethod
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import Settings
@@ -30,6 +31,9 @@ def hook_of(conn_id: str) -> WherobotsHook:
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
     class Hook(WherobotsHook):
+        # A command does not wait for another key.
+        driver = partialmethod(WherobotsHook.driver, may_reload=False)  # type: ignore[assignment]
+
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:
             # As in Airflow's own commands: since 3.1 a hook reads the database only through a supervisor.

@@ -19,7 +19,7 @@ def standalone_driver(
 ) -> Iterator[SyncDriver]:
     """Make a driver, and close it with its transport at the end."""
     transport = RequestsTransport(endpoint)
-    outlets: Outlets[Reloaded, None] = Outlets(note, write, lambda: Reloaded(False, source))
+    outlets: Outlets[Reloaded, None] = Outlets(note, write, lambda: Reloaded(False, source, is_read=False))
     driver = SyncDriver(transport, outlets)
     try:
         yield driver

@@ -163,10 +163,16 @@ class Disconnect(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Reloaded:
-    """The result of reading the connection again. ``source`` holds the key: ``connection 'wherobots_default'``."""
+    """The result of reading the connection again.
+
+    :param changed: whether it has changed.
+    :param source: what holds the key: ``connection 'wherobots_default'``.
+    :param is_read: whether it was read at all. A kill and a command do not, so waiting for another key is no use there.
+    """
 
     changed: bool
     source: str
+    is_read: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,7 +222,9 @@ def _with_current_key(effect: Effect[T]) -> Flow[T]:
             return (yield from _perform(effect))
         except REFUSED_KEY as error:
             refused = error
-    raise (_named(refused, read.source) if isinstance(refused, AuthenticationError) else refused) from None
+    error = _named(refused, read.source) if isinstance(refused, AuthenticationError) else refused
+    error.key_may_change = read.is_read
+    raise error from None
 
 
 def _perform(effect: Effect[T]) -> Flow[T]:

@@ -27,8 +27,9 @@ T = TypeVar("T")
 DEFAULT_MAX_OUTAGE_SECONDS = 600.0
 """How long an outage is tolerated unless the user sets another limit."""
 REFUSED_SECONDS = 60.0
-"""How long polls, look-ups and cancels may be refused until that is believed. A gateway may be wrong once. If it is the
-key that is refused, and it has worked before, that is an outage: somebody is replacing it."""
+"""How long polls, look-ups and cancels may be refused until that is believed, and any call if it is the key that is
+refused: somebody may be replacing it. A gateway may be wrong once. If a key that has worked before is refused while a
+run or session is followed, or looked up, that is an outage."""
 CALL_SECONDS = 70.0
 """How long a call may take, unless a flow allows it less."""
 FIRST_RETRY_SECONDS = 1.0
@@ -56,7 +57,8 @@ class Outage:
     """A streak of consecutive failures.
 
     :param max_seconds: how long it can last, in seconds.
-    :param refused_seconds: how long permanent failures in a row can last; default 0, so that the first ends it.
+    :param refused_seconds: how long permanent failures in a row can last. By default the first ends the streak, but the
+        API key can be refused for a minute.
     :param min_failures: how many failures it has at least, if any is tolerated; default 1.
     :param key_worked: whether the API key has worked before: then its refusal is transient; default once a poll has
         succeeded.
@@ -65,7 +67,7 @@ class Outage:
     def __init__(
         self,
         max_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
-        refused_seconds: float = 0.0,
+        refused_seconds: float | None = None,
         min_failures: int = 1,
         *,
         key_worked: bool = False,
@@ -95,13 +97,12 @@ class Outage:
             self._since = moment
         if isinstance(error, RateLimitedError):
             self._since = max(self._since, moment - error.succeeded_ago)
-        tolerated = self.max_seconds
-        left = self._since + tolerated - moment
+        tolerated = self.tolerated(error)
+        left = self._since + self.max_seconds - moment
         if self.is_transient(error):
             self._refused_since = None
         else:
             self._refused_since = moment if self._refused_since is None else self._refused_since
-            tolerated = min(tolerated, self._refused_seconds)
             left = min(left, self._refused_since + tolerated - moment)
         if left <= 0 and (tolerated <= 0 or self._failures + 1 >= self._min_failures):
             raise error
@@ -123,6 +124,13 @@ class Outage:
     def is_transient(self, error: WherobotsApiError) -> bool:
         """Whether a failure is tolerated for ``max_seconds``."""
         return error.transient or (self._key_worked and isinstance(error, REFUSED_KEY))
+
+    def tolerated(self, error: WherobotsApiError) -> float:
+        """How long failures of this kind in a row are tolerated, in seconds."""
+        if self.is_transient(error):
+            return self.max_seconds
+        of_key = REFUSED_SECONDS if error.key_may_change else 0.0
+        return min(self.max_seconds, of_key if self._refused_seconds is None else self._refused_seconds)
 
     def why_over(self, error: WherobotsApiError) -> str:
         """Why no more is tolerated: the last failure, and how long transient ones were tolerated."""
@@ -178,15 +186,15 @@ def pause_after(error: WherobotsApiError, seconds: float) -> Sleep:
 
 
 def send(
-    call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, *, refused_seconds: float = 0.0
+    call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, *, refused_seconds: float | None = None
 ) -> Flow[T]:
-    """Send a call, and repeat it while it fails transiently. One that is not repeatable is repeated only if it
-    certainly did not arrive. Raises the last failure.
+    """Send a call, and repeat it while it fails transiently, or the API key is refused for not too long. One that is
+    not repeatable is repeated only if it certainly had no effect. Raises the last failure.
     """
     return repeat(
         lambda: attempt(call),
         max_outage_seconds,
-        lambda error: call.repeatable or error.arrival is Arrival.NOT_ARRIVED,
+        lambda error: call.repeatable or error.arrival is not Arrival.UNCLEAR,
         refused_seconds=refused_seconds,
     )
 
@@ -196,7 +204,7 @@ def repeat(
     max_outage_seconds: float,
     is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
     *,
-    refused_seconds: float = 0.0,
+    refused_seconds: float | None = None,
     key_worked: bool = False,
 ) -> Flow[T]:
     """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long."""
@@ -216,8 +224,11 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
     if isinstance(error, KeyLimitedError):
         yield Note(logging.INFO, str(error))
     else:
-        # A refusal is tolerated for less, a limit of the key for longer.
-        has_limit = outage.is_first_failure and error.transient and not isinstance(error, RateLimitedError)
-        limit = f", for up to {words.duration(outage.max_seconds)}" if has_limit and outage.max_seconds >= 1 else ""
-        yield Note(logging.WARNING, f"{error}; retrying in {delay:.1f} s{limit}")
+        is_first, seconds = outage.is_first_failure, outage.tolerated(error)
+        # A limit of the key is tolerated for longer.
+        has_limit = is_first and seconds >= 1 and not isinstance(error, RateLimitedError)
+        limit = f", for up to {words.duration(seconds)}" if has_limit else ""
+        key = ", each time with the connection's current API key" if error.key_may_change and is_first else ""
+        level = logging.INFO if error.key_may_change and not is_first else logging.WARNING
+        yield Note(level, f"{error}; retrying in {delay:.1f} s{limit}{key}")
     yield pause_after(error, delay)

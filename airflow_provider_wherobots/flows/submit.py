@@ -14,7 +14,7 @@ UNCLEAR means that a run may exist which is in no list yet: a create was sent wh
 for during 30 s, even if a run of before that create is active; then what is there counts. A run that failed or was
 cancelled counts as NONE. An active run of an earlier round is replaced in every column: it is cancelled first.
 
-A create that certainly did not arrive is repeated. If its response was lost or unclear, the run is looked for during
+A create that certainly did not arrive is repeated, and for a minute one whose API key is refused. If its response was lost or unclear, the run is looked for during
 30 s before anything is sent again. A create that is refused because the organization is full is repeated as long as
 :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
@@ -182,7 +182,7 @@ class _Search:
         self._max_outage_seconds = max_outage_seconds
         # Without an earlier try there is no run that a refusal could hide.
         is_first = memory.past_of_runs is Past.NOTHING and rules.tries_before == 0
-        self._refused_seconds = 0.0 if is_first else REFUSED_SECONDS
+        self._refused_seconds = None if is_first else REFUSED_SECONDS
         self._key_worked = memory.past_of_runs is not Past.NOTHING or bool(memory.passed_over)
 
     def remember(self, memory: Memory, else_not: str = "") -> Flow[None]:

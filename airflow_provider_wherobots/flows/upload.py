@@ -41,7 +41,7 @@ class UploadFailedError(WherobotsApiError):
     def __init__(self, what: str, cause: WherobotsApiError, advice: str) -> None:
         text = f"{what} ({str(cause).removeprefix(f'{cause.operation}: ')})"
         super().__init__(cause.operation, f"{text}; {advice}" if advice and not cause.transient else text)
-        self.transient = cause.transient
+        self.transient, self.key_may_change = cause.transient, cause.key_may_change
 
 
 class NoStorageError(WherobotsApiError):
@@ -155,13 +155,12 @@ def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[
             url = yield from attempt(calls.create_upload_url(address))
             yield from perform(Upload(url, file))
             return
-        except PermissionDeniedError as error:
-            if is_refused or error.operation != PUT_OBJECT.operation:
-                raise
-            is_refused = True
-            yield Note(logging.WARNING, f"{error}; retrying with a new URL")
         except WherobotsApiError as error:
-            yield from wait_out(outage, error)
+            if isinstance(error, PermissionDeniedError) and error.operation == PUT_OBJECT.operation and not is_refused:
+                is_refused = True
+                yield Note(logging.WARNING, f"{error}; retrying with a new URL")
+            else:
+                yield from wait_out(outage, error)
 
 
 def _advice(error: WherobotsApiError) -> str:

@@ -77,7 +77,7 @@ def failure_of_session(error: WherobotsApiError) -> WherobotsException:
     if isinstance(error, QuotaError):
         return WherobotsQuotaException(str(error))
     made = kind_of_call(error)(str(error))
-    return made if error.transient else without_retry(made)
+    return without_retry(made) if isinstance(made, NOT_RETRIED) else made
 
 
 def in_doubt(

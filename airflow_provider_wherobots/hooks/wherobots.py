@@ -113,7 +113,7 @@ class WherobotsHook(BaseHook):
 
         def reload() -> Reloaded:
             if not may_reload:
-                return Reloaded(False, self._source)
+                return Reloaded(False, self._source, is_read=False)
             before = transport.endpoint
             # The old settings stay until the new ones are read: a kill can need them at any time.
             try:
@@ -178,7 +178,7 @@ class WherobotsHook(BaseHook):
                 await driver.close()
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
-        """``POST /runs``. Repeated only if the request certainly did not arrive.
+        """``POST /runs``. Repeated only if the request certainly had no effect.
 
         :param payload: the body, see :func:`airflow_provider_wherobots.api.runs.payload.build_payload`.
         :param region: compute region; None takes the connection's default, else the organization's.

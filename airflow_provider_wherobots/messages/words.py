@@ -10,6 +10,7 @@ MAX_CHARS = 2_000
 MAX_SHORT_CHARS = 255
 """How much of an id, a name or a status of the service is shown."""
 MINUTE, HOUR = 60, 3_600
+CHECK_KEY = "Check the API key in the connection. Each retry reads it again"
 MAX_SECONDS = 1e9
 """A longer duration is shown as this one: thirty years."""
 

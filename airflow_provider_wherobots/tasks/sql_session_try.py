@@ -161,4 +161,5 @@ class SqlSessionTry(TaskTry["SqlTask", SqlAttempt]):
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:
-            raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}") from error
+            advice = f". {words.CHECK_KEY}" if error.key_may_change else ""
+            raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}{advice}") from error

@@ -200,6 +200,29 @@ def test_a_refused_create_fails_without_retry(
     assert len(control.requests("listJobRuns")) == 1, "nothing more is looked for"
 
 
+@pytest.mark.parametrize("operation", ["listJobRuns", "createJobRun"])
+def test_a_key_that_is_refused_for_a_moment_delays_the_run(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, operation: str, said: Callable[[], str]
+) -> None:
+    control.add_fault(operation, {"type": "status", "status": 401}, times=1)
+    operator(deferrable=False).execute(context(TaskInstance()))
+    assert control.counts()["creates_effective"] == 1
+    assert "retrying in 1.0 s, for up to 1 minute, each time with the connection's current API key" in said()
+
+
+@pytest.mark.parametrize("operation", ["listJobRuns", "createJobRun"])
+def test_a_key_that_stays_refused_keeps_the_retries(
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, operation: str
+) -> None:
+    control.add_fault(operation, {"type": "status", "status": 401})
+    with pytest.raises(WherobotsUnavailableException, match=f"the API key is refused .{operation}: 401") as caught:
+        operator(max_outage_seconds=1).execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+    ends = ". No run was created. Check the API key in the connection. Each retry reads it again"
+    assert str(caught.value).endswith(ends)
+    assert control.counts()["creates_effective"] == 0
+
+
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
@@ -243,8 +266,8 @@ def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
     event = follow(deferred)
     with pytest.raises(WherobotsUnavailableException, match=words) as in_the_trigger:
         operator().execute_complete(context(ti), event, **(deferred.kwargs or {}))
-    with pytest.raises(WherobotsRequestException, match=words) as on_the_worker:
-        operator().execute(context(TaskInstance()))
+    with pytest.raises(WherobotsUnavailableException, match=words) as on_the_worker:
+        operator(max_outage_seconds=0).execute(context(TaskInstance()))
     for caught in (in_the_trigger, on_the_worker):
         assert "header" not in str(caught.value), "the service's advice is for API clients"
         assert "another-key" not in str(caught.value)

@@ -113,4 +113,7 @@ def refusal(
     elif status in (401, 403):
         kind = PermissionDeniedError
     retry_after = parse_retry_after(headers.get("Retry-After"), datetime.now(UTC))
-    return kind(operation, status, retry_after=retry_after, excerpt=said)
+    error = kind(operation, status, retry_after=retry_after, excerpt=said)
+    # Refused is the URL, which needs no key.
+    error.key_may_change = False
+    return error

@@ -32,8 +32,8 @@ LASTING_SECONDS = 30.0
 
 
 def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS) -> Flow[None]:
-    """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried; a host that
-    refuses connections for a minute is a ``SessionFailedError``.
+    """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried, and a refused
+    API key for a minute. A host that refuses connections for a minute is a ``SessionFailedError``.
     """
     connector = Connector(address_of(session), budget_seconds, session.id)
     failure: WherobotsApiError | None = None
@@ -140,4 +140,5 @@ class Connector:
             return 0.0
         if failure.transient:
             return self._max_outage_seconds
-        return min(REFUSED_SECONDS, self._max_outage_seconds) if is_refusal(failure) else 0.0
+        is_tolerated = is_refusal(failure) or failure.key_may_change
+        return min(REFUSED_SECONDS, self._max_outage_seconds) if is_tolerated else 0.0

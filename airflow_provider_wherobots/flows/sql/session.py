@@ -101,7 +101,7 @@ def request_session(
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> Flow[RequestedSession]:
     """Request a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
-    that makes a new session each time is repeated only if it certainly did not arrive.
+    that makes a new session each time is repeated only if it certainly had no effect.
     """
     for requests_left in reversed(range(MAX_REQUESTS)):
         asked = yield from send(calls.create_session(request), max_outage_seconds)
@@ -218,7 +218,7 @@ def stop_session(
     just requested.
     """
     session = f"SQL session {words.short(session_id)}"
-    began, outage = (yield from monotonic()), Outage(budget_seconds)
+    began, outage = (yield from monotonic()), Outage(budget_seconds, 0.0)
     until = began + budget_seconds
     while True:
         longest = max(0.5, min(until - (yield from monotonic()), STOP_ATTEMPT_SECONDS))

@@ -343,11 +343,12 @@ def test_an_unknown_outcome_is_final_if_the_statement_may_not_be_repeated(
     assert executed(control) == [statement]
 
 
-def test_a_wrong_key_is_told_and_not_retried(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_key_is_told_and_keeps_the_retries(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_OUTAGE_SECONDS", "1")
     set_connection(monkeypatch, server, password="wrong")
-    with pytest.raises(WherobotsRequestException, match="the API key is refused") as caught:
+    with pytest.raises(WherobotsUnavailableException, match="the API key is refused") as caught:
         WherobotsSqlHook().run("SELECT 1 AS n")
-    assert isinstance(caught.value, AirflowFailException)
+    assert not isinstance(caught.value, AirflowFailException)
 
 
 # Interruptions

@@ -7,6 +7,7 @@ import pytest
 from airflow_provider_wherobots import exceptions
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
+    BadRequestError,
     ConnectionLostError,
     QuotaError,
     WherobotsApiError,
@@ -86,7 +87,8 @@ def test_the_operator_and_the_hook_have_one_table_of_how_a_statement_ended(
         (SessionWaitTimeoutError("too slow", False), exceptions.WherobotsSqlSessionException),
         (ConnectionLostError("op", "gone"), exceptions.WherobotsUnavailableException),
         (QuotaError("op", 403), exceptions.WherobotsQuotaException),
-        (AuthenticationError("op", 401), exceptions.WherobotsRequestException),
+        (AuthenticationError("op", 401), exceptions.WherobotsUnavailableException),
+        (BadRequestError("op", 422), exceptions.WherobotsRequestException),
     ],
 )
 def test_a_session_that_cannot_be_used(error: WherobotsApiError, kind: type[Exception]) -> None:

@@ -12,7 +12,6 @@ from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsQuotaException,
-    WherobotsRequestException,
     WherobotsSqlSessionException,
     WherobotsUnavailableException,
 )
@@ -76,12 +75,15 @@ def test_a_session_of_others_that_a_full_organization_offers_is_not_taken(contro
     assert is_alive(control, other)
 
 
-def test_a_session_that_is_not_ready_in_time_or_refused_is_an_error(control: ControlClient) -> None:
+def test_a_session_that_is_not_ready_in_time_or_refused_is_an_error(
+    control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
         WherobotsSqlHook(session_wait_timeout=1).start_session()
+    monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_OUTAGE_SECONDS", "0")
     control.add_fault("createSqlSession", {"type": "status", "status": 403})
-    with pytest.raises(WherobotsRequestException):
+    with pytest.raises(WherobotsUnavailableException):
         WherobotsSqlHook().start_session()
 
 

@@ -29,7 +29,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
     WherobotsExecutionTimeoutException,
-    WherobotsRequestException,
     WherobotsSqlException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlSessionException,
@@ -1028,9 +1027,9 @@ def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
 
 
 def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: ControlClient) -> None:
-    control.add_fault("createSqlSession", {"type": "status", "status": 403}, times=1)
-    with pytest.raises(WherobotsRequestException, match="There is no SQL session"):
-        make(force_new=True).execute(context(TaskInstance()))
+    control.add_fault("createSqlSession", {"type": "status", "status": 403})
+    with pytest.raises(WherobotsUnavailableException, match="There is no SQL session"):
+        make(force_new=True, max_outage_seconds=0).execute(context(TaskInstance()))
     assert control.requests("deleteSqlSession") == []
 
 

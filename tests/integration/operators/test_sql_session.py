@@ -10,12 +10,13 @@ from unittest.mock import AsyncMock
 
 import pytest
 
+from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
-    WherobotsRequestException,
     WherobotsSqlSessionException,
     WherobotsTaskKilledException,
+    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.flows.sql import session as session_flows
@@ -78,8 +79,8 @@ def test_a_session_that_cannot_be_looked_at_is_stopped(
 ) -> None:
     monkeypatch.setattr(session_flows, "REFUSED_SECONDS", 0.0)
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
-    with pytest.raises(WherobotsRequestException):
-        make(force_new=True).execute(context(TaskInstance(2)))
+    with pytest.raises(WherobotsUnavailableException):
+        make(force_new=True).execute(context(TaskInstance(2, max_tries=1)))
     assert deletes(control) == 1
 
 
@@ -87,6 +88,21 @@ def test_a_new_session_that_cannot_be_looked_at_once_is_left_to_the_trigger(make
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     _, triggers = run_to_end(make(deferrable=True), TaskInstance())
     assert triggers == ["WherobotsSqlSessionTrigger"]
+
+
+def test_a_key_that_is_refused_for_a_moment_delays_the_session(make: Make, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "status", "status": 401}, times=1)
+    control.add_fault("openSqlSocket", {"type": "status", "status": 401}, times=1)
+    rows, _ = run_to_end(make(), TaskInstance())
+    assert len(rows) == 1
+
+
+def test_a_key_that_stays_refused_keeps_the_retries(make: Make, control: ControlClient) -> None:
+    control.add_fault("createSqlSession", {"type": "status", "status": 401})
+    with pytest.raises(WherobotsUnavailableException, match="There is no SQL session: connection '") as caught:
+        make(max_outage_seconds=1).execute(context(TaskInstance()))
+    assert not isinstance(caught.value, AirflowFailException)
+    assert str(caught.value).endswith(". Check the API key in the connection. Each retry reads it again")
 
 
 @pytest.mark.parametrize("hold_seconds", [0.0, 180.0])

@@ -333,8 +333,9 @@ def test_a_refused_key_names_its_connection(sensor: Make, server: Any, monkeypat
     monkeypatch.setattr(sensor_try, "REFUSED_SECONDS", 0.0)
     task = sensor(run_id="r1")
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
-    with pytest.raises(WherobotsRequestException, match="connection 'wherobots_default': the API key is refused") as no:
+    with pytest.raises(WherobotsUnavailableException, match="'wherobots_default': the API key is refused") as no:
         task.execute(context(TaskInstance()))
+    assert not is_final(no.value)
     assert "another-key" not in str(no.value)
 
 

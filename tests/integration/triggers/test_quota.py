@@ -83,6 +83,22 @@ def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
     operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
+@pytest.mark.parametrize("operation", ["listJobRuns", "createJobRun"])
+def test_a_key_that_is_refused_for_a_moment_after_the_wait_delays_the_run(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
+    fill(control, times=1)
+    ti = TaskInstance()
+    deferred = deferral_of(operator(), ti)
+    control.add_fault(operation, {"type": "status", "status": 401}, times=1)
+    with pytest.raises(TaskDeferred) as followed:
+        operator().execute_after_quota_wait(context(ti), {}, **(deferred.kwargs or {}))
+    assert followed.value.method_name == "execute_complete"
+    assert control.counts()["creates_effective"] == 1
+    operator().hook.cancel_run(ti.xcoms["run_id"])
+
+
 def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_and_not_the_replaced_one(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -56,6 +56,7 @@ class Script(SyncDriver):
     :param jitter: which share of a sleep's jitter is drawn, 0 to 1; default 0.
     :param latency: seconds each answer takes; default 0.05.
     :param reload: whether the connection has changed when it is read again; default never.
+    :param reads_connection: whether it is read again at all.
     :param limits: the limits of API keys; the script's is :data:`KEY`, and its moments count from the start.
     """
 
@@ -66,11 +67,13 @@ class Script(SyncDriver):
         jitter: float = 0.0,
         latency: float = LATENCY,
         reload: Callable[[], bool] = lambda: False,
+        reads_connection: bool = True,
         limits: RateLimits | None = None,
     ) -> None:
         self._answer = answer
         self._latency = latency
         self._changed = reload
+        self._reads_connection = reads_connection
         self._effects = 0
         self.now = START
         self.sent: list[Sent] = []
@@ -154,7 +157,7 @@ class Script(SyncDriver):
 
     def _reload(self) -> Reloaded:
         self.reloads += 1
-        return Reloaded(self._changed(), "connection 'script'")
+        return Reloaded(self._changed(), "connection 'script'", self._reads_connection)
 
 
 def answers(*given: Any) -> Answer:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import ErrorInfo, NotSentError, QuotaError
+from airflow_provider_wherobots.api.errors import AuthenticationError, ErrorInfo, NotSentError, QuotaError
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.quota import (
     HOLD_SECONDS,
@@ -78,6 +78,18 @@ def test_a_refusal_for_quota_is_an_answer_and_ends_an_outage() -> None:
 
     service = FakeService()
     assert isinstance(Script(answer).run(submit_run(PAYLOAD, max_outage_seconds=60)), Submission)
+
+
+def test_a_key_that_is_refused_during_the_wait_delays_the_create() -> None:
+    def answer(call: Call[Any], now: float) -> Any:
+        if START + 60 <= now < START + 100:
+            raise AuthenticationError(call.operation, 401)
+        return full_until(START + 120, service)(call, now)
+
+    service = FakeService()
+    script = Script(answer)
+    assert isinstance(script.run(submit_run(PAYLOAD, memory=FIRST)), Submission)
+    assert script.reloads > 1
 
 
 @pytest.mark.parametrize(

@@ -2,16 +2,20 @@ from __future__ import annotations
 
 import logging
 from math import inf
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
     BadRequestError,
     KeyLimitedError,
     NotFoundError,
     NotSentError,
+    PermissionDeniedError,
     RateLimitedError,
     ResponseError,
     ResponseLostError,
@@ -176,6 +180,33 @@ def test_a_refusal_is_repeated_for_as_long_as_it_may_be_wrong() -> None:
     with pytest.raises(NotFoundError):
         script.run(send(GET, refused_seconds=60))
     assert 60 <= script.elapsed < 62
+
+
+@pytest.mark.parametrize("call", [GET, CREATE])
+def test_a_refused_key_is_read_again_for_a_minute_and_one_warning_says_so(call: Call[Any]) -> None:
+    error = PermissionDeniedError("createJobRun", 403)
+    script = Script(answers(*[error] * 3, RUN))
+    assert script.run(send(call)) == RUN
+    assert (script.reloads, script.sleeps) == (3, [1.0, 2.0, 4.0])
+    assert script.notes == [
+        Note(
+            logging.WARNING,
+            f"{error}; retrying in 1.0 s, for up to 1 minute, each time with the connection's current API key",
+        ),
+        Note(logging.INFO, f"{error}; retrying in 2.0 s"),
+        Note(logging.INFO, f"{error}; retrying in 4.0 s"),
+    ]
+    script = Script(always(error))
+    with pytest.raises(PermissionDeniedError):
+        script.run(send(call))
+    assert 60 <= script.elapsed < 62
+
+
+def test_a_refused_key_that_cannot_change_is_the_end_at_once() -> None:
+    script = Script(always(AuthenticationError("getJobRun", 401)), reads_connection=False)
+    with pytest.raises(AuthenticationError):
+        script.run(send(GET))
+    assert (len(script.sent), script.sleeps, script.notes) == (1, [], [])
 
 
 def test_a_create_is_repeated_only_while_it_surely_did_not_arrive() -> None:

@@ -19,6 +19,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
+from airflow_provider_wherobots.exceptions import WherobotsUnavailableException, kind_of_call
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.submit import (
@@ -172,26 +173,42 @@ def test_a_reattached_run_whose_payload_has_no_name_brings_no_warning() -> None:
     assert [note.level for note in script.notes] == [logging.INFO]
 
 
-@pytest.mark.parametrize(
-    "error",
-    [
-        BadRequestError("createJobRun", 422),
-        AuthenticationError("createJobRun", 401),
-        PermissionDeniedError("createJobRun", 403),
-    ],
-)
-def test_a_refused_create_is_the_end_at_once(error: WherobotsApiError) -> None:
-    script = Script(by_operation(listJobRuns=FakeService(), createJobRun=always(error)))
-    with pytest.raises(type(error)):
+def test_a_refused_create_is_the_end_at_once() -> None:
+    script = Script(by_operation(listJobRuns=FakeService(), createJobRun=always(BadRequestError("createJobRun", 422))))
+    with pytest.raises(BadRequestError):
         script.run(submit_run(PAYLOAD, memory=FIRST))
     assert script.operations == ["listJobRuns", "createJobRun"]
     assert not script.remembered[-1][0].is_create_unanswered, "the next try need not wait for a run"
 
 
+REFUSED_KEYS = [AuthenticationError("createJobRun", 401), PermissionDeniedError("createJobRun", 403)]
+
+
+@pytest.mark.parametrize("error", REFUSED_KEYS)
+@pytest.mark.parametrize("memory", [FIRST, None])
+def test_a_key_that_is_refused_for_a_moment_delays_the_create(error: WherobotsApiError, memory: Memory | None) -> None:
+    service = FakeService()
+    script = Script(by_operation(listJobRuns=service, createJobRun=answers(*[error] * 5, service)))
+    assert isinstance(script.run(submit_run(PAYLOAD, memory=memory)), Submission)
+    assert 30 < script.elapsed < 60
+    assert script.reloads == 5
+    assert [note.level for note in script.notes].count(logging.WARNING) == 1
+
+
+@pytest.mark.parametrize("error", REFUSED_KEYS)
+def test_a_key_that_stays_refused_ends_the_create_after_a_minute(error: WherobotsApiError) -> None:
+    script = Script(by_operation(listJobRuns=FakeService(), createJobRun=always(error)))
+    with pytest.raises(type(error)) as caught:
+        script.run(submit_run(PAYLOAD, memory=FIRST))
+    assert script.elapsed == pytest.approx(REFUSED_SECONDS, abs=1.0)
+    assert kind_of_call(caught.value) is WherobotsUnavailableException
+    assert not script.remembered[-1][0].is_create_unanswered, "the next try need not wait for a run"
+
+
 def test_a_look_that_is_refused_creates_nothing() -> None:
-    """A later try has a key that has worked before, unless it is the first of its round and knows no run."""
+    """A key that has worked before is refused for as long as an outage. That is so in a later try which knows a run."""
     for memory, rules, seconds in (
-        (FIRST, Rules(), 0.0),
+        (FIRST, Rules(), REFUSED_SECONDS),
         (RETRY, Rules(), DEFAULT_MAX_OUTAGE_SECONDS),
         (CLEARED, Rules(tries_before=1), DEFAULT_MAX_OUTAGE_SECONDS),
         (FIRST, Rules(tries_before=1), REFUSED_SECONDS),
@@ -205,7 +222,7 @@ def test_a_look_that_is_refused_creates_nothing() -> None:
 
 def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_an_effect() -> None:
     service = FakeService(list_lag=1_000)
-    first_then_refused = answers(ServerError("createJobRun", 502), PermissionDeniedError("createJobRun", 403))
+    first_then_refused = answers(ServerError("createJobRun", 502), *[PermissionDeniedError("createJobRun", 403)] * 99)
     script = Script(by_operation(createJobRun=first_then_refused, listJobRuns=service))
     with pytest.raises(UnclearCreateError) as caught:
         script.run(submit_run(PAYLOAD, memory=FIRST))

@@ -17,13 +17,19 @@ from airflow_provider_wherobots.api.errors import (
     InvalidArgumentError,
     NotFoundError,
     PermissionDeniedError,
+    ResponseError,
     ResponseLostError,
     ServerError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.api.storage.calls import Organization
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
+from airflow_provider_wherobots.exceptions import (
+    WherobotsRequestException,
+    WherobotsUnavailableException,
+    kind_of_call,
+)
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource
 from airflow_provider_wherobots.flows.effects import Effect, Note, Upload
 from airflow_provider_wherobots.flows.submit import submit_run
@@ -110,8 +116,10 @@ def source(tmp_path: Path) -> FileSource:
     return FileSource("run_python['uri']", "jobs/stats.py", path)
 
 
-def forbidden() -> PermissionDeniedError:
-    return PermissionDeniedError(PUT, 403, excerpt="AccessDenied")
+def forbidden() -> ResponseError:
+    error = refusal(403, {}, b"<Code>AccessDenied</Code>")
+    assert error is not None
+    return error
 
 
 def down() -> ServerError:
@@ -169,6 +177,14 @@ def test_a_transient_failure_is_repeated_with_a_new_url(source: FileSource, erro
     assert script.sleeps == [1.0, 2.0, 4.0]
 
 
+def test_a_key_that_is_refused_for_a_moment_delays_the_upload(source: FileSource) -> None:
+    storage, refused = Storage(), AuthenticationError(ASK, 401)
+    storage.failures = {"getMyOrganization": [refused] * 3, ASK: [refused] * 3}
+    script = UploadScript(storage)
+    script.run(upload(source, None))
+    assert script.order == ["getMyOrganization"] * 4 + [ASK] * 4 + [PUT]
+
+
 def test_an_outage_has_an_end(source: FileSource) -> None:
     for flow in (upload(source, PREFIX, 100), FileUploads({URI: source}, PREFIX, 100).upload({})):
         script = UploadScript(Storage(*[down()] * 1000))
@@ -195,12 +211,15 @@ def test_an_outage_has_an_end(source: FileSource) -> None:
     ],
 )
 def test_a_refused_url_says_what_to_do(source: FileSource, error: Exception, advice: str) -> None:
+    is_of_key = isinstance(error, AuthenticationError | PermissionDeniedError)
     storage = Storage()
-    storage.failures[ASK] = [error]
+    storage.failures[ASK] = [error] * 99
     script = UploadScript(storage)
     with pytest.raises(UploadFailedError) as caught:
         script.run(upload(source, PREFIX))
-    assert script.order == [ASK]
+    assert set(script.order) == {ASK}
+    assert script.elapsed == pytest.approx(60 if is_of_key else 0, abs=1)
+    assert kind_of_call(caught.value) is (WherobotsUnavailableException if is_of_key else WherobotsRequestException)
     assert str(caught.value) == f"createUploadUrl: jobs/stats.py could not be uploaded to {PREFIX}/{END} ({advice}"
 
 
@@ -230,7 +249,7 @@ def test_the_default_folder_is_the_organizations() -> None:
 
 def test_without_a_view_of_the_organization_upload_to_is_needed(source: FileSource) -> None:
     storage = Storage()
-    storage.failures["getMyOrganization"] = [PermissionDeniedError("getMyOrganization", 403)]
+    storage.failures["getMyOrganization"] = [PermissionDeniedError("getMyOrganization", 403)] * 99
     with pytest.raises(UploadFailedError) as caught:
         UploadScript(storage).run(upload(source, None))
     assert str(caught.value) == (

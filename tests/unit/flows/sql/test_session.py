@@ -116,6 +116,19 @@ def test_a_lost_answer_is_asked_for_again_only_if_that_gives_the_same_session(lo
             script.run(request_session(request))
 
 
+@pytest.mark.parametrize("request_", [SessionRequest(), SessionRequest(force_new=True)])
+def test_a_key_that_is_refused_for_a_moment_delays_the_request(request_: SessionRequest) -> None:
+    refused = AuthenticationError("createSqlSession", 401)
+    create = answers(*[refused] * 5, RequestedSession("s1"))
+    script = Script(by_operation(createSqlSession=create, getSqlSession=always(in_stage("PENDING"))))
+    assert script.run(request_session(request_)).id == "s1"
+    assert (script.reloads, script.sleeps) == (5, [1.0, 2.0, 4.0, 8.0, 16.0])
+    script = Script(always(refused))
+    with pytest.raises(AuthenticationError):
+        script.run(request_session(request_))
+    assert 60 <= script.elapsed < 62
+
+
 @pytest.mark.parametrize(
     ("request_", "asked", "owned"),
     [

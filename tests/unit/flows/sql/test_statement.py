@@ -726,12 +726,14 @@ def test_a_session_that_has_ended_is_connected_to_for_a_minute() -> None:
     assert 60 <= script.elapsed < 75
 
 
-def test_a_key_that_may_not_connect_is_final() -> None:
+def test_a_key_that_may_not_connect_is_read_again_for_a_minute() -> None:
     refused = PermissionDeniedError("connectSqlSession", 403)
-    script = SqlScript(FakeSession(refusals=[refused]), is_connected=False)
+    SqlScript(FakeSession(refusals=[refused] * 4), is_connected=False).run(connect(READY))
+    ready = by_operation(getSqlSession=always(READY))
+    script = SqlScript(FakeSession(refusals=[refused] * 99), ready, is_connected=False)
     with pytest.raises(PermissionDeniedError):
         script.run(connect(READY))
-    assert script.elapsed < 1
+    assert 60 <= script.elapsed < 62
 
 
 # Events
