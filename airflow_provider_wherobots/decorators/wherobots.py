@@ -73,8 +73,8 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
             environment = _with_dependencies(environment, dependencies)
             # Of a mapped task Airflow gives only some arguments then.
             if not kwargs.get("_airflow_mapped_validation_only"):
-                given: Any = kwargs.get("op_args") or (), kwargs.get("op_kwargs") or {}
-                check_call(python_callable, *given, KNOWN_CONTEXT_KEYS)
+                op_args, op_kwargs = kwargs.get("op_args") or (), kwargs.get("op_kwargs") or {}
+                check_call(python_callable, op_args, op_kwargs, KNOWN_CONTEXT_KEYS)
         self.without_result = f"what {python_callable.__name__}() returned is not in its log"
         if not wait_for_completion:
             # The task returns the run's id.

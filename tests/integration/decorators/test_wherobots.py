@@ -31,7 +31,7 @@ try:
 except ImportError:  # 2.11
     from airflow import DAG
     from airflow.decorators import task  # type: ignore[no-redef, attr-defined, unused-ignore]
-    from airflow.utils.dag_parsing_context import (  # type: ignore[no-redef, attr-defined, unused-ignore]
+    from airflow.utils.dag_parsing_context import (  # type: ignore[no-redef, import-not-found, unused-ignore]
         _airflow_parsing_context_manager,
     )
 
@@ -145,12 +145,13 @@ def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> No
 def test_a_missing_or_superfluous_argument_is_told_with_the_function() -> None:
     def area(wkt: str, /, unit: str) -> None: ...
 
-    for args, kwargs, words in (
+    calls: list[tuple[Any, Any, str]] = [
         ((), {}, "missing a required .*'wkt'"),
         (("x",), {}, "missing a required .*'unit'"),
         (("x", "m", 3), {}, "too many positional arguments"),
         (("x",), {"unit": "m", "crs": 1}, "got an unexpected keyword argument 'crs'"),
-    ):
+    ]
+    for args, kwargs, words in calls:
         with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^area: area\(\) cannot be called: {words}$"):
             wherobots_task(area)(*args, **kwargs)
 
