@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from airflow.configuration import conf
     from airflow.sdk import BaseHook, BaseOperator, BaseOperatorLink, Connection
     from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
-    from airflow.sdk.definitions.context import Context
+    from airflow.sdk.definitions.context import Context, get_parsing_context
     from airflow.sdk.exceptions import (
         AirflowException,
         AirflowFailException,
@@ -40,10 +40,11 @@ else:
         from airflow.models import BaseOperator, BaseOperatorLink, Connection, XCom
         from airflow.sensors.base import BaseSensorOperator, PokeReturnValue
         from airflow.utils.context import Context
+        from airflow.utils.dag_parsing_context import get_parsing_context
     else:
         from airflow.sdk import BaseOperator, BaseOperatorLink, Connection
         from airflow.sdk.bases.sensor import BaseSensorOperator, PokeReturnValue
-        from airflow.sdk.definitions.context import Context
+        from airflow.sdk.definitions.context import Context, get_parsing_context
         from airflow.sdk.execution_time.xcom import XCom
     if AIRFLOW < (3, 1):
         from airflow.hooks.base import BaseHook
@@ -110,6 +111,7 @@ __all__ = [
     "TaskDeferred",
     "XCom",
     "conf",
+    "get_parsing_context",
 ]
 """The names of Airflow that the other modules import from here."""
 

@@ -57,7 +57,11 @@ def _examine(arguments: argparse.Namespace, checks: list[Check]) -> None:
     try:
         settings = read_settings(arguments.conn)
     except CommandFailedError as error:
-        checks.append(Check("connection", State.FAILED, f"{error}.", "see docs/connection.md"))
+        checks.append(
+            Check(
+                "connection", State.FAILED, f"{error}.", "create or correct the connection, or name another with --conn"
+            )
+        )
         return
     checks.append(Check("connection", State.OK, f"{arguments.conn!r} is for {settings.endpoint.base_url}."))
     with driver_of(settings) as driver:

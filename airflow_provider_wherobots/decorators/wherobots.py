@@ -11,6 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.compat import get_parsing_context
 from airflow_provider_wherobots.decorators.arguments import check_arguments, check_call, encode_arguments
 from airflow_provider_wherobots.decorators.base import KNOWN_CONTEXT_KEYS, DecoratedOperator, task_decorator_factory
 from airflow_provider_wherobots.decorators.names import warn_of_outside_names
@@ -72,9 +73,8 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
             environment = _with_dependencies(environment, dependencies)
             # Of a mapped task Airflow gives only some arguments then.
             if not kwargs.get("_airflow_mapped_validation_only"):
-                given: Any = kwargs.get("op_args") or (), kwargs.get("op_kwargs") or {}
-                check_call(python_callable, *given, KNOWN_CONTEXT_KEYS)
-        warn_of_outside_names(python_callable)
+                op_args, op_kwargs = kwargs.get("op_args") or (), kwargs.get("op_kwargs") or {}
+                check_call(python_callable, op_args, op_kwargs, KNOWN_CONTEXT_KEYS)
         self.without_result = f"what {python_callable.__name__}() returned is not in its log"
         if not wait_for_completion:
             # The task returns the run's id.
@@ -88,6 +88,9 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
             return_result=wait_for_completion,
             **kwargs,
         )
+        # A task's process parses the whole file, and logs warnings in the task log.
+        if get_parsing_context().task_id in (None, self.task_id):
+            warn_of_outside_names(python_callable)
         # The arguments of a mapped task are known once it runs.
         if not getattr(self, "_BaseOperator__from_mapped", False):
             with argument_errors(self.task_id):

@@ -22,7 +22,7 @@ def check_service(settings: Settings) -> Flow[list[Check]]:
     """Make the calls, and judge their responses. If the API key cannot list runs, nothing else is requested."""
     accepted, text = yield from probe()
     if not accepted:
-        return [Check("API key", State.FAILED, f"{text}.", "see docs/troubleshooting.md")]
+        return [Check("API key", State.FAILED, f"{text}.", "check the connection's host and API key, and the proxy")]
     organization = yield from _get("getMyOrganization", "/organization", dict)
     storage = yield from _get("listIntegration", "/storage", list)
     return [

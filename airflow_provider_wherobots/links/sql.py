@@ -7,7 +7,9 @@ from airflow_provider_wherobots.xcoms import SQL_SESSION_URL_KEY
 
 
 class WherobotsSqlSessionLink(StoredAddressLink):
-    """Opens the console's page that lists SQL sessions. Available as soon as the task has a session."""
+    """Opens the console's page that lists SQL sessions, because a session has no known page of its own. Available as
+    soon as the task has a session.
+    """
 
-    name = "Wherobots SQL session"
+    name = "Wherobots SQL sessions"
     address_key = SQL_SESSION_URL_KEY

@@ -13,8 +13,6 @@ from typing import NamedTuple
 from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.logs.records import make_plain
 
-ADDRESS = "docs/troubleshooting.md#probable-causes"
-"""The section that has a row for each cause. It is in the repository: the pages are not published."""
 MAX_ERRORS, MAX_ERROR_CHARS, MAX_QUOTED_CHARS = 20, 500, 150
 MAX_LINES_AFTER = 100
 """With more lines after its stack trace, an exception did not end the program. Spark logs about 20 while it ends."""
@@ -161,7 +159,7 @@ def _describe(cause: Cause, words: str) -> str:
     # The query of a presigned URL is a secret.
     words = re.sub(r"(?<=[^\s?])\?[^\s?]*=\S*", "?…", words)
     seen = words if len(words) <= MAX_QUOTED_CHARS else f"{words[:MAX_QUOTED_CHARS]}…"
-    return f"Probable cause: {cause.name} ({seen}). {cause.advice}; see {ADDRESS}"
+    return f"Probable cause: {cause.name} ({seen}). {cause.advice}"
 
 
 def is_out_of_memory(probable_cause: str) -> bool:

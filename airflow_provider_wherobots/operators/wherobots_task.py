@@ -96,6 +96,9 @@ class WherobotsTask(Base):
             self.on_kill()
             raise
         except WherobotsException as error:
+            if error.__cause__ and str(error.__cause__) in str(error):
+                # Airflow would print its text a second time.
+                error.__cause__ = None
             if self.may_retry(error) or isinstance(error, AirflowFailException):
                 raise
             raise without_retry(error) from error.__cause__

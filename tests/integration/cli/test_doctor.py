@@ -150,6 +150,7 @@ def test_what_is_wrong_is_named_and_no_run_is_created(
     assert code == 1
     assert [name for name, state in states(document).items() if state == "failed"] == [failed]
     assert text in text_of(document, failed)
+    assert "docs/" not in str(document), "an installation has no such files"
     assert control.requests("createJobRun") == []
 
 

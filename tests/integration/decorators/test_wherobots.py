@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,9 +27,13 @@ from wherobots_local.control.client import ControlClient
 
 try:
     from airflow.sdk import DAG, task
+    from airflow.sdk.definitions._internal.dag_parsing_context import _airflow_parsing_context_manager
 except ImportError:  # 2.11
     from airflow import DAG
     from airflow.decorators import task  # type: ignore[no-redef, attr-defined, unused-ignore]
+    from airflow.utils.dag_parsing_context import (  # type: ignore[no-redef, import-not-found, unused-ignore]
+        _airflow_parsing_context_manager,
+    )
 
 FILE = Path(functions.__file__)
 
@@ -140,12 +145,13 @@ def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> No
 def test_a_missing_or_superfluous_argument_is_told_with_the_function() -> None:
     def area(wkt: str, /, unit: str) -> None: ...
 
-    for args, kwargs, words in (
+    calls: list[tuple[Any, Any, str]] = [
         ((), {}, "missing a required .*'wkt'"),
         (("x",), {}, "missing a required .*'unit'"),
         (("x", "m", 3), {}, "too many positional arguments"),
         (("x",), {"unit": "m", "crs": 1}, "got an unexpected keyword argument 'crs'"),
-    ):
+    ]
+    for args, kwargs, words in calls:
         with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^area: area\(\) cannot be called: {words}$"):
             wherobots_task(area)(*args, **kwargs)
 
@@ -158,6 +164,26 @@ def test_a_name_that_the_run_will_not_have_is_warned_of_when_the_dag_is_parsed()
     with new_dag(), pytest.warns(UserWarning, match=r"^f\(\) uses 're', which it does not define") as caught:
         f(1)
     assert {each.filename for each in caught} == {__file__}
+
+
+@pytest.mark.parametrize(("running", "warned"), [("f", 1), ("other", 0)])
+def test_the_log_of_a_task_has_no_warning_about_another_function_of_the_file(running: str, warned: int) -> None:
+    """Its process parses the whole file."""
+
+    @wherobots_task
+    def f(x: int) -> str:
+        return re.sub("a", "b", str(x))
+
+    warnings_of_file = f.function.__globals__.setdefault("__warningregistry__", {})
+    warnings_of_file.clear()
+    with (
+        new_dag(),
+        warnings.catch_warnings(record=True) as caught,
+        _airflow_parsing_context_manager(dag_id="dag", task_id=running),
+    ):
+        warnings.simplefilter("always")
+        f(1)
+    assert len([each for each in caught if "does not define" in str(each.message)]) == warned
 
 
 def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:

@@ -1,5 +1,6 @@
 """What a try of a task does with the run of the try before."""
 
+import traceback
 from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
@@ -9,7 +10,11 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.compat import RETRY_RESUMES_DEFERRAL
-from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException, WherobotsUnavailableException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsRequestException,
+    WherobotsRunCancelledException,
+    WherobotsUnavailableException,
+)
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
@@ -161,3 +166,13 @@ def run_through_deferrals(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
             return task.execute_complete(context(ti), follow(deferred), **(deferred.kwargs or {}))
         except TaskDeferred as again:
             deferred = again
+
+
+def test_the_text_of_a_refusal_is_printed_once(operator: support.Operator, control: ControlClient) -> None:
+    """Airflow's log shows an exception with its causes."""
+    control.add_fault("createJobRun", {"type": "status", "status": 403})
+    with pytest.raises(WherobotsRequestException) as refused:
+        operator().execute(context(TaskInstance()))
+    printed = "".join(traceback.format_exception(refused.value))
+    assert "createJobRun: 403" in printed
+    assert printed.count("createJobRun: 403") == 1

@@ -126,6 +126,7 @@ def test_a_select_returns_a_data_frame(make: Make, control: ControlClient) -> No
     session_id = control.sql_sessions()[-1]["id"]
     assert ti.xcoms["session_id"] == session_id
     assert ti.xcoms["session_url"].endswith("/workloads")
+    assert [link.name for link in make().operator_extra_links] == ["Wherobots SQL sessions"], "the page lists all"
     summary = ti.xcoms["sql_summary"]
     assert (summary["state"], summary["rows"], summary["statements"]) == ("succeeded", 1, 1)
     assert summary["execution_id"] == ti.xcoms["execution_id"] == control.requests("executeSql")[0]["execution_id"]

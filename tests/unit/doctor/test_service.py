@@ -60,7 +60,7 @@ def test_a_service_that_refuses_gets_no_further_call(error: WherobotsApiError, t
     (check,) = checks(script).values()
     assert check.state is State.FAILED
     assert text in check.text
-    assert "troubleshooting" in check.advice
+    assert check.advice == "check the connection's host and API key, and the proxy"
     assert len(script.sent) == 1
 
 

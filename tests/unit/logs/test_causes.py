@@ -64,8 +64,7 @@ def test_every_cause_and_failures_without_one_were_recorded() -> None:
 def test_the_sentence_shows_what_was_seen_and_what_to_do() -> None:
     assert sentence(TRACEBACK, "ModuleNotFoundError: No module named 'shapelyy'") == (
         "Probable cause: missing package (ModuleNotFoundError: No module named 'shapelyy'). Add the package, wheel or "
-        "JAR that has it to dependencies in environment, or correct its name or version; "
-        "see docs/troubleshooting.md#probable-causes"
+        "JAR that has it to dependencies in environment, or correct its name or version"
     )
 
 
