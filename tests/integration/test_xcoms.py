@@ -17,8 +17,6 @@ from tests.support.measured_runs import report_usage
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
-TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
-
 
 @pytest.mark.parametrize(("script", "status"), [("talk.py", "COMPLETED"), ("fail.py", "FAILED")])
 @pytest.mark.parametrize("deferrable", [True, False])
