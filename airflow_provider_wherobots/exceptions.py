@@ -55,10 +55,21 @@ class WherobotsRunCancelledException(WherobotsException):
 
 
 class WherobotsResultLostException(WherobotsException):
-    """The run completed, but the result that the task returns could not be read from its log.
+    """The run completed, but its log, as far as it could be read, has no result for the task to return.
 
     A retry reads the log again, and starts a new run if the result is still not there.
     """
+
+
+class WherobotsResultRefusedException(WherobotsException):
+    """The run completed, but the line with the result that the task returns is not JSON, or breaks another rule.
+
+    Not retried: the same script would print the same line.
+    """
+
+
+class WherobotsResultNotPrintedException(WherobotsResultRefusedException):
+    """The run completed, but something, such as a logger, put text before the marker of its result. Not retried."""
 
 
 class WherobotsExecutionTimeoutException(WherobotsException):
@@ -99,6 +110,7 @@ class WherobotsSqlOutcomeUnknownException(WherobotsSqlException):
 NOT_RETRIED = (
     WherobotsArgumentException,
     WherobotsRequestException,
+    WherobotsResultRefusedException,
     WherobotsRunCancelledException,
     WherobotsSqlStatementCancelledException,
 )

@@ -7,12 +7,12 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.runs.redact import redact
-from airflow_provider_wherobots.compat import starts_before
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
     WherobotsQuotaException,
     WherobotsRequestException,
+    WherobotsResultRefusedException,
     WherobotsRunCancelledException,
     WherobotsRunNotStartedException,
     WherobotsSqlStatementCancelledException,
@@ -28,6 +28,7 @@ REATTACH_DELAY = timedelta(minutes=1)
 FAILS = {
     WherobotsArgumentException: "The same request would be refused again",
     WherobotsRequestException: "The same request would be refused again",
+    WherobotsResultRefusedException: "The same script would print the same line",
     WherobotsRunCancelledException: "The run was cancelled on the service's side",
     WherobotsSqlStatementCancelledException: "The statement was cancelled on the service's side",
 }
@@ -35,7 +36,7 @@ FAILS = {
 RESCHEDULED = (WherobotsQuotaException, WherobotsRunNotStartedException, WherobotsUnavailableException)
 """After these Airflow 3.4 starts the same try again, which uses none of the task's retries."""
 MAX_RESCHEDULES = 3
-"""How often one try is started again. Without a limit, a run that never starts would be created forever."""
+"""How often one try is started again. Then Airflow uses a retry, if there is one."""
 MAX_REASON_CHARS = 500
 """How long a reason may be that Airflow keeps."""
 
@@ -45,8 +46,8 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
 
     Two things differ from having no policy: a ``WherobotsUnavailableException`` is retried after one minute, and
     ``retry_cancelled`` has no effect. The reason, which Airflow logs and keeps with the task, has the run's status, the
-    probable cause, its id and cost, and what the retry does. On Airflow 3.4, on which this has not been tried, a full
-    organization, an outage and a run that never started use none of the task's retries, up to three times per try.
+    probable cause, its id and cost, and what the retry does. On Airflow 3.4 a full organization, an outage and a run
+    that never started use none of the task's retries, up to three times per try.
 
     Source: "Retry policies" in Airflow's documentation.
 
@@ -75,9 +76,10 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
                 decision = RetryDecision.retry()
             is_up_to_us = isinstance(exception, RESCHEDULED) and not any(rule.matches(exception) for rule in rules)
             # After a last try nothing of the task may be left running.
-            if is_up_to_us and try_number <= max_tries and context and starts_before(context["ti"]) < MAX_RESCHEDULES:
-                # Not tried: Airflow 3.4 cannot be installed yet.
-                decision = replace(decision, action=getattr(RetryAction, "RESCHEDULE", decision.action))
+            if is_up_to_us and try_number <= max_tries and hasattr(RetryAction, "RESCHEDULE"):
+                decision = RetryDecision.reschedule(
+                    decision.retry_delay, max_reschedules=MAX_RESCHEDULES, reason=decision.reason
+                )
             seen = redact(exception.in_short or str(exception).partition("\n")[0])
             return replace(decision, reason="; ".join(filter(None, (seen, decision.reason)))[:MAX_REASON_CHARS])
 

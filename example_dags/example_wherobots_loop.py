@@ -40,9 +40,9 @@ def pass_labels_on(labels: str) -> int:
     return changed
 
 
-def nothing_changes(changed: int) -> bool:
+def nothing_changes(*, loop: Any) -> bool:
     """Whether the last pass has changed nothing."""
-    return changed == 0
+    return bool(loop.result == 0)
 
 
 with DAG(

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copyreg
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -286,6 +287,8 @@ class ForeignResponseError(ServerError):
     """
 
 
+_TITLE = re.compile(r"<title[^>]*>\s*([^<]*[^<\s])\s*</title", re.IGNORECASE)
+"""All that a page of HTML says in an error."""
 _QUOTA_CODE = "INSUFFICIENT_QUOTA_ERROR"
 _BY_STATUS: Mapping[int, type[ResponseError]] = {
     401: AuthenticationError,
@@ -395,4 +398,6 @@ def _entries(document: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 def _excerpt(body: bytes, redact: Callable[[str], str]) -> str:
     # Redact first: a key that is cut in half is no longer found.
     text = " ".join(redact(body.decode("utf-8", "replace"))[: 4 * MAX_BODY_EXCERPT].split())
+    if text.startswith("<") and (title := _TITLE.search(text)):
+        text = title[1]
     return text if len(text) <= MAX_BODY_EXCERPT else f"{text[:MAX_BODY_EXCERPT]}…"

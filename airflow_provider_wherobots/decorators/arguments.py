@@ -45,14 +45,7 @@ def encode_arguments(
     """
     signature = inspect.signature(function)
     _refuse_what_is_not_sent(function, signature, args, kwargs, context)
-    from_context = _context_values(signature, args, kwargs, context)
-    try:
-        bound = signature.bind(*args, **{**from_context, **kwargs})
-    except TypeError as error:
-        raise InvalidArgumentError(
-            f"{function.__name__}() cannot be called: {error}. From the task's context it can take: "
-            f"{', '.join(CONTEXT_KEYS)}"
-        ) from None
+    bound = _bind(function, signature, args, kwargs, context)
     bound.arguments.update({name: _plain(name, value) for name, value in bound.arguments.items()})
     text = json.dumps({"args": bound.args, "kwargs": bound.kwargs})
     if len(text) > MAX_ARGUMENTS_BYTES:
@@ -61,6 +54,15 @@ def encode_arguments(
             f"{MAX_ARGUMENTS_BYTES:,}; put the data in S3, and pass its s3:// address"
         )
     return text
+
+
+def check_call(
+    function: Callable[..., Any], args: Collection[Any], kwargs: Mapping[str, Any], context_keys: Collection[str]
+) -> None:
+    """Check, when the DAG is parsed, that a function can be called. Airflow's own error does not name the function."""
+    signature = inspect.signature(function)
+    _refuse_what_is_not_sent(function, signature, args, kwargs, context_keys)
+    _bind(function, signature, args, kwargs, dict.fromkeys(context_keys))
 
 
 def check_arguments(
@@ -95,6 +97,20 @@ def _refuse_what_is_not_sent(
                 f"parameter {name} of {function.__name__}() is named like a part of the context that is not sent "
                 f"to the run. The function can take: {', '.join(CONTEXT_KEYS)}"
             )
+
+
+def _bind(
+    function: Callable[..., Any],
+    signature: inspect.Signature,
+    args: Collection[Any],
+    kwargs: Mapping[str, Any],
+    context: Mapping[str, Any],
+) -> inspect.BoundArguments:
+    from_context = _context_values(signature, args, kwargs, context)
+    try:
+        return signature.bind(*args, **{**from_context, **kwargs})
+    except TypeError as error:
+        raise InvalidArgumentError(f"{function.__name__}() cannot be called: {error}") from None
 
 
 def _context_values(

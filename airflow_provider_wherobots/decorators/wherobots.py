@@ -11,7 +11,7 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.decorators.arguments import check_arguments, encode_arguments
+from airflow_provider_wherobots.decorators.arguments import check_arguments, check_call, encode_arguments
 from airflow_provider_wherobots.decorators.base import KNOWN_CONTEXT_KEYS, DecoratedOperator, task_decorator_factory
 from airflow_provider_wherobots.decorators.names import warn_of_outside_names
 from airflow_provider_wherobots.decorators.script import REFUSED_VALUE, check_function, script_name, script_of
@@ -70,7 +70,12 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
                 if argument in kwargs:
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
             environment = _with_dependencies(environment, dependencies)
+            # Of a mapped task Airflow gives only some arguments then.
+            if not kwargs.get("_airflow_mapped_validation_only"):
+                given: Any = kwargs.get("op_args") or (), kwargs.get("op_kwargs") or {}
+                check_call(python_callable, *given, KNOWN_CONTEXT_KEYS)
         warn_of_outside_names(python_callable)
+        self.without_result = f"what {python_callable.__name__}() returned is not in its log"
         if not wait_for_completion:
             # The task returns the run's id.
             kwargs["multiple_outputs"] = False

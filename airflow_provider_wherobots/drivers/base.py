@@ -42,7 +42,7 @@ N = TypeVar("N")
 @dataclass(frozen=True, slots=True)
 class Outlets(Generic[R, N]):
     """Callbacks for the effects of a flow, except calls and time. The event-loop driver awaits ``reload``, ``publish``
-    and ``room``. ``publish`` and ``remember`` must not raise; without them nothing is published or remembered. ``room``
+    and ``room``. ``publish`` must not raise; without it and ``remember`` nothing is published or remembered. ``room``
     waits until a message, or ``ROOM`` bytes of lines, can be written without blocking. ``conn_id`` is for the command
     that ends a message; empty outside of Airflow's tasks.
     """
@@ -52,7 +52,7 @@ class Outlets(Generic[R, N]):
     reload: Callable[[], R]
     publish: Callable[[str, str], N] | None = None
     room: Callable[[], N] | None = None
-    remember: Callable[[Memory], None] | None = None
+    remember: Callable[[Memory, str], None] | None = None
     conn_id: str = ""
 
     def tell(self, note: Note) -> None:

@@ -160,7 +160,7 @@ class SyncDriver:
             case Publish() if outlets.publish is not None:
                 outlets.publish(effect.key, effect.value)
             case Remember() if outlets.remember is not None:
-                outlets.remember(effect.memory)
+                outlets.remember(effect.memory, effect.else_not)
 
     def _send(self, effect: Send[Any]) -> Any:
         return read_response(effect.call, self._transport.send(effect.call, *timeouts(effect)))

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable
 
-from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, WherobotsApiError
+from airflow_provider_wherobots.api.errors import BadRequestError, ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, REFUSED_SECONDS, Outage, send
+from airflow_provider_wherobots.runs.memory import Memory
 
 ATTEMPT_SECONDS = 10.0
 LOOK_UP_INTERVAL_SECONDS = 0.4
@@ -21,8 +22,6 @@ CONFLICT_MOMENT_SECONDS = 3.0
 APPEARANCE_SECONDS = 10.0
 """How long a cancel is repeated while the service does not know the run: it may be very new. Following waits longer for
 such a run, but a kill has no more time."""
-DATE_SECONDS = 2.0
-"""A ``Date`` has whole seconds, and some servers make it once a second."""
 END_POLL_SECONDS = 2.0
 MAX_END_WAIT_SECONDS = 75.0
 """The status may take a minute to become CANCELLED."""
@@ -45,31 +44,30 @@ def cancel_run(
         left = deadline - moment
         try:
             yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
-        except (NotFoundError, ConflictError) as error:
+        except WherobotsApiError as error:
             # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
-            left = deadline - (yield from now())
             is_unknown = isinstance(error, NotFoundError)
+            left = deadline - (yield from now())
             may_appear = is_unknown and moment < began_at + APPEARANCE_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
-            seen = None if may_appear else (yield from _look_at(run_id, left))
+            # Which 4xx says that the run has ended is not documented.
+            may_have_ended = isinstance(error, NotFoundError | ConflictError | BadRequestError) and not may_appear
+            seen = (yield from _look_at(run_id, left)) if may_have_ended else None
             if seen is not None and not seen.is_active:
                 yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
                 return None
             if seen is None and is_unknown and not may_appear:
                 yield Note(logging.WARNING, f"Run {run_id} was not cancelled, because it is not there ({error})")
                 return error
-            is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
-            delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
-            if delay >= deadline - (yield from now()):
-                return (yield from _gave_up(run_id, error))
-            yield Sleep(delay)
-        except WherobotsApiError as error:
             left = deadline - (yield from now())
-            try:
+            if isinstance(error, NotFoundError | ConflictError):
+                is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
+                delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
+                is_over = delay >= left
+            else:
                 # A kill cannot wait for a long Retry-After: the cancel is retried within the time that is left.
-                delay = min(outage.failed(error, moment), left / 2)
-            except WherobotsApiError:
-                delay = 0.0
-            if delay < LOOK_UP_INTERVAL_SECONDS:
+                delay = min(_pause(outage, error, moment), left / 2)
+                is_over = delay < LOOK_UP_INTERVAL_SECONDS
+            if is_over:
                 return (yield from _gave_up(run_id, error))
             yield Sleep(delay)
         else:
@@ -77,48 +75,33 @@ def cancel_run(
             return None
 
 
-def cancel_runs_by_suffix(
-    suffix: str,
-    budget_seconds: float,
-    *,
-    known: Collection[str] = (),
-    is_create_unanswered: bool = True,
-    created_until: float = math.inf,
-) -> Flow[list[str]]:
+def cancel_runs_of(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
     """Find the active runs of a task by the suffix of their names, and cancel them. Never raises.
 
-    If a create was sent whose response is not known, its run may be in no list yet: then the runs are listed until
-    there is one that was not ``known``, or the budget is used up. A run that is created after ``created_until``, in
-    epoch seconds, belongs to the next try, after a clear: it is left alone. Returns the ids of the cancelled runs.
+    The last one that the task knows comes first: it may be too new for a list. If a create was sent whose response is not known, its run may be in no list yet: then the runs are listed until
+    there is one that the task does not know, or the budget is used up. Returns the ids of the cancelled runs.
     """
     deadline = (yield from now()) + budget_seconds
-    cancelled: list[str] = []
-    is_found, why = False, ""
+    suffix = memory.identity.suffix
+    cancelled = yield from _cancel_last_known(memory, budget_seconds / 2)
+    is_found, why = bool(cancelled), ""
     while (left := deadline - (yield from now())) > 0:
-        has_listed, asked_at = True, (yield from now())
+        has_listed = True
         try:
             runs = yield from find_runs(suffix, timeout=left, urgent=True)
         except WherobotsApiError as error:
             has_listed, why, runs = False, f" ({error})", []
-        # By its age, as the service's clock may be another one. The response may be late.
-        least_ago = asked_at - created_until - DATE_SECONDS
-        own = [
-            run.id
-            for run in runs
-            if run.is_active
-            and (created_until == math.inf or (run.created_ago is not None and run.created_ago >= least_ago))
-            and run.id not in cancelled
-        ]
+        own = [run.id for run in runs if run.is_active and run.id not in cancelled]
         for place, run_id in enumerate(own):
             is_found = True
             # One that is not cancelled at once leaves time for the others.
             share = (deadline - (yield from now())) / (len(own) - place)
             if (yield from cancel_run(run_id, share)) is None:
                 cancelled.append(run_id)
-        if has_listed and (not is_create_unanswered or any(run.id not in known for run in runs)):
+        if has_listed and (not memory.is_create_unanswered or any(run.id not in memory.passed_over for run in runs)):
             break
         yield Sleep(LOOK_UP_INTERVAL_SECONDS)
-    if not is_found and (is_create_unanswered or why):
+    if not is_found and (memory.is_create_unanswered or why):
         yield Note(
             logging.WARNING,
             f"Found no active run whose name ends with {suffix}{why}. If one appears later, only a retry of the task "
@@ -126,6 +109,20 @@ def cancel_runs_by_suffix(
             f"runs list --name '*{suffix}'",
         )
     return cancelled
+
+
+def _cancel_last_known(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
+    passed_over = memory.passed_over
+    left = [known for known in memory.runs if known not in passed_over]
+    known = left if memory.has_looked else [*passed_over, *left]
+    if not known or budget_seconds <= 0:
+        return []
+    run_id = known[-1]
+    deadline = (yield from now()) + budget_seconds
+    run = yield from _look_at(run_id, budget_seconds / 2)
+    if run is not None and not run.is_active:
+        return []
+    return [run_id] if (yield from cancel_run(run_id, deadline - (yield from now()))) is None else []
 
 
 def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
@@ -160,6 +157,14 @@ def _look_at(run_id: str, timeout: float) -> Flow[Run | None]:
         return (yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS))))
     except WherobotsApiError:
         return None
+
+
+def _pause(outage: Outage, error: WherobotsApiError, moment: float) -> float:
+    """Seconds until the cancel is sent again; 0 if it is not."""
+    try:
+        return outage.failed(error, moment)
+    except WherobotsApiError:
+        return 0.0
 
 
 def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:

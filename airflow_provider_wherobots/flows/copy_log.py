@@ -23,7 +23,7 @@ def copy_log(run_id: str, seconds: float) -> Flow[None]:
     run = f"the log of run {words.short(run_id)}"
     yield Note(logging.INFO, f"Copying {run} (copy_log_on_resume). Airflow shows its lines at their own times")
     until = (yield from now()) + seconds
-    log = LogForwarder(run_id, deadline=until)
+    log = LogForwarder(run_id, deadline=until, max_outage_seconds=UNREADABLE_SECONDS)
     yield from log.drain(UNREADABLE_SECONDS, until, ended_ago=math.inf)
     if not log.has_unread_rest:
         yield Note(logging.INFO, f"Copied {run}")

@@ -100,9 +100,13 @@ class Publish(Effect[None]):
 
 @dataclass(frozen=True, slots=True)
 class Remember(Effect[None]):
-    """Write down what the task remembers, before the next effect. It can fail: the log then says so."""
+    """Write down what the task remembers, before the next effect. If that fails, the log says so and the flow goes on.
+
+    With ``else_not``, what may then not be done ("The run was not created"), it fails the task instead.
+    """
 
     memory: Memory
+    else_not: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,12 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
 
     Only a passed deadline cancels the run.
     """
-    log = LogForwarder(options.run_id, forward=options.poll_logs, deadline=options.deadline)
+    log = LogForwarder(
+        options.run_id,
+        forward=options.poll_logs,
+        deadline=options.deadline,
+        max_outage_seconds=options.max_outage_seconds,
+    )
     # The run was created, or found, with the key.
     outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS, key_worked=True)
     try:
@@ -218,9 +223,10 @@ def _settle(
 
 
 def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
+    why_refused = ""
     if (refused := log.result.refused) is not None:
-        line = words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)
-        yield Note(logging.WARNING, f"A line is not used as the run's result, because it {refused.reason}: {line}")
+        why_refused = f"because it {refused.reason}: {words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)}"
+        yield Note(logging.WARNING, f"A line is not used as the run's result, {why_refused}")
     yield Note(logging.INFO, summary.describe())
     # An exception in the middle of a log may not be what ended the run.
     errors = LastErrors() if log.has_unread_rest else log.errors
@@ -235,6 +241,8 @@ def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options:
         result=result,
         probable_cause=errors.probable_cause(outcome.reason) if failed_by_itself else "",
         log_is_cut=log.has_unread_rest,
+        result_refused=why_refused,
+        result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
     )
 
 
@@ -242,7 +250,7 @@ def settle_run(run: Run, options: FollowOptions) -> Flow[Outcome]:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
     moment = yield from now()
     summary = RunSummary.of_run(run, spark_ui_url(run))
-    log = LogForwarder(run.id, forward=False)
+    log = LogForwarder(run.id, forward=False, max_outage_seconds=options.max_outage_seconds)
     return (yield from _settle(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
 
 

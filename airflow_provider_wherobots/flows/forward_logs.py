@@ -16,9 +16,10 @@ state         meaning                                                           
 ============  ==================================================================  =======================
 
 The drain reads until the log is complete. A run writes its last line before it ends, so all lines can be read when the
-run has ended as long ago as its lines come late (see ``logs.lateness``, with a margin). While that is not known, the
-drain waits. While a result is missing that the task needs, it waits too. At last, the last pages are read again, for
-lines that have landed on them since.
+run has ended as long ago as its lines come late (see ``logs.lateness``, with a margin), and nothing has come for a
+while. As long as it is unknown how late they come, the drain waits. While a result is missing that the task needs, it
+waits too. An outage does not count as waiting, and is tolerated for as long as while the run was active. At last, the
+last pages are read again, for lines that have landed on them since.
 
 Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
 of a page are taken over before the first effect that can be interrupted. An interruption leaves them to ``release``.
@@ -36,6 +37,7 @@ from dataclasses import dataclass
 from typing import TypeAlias
 
 from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
     BadRequestError,
     KeyLimitedError,
     NotFoundError,
@@ -45,19 +47,24 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
-from airflow_provider_wherobots.flows.retry import at_most, pause_after, time_left
+from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, at_most, pause_after, time_left
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.lateness import Lateness
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
 from airflow_provider_wherobots.logs.tail import LogTail
+from airflow_provider_wherobots.messages import words
 
 LATENESS_MARGIN_SECONDS = 3.0
 """A line may be later than those before it, and a ``Date`` has whole seconds."""
-MIN_QUIET_SECONDS = 5.0
-"""A log is complete no sooner than this after the run's end, and after its last late line."""
-MAX_DRAIN_PAUSE_SECONDS = 3.0
+MIN_QUIET_SECONDS = 10.0
+"""A log is complete no sooner than this after the run's end, and after its last late line. A log pipeline flushes once
+more when a job's machine goes away: the last lines, the traceback among them, may come later than any line before.
+"""
+REST_NOTE_SECONDS, REST_NOTES_SECONDS = 10.0, 30.0
+"""How long the rest of a log is read before that is logged, and how often it is logged again."""
+MAX_DRAIN_PAUSE_SECONDS = 5.0
 """The longest pause between two rounds of a drain; the first is a third of it."""
 ROUNDING_SECONDS = 0.01
 """Moments that differ by less are equal."""
@@ -115,10 +122,21 @@ class LogForwarder:
     No call lasts longer than until the deadline, in epoch seconds.
     """
 
-    def __init__(self, run_id: str, *, forward: bool = True, deadline: float | None = None) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        *,
+        forward: bool = True,
+        deadline: float | None = None,
+        max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
+    ) -> None:
         self._run_id = run_id
         self._forward = forward
         self._deadline = deadline
+        self._max_outage_seconds = max_outage_seconds
+        self._outage: Outage | None = None
+        self._was_read = False
+        self._rest_lines, self._next_rest_note = 0, math.inf
         self._cursor = LogCursor()
         self._reader = RecordReader()
         # What is not forwarded yet of the last page. Something remains only if forwarding is interrupted.
@@ -173,8 +191,10 @@ class LogForwarder:
 
         ``needs_result``: the task needs the run's result. A log that is not forwarded is read no further than to it.
         """
-        ended = quiet_since = (yield from now()) - max(0.0, ended_ago)
-        waited, pause, is_first = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True
+        began = yield from now()
+        ended = quiet_since = began - max(0.0, ended_ago)
+        self._next_rest_note = began + REST_NOTE_SECONDS
+        waited, wait, is_first = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True
         while True:
             had_left_pages = self._cursor.has_left_pages
             found = yield from self._read_round(until, ended=ended)
@@ -182,6 +202,12 @@ class LogForwarder:
             if has_looked_back or isinstance(self.state, Behind | Limited):
                 break
             moment = yield from now()
+            if isinstance(self.state, CallFailed):
+                pause = self._pause_in_outage(self.state.error, moment)
+                if pause is None or moment + pause.seconds >= until:
+                    break
+                yield pause
+                continue
             if found and not is_first:
                 quiet_since = moment
             if self.result.text is None and needs_result:
@@ -190,21 +216,30 @@ class LogForwarder:
                 left = 0.0
             else:
                 left = self._complete_at(ended, quiet_since, max_wait_seconds) - moment
-            delay = min(pause, left, max_wait_seconds - waited)
+            delay = min(wait, left, max_wait_seconds - waited)
             if delay <= ROUNDING_SECONDS or moment + delay >= until:
                 # No line can have landed on a page that was left a moment ago.
-                if had_left_pages and isinstance(self.state, Current) and self._cursor.look_back():
+                if had_left_pages and self._cursor.look_back():
                     continue
                 break
             yield Sleep(delay)
-            waited, pause, is_first = waited + delay, min(pause * 2, MAX_DRAIN_PAUSE_SECONDS), False
+            waited, wait, is_first = waited + delay, min(wait * 2, MAX_DRAIN_PAUSE_SECONDS), False
         yield from self._note_unread_rest()
+
+    def _pause_in_outage(self, error: WherobotsApiError, moment: float) -> Sleep | None:
+        """The pause after a round that failed; None to give up."""
+        if self._outage is None:
+            # The key has worked: the run was followed with it. But perhaps it may never read logs (403).
+            key_worked = self._was_read or isinstance(error, AuthenticationError)
+            self._outage = Outage(self._max_outage_seconds, MIN_QUIET_SECONDS, key_worked=key_worked)
+        try:
+            return pause_after(error, self._outage.failed(error, moment))
+        except WherobotsApiError:
+            return None
 
     def _complete_at(self, ended: float, quiet_since: float, max_wait_seconds: float) -> float:
         """When the log is complete, if no line comes until then."""
-        if isinstance(self.state, CallFailed):
-            return math.inf if self.state.error.transient else ended + MIN_QUIET_SECONDS
-        late = self.lateness.largest
+        late = self.lateness.bound
         if late is None:
             return ended + max_wait_seconds
         return max(ended + late + LATENESS_MARGIN_SECONDS, quiet_since + MIN_QUIET_SECONDS)
@@ -212,11 +247,18 @@ class LogForwarder:
     def _note_unread_rest(self) -> Flow[None]:
         match self.state:
             case Behind() | Limited():
-                yield Note(
-                    logging.WARNING, f"The log of run {self._run_id} was not read to its end within the time limit"
-                )
+                why = "was not read to its end within the time limit"
             case CallFailed(error=error):
-                yield Note(logging.WARNING, f"The log of run {self._run_id} could not be read to its end ({error})")
+                why = f"could not be read to its end ({error})"
+            case _:
+                return
+        yield Note(logging.WARNING, f"The log of run {self._run_id} {why}. Read the rest on the run's page")
+
+    def _note_rest(self, moment: float) -> Flow[None]:
+        """Log that a long rest of the log is read, and every 30 s how much of it was."""
+        if moment >= self._next_rest_note and not self._cursor.looks_back:
+            self._next_rest_note = moment + REST_NOTES_SECONDS
+            yield Note(logging.INFO, f"Reading the rest of the log: {words.counted(self._rest_lines, 'line')} so far")
 
     def _read_round(self, until: float, *, ended: float | None = None, timeout: float | None = None) -> Flow[bool]:
         """Read pages until there are no more for now. Returns whether there were new lines.
@@ -227,11 +269,13 @@ class LogForwarder:
         oldest: Line | None = None
         moment = yield from now()
         while moment < until:
+            asked = moment
             page = yield from self._fetch(until, is_ending, timeout)
             if page is None:
                 return oldest is not None
             moment = yield from now()
-            self.lateness.compare_clocks(page, moment)
+            self.lateness.compare_clocks(page, asked, moment)
+            self._outage, self._was_read = None, True
             lines, more = self._cursor.accept(page, is_ending=is_ending)
             # Before any effect that may be interrupted.
             self._untaken = self._take(lines)
@@ -239,7 +283,7 @@ class LogForwarder:
                 oldest, newest = oldest or lines[0], lines[-1]
             if oldest is not None and not (more or self._cursor.looks_back):
                 before = was.at if isinstance(was, Current) else None
-                self.lateness.measure(oldest, newest, moment, before, ended)
+                self.lateness.measure(oldest, newest, moment, before)
             if isinstance(self.state, CallFailed) and self.state.is_noted:
                 yield Note(logging.INFO, "The run's log can be read again")
             if page.left_out and not self._has_left_out:
@@ -253,6 +297,8 @@ class LogForwarder:
             yield from self.release()
             if not more:
                 return oldest is not None
+            self._rest_lines += len(lines)
+            yield from self._note_rest(moment)
         self.state = Behind()
         return oldest is not None
 
@@ -309,7 +355,7 @@ class LogForwarder:
 
 def print_log(run_id: str) -> Flow[bool]:
     """Forward a run's log as far as it exists. Returns whether it could be read to its end."""
-    log = LogForwarder(run_id)
+    log = LogForwarder(run_id, max_outage_seconds=0.0)
     yield from log.drain(0.0, math.inf)
     return not log.has_unread_rest
 

@@ -49,7 +49,7 @@ JITTER = 0.2
 CANCEL_BUDGET_SECONDS = 25.0
 """How long a cancel is retried. Airflow limits a trigger's ``on_kill`` to 30 s."""
 WORKER_CANCEL_BUDGET_SECONDS = 3.8
-"""The same in a killed worker process, to which Airflow 3 leaves 5 s."""
+"""The same in a killed worker process, to which Airflow 3.0 to 3.3 leaves 5 s."""
 
 
 class Outage:

@@ -11,8 +11,8 @@ its earlier tries (``runs/memory.py``), decide::
     NONE       | create       create                 create
 
 UNCLEAR means that a run may exist which is in no list yet: a create was sent whose response is not known. It is looked
-for during 30 s, and then counts as NONE. A run that failed or was cancelled counts as NONE too. An active run of an
-earlier round is replaced in every column: it is cancelled first.
+for during 30 s, even if a run of before that create is active; then what is there counts. A run that failed or was
+cancelled counts as NONE. An active run of an earlier round is replaced in every column: it is cancelled first.
 
 A create that certainly did not arrive is repeated. If its response was lost or unclear, the run is looked for during
 30 s before anything is sent again. A create that is refused because the organization is full is repeated as long as
@@ -185,10 +185,10 @@ class _Search:
         self._refused_seconds = 0.0 if is_first else REFUSED_SECONDS
         self._key_worked = memory.past_of_runs is not Past.NOTHING or bool(memory.passed_over)
 
-    def remember(self, memory: Memory) -> Flow[None]:
+    def remember(self, memory: Memory, else_not: str = "") -> Flow[None]:
         if memory != self.memory:
             self.memory = memory
-            yield Remember(memory)
+            yield Remember(memory, else_not)
 
     def all_of_task(self) -> Flow[tuple[list[Run], list[Run]]]:
         """The runs with the task's identity, oldest first, and those of other deployments."""
@@ -230,15 +230,20 @@ class _Search:
         )
 
 
-def kind_found(runs: Collection[Run], memory: Memory, tries_before: int) -> FoundRuns:
+def kind_found(runs: Collection[Run], memory: Memory, tries_before: int, *, may_look_again: bool) -> FoundRuns:
     """What a list of the task's runs means. Runs of earlier rounds are not in it, unless this is the first look."""
-    if any(run.is_active for run in runs):
-        return FoundRuns.ACTIVE
     past = memory.past_of_runs
+    active = [run.id for run in runs if run.is_active]
     has_completed = bool(runs) and max(runs, key=age).status == COMPLETED
-    is_one_missing = memory.is_create_unanswered or (past is Past.UNKNOWN and len(runs) < tries_before)
-    if is_one_missing and not (has_completed and past is Past.KNOWN):
+    if memory.is_create_unanswered:
+        # A run of before that create does not answer it.
+        is_one_missing = not (set(active) - set(memory.passed_over) or (has_completed and past is Past.KNOWN))
+    else:
+        is_one_missing = past is Past.UNKNOWN and not active and len(runs) < tries_before
+    if is_one_missing and may_look_again:
         return FoundRuns.UNCLEAR
+    if active:
+        return FoundRuns.ACTIVE
     return FoundRuns.COMPLETED if has_completed else FoundRuns.NONE
 
 
@@ -250,8 +255,10 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
         runs, others = yield from search.all_of_task()
         of_earlier_rounds = [run for run in runs if past is Past.KNOWN and run.id in search.memory.passed_over]
         of_round = [run for run in runs if run not in of_earlier_rounds]
-        decision = DECISIONS[kind_found(of_round, search.memory, rules.tries_before), past]
-        if decision is not Decision.LOOK_AGAIN or (delay := next(delays, None)) is None:
+        delay = next(delays, None)
+        found = kind_found(of_round, search.memory, rules.tries_before, may_look_again=delay is not None)
+        decision = DECISIONS[found, past]
+        if decision is not Decision.LOOK_AGAIN or delay is None:
             break
         if delay == LOOK_AGAIN_DELAYS[0]:
             text = "An earlier try may have created a run that is in no list yet. Looking for it for up to"
@@ -300,7 +307,7 @@ class _Create:
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run."""
         if self._search is not None:
-            yield from self._search.remember(self._search.memory.create_sent())
+            yield from self._search.remember(self._search.memory.create_sent(), "The run was not created")
         try:
             created = yield from self._until_created(call, wait)
         except WherobotsApiError:

@@ -40,7 +40,7 @@ class RunSummary:
     :param spark_ui_url: the last known address of its Spark UI.
     :param cpu_percent: the highest share of the CPU that it used.
     :param memory_percent: the highest share of the memory that it used.
-    :param log_lateness_seconds: how late the lines of its log came at most, in seconds; None if that was not measured.
+    :param log_lateness_seconds: how late a line of its log came, at least, in seconds; None if that was not measured.
     """
 
     run_id: str

@@ -103,7 +103,7 @@ class WherobotsHook(BaseHook):
         *,
         may_reload: bool = True,
         publish: Callable[[str, str], None] | None = None,
-        remember: Callable[[Memory], None] | None = None,
+        remember: Callable[[Memory, str], None] | None = None,
     ) -> Iterator[SyncDriver]:
         """Make a driver for flows on this thread, with its own connections. ``may_reload=False`` is for a kill or a
         connection test: then it neither reads the Airflow connection again after a 401, nor waits for the rate limits

@@ -9,6 +9,8 @@ A function's script (``@task.wherobots``) prints a longer result in parts, each 
 lines may come in any order. Each is written at once, and is so short that a pipe keeps it in one piece (``PIPE_BUF``,
 4,096 bytes on Linux), whatever other processes of the run write into the same pipe. A longer line may be torn.
 
+A result with text before its marker, as a logger prints it, is no result. It is kept for the task's message.
+
 A line is refused if it is not JSON, or if Airflow could not store the value as an XCom. A refused line leaves an
 earlier result as it is, and is reported once, when the log has been read.
 
@@ -72,7 +74,7 @@ class Refused:
 class ResultReader:
     """Finds the result among a log's lines."""
 
-    __slots__ = ("_parts", "_parts_of", "_time_ns", "refused", "text")
+    __slots__ = ("_parts", "_parts_of", "_time_ns", "logged", "refused", "text")
 
     def __init__(self) -> None:
         # The result, as JSON.
@@ -80,6 +82,8 @@ class ResultReader:
         self._time_ns = 0
         # The last refused line.
         self.refused: Refused | None = None
+        # The last result with text before its marker.
+        self.logged = ""
         # Parts of one result: a script prints one after the other.
         self._parts: dict[int, str] = {}
         self._parts_of = ("", "")
@@ -96,6 +100,8 @@ class ResultReader:
                     self._read(timestamp, marked, marked[len(MARKER) :].strip())
                 elif part := _PART.match(marked):
                     self._add_part(timestamp, part)
+                elif MARKER in marked and _is_result(marked.partition(MARKER)[2].strip()):
+                    self.logged = marked[:MAX_EXCERPT_CHARS]
 
     def _add_part(self, timestamp: str | int, part: re.Match[str]) -> None:
         number, count, check, text = part.groups()
@@ -140,6 +146,14 @@ def read_result(text: str) -> Any:
     for part, level in _parts(value):
         _check(part, level)
     return value
+
+
+def _is_result(text: str) -> bool:
+    try:
+        read_result(text)
+    except NoResultError:
+        return False
+    return True
 
 
 def read_partitions(result: Any) -> list[str]:

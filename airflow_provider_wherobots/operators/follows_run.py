@@ -27,6 +27,8 @@ class FollowsRun(WherobotsTask):
     copy_log_on_resume: bool
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
+    without_result: str = "its log has no line that begins with 'airflow-result:'"
+    """What is wrong with a log that has no result, in the words of the DAG's author."""
 
     def _make_attempt(self) -> RunAttempt:
         from airflow_provider_wherobots.tasks.run_attempt import RunAttempt

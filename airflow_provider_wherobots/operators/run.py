@@ -22,7 +22,7 @@ from airflow_provider_wherobots.config import (
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, refuse_argument
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -96,8 +96,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     :param reuse_completed: whether a retry takes over a completed run of an earlier try, instead of repeating the job;
         default True. A worker may be killed between the run's end and the task's end. Below Airflow 3.3 a retry does
         not know of that run, and repeats the job. A cleared task creates a new run.
-    :param return_result: whether the task returns the run's result instead of its id; default False. Without a usable
-        result it fails: a retry reads the log again, and creates a new run only if there is still none.
+    :param return_result: whether the task returns the run's result instead of its id; default False. If the log has
+        none, it fails: a retry reads the log again, and creates a new run only if there is still none. A malformed
+        result fails it without a retry.
     :param openlineage_inject_parent_job_info: whether the run's Spark is told which task started it, for OpenLineage;
         default ``[openlineage] spark_inject_parent_job_info``, False. Needs ``apache-airflow-providers-openlineage``.
     :param upload_to: ``s3://`` address of the folder that local files are uploaded to; default the connection's, else
@@ -156,6 +157,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         upload_to: str | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_argument(kwargs.get("task_id", ""), kwargs, "dependencies", "environment={'dependencies': [...]}")
         super().__init__(**kwargs)
         self.run_python = run_python
         self.run_jar = run_jar
@@ -195,6 +197,9 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         if not isinstance(value := openlineage_inject_parent_job_info, bool | None):
             raise self._wrong(f"openlineage_inject_parent_job_info={value!r}: must be True, False or None")
         self.check_arguments()
+        # In a function, its task has the retries.
+        if runtime_on_out_of_memory is not None and not self.retries and not is_in_task():
+            raise self._wrong("runtime_on_out_of_memory: needs retries, because only a retry gets the other runtime")
 
     def execute(self, context: Context) -> Any:
         """Create the run, or re-attach to it, and wait for its end.

@@ -15,7 +15,7 @@ from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SEC
 from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask, value_of
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER
+from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, refuse_argument
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
 
 try:
@@ -135,6 +135,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         max_outage_seconds: float | None = None,
         **kwargs: Any,
     ) -> None:
+        refuse_argument(kwargs.get("task_id", ""), kwargs, "conn_id", "wherobots_conn_id")
         # Typed as Any: the parent knows neither an absent handler nor an XComArg.
         given: Any = {"sql": sql, "handler": handler, "output_processor": output_processor, **kwargs}
         super().__init__(conn_id=wherobots_conn_id, **given)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from sys import float_info
@@ -145,6 +145,12 @@ def argument_errors(task_id: str) -> Iterator[None]:
 def _wrong_argument(text: str) -> WherobotsException:
     # Not by the retry rules: a worker makes a mapped task outside of them.
     return without_retry(WherobotsArgumentException(text))
+
+
+def refuse_argument(task_id: str, kwargs: Mapping[str, Any], argument: str, instead: str) -> None:
+    """Refuse an argument that an operator of Airflow or of Wherobots' package has, and this one has not."""
+    if argument in kwargs:
+        raise _wrong_argument(f"{task_id}: {argument}: use {instead}")
 
 
 def is_unrendered(value: Any) -> bool:

@@ -11,7 +11,9 @@ three answers to the question what the tries before it have done (:class:`Past`)
     the document              this try
     ------------------------  -----------------------------------------------------------------------
     of this round             knows it: KNOWN
-    missing                   is the first of a round, as a clear may discard the document: NOTHING
+    missing, and it was       is the first of a round, as a clear may discard the document: NOTHING
+    cleared, or is SQL
+    missing otherwise         does not know: Airflow may have had no store in the try before: UNKNOWN
     of a round that is over   is the first of another round: NOTHING
     with other ``max_tries``  is the first of another round, as a clear has raised them: NOTHING
     unreadable, or no store   does not know, unless it is the first try at all: UNKNOWN, or NOTHING
@@ -20,7 +22,12 @@ A round is over if a try has failed and none follows. A try that was done is not
 fail it, for what comes after ``execute``. So its round is over only if no retry could follow, or ``retries`` have been
 edited since, or the same try begins once more, as in ``airflow tasks test``.
 
-Unknown is not nothing: then nothing that has ended is taken over, and nothing unclear is repeated.
+Unknown is not nothing: then nothing that has ended is taken over, and nothing unclear is repeated. To know whether it
+was cleared, ``max_tries`` is enough: a clear sets it to the number of the last try and ``retries``.
+
+A run of an unknown try is in a list. A statement of one would fail the task for good, if its session has ended. So for
+SQL a missing document means that nothing was sent: only after an upgrade from Airflow 3.2 between two tries is that not
+so.
 """
 
 from __future__ import annotations
@@ -46,6 +53,8 @@ class Past(StrEnum):
 class Answer(StrEnum):
     """What the store has answered to a try that has no document."""
 
+    NOTHING = "nothing"
+    """There is a store. It has no document, and the try takes that as an answer."""
     MISSING = "missing"
     """There is a store, and it has no document."""
     UNKNOWN = "unknown"
@@ -76,6 +85,11 @@ class Try:
     def is_last(self) -> bool:
         """Whether Airflow makes no other try after this one fails."""
         return self.number > self.max_tries
+
+    @property
+    def was_cleared(self) -> bool:
+        """Whether the task instance was ever cleared, which raises ``max_tries``."""
+        return self.max_tries > self.retries
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +157,8 @@ class Memory:
         :param this: the try.
         """
         if isinstance(found, Answer):
-            past = Past.UNKNOWN if found is Answer.UNKNOWN and not this.is_first else Past.NOTHING
+            is_first_of_round = found is Answer.NOTHING or (found is Answer.MISSING and this.was_cleared)
+            past = Past.NOTHING if this.is_first or is_first_of_round else Past.UNKNOWN
             return cls(computed, this.max_tries, past, this.retries)
         if found._is_of_round_of(this):
             return found

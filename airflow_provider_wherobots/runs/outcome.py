@@ -55,6 +55,8 @@ class Outcome:
     ``outage_seconds`` counts all outages. ``probable_cause`` is a sentence.
     ``cancel_failed``: the run should have been cancelled at the deadline, and was not.
     ``log_is_cut``: the log was not read to its end.
+    ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
+    text before the result's marker.
     """
 
     ending: Ending
@@ -69,6 +71,13 @@ class Outcome:
     probable_cause: str = ""
     cancel_failed: bool = False
     log_is_cut: bool = False
+    result_refused: str = ""
+    result_logged: str = ""
+
+    @property
+    def has_wrong_result(self) -> bool:
+        """Whether the script has printed a result that cannot be used. It would print the same again."""
+        return self.result is None and not self.log_is_cut and bool(self.result_refused or self.result_logged)
 
     def to_event(self) -> dict[str, Any]:
         return {**asdict(self), "ending": self.ending.value}

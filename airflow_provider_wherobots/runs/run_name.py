@@ -52,7 +52,7 @@ class Identity:
 
         :param dag_run_start: the start of the DAG run, whose microseconds differ between two deployments. A clear of an
             ended DAG run changes it.
-        :param iteration: of a task in a loop (Airflow 3.4), from 1; None outside of a loop. Such a task has the same
+        :param iteration: of a task in a loop (Airflow 3.4), from 0; None outside of a loop. Such a task has the same
             other ids in each iteration.
         :param job: identifies an operator that the task's function executes: a function may execute several.
         """

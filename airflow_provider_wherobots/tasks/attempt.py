@@ -45,7 +45,7 @@ class Attempt:
     def driving(
         self,
         publish: Callable[[str, str], None] | None = None,
-        remember: Callable[[Memory], None] | None = None,
+        remember: Callable[[Memory, str], None] | None = None,
     ) -> Iterator[SyncDriver]:
         """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
         with self._hook.driver(self.note, publish=publish, remember=remember) as driver:

@@ -38,11 +38,20 @@ class TaskMemory:
         self._unreadable = unreadable
 
     @classmethod
-    def begin(cls, context: Context, log: Any, *, job: str = "", carried: Mapping[str, Any] | None = None) -> Self:
+    def begin(
+        cls,
+        context: Context,
+        log: Any,
+        *,
+        job: str = "",
+        carried: Mapping[str, Any] | None = None,
+        if_missing: Answer = Answer.MISSING,
+    ) -> Self:
         """Read what the tries before have left. Nothing is written yet.
 
         :param job: identifies an operator that the task's function executes; default empty, the task's own.
         :param carried: the document that a deferral has carried; counts if there is no store. Default None.
+        :param if_missing: what it means if the store has no document.
         """
         ti, computed = context["ti"], identity_of(context, job)
         store: Any = context.get("task_state_store")
@@ -52,7 +61,7 @@ class TaskMemory:
         try:
             if store is not None:
                 document = store.get(key)
-                found = Answer.MISSING if document is None else Memory.from_json(document)
+                found = if_missing if document is None else Memory.from_json(document)
         except Exception as error:
             unreadable = reason_of(error)
             log.warning("Airflow's task state store cannot be read, so earlier tries are unknown: %s", unreadable)
@@ -77,25 +86,22 @@ class TaskMemory:
         """Whether later tries get what this one knows."""
         return self._store is not None and not self._unreadable
 
-    def remember(self, memory: Memory) -> None:
-        """Change what the try knows, and write it. If it cannot be written, the log says so, and the try goes on."""
-        self.now = memory
-        try:
-            self._write(memory)
-        except Exception as error:
-            self._log.warning(
-                "The task's state could not be stored, so a retry may not know of this try: %s", reason_of(error)
-            )
+    def remember(self, memory: Memory, else_not: str = "") -> None:
+        """Change what the try knows, and write it. If it cannot be written, the log says so, and the try goes on.
 
-    def must_remember(self, memory: Memory) -> None:
-        """Change what the try knows. Raises a ``WherobotsUnavailableException`` if it cannot be written."""
+        :param else_not: what may then not be done, as a sentence. Default empty. Otherwise a
+            ``WherobotsUnavailableException`` says so, and the try knows what it knew before.
+        """
+        before, self.now = self.now, memory
         try:
             self._write(memory)
         except Exception as error:
-            raise WherobotsUnavailableException(
-                f"The statement was not sent, because the task's state could not be stored first: {reason_of(error)}"
-            ) from error
-        self.now = memory
+            reason = reason_of(error)
+            if else_not:
+                self.now = before
+                text = f"{else_not}, because the task's state could not be stored first: {reason}"
+                raise WherobotsUnavailableException(text) from error
+            self._log.warning("The task's state could not be stored, so a retry may not know of this try: %s", reason)
 
     def _write(self, memory: Memory) -> None:
         if self._unreadable:

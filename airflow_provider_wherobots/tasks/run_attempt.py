@@ -7,7 +7,7 @@ from typing import TypeVar
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
-from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
@@ -21,8 +21,10 @@ from airflow_provider_wherobots.tasks.memory import TaskMemory
 
 T = TypeVar("T")
 
-KILL_SECONDS = CANCEL_BUDGET_SECONDS if AIRFLOW < (3, 0) else WORKER_CANCEL_BUDGET_SECONDS
-"""How long a cancel is retried in a kill. Airflow 2.11 leaves 60 s (``killed_task_cleanup_time``)."""
+KILL_SECONDS = WORKER_CANCEL_BUDGET_SECONDS if (3, 0) <= AIRFLOW < (3, 4) else CANCEL_BUDGET_SECONDS
+"""How long a cancel is retried in a kill. Airflow 2.11 and 3.4 leave 60 s (``killed_task_cleanup_time``), after lost
+heartbeats 3.4 leaves 5 s.
+"""
 
 
 class RunAttempt(Attempt):
@@ -35,7 +37,7 @@ class RunAttempt(Attempt):
         self.announced: tuple[str, str | None] | None = None
         """The status and the Spark UI of the run when a sensor has pushed its links last."""
         self.memory: TaskMemory | None = None
-        """What the task remembers, until it has a run: a kill then cancels the runs with its identity."""
+        """What the task remembers. A kill that knows no run cancels the runs with its identity."""
         self._cancelled: set[str] = set()
         self.has_ended_runs = False
         """Whether a kill has found a run to cancel, or what to look for."""
@@ -50,7 +52,6 @@ class RunAttempt(Attempt):
                 raise WherobotsTaskKilledException("The task was killed while it waited for quota")
             return submission
         self._run_id = submission.run.id
-        self.memory = None
         # A kill during the create call did not know the run's id yet.
         self._stop_if_killed(self._run_id)
         return submission
@@ -75,13 +76,7 @@ class RunAttempt(Attempt):
 
     def end_runs_of(self, memory: Memory) -> None:
         """Cancel the runs that have the identity of the task, in the seconds that Airflow leaves after a kill."""
-        cancel = cancel_runs_by_suffix(
-            memory.identity.suffix,
-            KILL_SECONDS,
-            known=memory.passed_over,
-            is_create_unanswered=memory.is_create_unanswered,
-        )
-        self._cancelled.update(self._run_on_new_session(cancel))
+        self._cancelled.update(self._run_on_new_session(cancel_runs_of(memory, KILL_SECONDS)))
 
     def _end_all(self) -> None:
         """Cancel the run, or the runs that the task may have while it is looked for or created."""

@@ -15,6 +15,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsResultLostException,
+    WherobotsResultNotPrintedException,
+    WherobotsResultRefusedException,
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
@@ -101,14 +103,28 @@ class RunTry(TaskTry[T, RunAttempt]):
                 failure.in_short = outcome.in_short()
             raise failure
         if task.return_result and outcome.result is None:
-            raise WherobotsResultLostException(
-                f"Run {outcome.run_id} completed, but its log, which may still be growing, has no usable line that"
-                f" begins with '{MARKER}'; a retry reads it again for as long"
-                f" ({task.wait_post_run_logs_timeout_seconds:g} s), and starts a new run only if that fails too."
-                f" {self._run_url(outcome.run_id)}"
-            )
+            raise self._no_result(outcome)
         self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
+
+    def _no_result(self, outcome: Outcome) -> WherobotsException:
+        completed, url = f"Run {outcome.run_id} completed, but", self._run_url(outcome.run_id)
+        mend = "No retry follows, as the script would print it again. Mend the script, and clear the task"
+        if not outcome.has_wrong_result:
+            return WherobotsResultLostException(
+                f"{completed} {self.task.without_result}. The log may still be growing."
+                f" {self._after_lost_result()}. {url}"
+            )
+        if outcome.result_refused:
+            kind, what = WherobotsResultRefusedException, f"its result is not used, {outcome.result_refused}"
+        else:
+            kind = WherobotsResultNotPrintedException
+            what = f"'{MARKER}' is not at the beginning of its line: {outcome.result_logged}\nUse print(), not a logger"
+        return kind(f"{completed} {what}\n{mend}. {url}")
+
+    def _after_lost_result(self) -> str:
+        """What follows when the log of a completed run has no result."""
+        return "A retry reads it again"
 
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
         """Repeat the cancel that has failed at the deadline."""

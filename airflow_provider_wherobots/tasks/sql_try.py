@@ -36,7 +36,7 @@ from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 from airflow_provider_wherobots.runs.measurements import of_statement
-from airflow_provider_wherobots.runs.memory import Past, StatementMemory
+from airflow_provider_wherobots.runs.memory import Answer, Past, StatementMemory
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import read_statements
@@ -102,7 +102,7 @@ class SqlTry(SqlSessionTry):
 
         What a deferral of another try has kept does not count: that try may have gone on, and executed more.
         """
-        self._remember_with(TaskMemory.begin(self.context, self.log))
+        self._remember_with(TaskMemory.begin(self.context, self.log, if_missing=Answer.NOTHING))
         with self._working():
             self._memory.remember(self._memory.now)
             return self._execute_in_session(None)
@@ -134,7 +134,7 @@ class SqlTry(SqlSessionTry):
     def _restore(self, event: Any, kept: DeferredSql) -> SessionWait:
         """Restore what the try knew before its deferral, and return the rest of the wait for its session."""
         if kept.memory is None:
-            self._remember_with(TaskMemory.begin(self.context, self.log))
+            self._remember_with(TaskMemory.begin(self.context, self.log, if_missing=Answer.NOTHING))
         else:
             self._remember_with(TaskMemory.resume(self.context, self.log, kept.memory))
         wait = self.resumed(event, kept.session_id, kept.wait)
@@ -346,7 +346,7 @@ class SqlTry(SqlSessionTry):
         self._push(SQL_EXECUTION_ID_KEY, execution_id)
         if statement.is_write:
             sent = StatementMemory(statement.position, execution_id, self.session_id, digest=statement.digest)
-            self._memory.must_remember(self._memory.now.with_statement(sent))
+            self._memory.remember(self._memory.now.with_statement(sent), "The statement was not sent")
         number, count, text = self._index + 1, len(self._planned), masked(statement.text)
         self.log.info("Executing statement %d of %d [%s]: %s", number, count, execution_id, text)
         may_hand_over = self.task.deferrable and self._outlives_hand_over and not self._results.is_holding

@@ -17,7 +17,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
     kind_of_call,
 )
-from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
@@ -272,13 +272,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
         """Cancel the active runs with the task's identity. Returns the ids of the cancelled."""
         self.log.info("Cancelling the active runs of this task, if there are any, because no retry follows")
-        cancel = cancel_runs_by_suffix(
-            memory.identity.suffix,
-            CANCEL_BUDGET_SECONDS,
-            known=memory.passed_over,
-            is_create_unanswered=memory.is_create_unanswered,
-        )
-        return self.attempt.run(cancel)
+        return self.attempt.run(cancel_runs_of(memory, CANCEL_BUDGET_SECONDS))
 
     def _end_possible_run(self, error: WherobotsApiError, *, is_retried: bool) -> str:
         """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
@@ -354,11 +348,9 @@ class SubmitTry(RunTry[CreatesRun]):
         return submission
 
     def _await_quota(self, awaiting: AwaitingQuota) -> NoReturn:
-        is_unclear = self._memory is not None and self._memory.now.is_create_unanswered and self.task.cancel_on_kill
-        suffix = self._memory.now.identity.suffix if self._memory is not None and is_unclear else ""
         # There is no run: not the one that is replaced.
         self._push(RUN_ID_KEY, "")
-        self._defer_for_quota(awaiting, self._kept(), suffix)
+        self._defer_for_quota(awaiting, self._kept())
 
     def _follow(self, run: Run, deadline: float | None, reattached: bool, started_at: float) -> Outcome:
         task = self.task
@@ -381,6 +373,12 @@ class SubmitTry(RunTry[CreatesRun]):
         options = follow_options(self.task, started_at, deadline)
         return replace(options, run_id=run_id, execution_timeout=self._execution_timeout, is_new=is_new)
 
+    def _after_lost_result(self) -> str:
+        if self._is_last:
+            return "No retry follows"
+        finds_run = self._memory is not None and self._memory.is_kept and self.task.reuse_completed
+        return f"{super()._after_lost_result()} first" if finds_run else "A retry starts a new run"
+
     def _is_to_be_repeated(self, outcome: Outcome, reattached: bool, started_at: float) -> bool:
         """Whether the run of an earlier try ended in a way that makes this try create a new run."""
         if not reattached:
@@ -388,6 +386,8 @@ class SubmitTry(RunTry[CreatesRun]):
         if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
             why = "was cancelled by an earlier try"
         elif self.task.return_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
+            if outcome.has_wrong_result:
+                return False
             why = "completed, but its result could not be read from its log"
         else:
             return False

@@ -128,13 +128,12 @@ class TaskTry(Generic[T, A]):
         self,
         awaiting: AwaitingQuota,
         kept: Mapping[str, Any],
-        suffix: str = "",
         method_name: str = "execute_after_quota_wait",
     ) -> NoReturn:
-        """Defer a long wait for quota. The task resumes with ``kept``, and a kill cancels runs with ``suffix``."""
+        """Defer a long wait for quota. The task resumes with ``kept``."""
         seconds = Clock(time.sleep).seconds(awaiting.pause)
         self._defer(
-            WherobotsQuotaTrigger(time.time() + seconds, self.task.wherobots_conn_id, suffix),
+            WherobotsQuotaTrigger(time.time() + seconds),
             method_name,
             {**kept, "quota": awaiting.wait.to_kwargs()},
             None if awaiting.wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),

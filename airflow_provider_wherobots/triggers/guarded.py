@@ -103,11 +103,6 @@ class GuardedTrigger(BaseTrigger):
     def _what(self) -> str:
         """What the task waits for."""
 
-    @property
-    def _target(self) -> str:
-        """What a kill of the task cancels."""
-        return self._what
-
     @cached_property
     def _hook(self) -> WherobotsHook:
         """The hook. It keeps the connection that it has read: reading it again takes time that a kill may not have."""
@@ -147,15 +142,15 @@ class GuardedTrigger(BaseTrigger):
             # Do not cancel on a guess: another triggerer may follow it, and it ends by itself anyway.
             self.log.warning(
                 "Not cancelling %s: Airflow did not report the task's state (%s). %s",
-                self._target,
+                self._what,
                 reason_of(error),
                 self._if_not_cancelled,
             )
             return
         if state in self._kept_in:
-            self.log.info("Not cancelling %s (the task's state: %s)", self._target, state)
+            self.log.info("Not cancelling %s (the task's state: %s)", self._what, state)
             return
-        self.log.info("Cancelling %s: the task is no longer deferred (state: %s)", self._target, state)
+        self.log.info("Cancelling %s: the task is no longer deferred (state: %s)", self._what, state)
         self._state_at_kill = state
         await self._cancel_and_say()
 
@@ -171,7 +166,7 @@ class GuardedTrigger(BaseTrigger):
         except Exception as error:
             self.log.error(
                 "Could not cancel %s, which may stay active: %s. %s\n%s",
-                self._target,
+                self._what,
                 reason_of(error),
                 self._if_not_cancelled,
                 places_of(error),

@@ -4,53 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator
 from typing import Any
 
-from airflow_provider_wherobots.flows.cancel import cancel_runs_by_suffix
-from airflow_provider_wherobots.flows.effects import Flow
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
-from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
+from airflow_provider_wherobots.task_log.writer import wait_until_read
+from airflow_provider_wherobots.triggers import guarded
 
 
-class WherobotsQuotaTrigger(GuardedTrigger):
+class WherobotsQuotaTrigger(BaseTrigger):
     """Wait until a given time, then fire one event. The worker then repeats the create call.
 
-    There is no run yet. But if the response to a create call was lost, it may have started one, which shows later: that
-    run is cancelled if the task is killed.
+    A kill cancels nothing, because there is no run yet.
 
     :param until: when to fire, in epoch seconds.
-    :param wherobots_conn_id: id of the connection.
-    :param suffix: the suffix of the name of such a run; default empty, there is none.
     """
 
     @ignore_unknown
-    def __init__(self, until: float, wherobots_conn_id: str, suffix: str = "") -> None:
-        super().__init__(wherobots_conn_id, cancel_on_kill=bool(suffix))
+    def __init__(self, until: float) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
         self.until = until
-        self.suffix = suffix
-        self._began_at = time.time()
 
-    def _arguments(self) -> dict[str, Any]:
-        return {"until": self.until, "suffix": self.suffix}
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Class path and arguments."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"until": self.until}
 
-    async def _wait(self) -> dict[str, Any]:
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Wait; yields exactly one event."""
         self.log.info("Waiting for quota; repeating the create call at %s", words.moment(self.until))
-        await asyncio.sleep(self.until - time.time())
-        return {}
-
-    def _gave_up(self, reason: str) -> dict[str, Any]:
-        return {}
-
-    @property
-    def _what(self) -> str:
-        return "the wait for quota"
-
-    @property
-    def _target(self) -> str:
-        return f"the active runs named *{self.suffix}"
-
-    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
-        # A later run belongs to the next try, after a clear: that may be faster than the triggerer.
-        return cancel_runs_by_suffix(self.suffix, left(), created_until=self._began_at)
+        # `airflow dags test` has no triggerer.
+        least = 0.0 if self.trigger_id is None else guarded.EARLIEST_EVENT_SECONDS
+        await asyncio.sleep(max(least, self.until - time.time()))
+        await wait_until_read(self.log)
+        yield TriggerEvent({})  # type: ignore[no-untyped-call]

@@ -2,9 +2,6 @@
 
 The process that begins the session starts Airflow and tells the workers where it is. Tests run side by side, each with
 its own DAG runs. Those with the mark ``alone`` come last, and each waits until no other test runs.
-
-Airflow 3.3 is forgetful: it treats DAG runs whose id says so as Airflow 3.4 would. Tests with the mark ``forgetful``
-run both with such DAG runs and with others. With the option ``--forgetful`` all tests have such DAG runs.
 """
 
 import fcntl
@@ -12,7 +9,6 @@ import json
 import os
 import shutil
 from collections.abc import Iterator
-from importlib.metadata import version
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -21,8 +17,6 @@ import pytest
 
 from tests.e2e.world import KEY_STEM, World
 from tests.support.airflow_instance import AirflowInstance
-from tests.support.forgotten import FOLDER
-from tests.support.places import TREE
 from tests.support.statsd_server import StatsdServer
 from wherobots_local import LocalServer
 
@@ -34,36 +28,13 @@ TEST_SECONDS = 1_800
 """How long a test may take: it waits for many things, and on a busy machine each may take minutes."""
 TELLING = ("scheduler", "triggerer")
 """The components that tell OpenLineage of runs."""
-IS_FORGETFUL = version("apache-airflow").startswith("3.3.")
-"""Whether the tests' Airflow can be made to forget."""
 SHARED = pytest.StashKey[dict[str, Any]]()
-
-
-def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--forgetful", action="store_true", help="let Airflow 3.3 forget what Airflow 3.4 forgets")
-
-
-def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Give tests with the mark ``forgetful`` both kinds of DAG runs."""
-    if "world" not in metafunc.fixturenames:
-        return
-    mark = metafunc.definition.get_closest_marker("forgetful")
-    if metafunc.config.getoption("forgetful", False) or is_only_forgetful(mark):
-        metafunc.parametrize("world", ["forgetful"], indirect=True)
-    elif mark is not None and IS_FORGETFUL:
-        metafunc.parametrize("world", ["remembering", "forgetful"], indirect=True)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=is_alone)
     for item in items:
         item.add_marker(pytest.mark.timeout(TEST_SECONDS))
-        if is_only_forgetful(item.get_closest_marker("forgetful")) and not IS_FORGETFUL:
-            item.add_marker(pytest.mark.skip("only Airflow 3.3 can be made forgetful"))
-
-
-def is_only_forgetful(mark: pytest.Mark | None) -> bool:
-    return mark is not None and bool(mark.kwargs.get("only", False))
 
 
 def is_alone(item: pytest.Item) -> bool:
@@ -99,8 +70,6 @@ def shared(config: pytest.Config) -> dict[str, Any]:
 
 def start(config: pytest.Config) -> dict[str, Any]:
     """Start Airflow, and a StatsD server that writes the provider's metrics to a file, until the session ends."""
-    if config.getoption("forgetful", False) and not IS_FORGETFUL:
-        raise pytest.UsageError("--forgetful needs Airflow 3.3")
     folder: Path = config._tmp_path_factory.mktemp("e2e")  # type: ignore[attr-defined]
     statsd = StatsdServer()
     lineage = {"type": "file", "log_file_path": str(folder / "lineage"), "append": True}
@@ -136,21 +105,11 @@ def start(config: pytest.Config) -> dict[str, Any]:
 def environment_of(component: str, n: int) -> dict[str, str]:
     """The environment variables that only one component has."""
     # Airflow's server would fork for OpenLineage, and its child would hold the connections of the server's clients.
-    env = {} if component in TELLING else {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
-    if component == "api-server" and IS_FORGETFUL:
-        env["PYTHONPATH"] = os.pathsep.join(map(str, (TREE, MODULES, FOLDER)))
-    return env
-
-
-@pytest.fixture
-def world(session_world: World, request: pytest.FixtureRequest) -> World:
-    """The session's Airflow and this worker's local server. With the parameter ``forgetful`` Airflow forgets."""
-    session_world.is_forgetful = getattr(request, "param", "") == "forgetful"
-    return session_world
+    return {} if component in TELLING else {"AIRFLOW__OPENLINEAGE__DISABLED": "True"}
 
 
 @pytest.fixture(scope="session")
-def session_world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """The session's Airflow with this worker's connection to this worker's local server."""
     found = shared(request.config)
     worker = os.environ.get("PYTEST_XDIST_WORKER", "only")

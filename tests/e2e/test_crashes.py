@@ -5,7 +5,6 @@ import pytest
 from tests.e2e.world import TASK, Case, World
 
 
-@pytest.mark.forgetful
 @pytest.mark.short
 def test_a_worker_is_killed_while_it_waits_and_the_retry_re_attaches(world: World) -> None:
     kill_and_re_attach(world.case("worker_retry").begin().wait_until_followed("running"))

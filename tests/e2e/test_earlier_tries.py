@@ -5,28 +5,28 @@ import pytest
 from tests.e2e.world import Case, World
 
 
-@pytest.mark.forgetful
 @pytest.mark.short
 def test_a_clear_after_the_dag_runs_end_replaces_the_run_that_it_has_left_active(world: World) -> None:
-    if not world.airflow.is_series("3.3"):
+    if not world.remembers:
         # There a task has no memory that a clear could keep.
         clear_and_warn(world)
         return
     case = left_active(world)
-    case.clear(keep_task_state=world.is_forgetful)
+    case.clear(keep_task_state=True)
     case.end("success", try_number=2)
     case.wait_for_statuses("CANCELLED", "RUNNING")
     assert case.counts() == (2, 1)
     case.release()
 
 
-@pytest.mark.forgetful(only=True)
 def test_a_clear_after_the_dag_runs_end_discards_the_memory_and_the_active_run_is_named(world: World) -> None:
+    if not world.clear_forgets:
+        pytest.skip("a clear keeps the memory on 3.3, and below there is none")
     clear_and_warn(world)
 
 
 def test_a_try_that_is_started_again_because_its_task_was_missing_takes_its_run_over(world: World) -> None:
-    if not world.airflow.is_series("3.3"):
+    if not world.airflow.is_from("3.3"):
         pytest.skip("this Airflow fails such a task")
     case = world.case("renamed").begin().wait_until_followed("deferred")
     task_id = world.airflow.home / "renamed_task_id"
@@ -41,13 +41,12 @@ def test_a_try_that_is_started_again_because_its_task_was_missing_takes_its_run_
     assert "the job does not run again" in log
 
 
-@pytest.mark.forgetful
 @pytest.mark.short
 def test_a_worker_is_killed_between_the_runs_end_and_the_tasks_and_the_retry_takes_the_run_over(world: World) -> None:
     case = world.case("worker_retry").begin().wait_until_followed("running")
     case.kill_worker_after_the_runs_end()
     log = case.end("success", try_number=2)
-    if not world.airflow.is_series("3.3"):
+    if not world.remembers:
         # There nothing tells a retry from a clear, so the job is repeated.
         assert case.statuses() == ["COMPLETED", "COMPLETED"]
         return

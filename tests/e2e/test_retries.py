@@ -34,7 +34,6 @@ if HAS_POLICIES:
         assert f'"reason":"CANCELLED; The run was cancelled; {reason}"' in file.read_text()
         assert len(case.runs()) == 1
 
-    @pytest.mark.forgetful
     def test_a_job_that_is_out_of_memory_gets_the_next_runtime_and_after_a_clear_the_first_again(world: World) -> None:
         world.control.behaviour(runtime_memory_mib={"tiny": 256, "small": 1024})
         case = world.case("worker_memory").begin("allocates.py", 512)

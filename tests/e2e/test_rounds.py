@@ -112,7 +112,7 @@ def test_a_task_is_cleared_while_its_node_is_dead(world: World) -> None:
         case.clear()
     world.airflow.start_component("scheduler")
     log = completed.end("success", try_number=2)
-    if world.is_forgetful:
+    if world.clear_forgets:
         active.wait_for_new_run("running")
         active.release()
         active.end("success", try_number=2)
@@ -128,5 +128,5 @@ def test_a_task_is_cleared_while_its_node_is_dead(world: World) -> None:
 
 def needs_memory(world: World) -> None:
     """Skip the test on an Airflow where a try cannot remember what those before it have done."""
-    if not world.airflow.is_series("3.3"):
+    if not world.remembers:
         pytest.skip("this Airflow has no task state store")

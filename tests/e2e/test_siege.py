@@ -18,7 +18,7 @@ CLEAN_UP = "from airflow.models.trigger import Trigger; Trigger.clean_unused()"
 def test_a_task_is_renamed_while_it_is_deferred_and_no_triggerer_is_alive(world: World) -> None:
     """On 3.3 no triggerer starts after this: the trigger of the removed task is still there, and fails them all."""
     airflow = world.airflow
-    if not airflow.is_series("3.3"):
+    if not airflow.is_from("3.3"):
         pytest.skip("not tried on this Airflow, whose triggerer starts")
     renamed = world.case("renamed").begin().wait_until_followed("deferred")
     other = world.case("deferred").begin().wait_until_followed("deferred")
@@ -53,7 +53,7 @@ def test_a_task_is_renamed_while_it_is_deferred_and_no_triggerer_is_alive(world:
 def test_a_triggerers_event_loop_hangs(world: World) -> None:
     """From 3.2.2 on its heartbeat stops then, and another one takes its triggers. When it is back, it harms nothing."""
     airflow = world.airflow
-    if not airflow.is_series("3.3"):
+    if not airflow.is_from("3.3"):
         pytest.skip("the heartbeat of this Airflow goes on, so no other triggerer takes the triggers")
     airflow.kill_component("triggerer", signal.SIGTERM)
     airflow.start_component("triggerer", env={"AIRFLOW__TRIGGERER__RUNNER_HEALTH_CHECK_THRESHOLD": "5"})

@@ -16,7 +16,7 @@ REASON = "[TABLE_OR_VIEW_NOT_FOUND] the table e2e.gone cannot be found"
 
 def cases(world: World, way: str, *on_older: Kind) -> list[SqlCase]:
     """One case for each kind of statement; on the older lines, only those named."""
-    kinds = KINDS if world.airflow.is_series("3.3") else on_older
+    kinds = KINDS if world.remembers else on_older
     return [SqlCase.of(world, way, kind) for kind in kinds]
 
 
@@ -60,7 +60,6 @@ def test_marked_failed_on_a_worker(world: World) -> None:
         case.check_marked_failed()
 
 
-@pytest.mark.forgetful
 def test_cleared_while_deferred_the_new_try_executes_again(world: World) -> None:
     cleared = SqlCase.of(world, "sql_deferred", "write").begin()
     cleared.wait_until_followed().clear()
@@ -89,7 +88,6 @@ def test_the_connection_is_cut_before_the_statement_is_answered(world: World) ->
         assert case.sent()[0]["fault"] == "lose_answer"
 
 
-@pytest.mark.forgetful
 def test_a_worker_is_killed_and_the_retry_follows_on(world: World) -> None:
     killed = [case.begin() for case in cases(world, "sql_worker_retry", "write")]
     for case in killed:
@@ -105,7 +103,6 @@ def test_a_worker_is_killed_and_the_retry_follows_on(world: World) -> None:
         assert case.counts()[0] == (1 if case.kind == "write" else 2)
 
 
-@pytest.mark.forgetful
 def test_a_worker_is_killed_and_the_session_cancels_before_the_retry(world: World) -> None:
     """A read is executed again. Of a write nobody can say whether it has taken effect."""
     killed = [case.begin() for case in cases(world, "sql_worker_retry", "write")]
@@ -128,7 +125,6 @@ def test_a_worker_is_killed_and_the_session_cancels_before_the_retry(world: Worl
         assert case.counts() == (2, 0)
 
 
-@pytest.mark.forgetful
 @pytest.mark.parametrize("remembers", [True, False], ids=["session_remembers", "session_forgets"])
 @pytest.mark.parametrize("has_ended", [False, True], ids=["while_it_runs", "after_its_end"])
 def test_a_worker_is_killed_and_its_write_is_executed_once(world: World, remembers: bool, has_ended: bool) -> None:
@@ -155,7 +151,6 @@ def test_a_worker_is_killed_and_its_write_is_executed_once(world: World, remembe
     assert case.counts() == (1, 0)
 
 
-@pytest.mark.forgetful
 @pytest.mark.parametrize("remembers", [True, False], ids=["session_remembers", "session_forgets"])
 def test_a_worker_is_killed_after_the_first_of_two_writes(world: World, remembers: bool) -> None:
     """From Airflow 3.3 on the task remembers that the first one has succeeded. Below, only the session may know."""
@@ -168,7 +163,7 @@ def test_a_worker_is_killed_after_the_first_of_two_writes(world: World, remember
     if not remembers:
         world.control.evict_sql_execution(first["session_id"], first["execution_id"])
     case.kill_worker()
-    if remembers or world.airflow.is_series("3.3"):
+    if remembers or world.remembers:
         case.wait_until_listened().release()
         assert TAKEN_FROM_EARLIER in case.end("success", try_number=2)
     else:

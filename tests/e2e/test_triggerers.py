@@ -109,7 +109,7 @@ def test_a_triggerer_is_killed_between_the_cancel_at_the_deadline_and_its_event(
 
 @pytest.mark.short
 def test_a_task_is_cleared_and_deferred_again_before_the_triggerer_notices(world: World) -> None:
-    if not (world.airflow.is_series("2.11") or world.airflow.is_series("3.3")):
+    if not (world.airflow.is_series("2.11") or world.airflow.is_from("3.3")):
         pytest.skip("3.0 to 3.2 do not tell a trigger that its task is in another try: the new try re-attaches")
     case = world.case("deferred_retry").begin().wait_until_followed("deferred")
     with world.airflow.frozen("triggerer"):
@@ -117,7 +117,7 @@ def test_a_task_is_cleared_and_deferred_again_before_the_triggerer_notices(world
         wait_for(
             lambda: (task := case.task())["try_number"] == 2 and task["state"] == "deferred", what="the second try"
         )
-        if world.airflow.is_series("3.3"):
+        if world.airflow.is_from("3.3"):
             # The try knows that it was cleared.
             case.wait_for_statuses("CANCELLED", "RUNNING")
     case.wait_for_new_run("deferred")

@@ -11,7 +11,6 @@ import requests
 
 from tests.support.airflow_api import Json
 from tests.support.airflow_instance import AirflowInstance
-from tests.support.forgotten import FORGOTTEN
 from tests.support.log_account import numbered
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from wherobots_local import LocalServer
@@ -48,7 +47,6 @@ class World:
     :param folder: where Airflow writes what it tells others.
     :param worker: the name of this process among those that share the Airflow.
     :param root: the folder behind the server's ``s3://``.
-    :param is_forgetful: whether Airflow forgets the DAG runs that are begun now, as Airflow 3.4 would.
     """
 
     airflow: AirflowInstance
@@ -59,7 +57,16 @@ class World:
     worker: str
     root: Path
     numbers: "itertools.count[int]" = field(default_factory=itertools.count)
-    is_forgetful: bool = False
+
+    @property
+    def remembers(self) -> bool:
+        """Whether a try can remember what those before it have done."""
+        return self.airflow.is_from("3.3")
+
+    @property
+    def clear_forgets(self) -> bool:
+        """Whether a clear discards what the task remembers."""
+        return self.airflow.is_from("3.4")
 
     @property
     def conn_id(self) -> str:
@@ -87,7 +94,7 @@ class World:
 
     def new_name(self, way: str) -> str:
         """An id for a DAG run that no other one has."""
-        return f"{FORGOTTEN if self.is_forgetful else ''}{way}-{self.worker}-{next(self.numbers)}"
+        return f"{way}-{self.worker}-{next(self.numbers)}"
 
     def times_said(self, text: str, log: str) -> int:
         """How often a text is in a task's log.
@@ -181,7 +188,7 @@ class DagCase:
     def clear(self, *, keep_task_state: bool = False) -> None:
         """Clear the task, as a user does.
 
-        :param keep_task_state: whether a forgetful Airflow keeps what the task has in its store. Default False.
+        :param keep_task_state: whether Airflow 3.4 keeps what the task has in its store. Default False.
         """
         airflow = self.world.airflow
         if airflow.is_series("2.11") and self.task()["state"] == "running":
@@ -189,9 +196,8 @@ class DagCase:
             when = airflow.api.dag_run(self.way, self.dag_run)["logical_date"]
             airflow.cli("tasks", "clear", "--yes", "--start-date", when, "--end-date", when, self.way)
         else:
-            airflow.api.clear_task(
-                self.way, self.dag_run, TASK, **({"keep_task_state": True} if keep_task_state else {})
-            )
+            options = {"keep_task_state": True} if keep_task_state and airflow.is_from("3.4") else {}
+            airflow.api.clear_task(self.way, self.dag_run, TASK, **options)
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,9 @@ while len(sys.argv) > 3 and not pathlib.Path(sys.argv[3]).exists():
 print("after", flush=True)
 sys.exit(int(sys.argv[2]))
 """,
+    "logged_result.py": """
+print("INFO airflow-result: 1", flush=True)
+""",
     "until.py": """
 import pathlib, sys, time
 print("started", flush=True)

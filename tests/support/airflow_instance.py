@@ -114,6 +114,10 @@ class AirflowInstance:
         """Whether this is an Airflow of a release series such as ``3.0``."""
         return self.version.startswith(f"{series}.")
 
+    def is_from(self, series: str) -> bool:
+        """Whether this is an Airflow of a release series such as ``3.3``, or of a later one."""
+        return _series(self.version) >= _series(series)
+
     @property
     def web_component(self) -> str:
         """The name of the component that serves the UI and the REST API."""
@@ -390,6 +394,10 @@ class AirflowInstance:
             what="Airflow to be healthy",
             detail=lambda: "\n".join(_tail(self.output(*key), 10) for key in self.all_components()),
         )
+
+
+def _series(version: str) -> tuple[int, ...]:
+    return tuple(map(int, version.split(".")[:2]))
 
 
 def _airflow_version(python: Path) -> str:

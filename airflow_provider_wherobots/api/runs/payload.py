@@ -147,6 +147,8 @@ class _Checker:
             raise InvalidArgumentError(
                 f"{where}: must be an S3 address, such as s3://bucket/key, or the path of a file, which is uploaded"
             )
+        elif uri.endswith("/"):
+            raise InvalidArgumentError(f"{where}: must be the address of a file, not of a folder")
         ending, other = _OTHER_KIND[argument]
         if uri.lower().endswith(ending):
             raise InvalidArgumentError(f"{where}: a {ending} file is run with {other}")
@@ -174,6 +176,10 @@ class _Checker:
         checked: dict[str, Any] = {"uri": self.uri(argument, uri)}
         if run.get("args") is not None:
             checked["args"] = self._args(f"{argument}['args']", run["args"])
+        if argument == "run_jar" and run.get("mainClass") is None:
+            raise InvalidArgumentError(
+                f"{argument}['mainClass']: is missing; it must be the class to run, such as org.example.Main"
+            )
         if run.get("mainClass") is not None:
             checked["mainClass"] = self.text(f"{argument}['mainClass']", run["mainClass"])
         return checked
@@ -200,7 +206,7 @@ class _Checker:
 
     def _argument(self, where: str, value: Any) -> Any:
         if isinstance(value, str) or self._is_unrendered(value):
-            return value
+            return _something(where, value)
         if _is_number(value) and not isinstance(value, bool):
             return str(value)
         raise InvalidArgumentError(f"{where}={value!r}: must be a string or a finite number")
@@ -216,7 +222,7 @@ class _Checker:
         if not isinstance(key, str):
             raise InvalidArgumentError(f"{where}: the name must be a string")
         if isinstance(value, str) or self._is_unrendered(value):
-            return value
+            return _something(where, value)
         if isinstance(value, bool):
             return "true" if value else "false"
         if _is_number(value):
@@ -233,7 +239,20 @@ class _Checker:
             raise InvalidArgumentError(f"{where}={dependencies!r}: must be a list of objects or PyPI packages")
         checked = [self._dependency(f"{where}[{index}]", value) for index, value in enumerate(dependencies)]
         self._check_names(where, checked)
+        self._check_pins(where, checked)
         return checked
+
+    def _check_pins(self, where: str, dependencies: Sequence[Any]) -> None:
+        pinned: dict[str, str] = {}
+        for dependency in dependencies:
+            found = {} if self._is_unrendered(dependency) else dependency
+            name, version = found.get("libraryName"), found.get("libraryVersion")
+            if name is None or version is None or self._is_unrendered(name) or self._is_unrendered(version):
+                continue
+            # Source: "Names and normalization" of Python's packaging specifications.
+            name = re.sub(r"[-_.]+", "-", name).lower()
+            if pinned.setdefault(name, version) != version:
+                raise InvalidArgumentError(f"{where}: {name} is pinned to {pinned[name]} and to {version}")
 
     def _check_names(self, where: str, dependencies: Sequence[Any]) -> None:
         """A run has its files in one folder, by their names. The service documents that for JSON files only. So of the
@@ -312,6 +331,13 @@ def _name_in_run(path: str) -> str:
     if name in ("", ".."):
         return ""
     return safe_name(name if local.endswith(FILE_DEPENDENCY_SUFFIXES) else f"{name}.zip")
+
+
+def _something(where: str, value: Any) -> Any:
+    """Refuse what a template renders to if its value is missing or None."""
+    if value in ("", "None"):
+        raise InvalidArgumentError(f"{where}={value!r}: a template rendered to nothing, or nothing was given")
+    return value
 
 
 def _is_number(value: Any) -> bool:

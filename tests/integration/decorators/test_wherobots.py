@@ -137,6 +137,19 @@ def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> No
         wherobots_task(task_id="f")(lambda: 1)()
 
 
+def test_a_missing_or_superfluous_argument_is_told_with_the_function() -> None:
+    def area(wkt: str, /, unit: str) -> None: ...
+
+    for args, kwargs, words in (
+        ((), {}, "missing a required .*'wkt'"),
+        (("x",), {}, "missing a required .*'unit'"),
+        (("x", "m", 3), {}, "too many positional arguments"),
+        (("x",), {"unit": "m", "crs": 1}, "got an unexpected keyword argument 'crs'"),
+    ):
+        with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^area: area\(\) cannot be called: {words}$"):
+            wherobots_task(area)(*args, **kwargs)
+
+
 def test_a_name_that_the_run_will_not_have_is_warned_of_when_the_dag_is_parsed() -> None:
     @wherobots_task
     def f(x: int) -> str:
@@ -192,9 +205,7 @@ def test_a_return_value_that_is_lost_fails_the_task(conn_id: str, control: Contr
     """It is not None: the task that follows would compute with that."""
     ti = TaskInstance()
     control.add_fault("getJobRunLogs", {"type": "status", "status": 403})
-    with pytest.raises(
-        WherobotsResultLostException, match="completed, but its log, which may still be growing, has no usable line"
-    ) as lost:
+    with pytest.raises(WherobotsResultLostException, match=r"completed, but what echo\(\) returned is not") as lost:
         run_to_end(operator_of(functions.echo, 1), ti)
     assert ti.xcoms["run_id"] in str(lost.value)
     assert ti.xcoms["run_summary"]["status"] == "COMPLETED"

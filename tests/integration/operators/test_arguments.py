@@ -15,6 +15,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from tests.integration.support import TaskInstance, context
 from wherobots_local.control.client import ControlClient
 
@@ -182,13 +183,32 @@ def test_a_wrong_argument_of_a_mapped_task_is_not_retried(arguments: dict[str, A
         ({"runtime_on_out_of_memory": ["small", 2]}, r"runtime_on_out_of_memory\[1\]=2: must be a non-empty string"),
         ({"runtime_on_out_of_memory": ""}, "runtime_on_out_of_memory='': must be a non-empty string"),
         ({"runtime_on_out_of_memory": "next", "runtime": "huge"}, "='next': what follows runtime='huge' is unknown"),
-        ({"runtime_on_out_of_memory": "next", "durable": False}, "needs durable=True and wait_for_completion=True"),
+        ({"runtime_on_out_of_memory": "next"}, "runtime_on_out_of_memory: needs retries, because only a retry gets"),
+        (
+            {"runtime_on_out_of_memory": "next", "retries": 1, "durable": False},
+            "needs durable=True and wait_for_completion=True",
+        ),
         ({"environment": {"sparkConfigs": {"a": ["b"]}}}, r"environment\['sparkConfigs'\]\['a'\]"),
     ],
 )
 def test_a_wrong_argument_is_told_when_the_dag_is_parsed(arguments: dict[str, Any], words: str) -> None:
     with pytest.raises(WherobotsArgumentException, match=words):
         WherobotsRunOperator(**{"task_id": "task", "run_python": TALK, **arguments})
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: WherobotsRunOperator(task_id="t", run_python=TALK, dependencies=["a"]),
+            "dependencies: use environment=",
+        ),
+        (lambda: WherobotsSqlOperator(task_id="t", sql="SELECT 1", conn_id="x"), "conn_id: use wherobots_conn_id$"),
+    ],
+)
+def test_an_argument_of_another_operator_is_told_with_the_one_to_use(make: Callable[[], object], words: str) -> None:
+    with pytest.raises(WherobotsArgumentException, match=f"^t: {words}"):
+        make()
 
 
 @pytest.mark.parametrize("name", ["{# why #}", "{# why #}hail_stats", "{% if x %}{% endif %}", "{{ '' }}  "])

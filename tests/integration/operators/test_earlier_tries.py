@@ -10,7 +10,11 @@ from unittest.mock import Mock
 import pytest
 
 from airflow_provider_wherobots.compat import AirflowSkipException
-from airflow_provider_wherobots.exceptions import WherobotsRunFailedException, WherobotsTaskKilledException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsRunFailedException,
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
+)
 from airflow_provider_wherobots.operators import run
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import memory
@@ -225,7 +229,7 @@ def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
         ("set", "The task's state could not be stored, so a retry may not know of this try"),
     ],
 )
-def test_a_store_that_fails_does_not_stop_a_run(
+def test_a_store_that_fails_stops_a_create_and_no_run_that_there_is(
     operator: Operator,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
@@ -233,12 +237,27 @@ def test_a_store_that_fails_does_not_stop_a_run(
     operation: str,
     warning: str,
 ) -> None:
-    monkeypatch.setattr(StateStore, operation, Mock(side_effect=ConnectionError("the API server is away")))
-    task, first = operator(run_python=WAIT, retries=1), TaskInstance()
-    run_id = start(task, first)
+    task, first = operator(run_python=WAIT, retries=2), TaskInstance(max_tries=2)
+    with monkeypatch.context() as patched:
+        patched.setattr(StateStore, operation, Mock(side_effect=ConnectionError("the API server is away")))
+        with pytest.raises(WherobotsUnavailableException, match=r"The run was not created, .* the API server is away"):
+            start(task, first)
     assert f"{warning}: ConnectionError: the API server is away" in said()
-    assert start(task, next_try(first, store=None)) == run_id
-    assert control.counts()["creates_received"] == 1
+    assert control.counts()["creates_received"] == 0
+    second = next_try(first)
+    run_id = start(task, second)
+    with monkeypatch.context() as patched:
+        patched.setattr(StateStore, operation, Mock(side_effect=ConnectionError("the API server is away")))
+        assert start(task, next_try(second)) == run_id
+    task.hook.cancel_run(run_id)
+
+
+def test_a_retry_that_finds_no_memory_follows_the_active_run(operator: Operator, control: ControlClient) -> None:
+    """Airflow was upgraded to 3.3 between the two tries. A clear would have raised ``max_tries``."""
+    task, first = operator(run_python=WAIT, retries=1), TaskInstance(store=None)
+    run_id = start(task, first)
+    assert start(task, next_try(first, store={}, task=task)) == run_id
+    assert control.counts()["cancels_received"] == 0
     task.hook.cancel_run(run_id)
 
 
@@ -322,6 +341,21 @@ def test_a_try_whose_arguments_are_wrong_leaves_no_run(operator: Operator, contr
     assert control.counts()["cancels_effective"] == 1
 
 
+def test_the_retry_of_a_cleared_try_that_could_not_be_rendered_replaces_the_run_of_before_the_clear(
+    operator: Operator, control: ControlClient, in_task: None
+) -> None:
+    """On Airflow 3.4, whose clear has discarded the memory."""
+    first = TaskInstance()
+    start(operator(run_python=WAIT, retries=1), first)
+    cleared = next_try(first, store={}, max_tries=2)
+    with pytest.raises(ZeroDivisionError):
+        render(operator(run_python=BROKEN, retries=1), cleared)
+    last = start(operator(run_python=WAIT, retries=1), next_try(cleared))
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
+    operator().hook.cancel_run(last)
+
+
 def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing(
     operator: Operator, control: ControlClient, in_task: None
 ) -> None:
@@ -331,10 +365,10 @@ def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing
 
 
 def test_each_iteration_of_a_loop_has_a_run_of_its_own(operator: Operator, control: ControlClient) -> None:
-    """On Airflow 3.4, as its page "Task Loops" describes it: all share the ids, and the store."""
+    """On Airflow 3.4: all share the ids, and the store."""
     task, store = operator(run_python=RESULT, retries=1), dict[str, str]()
     run_ids = []
-    for index in (1, 2, 1):
+    for index in (0, 1, 0):
         told = SimpleNamespace(loop=SimpleNamespace(index=index))
         ti = TaskInstance(store=store, _ti_context_from_server=told)
         run_to_end(task, ti)

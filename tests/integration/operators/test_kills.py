@@ -5,6 +5,7 @@ import threading
 import time
 from datetime import timedelta
 from functools import partialmethod
+from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, Mock
 
@@ -18,12 +19,22 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.tasks import run_attempt
+from airflow_provider_wherobots.tasks import memory, run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import once_answered, timeouts_of
 from tests.integration.signals import signal_when
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, run_to_end, trigger_of
+from tests.integration.support import (
+    Operator,
+    StateStore,
+    TaskInstance,
+    context,
+    deferral_of,
+    follow,
+    next_try,
+    run_to_end,
+    trigger_of,
+)
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -68,6 +79,17 @@ def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
     with pytest.raises(WherobotsTaskKilledException):
         operator(run_python=WAIT).execute(context(TaskInstance()))
     assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_pass_of_a_loop_is_deferred_whatever_airflow_says_of_its_task(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 3.4 reports the state of the latest pass. A pass that is cleared alone sees that another succeeded."""
+    monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(return_value="success"))
+    told = SimpleNamespace(loop=SimpleNamespace(index=0))
+    task, ti = operator(run_python=WAIT), TaskInstance(_ti_context_from_server=told)
+    assert deferral_of(task, ti).method_name == "execute_complete"
+    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("answer", [{"return_value": "running"}, {"side_effect": ConnectionError("no supervisor")}])
@@ -211,6 +233,29 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     assert counts["cancels_effective"] == cancels
     if not cancels:
         task.hook.cancel_run(control.runs()[-1]["id"])
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+def test_a_kill_while_a_run_is_created_in_place_of_a_cancelled_one_finds_the_new_run(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+) -> None:
+    """The second submission of one process. An earlier try has cancelled the run that it re-attached to."""
+    first = TaskInstance()
+    deferral_of(operator(run_python=WAIT, retries=1), first)
+    task, second = operator(run_python=WAIT, retries=1, deferrable=deferrable), next_try(first)
+
+    def cancel_and_kill(operation: str) -> None:
+        if operation == "listJobRuns" and control.counts()["cancels_received"] == 0:
+            task.hook.cancel_run(first.xcoms["run_id"])
+        if operation == "createJobRun":
+            assert StateStore(second.store).get(memory.KEY)["is_create_unanswered"], "a retry looks for its run"
+            task.on_kill()
+
+    once_answered(cancel_and_kill, monkeypatch)
+    with pytest.raises(WherobotsTaskKilledException):
+        run_to_end(task, second)
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 2)
 
 
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])

@@ -1,7 +1,6 @@
 """What becomes of a run when nobody follows it any more: after the last try, after Ctrl-C, and after its own end."""
 
 import asyncio
-import secrets
 import signal
 import threading
 import time
@@ -21,10 +20,8 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import run_try, submit_try
-from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, resume
@@ -309,19 +306,3 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
     assert control.counts()["cancels_effective"] == int(cancels)
     if not cancels:
         task.hook.cancel_run(ti.xcoms["run_id"])
-
-
-def test_a_kill_while_waiting_for_quota_cancels_what_an_unanswered_create_has_started(
-    conn_id: str, control: ControlClient, failed: None
-) -> None:
-    suffix = f"-{secrets.token_hex(7)}"
-    WherobotsHook(conn_id).create_run({"name": f"dag.task{suffix}", "runPython": WAIT})
-    trigger = WherobotsQuotaTrigger(time.time() + 3_600, conn_id, suffix)
-    path, arguments = trigger.serialize()
-    assert path.endswith("triggers.quota.WherobotsQuotaTrigger")
-    again = WherobotsQuotaTrigger(**arguments)
-    # The deferral takes a moment.
-    again._began_at += 2
-    again.trigger_id = 1
-    asyncio.run(again.on_kill())
-    assert control.counts()["cancels_effective"] == 1

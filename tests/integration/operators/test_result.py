@@ -12,6 +12,8 @@ from airflow_provider_wherobots.compat import AIRFLOW, AirflowFailException
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsResultLostException,
+    WherobotsResultNotPrintedException,
+    WherobotsResultRefusedException,
     WherobotsRunFailedException,
 )
 from tests.integration.operators.outlets import Asset, AssetAlias, OutletEventAccessors, asset
@@ -86,7 +88,7 @@ def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_c
 ) -> None:
     first = Counting()
     task = operator(return_result=True, retries=1)
-    says = "may still be growing, has no usable line that begins with 'airflow-result:'; a retry reads it again"
+    says = r"has no line that begins with 'airflow-result:'\. The log may still be growing\. A retry "
     with pytest.raises(WherobotsResultLostException, match=says) as lost:
         run_to_end(task, first)
     assert not isinstance(lost.value, AirflowFailException)
@@ -96,6 +98,43 @@ def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_c
         task.execute(context(next_try(first)))
     assert f"Run {first.xcoms['run_id']} completed, but its result could not be read from its log" in said()
     assert control.counts()["creates_received"] == 2
+
+
+@pytest.mark.parametrize(
+    ("printed", "kind", "says"),
+    [
+        ("{'a': 1}", WherobotsResultRefusedException, "because it is not JSON (Expecting property name"),
+        ("[NaN]", WherobotsResultRefusedException, "because it is not JSON (which has no NaN): airflow-result: [NaN]"),
+        ("logged", WherobotsResultNotPrintedException, "not at the beginning of its line: INFO airflow-result: 1"),
+    ],
+)
+def test_a_scripts_bug_fails_the_task_without_another_run(
+    operator: Operator, control: ControlClient, printed: str, kind: type[Exception], says: str
+) -> None:
+    """The same script would print the same line."""
+    ti = Counting(max_tries=2)
+    script = {"uri": "s3://jobs/logged_result.py"} if printed == "logged" else prints(printed)
+    task = operator(run_python=script, return_result=True, retries=2)
+    deferral_of(task, ti)
+    while not task.hook.get_run(ti.xcoms["run_id"]).is_terminal:
+        time.sleep(0.1)
+    # The worker has died before it could say so.
+    with pytest.raises(kind) as caught:
+        run_to_end(task, next_try(ti))
+    assert says in str(caught.value)
+    assert isinstance(caught.value, AirflowFailException)
+    assert control.counts()["creates_received"] == 1
+
+
+def test_below_airflow_33_or_without_what_finds_the_run_a_retry_does_not_promise_to_read_again(
+    operator: Operator,
+) -> None:
+    task = operator(return_result=True, retries=1, durable=False, wait_post_run_logs_timeout_seconds=0)
+    with pytest.raises(WherobotsResultLostException, match="A retry starts a new run"):
+        run_to_end(task, Counting())
+    task = operator(return_result=True, wait_post_run_logs_timeout_seconds=0)
+    with pytest.raises(WherobotsResultLostException, match=r"growing\. No retry follows"):
+        run_to_end(task, Counting(max_tries=0))
 
 
 def test_without_a_result_nobody_asked_for_nothing_is_said(operator: Operator, said: Callable[[], str]) -> None:

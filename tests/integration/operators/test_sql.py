@@ -725,6 +725,12 @@ def test_a_retry_of_a_cleared_task_repeats_its_write_also_if_a_worker_died_befor
     assert executed(control) == [INSERT, INSERT]
 
 
+def test_a_retry_of_a_try_that_died_before_it_began_executes_its_write(make: Make, control: ControlClient) -> None:
+    retry = TaskInstance(2, max_tries=1, task=SimpleNamespace(retries=1))
+    assert make(INSERT, retries=1).execute(context(retry)) is None
+    assert executed(control) == [INSERT]
+
+
 def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: ControlClient) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)

@@ -2,14 +2,11 @@
 
 import asyncio
 import json
-import secrets
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from types import SimpleNamespace
 from typing import Any
-from unittest.mock import AsyncMock
 
 import pytest
 from airflow.exceptions import TaskDeferralError, TaskDeferred
@@ -22,7 +19,6 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows import quota
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.triggers import guarded
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration import support
@@ -87,40 +83,6 @@ def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
     operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
-@pytest.mark.parametrize("cancels", [True, False])
-def test_a_kill_during_the_wait_looks_for_the_run_of_a_create_that_was_not_answered(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, cancels: bool
-) -> None:
-    monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
-    monkeypatch.setattr(quota, "FIRST_QUOTA_RETRY_SECONDS", 3_600)
-    control.add_fault("createJobRun", "reset", times=1)
-    fill(control)
-    task = operator(cancel_on_kill=cancels)
-    deferred = deferral_of(task, TaskInstance())
-    _, arguments = deferred.trigger.serialize()
-    assert (arguments["wherobots_conn_id"], arguments["until"] > time.time()) == (task.wherobots_conn_id, True)
-    identity = (deferred.kwargs or {})["memory"]["identity"]
-    suffix = Identity(identity["deployment"], identity["task"]).suffix
-    assert control.requests("createJobRun")[0]["name"].endswith(suffix)
-    assert arguments["suffix"] == (suffix if cancels else "")
-
-
-def test_a_kill_leaves_alone_what_was_created_after_the_trigger_began(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A cleared task may have its new run before its old trigger is cancelled."""
-    monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="running"))
-    clock = SimpleNamespace(time=lambda: time.time() - 10)
-    monkeypatch.setattr("airflow_provider_wherobots.triggers.quota.time", clock)
-    hook, suffix = operator().hook, f"-{secrets.token_hex(7)}"
-    trigger: Any = WherobotsQuotaTrigger(time.time() + 3_600, hook.wherobots_conn_id, suffix)
-    trigger.trigger_id, trigger.task_instance = 1, TaskInstance()
-    run = hook.create_run({"name": f"dag.task{suffix}", "runPython": {"uri": "s3://jobs/wait.py", "args": ["60"]}})
-    asyncio.run(trigger.on_kill())
-    assert control.counts()["cancels_effective"] == 0
-    hook.cancel_run(run.id)
-
-
 def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_and_not_the_replaced_one(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -158,6 +120,15 @@ def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(
         operator().execute_after_quota_wait(context(ti), {}, **(deferred.kwargs or {}))
     assert ti.xcoms["run_id"] == run["id"]
     assert len(control.requests("createJobRun")) == 1
+
+
+def test_an_event_comes_no_sooner_than_airflow_can_take_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(guarded, "EARLIEST_EVENT_SECONDS", 3_600.0)
+    trigger = WherobotsQuotaTrigger(time.time() - 1)
+    assert asyncio.run(events(trigger)) == [{}], "airflow dags test has no triggerer"
+    trigger.trigger_id = 1
+    with pytest.raises(TimeoutError):
+        asyncio.run(asyncio.wait_for(events(trigger), 0.05))
 
 
 async def events(trigger: WherobotsQuotaTrigger) -> list[Any]:

@@ -163,6 +163,12 @@ def test_several_errors_are_all_shown() -> None:
         ([1, 2], "[1, 2]"),
         ({}, "{}"),
         (b"<html><body>\n  502 Bad   Gateway\n</body></html>", "<html><body> 502 Bad Gateway </body></html>"),
+        (
+            b"<!DOCTYPE html>\n<html><head><title lang=en>\n 502 Bad\n&amp; Gateway</title>" + b"x" * 9,
+            "502 Bad &amp; Gateway",
+        ),
+        (b"<html><head><title></title>", "<html><head><title></title>"),
+        (b'{"x": "<title>no page</title>"}', '{"x": "<title>no page</title>"}'),
         (b"\xff\xfe\x00garbage", "\ufffd\ufffd\x00garbage"),
         (b"", "no body"),
         (b"[" * 500, "[" * 500),

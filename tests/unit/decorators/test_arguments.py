@@ -124,9 +124,7 @@ def test_a_function_that_takes_anything_receives_all_of_them() -> None:
 def test_what_is_missing_is_told_before_anything_is_sent() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         encode_arguments(asks, ("x",), {}, {})
-    assert str(caught.value).startswith(
-        "asks() cannot be called: missing a required argument: 'ds'. From the task's context it can take: ds, "
-    )
+    assert str(caught.value) == "asks() cannot be called: missing a required argument: 'ds'"
 
 
 def test_arguments_are_bounded_and_the_bound_fits_an_argument_of_a_linux_program() -> None:

@@ -19,6 +19,8 @@ from airflow_provider_wherobots.flows.effects import Effect, Note, Reloaded, Sen
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.runs.memory import Memory
 
+REST = ". Read the rest on the run's page"
+"""How a warning about a log ends that was not read to its end."""
 START = 1_750_000_000.0
 """The virtual clock's first moment, in epoch seconds."""
 KEY = "script-key"
@@ -144,7 +146,7 @@ class Script(SyncDriver):
         assert text
         self.notes.append(Note(level, text))
 
-    def _remember(self, memory: Memory) -> None:
+    def _remember(self, memory: Memory, else_not: str) -> None:
         self.remembered.append((memory, len(self.sent)))
 
     def _pass(self, seconds: float) -> None:

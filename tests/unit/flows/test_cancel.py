@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,14 +22,18 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.drivers.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_by_suffix
+from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
+from airflow_provider_wherobots.runs.memory import Memory, Past
+from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
 from tests.unit.flows.script import KEY, START, Hang, Script, always, by_operation
 
-SUFFIX = "-0123456789abcd"
-NAME = f"hail_stats{SUFFIX}"
+IDENTITY = Identity("012345", "6789abcd")
+NAME = f"hail_stats{IDENTITY.suffix}"
+KNOWN = Memory(IDENTITY, 0, Past.KNOWN, has_looked=True)
+UNANSWERED = replace(KNOWN, is_create_unanswered=True)
 
 
 def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
@@ -42,7 +47,14 @@ def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
 
 
 @pytest.mark.parametrize("seen", [Run("r1", "n", "COMPLETED"), Run("r1", "n", "CANCELLED")])
-@pytest.mark.parametrize("error", [NotFoundError("cancelJobRun", 404), ConflictError("cancelJobRun", 409)])
+@pytest.mark.parametrize(
+    "error",
+    [
+        NotFoundError("cancelJobRun", 404),
+        ConflictError("cancelJobRun", 409),
+        *(BadRequestError("cancelJobRun", status) for status in (400, 410, 422)),
+    ],
+)
 def test_a_run_that_has_ended_needs_no_cancelling(error: WherobotsApiError, seen: Any) -> None:
     script = Script(by_operation(cancelJobRun=always(error), getJobRun=always(seen)))
     assert script.run(cancel_run("r1")) is None
@@ -155,21 +167,8 @@ def test_by_name_the_active_runs_are_cancelled_and_no_others() -> None:
     service.add_run(f"{NAME}x", START - 70, id="stranger")
     service.add_run(NAME, START - 60, id="first")
     service.add_run(NAME, START - 50, id="second")
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["first", "second"]
+    assert Script(service).run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == ["first", "second"]
     assert [run_id for run_id, _ in service.cancels] == ["first", "second"]
-
-
-@pytest.mark.parametrize("ahead", [-60.0, 0.0, 60.0])
-@pytest.mark.parametrize("latency", [0.05, 3.0])
-def test_by_name_the_run_of_the_next_try_is_left_alone_whatever_the_services_clock_shows(
-    ahead: float, latency: float
-) -> None:
-    service = FakeService()
-    service.add_run(NAME, START + ahead - 2, id="before")
-    service.add_run(NAME, START + ahead + 3, id="after")
-    script = Script(lambda call, moment: service(call, moment + ahead), latency=latency)
-    script.now = START + 5
-    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS, created_until=START)) == ["before"]
 
 
 def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
@@ -178,13 +177,13 @@ def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
     limits = RateLimits()
     limits.of(KEY).refused(calls.get_run("r0"), RateLimitedError("getJobRun", 429, retry_after=60.0), 0.0)
     script = Script(service, limits=limits)
-    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert script.run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
     assert script.elapsed < 1.0
 
 
 def test_by_name_what_hid_the_run_is_said_once() -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
-    script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS))
+    script.run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS))
     (note,) = script.notes
     assert note == Note(
         logging.WARNING,
@@ -199,7 +198,7 @@ def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_
     service.add_run(NAME, START)
     service.fault("cancelJobRun", *[Fault.ERROR_500] * 20)
     script = Script(service)
-    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == []
     assert script.said("Run run0 could not be cancelled")
     assert not script.said("Found no active run")
 
@@ -208,14 +207,14 @@ def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_
 def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
     for service in (FakeService(), always(ServerError("listJobRuns", 503)), always(Hang())):
         script = Script(service)
-        assert script.run(cancel_runs_by_suffix(SUFFIX, budget)) == []
+        assert script.run(cancel_runs_of(UNANSWERED, budget)) == []
         assert budget <= script.elapsed <= budget + 0.6
         assert script.said("Found no active run whose name ends with -0123456789abcd")
 
 
 def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     script = Script(FakeService())
-    assert script.run(cancel_runs_by_suffix(SUFFIX, 0.0)) == []
+    assert script.run(cancel_runs_of(UNANSWERED, 0.0)) == []
     assert script.sent == []
     assert script.said("Found no active run whose name ends with -0123456789abcd. If one appears later")
 
@@ -238,7 +237,7 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service = FakeService(cancel_seconds=60, list_lag=1.0)
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
-    cancel = cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS, known=["older"])
+    cancel = cancel_runs_of(replace(UNANSWERED, passed_over=("older",)), WORKER_CANCEL_BUDGET_SECONDS)
     assert Script(service).run(cancel) == ["older", "newer"]
 
 
@@ -252,7 +251,7 @@ def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other
             raise NotFoundError(call.operation, 404)
         return service(call, moment)
 
-    assert Script(unknown).run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS)) == ["other"]
+    assert Script(unknown).run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == ["other"]
 
 
 def test_by_name_runs_whose_cancels_are_not_answered_share_the_time() -> None:
@@ -260,7 +259,7 @@ def test_by_name_runs_whose_cancels_are_not_answered_share_the_time() -> None:
     for name in ("a", "b", "c"):
         service.add_run(NAME, START, id=name)
     script = Script(by_operation(listJobRuns=service, cancelJobRun=always(Hang()), getJobRun=service))
-    script.run(cancel_runs_by_suffix(SUFFIX, 12.0, is_create_unanswered=False))
+    script.run(cancel_runs_of(KNOWN, 12.0))
     asked = script.sent_of("cancelJobRun")
     assert {sent.call.path.split("/")[2] for sent in asked} == {"a", "b", "c"}
     assert all(sent.timeout is not None and sent.timeout <= 4.0 for sent in asked)
@@ -270,11 +269,49 @@ def test_by_name_a_look_that_failed_is_repeated_though_no_create_was_sent() -> N
     service = FakeService()
     service.add_run(NAME, START)
     service.fault("listJobRuns", *[Fault.ERROR_500] * 9)
-    assert Script(service).run(cancel_runs_by_suffix(SUFFIX, 60.0, is_create_unanswered=False)) == ["run0"]
+    assert Script(service).run(cancel_runs_of(KNOWN, 60.0)) == ["run0"]
+
+
+@pytest.mark.parametrize(
+    "memory",
+    [replace(KNOWN, runs=("run0",)), Memory(IDENTITY, 0, Past.NOTHING, passed_over=("run0",))],
+    ids=["a retry", "after a clear"],
+)
+@pytest.mark.parametrize("get_lag", [0.0, 1.0])
+def test_a_run_that_the_task_knows_is_cancelled_even_if_no_list_has_it(memory: Memory, get_lag: float) -> None:
+    service = FakeService(list_lag=60.0, get_lag=get_lag)
+    service.add_run(NAME, START)
+    script = Script(service)
+    assert script.run(cancel_runs_of(memory, WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert [run_id for run_id, _ in service.cancels] == ["run0"]
+    assert not script.said("Found no active run")
+
+
+def test_a_run_that_the_task_knows_and_that_has_ended_is_not_cancelled() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 60, plan=((0.0, "FAILED"),))
+    script = Script(service)
+    assert script.run(cancel_runs_of(replace(KNOWN, runs=("run0",)), WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.operations == ["getJobRun", "listJobRuns"]
+
+
+def test_a_run_that_the_round_has_passed_over_is_not_asked_for() -> None:
+    script = Script(FakeService())
+    memory = replace(KNOWN, runs=("run0",), passed_over=("run0",))
+    assert script.run(cancel_runs_of(memory, WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.operations == ["listJobRuns"]
+
+
+def test_a_run_that_the_task_knows_and_that_is_gone_leaves_time_for_the_others() -> None:
+    service = FakeService()
+    service.add_run(NAME, START)
+    script = Script(service, latency=0.2)
+    assert script.run(cancel_runs_of(replace(KNOWN, runs=("gone",)), WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert script.elapsed < WORKER_CANCEL_BUDGET_SECONDS
 
 
 def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
     script = Script(FakeService())
-    assert script.run(cancel_runs_by_suffix(SUFFIX, WORKER_CANCEL_BUDGET_SECONDS, is_create_unanswered=False)) == []
+    assert script.run(cancel_runs_of(KNOWN, WORKER_CANCEL_BUDGET_SECONDS)) == []
     assert script.operations == ["listJobRuns"]
     assert script.notes == []

@@ -9,7 +9,7 @@ from airflow_provider_wherobots.api.errors import PermissionDeniedError, Respons
 from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
-from tests.unit.flows.script import START, Hang, Script, always, texts
+from tests.unit.flows.script import REST, START, Hang, Script, always, texts
 
 BEGIN = "Copying the log of run run0 (copy_log_on_resume). Airflow shows its lines at their own times"
 END = "Copied the log of run run0"
@@ -44,13 +44,16 @@ def test_a_log_that_is_too_long_for_the_time_is_cut_and_said() -> None:
     script = script_of(*(f"line {n}" for n in range(1000)), cap=100, latency=2.0)
     script.run(copy_log("run0", 5.0))
     assert 0 < len(script.records) < 1000
-    assert said(script) == [BEGIN, "The log of run run0 was not read to its end within the time limit"]
+    assert said(script) == [BEGIN, f"The log of run run0 was not read to its end within the time limit{REST}"]
 
 
 def test_a_log_that_cannot_be_read_is_a_warning() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(copy_log("run0", COPY_SECONDS))
-    assert said(script) == [BEGIN, "The log of run run0 could not be read to its end (getJobRunLogs: 403: no body)"]
+    assert said(script) == [
+        BEGIN,
+        f"The log of run run0 could not be read to its end (getJobRunLogs: 403: no body){REST}",
+    ]
     assert script.notes[-1].level == logging.WARNING
 
 

@@ -32,7 +32,7 @@ from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
-from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation, texts
+from tests.unit.flows.script import REST, START, Answer, Hang, Script, always, answers, by_operation, texts
 
 NO_METRICS = RunMetrics({})
 
@@ -304,7 +304,7 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
     assert outcome.summary == RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1").to_json()
     assert script.notes[-3:] == [
-        Note(logging.WARNING, "The log of run run0 could not be read to its end (getJobRunLogs: timed out)"),
+        Note(logging.WARNING, f"The log of run run0 could not be read to its end (getJobRunLogs: timed out){REST}"),
         Note(logging.WARNING, "getJobRun: timed out; the run's summary is incomplete"),
         Note(logging.INFO, "Run run0 RUNNING"),
     ]

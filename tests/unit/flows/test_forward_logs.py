@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from dataclasses import replace
 from math import inf
 from typing import Any, Literal
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
     BadRequestError,
     NotFoundError,
     PermissionDeniedError,
@@ -32,7 +34,7 @@ from airflow_provider_wherobots.flows.forward_logs import (
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService
-from tests.unit.flows.script import START, Script, always, answers, texts
+from tests.unit.flows.script import REST, START, Script, always, answers, texts
 
 
 def log_of(*arrivals: float, cap: int = 1000) -> FakeLog:
@@ -148,10 +150,10 @@ def test_a_request_that_is_refused_in_every_form_is_a_warning() -> None:
     assert len(script.sent) < 10
 
 
-def test_a_log_whose_lines_are_not_late_is_complete_five_seconds_after_the_end() -> None:
+def test_a_log_whose_lines_are_not_late_is_complete_ten_seconds_after_the_end() -> None:
     _, run, script = serve(log_of(0.0))
     script.run(LogForwarder(run.id).drain(60, script.now + 900))
-    assert script.sleeps == pytest.approx([1, 2, 1.85])
+    assert script.sleeps == pytest.approx([5 / 3, 10 / 3, 4.85])
     assert script.elapsed == pytest.approx(MIN_QUIET_SECONDS, abs=0.1)
 
 
@@ -162,7 +164,7 @@ def test_a_log_without_lines_is_complete_when_the_end_is_as_old_as_the_longest_w
     _, run, script = serve(log_of())
     script.run(LogForwarder(run.id).drain(60, script.now + 900, ended_ago))
     assert script.elapsed == pytest.approx(seconds, abs=0.2)
-    assert max(script.sleeps, default=0.0) <= 3
+    assert max(script.sleeps, default=0.0) <= 5
 
 
 def followed(
@@ -203,7 +205,7 @@ def test_pages_that_were_left_are_read_again_once_and_only_if_that_was_before_th
 
 
 @pytest.mark.parametrize("failures", [1, 2, 100])
-def test_pages_that_cannot_be_read_again_are_tried_for_as_long_as_the_drain_may_wait(failures: int) -> None:
+def test_pages_that_cannot_be_read_again_are_tried_for_as_long_as_an_outage_may_last(failures: int) -> None:
     service = FakeService()
     log = FakeLog([FakeLine(1.0, T0, "late"), *(FakeLine(0.0, T0 + n, f"line {n}") for n in range(1, 30))], cap=10)
     run = service.add_run("some_name", START, log=log)
@@ -216,13 +218,14 @@ def test_pages_that_cannot_be_read_again_are_tried_for_as_long_as_the_drain_may_
 
     script = Script(answer)
     script.run(LogForwarder(run.id).drain(60.0, inf))
+    notes = [note for note in script.notes if not note.text.startswith("Reading the rest")]
     if failures < 100:
         assert sorted(texts(script.records)) == sorted(line.text for line in log.lines)
-        assert script.notes == []
+        assert notes == []
     else:
         assert texts(script.records) == [line.text for line in log.lines[1:]]
-        assert [note.level for note in script.notes] == [logging.WARNING]
-        assert sum(script.sleeps) == pytest.approx(60.0)
+        assert [note.level for note in notes] == [logging.WARNING]
+        assert script.elapsed == pytest.approx(610, abs=20)
 
 
 @pytest.mark.parametrize("bound", [0.0, 0.5, 3.0, 10.0, 60.0])
@@ -236,7 +239,9 @@ def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
     script.run(LogForwarder(run.id).drain(60, script.now + 5))
     assert 5 <= script.elapsed < 5.2
-    assert [note.level for note in script.said("was not read to its end within the time limit")] == [logging.WARNING]
+    assert [note.level for note in script.said(f"was not read to its end within the time limit{REST}")] == [
+        logging.WARNING
+    ]
 
 
 def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
@@ -244,7 +249,7 @@ def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
     script.run(LogForwarder(run.id).read_last(script.now + 5, 5.0))
     assert {sent.timeout for sent in script.sent} == {5.0}
     assert script.notes == [
-        Note(logging.WARNING, f"The log of run {run.id} was not read to its end within the time limit")
+        Note(logging.WARNING, f"The log of run {run.id} was not read to its end within the time limit{REST}")
     ]
 
 
@@ -285,14 +290,52 @@ def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
         script.run(forwarder.catch_up(script.now + 10))
     script.now += 1
     script.run(forwarder.drain(60, script.now + 900) if way == "drain" else forwarder.read_last(script.now + 5, 5.0))
-    text = f"The log of run {run.id} could not be read to its end ({error})"
+    text = f"The log of run {run.id} could not be read to its end ({error}). Read the rest on the run's page"
     assert [(note.level, note.text) for note in script.notes] == [(logging.WARNING, text)]
+
+
+@pytest.mark.parametrize("error", [AuthenticationError("getJobRunLogs", 401), ServerError("getJobRunLogs", 503)])
+@pytest.mark.parametrize(("seconds", "is_whole"), [(1.0, True), (300.0, True), (700.0, False)])
+def test_a_key_that_is_refused_after_the_runs_end_is_an_outage(
+    error: WherobotsApiError, seconds: float, is_whole: bool
+) -> None:
+    service = FakeService()
+    run = service.add_run("some_name", START, log=log_of(*[0.0] * 5_000))
+    sent = 0
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        nonlocal sent
+        sent += 1
+        if sent > 3 and moment < START + 1 + seconds:
+            raise error
+        return service(call, moment)
+
+    script = Script(answer)
+    forwarder = LogForwarder(run.id, max_outage_seconds=600.0)
+    script.run(forwarder.drain(60, START + 900))
+    assert (len(script.records) == 5_000) is is_whole
+    assert forwarder.has_unread_rest is not is_whole
+    warnings = [note.text for note in script.notes if note.level == logging.WARNING]
+    assert len(warnings) == (0 if is_whole else 1)
+    assert all("could not be read to its end" in text and text.endswith(REST) for text in warnings)
+
+
+def test_a_long_rest_is_not_read_in_silence() -> None:
+    _, run, script = serve(log_of(*[0.0] * 6_000, cap=100))
+    script.run(LogForwarder(run.id).drain(60, START + 900))
+    assert script.notes == []
+    service = FakeService()
+    slow = Script(service, latency=1.0)
+    service.add_run("some_name", START, log=log_of(*[0.0] * 6_000, cap=100))
+    slow.run(LogForwarder("run0").drain(60, START + 900))
+    assert [note.text.partition(":")[0] for note in slow.notes] == ["Reading the rest of the log"] * 2
+    assert re.fullmatch(r".*: (9\d\d|1,0\d\d) lines so far", slow.notes[0].text)
 
 
 def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     script.run(LogForwarder("r1").drain(60, script.now + 900))
-    assert script.elapsed == pytest.approx(MIN_QUIET_SECONDS, abs=0.2)
+    assert script.elapsed == pytest.approx(MIN_QUIET_SECONDS, abs=0.5)
 
 
 def test_a_log_is_printed_as_far_as_there_is_one_without_waiting() -> None:
@@ -307,7 +350,7 @@ def test_a_log_that_cannot_be_printed_is_said_so() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     assert script.run(print_log("r1")) is False
     assert [note.text for note in script.notes] == [
-        "The log of run r1 could not be read to its end (getJobRunLogs: 403: no body)"
+        "The log of run r1 could not be read to its end (getJobRunLogs: 403: no body). Read the rest on the run's page"
     ]
 
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from email.utils import formatdate
 from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.logs.lateness import Lateness
 from airflow_provider_wherobots.runs.outcome import Outcome
 from tests.support.places import TREE
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
@@ -18,17 +23,26 @@ STEADY = [float(second) for second in range(40)]
 
 
 def follow(
-    seconds: float, at: list[float], late: float, last: str = "the last line", **options: Any
+    seconds: float,
+    at: list[float],
+    late: float,
+    last: str = "the last line",
+    flush: float = 0.0,
+    **options: Any,
 ) -> tuple[Outcome, Script]:
-    """Follow a run of some seconds that writes lines at these moments, each of which can be read some seconds later."""
+    """Follow a run of some seconds that writes lines at these moments, each of which can be read some seconds later;
+    the last five ``flush`` seconds later still.
+    """
     written = [(moment, f"line {number}") for number, moment in enumerate(at[:-1])] + [
         (moment, last) for moment in at[-1:]
     ]
-    log = FakeLog([FakeLine(moment + late, T0 + int(moment * 1e9), text) for moment, text in written])
+    lines = [FakeLine(moment + late, T0 + int(moment * 1e9), text) for moment, text in written]
+    lines[-5:] = [replace(line, arrives=line.arrives + flush) for line in lines[-5:]]
+    log = FakeLog(lines)
     status = options.pop("status", "COMPLETED")
     service = FakeService(plan=((0.0, "RUNNING"), (seconds, status)))
     run = service.add_run("some_name", START, log=log)
-    script = Script(service)
+    script = Script(service, jitter=options.pop("jitter", 0.0))
     return script.run(follow_run(FollowOptions(run.id, START, is_new=True, **options))), script
 
 
@@ -51,16 +65,60 @@ def test_the_page_about_logs_says_when_a_task_ends_and_that_no_line_is_lost() ->
     table = []
     for run, seconds, at in (
         ("3 s", 3.0, [0.5, 1.0, 2.9]),
-        ("40 s, with one line, at its end", 40.0, [39.9]),
-        ("40 s, with a line each second", 40.0, STEADY),
+        ("40 s, one line, at its end", 40.0, [39.9]),
+        ("40 s, a line each second", 40.0, STEADY),
     ):
         ends = []
-        for late in (0.3, 2.0, 20.0):
-            _, script = follow(seconds, at, late)
+        for late, flush in ((0.3, 0.0), (2.0, 0.0), (20.0, 0.0), (0.3, 8.0)):
+            _, script = follow(seconds, at, late, flush=flush)
             assert len(script.records) == len(at)
             ends.append(f"{script.elapsed - seconds:.0f} s")
         table.append(f"| {run} | {' | '.join(ends)} |")
     assert "\n".join(table) in (TREE / "docs" / "logs.md").read_text()
+
+
+@pytest.mark.parametrize("seconds", [10.0, 61.3, 600.0])
+@pytest.mark.parametrize("jitter", [0.0, 0.3, 0.7, 1.0])
+def test_the_last_flush_of_a_machine_that_goes_away_is_waited_for(seconds: float, jitter: float) -> None:
+    at = [seconds * n / 60 for n in range(60)]
+    _, script = follow(seconds, at, 0.3, flush=8.0, jitter=jitter)
+    assert len(script.records) == 60
+    assert script.elapsed <= seconds + 8 + 10 + 5
+    _, script = follow(seconds, at, 0.3, jitter=jitter)
+    assert script.elapsed <= seconds + 13
+
+
+def test_a_burst_at_once_shows_how_late_its_lines_come() -> None:
+    """None comes after it, so there is one round with lines only."""
+    _, script = follow(20.0, [5.0 + n / 1e5 for n in range(20_000)], 0.3)
+    assert len(script.records) == 20_000
+    assert script.elapsed <= 20 + 20
+
+
+def test_the_absence_of_the_reader_is_not_taken_for_lateness() -> None:
+    """As of a triggerer that hangs, or is replaced."""
+    log = FakeLog([FakeLine(moment + 0.3, T0 + int(moment * 1e9), f"line {moment}") for moment in range(60)])
+    service = FakeService(plan=((0.0, "RUNNING"), (60.0, "COMPLETED")))
+    run = service.add_run("some_name", START, log=log)
+    script = Script(service)
+    forwarder = LogForwarder(run.id)
+    for pause in (6.0, 6.0, 27.0, 6.0, 20.0):
+        script.run(forwarder.catch_up(script.now + 10))
+        script.now += pause
+    script.run(forwarder.drain(60.0, script.now + 900, 5.0))
+    assert len(script.records) == 60
+    assert forwarder.lateness.seconds is not None
+    assert forwarder.lateness.seconds <= 1.0
+
+
+def test_the_clocks_are_compared_by_the_response_that_took_least() -> None:
+    """The first took eight seconds, at the end of which it came: its Date is as old."""
+    lateness = Lateness()
+    lateness.compare_clocks(LogPage((), date=formatdate(START, usegmt=True)), START, START + 8)
+    lateness.compare_clocks(LogPage((), date=formatdate(START + 10, usegmt=True)), START + 10, START + 10.1)
+    line = LogLine(str(T0 + int(5e9)), "a line")
+    lateness.measure(line, line, START + 12, START + 11)
+    assert lateness.seconds == pytest.approx(6.0, abs=0.2)
 
 
 def test_a_log_without_a_line_near_the_end_is_waited_for_as_long_as_the_option_says() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -66,6 +67,7 @@ def test_a_run_that_is_stopped_at_the_deadline_has_none() -> None:
 def test_a_malformed_line_is_one_warning_with_the_line_and_does_not_decide_the_state() -> None:
     outcome, script = follow(serve("airflow-result: {'rows': 3}\x07", PRINTED, "airflow-result: [NaN]")[0])
     assert (outcome.ending, outcome.result) == (Ending.COMPLETED, RESULT)
+    assert not outcome.has_wrong_result
     assert refusals(script) == [
         "A line is not used as the run's result, because it is not JSON (which has no NaN): airflow-result: [NaN]"
     ]
@@ -78,6 +80,13 @@ def test_the_warning_about_a_line_is_bounded_and_safe() -> None:
     assert len(warning) < 400
     assert warning.isprintable()
     assert "\\x07" in warning
+
+
+def test_a_malformed_line_counts_only_if_nothing_else_can_follow_it() -> None:
+    for printed in ("airflow-result: [NaN]", "INFO airflow-result: 1"):
+        outcome, _ = follow(serve(printed)[0])
+        assert outcome.has_wrong_result
+        assert not replace(outcome, log_is_cut=True).has_wrong_result
 
 
 @pytest.mark.parametrize("return_result", [True, False])
@@ -123,7 +132,7 @@ def test_reading_for_a_result_ends_in_any_case() -> None:
     outcome, seconds, script = read_a_long_log(follow_run(options), 20.0)
     assert seconds <= DRAIN_SECONDS
     assert outcome.result is None
-    assert script.said("was not read to its end within the time limit")
+    assert script.said("was not read to its end within the time limit. Read the rest on the run's page")
 
 
 def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> None:

@@ -417,6 +417,28 @@ def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_h
     assert script.said("Looking for it for up to 30 s")
 
 
+@pytest.mark.parametrize(("may_replace", "left"), [(True, "run2"), (False, "run0")])
+@pytest.mark.parametrize("visible_after", [1.0, 29.0])
+def test_a_run_of_before_two_clears_that_is_active_does_not_end_the_look_for_the_run_of_between(
+    may_replace: bool, left: str, visible_after: float
+) -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 60)
+    service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
+    memory = replace(CLEARED, is_create_unanswered=True)
+    submission, script = submit(service, memory=memory, rules=Rules(may_replace))
+    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == [left]
+    assert script.elapsed < visible_after + 10
+
+
+def test_a_run_of_before_two_clears_is_replaced_if_there_is_no_run_of_between() -> None:
+    service = FakeService()
+    service.add_run(NAME, START - 60)
+    submission, script = submit(service, memory=replace(CLEARED, is_create_unanswered=True))
+    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
+    assert script.elapsed > sum(LOOK_AGAIN_DELAYS)
+
+
 @pytest.mark.parametrize(("runs", "tries_before", "waits"), [(0, 0, False), (0, 1, True), (1, 1, False), (1, 2, True)])
 def test_without_memory_fewer_runs_than_tries_may_mean_that_one_is_in_no_list_yet(
     runs: int, tries_before: int, waits: bool

@@ -167,6 +167,14 @@ def test_other_lines_do_not_count(raw: str) -> None:
     assert (reader.text, reader.refused) == (None, None)
 
 
+@pytest.mark.parametrize("before", ["INFO ", "2026-01-01 07:00:00 [main] ", "root:"])
+def test_a_result_that_was_printed_through_logging_is_no_result_and_is_kept_for_the_message(before: str) -> None:
+    reader = result_of(("1", f"{before}{MARKER} {{}}"))
+    assert (reader.text, reader.refused, reader.logged) == (None, None, f"{before}{MARKER} {{}}")
+    assert result_of(("1", f'    print("{MARKER}", {{}})')).logged == "", "the source of a line, as in a traceback"
+    assert len(result_of(("1", f"{'-' * 300} {MARKER} 1")).logged) == MAX_EXCERPT_CHARS
+
+
 TOO_LARGE = "contains an integer of more than 64 bits; print it as a string"
 LONE = "contains a lone surrogate, which is not valid Unicode"
 RESERVED = "has a key that Airflow reserves: __classname__, __id__, or __type with __var"

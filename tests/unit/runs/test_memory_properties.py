@@ -1,10 +1,11 @@
 """What a task remembers, over any order of tries, deaths and clears: at most one active run, and never an old one.
 
 The rule in full. Let tries die at any effect, retries and clears follow in any order, and the store lose its document
-with a clear (as on Airflow 3.4), keep it (3.3) or not exist (below 3.3). If List Runs shows every run within half a
-minute, then each try that gets a run has the only active one. Where there is a store, no try gets a run of before the
-last clear, unless it is active and may not be replaced, and a retry does not repeat a run that has completed, also if
-the try was done, and Airflow has failed it afterwards.
+with a clear (as on Airflow 3.4), keep it (3.3), not exist (below 3.3), or come with an upgrade. If List Runs shows
+every run within half a minute, then each try that gets a run has the only active one, and a retry follows the run of
+the try before if that is active. Where there is a store, no try gets a run of before the last clear, unless it is
+active and may not be replaced, and a retry does not repeat a run that has completed, also if the try was done, and
+Airflow has failed it afterwards.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ class Store(Enum):
     KEEPS = "keeps the document"
     FORGETS = "discards it on a clear"
     MISSING = "does not exist"
+    COMES = "comes with an upgrade after the first try"
 
 
 class Between(Enum):
@@ -99,7 +101,7 @@ class Task:
         """The memory of the next try."""
         self.try_number += 1
         found: Memory | Answer
-        if self.store is Store.MISSING:
+        if not self.has_store:
             found = Answer.UNKNOWN
         else:
             found = Answer.MISSING if self.document is None else Memory.from_json(json.loads(self.document))
@@ -107,8 +109,12 @@ class Task:
         self.remember(memory)
         return memory
 
+    @property
+    def has_store(self) -> bool:
+        return self.store is not Store.MISSING and not (self.store is Store.COMES and self.try_number == 1)
+
     def remember(self, memory: Memory) -> None:
-        if self.store is not Store.MISSING:
+        if self.has_store:
             self.document = json.dumps(memory.to_json())
 
     def done(self) -> None:
@@ -150,6 +156,7 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
     script = Script(service)
     task = Task(script, store)
     completed: str | None = None
+    followed: str | None = None
     for this in tries:
         memory = task.begin()
         script.remembered.clear()
@@ -163,7 +170,8 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
         if submission is not None:
             active = [run.id for run in service.kept(script.now)]
             assert active == ([submission.run.id] if submission.run.is_active else [])
-            if store is not Store.MISSING:
+            assert followed in (None, submission.run.id), "the active run of the try before is followed"
+            if store in (Store.KEEPS, Store.FORGETS):
                 assert submission.run.id not in task.before_clear or (not may_replace and submission.run.is_active)
                 # From now on it is a run of this round.
                 task.before_clear.discard(submission.run.id)
@@ -172,6 +180,7 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
             if this.status is not None and submission.run.is_active:
                 run.plan = ((0.0, "RUNNING"), (script.now - run.created_at, this.status))
             completed = run.id if run.status(script.now) == "COMPLETED" else None
+            followed = run.id if run.status(script.now) == "RUNNING" else None
             if completed is not None and this.is_done:
                 task.done()
                 if task.try_number > task.max_tries:
@@ -179,7 +188,7 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
                     then = Between.CLEAR
         if then is Between.CLEAR:
             task.clear({run.id for run in service.runs})
-            completed = None
+            completed = followed = None
             # A document that is gone names no run: then all must be in the list.
             script.now += list_lag if store is Store.FORGETS else 0.0
         script.now += this.pause
@@ -228,6 +237,23 @@ def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
 )
 def test_which_tries_belong_to_a_round(memory: Memory, this: BegunTry, goes_on: bool) -> None:
     assert (Memory.begin(memory, IDENTITY, this) is memory) is goes_on
+
+
+@pytest.mark.parametrize(
+    ("found", "this", "past"),
+    [
+        pytest.param(Answer.MISSING, BegunTry(1, 2, 2), Past.NOTHING, id="the first try"),
+        pytest.param(Answer.MISSING, BegunTry(2, 2, 2), Past.UNKNOWN, id="a retry"),
+        pytest.param(Answer.MISSING, BegunTry(1, 2, 2, True), Past.UNKNOWN, id="started again"),
+        pytest.param(Answer.MISSING, BegunTry(2, 2, 3), Past.UNKNOWN, id="a retry, and retries were raised"),
+        pytest.param(Answer.MISSING, BegunTry(2, 3, 2), Past.NOTHING, id="cleared"),
+        pytest.param(Answer.NOTHING, BegunTry(2, 2, 2), Past.NOTHING, id="a retry, and nothing was sent"),
+        pytest.param(Answer.UNKNOWN, BegunTry(1, 2, 2), Past.NOTHING, id="the first try, without a store"),
+        pytest.param(Answer.UNKNOWN, BegunTry(2, 3, 2), Past.UNKNOWN, id="cleared, without a store"),
+    ],
+)
+def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past: Past) -> None:
+    assert Memory.begin(found, IDENTITY, this) == Memory(IDENTITY, this.max_tries, past, this.retries)
 
 
 def test_what_a_new_round_knows_of_the_one_before() -> None:

@@ -156,6 +156,30 @@ def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timed
         ),
         ({"run_python": {**PYTHON, "args": "--date"}}, "run_python['args']='--date': must be a list"),
         ({"run_python": {**PYTHON, "args": ["a", None]}}, "run_python['args'][1]=None: must be a string"),
+        *(
+            (
+                {where: {**(PYTHON if where == "run_python" else {}), key: value}},
+                f"{said}={nothing!r}: a template rendered to nothing",
+            )
+            for nothing in ("", "None")
+            for where, key, value, said in (
+                ("run_python", "args", ["a", nothing], "run_python['args'][1]"),
+                ("environment", "sparkConfigs", {"a": nothing}, "environment['sparkConfigs']['a']"),
+            )
+        ),
+        ({"run_python": {"uri": "s3://bucket/jobs/"}}, "='s3://bucket/jobs/': must be the address of a file, not of a"),
+        (
+            {"run_python": None, "run_jar": {"uri": "s3://b/j.jar"}},
+            "run_jar['mainClass']: is missing; it must be the class to run, such as org.example.Main",
+        ),
+        (
+            {
+                "environment": {
+                    "dependencies": ["Shapely_x==2.0.6", "a", {"libraryName": "shapely.X", "libraryVersion": "2.1"}]
+                }
+            },
+            "environment['dependencies']: shapely-x is pinned to 2.0.6 and to 2.1",
+        ),
         ({"run_python": {**PYTHON, "args": [NAN]}}, "run_python['args'][0]=nan: must be a string or a finite number"),
         ({"run_python": {**PYTHON, "args": [True]}}, "run_python['args'][0]=True: must be a string"),
         ({"run_python": {**PYTHON, "mainClass": "x"}}, "run_python: unknown key 'mainClass'; must be one of uri, args"),
@@ -281,6 +305,8 @@ def test_another_requirement_is_refused(requirement: str) -> None:
         {"run_python": {"uri": UNRENDERED, "args": UNRENDERED}},
         {"run_python": {"uri": "s3://b/j.py", "args": ["a", UNRENDERED]}},
         {"run_python": None, "run_jar": {"uri": "s3://b/j.jar", "mainClass": UNRENDERED}},
+        {"environment": {"dependencies": ["a==1", "a", "a==1", {"libraryName": UNRENDERED, "libraryVersion": "2"}]}},
+        {"environment": {"dependencies": ["a==1", {"libraryName": "a", "libraryVersion": UNRENDERED}]}},
         {"runtime": UNRENDERED, "version": UNRENDERED, "timeout_seconds": UNRENDERED},
         {"environment": UNRENDERED},
         {"environment": {"sparkConfigs": UNRENDERED, "dependencies": UNRENDERED, "sparkDriverDiskGB": UNRENDERED}},
