@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.exceptions import (
-    WherobotsRunFailedException,
-)
+from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from tests.integration.conftest import set_connection
 from tests.integration.support import Operator, TaskInstance, context, run_to_end

@@ -51,12 +51,7 @@ def test_a_statement_and_its_rows(sql: SqlClient, session: Session, control: Con
     del answer["results"]["result_bytes"]
     # What was left out means Arrow, Brotli and EWKT.
     form = {"format": "arrow", "compression": "brotli", "geometry": "ewkt", "geo_columns": []}
-    assert answer == {
-        "kind": "execution_result",
-        "execution_id": execution_id,
-        "state": "succeeded",
-        "results": form,
-    }
+    assert answer == {"kind": "execution_result", "execution_id": execution_id, "state": "succeeded", "results": form}
     executed, retrieved = control.requests("executeSql") + control.requests("retrieveResults")
     assert (executed["method"], executed["statement"], executed["effective"]) == ("MESSAGE", "SELECT 7 AS n", True)
     assert executed["session_id"] == retrieved["session_id"] == session["id"]
@@ -398,8 +393,7 @@ def test_no_connection_to_a_session_that_is_not_ready(sql: SqlClient, control: C
 
 
 @pytest.mark.parametrize(
-    ("headers", "status"),
-    [({}, 401), ({"X-API-Key": "wrong"}, 401), ({"Authorization": "Bearer wrong"}, 401)],
+    ("headers", "status"), [({}, 401), ({"X-API-Key": "wrong"}, 401), ({"Authorization": "Bearer wrong"}, 401)]
 )
 def test_no_connection_without_the_key(headers: dict[str, str], status: int, sql: SqlClient, session: Session) -> None:
     with pytest.raises(InvalidStatus) as raised:

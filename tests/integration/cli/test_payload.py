@@ -67,10 +67,7 @@ Payload = Callable[..., Any]
 
 @pytest.fixture
 def command(
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    request: pytest.FixtureRequest,
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest
 ) -> Callable[..., Any]:
     """Runs the command in this process. Returns its exit code, its output and its messages."""
     if AIRFLOW < (3, 0):

@@ -205,9 +205,7 @@ def test_the_result_goes_where_the_script_began_to_print(run: RunScript) -> None
     assert ran.out.split() == ["before", "airflow-result:", "1"]
 
 
-def test_decorators_of_the_function_itself_stay_and_are_not_defined_as_in_a_virtual_environment(
-    run: RunScript,
-) -> None:
+def test_decorators_of_the_function_itself_stay_and_are_not_defined_as_in_a_virtual_environment(run: RunScript) -> None:
     assert run(example.decorated_itself, 1).err.splitlines()[-1].startswith("NameError: name 'timed' is not defined")
     assert (
         run(example.first_statement_is_decorated, 1)

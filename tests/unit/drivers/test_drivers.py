@@ -366,9 +366,7 @@ async def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_a
     assert turns >= 50
 
 
-async def test_an_async_driver_that_is_cancelled_writes_the_rest(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_an_async_driver_that_is_cancelled_writes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     driven = Driven("async")
 
