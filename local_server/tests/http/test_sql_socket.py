@@ -403,13 +403,6 @@ def test_no_connection_without_the_key(headers: dict[str, str], status: int, sql
     assert "X-Request-Id" in raised.value.response.headers
 
 
-@pytest.mark.parametrize("query", [f"?token={KEY}", f"?api_key={KEY}"])
-def test_a_key_in_the_url_opens_nothing(query: str, sql: SqlClient, session: Session) -> None:
-    url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0{query}"
-    with pytest.raises(InvalidStatus, match="401"):
-        connect(url, **NO_PROXY)
-
-
 def test_a_key_in_the_url_is_not_logged(sql: SqlClient, session: Session, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(1)
     url = f"ws{session['appMeta']['url'].removeprefix('http')}/1.0.0"
@@ -425,11 +418,22 @@ def test_another_host_is_refused(sql: SqlClient, session: Session, server: Local
         connect(url, sock=reached, additional_headers={"X-API-Key": KEY})
 
 
-@pytest.mark.parametrize(("path", "status"), [("/1.0.1", "404"), ("", "403"), ("/1.0.0/more", "403")])
-def test_another_address_leads_nowhere(path: str, status: str, sql: SqlClient, session: Session) -> None:
+@pytest.mark.parametrize(
+    ("path", "headers", "status"),
+    [
+        ("/1.0.1", {"X-API-Key": KEY}, "404"),
+        ("", {"X-API-Key": KEY}, "403"),
+        ("/1.0.0/more", {"X-API-Key": KEY}, "403"),
+        (f"/1.0.0?token={KEY}", {}, "401"),
+        (f"/1.0.0?api_key={KEY}", {}, "401"),
+    ],
+)
+def test_another_address_or_a_key_in_it_opens_nothing(
+    path: str, headers: dict[str, str], status: str, sql: SqlClient, session: Session
+) -> None:
     url = f"ws{session['appMeta']['url'].removeprefix('http')}{path}"
     with pytest.raises(InvalidStatus, match=status):
-        connect(url, additional_headers={"X-API-Key": KEY}, **NO_PROXY)
+        connect(url, additional_headers=headers, **NO_PROXY)
 
 
 def test_a_large_result_arrives_whole(sql: SqlClient, session: Session, control: ControlClient) -> None:
