@@ -53,11 +53,7 @@ def test_what_the_api_says_and_what_runs_are_know_nothing_of_the_rest() -> None:
 
 @pytest.mark.parametrize(
     ("packages", "rooms"),
-    [
-        ({"starlette", "uvicorn"}, {"http"}),
-        ({"pydantic"}, {"api", "control"}),
-        ({"cbor2"}, {"http"}),
-    ],
+    [({"starlette", "uvicorn"}, {"http"}), ({"pydantic"}, {"api", "control"}), ({"cbor2"}, {"http"})],
 )
 def test_which_rooms_need_what(packages: set[str], rooms: set[str]) -> None:
     needing = {

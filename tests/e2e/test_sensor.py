@@ -6,12 +6,7 @@ from tests.e2e.world import DagCase, World
 from tests.support.waiting import wait_for
 
 DAG = "sensors"
-WAITING = {
-    "deferred": "deferred",
-    "marked": "deferred",
-    "rescheduled": "up_for_reschedule",
-    "worker": "running",
-}
+WAITING = {"deferred": "deferred", "marked": "deferred", "rescheduled": "up_for_reschedule", "worker": "running"}
 ON_A_WORKER = "Deferring the task: the triggerer follows "
 """What a worker says when it defers."""
 

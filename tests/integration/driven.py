@@ -31,9 +31,7 @@ class Driven:
         if kind == "sync":
             self.transport = RequestsTransport(endpoint)
             self.sync = SyncDriver(
-                self.transport,
-                Outlets(self._note, self._write, self._reload),
-                socket_limits=limits or ON_WORKER,
+                self.transport, Outlets(self._note, self._write, self._reload), socket_limits=limits or ON_WORKER
             )
         else:
             sessions = self.loop.run_until_complete(self._open.enter_async_context(shared_sessions(endpoint.base_url)))

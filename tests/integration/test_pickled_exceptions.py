@@ -23,11 +23,7 @@ for room in WITHOUT_AIRFLOW:
     for name in modules_of(room):
         import_module(name)
 
-ROOTS = (
-    errors.WherobotsApiError,
-    errors.InvalidArgumentError,
-    exceptions.WherobotsException,
-)
+ROOTS = (errors.WherobotsApiError, errors.InvalidArgumentError, exceptions.WherobotsException)
 CAUSE = errors.ServerError("createJobRun", 503, retry_after=7.0)
 MAKE: dict[type[Exception], Callable[[Any], Exception]] = {
     errors.WherobotsApiError: lambda kind: kind("getJobRun", "text"),

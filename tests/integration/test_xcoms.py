@@ -7,17 +7,13 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.exceptions import (
-    WherobotsRunFailedException,
-)
+from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from tests.integration.conftest import set_connection
 from tests.integration.support import Operator, TaskInstance, context, run_to_end
 from tests.support.measured_runs import report_usage
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
-
-TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 
 
 @pytest.mark.parametrize(("script", "status"), [("talk.py", "COMPLETED"), ("fail.py", "FAILED")])

@@ -54,10 +54,7 @@ def common(database: str, dags_folder: Path, credentials: Credentials) -> Settin
             # By default a DAG file fails if it takes 30 s to import.
             "dagbag_import_timeout": "600",
         },
-        "database": {
-            "sql_alchemy_conn": database,
-            "load_default_connections": "False",
-        },
+        "database": {"sql_alchemy_conn": database, "load_default_connections": "False"},
         "logging": {
             "colored_console_log": "False",
             # All components share one folder of logs. The log servers are not started: they would listen on
@@ -143,10 +140,7 @@ def celery(broker: str, *, concurrency: int) -> Settings:
             "max_active_tasks_per_dag": "10000",
             "max_map_length": "10000",
         },
-        "celery": {
-            "broker_url": broker,
-            "worker_concurrency": str(concurrency),
-        },
+        "celery": {"broker_url": broker, "worker_concurrency": str(concurrency)},
         # Tasks that a killed worker had taken from Redis but not begun are queued again after 3 minutes, not 10.
         "scheduler": {"task_queued_timeout": "180", "task_queued_timeout_check_interval": "15"},
     }
@@ -154,13 +148,7 @@ def celery(broker: str, *, concurrency: int) -> Settings:
 
 def logs_in_s3(folder: str, conn_id: str) -> Settings:
     """Return the settings that make Airflow store its task logs in S3."""
-    return {
-        "logging": {
-            "remote_logging": "True",
-            "remote_base_log_folder": folder,
-            "remote_log_conn_id": conn_id,
-        }
-    }
+    return {"logging": {"remote_logging": "True", "remote_base_log_folder": folder, "remote_log_conn_id": conn_id}}
 
 
 def airflow_2(port: int, credentials: Credentials) -> Settings:

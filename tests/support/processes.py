@@ -107,13 +107,7 @@ class ProcessFamily:
         self._guard: subprocess.Popen[bytes] | None = None
 
     def spawn(
-        self,
-        command: Sequence[str | Path],
-        *,
-        env: Mapping[str, str],
-        cwd: Path,
-        output: Path,
-        user: str | None = None,
+        self, command: Sequence[str | Path], *, env: Mapping[str, str], cwd: Path, output: Path, user: str | None = None
     ) -> subprocess.Popen[bytes]:
         """Start ``command`` in a new session; its output is appended to the file ``output``.
 

@@ -77,8 +77,7 @@ def test_the_demo_shows_log_and_result_and_stays_until_ctrl_c(folder: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("moment", "sig"),
-    [("preparing the database", signal.SIGTERM), ("Triggered example_wherobots_demo", signal.SIGINT)],
+    ("moment", "sig"), [("preparing the database", signal.SIGTERM), ("Triggered example_wherobots_demo", signal.SIGINT)]
 )
 def test_an_interrupted_demo_leaves_no_process(folder: Path, moment: str, sig: signal.Signals) -> None:
     demo = Demo(folder)

@@ -29,12 +29,7 @@ def test_defaults_are_filled_in() -> None:
         "runPython": {"uri": "s3://b/j.py", "args": []},
         "runJar": None,
         "timeoutSeconds": 3600,
-        "environment": {
-            "sparkDriverDiskGB": None,
-            "sparkExecutorDiskGB": None,
-            "sparkConfigs": {},
-            "dependencies": [],
-        },
+        "environment": {"sparkDriverDiskGB": None, "sparkExecutorDiskGB": None, "sparkConfigs": {}, "dependencies": []},
     }
 
 

@@ -207,11 +207,7 @@ def test_the_end_of_the_server_does_not_wait_for_the_grace_of_a_cancel(
 
 
 @pytest.mark.parametrize(
-    ("args", "words"),
-    [
-        (["x" * 100_000] * 30, "Argument list too long"),
-        (["\ud800"], "lone surrogate"),
-    ],
+    ("args", "words"), [(["x" * 100_000] * 30, "Argument list too long"), (["\ud800"], "lone surrogate")]
 )
 def test_arguments_that_no_process_can_have_fail_the_run(args: list[str], words: str, client: Client) -> None:
     run, lines = client.run(runPython={"uri": client.script("print('never')"), "args": args}, status="FAILED")

@@ -15,12 +15,7 @@ import pytest
 from local_server.tests.support import KEY
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
-from wherobots_local.execution.virtual_environments import (
-    COMPLETE,
-    EnvironmentCache,
-    day_of,
-    environment_key,
-)
+from wherobots_local.execution.virtual_environments import COMPLETE, EnvironmentCache, day_of, environment_key
 
 DAY = 24 * 3600
 

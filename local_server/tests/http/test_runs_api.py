@@ -158,11 +158,7 @@ def test_nothing_there(method: str, path: str, status: int, code: str, client: C
 
 
 @pytest.mark.parametrize(
-    ("path", "status", "field"),
-    [
-        ("/runs?size=101", 422, "size"),
-        ("/runs?cursor=%21", 400, "cursor"),
-    ],
+    ("path", "status", "field"), [("/runs?size=101", 422, "size"), ("/runs?cursor=%21", 400, "cursor")]
 )
 def test_wrong_parameters(path: str, status: int, field: str, client: Client) -> None:
     code = {400: "BAD_REQUEST_ERROR", 422: "INVALID_INPUT_ERROR"}[status]

@@ -34,14 +34,7 @@ def test_a_browser_gets_the_page_and_curl_a_few_lines(server: LocalServer, contr
     assert control.counts()["operations"] == {}
 
 
-ADDRESSES = (
-    "/runs",
-    "/runs/an_id",
-    "/runs/an_id/logs",
-    "/sql/sessions",
-    "/sql/session/an_id",
-    "/workloads",
-)
+ADDRESSES = ("/runs", "/runs/an_id", "/runs/an_id/logs", "/sql/sessions", "/sql/session/an_id", "/workloads")
 """What clients print, or show as a link."""
 
 

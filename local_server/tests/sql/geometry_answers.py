@@ -103,7 +103,6 @@ TABLES = {
 QUERIES = [
     Query(statement, literal_eval(rows))
     for statement, rows in read_rows(
-        "tutorial_answers.tsv",
-        {name: f"{name} AS (FROM VALUES {rows} SELECT *)" for name, rows in TABLES.items()},
+        "tutorial_answers.tsv", {name: f"{name} AS (FROM VALUES {rows} SELECT *)" for name, rows in TABLES.items()}
     )
 ]

@@ -27,13 +27,7 @@ from wherobots_local import LocalServer
 from wherobots_local.execution.workspace import own_folder
 from wherobots_local.sql.database import process
 from wherobots_local.sql.database.engine import Database
-from wherobots_local.sql.engine import (
-    EngineDiedError,
-    EngineError,
-    Executed,
-    ResultForm,
-    StoreTarget,
-)
+from wherobots_local.sql.engine import EngineDiedError, EngineError, Executed, ResultForm, StoreTarget
 
 ENDLESS = "SELECT sum(sqrt(a.id * b.id)) AS x FROM range(10000000) a JOIN range(10000000) b ON a.id <> b.id"
 
@@ -75,9 +69,7 @@ def test_types_that_spark_has_not_are_not_sent_or_stored(engine: EngineDriver) -
     types = {"s": "struct<HUGEINT: int64, made: list<l: timestamp[us]>>"}
     assert {column.name: str(column.type) for column in engine.table(query).schema} == types
     engine.run(f"CREATE OR REPLACE TABLE plain AS {query}")
-    assert engine.rows("DESCRIBE plain") == [
-        ("s", "struct<hugeint:bigint,made:array<timestamp>>", None),
-    ]
+    assert engine.rows("DESCRIBE plain") == [("s", "struct<hugeint:bigint,made:array<timestamp>>", None)]
     engine.execute("SELECT sum(id) AS n FROM range(3)", store=StoreTarget("parquet", True, "s3://bucket/stored/sum"))
     assert pyarrow.parquet.read_table(engine.root / "bucket" / "stored" / "sum.parquet").to_pylist() == [{"n": 3}]
 
@@ -411,11 +403,7 @@ def test_changes_of_columns(engine: EngineDriver) -> None:
         "ALTER TABLE altered DROP COLUMN b",
         "INSERT INTO altered VALUES (2, 3, ST_SetSRID(ST_Point(1, 2), 4326))",
     )
-    assert engine.rows("DESCRIBE TABLE altered") == [
-        ("a", "int", None),
-        ("c", "int", None),
-        ("g", "geometry", None),
-    ]
+    assert engine.rows("DESCRIBE TABLE altered") == [("a", "int", None), ("c", "int", None), ("g", "geometry", None)]
     assert engine.rows("SELECT * FROM altered ORDER BY a") == [(1, None, None), (2, 3, WGS84_POINT)]
     assert engine.fails("ALTER TABLE altered DROP COLUMN b").startswith("[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION]")
 
@@ -651,10 +639,7 @@ def test_failures_are_of_the_kind_of_the_service(engine: EngineDriver, statement
 
 
 def test_tables_and_views_are_not_taken_for_each_other(engine: EngineDriver) -> None:
-    engine.run(
-        "CREATE OR REPLACE TABLE kind_t AS SELECT 1 AS a",
-        "CREATE OR REPLACE VIEW kind_v AS SELECT 1 AS a",
-    )
+    engine.run("CREATE OR REPLACE TABLE kind_t AS SELECT 1 AS a", "CREATE OR REPLACE VIEW kind_v AS SELECT 1 AS a")
     assert engine.fails("DROP VIEW kind_t").startswith("[EXPECT_VIEW_NOT_TABLE]")
     assert engine.fails("DROP TABLE IF EXISTS kind_v").startswith("[EXPECT_TABLE_NOT_VIEW]")
     assert engine.rows("SELECT * FROM kind_t") == engine.rows("SELECT * FROM kind_v") == [(1,)]

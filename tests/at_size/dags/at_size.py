@@ -19,10 +19,7 @@ def plan_runs(dag_run: Any = None) -> list[dict[str, Any]]:
         {
             # The name shows in the service which task instance a run belongs to.
             "name": f"at-size-{dag_run.run_id}-{number:05d}",
-            "run_python": {
-                "uri": "s3://jobs/numbered.py",
-                "args": [str(conf["lines"]), str(seconds), conf["gate"]],
-            },
+            "run_python": {"uri": "s3://jobs/numbered.py", "args": [str(conf["lines"]), str(seconds), conf["gate"]]},
         }
         for number, seconds in enumerate(conf["seconds"])
     ]

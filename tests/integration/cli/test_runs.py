@@ -205,11 +205,7 @@ def test_wrong_arguments_send_nothing(arguments: str, rule: str, command: Comman
     ],
 )
 def test_a_bad_connection_is_one_line(
-    fields: dict[str, Any],
-    message: str,
-    command: Command,
-    hook: WherobotsHook,
-    monkeypatch: pytest.MonkeyPatch,
+    fields: dict[str, Any], message: str, command: Command, hook: WherobotsHook, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("airflow_provider_wherobots.cli.runs.MAX_OUTAGE_SECONDS", 1.0)
     host = hook.settings.endpoint.base_url

@@ -11,14 +11,7 @@ import threading
 
 import pyarrow as pa
 
-from wherobots_local.sql.engine import (
-    EngineError,
-    Executed,
-    OnProgress,
-    ResultForm,
-    Serialized,
-    StoreTarget,
-)
+from wherobots_local.sql.engine import EngineError, Executed, OnProgress, ResultForm, Serialized, StoreTarget
 
 
 class SqliteEngine:

@@ -22,10 +22,7 @@ from airflow.providers.common.sql.sensors.sql import SqlSensor
 from airflow.providers.common.sql.triggers.sql import SQLExecuteQueryTrigger
 
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowException
-from airflow_provider_wherobots.exceptions import (
-    WherobotsArgumentException,
-    WherobotsSqlStatementFailedException,
-)
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsSqlStatementFailedException
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from tests.integration import sql_support
 from tests.integration.hooks.sqlite_engine import SqliteEngine

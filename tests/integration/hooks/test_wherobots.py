@@ -7,10 +7,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import (
-    AuthenticationError,
-    BadRequestError,
-)
+from airflow_provider_wherobots.api.errors import AuthenticationError, BadRequestError
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook

@@ -8,10 +8,7 @@ from wherobots.db.region import Region
 from wherobots.db.runtime import Runtime
 
 with DAG(  # noqa: AIR311 - the DAG is for any Airflow
-    dag_id="moving_over_readme",
-    schedule=None,
-    start_date=datetime(2026, 1, 1),
-    catchup=False,
+    dag_id="moving_over_readme", schedule=None, start_date=datetime(2026, 1, 1), catchup=False
 ) as dag:
     operator = WherobotsRunOperator(
         task_id="classify",

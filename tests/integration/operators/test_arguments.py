@@ -11,9 +11,7 @@ import pytest
 from airflow.serialization import serialized_objects
 
 from airflow_provider_wherobots.compat import AirflowFailException
-from airflow_provider_wherobots.exceptions import (
-    WherobotsArgumentException,
-)
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from tests.integration.support import TaskInstance, context
@@ -121,11 +119,7 @@ def test_a_rendered_region_is_stripped_and_may_be_an_enum_member(
     region: Any, conn_id: str, control: ControlClient
 ) -> None:
     task = WherobotsRunOperator(
-        task_id="task",
-        run_python=TALK,
-        region="{{ region }}",
-        wherobots_conn_id=conn_id,
-        wait_for_completion=False,
+        task_id="task", run_python=TALK, region="{{ region }}", wherobots_conn_id=conn_id, wait_for_completion=False
     )
     task.region = region
     executed(task)

@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.compat import AIRFLOW, get_stats
-from airflow_provider_wherobots.exceptions import (
-    WherobotsRunFailedException,
-)
+from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from tests.support.statsd_server import StatsdServer, parsed

@@ -48,11 +48,14 @@ def test_a_select_whose_result_is_forgotten_is_executed_once_more(control: Contr
 
 
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
-def test_it_is_executed_twice_at_most(control: ControlClient, execute: Execute) -> None:
-    forget(control, times=9)
+@pytest.mark.parametrize(("statement", "times"), [("SELECT 1", 2), ("CALL c.system.f()", 1)])
+def test_a_read_is_executed_twice_at_most_and_a_procedure_called_once(
+    control: ControlClient, execute: Execute, statement: str, times: int
+) -> None:
+    forget(control, times=times)
     with pytest.raises(WherobotsException, match="it succeeded, but its result could not be fetched"):
-        execute("SELECT 1")
-    assert executed(control) == ["SELECT 1"] * 2
+        execute(statement)
+    assert executed(control) == [statement] * times
 
 
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
@@ -63,14 +66,6 @@ def test_a_write_that_is_forgotten_at_once_has_succeeded(
     forget(control, times=1)
     assert execute(statement) is None
     assert executed(control) == [statement]
-
-
-@pytest.mark.parametrize("execute", [on_operator, on_hook])
-def test_a_procedure_whose_result_is_forgotten_is_not_called_again(control: ControlClient, execute: Execute) -> None:
-    forget(control, times=1)
-    with pytest.raises(WherobotsException, match="it succeeded, but its result could not be fetched"):
-        execute("CALL c.system.f()")
-    assert executed(control) == ["CALL c.system.f()"]
 
 
 def test_a_result_that_is_forgotten_while_the_task_is_deferred(

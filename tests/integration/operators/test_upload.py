@@ -15,10 +15,7 @@ import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots.drivers import blocking
-from airflow_provider_wherobots.exceptions import (
-    WherobotsArgumentException,
-    WherobotsTaskKilledException,
-)
+from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsTaskKilledException
 from airflow_provider_wherobots.files import archive
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -75,12 +72,7 @@ def test_a_script_beside_the_dag_is_uploaded_and_runs(
 ) -> None:
     (dags / "team" / "jobs" / "stats.py").write_text(f"{SCRIPT}# {dags}\n")
     uri = run(task, dags)["runPython"]["uri"]
-    assert operations(control)[:4] == [
-        "getMyOrganization",
-        "createUploadUrl",
-        "putObject",
-        "createJobRun",
-    ]
+    assert operations(control)[:4] == ["getMyOrganization", "createUploadUrl", "putObject", "createJobRun"]
     assert uri.startswith(f"s3://managed-storage/{MANAGED}/data/shared/airflow-uploads/")
     assert uri.endswith("/stats.py")
     assert stored(server, uri).read_text() == f"{SCRIPT}# {dags}\n"

@@ -195,11 +195,7 @@ def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
 
 @pytest.mark.parametrize(("trigger_id", "waits"), [(1, True), (None, False)])
 def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
-    make: Make,
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    trigger_id: int | None,
-    waits: bool,
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, trigger_id: int | None, waits: bool
 ) -> None:
     # "airflow dags test" has no scheduler, and gives the trigger no id.
     created = control.create_run("short-run")
@@ -226,12 +222,7 @@ def test_an_event_leaves_the_scheduler_time_to_handle_the_deferral(
 @pytest.mark.parametrize("has_on_kill", [True, False])
 @pytest.mark.parametrize(("state", "cancels"), [("failed", 1), ("deferred", 0)], ids=["a kill", "a shutdown"])
 def test_while_it_holds_its_event_a_kill_still_cancels_and_a_shutdown_does_not(
-    make: Make,
-    control: ControlClient,
-    monkeypatch: pytest.MonkeyPatch,
-    has_on_kill: bool,
-    state: str,
-    cancels: int,
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, has_on_kill: bool, state: str, cancels: int
 ) -> None:
     """The trigger has given up, and a worker would follow the run on."""
     monkeypatch.setattr(guarded, "EARLIEST_EVENT_SECONDS", 3_600.0)

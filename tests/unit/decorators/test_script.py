@@ -166,11 +166,19 @@ def test_a_call_that_does_not_fit_says_so(run: RunScript) -> None:
     assert ran.err == "TypeError: talks() missing 1 required positional argument: 'text'\n"
 
 
-def test_names_of_the_file_and_of_an_enclosing_function_are_not_there_as_in_a_virtual_environment(
-    run: RunScript,
+@pytest.mark.parametrize(
+    ("function", "args", "name"),
+    [
+        (example.uses_a_global, [], "math"),
+        (NESTED["closure"], [2], "factor"),
+        (example.decorated_itself, [1], "timed"),
+        (example.first_statement_is_decorated, [1], "functools"),
+    ],
+)
+def test_what_is_defined_around_the_function_or_decorates_it_is_not_there(
+    function: Any, args: list[Any], name: str, run: RunScript
 ) -> None:
-    assert run(example.uses_a_global).err.splitlines()[-1].startswith("NameError: name 'math' is not defined")
-    assert run(NESTED["closure"], 2).err.splitlines()[-1].startswith("NameError: name 'factor' is not defined")
+    assert run(function, *args).err.splitlines()[-1].startswith(f"NameError: name '{name}' is not defined")
 
 
 @pytest.mark.parametrize(("code", "status"), [(None, 0), (0, 0), (3, 3), ("gone wrong", 1)])
@@ -203,17 +211,6 @@ def test_a_function_of_any_shape_runs(function: Any, args: list[Any], value: Any
 def test_the_result_goes_where_the_script_began_to_print(run: RunScript) -> None:
     ran = run(example.leaves_stdout_replaced)
     assert ran.out.split() == ["before", "airflow-result:", "1"]
-
-
-def test_decorators_of_the_function_itself_stay_and_are_not_defined_as_in_a_virtual_environment(
-    run: RunScript,
-) -> None:
-    assert run(example.decorated_itself, 1).err.splitlines()[-1].startswith("NameError: name 'timed' is not defined")
-    assert (
-        run(example.first_statement_is_decorated, 1)
-        .err.splitlines()[-1]
-        .startswith("NameError: name 'functools' is not defined")
-    )
 
 
 def test_an_unknown_decorator_above_another_cannot_be_told_apart() -> None:
@@ -319,14 +316,24 @@ def test_a_value_that_airflow_cannot_store_fails_for_the_reason_that_its_line_wo
     )
 
 
-@pytest.mark.parametrize("code", ["{None: 1}", "[{'a': ({None: 1}, 2)}]"])
-def test_a_key_that_json_would_turn_into_the_text_null_is_refused(code: str, run: RunScript) -> None:
+NONE_KEY = "cannot be stored by Airflow, because it has a dict with the key None"
+
+
+@pytest.mark.parametrize(
+    ("code", "reason"),
+    [
+        ("{None: 1}", NONE_KEY),
+        ("[{'a': ({None: 1}, 2)}]", NONE_KEY),
+        (
+            f"'x' * {MAX_RESULT_BYTES - 1}",
+            "has 65,537 bytes of JSON, and the limit is 65,536. Write it to storage, and return its address",
+        ),
+    ],
+)
+def test_a_key_none_or_too_large_a_value_is_refused(code: str, reason: str, run: RunScript) -> None:
     ran = run(example.returns, code)
     assert (ran.code, ran.out) == (1, "")
-    assert ran.err == (
-        "ValueError: the return value of returns() cannot be stored by Airflow, because it has a dict with the key "
-        "None\n"
-    )
+    assert ran.err == f"ValueError: the return value of returns() {reason}\n"
 
 
 @pytest.mark.parametrize(
@@ -354,12 +361,3 @@ def test_a_dag_file_named_like_a_module_is_not_imported_in_its_place(tmp_path: P
         names: dict[str, Any] = {"__name__": "unusual_prefix_dag"}
         exec(compile(path.read_text(), str(path), "exec"), names)  # noqa: S102 - the source is in this test
         assert run(names["f"], isolated=False).result == [2, "colorsys"]
-
-
-def test_a_result_that_is_too_large_fails_with_its_size(run: RunScript) -> None:
-    ran = run(example.returns, f"'x' * {MAX_RESULT_BYTES - 1}")
-    assert (ran.code, ran.out) == (1, "")
-    assert ran.err == (
-        "ValueError: the return value of returns() has 65,537 bytes of JSON, and the limit is 65,536."
-        " Write it to storage, and return its address\n"
-    )

@@ -82,51 +82,28 @@ def test_a_response_of_another_kind_is_an_error(operation: str, document: Any) -
 
 
 @pytest.mark.parametrize(
-    ("region", "organization", "state", "text"),
+    ("found", "state", "text"),
     [
-        (None, ORGANIZATION, State.OK, "default is aws-us-west-2"),
-        (None, {}, State.WARNING, "Neither"),
-        ("aws-us-west-2", ORGANIZATION, State.OK, "is allowed"),
-        ("byoc-1", {"allowedRegions": None}, State.OK, "is allowed"),
-        ("aws-us-wets-2", ORGANIZATION, State.FAILED, "'aws-us-wets-2' is not allowed"),
-        ("aws-us-west-2", DENIED, State.NOT_CHECKED, "does not show the organization"),
+        (check_region(None, ORGANIZATION), State.OK, "default is aws-us-west-2"),
+        (check_region(None, {}), State.WARNING, "Neither"),
+        (check_region("aws-us-west-2", ORGANIZATION), State.OK, "is allowed"),
+        (check_region("byoc-1", {"allowedRegions": None}), State.OK, "is allowed"),
+        (check_region("aws-us-wets-2", ORGANIZATION), State.FAILED, "'aws-us-wets-2' is not allowed"),
+        (check_region("aws-us-west-2", DENIED), State.NOT_CHECKED, "does not show the organization"),
+        (check_runtime(None, ORGANIZATION), State.OK, "default is tiny"),
+        (check_runtime(None, {}), State.NOT_CHECKED, "default is unknown"),
+        (check_runtime(None, DENIED), State.NOT_CHECKED, "default is unknown"),
+        (check_runtime("small", DENIED), State.OK, "small is a published one"),
+        (check_runtime("own", {"defaultRuntime": "own"}), State.OK, "own is"),
+        (check_runtime("smal", ORGANIZATION), State.WARNING, "'smal' is not"),
+        (check_storage(STORAGE), State.OK, "sees 2 storage sources, and can write to 1."),
+        (check_storage([{"type": "MANAGED", "readOnly": True}]), State.WARNING, "can write to 0"),
+        (check_storage([]), State.WARNING, "0 storage sources"),
+        (check_storage(DENIED), State.WARNING, "what the service said"),
+        (check_storage(NotFoundError("listIntegration", 404)), State.WARNING, "does not show the storage"),
+        (check_storage(ResponseLostError("listIntegration", "timed out")), State.NOT_CHECKED, "timed out"),
     ],
 )
-def test_the_region(region: str | None, organization: Any, state: State, text: str) -> None:
-    found = check_region(region, organization)
-    assert text in found.text
-    assert found.state is state
-
-
-@pytest.mark.parametrize(
-    ("runtime", "organization", "state", "text"),
-    [
-        (None, ORGANIZATION, State.OK, "default is tiny"),
-        (None, {}, State.NOT_CHECKED, "default is unknown"),
-        (None, DENIED, State.NOT_CHECKED, "default is unknown"),
-        ("small", DENIED, State.OK, "small is a published one"),
-        ("own", {"defaultRuntime": "own"}, State.OK, "own is"),
-        ("smal", ORGANIZATION, State.WARNING, "'smal' is not"),
-    ],
-)
-def test_the_runtime(runtime: str | None, organization: Any, state: State, text: str) -> None:
-    found = check_runtime(runtime, organization)
-    assert text in found.text
-    assert found.state is state
-
-
-@pytest.mark.parametrize(
-    ("storage", "state", "text"),
-    [
-        (STORAGE, State.OK, "sees 2 storage sources, and can write to 1."),
-        ([{"type": "MANAGED", "readOnly": True}], State.WARNING, "can write to 0"),
-        ([], State.WARNING, "0 storage sources"),
-        (DENIED, State.WARNING, "what the service said"),
-        (NotFoundError("listIntegration", 404), State.WARNING, "does not show the storage"),
-        (ResponseLostError("listIntegration", "timed out"), State.NOT_CHECKED, "timed out"),
-    ],
-)
-def test_storage(storage: Any, state: State, text: str) -> None:
-    found = check_storage(storage)
+def test_a_region_a_runtime_and_the_storage(found: Check, state: State, text: str) -> None:
     assert text in found.text
     assert found.state is state

@@ -102,19 +102,15 @@ def test_an_interruption_leaves_no_run(operation: str, number: int) -> None:
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
-def test_the_run_of_an_interrupted_create_is_looked_for_until_lists_show_it(number: int) -> None:
-    service = Service({("createJobRun", number): KeyboardInterrupt()}, list_lag=8.0)
+@pytest.mark.parametrize("list_lag", [8.0, 3_600.0])
+def test_the_run_of_an_interrupted_create_is_looked_for_until_lists_show_it_or_time_is_up(
+    number: int, list_lag: float
+) -> None:
+    service = Service({("createJobRun", number): KeyboardInterrupt()}, list_lag=list_lag)
     trial, script, left = carried_out(service, KeyboardInterrupt)
-    assert (left, trial.creating, len(trial.ids)) == ([], set(), number)
-    assert service.active(script.now) == []
-
-
-@pytest.mark.parametrize("number", [1, 2, 3])
-def test_the_run_of_an_interrupted_create_that_no_list_shows_in_time_stays_unclear(number: int) -> None:
-    service = Service({("createJobRun", number): KeyboardInterrupt()}, list_lag=3_600.0)
-    trial, script, left = carried_out(service, KeyboardInterrupt)
-    assert (left, trial.creating, len(trial.ids)) == ([], {(LOG, CANCEL, TIMEOUT)[number - 1]}, number - 1)
-    assert len(service.active(script.now)) == 1
+    unclear = {(LOG, CANCEL, TIMEOUT)[number - 1]} if list_lag > 8.0 else set()
+    assert (left, trial.creating, len(trial.ids)) == ([], unclear, number - len(unclear))
+    assert len(service.active(script.now)) == len(unclear)
     assert script.elapsed < PLAN.list_seconds + 30
 
 

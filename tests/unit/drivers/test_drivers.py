@@ -325,7 +325,7 @@ def test_a_create_that_succeeds_while_the_driver_is_stopped_gives_its_run() -> N
     assert driven.run(submit_run({"name": "hail_stats"})).run.id == "r1"
 
 
-def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     driven = Driven("async")
     written_at_each_turn: list[int] = []
@@ -335,18 +335,15 @@ def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch:
             written_at_each_turn.append(len(driven.records))
             await asyncio.sleep(0)
 
-    async def main() -> None:
-        task = asyncio.create_task(others())
-        records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
-        await driven._async.run(iter_of(Forward(records)))
-        task.cancel()
-
-    run(main())
+    task = asyncio.create_task(others())
+    records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
+    await driven._async.run(iter_of(Forward(records)))
+    task.cancel()
     assert [record.text for record in driven.records] == [str(number) for number in range(50)]
     assert set(range(1, 50)) <= set(written_at_each_turn)
 
 
-def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if_it_is_nothing(
+async def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if_it_is_nothing(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
@@ -363,32 +360,26 @@ def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if
             turns += 1
             await asyncio.sleep(0)
 
-    async def main() -> None:
-        task = asyncio.create_task(others())
-        await driven._async.run(flow())
-        task.cancel()
-
-    run(main())
+    task = asyncio.create_task(others())
+    await driven._async.run(flow())
+    task.cancel()
     assert turns >= 50
 
 
-def test_an_async_driver_that_is_cancelled_writes_the_rest_of_what_it_forwards(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_async_driver_that_is_cancelled_writes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     driven = Driven("async")
 
     def flow() -> Flow[None]:
         yield Forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
 
-    async def main() -> None:
-        task = asyncio.create_task(driven._async.run(flow()))
-        for _ in range(10):
-            await asyncio.sleep(0)
-        assert 0 < len(driven.records) < 50
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-    run(main())
+    task = asyncio.create_task(driven._async.run(flow()))
+    for _ in range(10):
+        await asyncio.sleep(0)
+    assert 0 < len(driven.records) < 50
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
     assert [record.text for record in driven.records] == [str(number) for number in range(50)]
 
 
@@ -426,7 +417,11 @@ class Room:
         await self._made.wait()
 
 
-async def driven_in_a_task(flow: Flow[None], written: list[str], room: Room) -> asyncio.Task[None]:
+async def driven_in_a_task(flow: Flow[None]) -> tuple[asyncio.Task[None], list[str], Room]:
+    """Begin a flow, and return its task, what is written, and the room for that."""
+    written: list[str] = []
+    room = Room()
+
     async def reload() -> Reloaded:
         return Reloaded(False, "")
 
@@ -442,60 +437,43 @@ async def driven_in_a_task(flow: Flow[None], written: list[str], room: Room) -> 
     driver = AsyncDriver(transport, Outlets(note, write, reload, room=room.wait), clock=clock)
     task = asyncio.create_task(driver.run(flow))
     await asyncio.sleep(0.01)
-    return task
+    return task, written, room
 
 
-def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None:
+async def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None:
     lines = [str(number) for number in range(100)]
-
-    async def main() -> None:
-        written: list[str] = []
-        room = Room()
-        records = [LogRecord(None, logging.INFO, line) for line in lines]
-        task = await driven_in_a_task(iter_of(Forward(records)), written, room)
-        most, before = 0, 0
-        while not task.done():
-            room.make()
-            await asyncio.sleep(0.01)
-            most, before = max(most, len(written) - before), len(written)
-        assert written == lines
-        assert 0 < most * size_of("99") <= ROOM + size_of("99")
-        # However long the wait was, it uses the room that came.
-        assert most * size_of("99") > ROOM - size_of("99")
-        assert room.waits == -(-len(lines) // most)
-
-    run(main())
-
-
-def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(asynchronous, "MESSAGE_WAIT_SECONDS", 0.05)
-
-    async def main() -> None:
-        written: list[str] = []
-        room = Room()
-        task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is cancelled")), written, room)
-        assert (room.waits, written) == (1, [])
-        await task
-        assert written == ["Run r1 is cancelled"]
-
-    run(main())
-
-
-def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_room() -> None:
-    async def main() -> None:
-        written: list[str] = []
-        room = Room()
-        task = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")), written, room)
-        for _ in range(3):
-            task.cancel()
-            await asyncio.sleep(0.01)
-            assert written == []
+    records = [LogRecord(None, logging.INFO, line) for line in lines]
+    task, written, room = await driven_in_a_task(iter_of(Forward(records)))
+    most, before = 0, 0
+    while not task.done():
         room.make()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert written == ["Run r1 is RUNNING"]
+        await asyncio.sleep(0.01)
+        most, before = max(most, len(written) - before), len(written)
+    assert written == lines
+    assert 0 < most * size_of("99") <= ROOM + size_of("99")
+    # However long the wait was, it uses the room that came.
+    assert most * size_of("99") > ROOM - size_of("99")
+    assert room.waits == -(-len(lines) // most)
 
-    run(main())
+
+async def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(asynchronous, "MESSAGE_WAIT_SECONDS", 0.05)
+    task, written, room = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is cancelled")))
+    assert (room.waits, written) == (1, [])
+    await task
+    assert written == ["Run r1 is cancelled"]
+
+
+async def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_room() -> None:
+    task, written, room = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")))
+    for _ in range(3):
+        task.cancel()
+        await asyncio.sleep(0.01)
+        assert written == []
+    room.make()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert written == ["Run r1 is RUNNING"]
 
 
 def writing_when_interrupted() -> Flow[None]:
@@ -507,57 +485,40 @@ def writing_when_interrupted() -> Flow[None]:
         yield Note(logging.INFO, "c")
 
 
-def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "LAST_WAIT_SECONDS", 0.05)
-
-    async def main() -> None:
-        written: list[str] = []
-        room = Room()
-        task = await driven_in_a_task(writing_when_interrupted(), written, room)
-        task.cancel()
-        # A kill cancels the run only after this, and there never is room.
-        await asyncio.wait({task}, timeout=5)
-        assert (task.cancelled(), room.waits, written) == (True, 2, ["a", "b", "c"])
-
-    run(main())
+    task, written, room = await driven_in_a_task(writing_when_interrupted())
+    task.cancel()
+    # A kill cancels the run only after this, and there never is room.
+    await asyncio.wait({task}, timeout=5)
+    assert (task.cancelled(), room.waits, written) == (True, 2, ["a", "b", "c"])
 
 
-def test_after_the_last_line_there_is_no_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_after_the_last_line_there_is_no_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
-
-    async def main() -> None:
-        written: list[str] = []
-        room = Room()
-        task = await driven_in_a_task(iter_of(Forward([LogRecord(None, logging.INFO, "a")])), written, room)
-        room.make()
-        await asyncio.sleep(0.01)
-        assert (task.done(), room.waits, written) == (True, 1, ["a"])
-
-    run(main())
+    task, written, room = await driven_in_a_task(iter_of(Forward([LogRecord(None, logging.INFO, "a")])))
+    room.make()
+    await asyncio.sleep(0.01)
+    assert (task.done(), room.waits, written) == (True, 1, ["a"])
 
 
-def test_an_interrupted_flow_writes_when_there_is_room_and_another_interruption_changes_nothing() -> None:
-    async def main() -> None:
-        written: list[str] = []
-        room = Room()
-        task = await driven_in_a_task(writing_when_interrupted(), written, room)
-        while not task.done():
-            before = list(written)
-            for _ in range(3):
-                task.cancel()
-                await asyncio.sleep(0.001)
-            assert written == before
-            room.make()
+async def test_an_interrupted_flow_writes_when_there_is_room_and_another_interruption_changes_nothing() -> None:
+    task, written, room = await driven_in_a_task(writing_when_interrupted())
+    while not task.done():
+        before = list(written)
+        for _ in range(3):
+            task.cancel()
             await asyncio.sleep(0.001)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        assert written == ["a", "b", "c"]
-
-    run(main())
+        assert written == before
+        room.make()
+        await asyncio.sleep(0.001)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert written == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize("turns", range(14))
-def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
+async def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
     turns: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # The event loop gets a turn between any two effects and after each line.
@@ -580,10 +541,7 @@ def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
             yield from write_all()
             raise
 
-    async def main() -> None:
-        driven = Driven("async")
-        await stop_from(turns, driven._async.run(flow()))
-        assert [record.text for record in driven.records] + [text for _, text in driven.notes] == asked
-        assert "".join(asked[:8]) == ("abcdefgh" if turns else "")
-
-    run(main())
+    driven = Driven("async")
+    await stop_from(turns, driven._async.run(flow()))
+    assert [record.text for record in driven.records] + [text for _, text in driven.notes] == asked
+    assert "".join(asked[:8]) == ("abcdefgh" if turns else "")

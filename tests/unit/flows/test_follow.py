@@ -54,8 +54,7 @@ def follow(service: Answer, *, jitter: float = 0.0, **options: Any) -> tuple[Out
 
 
 @pytest.mark.parametrize(
-    ("status", "ending"),
-    [("FAILED", Ending.FAILED), ("TIMED_OUT", Ending.TIMED_OUT), ("CANCELLED", Ending.CANCELLED)],
+    ("status", "ending"), [("FAILED", Ending.FAILED), ("TIMED_OUT", Ending.TIMED_OUT), ("CANCELLED", Ending.CANCELLED)]
 )
 def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str, ending: Ending) -> None:
     service, _ = serve((0, "RUNNING"), (30, status), lines=20, app_message="exit code 137")
@@ -128,16 +127,7 @@ def test_while_pending_the_log_is_not_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("age", "interval", "delay"),
-    [
-        (0, 30, 6),
-        (-50, 30, 6),
-        (60, 30, 6.5),
-        (600, 30, 11),
-        (3_000, 30, 30),
-        (600, 10, 10),
-        (0, 4, 4),
-        (0, 0.5, 2),
-    ],
+    [(0, 30, 6), (-50, 30, 6), (60, 30, 6.5), (600, 30, 11), (3_000, 30, 30), (600, 10, 10), (0, 4, 4), (0, 0.5, 2)],
 )
 def test_the_delay_is_six_seconds_and_a_part_of_the_age_up_to_the_interval(
     age: float, interval: float, delay: float

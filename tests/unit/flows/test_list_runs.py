@@ -8,10 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import (
-    ResponseTooLargeError,
-    ServerError,
-)
+from airflow_provider_wherobots.api.errors import ResponseTooLargeError, ServerError
 from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
 from airflow_provider_wherobots.flows.cancel import await_ends
 from airflow_provider_wherobots.flows.effects import Flow
@@ -84,10 +81,7 @@ def test_runs_that_cannot_be_read_are_left_out_and_counted(flow: Callable[[], Fl
     found = script.run(flow())
     assert [run.id for run in (found[0] if isinstance(found, tuple) else found)] == ["run0"]
     (note,) = script.notes
-    assert (note.level, note.text) == (
-        logging.WARNING,
-        "listJobRuns: left out 2 listed runs without an id or a status",
-    )
+    assert (note.level, note.text) == (logging.WARNING, "listJobRuns: left out 2 listed runs without an id or a status")
 
 
 def test_what_is_asked_for_is_sent() -> None:

@@ -15,12 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
-from airflow_provider_wherobots.flows.submit import (
-    LOOK_AGAIN_DELAYS,
-    Submission,
-    UnclearCreateError,
-    submit_run,
-)
+from airflow_provider_wherobots.flows.submit import LOOK_AGAIN_DELAYS, Submission, UnclearCreateError, submit_run
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -85,14 +80,7 @@ def test_an_attempt_that_gives_up_is_taken_up_by_the_next_one(
     assert [run.id for run in service.kept(script.now)] == [submission.run.id]
 
 
-@given(
-    FAULTS,
-    FAULTS,
-    st.lists(st.booleans(), max_size=12),
-    st.floats(0, 30),
-    st.booleans(),
-    st.floats(0, 1),
-)
+@given(FAULTS, FAULTS, st.lists(st.booleans(), max_size=12), st.floats(0, 30), st.booleans(), st.floats(0, 1))
 def test_a_wait_for_quota_ends_in_exactly_one_run_however_often_it_is_handed_over(
     creates: list[Fault | None],
     looks: list[Fault | None],

@@ -45,28 +45,19 @@ def test_the_places_are_those_of_the_traceback_without_texts() -> None:
     assert not any(word in places for word in ("secret", "\x1b", "\x00"))
 
 
-def test_the_exception_that_was_being_handled_is_told_too() -> None:
+@pytest.mark.parametrize("is_put_away", [False, True])
+def test_the_exception_that_was_being_handled_is_told_unless_it_was_put_away(is_put_away: bool) -> None:
     def handle() -> None:
         try:
             raise KeyError("a")
         except KeyError:
+            if is_put_away:
+                raise ValueError("b") from None
             raise ValueError("b")  # noqa: B904 - what happens by mistake
 
     with pytest.raises(ValueError, match="b") as found:
         handle()
-    assert "KeyError\nled to\n" in places_of(found.value)
-
-
-def test_a_cause_that_was_put_away_is_not_told() -> None:
-    def put_away() -> None:
-        try:
-            raise KeyError("a")
-        except KeyError:
-            raise ValueError("b") from None
-
-    with pytest.raises(ValueError, match="b") as found:
-        put_away()
-    assert "led to" not in places_of(found.value)
+    assert ("KeyError\nled to\n" in places_of(found.value)) is not is_put_away
 
 
 def test_a_long_chain_and_a_deep_one_are_bounded() -> None:

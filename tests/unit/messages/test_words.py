@@ -76,10 +76,7 @@ def test_a_quoted_text_is_safe_and_bounded(text: str, limit: int) -> None:
     assert said.removesuffix("…") in make_safe(text) or said == make_safe(text)
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["runs list --name '*-0123'", "runs cancel --yes r1", "orphans", "orphans --cancel"],
-)
+@pytest.mark.parametrize("text", ["runs list --name '*-0123'", "runs cancel --yes r1", "orphans", "orphans --cancel"])
 @pytest.mark.parametrize("conn_id", ["", "other"])
 def test_a_command_that_a_message_names_exists_on_every_airflow(text: str, conn_id: str) -> None:
     # Before 3.2 Airflow's own command line has no commands of providers.

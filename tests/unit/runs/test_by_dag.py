@@ -27,10 +27,7 @@ def run(name: str, status: str = "COMPLETED", message: str | None = None, **payl
         (run(durable_run_name(default_run_name("airflow", "clean_up"), IDENTITY)), "airflow"),
         (run(durable_run_name("hail_stats", IDENTITY)), "hail_stats"),
         (run("hail", environment={"sparkConfigs": {ROOT_JOB: "night.ly", PARENT_JOB: "night.ly.hail"}}), "night.ly"),
-        (
-            run("hail", environment={"sparkConfigs": {ROOT_JOB: "starts", PARENT_JOB: "nightly.hail"}}),
-            "nightly",
-        ),
+        (run("hail", environment={"sparkConfigs": {ROOT_JOB: "starts", PARENT_JOB: "nightly.hail"}}), "nightly"),
         (run("nightly.hail", environment=None), "nightly"),
     ],
 )

@@ -9,14 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.runs.orphans import (
-    RunVerdict,
-    TaskInstance,
-    count,
-    find_owners,
-    ids_of,
-    judge,
-)
+from airflow_provider_wherobots.runs.orphans import RunVerdict, TaskInstance, count, find_owners, ids_of, judge
 from airflow_provider_wherobots.runs.run_name import durable_run_name
 
 STARTED = datetime(2026, 7, 21, 8, 0, 0, 123456, UTC)

@@ -97,10 +97,7 @@ def test_an_ending_of_a_later_version_is_derived_from_the_status(status: str, en
         (run("CANCELLED"), Ending.CANCELLED),
         (run("FAILED", kubeApp={"status": "DEPLOY_FAILED"}), Ending.NOT_STARTED),
         (run("EVAPORATED", completeTime="2026-07-21T08:00:00Z"), Ending.FAILED),
-        (
-            run("FAILED", kubeApp={"events": [{"code": "RUN_FAIL_EXEC", "message": "Timeout of 5 s"}]}),
-            Ending.TIMED_OUT,
-        ),
+        (run("FAILED", kubeApp={"events": [{"code": "RUN_FAIL_EXEC", "message": "Timeout of 5 s"}]}), Ending.TIMED_OUT),
     ],
 )
 def test_the_ending_of_each_status(found: Run, ending: Ending) -> None:

@@ -39,11 +39,7 @@ def test_a_list_is_one_name_of_several_parts(parts: list[str]) -> None:
 
 @pytest.mark.parametrize(
     ("value", "written"),
-    [
-        ("org.hail", "`org.hail`"),
-        (["org", "hail"], "`org`.`hail`"),
-        (Catalog.ORG, "`org_catalog`"),
-    ],
+    [("org.hail", "`org.hail`"), (["org", "hail"], "`org`.`hail`"), (Catalog.ORG, "`org_catalog`")],
 )
 def test_names(value: Any, written: str) -> None:
     assert identifier("x", value) == written

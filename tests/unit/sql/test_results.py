@@ -9,12 +9,7 @@ import pytest
 
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.sql import results as module
-from airflow_provider_wherobots.sql.results import (
-    UnreadableResultError,
-    columns_of,
-    read_table,
-    rows_of,
-)
+from airflow_provider_wherobots.sql.results import UnreadableResultError, columns_of, read_table, rows_of
 
 TABLE = pa.table({"n": pa.array([1, None], pa.int64()), "place": ["POINT (1 2)", None]})
 

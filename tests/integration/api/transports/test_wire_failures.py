@@ -105,11 +105,7 @@ ANSWERS: list[tuple[str, Handler, type[WherobotsApiError]]] = [
     ("a body that trickles", forever(OK + b"\r\n", b" ", 0.1), ResponseLostError),
     ("headers that never end", forever(b"HTTP/1.1 200 OK\r\nX: ", b"x" * 10_000), ResponseLostError),
     ("a body that never ends", forever(OK + b"\r\n", b" " * 100_000), ResponseTooLargeError),
-    (
-        "a body in gzip that never ends",
-        forever(OK + b"Content-Encoding: gzip\r\n\r\n", ZEROS),
-        ResponseTooLargeError,
-    ),
+    ("a body in gzip that never ends", forever(OK + b"Content-Encoding: gzip\r\n\r\n", ZEROS), ResponseTooLargeError),
     ("a gzip bomb", answering(whole(ZEROS, b"Content-Encoding: gzip")), ResponseTooLargeError),
     ("gzip that is none", answering(whole(RUN, b"Content-Encoding: gzip")), UnreadableResponseError),
     ("gzip that is cut", answering(whole(gzip.compress(RUN)[:-9], b"Content-Encoding: gzip")), UnreadableResponseError),
@@ -149,8 +145,7 @@ def test_a_refused_connection_was_not_sent(send: Send) -> None:
 
 
 @pytest.mark.parametrize(
-    "host",
-    ["no-such-host.invalid", ".x.invalid", "*.x.invalid", "a..b.invalid", "a%zz.invalid", f"{'a' * 64}.invalid"],
+    "host", ["no-such-host.invalid", ".x.invalid", "*.x.invalid", "a..b.invalid", "a%zz.invalid", f"{'a' * 64}.invalid"]
 )
 def test_to_a_name_that_does_not_resolve_nothing_was_sent(send: Send, host: str) -> None:
     error = failure_of(send, f"https://{host}")
@@ -384,9 +379,7 @@ def test_no_proxy_is_used_for_a_host_in_no_proxy(send: Send, monkeypatch: pytest
 
 
 @pytest.mark.parametrize(
-    ("body", "header"),
-    [(RUN, b"X: y"), (gzip.compress(RUN), b"Content-Encoding: gzip")],
-    ids=["plain", "gzip"],
+    ("body", "header"), [(RUN, b"X: y"), (gzip.compress(RUN), b"Content-Encoding: gzip")], ids=["plain", "gzip"]
 )
 def test_whole_answers_are_decompressed(send: Send, body: bytes, header: bytes) -> None:
     heads: list[bytes] = []

@@ -6,11 +6,7 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_wherobots.api.errors import (
-    ForeignResponseError,
-    InvalidArgumentError,
-    UnreadableResponseError,
-)
+from airflow_provider_wherobots.api.errors import ForeignResponseError, InvalidArgumentError, UnreadableResponseError
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls as run_calls
 from airflow_provider_wherobots.api.sql import calls

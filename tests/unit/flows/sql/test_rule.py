@@ -20,7 +20,6 @@ from airflow_provider_wherobots.sql.reads import StatementKind, kind_of
 
 IDENTITY = Identity("abcdef", "01234567")
 INSERT = "INSERT INTO t VALUES (1)"
-BOTH = (False, True)
 
 
 def planned(*texts: str) -> list[Planned]:

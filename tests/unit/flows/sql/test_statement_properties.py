@@ -262,15 +262,7 @@ TEXTS = st.sampled_from(["Execution not found", "boom", "", "\x1b[2K\ud800"])
 STATES = st.sampled_from(["pending", "running", "succeeded", "failed", "cancelled", "", "PAUSED", "\ud800"])
 MESSAGES: st.SearchStrategy[ServerMessage] = st.one_of(
     st.builds(StateUpdated, IDS, STATES, st.sampled_from([None, "s3://b/r"]), st.none() | st.integers()),
-    st.builds(
-        ExecutionResult,
-        IDS,
-        STATES,
-        st.sampled_from([None, Results(b"")]),
-        st.none(),
-        st.none(),
-        st.booleans(),
-    ),
+    st.builds(ExecutionResult, IDS, STATES, st.sampled_from([None, Results(b"")]), st.none(), st.none(), st.booleans()),
     st.builds(ExecutionError, IDS, TEXTS),
     st.builds(ExecutionProgress, IDS, *[st.integers(0, 9)] * 3),
     st.builds(Unreadable, TEXTS),

@@ -16,10 +16,7 @@ from airflow_provider_wherobots.flows.sql.summary import SqlSummary
             SqlSummary("succeeded", "s1", statements=2, seconds=61.0, stored_bytes=1_500_000),
             "SQL session s1: succeeded; 2 statements in 1 minute 1 second, stored 1.5 MB",
         ),
-        (
-            SqlSummary("deadline", "s1"),
-            "SQL session s1: stopped at the task's execution_timeout; 0 statements",
-        ),
+        (SqlSummary("deadline", "s1"), "SQL session s1: stopped at the task's execution_timeout; 0 statements"),
         (SqlSummary("unknown", "s1", statements=1), "SQL session s1: outcome unknown; 1 statement"),
         (SqlSummary("gave_up", "s1"), "SQL session s1: gave up; 0 statements"),
     ],
