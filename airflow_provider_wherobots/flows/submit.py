@@ -234,7 +234,7 @@ def kind_found(runs: Collection[Run], memory: Memory, tries_before: int, *, may_
     """What a list of the task's runs means. Runs of earlier rounds are not in it, unless this is the first look."""
     past = memory.past_of_runs
     active = [run.id for run in runs if run.is_active]
-    has_completed = bool(runs) and max(runs, key=age).status == COMPLETED
+    has_completed = any(run.status == COMPLETED for run in runs)
     if memory.is_create_unanswered:
         # A run of before that create does not answer it.
         is_one_missing = not (set(active) - set(memory.passed_over) or (has_completed and past is Past.KNOWN))
@@ -268,16 +268,13 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
         decision = Decision.ATTACH
     if rules.may_replace:
         yield from search.replace(runs if decision is Decision.REPLACE else of_earlier_rounds)
-    if decision is Decision.ATTACH:
-        run = yield from _keep_oldest([run for run in of_round if run.is_active])
-    elif decision is Decision.ADOPT and rules.may_adopt:
-        run = max(of_round, key=age)
-    else:
+    if decision is not Decision.ATTACH and not (decision is Decision.ADOPT and rules.may_adopt):
         # Written with the create: until then the next try looks for them too.
         search.memory = search.memory.looked(run.id for run in runs)
         if past is not Past.KNOWN:
             yield from _warn_of_others(others)
         return None
+    run = yield from _choose(of_round)
     yield from search.remember(search.memory.has_run(run.id))
     return run
 
@@ -355,7 +352,7 @@ class _Create:
         if not self._is_unclear or self._search is None:
             return None
         runs = yield from self._search.new()
-        return (yield from _keep_oldest(runs)) if runs else None
+        return (yield from _choose(runs)) if runs else None
 
     def _look_up(self, cause: WherobotsApiError) -> Flow[Run | None]:
         """Look for the run of a create whose response was lost or unclear."""
@@ -387,14 +384,14 @@ class _Create:
         return _unclear(error, "no run with its name has been found so far")
 
 
-def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
-    oldest, *newer = runs
-    for run in newer:
-        if run.is_active:
-            text = f"Cancelling run {run.id}: it belongs to this task too, beside the older run {oldest.id}"
-            yield Note(logging.WARNING, text)
-            yield from cancel_run(run.id)
-    return oldest
+def _choose(runs: Sequence[Run]) -> Flow[Run]:
+    """The oldest active run, and cancel the others. If none is active, the newest that has completed, or has ended."""
+    active = [run for run in runs if run.is_active]
+    for run in active[1:]:
+        text = f"Cancelling run {run.id}: it belongs to this task too, beside the older run {active[0].id}"
+        yield Note(logging.WARNING, text)
+        yield from cancel_run(run.id)
+    return active[0] if active else max(runs, key=lambda run: (run.status == COMPLETED, age(run)))
 
 
 def _note_attached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:

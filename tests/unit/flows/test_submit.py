@@ -15,6 +15,7 @@ from airflow_provider_wherobots.api.errors import (
     ConflictError,
     NotFoundError,
     PermissionDeniedError,
+    ResponseLostError,
     ServerError,
     WherobotsApiError,
 )
@@ -368,11 +369,13 @@ def test_what_is_done_is_what_the_table_says(
         assert decided(found, Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)) is decision
 
 
-def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_active() -> None:
+def test_a_retry_takes_over_the_active_run_or_else_the_newest_that_has_completed() -> None:
     ended = ((0.0, "COMPLETED"),)
     for plans, adopted in (
         ((ended,), "run0"),
-        ((ended, ((0.0, "FAILED"),)), None),
+        ((ended, ended), "run1"),
+        ((ended, ((0.0, "CANCELLED"),)), "run0"),
+        ((((0.0, "FAILED"),), ((0.0, "CANCELLED"),)), None),
         ((((0.0, "FAILED"),), ended), "run1"),
         ((((0.0, "RUNNING"),), ended), "run0"),
     ):
@@ -383,6 +386,22 @@ def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_
         assert submission.reattached == (adopted is not None)
         assert submission.run.id == (adopted or f"run{len(plans)}")
         assert ("createJobRun" in script.operations) == (adopted is None)
+
+
+def test_a_create_without_an_answer_that_has_made_two_runs_gives_the_active_one_or_else_the_completed_one() -> None:
+    for plans, adopted in (
+        ((((0.0, "FAILED"),), ((0.0, "RUNNING"),)), "run1"),
+        ((((0.0, "COMPLETED"),), ((0.0, "CANCELLED"),)), "run0"),
+        ((((0.0, "FAILED"),),), "run0"),
+    ):
+        service = FakeService()
+        for number, plan in enumerate(plans):
+            service.add_run(NAME, START + number / 10, plan=plan, visible_at=START + 1)
+        lost = always(ResponseLostError("createJobRun", "timed out"))
+        submission, script = submit(by_operation(createJobRun=lost, listJobRuns=service, cancelJobRun=service))
+        assert submission.run.id == adopted
+        assert service.cancels == []
+        assert len(script.sent_of("createJobRun")) == 1
 
 
 def test_an_active_run_of_before_the_clear_is_attached_if_runs_are_left_alone() -> None:
