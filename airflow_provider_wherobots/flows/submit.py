@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -180,6 +181,7 @@ class _Search:
     def __init__(self, memory: Memory, rules: Rules, max_outage_seconds: float) -> None:
         self.memory = memory
         self._max_outage_seconds = max_outage_seconds
+        self._gone = set[str]()
         # Without an earlier try there is no run that a refusal could hide.
         is_first = memory.past_of_runs is Past.NOTHING and rules.tries_before == 0
         self._refused_seconds = 0.0 if is_first else REFUSED_SECONDS
@@ -195,9 +197,9 @@ class _Search:
         memory = self.memory
         runs = yield from self._repeat(lambda: find_runs_of_task(memory.identity))
         own = {run.id: run for run in runs if run.name.endswith(memory.identity.suffix)}
-        for run_id in memory.runs if memory.has_looked else (*memory.passed_over, *memory.runs):
-            if run_id not in own and (run := (yield from self._get(run_id))) is not None:
-                own[run_id] = run
+        remembered = memory.runs if memory.has_looked else (*memory.passed_over, *memory.runs)
+        unlisted = [run_id for run_id in remembered if run_id not in own and run_id not in self._gone]
+        own.update((yield from self._get_all(unlisted)))
         others = [run for run in runs if not run.name.endswith(memory.identity.suffix)]
         return sorted(own.values(), key=age), others
 
@@ -219,10 +221,27 @@ class _Search:
                 raise NotReplacedError(run, error) from error
 
     def _get(self, run_id: str) -> Flow[Run | None]:
-        try:
-            return (yield from self._repeat(lambda: attempt(calls.get_run(run_id))))
-        except NotFoundError:
-            return None
+        return (yield from self._get_all([run_id])).get(run_id)
+
+    def _get_all(self, run_ids: Iterable[str]) -> Flow[dict[str, Run]]:
+        """Runs by id. Those that the service does not know cost a minute in all, and are not asked for again."""
+        found, left = dict[str, Run](), set(run_ids)
+
+        def ask() -> Flow[None]:
+            unknown = None
+            for run_id in sorted(left):
+                try:
+                    found[run_id] = yield from attempt(calls.get_run(run_id))
+                    left.discard(run_id)
+                except NotFoundError as error:
+                    unknown = error
+            if unknown is not None:
+                raise unknown
+
+        with suppress(NotFoundError):
+            yield from self._repeat(ask)
+        self._gone |= left
+        return found
 
     def _repeat(self, flow: Callable[[], Flow[T]]) -> Flow[T]:
         return repeat(

@@ -422,6 +422,18 @@ def test_a_run_that_is_remembered_is_found_even_if_no_list_has_it(memory: Memory
     assert [run.id for run in service.kept(script.now)] == [submission.run.id]
 
 
+@pytest.mark.parametrize("is_unanswered", [True, False])
+def test_remembered_runs_that_the_service_does_not_know_cost_a_minute_in_all(is_unanswered: bool) -> None:
+    """The connection now points to another organization."""
+    gone = replace(CLEARED, passed_over=tuple(f"gone{number}" for number in range(5)))
+    submission, script = submit(
+        FakeService(), memory=replace(gone, is_create_unanswered=is_unanswered), rules=Rules(tries_before=1)
+    )
+    assert submission.run.id == "run0"
+    looks = sum(LOOK_AGAIN_DELAYS) if is_unanswered else 0.0
+    assert script.elapsed == pytest.approx(REFUSED_SECONDS + looks, abs=5.0)
+
+
 @pytest.mark.parametrize("memory", [RETRY, CLEARED, replace(FIRST, is_create_unanswered=True)])
 @pytest.mark.parametrize("visible_after", [1.0, 10.0, 29.0])
 def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_half_a_minute(
