@@ -78,8 +78,9 @@ def cancel_run(
 def cancel_runs_of(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
     """Find the active runs of a task by the suffix of their names, and cancel them. Never raises.
 
-    The last one that the task knows comes first: it may be too new for a list. If a create was sent whose response is not known, its run may be in no list yet: then the runs are listed until
-    there is one that the task does not know, or the budget is used up. Returns the ids of the cancelled runs.
+    The last one that the task knows comes first: it may be too new for a list. If a create was sent whose response is
+    not known, its run may be in no list yet: then the runs are listed until there is one that the task does not know,
+    or the budget is used up. Returns the ids of the cancelled runs.
     """
     deadline = (yield from now()) + budget_seconds
     suffix = memory.identity.suffix

@@ -24,6 +24,7 @@ from __future__ import annotations
 import json
 import logging
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
@@ -180,6 +181,7 @@ class _Search:
     def __init__(self, memory: Memory, rules: Rules, max_outage_seconds: float) -> None:
         self.memory = memory
         self._max_outage_seconds = max_outage_seconds
+        self._gone = set[str]()
         # Without an earlier try there is no run that a refusal could hide.
         is_first = memory.past_of_runs is Past.NOTHING and rules.tries_before == 0
         self._refused_seconds = None if is_first else REFUSED_SECONDS
@@ -195,9 +197,9 @@ class _Search:
         memory = self.memory
         runs = yield from self._repeat(lambda: find_runs_of_task(memory.identity))
         own = {run.id: run for run in runs if run.name.endswith(memory.identity.suffix)}
-        for run_id in memory.runs if memory.has_looked else (*memory.passed_over, *memory.runs):
-            if run_id not in own and (run := (yield from self._get(run_id))) is not None:
-                own[run_id] = run
+        remembered = memory.runs if memory.has_looked else (*memory.passed_over, *memory.runs)
+        unlisted = [run_id for run_id in remembered if run_id not in own and run_id not in self._gone]
+        own.update((yield from self._get_all(unlisted)))
         others = [run for run in runs if not run.name.endswith(memory.identity.suffix)]
         return sorted(own.values(), key=age), others
 
@@ -219,10 +221,27 @@ class _Search:
                 raise NotReplacedError(run, error) from error
 
     def _get(self, run_id: str) -> Flow[Run | None]:
-        try:
-            return (yield from self._repeat(lambda: attempt(calls.get_run(run_id))))
-        except NotFoundError:
-            return None
+        return (yield from self._get_all([run_id])).get(run_id)
+
+    def _get_all(self, run_ids: Iterable[str]) -> Flow[dict[str, Run]]:
+        """Runs by id. Those that the service does not know cost a minute in all, and are not asked for again."""
+        found, left = dict[str, Run](), set(run_ids)
+
+        def ask() -> Flow[None]:
+            unknown = None
+            for run_id in sorted(left):
+                try:
+                    found[run_id] = yield from attempt(calls.get_run(run_id))
+                    left.discard(run_id)
+                except NotFoundError as error:
+                    unknown = error
+            if unknown is not None:
+                raise unknown
+
+        with suppress(NotFoundError):
+            yield from self._repeat(ask)
+        self._gone |= left
+        return found
 
     def _repeat(self, flow: Callable[[], Flow[T]]) -> Flow[T]:
         return repeat(
@@ -234,7 +253,7 @@ def kind_found(runs: Collection[Run], memory: Memory, tries_before: int, *, may_
     """What a list of the task's runs means. Runs of earlier rounds are not in it, unless this is the first look."""
     past = memory.past_of_runs
     active = [run.id for run in runs if run.is_active]
-    has_completed = bool(runs) and max(runs, key=age).status == COMPLETED
+    has_completed = any(run.status == COMPLETED for run in runs)
     if memory.is_create_unanswered:
         # A run of before that create does not answer it.
         is_one_missing = not (set(active) - set(memory.passed_over) or (has_completed and past is Past.KNOWN))
@@ -268,16 +287,13 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
         decision = Decision.ATTACH
     if rules.may_replace:
         yield from search.replace(runs if decision is Decision.REPLACE else of_earlier_rounds)
-    if decision is Decision.ATTACH:
-        run = yield from _keep_oldest([run for run in of_round if run.is_active])
-    elif decision is Decision.ADOPT and rules.may_adopt:
-        run = max(of_round, key=age)
-    else:
+    if decision is not Decision.ATTACH and not (decision is Decision.ADOPT and rules.may_adopt):
         # Written with the create: until then the next try looks for them too.
         search.memory = search.memory.looked(run.id for run in runs)
         if past is not Past.KNOWN:
             yield from _warn_of_others(others)
         return None
+    run = yield from _choose(of_round)
     yield from search.remember(search.memory.has_run(run.id))
     return run
 
@@ -355,7 +371,7 @@ class _Create:
         if not self._is_unclear or self._search is None:
             return None
         runs = yield from self._search.new()
-        return (yield from _keep_oldest(runs)) if runs else None
+        return (yield from _choose(runs)) if runs else None
 
     def _look_up(self, cause: WherobotsApiError) -> Flow[Run | None]:
         """Look for the run of a create whose response was lost or unclear."""
@@ -387,14 +403,14 @@ class _Create:
         return _unclear(error, "no run with its name has been found so far")
 
 
-def _keep_oldest(runs: Sequence[Run]) -> Flow[Run]:
-    oldest, *newer = runs
-    for run in newer:
-        if run.is_active:
-            text = f"Cancelling run {run.id}: it belongs to this task too, beside the older run {oldest.id}"
-            yield Note(logging.WARNING, text)
-            yield from cancel_run(run.id)
-    return oldest
+def _choose(runs: Sequence[Run]) -> Flow[Run]:
+    """The oldest active run, and cancel the others. If none is active, the newest that has completed, or has ended."""
+    active = [run for run in runs if run.is_active]
+    for run in active[1:]:
+        text = f"Cancelling run {run.id}: it belongs to this task too, beside the older run {active[0].id}"
+        yield Note(logging.WARNING, text)
+        yield from cancel_run(run.id)
+    return active[0] if active else max(runs, key=lambda run: (run.status == COMPLETED, age(run)))
 
 
 def _note_attached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:

@@ -15,6 +15,7 @@ from airflow_provider_wherobots.api.errors import (
     ConflictError,
     NotFoundError,
     PermissionDeniedError,
+    ResponseLostError,
     ServerError,
     WherobotsApiError,
 )
@@ -385,11 +386,13 @@ def test_what_is_done_is_what_the_table_says(
         assert decided(found, Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)) is decision
 
 
-def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_active() -> None:
+def test_a_retry_takes_over_the_active_run_or_else_the_newest_that_has_completed() -> None:
     ended = ((0.0, "COMPLETED"),)
     for plans, adopted in (
         ((ended,), "run0"),
-        ((ended, ((0.0, "FAILED"),)), None),
+        ((ended, ended), "run1"),
+        ((ended, ((0.0, "CANCELLED"),)), "run0"),
+        ((((0.0, "FAILED"),), ((0.0, "CANCELLED"),)), None),
         ((((0.0, "FAILED"),), ended), "run1"),
         ((((0.0, "RUNNING"),), ended), "run0"),
     ):
@@ -400,6 +403,22 @@ def test_a_retry_takes_over_the_newest_run_only_if_it_has_completed_and_none_is_
         assert submission.reattached == (adopted is not None)
         assert submission.run.id == (adopted or f"run{len(plans)}")
         assert ("createJobRun" in script.operations) == (adopted is None)
+
+
+def test_a_create_without_an_answer_that_has_made_two_runs_gives_the_active_one_or_else_the_completed_one() -> None:
+    for plans, adopted in (
+        ((((0.0, "FAILED"),), ((0.0, "RUNNING"),)), "run1"),
+        ((((0.0, "COMPLETED"),), ((0.0, "CANCELLED"),)), "run0"),
+        ((((0.0, "FAILED"),),), "run0"),
+    ):
+        service = FakeService()
+        for number, plan in enumerate(plans):
+            service.add_run(NAME, START + number / 10, plan=plan, visible_at=START + 1)
+        lost = always(ResponseLostError("createJobRun", "timed out"))
+        submission, script = submit(by_operation(createJobRun=lost, listJobRuns=service, cancelJobRun=service))
+        assert submission.run.id == adopted
+        assert service.cancels == []
+        assert len(script.sent_of("createJobRun")) == 1
 
 
 def test_an_active_run_of_before_the_clear_is_attached_if_runs_are_left_alone() -> None:
@@ -418,6 +437,18 @@ def test_a_run_that_is_remembered_is_found_even_if_no_list_has_it(memory: Memory
     submission, script = submit(service, memory=memory)
     assert submission.reattached is (memory is not CLEARED)
     assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+
+
+@pytest.mark.parametrize("is_unanswered", [True, False])
+def test_remembered_runs_that_the_service_does_not_know_cost_a_minute_in_all(is_unanswered: bool) -> None:
+    """The connection now points to another organization."""
+    gone = replace(CLEARED, passed_over=tuple(f"gone{number}" for number in range(5)))
+    submission, script = submit(
+        FakeService(), memory=replace(gone, is_create_unanswered=is_unanswered), rules=Rules(tries_before=1)
+    )
+    assert submission.run.id == "run0"
+    looks = sum(LOOK_AGAIN_DELAYS) if is_unanswered else 0.0
+    assert script.elapsed == pytest.approx(REFUSED_SECONDS + looks, abs=5.0)
 
 
 @pytest.mark.parametrize("memory", [RETRY, CLEARED, replace(FIRST, is_create_unanswered=True)])
