@@ -77,7 +77,7 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
             is_up_to_us = isinstance(exception, RESCHEDULED) and not any(rule.matches(exception) for rule in rules)
             # After a last try nothing of the task may be left running.
             if is_up_to_us and try_number <= max_tries and hasattr(RetryAction, "RESCHEDULE"):
-                decision = RetryDecision.reschedule(
+                decision = RetryDecision.reschedule(  # type: ignore[attr-defined]  # Airflow 3.4 and later
                     decision.retry_delay, max_reschedules=MAX_RESCHEDULES, reason=decision.reason
                 )
             seen = redact(exception.in_short or str(exception).partition("\n")[0])

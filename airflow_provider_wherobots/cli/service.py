@@ -32,7 +32,7 @@ def hook_of(conn_id: str) -> WherobotsHook:
 
     class Hook(WherobotsHook):
         # A command does not wait for another key.
-        driver = partialmethod(WherobotsHook.driver, may_reload=False)  # type: ignore[assignment]
+        driver = partialmethod(WherobotsHook.driver, may_reload=False)
 
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:

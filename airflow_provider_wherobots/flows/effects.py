@@ -222,9 +222,9 @@ def _with_current_key(effect: Effect[T]) -> Flow[T]:
             return (yield from _perform(effect))
         except REFUSED_KEY as error:
             refused = error
-    error = _named(refused, read.source) if isinstance(refused, AuthenticationError) else refused
-    error.key_may_change = read.is_read
-    raise error from None
+    failure = _named(refused, read.source) if isinstance(refused, AuthenticationError) else refused
+    failure.key_may_change = read.is_read
+    raise failure from None
 
 
 def _perform(effect: Effect[T]) -> Flow[T]:

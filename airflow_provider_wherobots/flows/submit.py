@@ -14,9 +14,9 @@ UNCLEAR means that a run may exist which is in no list yet: a create was sent wh
 for during 30 s, even if a run of before that create is active; then what is there counts. A run that failed or was
 cancelled counts as NONE. An active run of an earlier round is replaced in every column: it is cancelled first.
 
-A create that certainly did not arrive is repeated, and for a minute one whose API key is refused. If its response was lost or unclear, the run is looked for during
-30 s before anything is sent again. A create that is refused because the organization is full is repeated as long as
-:class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
+A create that certainly did not arrive is repeated, and for a minute one whose API key is refused. If its response was
+lost or unclear, the run is looked for during 30 s before anything is sent again. A create that is refused because the
+organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
 
 from __future__ import annotations
