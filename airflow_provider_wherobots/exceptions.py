@@ -57,7 +57,8 @@ class WherobotsRunCancelledException(WherobotsException):
 class WherobotsResultLostException(WherobotsException):
     """The run completed, but the result that the task returns could not be read from its log.
 
-    A retry reads the log again, and starts a new run if the result is still not there.
+    A retry reads the log again, and starts a new run if the result is still not there. Below Airflow 3.3, with
+    ``durable=False`` and with ``reuse_completed=False`` it starts a new run at once.
     """
 
 

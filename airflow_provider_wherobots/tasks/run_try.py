@@ -103,12 +103,16 @@ class RunTry(TaskTry[T, RunAttempt]):
         if task.return_result and outcome.result is None:
             raise WherobotsResultLostException(
                 f"Run {outcome.run_id} completed, but its log, which may still be growing, has no usable line that"
-                f" begins with '{MARKER}'; a retry reads it again for as long"
-                f" ({task.wait_post_run_logs_timeout_seconds:g} s), and starts a new run only if that fails too."
-                f" {self._run_url(outcome.run_id)}"
+                f" begins with '{MARKER}'; a retry {self._retry_without_result}. {self._run_url(outcome.run_id)}"
             )
         self._add_to_events(outcome, result)
         return result if task.return_result else outcome.run_id
+
+    @property
+    def _retry_without_result(self) -> str:
+        """What a retry does after a run whose result is missing."""
+        seconds = self.task.wait_post_run_logs_timeout_seconds
+        return f"reads it again for as long ({seconds:g} s), and starts a new run only if that fails too"
 
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
         """Repeat the cancel that has failed at the deadline."""

@@ -200,6 +200,11 @@ class SubmitTry(RunTry[CreatesRun]):
         memory = None if self._memory is None else self._memory.now.to_json()
         return Deferred(memory=memory, **more).to_kwargs()
 
+    @property
+    def _retry_without_result(self) -> str:
+        takes_over = self._memory is not None and self._memory.is_kept and self.task.reuse_completed
+        return super()._retry_without_result if takes_over else "creates a new run"
+
     def _failure(self, outcome: Outcome) -> Exception:
         left = self._end_run_without_follower(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
         return EXCEPTIONS[outcome.ending](outcome.describe(self._run_url(outcome.run_id), left=left))

@@ -98,6 +98,19 @@ def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_c
     assert control.counts()["creates_received"] == 2
 
 
+@pytest.mark.parametrize(
+    ("arguments", "store"),
+    [({}, None), ({"durable": False}, {}), ({"reuse_completed": False}, {})],
+    ids=["below 3.3", "durable=False", "reuse_completed=False"],
+)
+def test_a_lost_result_that_no_retry_reads_again_says_so(
+    operator: Operator, arguments: dict[str, Any], store: dict[str, str] | None
+) -> None:
+    says = "begins with 'airflow-result:'; a retry creates a new run. http"
+    with pytest.raises(WherobotsResultLostException, match=says):
+        run_to_end(operator(return_result=True, retries=1, **arguments), TaskInstance(store=store))
+
+
 def test_without_a_result_nobody_asked_for_nothing_is_said(operator: Operator, said: Callable[[], str]) -> None:
     ti = Counting()
     assert run_to_end(operator(), ti) == ti.xcoms["run_id"]
