@@ -59,7 +59,8 @@ class WherobotsRunCancelledException(WherobotsException):
 class WherobotsResultLostException(WherobotsException):
     """The run completed, but its log, as far as it could be read, has no result for the task to return.
 
-    A retry reads the log again, and starts a new run if the result is still not there.
+    A retry reads the log again, and starts a new run if the result is still not there. Below Airflow 3.3, with
+    ``durable=False`` and with ``reuse_completed=False`` it starts a new run at once.
     """
 
 

@@ -260,7 +260,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
         """
         try:
             super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
-        except Exception as error:
+        except BaseException as error:
             if parent is self and is_in_task():
                 self._new_try(context).end_before_look_up(error)
             raise

@@ -330,6 +330,27 @@ def test_a_try_whose_arguments_cannot_be_rendered_leaves_no_run_without_a_retry(
         operator().hook.cancel_run(run_id)
 
 
+def test_a_kill_that_ends_the_rendering_of_arguments_cancels_the_run_of_the_try_before(
+    operator: Operator, control: ControlClient, in_task: None
+) -> None:
+    """As on 2.11, which raises in its signal handler. On Airflow 3 the rendering goes on."""
+
+    class TaskTerminatedError(BaseException):
+        pass
+
+    def be_killed(*_: Any, **__: Any) -> None:
+        task.on_kill()
+        raise TaskTerminatedError
+
+    first = TaskInstance(max_tries=3)
+    start(operator(run_python=WAIT, retries=3), first)
+    task = operator(run_python=WAIT, retries=3)
+    task.name = Mock(side_effect=be_killed)
+    with pytest.raises(TaskTerminatedError):
+        render(task, next_try(first))
+    assert control.counts()["cancels_effective"] == 1
+
+
 def test_a_try_whose_arguments_are_wrong_leaves_no_run(operator: Operator, control: ControlClient) -> None:
     """An error of that kind is not retried, though there are retries left."""
     first = TaskInstance(max_tries=3)
