@@ -75,13 +75,13 @@ def wherobots_retry_policy(*rules: RetryRule) -> ExceptionRetryPolicy:
                 # The same, but with a reason that Airflow keeps.
                 decision = RetryDecision.retry()
             is_up_to_us = isinstance(exception, RESCHEDULED) and not any(rule.matches(exception) for rule in rules)
+            more: dict[str, Any] = {}
             # After a last try nothing of the task may be left running.
-            if is_up_to_us and try_number <= max_tries and hasattr(RetryAction, "RESCHEDULE"):
-                decision = RetryDecision.reschedule(  # type: ignore[attr-defined]  # Airflow 3.4 and later
-                    decision.retry_delay, max_reschedules=MAX_RESCHEDULES, reason=decision.reason
-                )
+            if is_up_to_us and try_number <= max_tries and (again := getattr(RetryAction, "RESCHEDULE", None)):
+                more = {"action": again, "max_reschedules": MAX_RESCHEDULES}
             seen = redact(exception.in_short or str(exception).partition("\n")[0])
-            return replace(decision, reason="; ".join(filter(None, (seen, decision.reason)))[:MAX_REASON_CHARS])
+            reason = "; ".join(filter(None, (seen, decision.reason)))[:MAX_REASON_CHARS]
+            return replace(decision, reason=reason, **more)
 
     return WherobotsRetryPolicy(
         rules=[

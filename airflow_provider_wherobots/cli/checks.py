@@ -23,7 +23,7 @@ from airflow_provider_wherobots.doctor import trigger_logs
 from airflow_provider_wherobots.doctor.check import Check, State
 from airflow_provider_wherobots.messages import words
 
-NEWEST_TESTED_AIRFLOW = (3, 3)
+NEWEST_TESTED_AIRFLOW = (3, 4)
 SQL = "SQL"
 SELECT_SECONDS = 120.0
 """How long ``SELECT 1`` may take in a session that is ready."""

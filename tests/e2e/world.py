@@ -2,6 +2,7 @@
 
 import itertools
 import json
+import re
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -146,10 +147,12 @@ class DagCase:
         """
         number = self.wait_for_task("deferred", task_id=task_id)["try_number"]
         key = f"TaskInstanceKey(dag_id='{self.way}', task_id='{task_id}', run_id='{self.dag_run}', try_number={number},"
+        # Airflow 3.4 names the task instance's UUID first.
+        reported_success = re.compile(rf"state success for task instance (?:\S+ \(coordinates=)?{re.escape(key)}")
         airflow = self.world.airflow
         output = airflow.output("scheduler")
         wait_for(
-            lambda: output.read_text(errors="replace").count(f"state success for task instance {key}") >= times,
+            lambda: len(reported_success.findall(output.read_text(errors="replace"))) >= times,
             what=f"{times} of the executor's reports",
         )
         reported = datetime.now(UTC)

@@ -220,7 +220,7 @@ def test_the_example_of_a_result_makes_one_run_per_tile(runs: Runs) -> None:
 
 
 def test_the_body_of_the_loop_is_repeated_until_nothing_changes(runs: Runs) -> None:
-    """Here by another DAG run: Airflow 3.4, which repeats it, cannot be installed yet."""
+    """Here by another DAG run, as Airflow 3.3 has no loops."""
     dag_id = "example_wherobots_loop"
     changed: list[int] = []
     runs.wait_for_success(dag_id)

@@ -288,11 +288,11 @@ def test_wrong_arguments_are_told_before_anything_is_sent(
     assert says in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("version", "state"), [((3, 3), "ok"), ((3, 4), "warning")])
+@pytest.mark.parametrize(("version", "state"), [((3, 4), "ok"), ((3, 5), "warning")])
 def test_a_newer_airflow_than_was_tested_is_said(
     doctor: Doctor, monkeypatch: pytest.MonkeyPatch, version: tuple[int, int], state: str
 ) -> None:
     monkeypatch.setattr(checks, "AIRFLOW", version)
     code, document = doctor()
     assert (code, states(document)["versions"]) == (0, state)
-    assert ("not tested with Airflow 3.4" in text_of(document, "versions")) is (state == "warning")
+    assert ("not tested with Airflow 3.5" in text_of(document, "versions")) is (state == "warning")

@@ -190,7 +190,7 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
             task.clear({run.id for run in service.runs})
             completed = followed = None
             # A document that is gone names no run: then all must be in the list.
-            script.now += list_lag if store is Store.FORGETS else 0.0
+            script.now += list_lag if store in (Store.FORGETS, Store.COMES) and task.document is None else 0.0
         script.now += this.pause
 
 
