@@ -38,11 +38,12 @@ from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory
-from airflow_provider_wherobots.task_log.writer import record_writer, room_in
+from airflow_provider_wherobots.task_log.entries import record_writer
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
     from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+    from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 T = TypeVar("T")
 
@@ -138,6 +139,7 @@ class WherobotsHook(BaseHook):
         self,
         logger: Any = None,
         publish: Callable[[str, str], Awaitable[None]] | None = None,
+        log: ResumedLog | None = None,
         *,
         urgent: bool = False,
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
@@ -152,6 +154,7 @@ class WherobotsHook(BaseHook):
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
         from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+        from airflow_provider_wherobots.task_log.resume import ResumedLog
 
         logger = logger or self.log
         until = asyncio.get_running_loop().time() + max_outage_seconds if urgent else None
@@ -169,8 +172,9 @@ class WherobotsHook(BaseHook):
                 return Reloaded(transport.endpoint != before, self._source)
 
             outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
-            room, conn_id = None if urgent else room_in(logger), self.wherobots_conn_id
-            outlets = Outlets(logger.log, record_writer(logger), reload, publish, room, conn_id=conn_id)
+            log = log or ResumedLog(logger)
+            room, conn_id = None if urgent else log.room, self.wherobots_conn_id
+            outlets = Outlets(log.note, log.write, reload, publish, room, conn_id=conn_id)
             driver = AsyncDriver(transport, outlets, limits_of_event_loop())
             try:
                 yield driver

@@ -2,12 +2,6 @@
 
 A level is read from the beginning of a line, in the formats of log4j, logback and Python logging. A line of a stack
 trace has the level of the line before it, or is an error if that has none.
-
-Every record has a millisecond of its own. Airflow's log reader merges the files of a worker and of several triggerers
-by millisecond, and drops a record that equals the one right before it. If a triggerer dies, the next one forwards the
-log again. With a millisecond each, a record and its copy are next to each other, so the reader shows one of them, and
-two equal lines of the run stay two. So a line that shares a millisecond with the line before is written a millisecond
-after it. During a long burst this adds up to ``MAX_SHIFT_SECONDS``, and then lines follow each other by a microsecond.
 """
 
 from __future__ import annotations
@@ -22,10 +16,6 @@ from airflow_provider_wherobots.api.runs.models import Line, parse_time
 
 MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
-MAX_SHIFT_SECONDS = 10.0
-"""How much later than its own time a line of a burst is written. A task ends no sooner than that after its run."""
-_MAX_SHIFT_NS = int(MAX_SHIFT_SECONDS * 1e9)
-_MS = 10**6
 _HEAD_CHARS = 120
 _LEVELS = {
     "TRACE": logging.DEBUG,
@@ -64,25 +54,28 @@ _GROUP = re.compile(r"[:#](?=(?::|#\[\])(?:end)?group(?:::|\]))")
 
 
 class LogRecord(NamedTuple):
-    """A record for the task log. A named tuple, because a log has very many. Its text is safe to write as it is."""
+    """A record for the task log. A named tuple, because a log has very many. Its text is safe to write as it is.
+    ``repeats`` counts records of the same millisecond, level and text right before it: Airflow's log reader drops a
+    record equal to the one before, so records that repeat must be written differently.
+    """
 
     time_ns: int | None
     level: int
     text: str
+    repeats: int = 0
 
 
-_make_record: Callable[[tuple[int | None, int, str]], LogRecord] = partial(tuple.__new__, LogRecord)
-"""Makes a record of its three values, faster than by its class."""
+_make_record: Callable[[tuple[int | None, int, str, int]], LogRecord] = partial(tuple.__new__, LogRecord)
+"""Makes a record of its four values, faster than by its class."""
 
 
 class RecordReader:
-    """Reads lines in order, remembering only what the level of a stack trace and the time of the next line need."""
+    """Reads lines in order, remembering only what the level of a stack trace and the count of equal lines need."""
 
     def __init__(self) -> None:
         self._level = logging.INFO
         self._in_traceback = False
-        # The own time of the last line, and the time that it was given.
-        self._own_ns = self._given_ns = 0
+        self._last: LogRecord | None = None
 
     def steps(self, lines: Iterable[Line]) -> Iterator[list[LogRecord]]:
         """Turn lines into records, step by step: a very long line takes many."""
@@ -101,33 +94,29 @@ class RecordReader:
                 continue
             level = self._level = _LEVELS[head[1]]
             self._in_traceback = False
-            records.append(_make_record((self._time_for(read_time_ns(timestamp)), level, raw)))
+            time_ns, last = read_time_ns(timestamp), self._last
+            if last is not None and last.text == raw:
+                record = self._record(time_ns, level, raw)
+            else:
+                record = self._last = _make_record((time_ns, level, raw, 0))
+            records.append(record)
         yield records
 
     def _read_in_steps(self, line: Line) -> Iterator[LogRecord]:
         timestamp, raw = line
-        own_ns = read_time_ns(timestamp)
+        time_ns = read_time_ns(timestamp)
         for text in split_lines(raw):
             level = self._level_of(text)
             for safe in _safe_pieces(text):
-                yield LogRecord(self._time_for(own_ns), level, safe)
+                yield self._record(time_ns, level, safe)
 
-    def _time_for(self, own_ns: int | None) -> int | None:
-        """The time that the next record is given. None if it has none, nor had a line before it."""
-        if own_ns is None and not (own_ns := self._own_ns):
-            return None
-        given_ns = self._given_ns
-        if own_ns // _MS > given_ns // _MS:
-            given_ns = own_ns
-        elif given_ns - own_ns < _MAX_SHIFT_NS:
-            given_ns += _MS
-        elif own_ns >= self._own_ns:
-            given_ns += 1_000
-        else:
-            # Another machine's clock, or a line that came very late.
-            return own_ns
-        self._own_ns, self._given_ns = own_ns, given_ns
-        return given_ns
+    def _record(self, time_ns: int | None, level: int, text: str) -> LogRecord:
+        last, repeats = self._last, 0
+        # The text first: it almost always differs.
+        if last is not None and last.text == text and last.level == level and _ms(last.time_ns) == _ms(time_ns):
+            repeats = last.repeats + 1
+        self._last = record = LogRecord(time_ns, level, text, repeats)
+        return record
 
     def _level_of(self, text: str) -> int:
         head = text[:_HEAD_CHARS]
@@ -149,6 +138,10 @@ class RecordReader:
         else:
             self._level = logging.INFO
         return self._level
+
+
+def _ms(time_ns: int | None) -> int | None:
+    return None if time_ns is None else time_ns // 10**6
 
 
 def find_level(head: str) -> int | None:

@@ -17,7 +17,7 @@ from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
-from airflow_provider_wherobots.task_log.writer import wait_until_read
+from airflow_provider_wherobots.task_log.entries import wait_until_read
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one check whether the task is still deferred may take."""

@@ -15,7 +15,7 @@ from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.stored import ignore_unknown
-from airflow_provider_wherobots.task_log.writer import room_in
+from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
 
 XCOM_TIMEOUT_SECONDS = 5.0
@@ -47,11 +47,11 @@ class WherobotsRunTrigger(GuardedTrigger):
         return {"follow": self.options.to_kwargs(), "cancel_on_kill": self.cancel_on_kill}
 
     async def _wait(self) -> dict[str, Any]:
-        if (room := room_in(self.log)) is not None:
-            await room()
-        self.log.info("Following %s", self._what)
+        log = ResumedLog(self.log, self.task_instance)
+        # Before the driver, which may warn that the connection cannot be read.
+        await log.begin(f"Following {self._what}")
         outage = self.options.max_outage_seconds
-        async with self._hook.async_driver(self.log, self._publish, max_outage_seconds=outage) as driver:
+        async with self._hook.async_driver(self.log, self._publish, log, max_outage_seconds=outage) as driver:
             return (await driver.run(follow_run(self.options))).to_event()
 
     def _gave_up(self, reason: str) -> dict[str, Any]:

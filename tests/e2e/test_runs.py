@@ -26,7 +26,7 @@ def test_a_run_succeeds_with_each_line_once_in_the_task_log(world: World, way: s
     assert case.counts() == (1, 0)
 
 
-def test_the_links_and_the_payload_are_there_while_the_task_is_deferred(world: World) -> None:
+def test_the_links_and_the_arguments_are_there_while_the_task_is_deferred(world: World) -> None:
     waiting = world.case("deferred").begin().wait_until_followed("deferred")
     (run,) = waiting.runs()
     expected = {"Wherobots run": waiting.run_url(run), "Spark UI": SPARK_UI}
@@ -34,8 +34,7 @@ def test_the_links_and_the_payload_are_there_while_the_task_is_deferred(world: W
     wait_for(lambda: waiting.links() == expected, what="the links to be there", detail=waiting.log)
     task = waiting.task()
     assert task["state"] == "deferred"
-    shown = task["rendered_fields"]["payload"]
-    assert (shown["name"], shown["runPython"]) == (run["name"], run["payload"]["runPython"])
+    assert task["rendered_fields"]["run_python"] == run["payload"]["runPython"]
     waiting.release()
     log = waiting.end("success")
     assert waiting.links() == expected

@@ -70,6 +70,10 @@ def the_log_is_whole(case: Case) -> None:
     log = case.end("success").splitlines()
     assert case.counts() == (1, 0)
     assert account(2_000, log) == clean(2_000)
+    # What the killed one had said itself is shown once as well.
+    said = [text for text in log if " is RUNNING" in text]
+    assert said
+    assert len(set(said)) == len(said)
 
 
 def the_result_is_pushed_once(case: Case) -> None:

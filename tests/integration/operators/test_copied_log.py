@@ -17,6 +17,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
+from airflow_provider_wherobots.task_log import resume
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
@@ -43,6 +44,7 @@ def writers(monkeypatch: pytest.MonkeyPatch, dropped: list[LogRecord], written: 
         return written.append if asyncio._get_running_loop() is None else dropped.append
 
     monkeypatch.setattr(hook, "record_writer", writer)
+    monkeypatch.setattr(resume, "record_writer", writer)
 
 
 @pytest.fixture

@@ -170,9 +170,9 @@ def run_through_deferrals(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
 
 def test_the_text_of_a_refusal_is_printed_once(operator: support.Operator, control: ControlClient) -> None:
     """Airflow's log shows an exception with its causes."""
-    control.add_fault("createJobRun", {"type": "status", "status": 403})
+    control.add_fault("createJobRun", {"type": "status", "status": 400})
     with pytest.raises(WherobotsRequestException) as refused:
         operator().execute(context(TaskInstance()))
     printed = "".join(traceback.format_exception(refused.value))
-    assert "createJobRun: 403" in printed
-    assert printed.count("createJobRun: 403") == 1
+    assert "createJobRun: 400" in printed
+    assert printed.count("createJobRun: 400") == 1

@@ -1,15 +1,15 @@
-"""Lines of a run as records of the task log, and what Airflow's log reader shows of them."""
+"""Records written to the task log, read back, and gone on with by another trigger."""
 
 import asyncio
 import json
 import logging
-import re
 import select
 import socket
+import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from datetime import datetime
 from io import FileIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,16 +18,23 @@ from typing import Any
 import pytest
 from airflow.utils.log.file_task_handler import _interleave_logs
 
+from airflow_provider_wherobots.compat import get_async_connection
+from airflow_provider_wherobots.hooks import wherobots
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
-from airflow_provider_wherobots.task_log.writer import _from_one_place, is_structured, record_writer
+from airflow_provider_wherobots.task_log import resume
+from airflow_provider_wherobots.task_log.entries import (
+    Entry,
+    _from_one_place,
+    is_structured,
+    read_entries,
+    record_writer,
+)
+from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from tests.support.log_account import account, clean
 from wherobots_local.control.client import ControlClient
 
 T0 = 1_795_593_600_123_456_789
-TEXT = re.compile(
-    r"\[(?P<timestamp>[^\]]+)\] \{(?P<filename>[^:}]*):(?P<lineno>\d+)\} (?P<level>[A-Z]+) - (?P<event>.*)"
-)
+FIRST = "Following run r1"
 
 LogTo = Callable[..., Any]
 
@@ -71,22 +78,50 @@ def log_to() -> Iterator[LogTo]:
         file.close()
 
 
-def records(first: int, last: int, per_time: int = 1) -> list[LogRecord]:
+def records(first: int, last: int, per_time: int = 5) -> list[LogRecord]:
     return [
         LogRecord(T0 + n // per_time * 10**6, (logging.INFO, logging.ERROR)[n % 2], f"line {n} | 100 % {{done}}")
         for n in range(first, last)
     ]
 
 
-def test_what_is_written_is_shown_with_its_own_time_and_level(tmp_path: Path, log_to: LogTo) -> None:
-    write = record_writer(log_to(tmp_path / "log"))
+def entries(path: Path) -> list[Entry]:
+    return list(read_entries(path.read_text().splitlines(keepends=True)))
+
+
+def attempt(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Any:
+    """A task instance whose logs lie in a folder."""
+    settings = {
+        "base_log_folder": str(folder),
+        "log_filename_template": "{{ ti.task_id }}/attempt={{ try_number }}.log",
+    }
+    monkeypatch.setattr(resume, "conf", SimpleNamespace(get=lambda section, option: settings[option]))
+    (folder / "task").mkdir()
+    return SimpleNamespace(task_id="task", try_number=1)
+
+
+async def begun(logger: Any, ti: Any) -> ResumedLog:
+    """The log of a trigger that has begun."""
+    log = ResumedLog(logger, ti)
+    await log.begin(FIRST)
+    return log
+
+
+def test_what_is_written_is_read_back(tmp_path: Path, log_to: LogTo) -> None:
+    logger = log_to(tmp_path / "log")
     for record in records(0, 12):
-        write(record)
-    for record, shown in zip(records(0, 12), fields_of(tmp_path / "log"), strict=True):
-        assert (shown["event"], shown["level"]) == (record.text, logging.getLevelName(record.level).lower())
-        assert shown["ms"] == (record.time_ns or 0) // 10**6
-        # Another version of the provider writes it from elsewhere, and Airflow would take it for another line.
-        assert (shown["filename"], int(shown["lineno"])) == ("wherobots", 0)
+        record_writer(logger)(record)
+    found = entries(tmp_path / "log")
+    assert [(entry.level, entry.text) for entry in found] == [(r.level, r.text) for r in records(0, 12)]
+    assert [(entry.time_us or 0) // 1000 for entry in found] == [(r.time_ns or 0) // 10**6 for r in records(0, 12)]
+
+
+def test_a_line_does_not_tell_where_in_the_provider_it_was_written(tmp_path: Path, log_to: LogTo) -> None:
+    """Another version of the provider would write it from elsewhere, and Airflow then takes it for another line."""
+    record_writer(log_to(tmp_path / "log"))(records(0, 1)[0])
+    (entry,) = entries(tmp_path / "log")
+    names = ("filename", "lineno") if is_structured() else ("file", "line")
+    assert [str(entry.fields[name]) for name in names] == ["wherobots", "0"]
 
 
 @pytest.mark.skipif(not is_structured(), reason="Airflow 2.11 logs without structlog")
@@ -108,9 +143,9 @@ def test_a_line_is_masked_as_any_other_record(tmp_path: Path, log_to: LogTo) -> 
     logger, token = log_to(tmp_path / "log"), "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl"
     logger.info(f"token {token}")
     record_writer(logger)(records(0, 1)[0]._replace(text=f"token {token}"))
-    by_airflow, by_us = fields_of(tmp_path / "log")
-    assert by_us["event"] == by_airflow["event"]
-    assert set(by_us) == set(by_airflow)
+    by_airflow, by_us = entries(tmp_path / "log")
+    assert by_us.text == by_airflow.text
+    assert set(by_us.fields) == set(by_airflow.fields)
 
 
 @pytest.mark.skipif(not is_structured(), reason="Airflow 2.11 writes the name of the level")
@@ -121,14 +156,13 @@ def test_a_line_is_written_though_its_level_was_renamed(tmp_path: Path, log_to: 
         record_writer(log_to(tmp_path / "log"))(LogRecord(T0, logging.WARNING, "low on memory"))
     finally:
         logging.addLevelName(logging.WARNING, name)
-    assert [(shown["level"], shown["event"]) for shown in fields_of(tmp_path / "log")] == [("warning", "low on memory")]
+    assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(logging.WARNING, "low on memory")]
 
 
 @pytest.mark.parametrize("level", [logging.DEBUG, logging.INFO])
 def test_a_debug_line_is_one_unless_the_log_would_drop_it(tmp_path: Path, log_to: LogTo, level: int) -> None:
     record_writer(log_to(tmp_path / "log", level))(LogRecord(T0, logging.DEBUG, "a detail"))
-    (shown,) = fields_of(tmp_path / "log")
-    assert (shown["level"], shown["event"]) == (logging.getLevelName(level).lower(), "a detail")
+    assert [(entry.level, entry.text) for entry in entries(tmp_path / "log")] == [(level, "a detail")]
 
 
 @pytest.mark.parametrize(
@@ -147,34 +181,272 @@ def test_a_debug_line_is_one_unless_the_log_would_drop_it(tmp_path: Path, log_to
 def test_airflow_shows_all_equal_lines_in_order(
     tmp_path: Path, log_to: LogTo, microseconds: list[int], text: str
 ) -> None:
-    texts, second = text.split(), T0 // 10**9 * 10**9
+    write, texts = record_writer(log_to(tmp_path / "log")), text.split()
+    second = T0 // 10**9 * 10**9
     lines = [(str(second + at * 1000), word) for at, word in zip(microseconds, texts, strict=True)]
-    forward(log_to(tmp_path / "log"), lines)
+    for some in RecordReader().steps(lines):
+        for record in some:
+            write(record)
     assert [shown.split()[-1] for shown in shown_of(tmp_path / "log")] == texts
 
 
-@pytest.mark.parametrize("per_ms", [1, 5, 700])
-@pytest.mark.parametrize(("notes", "notes_of_the_next"), [(0, 0), (3, 1), (1, 3), (40, 0)])
-def test_the_log_of_two_triggers_is_shown_whole_once_and_in_order(
-    tmp_path: Path, log_to: LogTo, per_ms: int, notes: int, notes_of_the_next: int
+@pytest.mark.parametrize("cut", [0, 1, 40])
+def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, cut: int
 ) -> None:
-    """The first one died; the next one forwards the log again from its beginning."""
-    lines = [(str(T0 + number // per_ms * 10**6), f"line {number:06d} of the log") for number in range(4_000)]
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+
+    async def follow(path: Path, notes: int, lines: int) -> None:
+        logger = log_to(path)
+        logger.info("trigger starting")
+        log = await begun(logger, ti)
+        for n in range(notes):
+            logger.warning(f"note {n}")
+        for record in records(0, lines):
+            log.write(record)
+
+    asyncio.run(follow(one, 3, 23))
+    with one.open("r+b") as file:
+        file.truncate(one.stat().st_size - cut)
+    whole = entries(one)[2:]
+    assert len(whole) == (3 + 22 if cut else 3 + 23)
+    asyncio.run(follow(two, 0, 30))
+    assert entries(two)[2 : 2 + len(whole)] == whole
+    assert [entry.text for entry in entries(two)[2:]] == [
+        *(f"note {n}" for n in range(3)),
+        *(record.text for record in records(0, 30)),
+    ]
+
+
+def test_without_that_airflow_would_show_lines_of_one_millisecond_twice(tmp_path: Path, log_to: LogTo) -> None:
+    """Why a log is resumed at all. If this fails, Airflow merges better, and the log can just be forwarded again."""
     one, two = tmp_path / "trigger.1.log", tmp_path / "trigger.2.log"
-    forward(log_to(one), lines[:3_000], notes)
-    forward(log_to(two), lines, notes_of_the_next)
-    assert account(4_000, shown_of(one, two)) == clean(4_000)
+    for path, notes in ((one, 3), (two, 1)):
+        logger = log_to(path)
+        for number in range(notes):
+            logger.info(f"note {number}")
+        for record in records(0, 30):
+            record_writer(logger)(record)
+    shown = [line for line in shown_of(one, two) if "line " in line]
+    assert len(shown) > 30
 
 
-def forward(logger: Any, lines: Sequence[tuple[str, str]], notes: int = 0) -> None:
-    """Write lines as a trigger does that has a message to write after each hundred of them."""
-    write, reader = record_writer(logger), RecordReader()
-    for number in range(0, len(lines), 100):
-        if number // 100 < notes:
-            logger.info(f"message {number}")
-        for some in reader.steps(lines[number : number + 100]):
-            for record in some:
-                write(record)
+@pytest.mark.parametrize("notes", [3, 2, 1])
+def test_a_long_log_is_resumed_slice_by_slice_while_the_run_is_followed(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, notes: int
+) -> None:
+    ti, lines, slices = attempt(monkeypatch, tmp_path), records(0, 3_000), []
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    read_slice = ResumedLog._read_slice
+
+    async def counted(log: ResumedLog, path: Path) -> list[Entry]:
+        found = await read_slice(log, path)
+        slices.append(len(found))
+        return found
+
+    monkeypatch.setattr(ResumedLog, "_read_slice", counted)
+
+    async def follow(path: Path, notes: int, lines: list[LogRecord]) -> list[int]:
+        log = await begun(log_to(path), ti)
+        read_before = slices.copy()
+        for number in range(notes):
+            await log.room()
+            log.note(logging.WARNING, f"note {number}")
+        for number, record in enumerate(lines):
+            if number % 30 == 0:
+                await log.room()
+            if number == 1_500 and path == one:
+                log.note(logging.INFO, "half of it")
+            log.write(record)
+        return read_before
+
+    asyncio.run(follow(one, 3, lines[:2_503]))
+    slices.clear()
+    assert len(asyncio.run(follow(two, notes, lines))) == 1, "before the run is followed, one slice is read"
+    assert max(slices) < 300
+    assert [entry.text for entry in entries(two) if entry.text.startswith("line")] == [line.text for line in lines]
+    assert "half of it" in [entry.text for entry in entries(two)]
+    shown = [line for line in shown_of(one, two) if "line " in line]
+    assert all(line.endswith(record.text) for line, record in zip(shown, lines, strict=True))
+
+
+def test_the_log_is_resumed_without_the_threads_of_the_event_loop(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    written_by_an_earlier_trigger(tmp_path / "task/attempt=1.log.trigger.1.log", log_to, "one", "two")
+    path = tmp_path / "task/attempt=1.log.trigger.2.log"
+
+    async def resume_while_they_are_busy() -> None:
+        loop, may_end = asyncio.get_running_loop(), threading.Event()
+        loop.set_default_executor(ThreadPoolExecutor(1))
+        busy = loop.run_in_executor(None, may_end.wait)
+        try:
+            await asyncio.wait_for(begun(log_to(path), ti), 60)
+        finally:
+            may_end.set()
+            await busy
+
+    asyncio.run(resume_while_they_are_busy())
+    assert [entry.text for entry in entries(path)] == [FIRST, "one", "two"]
+
+
+def test_a_first_trigger_has_nothing_to_resume(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    (tmp_path / "task/attempt=1.log.trigger.7.log").write_text("something else\n")
+    log = asyncio.run(begun(log_to(tmp_path / "log"), ti))
+    log.write(records(0, 1)[0])
+    assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST, records(0, 1)[0].text]
+
+
+def test_logs_that_cannot_be_found_are_no_matter(tmp_path: Path, log_to: LogTo) -> None:
+    asyncio.run(begun(log_to(tmp_path / "log"), None))
+    assert [entry.text for entry in entries(tmp_path / "log")] == [FIRST]
+
+
+def test_text_of_several_lines_is_one_record() -> None:
+    found = read_entries(
+        ["[2026-11-25T08:00:00.001+0000] {run.py:7} ERROR - Traceback\n", "  at x \n", "ValueError\n", "cut"]
+    )
+    assert list(found) == [
+        Entry(1795593600001000, logging.ERROR, "Traceback\n  at x \nValueError", {"file": "run.py", "line": "7"})
+    ]
+
+
+def written_by_an_earlier_trigger(path: Path, log_to: LogTo, *texts: str) -> None:
+    logger = log_to(path)
+    logger.info(FIRST)
+    for n, text in enumerate(texts):
+        record_writer(logger)(LogRecord(T0 + n, logging.INFO, text))
+
+
+@pytest.mark.skipif(not is_structured(), reason="2.11 writes no JSON")
+@pytest.mark.parametrize("odd", ['"event": {"a": 1}', '"event": "x", "self": 1', '"event": null', '"event": "\\ud800"'])
+def test_an_odd_record_of_an_earlier_trigger_does_not_end_this_one(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, odd: str
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    written_by_an_earlier_trigger(one, log_to, "a line")
+    with one.open("a") as file:
+        file.write('{"timestamp": "2026-11-25T08:00:00.000001Z", "level": "info", ' + odd + "}\n")
+    log = asyncio.run(begun(log_to(two), ti))
+    log.write(LogRecord(T0, logging.INFO, "a line"))
+    log.write(LogRecord(T0 + 10**6, logging.INFO, "the next"))
+    assert [entry.text for entry in entries(two)[:2]] == [FIRST, "a line"]
+    assert [entry.text for entry in entries(two)].count("a line") == 1
+    assert entries(two)[-1].text == "the next"
+
+
+def test_airflows_record_that_it_reads_the_connection_is_not_copied_as_each_trigger_has_its_own(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 2.11 writes it. One record more, and equal lines are no longer at the same place in both files."""
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    reads = "Retrieving connection 'wherobots_default'"
+    written_by_an_earlier_trigger(one, log_to, reads, "a line")
+    logger = log_to(two)
+    log = asyncio.run(begun(logger, ti))
+    logger.info(reads)
+    log.write(LogRecord(T0 + 1, logging.INFO, "a line"))
+    assert [entry.text for entry in entries(two)] == [FIRST, "a line", reads]
+
+
+def test_a_line_with_a_masked_secret_is_known_again(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    written_by_an_earlier_trigger(one, log_to, "user *** key ***!", "key ***", "*** a banner ***")
+    log = asyncio.run(begun(log_to(two), ti))
+    for text in ("user airflow key airflow!", "key airflow", "*** a banner ***", "key airflow"):
+        log.write(LogRecord(T0, logging.INFO, text))
+    assert [entry.text for entry in entries(two)[1:]] == [
+        "user *** key ***!",
+        "key ***",
+        "*** a banner ***",
+        # Once more than the earlier trigger has it.
+        "key airflow",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "masked", "could"),
+    [
+        ("key=abc", "key=***", True),
+        ("abc and abc", "*** and ***", True),
+        ("abc", "***", True),
+        ("key", "key", False),
+        ("key=abc", "token=***", False),
+        ("key=abc", "key=***!", False),
+        ("aba", "ab***ba", False),
+        ("a-b", "a***-***-***b", False),
+        ("x" * 10_000, "***x" * 2_000 + "y***", False),
+    ],
+)
+def test_what_a_masked_line_may_have_been(text: str, masked: str, could: bool) -> None:
+    assert resume.could_be(text, masked) is could
+
+
+@pytest.mark.skipif(is_structured(), reason="3.x begins a trigger's file anew")
+def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_file_has(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    ti.triggerer_job = SimpleNamespace(id=1)
+    own, other = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    written_by_an_earlier_trigger(own, log_to, "a", "b")
+    written_by_an_earlier_trigger(other, log_to, "a", "b", "c")
+    log = asyncio.run(begun(log_to(own), ti))
+    for n, text in enumerate("abcd"):
+        log.write(LogRecord(T0 + n, logging.INFO, text))
+    assert [entry.text for entry in entries(own)] == [FIRST, "a", "b", FIRST, "c", "d"]
+
+
+@pytest.mark.parametrize("unlucky", [1, 2])
+def test_no_line_is_shown_twice_though_a_trigger_could_not_read_the_connection_at_once(
+    conn_id: str, control: ControlClient, tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, unlucky: int
+) -> None:
+    ti = attempt(monkeypatch, tmp_path)
+    # Ten lines share a millisecond.
+    lines = [f"line {n}" for n in range(60)]
+    run_id = control.create_run("long-log")["id"]
+    control.patch_run(run_id, status="RUNNING")
+    control.insert_logs(
+        run_id, [{"timestamp": T0 + n // 10 * 10**6 + n % 10, "raw": line} for n, line in enumerate(lines)]
+    )
+
+    async def follow(number: int) -> Path:
+        path = tmp_path / f"task/attempt=1.log.trigger.{number}.log"
+        trigger = WherobotsRunTrigger(
+            conn_id, {"run_id": run_id, "started_at": time.time(), "wait_post_run_logs_timeout_seconds": 0}
+        )
+        trigger.task_instance = ti
+        failures = [OSError("the API server is starting")] * (number == unlucky)
+
+        async def read(conn_id: str) -> Any:
+            if failures:
+                raise failures.pop()
+            return await get_async_connection(conn_id)
+
+        monkeypatch.setattr(type(trigger), "log", log_to(path))
+        monkeypatch.setattr(wherobots, "get_async_connection", read)
+        following = asyncio.create_task(first_of(trigger.run()))
+        async with asyncio.timeout(60):
+            while number == 1 and lines[-1] not in path.read_text():  # noqa: ASYNC110
+                await asyncio.sleep(0.05)
+        if number == 1:
+            following.cancel()
+        await asyncio.wait({following})
+        return path
+
+    one = asyncio.run(follow(1))
+    control.patch_run(run_id, status="COMPLETED")
+    two = asyncio.run(follow(2))
+    shown = [line for line in shown_of(one, two) if "line " in line]
+    assert all(line.endswith(text) for line, text in zip(shown, lines, strict=True)), shown
 
 
 @pytest.mark.skipif(not is_structured(), reason="a thread of Airflow 2.11 writes the log, not the event loop")
@@ -266,13 +538,3 @@ def shown_of(*paths: Path) -> list[str]:
     texts: list[Any] = [path.read_text() for path in paths]
     shown = _interleave_logs(*(iter(text.splitlines()) if is_structured() else text for text in texts))
     return [str(getattr(line, "event", line)) for line in shown]
-
-
-def fields_of(path: Path) -> list[dict[str, Any]]:
-    """The records of a log file, with their times in milliseconds."""
-    found = []
-    for line in path.read_text().splitlines():
-        fields = json.loads(line) if is_structured() else TEXT.fullmatch(line).groupdict()  # type: ignore[union-attr]
-        moment = datetime.fromisoformat(fields.pop("timestamp"))
-        found.append({**fields, "level": fields["level"].lower(), "ms": round(moment.timestamp() * 1000)})
-    return found

@@ -201,6 +201,20 @@ def test_an_indented_line_after_a_plain_one_is_plain() -> None:
     assert levels("table:", "  a  b", "\t1\t2") == [I, I, I]
 
 
+def test_equal_lines_of_the_usual_form_are_counted_too() -> None:
+    same, other = "26/11/28 08:00:00 WARN a: b", "26/11/28 08:00:00 ERROR a: c"
+    assert read(same, same, other, same) == [
+        LogRecord(int(TIME), W, same, 0),
+        LogRecord(int(TIME), W, same, 1),
+        LogRecord(int(TIME), E, other, 0),
+        LogRecord(int(TIME), W, same, 0),
+    ]
+
+
+def test_equal_lines_without_a_time_are_counted_too() -> None:
+    assert [record.repeats for record in read("a", "a", "b", timestamp="soon")] == [0, 1, 0]
+
+
 @pytest.mark.parametrize(
     ("text", "safe"),
     [
@@ -276,44 +290,12 @@ def test_the_unit_of_a_time_is_told_by_its_magnitude(timestamp: str | int, time_
     assert read_time_ns(timestamp) == time_ns
 
 
-MS = 10**6
-T0 = 1721548800123456789
-
-
-@pytest.mark.parametrize(
-    ("own", "given"),
-    [
-        ([0, MS, 5 * MS], [0, MS, 5 * MS]),
-        # In one millisecond; the next line is in the third.
-        ([0, 1, 2 * MS, 9 * MS], [0, MS, 2 * MS, 9 * MS]),
-        ([0, 0, 0, MS], [0, MS, 2 * MS, 3 * MS]),
-        # Back by a little: in order of the log.
-        ([0, -MS, 7 * MS], [0, MS, 7 * MS]),
-        # Back by a lot.
-        ([0, -20_000 * MS, 7 * MS], [0, -20_000 * MS, 7 * MS]),
-        # Without a time: after the line before.
-        ([None, 0, None, 7 * MS], [None, 0, MS, 7 * MS]),
-    ],
-)
-@pytest.mark.parametrize("text", ["plain", "26/11/28 08:00:00 WARN a: b"])
-def test_each_record_has_a_millisecond_of_its_own(own: list[int | None], given: list[int | None], text: str) -> None:
-    lines = [LogLine("soon" if at is None else str(T0 + at), text) for at in own]
-    expected = [None if at is None else T0 + at for at in given]
-    assert [record.time_ns for record in read_all(RecordReader(), lines)] == expected
-
-
-def test_a_long_burst_is_at_most_ten_seconds_late() -> None:
-    """Then lines follow each other by a microsecond, until the own times are later."""
-    lines = [LogLine(str(T0 + number), "x") for number in range(12_000)] + [LogLine(str(T0 + 20_000 * MS), "later")]
-    times = [record.time_ns or 0 for record in read_all(RecordReader(), lines)]
-    assert times[10_000] - T0 == 10_000 * MS
-    assert times[10_002] - times[10_001] == 1_000
-    assert times == sorted(set(times))
-    assert times[-1] == T0 + 20_000 * MS
-
-
-def test_each_piece_of_a_line_has_a_time_of_its_own() -> None:
-    assert [record.time_ns for record in read("a\nb\nc")] == [int(TIME) + number * MS for number in range(3)]
+def test_equal_records_of_one_millisecond_are_counted() -> None:
+    reader = RecordReader()
+    lines = [("1721548800123000001", "tick")] * 2 + [("1721548800123999999", "tick")]
+    lines += [("1721548800123999999", "tock"), ("1721548800123999999", "tick"), ("1721548800124000000", "tick")]
+    records = [record for timestamp, text in lines for record in read_one(reader, LogLine(timestamp, text))]
+    assert [record.repeats for record in records] == [0, 1, 2, 0, 0, 0]
 
 
 HEADS = ("26/01/01 00:00:05 ", "2026-01-01T00:00:05.123 ", "00:00 ", "12:00:00,5  ", "", "at ", "\x1b[31m")
