@@ -149,8 +149,9 @@ class LogCursor:
         if self._pushed.total() > MAX_PAGE_SIZE and not self.looks_back:
             self._pushed.clear()
         self._left.append(_Left(self.cursor, self._repeats, array("q", (there - self._repeats).elements())))
-        while len(self._left) > LAST_PAGES or (
-            len(self._left) > 1 and sum(len(page.lines) for page in self._left) > LAST_LINES
+        # One more than is read again: see `look_back`.
+        while len(self._left) > LAST_PAGES + 1 or (
+            len(self._left) > 2 and sum(len(page.lines) for page in self._left[1:]) > LAST_LINES
         ):
             del self._left[0]
             self._has_forgotten = True

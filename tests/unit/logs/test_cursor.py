@@ -120,14 +120,25 @@ def test_the_last_pages_are_read_again_once_without_their_lines() -> None:
     assert not cursor.look_back()
 
 
-@pytest.mark.parametrize(("lines", "first"), [(PAGE_SIZE, 40 - LAST_LINES // PAGE_SIZE), (5, 40 - LAST_PAGES)])
-def test_no_more_than_some_pages_are_read_again(lines: int, first: int) -> None:
-    """Not the first that is remembered: late lines may have pushed lines of it onto the second."""
+@pytest.mark.parametrize(
+    ("lines", "again"), [(PAGE_SIZE, LAST_LINES // PAGE_SIZE), (5, LAST_PAGES), (3 * PAGE_SIZE, 1)]
+)
+def test_no_more_than_some_pages_are_read_again(lines: int, again: int) -> None:
     cursor = LogCursor()
     for n in range(40):
         cursor.accept(page(*numbered(lines, n * lines), next_page=f"token {n}"))
     assert cursor.look_back()
-    assert cursor.cursor == f"token {first}"
+    assert cursor.cursor == f"token {39 - again}"
+
+
+def test_a_full_page_before_a_short_one_is_read_again() -> None:
+    """As at the end of a burst, on a service whose last page names its own end."""
+    cursor = LogCursor()
+    for n in range(5):
+        cursor.accept(page(*numbered(PAGE_SIZE, n * PAGE_SIZE), next_page=f"token {n}"))
+    cursor.accept(page(*numbered(3, 5 * PAGE_SIZE), next_page="token 5"))
+    assert cursor.look_back()
+    assert cursor.cursor == "token 3"
 
 
 def test_a_log_of_one_page_is_not_read_again() -> None:
