@@ -55,7 +55,9 @@ def run_dags(home: Path, url: str, key: str, certfile: Path) -> tuple[dict[str, 
             [sys.executable, *program], env=env, capture_output=True, text=True, timeout=AIRFLOW_SECONDS, check=False
         )
         assert done.returncode == 0, done.stdout + done.stderr
-    return json.loads(done.stdout.rpartition("TOLD")[2]), done.stdout + done.stderr
+    # Airflow may write more when the process ends.
+    told, _ = json.JSONDecoder().raw_decode(done.stdout.rpartition("TOLD")[2].lstrip())
+    return told, done.stdout + done.stderr
 
 
 def _stand_in(home: Path) -> str:

@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,7 +17,6 @@ from typing import Any
 import pytest
 import requests
 
-from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from local_server.tests.made_up_files import make_jar, make_wheel
 from tests.integration.moving_over.moved import AIRFLOW_SECONDS, run_dags, source_of
@@ -153,10 +153,10 @@ def test_the_jar_style_runs(moved: Moved) -> None:
     assert run["query"] == "region=aws-us-west-2"
 
 
-NEWEST = pytest.mark.skipif(AIRFLOW < (3, 3), reason="the environment of the newest Airflow has wherobots-python-dbapi")
+INSTALLED = pytest.mark.skipif(find_spec("wherobots") is None, reason="only 3.3 has wherobots-python-dbapi")
 
 
-@pytest.fixture(params=[pytest.param("wherobots.db", marks=NEWEST), "tests.integration.moving_over.enums"])
+@pytest.fixture(params=[pytest.param("wherobots.db", marks=INSTALLED), "tests.integration.moving_over.enums"])
 def enums(request: pytest.FixtureRequest) -> ModuleType:
     return importlib.import_module(request.param)
 

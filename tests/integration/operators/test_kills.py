@@ -39,7 +39,7 @@ from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
-AIRFLOW_LEAVES_SECONDS = 60.0 if compat.AIRFLOW < (3, 0) else 5.0
+AIRFLOW_LEAVES_SECONDS = 5.0 if (3, 0) <= compat.AIRFLOW < (3, 4) else 60.0
 """How long Airflow waits after SIGTERM for the end of a task's process."""
 
 
