@@ -102,7 +102,9 @@ def test_retries_are_edited_and_the_task_is_cleared_before_the_file_is_parsed(wo
 @pytest.mark.alone
 @pytest.mark.slow
 def test_a_task_is_cleared_while_its_node_is_dead(world: World) -> None:
-    """Airflow 3.3 makes it look like a retry. So the run counts as that of the round, and the log tells that."""
+    """Airflow makes it look like a retry, so the run counts as that of the round. Airflow 3.4 has discarded what the
+    task remembers, so a run that has completed may be one of before the clear: the job runs again.
+    """
     needs_memory(world)
     active, completed = (world.case("worker_retry").begin().wait_until_followed("running") for _ in range(2))
     world.airflow.kill_component("scheduler")
@@ -112,15 +114,11 @@ def test_a_task_is_cleared_while_its_node_is_dead(world: World) -> None:
         case.clear()
     world.airflow.start_component("scheduler")
     log = completed.end("success", try_number=2)
+    active.follow_on(state="running", try_number=2)
     if world.clear_forgets:
-        active.wait_for_new_run("running")
-        active.release()
-        active.end("success", try_number=2)
-        assert active.statuses() == ["CANCELLED", "COMPLETED"]
         assert completed.statuses() == ["COMPLETED", "COMPLETED"]
         assert completed.xcom() == completed.runs()[1]["id"]
         return
-    active.follow_on(state="running", try_number=2)
     (run,) = completed.runs()
     assert run["id"] in log
     assert "the job does not run again" in log
