@@ -22,9 +22,16 @@ class Incoming:
         self._unread = 0
         self.heard_at = 0.0
         """When bytes last arrived, in the event loop's time."""
+        self._protocol: _Protocol | None = None
 
     def protocol(self, loop: asyncio.AbstractEventLoop) -> ResponseHandler:
-        return _Protocol(self, loop)
+        self._protocol = _Protocol(self, loop)
+        return self._protocol
+
+    def abort(self) -> None:
+        """Close the connection without a close frame."""
+        if self._protocol is not None and isinstance(self._protocol.transport, asyncio.Transport):
+            self._protocol.transport.abort()
 
     def received(self, size: int, moment: float) -> None:
         """Count bytes that arrive at a moment of the event loop's clock."""

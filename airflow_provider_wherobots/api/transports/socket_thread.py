@@ -17,7 +17,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError
 from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage
 from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
-from airflow_provider_wherobots.api.transports.websocket import CLOSE_SECONDS, WRITE_SECONDS, SqlSocket, open_socket
+from airflow_provider_wherobots.api.transports.websocket import WRITE_SECONDS, SqlSocket, open_socket
 
 T = TypeVar("T")
 
@@ -68,7 +68,7 @@ class SocketThread:
         found, self._socket = self._socket, None
         if found is not None:
             with suppress(Exception):
-                self._in_loop(found.close(), 2 * CLOSE_SECONDS)
+                self._in_loop(found.close(), 0.0)
 
     def close(self) -> None:
         """Close the WebSocket, and end the thread."""

@@ -3,6 +3,9 @@
 One task always reads the connection: aiohttp responds to pings, and notices that a connection was cut, only while
 something reads, and a client can be busy between two statements. A second task pings the session when no byte has
 arrived for a while. Any byte is a sign of life, also a byte of a large message that is not complete yet.
+
+A connection is closed without a close frame: a session keeps the statements of a lost connection for a while, but may
+cancel those of a client that closes its connection on purpose.
 """
 
 from __future__ import annotations
@@ -48,8 +51,6 @@ from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
 
 WRITE_SECONDS = 30.0
 """How long writing a message may take."""
-CLOSE_SECONDS = 1.0
-"""How long the session may take to confirm a close, which nobody needs."""
 LARGE_FRAME_BYTES = 1_000_000
 """A larger frame is decoded in a thread, so that the event loop is not blocked."""
 FRAMES_PER_TURN = 20
@@ -211,11 +212,10 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
                 url,
                 headers=endpoint.headers,
                 max_msg_size=limits.message_bytes,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                 proxy=proxy.url if proxy else None,
                 proxy_headers=proxy.headers if proxy else None,
             )
-        resources.push_async_callback(connection.close)
+        resources.callback(incoming.abort)
         return SqlSocket(connection, endpoint, route, resources, incoming, limits)
     except _RefusedError as refused:
         failure = refused.error
