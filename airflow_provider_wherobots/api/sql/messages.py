@@ -38,13 +38,15 @@ class Store:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The field ``store`` of a request. The service takes the booleans as strings."""
-        return {
+        """The field ``store`` of a request, as the vendor's client writes it: booleans are strings, and no options are
+        left out.
+        """
+        fields: dict[str, Any] = {
             "format": self.format,
             "single": str(self.single).lower(),
             "generate_presigned_url": str(self.presigned_url).lower(),
-            "options": dict(self.options),
         }
+        return {**fields, "options": dict(self.options)} if self.options else fields
 
 
 @dataclass(frozen=True, slots=True)

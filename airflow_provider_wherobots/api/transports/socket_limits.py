@@ -9,12 +9,12 @@ MIB = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class SocketLimits:
-    """The limits of a WebSocket. After 40 s without data it is pinged, and 20 s later it is lost. So a dead connection
-    is noticed in a minute, half of the grace period of its executions.
+    """The limits of a WebSocket. After 20 s without data it is pinged, and 20 s later it is lost, as by the vendor's
+    client. So a dead connection is noticed long before the session cancels its statements.
     """
 
     message_bytes: int
-    quiet_seconds: float = 40.0
+    quiet_seconds: float = 20.0
     pong_seconds: float = 20.0
 
 

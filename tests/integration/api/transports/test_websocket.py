@@ -38,7 +38,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.api.transports import incoming, socket_thread, websocket
-from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
+from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers import event_loop
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.flows.effects import (
@@ -316,6 +316,11 @@ def test_a_quiet_connection_that_answers_pings_stays(drive: Callable[..., Driven
             assert driven.receive(0.05) is None
         driven.transmit(CancelExecution("e1"))
         assert driven.receive() == StateUpdated("e1", "cancelled")
+
+
+@pytest.mark.parametrize("limits", [ON_WORKER, IN_TRIGGERER])
+def test_a_connection_is_pinged_as_often_as_by_the_vendors_client(limits: SocketLimits) -> None:
+    assert (limits.quiet_seconds, limits.pong_seconds) == (20.0, 20.0)
 
 
 def test_a_large_message_is_a_sign_of_life_while_it_comes(drive: Callable[..., Driven]) -> None:
