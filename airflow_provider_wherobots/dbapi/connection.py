@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionResult, StateUpdated, Store
-from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver

@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
-from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest, is_session_id
+from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
-from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.sessions import SessionRequest, SqlSession
 from airflow_provider_wherobots.compat import Context, starts_before
 from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.exceptions import (
