@@ -42,9 +42,7 @@ class Store:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The field ``store`` of a request, as the vendor's client writes it: booleans are strings, and empty ``options`` are
-        left out.
-        """
+        """The field ``store`` of a request, as the vendor's client writes it."""
         fields: dict[str, Any] = {
             "format": self.format,
             "single": str(self.single).lower(),

@@ -37,8 +37,8 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.api.transports import incoming, socket_thread, websocket
-from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
+from airflow_provider_wherobots.api.transports import socket_thread, websocket
+from airflow_provider_wherobots.api.transports.websocket import IN_TRIGGERER, ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers import event_loop
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.flows.effects import (
@@ -223,7 +223,7 @@ def test_a_message_that_is_too_large_is_not_read_to_its_end(drive: Callable[...,
     """Its last byte never comes: what is told of it is told before."""
 
     async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
-        write(sock, frame_header(2**40) + b"x" * (2_000_000 + incoming.SLACK_BYTES))
+        write(sock, frame_header(2**40) + b"x" * (2_000_000 + websocket.SLACK_BYTES))
 
     driven = drive(SocketLimits(1_000_000))
     with SessionServer(send) as server:
