@@ -24,7 +24,7 @@ from airflow_provider_wherobots.flows.sql.statement import Statement, StatementO
 from airflow_provider_wherobots.hooks.sql_arguments import refused
 from airflow_provider_wherobots.hooks.sql_failures import failure_of_session
 from airflow_provider_wherobots.hooks.sql_written import Written
-from airflow_provider_wherobots.sql.reads import StatementKind, kind_of, returns_result
+from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result
 
 T = TypeVar("T")
 

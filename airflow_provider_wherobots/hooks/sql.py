@@ -37,9 +37,9 @@ from airflow_provider_wherobots.hooks.sql_written import Written
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.frames import read_parquet
-from airflow_provider_wherobots.sql.inserts import insert_statements
-from airflow_provider_wherobots.sql.lexer import statements
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.sql.statements import statements
+from airflow_provider_wherobots.sql.values import insert_statements
 
 try:
     from airflow.providers.common.sql.hooks.sql import DbApiHook

@@ -37,9 +37,8 @@ from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 from airflow_provider_wherobots.runs.measurements import of_statement
 from airflow_provider_wherobots.runs.memory import Answer, Past, StatementMemory
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
-from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import read_statements
-from airflow_provider_wherobots.sql.reads import StatementKind, kind_of, returns_result
+from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.tasks.sql_results import SqlResults
