@@ -14,7 +14,7 @@ from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api.connection import Settings
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.sessions import SessionRequest
 from airflow_provider_wherobots.cli.output import print_message
 from airflow_provider_wherobots.cli.service import driver_of
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFeatureException, conf

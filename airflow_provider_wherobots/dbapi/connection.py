@@ -10,7 +10,7 @@ from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionResult, StateUpdated, Store
-from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
@@ -24,7 +24,7 @@ from airflow_provider_wherobots.flows.sql.statement import Statement, StatementO
 from airflow_provider_wherobots.hooks.sql_arguments import refused
 from airflow_provider_wherobots.hooks.sql_failures import failure_of_session
 from airflow_provider_wherobots.hooks.sql_written import Written
-from airflow_provider_wherobots.sql.reads import StatementKind, kind_of, returns_result
+from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result
 
 T = TypeVar("T")
 

@@ -14,9 +14,8 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.hooks.sql_arguments import refused
 from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
-from airflow_provider_wherobots.sql.reads import StatementKind, is_read, kind_of
+from airflow_provider_wherobots.sql.statements import StatementKind, is_read, kind_of, masked
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.connection import Connection

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_wherobots.api.errors import NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
-from airflow_provider_wherobots.api.transports.socket_limits import ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -44,6 +43,7 @@ from airflow_provider_wherobots.flows.effects import (
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
     from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
+    from airflow_provider_wherobots.api.transports.websocket import SocketLimits
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ class SyncDriver:
         outlets: Outlets[Reloaded, None],
         limits: RateLimits | None = None,
         clock: Clock[None] | None = None,
-        socket_limits: SocketLimits = ON_WORKER,
+        socket_limits: SocketLimits | None = None,
     ) -> None:
         self._transport = transport
         self._outlets = outlets

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_wherobots.api.errors import NotWrittenError
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, SocketLimits
 from airflow_provider_wherobots.drivers.base import (
     ROOM,
     SOCKET_TIMEOUT_SECONDS,
@@ -43,7 +42,7 @@ from airflow_provider_wherobots.flows.effects import (
 from airflow_provider_wherobots.logs.records import LogRecord
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.api.transports.websocket import SqlSocket
+    from airflow_provider_wherobots.api.transports.websocket import SocketLimits, SqlSocket
 
 T = TypeVar("T")
 
@@ -72,7 +71,7 @@ class AsyncDriver:
         outlets: Outlets[Awaitable[Reloaded], Awaitable[None]],
         limits: RateLimits | None = None,
         clock: Clock[Awaitable[None]] | None = None,
-        socket_limits: SocketLimits = IN_TRIGGERER,
+        socket_limits: SocketLimits | None = None,
     ) -> None:
         self._transport = transport
         self._outlets = outlets
@@ -158,7 +157,8 @@ class AsyncDriver:
             # Imported in a thread: an import in the loop would stop all triggers.
             module = await asyncio.to_thread(import_module, "airflow_provider_wherobots.api.transports.websocket")
             seconds = effect.timeout or SOCKET_TIMEOUT_SECONDS
-            self._socket = await module.open_socket(self._transport.endpoint, effect.url, seconds, self._socket_limits)
+            limits = self._socket_limits or module.IN_TRIGGERER
+            self._socket = await module.open_socket(self._transport.endpoint, effect.url, seconds, limits)
         elif not isinstance(effect, Disconnect):
             if self._socket is None:
                 raise NotWrittenError("sqlSession", "no WebSocket is open")

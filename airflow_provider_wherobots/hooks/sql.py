@@ -14,8 +14,7 @@ from urllib.parse import urlsplit
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
-from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import MULTI, SessionRequest, is_session_id
+from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
@@ -38,9 +37,9 @@ from airflow_provider_wherobots.hooks.sql_written import Written
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.frames import read_parquet
-from airflow_provider_wherobots.sql.inserts import insert_statements
-from airflow_provider_wherobots.sql.lexer import statements
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.sql.statements import statements
+from airflow_provider_wherobots.sql.values import insert_statements
 
 try:
     from airflow.providers.common.sql.hooks.sql import DbApiHook

@@ -6,7 +6,7 @@ from enum import Enum
 from typing import Any
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.session_request import is_session_id
+from airflow_provider_wherobots.api.sql.sessions import is_session_id
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsException, without_retry
 
 ON_TRUNCATED = ("warn", "fail")

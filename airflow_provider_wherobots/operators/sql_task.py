@@ -7,9 +7,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.endpoint import workload_history_url
-from airflow_provider_wherobots.api.sql.messages import Store
-from airflow_provider_wherobots.api.sql.session_request import SINGLE, SessionRequest, is_session_id
-from airflow_provider_wherobots.api.sql.store import read_store
+from airflow_provider_wherobots.api.sql.messages import Store, read_store
+from airflow_provider_wherobots.api.sql.sessions import SINGLE, SessionRequest, is_session_id
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, argument_errors, push
 from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY

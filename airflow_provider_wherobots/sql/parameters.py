@@ -12,9 +12,8 @@ from datetime import datetime
 from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.sql.identifiers import identifier
-from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token, statements, tokens
-from airflow_provider_wherobots.sql.literals import literal
+from airflow_provider_wherobots.sql.statements import SqlTokenKind, Token, statements, tokens
+from airflow_provider_wherobots.sql.values import identifier, literal
 
 Parameters: TypeAlias = Mapping[str, Any] | Sequence[Any]
 
@@ -58,28 +57,30 @@ def bind(statement: str, parameters: Parameters | None = None) -> str:
     if not parameters:
         return statement
     found = list(tokens(statement))
-    if found and found[-1].kind is SqlTokenKind.OPEN:
+    if found and (last := found[-1]).kind is SqlTokenKind.OPEN:
+        opening = "/*" if last.text.startswith("/*") else last.text[0]
         raise InvalidArgumentError(
-            f"sql: its last {found[-1].opening} is never closed, so the placeholders after it cannot be "
-            "distinguished from text"
+            f"sql: its last {opening} is never closed, so the placeholders after it cannot be distinguished from text"
         )
-    values = _values_of(found, parameters)
+    values = _values(found, parameters)
     return "".join(_written(found, index, values) for index in range(len(found)))
 
 
-def _values_of(found: list[Token], parameters: Parameters) -> Callable[[Token], tuple[str, Any]]:
-    """A function that returns a placeholder's name in errors, and its value."""
+def _values(found: list[Token], parameters: Parameters) -> Iterator[tuple[str, Any]]:
+    """For each placeholder its name in errors, and its value."""
+    placeholders = [token for token in found if token.kind is SqlTokenKind.PLACEHOLDER]
     if isinstance(parameters, Mapping):
         _check_quoted(found, parameters)
-        return lambda token: _named(token, parameters)
-    placeholders = [token for token in found if token.kind is SqlTokenKind.PLACEHOLDER and token.key is None]
-    if len(placeholders) != len(parameters):
+        return (_named(token, parameters) for token in placeholders)
+    count = sum(token.key is None for token in placeholders)
+    if count != len(parameters):
         raise InvalidArgumentError(
-            f"parameters: has {len(parameters)} values, but sql has {len(placeholders)} placeholders %s or %i"
+            f"parameters: has {len(parameters)} values, but sql has {count} placeholders %s or %i"
             f"{_note_on_quoted(found)}"
         )
-    values = iter(enumerate(parameters))
-    return lambda token: _next(token, values)
+    if keyed := [token.text for token in placeholders if token.key is not None]:
+        raise InvalidArgumentError(f"sql: has the placeholder {keyed[0]}, but parameters is a sequence: write %s")
+    return ((f"parameters[{index}]", value) for index, value in enumerate(parameters))
 
 
 def _named(token: Token, parameters: Mapping[str, Any]) -> tuple[str, Any]:
@@ -94,25 +95,19 @@ def _named(token: Token, parameters: Mapping[str, Any]) -> tuple[str, Any]:
     return f"parameters[{token.key!r}]", parameters[token.key]
 
 
-def _next(token: Token, values: Iterator[tuple[int, Any]]) -> tuple[str, Any]:
-    if token.key is not None:
-        raise InvalidArgumentError(f"sql: has the placeholder {token.text}, but parameters is a sequence: write %s")
-    index, value = next(values)
-    return f"parameters[{index}]", value
-
-
-def _written(found: list[Token], index: int, values: Callable[[Token], tuple[str, Any]]) -> str:
+def _written(found: list[Token], index: int, values: Iterator[tuple[str, Any]]) -> str:
     token = found[index]
     if token.kind is SqlTokenKind.PERCENT:
         return "%"
     if token.kind is not SqlTokenKind.PLACEHOLDER:
         return token.text
-    name, value = values(token)
+    name, value = next(values)
     if token.form not in WRITERS:
         raise InvalidArgumentError(
             f"sql: {token.text}: write {_with_form(token, 's')} for a value, {_with_form(token, 'i')} for a name"
         )
-    before, after = _around(found, index)
+    before = found[index - 1].text if index else ""
+    after = found[index + 1].text if index + 1 < len(found) else ""
     _check_alone(token, before[-1:], after[:1])
     type_before = _TYPE_BEFORE.search(before)
     if type_before and type_before[1].upper() == "DATE" and isinstance(value, datetime):
@@ -126,11 +121,6 @@ def _written(found: list[Token], index: int, values: Callable[[Token], tuple[str
         return text[1:-1]
     # Two minus signs would begin a comment.
     return f" {text}" if text.startswith("-") and before.endswith("-") else text
-
-
-def _around(found: list[Token], index: int) -> tuple[str, str]:
-    """The texts before and after a token; empty at the statement's ends."""
-    return found[index - 1].text if index else "", found[index + 1].text if index + 1 < len(found) else ""
 
 
 def _check_alone(token: Token, before: str, after: str) -> None:

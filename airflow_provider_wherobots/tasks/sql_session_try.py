@@ -11,8 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SINGLE, SessionRequest
+from airflow_provider_wherobots.api.sql.sessions import SINGLE, RequestedSession, SessionRequest, SqlSession
 from airflow_provider_wherobots.exceptions import WherobotsSqlSessionException, kind_of_call
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.session import (

@@ -13,8 +13,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
-from airflow_provider_wherobots.api.sql.models import SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.sessions import SessionRequest, SqlSession
 from airflow_provider_wherobots.compat import Context, starts_before
 from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.exceptions import (
@@ -38,9 +37,8 @@ from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 from airflow_provider_wherobots.runs.measurements import of_statement
 from airflow_provider_wherobots.runs.memory import Answer, Past, StatementMemory
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
-from airflow_provider_wherobots.sql.masking import masked
 from airflow_provider_wherobots.sql.parameters import read_statements
-from airflow_provider_wherobots.sql.reads import StatementKind, kind_of, returns_result
+from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.tasks.sql_results import SqlResults

@@ -118,7 +118,7 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     airflow = AirflowInstance.join(found["airflow"])
     with LocalServer(root, api_key=f"{KEY_STEM}{worker}-1") as server:
         world = World(airflow, server, server.control, server.api_key, found["folder"], worker, root)
-        world.control.behaviour(sql_synthetic=True, sql_orphan_grace_seconds=GRACE_SECONDS)
+        world.control.behaviour(sql_synthetic=True, sql_orphan_grace_seconds=GRACE_SECONDS, sql_clean_close="cancels")
         world.connect()
         for dag_id in ("deferred", "sql_deferred", "sensors"):
             airflow.api.wait_for_dag(dag_id)

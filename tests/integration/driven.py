@@ -10,7 +10,7 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
-from airflow_provider_wherobots.api.transports.socket_limits import IN_TRIGGERER, ON_WORKER, SocketLimits
+from airflow_provider_wherobots.api.transports.websocket import SocketLimits
 from airflow_provider_wherobots.drivers.base import Outlets
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
@@ -30,16 +30,14 @@ class Driven:
         self.transport: Any
         if kind == "sync":
             self.transport = RequestsTransport(endpoint)
-            self.sync = SyncDriver(
-                self.transport, Outlets(self._note, self._write, self._reload), socket_limits=limits or ON_WORKER
-            )
+            self.sync = SyncDriver(self.transport, Outlets(self._note, self._write, self._reload), socket_limits=limits)
         else:
             sessions = self.loop.run_until_complete(self._open.enter_async_context(shared_sessions(endpoint.base_url)))
             self.transport = AiohttpTransport(endpoint, sessions)
             self.asynchronous = AsyncDriver(
                 self.transport,
                 Outlets(self._note, self._write, self._reload_async),
-                socket_limits=limits or IN_TRIGGERER,
+                socket_limits=limits,
             )
 
     def run(self, flow: Flow[Any]) -> Any:

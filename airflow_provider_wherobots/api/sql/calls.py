@@ -11,8 +11,7 @@ from urllib.parse import quote, urlsplit
 
 from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest, is_session_id
+from airflow_provider_wherobots.api.sql.sessions import RequestedSession, SessionRequest, SqlSession, is_session_id
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"
 """Present if the organization's quota allows no new session, so that another session of the caller is shared."""

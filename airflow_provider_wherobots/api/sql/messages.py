@@ -12,12 +12,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, TypeAlias
 
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+
 SUCCEEDED = "succeeded"
 FAILED = "failed"
 CANCELLED = "cancelled"
 FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
 GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 """How a session can write geometries; the first one is the default."""
+STORE_FORMATS = ("parquet", "csv", "geojson")
+STORE_KEYS = ("format", "single", "generate_presigned_url", "options")
 MAX_ERROR_CHARS = 10_000
 """How much of an error's text is kept."""
 
@@ -38,13 +42,53 @@ class Store:
     options: Mapping[str, str] = field(default_factory=dict)
 
     def to_json(self) -> dict[str, Any]:
-        """The field ``store`` of a request. The service takes the booleans as strings."""
-        return {
+        """The field ``store`` of a request, as the vendor's client writes it."""
+        fields: dict[str, Any] = {
             "format": self.format,
             "single": str(self.single).lower(),
             "generate_presigned_url": str(self.presigned_url).lower(),
-            "options": dict(self.options),
         }
+        return {**fields, "options": dict(self.options)} if self.options else fields
+
+
+def read_store(given: Any) -> Store:
+    """Read the argument ``store``.
+
+    Source: the store options of ``wherobots-python-dbapi``.
+    """
+    if not isinstance(given, Mapping):
+        raise InvalidArgumentError(f"store={given!r}: must be a dict with the keys {', '.join(STORE_KEYS)}")
+    if unknown := [key for key in given if key not in STORE_KEYS]:
+        raise InvalidArgumentError(f"store: has the unknown key {unknown[0]!r}; the keys are {', '.join(STORE_KEYS)}")
+    name = given.get("format")
+    # An enumeration of the vendor's client counts by its value.
+    name = getattr(name, "value", name)
+    if name not in STORE_FORMATS:
+        raise InvalidArgumentError(
+            f"store['format']={name!r}: must be {', '.join(STORE_FORMATS[:-1])} or {STORE_FORMATS[-1]}"
+        )
+    single, presigned = _flag(given, "single"), _flag(given, "generate_presigned_url")
+    if presigned and not single:
+        raise InvalidArgumentError("store['generate_presigned_url']=True: needs store['single']=True")
+    return Store(name, single, presigned, _options(given.get("options")))
+
+
+def _flag(given: Mapping[str, Any], key: str) -> bool:
+    value = given.get(key, False)
+    if not isinstance(value, bool):
+        raise InvalidArgumentError(f"store[{key!r}]={value!r}: must be True or False")
+    return value
+
+
+def _options(options: Any) -> dict[str, str]:
+    if options is None:
+        return {}
+    if not isinstance(options, Mapping):
+        raise InvalidArgumentError(f"store['options']={options!r}: must be a dict of strings")
+    for key, value in options.items():
+        if not isinstance(key, str) or not isinstance(value, str):
+            raise InvalidArgumentError(f"store['options'][{key!r}]={value!r}: name and value must be strings")
+    return dict(options)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,13 @@ from typing import Any, TypeVar
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError
 from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage
-from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
-from airflow_provider_wherobots.api.transports.websocket import CLOSE_SECONDS, WRITE_SECONDS, SqlSocket, open_socket
+from airflow_provider_wherobots.api.transports.websocket import (
+    ON_WORKER,
+    WRITE_SECONDS,
+    SocketLimits,
+    SqlSocket,
+    open_socket,
+)
 
 T = TypeVar("T")
 
@@ -28,8 +33,8 @@ SLACK_SECONDS = 5.0
 class SocketThread:
     """At most one open WebSocket, and the thread of its event loop, which is started when the first is opened."""
 
-    def __init__(self, limits: SocketLimits) -> None:
-        self._limits = limits
+    def __init__(self, limits: SocketLimits | None = None) -> None:
+        self._limits = limits or ON_WORKER
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
         self._socket: SqlSocket | None = None
@@ -68,7 +73,7 @@ class SocketThread:
         found, self._socket = self._socket, None
         if found is not None:
             with suppress(Exception):
-                self._in_loop(found.close(), 2 * CLOSE_SECONDS)
+                self._in_loop(found.close(), 0.0)
 
     def close(self) -> None:
         """Close the WebSocket, and end the thread."""

@@ -3,6 +3,9 @@
 One task always reads the connection: aiohttp responds to pings, and notices that a connection was cut, only while
 something reads, and a client can be busy between two statements. A second task pings the session when no byte has
 arrived for a while. Any byte is a sign of life, also a byte of a large message that is not complete yet.
+
+A connection is closed without a close frame: a session keeps the statements of a lost connection for a while, but may
+cancel those of a client that closes its connection on purpose.
 """
 
 from __future__ import annotations
@@ -10,7 +13,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from contextlib import AsyncExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +21,7 @@ import aiohttp
 
 # Here, so that the first binary frame does not import it in the event loop.
 import cbor2  # noqa: F401
+from aiohttp.client_proto import ResponseHandler
 
 from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.endpoint import Endpoint
@@ -43,17 +47,33 @@ from airflow_provider_wherobots.api.transports.environment import (
     describe_route,
     proxy_for,
 )
-from airflow_provider_wherobots.api.transports.incoming import Incoming
-from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
 
+MIB = 1024 * 1024
 WRITE_SECONDS = 30.0
 """How long writing a message may take."""
-CLOSE_SECONDS = 1.0
-"""How long the session may take to confirm a close, which nobody needs."""
 LARGE_FRAME_BYTES = 1_000_000
 """A larger frame is decoded in a thread, so that the event loop is not blocked."""
 FRAMES_PER_TURN = 20
 """How many frames are read before other tasks of the event loop get a turn."""
+
+SLACK_BYTES = MIB
+"""How much more than one message can be in memory: aiohttp reads ahead."""
+
+
+@dataclass(frozen=True, slots=True)
+class SocketLimits:
+    """The limits of a WebSocket. After 20 s without data it is pinged, and 20 s later it is lost, as by the vendor's
+    client. So a dead connection is noticed long before the session cancels its statements.
+    """
+
+    message_bytes: int
+    quiet_seconds: float = 20.0
+    pong_seconds: float = 20.0
+
+
+ON_WORKER = SocketLimits(100 * MIB)
+IN_TRIGGERER = SocketLimits(MIB)
+"""A trigger needs no rows."""
 
 _CONNECT: Call[object] = Call("connectSqlSession", "GET", "", no_content)
 _FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError)
@@ -65,6 +85,41 @@ class _RefusedError(Exception):
         self.error = error
 
 
+class _Bytes(ResponseHandler):
+    """Counts the bytes that arrive over a connection, and reads no more of a message that is too large.
+
+    A large result takes minutes on a slow network, and is a message only with its last byte. aiohttp before 3.14
+    notices nothing until then: it takes such a connection for dead, and finds a message too large only when it is in
+    memory.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, message_bytes: int) -> None:
+        super().__init__(loop)
+        self._most = message_bytes + SLACK_BYTES
+        self.unread = 0
+        """How many have arrived since the last message."""
+        self.heard_at = 0.0
+        """When bytes last arrived, in the event loop's time."""
+
+    @property
+    def is_too_large(self) -> bool:
+        """Whether more bytes have arrived than a message can have."""
+        return self.unread > self._most
+
+    def data_received(self, data: bytes) -> None:
+        self.unread += len(data)
+        self.heard_at = self._loop.time()
+        if self.is_too_large:
+            self.cut()
+        else:
+            super().data_received(data)
+
+    def cut(self) -> None:
+        """End the connection without a close frame."""
+        if isinstance(self.transport, asyncio.Transport):
+            self.transport.abort()
+
+
 class SqlSocket:
     """An open WebSocket to a SQL session. Made by :func:`open_socket`."""
 
@@ -74,7 +129,7 @@ class SqlSocket:
         endpoint: Endpoint,
         route: str,
         resources: AsyncExitStack,
-        incoming: Incoming,
+        incoming: _Bytes,
         limits: SocketLimits,
     ) -> None:
         self._connection = connection
@@ -167,7 +222,7 @@ class SqlSocket:
 
     async def _take_frame(self, frame: aiohttp.WSMessage) -> None:
         if frame.type in (aiohttp.WSMsgType.TEXT, aiohttp.WSMsgType.BINARY):
-            self._incoming.became_message()
+            self._incoming.unread = 0
             message = await _decoded(frame.data)
             if isinstance(message, ExecutionError):
                 message = replace(message, message=self._endpoint.redact(message.message))
@@ -200,23 +255,26 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
     resources = AsyncExitStack()
     proxy = proxy_for(_CONNECT.operation, origin)
     route = describe_route(origin, proxy)
-    incoming = Incoming(limits.message_bytes)
+    made: list[_Bytes] = []
+
+    def make(loop: asyncio.AbstractEventLoop) -> _Bytes:
+        # A proxy's tunnel has one, and the TLS within it another.
+        made.append(_Bytes(loop, limits.message_bytes))
+        return made[-1]
+
     failure: WherobotsApiError
     try:
         async with asyncio.timeout(seconds):
-            session = await resources.enter_async_context(
-                session_pool.own_session(origin, incoming.protocol, _refusals(endpoint))
-            )
+            session = await resources.enter_async_context(session_pool.own_session(origin, make, _refusals(endpoint)))
             connection = await session.ws_connect(
                 url,
                 headers=endpoint.headers,
                 max_msg_size=limits.message_bytes,
-                timeout=aiohttp.ClientWSTimeout(ws_close=CLOSE_SECONDS),
                 proxy=proxy.url if proxy else None,
                 proxy_headers=proxy.headers if proxy else None,
             )
-        resources.push_async_callback(connection.close)
-        return SqlSocket(connection, endpoint, route, resources, incoming, limits)
+        resources.callback(made[-1].cut)
+        return SqlSocket(connection, endpoint, route, resources, made[-1], limits)
     except _RefusedError as refused:
         failure = refused.error
     except _FAILURES as error:

@@ -8,8 +8,7 @@ from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
-from airflow_provider_wherobots.api.sql.models import READY, RequestedSession, SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.sessions import READY, RequestedSession, SessionRequest, SqlSession
 from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, monotonic, now
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (

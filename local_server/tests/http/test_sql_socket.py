@@ -305,6 +305,30 @@ def test_without_a_grace_an_orphan_continues(sql: SqlClient, session: Session, c
     wait_for_state(control, session, execution_id, "succeeded")
 
 
+@pytest.mark.parametrize(("reading", "state"), [("orphans", "running"), ("cancels", "cancelled")])
+def test_a_client_that_closes_cleanly(
+    sql: SqlClient, session: Session, control: ControlClient, reading: str, state: str
+) -> None:
+    control.behaviour(sql_clean_close=reading)
+    with sql.open(session) as socket, sql.open(session) as other:
+        execution_id, others = socket.begin("HOLD"), other.begin("HOLD")
+        socket.connection.close()
+        wait_for_orphan(control, session, execution_id)
+        wait_for_state(control, session, execution_id, state)
+        control.release_sql()
+        wait_for_state(control, session, others, "succeeded")
+
+
+def test_a_clean_close_cancels_only_when_it_is_one(sql: SqlClient, session: Session, control: ControlClient) -> None:
+    control.behaviour(sql_clean_close="cancels")
+    with sql.open(session) as socket:
+        execution_id = socket.begin("HOLD")
+        socket.connection.socket.shutdown(sockets.SHUT_RDWR)
+        wait_for_orphan(control, session, execution_id)
+    control.release_sql()
+    wait_for_state(control, session, execution_id, "succeeded")
+
+
 def test_the_server_closes_connections_with_a_code(sql: SqlClient, session: Session, control: ControlClient) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")

@@ -36,6 +36,7 @@ class Behaviour(ControlModel):
     sql_start_delay_seconds: Seconds = 0.0
     sql_max_sessions: Count | None = None
     sql_orphan_grace_seconds: Seconds | None = 120.0
+    sql_clean_close: Literal["orphans", "cancels"] = "orphans"
     sql_attach: bool = True
     sql_max_rows: Count | None = 1000
     sql_results_of_ddl: Literal["columnless", "null"] = "columnless"

@@ -10,7 +10,7 @@ from typing import Any
 
 import cbor2
 from starlette.routing import WebSocketRoute
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from wherobots_local.api.errors import ApiError
@@ -36,6 +36,8 @@ _MOST_WAITING = 1000
 """A client that is this many messages behind gets no progress."""
 
 _MOST_UNREAD = 32
+_CLEAN = (1000, 1001)
+"""The codes of a client that closes its connection on purpose."""
 _LONGEST_REASON = 100
 """A closing frame has room for 123 bytes."""
 
@@ -106,6 +108,7 @@ class SqlConnection:
     async def serve(self, receive: Receive) -> None:
         self._session.connect(self)
         self._task(self._write())
+        event: Message = {}
         try:
             while (event := await receive())["type"] == "websocket.receive" and not self._is_lost:
                 # Clients send only text. Bytes are ignored, like messages of an unknown kind.
@@ -114,7 +117,7 @@ class SqlConnection:
                     await self._receive(message)
         finally:
             self._has_ended = True
-            self._session.disconnect(self)
+            self._session.disconnect(self, was_clean=event.get("code") in _CLEAN)
             for task in self._tasks:
                 task.cancel()
 

@@ -169,9 +169,14 @@ class Executions:
             listener.post(error_frame(execution_id, text), "")
         return False
 
-    def detach(self, listener: SqlListener) -> None:
-        """Handle the end of a connection. Its statements are cancelled if nobody takes them over."""
-        grace = self._rules().sql_orphan_grace_seconds
+    def detach(self, listener: SqlListener, *, was_clean: bool = False) -> None:
+        """Handle the end of a connection. Its statements are cancelled if nobody takes them over. ``was_clean``: its
+        client has closed it with a closing frame.
+        """
+        rules = self._rules()
+        grace = rules.sql_orphan_grace_seconds
+        if was_clean and rules.sql_clean_close == "cancels":
+            grace = 0.0
         for execution in [known for known in self._running if known.listener is listener]:
             execution.listener = None
             if grace is not None:

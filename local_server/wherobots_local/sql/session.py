@@ -98,10 +98,10 @@ class LocalSqlSession:
         self._listeners.add(listener)
         self._watch()
 
-    def disconnect(self, listener: SqlListener) -> None:
+    def disconnect(self, listener: SqlListener, *, was_clean: bool = False) -> None:
         self._listeners.discard(listener)
         if not self.has_ended:
-            self.executions.detach(listener)
+            self.executions.detach(listener, was_clean=was_clean)
         self._watch()
 
     def drop_connections(self, code: int | None) -> int:

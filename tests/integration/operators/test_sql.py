@@ -97,6 +97,11 @@ def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[st
     return result, [name for name in triggers if name != "WherobotsSqlSessionTrigger"]
 
 
+def has_listener(control: ControlClient) -> bool:
+    """Whether anybody follows the last statement."""
+    return bool(control.sql_sessions()[-1]["executions"][-1]["has_listener"])
+
+
 def cancels(control: ControlClient) -> int:
     return len([entry for entry in control.requests("cancelExecution") if entry["effective"]])
 
@@ -347,6 +352,33 @@ def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by
     assert executed(control) == ["SELECT SLEEP 2"]
     assert control.requests("cancelExecution") == []
     assert ti.xcoms["sql_summary"]["seconds"] >= 2
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize("clean_close", ["orphans", "cancels"])
+def test_a_hand_over_and_a_triggerer_that_stops_do_not_end_the_statement(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, clean_close: str
+) -> None:
+    monkeypatch.setattr(
+        "airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="deferred")
+    )
+    control.behaviour(sql_clean_close=clean_close)
+    control.answer_sql(INSERT, held=True)
+    task, ti = make(INSERT, deferrable=True), TaskInstance()
+    deferred = statement_deferral_of(task, ti)
+
+    async def follow_and_stop() -> None:
+        following = asyncio.create_task(anext(trigger_of(deferred).run()))
+        attached_or_ended = lambda: has_listener(control) or not is_running(control)  # noqa: E731
+        await asyncio.to_thread(wait_for, attached_or_ended, what="the triggerer to attach")
+        following.cancel()
+        await asyncio.wait([following])
+
+    asyncio.run(follow_and_stop())
+    wait_for(lambda: not has_listener(control), what="the connection to end")
+    control.release_sql()
+    assert resume(task, ti, deferred, events_of(trigger_of(deferred))) is None
+    assert (written(ti), executed(control), cancels(control)) == (["succeeded"], [INSERT], 0)
 
 
 @pytest.mark.usefixtures("hand_over_at_once")

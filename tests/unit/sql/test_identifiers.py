@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.sql.identifiers import identifier
+from airflow_provider_wherobots.sql.values import identifier
 from tests.unit.sql.spark_literals import read_name
 
 NAMES = st.text("ab.`'\" -;$%/*\\ü東", min_size=1).filter(str.strip)

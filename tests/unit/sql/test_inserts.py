@@ -8,8 +8,8 @@ import numpy
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.sql import inserts
-from airflow_provider_wherobots.sql.inserts import insert_statements
+from airflow_provider_wherobots.sql import values as module
+from airflow_provider_wherobots.sql.values import insert_statements
 
 
 def test_rows_become_literals_and_columns_names() -> None:
@@ -41,7 +41,7 @@ def test_a_statement_has_at_most_so_many_rows(max_rows: int, sizes: list[int]) -
 
 
 def test_a_statement_has_as_many_rows_as_its_characters_allow(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(inserts, "MAX_CHARS", 60)
+    monkeypatch.setattr(module, "MAX_CHARS", 60)
     made = list(insert_statements("t", [(n,) for n in range(10)]))
     assert [(count, len(text)) for text, count in made] == [(8, 59), (2, 29)]
 

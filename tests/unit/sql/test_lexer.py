@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.sql.lexer import statements, tokens
+from airflow_provider_wherobots.sql.statements import statements, tokens
 
 SQL = st.text("'\"`\\-/*%();srRx \n+a")
 

@@ -17,7 +17,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.sql.literals import literal
+from airflow_provider_wherobots.sql.values import literal
 from tests.unit.sql.spark_literals import VARIABLE, read_literal
 
 HOSTILE = [

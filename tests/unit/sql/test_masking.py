@@ -5,10 +5,9 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import given
 
-from airflow_provider_wherobots.sql import masking
-from airflow_provider_wherobots.sql.lexer import SqlTokenKind, Token
-from airflow_provider_wherobots.sql.masking import masked
+from airflow_provider_wherobots.sql import statements as module
 from airflow_provider_wherobots.sql.parameters import bind
+from airflow_provider_wherobots.sql.statements import SqlTokenKind, Token, masked
 from tests.unit.sql.test_literals import TEXTS
 
 
@@ -51,7 +50,7 @@ def test_only_the_beginning_of_a_long_statement_is_read(monkeypatch: pytest.Monk
             read.append(Token(SqlTokenKind.NAME, "`a`"))
             yield read[-1]
 
-    monkeypatch.setattr(masking, "tokens", tokens)
+    monkeypatch.setattr(module, "tokens", tokens)
     assert masked("long", limit=6) == "`a``a`… (4 characters)"
     assert len(read) == 5
 

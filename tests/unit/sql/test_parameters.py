@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.sql.literals import MAX_PRECISION
 from airflow_provider_wherobots.sql.parameters import bind
+from airflow_provider_wherobots.sql.values import MAX_PRECISION
 from tests.unit.sql.spark_literals import read_literal
 from tests.unit.sql.test_literals import TEXTS
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.sql.reads import StatementKind, is_read, kind_of, returns_result
+from airflow_provider_wherobots.sql.statements import StatementKind, is_read, kind_of, returns_result
 
 
 @pytest.mark.parametrize(
@@ -31,6 +31,8 @@ from airflow_provider_wherobots.sql.reads import StatementKind, is_read, kind_of
         "WITH insert AS (SELECT 1), delete AS (SELECT 2) SELECT * FROM insert, delete",
         "WITH t AS (SELECT /*+ BROADCAST(u) */ 1) SELECT * FROM t",
         "FROM t SELECT a",
+        "(FROM t SELECT a)",
+        "(WITH t AS (SELECT 1) SELECT * FROM t)",
         "FROM (SELECT 'INSERT' AS a) |> WHERE a > 1",
         "WITH t AS (SELECT 1) FROM t SELECT *",
     ],

@@ -12,6 +12,7 @@ from typing import Any, TypeAlias
 import cbor2
 from aiohttp import WSMsgType, web
 
+ENDS = (WSMsgType.CLOSE, WSMsgType.CLOSING, WSMsgType.CLOSED, WSMsgType.ERROR)
 Serve: TypeAlias = Callable[[web.WebSocketResponse, dict[str, Any]], Awaitable[None]]
 """Takes the WebSocket and a message of the client."""
 
@@ -66,7 +67,8 @@ class SessionServer:
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self.messages: list[dict[str, Any]] = []
         self.requests: list[web.Request] = []
-        self.close_codes: list[int | None] = []
+        self.were_clean: list[bool] = []
+        """Of each connection that has ended, whether the client has sent a close frame."""
         self.pings = 0
         self.pongs = 0
         self.port = 0
@@ -120,7 +122,7 @@ class SessionServer:
         await socket.prepare(request)
         if not self._answers_pings:
             await asyncio.sleep(60)
-        async for frame in socket:
+        while (frame := await socket.receive()).type not in ENDS:
             if frame.type is WSMsgType.PING:
                 self.pings += 1
                 await socket.pong(frame.data)
@@ -130,5 +132,5 @@ class SessionServer:
                 message = json.loads(frame.data)
                 self.messages.append(message)
                 await self._serve(socket, message)
-        self.close_codes.append(socket.close_code)
+        self.were_clean.append(frame.type is WSMsgType.CLOSE)
         return socket

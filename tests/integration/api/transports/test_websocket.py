@@ -37,8 +37,8 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.api.transports import incoming, socket_thread, websocket
-from airflow_provider_wherobots.api.transports.socket_limits import SocketLimits
+from airflow_provider_wherobots.api.transports import socket_thread, websocket
+from airflow_provider_wherobots.api.transports.websocket import IN_TRIGGERER, ON_WORKER, SocketLimits
 from airflow_provider_wherobots.drivers import event_loop
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.flows.effects import (
@@ -137,7 +137,7 @@ def test_statements_one_after_the_other_on_one_connection(driven: Driven) -> Non
         assert headers["X-Wherobots-Client"] == ENDPOINT.client
         assert headers["User-Agent"] == ENDPOINT.user_agent
         driven.run(perform(Disconnect()))
-        wait_for(lambda: server.close_codes == [1000])
+        assert wait_for(lambda: server.were_clean) == [False]
     assert server.kinds() == ["execute_sql", "retrieve_results"] * 3
 
 
@@ -145,7 +145,7 @@ def test_another_connection_takes_the_place_of_the_open_one(driven: Driven) -> N
     with SessionServer() as server:
         driven.connect(server.url)
         driven.connect(server.url)
-        wait_for(lambda: server.close_codes == [1000])
+        assert wait_for(lambda: server.were_clean) == [False]
         driven.transmit(CancelExecution("e1"))
         assert driven.receive() == StateUpdated("e1", "cancelled")
 
@@ -223,7 +223,7 @@ def test_a_message_that_is_too_large_is_not_read_to_its_end(drive: Callable[...,
     """Its last byte never comes: what is told of it is told before."""
 
     async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
-        write(sock, frame_header(2**40) + b"x" * (2_000_000 + incoming.SLACK_BYTES))
+        write(sock, frame_header(2**40) + b"x" * (2_000_000 + websocket.SLACK_BYTES))
 
     driven = drive(SocketLimits(1_000_000))
     with SessionServer(send) as server:
@@ -316,6 +316,11 @@ def test_a_quiet_connection_that_answers_pings_stays(drive: Callable[..., Driven
             assert driven.receive(0.05) is None
         driven.transmit(CancelExecution("e1"))
         assert driven.receive() == StateUpdated("e1", "cancelled")
+
+
+@pytest.mark.parametrize("limits", [ON_WORKER, IN_TRIGGERER])
+def test_a_connection_is_pinged_as_often_as_by_the_vendors_client(limits: SocketLimits) -> None:
+    assert (limits.quiet_seconds, limits.pong_seconds) == (20.0, 20.0)
 
 
 def test_a_large_message_is_a_sign_of_life_while_it_comes(drive: Callable[..., Driven]) -> None:
@@ -586,7 +591,6 @@ def test_the_thread_is_there_only_while_it_is_needed() -> None:
         assert threads() == ["wherobots-sql-session"]
         driven.close()
         assert threads() == []
-        wait_for(lambda: server.close_codes == [1000])
 
 
 def test_a_thread_that_hangs_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,8 +10,7 @@ from airflow_provider_wherobots.api.errors import ForeignResponseError, InvalidA
 from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls as run_calls
 from airflow_provider_wherobots.api.sql import calls
-from airflow_provider_wherobots.api.sql.models import RequestedSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.sessions import RequestedSession, SessionRequest
 
 
 def answer(status: int, body: Any = None, **headers: str) -> Response:

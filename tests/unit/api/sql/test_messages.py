@@ -46,7 +46,6 @@ def test_a_store_is_sent_with_its_booleans_as_text() -> None:
         "format": "parquet",
         "single": "false",
         "generate_presigned_url": "false",
-        "options": {},
     }
 
 

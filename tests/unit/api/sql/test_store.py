@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.sql.messages import Store
-from airflow_provider_wherobots.api.sql.store import read_store
+from airflow_provider_wherobots.api.sql.messages import Store, read_store
 
 
 class Format(Enum):

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.flows.sql.rule import Ask, Doubt, Execute, Planned, Skip, ThisTry
 from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, StatementMemory, Try
 from airflow_provider_wherobots.runs.run_name import Identity
-from airflow_provider_wherobots.sql.reads import StatementKind, kind_of
+from airflow_provider_wherobots.sql.statements import StatementKind, kind_of
 
 IDENTITY = Identity("abcdef", "01234567")
 INSERT = "INSERT INTO t VALUES (1)"

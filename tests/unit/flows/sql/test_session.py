@@ -22,8 +22,7 @@ from airflow_provider_wherobots.api.errors import (
     UnreadableResponseError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.sql.models import RequestedSession, SqlSession
-from airflow_provider_wherobots.api.sql.session_request import SessionRequest
+from airflow_provider_wherobots.api.sql.sessions import RequestedSession, SessionRequest, SqlSession
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS

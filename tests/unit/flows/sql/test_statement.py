@@ -25,7 +25,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, write_cancel

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.sql.models import SqlSession
+from airflow_provider_wherobots.api.sql.sessions import SqlSession
 
 FULL: dict[str, Any] = {
     "id": "s1",
