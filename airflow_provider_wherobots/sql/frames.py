@@ -59,8 +59,30 @@ def read_parquet(file: IO[bytes] | None) -> tuple[pandas.DataFrame, list[str]]:
     import pyarrow
     from pyarrow import parquet
 
-    table, changes = for_frames(pyarrow.table({}) if file is None else parquet.read_table(file))
+    if file is None:
+        return to_pandas(pyarrow.table({})), []
+    # As nanoseconds, pyarrow's default, a year after 2262 would be another one.
+    stored = parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")
+    table, changes = for_frames(stored.read())
+    leaves = [stored.schema.column(number) for number in range(len(stored.schema))]
+    int96 = [leaf.path for leaf in leaves if leaf.physical_type == "INT96"]
+    for index, name in enumerate(stored.schema_arrow.names):
+        if any(path == name or path.startswith(f"{name}.") for path in int96):
+            column = table.column(index)
+            table = table.set_column(index, table.column_names[index], column.cast(_in_utc(column.type)))
     return to_pandas(table), changes
+
+
+def _in_utc(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """The type with UTC for timestamps, as Spark stores them as INT96, its default."""
+    import pyarrow
+    from pyarrow import types
+
+    if types.is_list(kind):
+        return pyarrow.list_(kind.value_field.with_type(_in_utc(kind.value_type)))
+    if types.is_struct(kind):
+        return pyarrow.struct([field.with_type(_in_utc(field.type)) for field in kind])
+    return pyarrow.timestamp("us", "UTC") if types.is_timestamp(kind) else kind
 
 
 def _distinct(names: list[str]) -> list[str]:

@@ -47,6 +47,8 @@ from airflow_provider_wherobots.messages import words
 MAX_FETCHES = 2
 """How often a result is requested on one connection."""
 MAX_FETCHES_IN_ALL = 4
+COMMIT_UNKNOWN = "CommitStateUnknownException"
+"""The exception of Apache Iceberg for a commit whose response was lost."""
 
 
 # What the flow has done, or could not do
@@ -296,6 +298,8 @@ def _succeeded(execution: Execution, message: StateUpdated | ExecutionResult) ->
 
 
 def _failed(execution: Execution, text: str) -> Step:
+    if COMMIT_UNKNOWN in text:
+        return _unknown(execution, f"it failed in its commit, and may have written all the same: {text}")
     return _ended(execution, StatementState.FAILED, text or "the session sent no error message")
 
 

@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from airflow_provider_wherobots.sql.frames import for_frames, to_pandas
+from airflow_provider_wherobots.sql.frames import for_frames, read_parquet, to_pandas
 
 CELL = 617700169958293503
 """A cell of H3: no float has this value."""
@@ -80,3 +80,19 @@ def test_values_in_arrays_structs_and_maps_are_exact_beside_null(name: str) -> N
 def test_bigints_in_arrays_without_null_are_integers() -> None:
     frame = to_pandas(pa.table({"c": pa.array([[CELL], None], pa.list_(pa.int64()))}))
     assert through_xcom(frame)["c"].iloc[0].dtype == "int64"
+
+
+def test_timestamps_that_spark_stores_are_exact_and_in_utc() -> None:
+    """Spark's default is INT96, in UTC."""
+    moments = [datetime(9999, 12, 31), datetime(1500, 1, 1), datetime(2024, 5, 6, 7, 8, 9, 123456)]
+    kind = pa.timestamp("us")
+    nested = pa.array([[{"at": moment}] for moment in moments], pa.list_(pa.struct([("at", kind)])))
+    stored = io.BytesIO()
+    table = pa.table({"at": pa.array(moments, kind), "nested": nested, "n": [1, 2, 3]})
+    parquet.write_table(table, stored, use_deprecated_int96_timestamps=True, store_schema=False)
+    stored.seek(0)
+    frame, _ = read_parquet(stored)
+    expected = [moment.replace(tzinfo=UTC) for moment in moments]
+    assert [moment.to_pydatetime() for moment in frame["at"]] == expected
+    assert [row[0]["at"] for row in frame["nested"]] == expected
+    assert list(frame["n"]) == [1, 2, 3]

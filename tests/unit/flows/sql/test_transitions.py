@@ -252,3 +252,11 @@ def test_at_the_deadline_a_failure_keeps_its_message() -> None:
 def test_a_hand_over_is_the_question_if_both_are_due() -> None:
     step = transitions.due(execution(Running(NOW)), NOW + 30.0)
     assert (step.do, step.execution.state, step.execution.attaches) == (Do.REQUEST, HandingOver(), True)
+
+
+def test_a_write_whose_commit_is_unknown_has_not_certainly_failed() -> None:
+    said = "org.apache.iceberg.exceptions.CommitStateUnknownException: the catalog did not respond"
+    step = transitions.received(execution(Failing(104.0)), ExecutionError("e1", said), NOW)
+    state, told = verdict(step)
+    assert state is StatementState.UNKNOWN
+    assert told == f"it failed in its commit, and may have written all the same: {said}"
