@@ -6,8 +6,9 @@ a round that has new lines shows two bounds:
 * The oldest of them was not there in the round before: it is *at least* as late as the time from its own to that round.
 * The newest of them is *at most* as late as the time from its own to this round. The first round shows that, too.
 
-The lateness is taken for the larger of the greatest lower bound and the smallest upper bound. How long the reader was
-away makes an upper bound useless, and never counts as lateness.
+The lateness is taken for the larger of the greatest lower bound and the smallest upper bound. It is unknown without
+an upper bound: lines may be much later than a lower one. How long the reader was away makes an upper bound useless, and
+never counts as lateness.
 
 Times of lines are the service's, and moments are this machine's. A response's ``Date`` shows how the clocks differ. The
 response that took least time shows it best.
@@ -43,9 +44,7 @@ class Lateness:
     @property
     def bound(self) -> float | None:
         """How late lines come, in seconds; None while that is unknown."""
-        if self._at_most < USEFUL_SECONDS:
-            return max(self._at_least or 0.0, self._at_most)
-        return self._at_least or None
+        return max(self._at_least or 0.0, self._at_most) if self._at_most < USEFUL_SECONDS else None
 
     def compare_clocks(self, page: LogPage, sent: float, moment: float) -> None:
         """Compare the clocks by a page that was requested and came at these moments."""

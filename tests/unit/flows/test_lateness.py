@@ -88,6 +88,17 @@ def test_the_last_flush_of_a_machine_that_goes_away_is_waited_for(seconds: float
     assert script.elapsed <= seconds + 13
 
 
+@pytest.mark.parametrize("late", [15.0, 20.0, 25.0, 30.0, 40.0, 50.0])
+def test_no_line_of_a_sparse_log_is_lost_whose_lines_are_read_long_after_they_came(late: float) -> None:
+    """A round only shows that a line is at least so late, and that may be much less."""
+    for seconds in (90.0, 200.0, 600.0):
+        for first in range(8):
+            at = [seconds * (first + 0.5) / 10, seconds - 0.2]
+            _, script = follow(seconds, at, late)
+            assert len(script.records) == 2, (seconds, at)
+            assert script.elapsed <= seconds + 65
+
+
 def test_a_burst_at_once_shows_how_late_its_lines_come() -> None:
     """None comes after it, so there is one round with lines only."""
     _, script = follow(20.0, [5.0 + n / 1e5 for n in range(20_000)], 0.3)
