@@ -15,7 +15,7 @@ from airflow_provider_wherobots.hooks.sql_arguments import refused
 from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
-from airflow_provider_wherobots.sql.statements import StatementKind, is_read, kind_of, masked
+from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.dbapi.connection import Connection
@@ -71,12 +71,12 @@ class Cursor(ResultSet):
         self.clear()
         with self._written.no_retry():
             statement = self._bound(operation, parameters)
-            outcome = self._connection.execute(statement, store)
+            kind, outcome = kind_of(statement), self._connection.execute(statement, store)
             if outcome.state is not StatementState.SUCCEEDED:
-                may_repeat = kind_of(statement) is not StatementKind.WRITE
+                may_repeat = kind is not StatementKind.WRITE
                 raise failure_of_hook(outcome, self._connection.session_id, may_repeat=may_repeat)
             if store is None:
-                self.take(outcome, is_read=is_read(statement))
+                self.take(outcome, is_read=kind is StatementKind.READ)
             elif outcome.is_location_lost:
                 raise WherobotsSqlException(
                     "the statement succeeded, but the session no longer knows where its result is stored"

@@ -6,6 +6,7 @@ Columns of the same name and maps, which Airflow's XCom cannot hold, are changed
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import IO, TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ def to_pandas(table: pyarrow.Table) -> pandas.DataFrame:
             frame[name] = column.to_pandas(types_mapper={pyarrow.int64(): pandas.Int64Dtype()}.get)
         elif pyarrow.types.is_nested(column.type):
             is_exact = not _has_bigint_beside_null(column.combine_chunks())
-            exact = column if is_exact else column.cast(_with_decimals(column.type))
+            exact = column if is_exact else column.cast(_with_values(column.type, _exact))
             frame[name] = exact.to_pandas(integer_object_nulls=True)
     return frame
 
@@ -61,7 +62,8 @@ def read_parquet(file: IO[bytes] | None) -> tuple[pandas.DataFrame, list[str]]:
 
     if file is None:
         return to_pandas(pyarrow.table({})), []
-    # As nanoseconds, pyarrow's default, a year after 2262 would be another one.
+    # Spark stores timestamps as INT96 by default. pyarrow reads them as nanoseconds by default, in which the year 9999
+    # becomes 1816, and without a time zone.
     stored = parquet.ParquetFile(file, coerce_int96_timestamp_unit="us")
     table, changes = for_frames(stored.read())
     leaves = [stored.schema.column(number) for number in range(len(stored.schema))]
@@ -69,20 +71,8 @@ def read_parquet(file: IO[bytes] | None) -> tuple[pandas.DataFrame, list[str]]:
     for index, name in enumerate(stored.schema_arrow.names):
         if any(path == name or path.startswith(f"{name}.") for path in int96):
             column = table.column(index)
-            table = table.set_column(index, table.column_names[index], column.cast(_in_utc(column.type)))
+            table = table.set_column(index, table.column_names[index], column.cast(_with_values(column.type, _in_utc)))
     return to_pandas(table), changes
-
-
-def _in_utc(kind: pyarrow.DataType) -> pyarrow.DataType:
-    """The type with UTC for timestamps, as Spark stores them as INT96, its default."""
-    import pyarrow
-    from pyarrow import types
-
-    if types.is_list(kind):
-        return pyarrow.list_(kind.value_field.with_type(_in_utc(kind.value_type)))
-    if types.is_struct(kind):
-        return pyarrow.struct([field.with_type(_in_utc(field.type)) for field in kind])
-    return pyarrow.timestamp("us", "UTC") if types.is_timestamp(kind) else kind
 
 
 def _distinct(names: list[str]) -> list[str]:
@@ -122,13 +112,27 @@ def _has_bigint_beside_null(array: pyarrow.Array) -> bool:
     return bool(array.type == pyarrow.int64() and array.null_count)
 
 
-def _with_decimals(kind: pyarrow.DataType) -> pyarrow.DataType:
-    """The type with decimals for BIGINTs, the longest of which has 19 digits."""
+def _with_values(kind: pyarrow.DataType, changed: Callable[[pyarrow.DataType], pyarrow.DataType]) -> pyarrow.DataType:
+    """The type with other types of its values, also of those in lists and structs."""
     import pyarrow
     from pyarrow import types
 
     if types.is_list(kind):
-        return pyarrow.list_(kind.value_field.with_type(_with_decimals(kind.value_type)))
+        return pyarrow.list_(kind.value_field.with_type(_with_values(kind.value_type, changed)))
     if types.is_struct(kind):
-        return pyarrow.struct([field.with_type(_with_decimals(field.type)) for field in kind])
+        return pyarrow.struct([field.with_type(_with_values(field.type, changed)) for field in kind])
+    return changed(kind)
+
+
+def _exact(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """Decimals for BIGINTs, the longest of which has 19 digits."""
+    import pyarrow
+
     return pyarrow.decimal128(19) if kind == pyarrow.int64() else kind
+
+
+def _in_utc(kind: pyarrow.DataType) -> pyarrow.DataType:
+    """Spark stores timestamps in UTC."""
+    import pyarrow
+
+    return pyarrow.timestamp("us", "UTC") if pyarrow.types.is_timestamp(kind) else kind

@@ -144,11 +144,6 @@ def kind_of(statement: str) -> StatementKind:
     return StatementKind.SESSION if keyword in _SESSION or _TEMPORARY.match(_code(statement)) else StatementKind.WRITE
 
 
-def is_read(statement: str) -> bool:
-    """Whether a statement only reads."""
-    return kind_of(statement) is StatementKind.READ
-
-
 def returns_result(statement: str) -> bool:
     """Whether a statement has a result to fetch: one that only reads, or a ``CALL``."""
     return _keyword(statement) in _READS | {"CALL"}

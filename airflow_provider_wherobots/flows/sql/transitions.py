@@ -299,7 +299,7 @@ def _succeeded(execution: Execution, message: StateUpdated | ExecutionResult) ->
 
 def _failed(execution: Execution, text: str) -> Step:
     if COMMIT_UNKNOWN in text:
-        return _unknown(execution, f"it failed in its commit, and may have written all the same: {text}")
+        return _unknown(execution, f"its commit failed, and may have taken effect all the same: {text}")
     return _ended(execution, StatementState.FAILED, text or "the session sent no error message")
 
 

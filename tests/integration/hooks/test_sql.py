@@ -171,6 +171,13 @@ def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
     assert ("Inserted 2 rows into t so far" in said()) is bool(inserted)
 
 
+def test_a_write_whose_commit_is_unknown_is_not_retried(hook: WherobotsSqlHook, control: ControlClient) -> None:
+    control.answer_sql("INSERT", error="org.apache.iceberg.exceptions.CommitStateUnknownException: no response")
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="its commit failed, and may have") as caught:
+        hook.run("INSERT INTO t VALUES (1)")
+    assert isinstance(caught.value, AirflowFailException)
+
+
 @pytest.mark.parametrize(
     ("before", "is_retried"),
     [

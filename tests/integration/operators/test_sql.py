@@ -902,6 +902,18 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     assert executed(control) == [INSERT]
 
 
+def test_a_write_whose_commit_is_unknown_is_not_repeated(make: Make, control: ControlClient) -> None:
+    control.answer_sql(INSERT, error="org.apache.iceberg.exceptions.CommitStateUnknownException: no response")
+    ti = TaskInstance()
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="its commit failed, and may have taken effect"):
+        make(INSERT, retries=1).execute(context(ti))
+    control.answer_sql(INSERT)
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="an earlier try of this task") as caught:
+        make(INSERT, retries=1).execute(context(next_try(ti)))
+    assert isinstance(caught.value, AirflowFailException), "no retry follows"
+    assert executed(control) == [INSERT]
+
+
 def test_without_memory_a_retry_asks_about_each_earlier_try(make: Make, control: ControlClient) -> None:
     first = TaskInstance(max_tries=2, store=None)
     control.answer_sql(INSERT, error="once")

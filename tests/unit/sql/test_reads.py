@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.sql.statements import StatementKind, is_read, kind_of, returns_result
+from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result
 
 
 @pytest.mark.parametrize(
@@ -38,7 +38,7 @@ from airflow_provider_wherobots.sql.statements import StatementKind, is_read, ki
     ],
 )
 def test_a_statement_that_only_reads(statement: str) -> None:
-    assert is_read(statement)
+    assert kind_of(statement) is StatementKind.READ
     assert returns_result(statement)
 
 
@@ -66,7 +66,6 @@ def test_a_statement_that_only_reads(statement: str) -> None:
 )
 def test_a_statement_that_may_write(statement: str) -> None:
     assert kind_of(statement) is StatementKind.WRITE
-    assert not is_read(statement)
     assert not returns_result(statement)
 
 

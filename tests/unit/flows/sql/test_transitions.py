@@ -259,4 +259,4 @@ def test_a_write_whose_commit_is_unknown_has_not_certainly_failed() -> None:
     step = transitions.received(execution(Failing(104.0)), ExecutionError("e1", said), NOW)
     state, told = verdict(step)
     assert state is StatementState.UNKNOWN
-    assert told == f"it failed in its commit, and may have written all the same: {said}"
+    assert told == f"its commit failed, and may have taken effect all the same: {said}"
