@@ -17,8 +17,9 @@ from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDr
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, wrote_nothing
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import connect
+from airflow_provider_wherobots.flows.sql.follower import wrote_nothing
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.hooks.sql_arguments import refused
@@ -178,8 +179,10 @@ class Connection:
             if self.running is None:
                 return True
             execution_id, self.running = self.running, None
+            has_sent = self._driver.sockets_opened == self._sockets_before
             try:
-                last = self._driver.run(last_word_after_cancel(execution_id, budget_seconds, self.url))
+                flow = last_word_after_cancel(execution_id, budget_seconds, self.url, has_sent=has_sent)
+                last = self._driver.run(flow)
             except FlowStoppedError:
                 return False
             has_succeeded = isinstance(last, StateUpdated | ExecutionResult) and last.state == SUCCEEDED

@@ -1,0 +1,287 @@
+"""The follower by itself: what has happened, and what follows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
+import pytest
+
+from airflow_provider_wherobots.api.errors import ConnectionLostError
+from airflow_provider_wherobots.api.sql.messages import (
+    CancelExecution,
+    ExecuteSql,
+    ExecutionError,
+    ExecutionProgress,
+    ExecutionResult,
+    RetrieveResults,
+    ServerMessage,
+    StateUpdated,
+    TooLarge,
+    Unreadable,
+)
+from airflow_provider_wherobots.flows.sql.follower import NEVER, Do, Follower, State
+from airflow_provider_wherobots.flows.sql.outcome import StatementState
+
+RUNNING, SUCCEEDED, FAILED, CANCELLED = (
+    StateUpdated("e1", state) for state in ("running", "succeeded", "failed", "cancelled")
+)
+RUNS, ATTACHED = ExecutionResult("e1", "running"), ExecutionResult("e1", "running", attached=True)
+RESULT = ExecutionResult("e1", "succeeded")
+NOT_FOUND, ERROR, OTHER = (ExecutionError("e1", text) for text in ("Execution not found", "boom", "bang"))
+PROGRESS = ExecutionProgress("e1", 8, 3, 4)
+DUE, LOST = "what is due", ConnectionLostError("sqlSession", "reset")
+Event: TypeAlias = ServerMessage | ConnectionLostError | str
+
+
+def begun(state: State = State.SENDING, **more: Any) -> Follower:
+    given = {"wants_result": True, "has_sent": state is State.SENDING, "limit_name": "execution_timeout", **more}
+    follower = Follower("e1", state, 0.0, statement=ExecuteSql("e1", "SELECT 7"), **given)
+    assert follower.next(0.0) is Do.WRITE
+    follower.written()
+    return follower
+
+
+def told(follower: Follower, *events: Event) -> Follower:
+    """Tell a follower what happens, each event a second after the one before."""
+    for event in events:
+        now = follower.due if event is DUE else follower.now + 1.0
+        do = follower.next(now)
+        if do is Do.WRITE:
+            follower.written()
+        elif isinstance(event, ConnectionLostError):
+            follower.lost(event)
+            assert follower.outcome is not None or follower.next(now) is Do.CONNECT
+        elif not isinstance(event, str):
+            follower.received(event, now)
+        if follower.outcome is None and follower.next(now) is Do.WRITE:
+            follower.written()
+    return follower
+
+
+def outcome(follower: Follower) -> tuple[StatementState, str]:
+    assert follower.outcome is not None
+    return follower.outcome.state, follower.outcome.message
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([RUNNING], State.RUNNING),
+        ([PROGRESS], State.RUNNING),
+        ([Unreadable("bad")], State.RUNNING),
+        ([TooLarge(1)], State.RUNNING),
+        ([NOT_FOUND], State.RUNNING),
+        ([FAILED], State.FAILING),
+        ([FAILED, RUNNING], State.FAILING),
+        ([DUE, FAILED, NOT_FOUND], State.FAILING),
+        ([DUE, FAILED, TooLarge(1)], State.FAILING),
+        ([DUE, DUE, ERROR, FAILED, NOT_FOUND], State.FAILING),
+        ([SUCCEEDED], State.FETCHING),
+        ([RESULT], State.FETCHING),
+        ([SUCCEEDED, SUCCEEDED], State.FETCHING),
+        ([SUCCEEDED, FAILED], State.FETCHING),
+        ([SUCCEEDED, Unreadable("bad")], State.FETCHING),
+        ([ERROR], State.ERROR_SEEN),
+        ([ERROR, ERROR], State.ERROR_SEEN),
+        ([ERROR, PROGRESS], State.RUNNING),
+        ([ERROR, RUNNING], State.RUNNING),
+        ([DUE, RUNS, ERROR], State.ERROR_SEEN),
+        ([DUE, ERROR], State.FORGOTTEN),
+        ([DUE, PROGRESS, ERROR], State.FORGOTTEN),
+        ([DUE, NOT_FOUND], State.FORGOTTEN),
+        ([DUE, DUE, ERROR, ERROR], State.FORGOTTEN),
+        ([DUE, NOT_FOUND, NOT_FOUND], State.FORGOTTEN),
+        ([DUE, NOT_FOUND, PROGRESS], State.RUNNING),
+        ([DUE, ERROR, RUNNING], State.RUNNING),
+        ([DUE, ERROR, OTHER], State.ERROR_SEEN),
+        ([DUE, ERROR, FAILED], State.FAILING),
+    ],
+)
+def test_the_next_state(events: Sequence[Event], expected: State) -> None:
+    follower = told(begun(), *events)
+    assert follower.state is expected
+    # What concerns another execution changes nothing.
+    due = follower.due
+    told(follower, StateUpdated("e2", "succeeded"), ExecutionError("e2", "boom"))
+    assert (follower.state, follower.due) == (expected, due)
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([DUE], State.HANDING_OVER),
+        ([DUE, RUNNING], State.HANDING_OVER),
+        ([DUE, RUNS], State.RUNNING),
+        ([DUE, ERROR], State.FORGOTTEN),
+        ([DUE, NOT_FOUND], State.FORGOTTEN),
+        ([DUE, ATTACHED], State.ENDED),
+    ],
+)
+def test_a_hand_over_is_tried_once(events: Sequence[Event], expected: State) -> None:
+    follower = told(begun(hand_over_at=30.0), *events)
+    assert (follower.now >= 30, follower.state) == (True, expected)
+    assert outcome(follower)[0] is StatementState.RUNNING if expected is State.ENDED else follower.due >= 60
+    if expected is State.FORGOTTEN:
+        assert told(follower, PROGRESS).due >= 60
+
+
+COMMIT = "org.apache.iceberg.exceptions.CommitStateUnknownException: the catalog did not respond"
+COMMIT_FAILED = f"it failed in its commit, and may have written all the same: {COMMIT}"
+UNSAID = "the session sent no error message"
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([CANCELLED], (StatementState.CANCELLED, "it was cancelled")),
+        ([ERROR, FAILED], (StatementState.FAILED, "boom")),
+        ([ERROR, OTHER, DUE], (StatementState.FAILED, "boom")),
+        ([FAILED, ERROR], (StatementState.FAILED, "boom")),
+        ([FAILED, ExecutionError("e1", COMMIT)], (StatementState.UNKNOWN, COMMIT_FAILED)),
+        ([ExecutionError("e1", COMMIT), FAILED], (StatementState.UNKNOWN, COMMIT_FAILED)),
+        ([FAILED, NOT_FOUND], (StatementState.FAILED, NOT_FOUND.message)),
+        ([FAILED, DUE], (StatementState.FAILED, UNSAID)),
+        ([FAILED, LOST], (StatementState.FAILED, UNSAID)),
+        ([DUE, ERROR, FAILED, LOST], (StatementState.FAILED, "boom")),
+        ([DUE, NOT_FOUND, FAILED, DUE], (StatementState.FAILED, UNSAID)),
+        ([SUCCEEDED, RESULT], (StatementState.SUCCEEDED, "")),
+        ([DUE, RESULT], (StatementState.SUCCEEDED, "")),
+        ([DUE, DUE, NOT_FOUND, RESULT], (StatementState.SUCCEEDED, "")),
+    ],
+)
+def test_the_end(events: Sequence[Event], expected: tuple[StatementState, str]) -> None:
+    assert outcome(told(begun(), *events)) == expected
+
+
+@pytest.mark.parametrize(
+    ("message", "is_forgotten", "is_too_large"),
+    [(NOT_FOUND, True, False), (ERROR, False, False), (TooLarge(1), False, True)],
+)
+def test_a_result_that_cannot_be_fetched(message: ServerMessage, is_forgotten: bool, is_too_large: bool) -> None:
+    ended = told(begun(), SUCCEEDED, message).outcome
+    assert ended is not None
+    assert (ended.state, ended.was_sent) == (StatementState.GAVE_UP, True)
+    assert (ended.is_result_forgotten, ended.is_too_large) == (is_forgotten, is_too_large)
+
+
+@pytest.mark.parametrize("answer", [None, RUNS, ATTACHED])
+def test_not_found_is_the_end_only_where_no_event_can_come(answer: ExecutionResult | None) -> None:
+    events: list[Event] = [answer, DUE] if answer else []
+    follower = told(begun(State.RUNNING, forgotten_seconds=900.0), *events, NOT_FOUND)
+    if answer is ATTACHED:
+        assert (follower.state, follower.due) == (State.FORGOTTEN, follower.now + 900.0)
+    else:
+        assert outcome(follower)[0] is StatementState.UNKNOWN
+        assert follower.outcome is not None
+        assert follower.outcome.is_not_found
+
+
+@pytest.mark.parametrize(("answer", "seconds"), [(None, 5.0), (RUNS, 5.0), (ATTACHED, 600.0)])
+def test_another_error_is_awaited_longer_where_an_event_can_come(
+    answer: ExecutionResult | None, seconds: float
+) -> None:
+    events: list[Event] = [answer, DUE] if answer else []
+    follower = told(begun(State.RUNNING), *events, ERROR)
+    assert follower.due == follower.now + seconds
+    assert outcome(told(follower, DUE))[0] is StatementState.UNKNOWN
+
+
+@pytest.mark.parametrize("events", [[CANCELLED], [RUNS, CANCELLED], [ATTACHED, CANCELLED]])
+def test_a_cancel_of_somebody_else_is_known_only_to_the_sender(events: Sequence[Event]) -> None:
+    assert outcome(told(begun(State.RUNNING), *events))[0] is StatementState.UNKNOWN
+
+
+@pytest.mark.parametrize("sign", [RUNNING, PROGRESS])
+def test_a_sign_of_life_begins_the_pauses_between_questions_anew(sign: ServerMessage) -> None:
+    follower = told(begun(), DUE)
+    assert follower.due == 30.0 + 60.0
+    assert told(follower, sign).due == 31.0 + 30.0
+
+
+def test_progress_alone_does_not_keep_the_state_from_being_requested() -> None:
+    assert told(begun(), RUNNING, *[PROGRESS] * 220).due == 1.0 + 240.0
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([], State.RUNNING),
+        ([DUE, NOT_FOUND], State.RUNNING),
+        ([ERROR], State.ERROR_SEEN),
+        ([SUCCEEDED], State.FETCHING),
+        ([DUE, RUNNING], State.RUNNING),
+    ],
+)
+def test_after_a_loss_the_next_connection_attaches(events: Sequence[Event], expected: State) -> None:
+    follower = told(begun(), *events)
+    for _ in range(2):
+        follower.lost(LOST)
+        assert follower.next(follower.now) is Do.CONNECT
+    follower.replaced()
+    assert (follower.state, follower.next(follower.now)) == (expected, Do.WRITE)
+    assert follower.messages == (RetrieveResults("e1", attach=True),)
+    assert follower.open_requests == 0
+
+
+@pytest.mark.parametrize("was_written", [True, False])
+def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_written: bool) -> None:
+    follower = Follower("e1", State.SENDING, 0.0, True, ExecuteSql("e1", "SELECT 7"))
+    follower.lost(LOST, was_written=was_written)
+    assert follower.next(1.0) is Do.CONNECT
+    follower.replaced()
+    assert follower.next(1.0) is Do.WRITE
+    assert [type(each) for each in follower.messages] == [RetrieveResults if was_written else ExecuteSql]
+    follower.lost(LOST, was_written=False)
+    follower.given_up("reset")
+    assert follower.outcome is not None
+    assert follower.outcome.was_sent is was_written
+
+
+@pytest.mark.parametrize(
+    ("events", "messages", "was_in_contact"),
+    [
+        ([], [CancelExecution], True),
+        ([DUE, NOT_FOUND], [CancelExecution], True),
+        ([LOST], [RetrieveResults, CancelExecution], False),
+    ],
+)
+def test_at_the_deadline_what_may_run_is_cancelled(
+    events: Sequence[Event], messages: list[type], was_in_contact: bool
+) -> None:
+    follower = told(begun(deadline=50.0), *events)
+    assert follower.next(50.0) is Do.WRITE
+    if LOST in events:
+        follower.lost(LOST, was_written=False)
+        follower.replaced()
+        assert follower.next(50.0) is Do.WRITE
+    assert [type(each) for each in follower.messages] == messages
+    follower.written()
+    # Both are repeated, but a request only after the response to the one before.
+    assert follower.next(51.5) is Do.WRITE
+    assert [type(each) for each in follower.messages] == [RetrieveResults, CancelExecution][follower.open_requests :]
+    follower.received(CANCELLED, 52.0)
+    assert follower.outcome is not None
+    assert (follower.outcome.state, follower.last) == (StatementState.DEADLINE, CANCELLED)
+    assert follower.outcome.wrote_nothing is was_in_contact
+
+
+@pytest.mark.parametrize(
+    ("events", "expected"),
+    [
+        ([ERROR, FAILED], StatementState.FAILED),
+        ([FAILED], StatementState.FAILED),
+        ([SUCCEEDED], StatementState.DEADLINE),
+    ],
+)
+def test_at_the_deadline_what_has_ended_is_not_cancelled(events: Sequence[Event], expected: StatementState) -> None:
+    follower = told(begun(deadline=4.0), *events)
+    follower.next(4.0)
+    assert outcome(follower)[0] is expected
+
+
+def test_a_hand_over_is_the_question_if_both_are_due() -> None:
+    follower = begun(hand_over_at=20.0)
+    assert follower.next(100.0) is Do.WRITE
+    assert follower.messages == (RetrieveResults("e1", attach=True),)
+    assert (follower.state, follower.deadline) == (State.HANDING_OVER, NEVER)
