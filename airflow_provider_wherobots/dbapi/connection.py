@@ -17,9 +17,8 @@ from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDr
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, wrote_nothing
 from airflow_provider_wherobots.flows.sql.connection import connect
-from airflow_provider_wherobots.flows.sql.follower import wrote_nothing
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.hooks.sql_arguments import refused

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
-from airflow_provider_wherobots.api.sql.messages import CANCELLED, ExecutionError
+from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, ExecutionError
 from airflow_provider_wherobots.flows.effects import Flow, Note, monotonic
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.connection import Connector
@@ -48,3 +48,15 @@ def last_word_after_cancel(
     follower = Follower(execution_id, State.CANCELLING, moment, has_sent, deadline=deadline, least_level=least_level)
     yield from follow(follower, Connector(url, budget_seconds))
     return follower.last
+
+
+def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
+    """Whether a statement has certainly written nothing, by its last word after its cancel.
+
+    One that was cancelled has not if the connection that has sent it has also asked for the cancel, and
+    ``was_in_contact`` all the time: Spark stops it before its commit. Otherwise the session or somebody else may have
+    cancelled it, and part of it may have taken effect.
+    """
+    if last is None or isinstance(last, ExecutionError):
+        return False
+    return last.state == FAILED or (last.state == CANCELLED and was_in_contact)

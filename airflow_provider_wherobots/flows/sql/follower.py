@@ -134,18 +134,6 @@ class Do(Enum):
     CONNECT = "open another connection; then `replaced`, `lost` or `given_up`"
 
 
-def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
-    """Whether a statement has certainly written nothing, by its last word after its cancel.
-
-    One that was cancelled has not if the connection that has sent it has also asked for the cancel, and
-    ``was_in_contact`` all the time: Spark stops it before its commit. Otherwise the session or somebody else may have
-    cancelled it, and part of it may have taken effect.
-    """
-    if last is None or isinstance(last, sql.ExecutionError):
-        return False
-    return last.state == FAILED or (last.state == CANCELLED and was_in_contact)
-
-
 @dataclass(eq=False)
 class Follower:
     """Follows one execution, from its first ``state`` on.
@@ -255,7 +243,7 @@ class Follower:
                 self._end(StatementState.DEADLINE, text, has_succeeded=True)
             case _:
                 # Without a connection that is attached, the session may cancel it before.
-                self._was_in_contact = self._gets_events and self.loss is None
+                self._was_in_contact = self._gets_events
                 self._writes, self.loss, self.until = True, None, NEVER
                 self.state, self.deadline = State.CANCELLING, self.now + CANCEL_BUDGET_SECONDS
 
@@ -514,7 +502,7 @@ class Follower:
             text = "the session does not know it"
             self._note(logging.INFO, f"{self._name} need not be cancelled: {words.quoted(last.message)}")
         elif last.state == CANCELLED:
-            is_without_effect = wrote_nothing(last, was_in_contact=self._was_in_contact)
+            is_without_effect = self._was_in_contact
             text = "it was cancelled"
             text += "" if is_without_effect else ", perhaps by the session after the connection was lost"
             self._note(logging.INFO, f"{self._name} was cancelled")
