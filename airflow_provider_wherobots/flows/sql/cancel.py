@@ -9,7 +9,7 @@ from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, Execu
 from airflow_provider_wherobots.flows.effects import Flow, Note, monotonic
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.connection import Connector
-from airflow_provider_wherobots.flows.sql.follower import Follower, LastWord, State
+from airflow_provider_wherobots.flows.sql.follower import ExecutionState, Follower, LastWord
 from airflow_provider_wherobots.flows.sql.statement import follow
 from airflow_provider_wherobots.messages import words
 
@@ -45,7 +45,9 @@ def last_word_after_cancel(
     """
     moment = yield from monotonic()
     deadline = moment + budget_seconds
-    follower = Follower(execution_id, State.CANCELLING, moment, has_sent, deadline=deadline, least_level=least_level)
+    follower = Follower(
+        execution_id, ExecutionState.CANCELLING, moment, has_sent, deadline=deadline, least_level=least_level
+    )
     yield from follow(follower, Connector(url, budget_seconds))
     return follower.last
 

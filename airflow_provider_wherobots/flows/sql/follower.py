@@ -103,7 +103,7 @@ LastWord: TypeAlias = sql.StateUpdated | sql.ExecutionResult | sql.ExecutionErro
 """The final state of an execution after its cancel, or that the session does not know it."""
 
 
-class State(Enum):
+class ExecutionState(Enum):
     """What is known of the execution."""
 
     SENDING = "nothing of the statement was written yet"
@@ -146,7 +146,7 @@ class Follower:
     """
 
     id: str
-    state: State
+    state: ExecutionState
     now: float
     has_sent: bool = False
     statement: sql.ExecuteSql | None = None
@@ -188,20 +188,22 @@ class Follower:
     def due(self) -> float:
         """When something is due even if no message comes."""
         due = self.until
-        if self.state in (State.RUNNING, State.HANDING_OVER):
+        if self.state in (ExecutionState.RUNNING, ExecutionState.HANDING_OVER):
             # Also while progress comes: the final event may be lost.
             delays = POLL_AFTER if self.attachment is Attachment.POLLING else REQUEST_AFTER
             quiet = self._quiet_since + delays[min(self._silences, len(delays) - 1)]
             due = min(quiet, self._unreported_since + REQUEST_AFTER[-1])
-        return min(due, self.hand_over_at) if self.state is State.RUNNING else due
+        return min(due, self.hand_over_at) if self.state is ExecutionState.RUNNING else due
 
     @property
     def messages(self) -> tuple[sql.ClientMessage, ...]:
         """What is to be written."""
-        if self.state is State.SENDING and self.statement is not None:
+        if self.state is ExecutionState.SENDING and self.statement is not None:
             return (self.statement,)
-        is_cancelling = self.state is State.CANCELLING
-        attaches = self.attachment is not Attachment.SENDER or is_cancelling or self.state is State.HANDING_OVER
+        is_cancelling = self.state is ExecutionState.CANCELLING
+        attaches = (
+            self.attachment is not Attachment.SENDER or is_cancelling or self.state is ExecutionState.HANDING_OVER
+        )
         request = sql.RetrieveResults(self.id, self.geometry, attaches)
         if not is_cancelling:
             return (request,)
@@ -228,38 +230,38 @@ class Follower:
         return Do.CONNECT if self.loss is not None else Do.WRITE if self._writes else Do.LISTEN
 
     def _reach_deadline(self) -> None:
-        if self.state is State.CANCELLING:
+        if self.state is ExecutionState.CANCELLING:
             return self._end_cancel(None)
         self._note(
             logging.WARNING, f"The task's {self.limit_name} was reached: ending statement {words.short(self.id)}"
         )
         match self.state:
-            case State.SENDING:
+            case ExecutionState.SENDING:
                 self._end(StatementState.DEADLINE, "it was not sent")
-            case State.FAILING:
+            case ExecutionState.FAILING:
                 self._fail()
-            case State.FETCHING:
+            case ExecutionState.FETCHING:
                 text = "it had succeeded, but its result was not fetched in time"
                 self._end(StatementState.DEADLINE, text, has_succeeded=True)
             case _:
                 # Without a connection that is attached, the session may cancel it before.
                 self._was_in_contact = self._gets_events
                 self._writes, self.loss, self.until = True, None, NEVER
-                self.state, self.deadline = State.CANCELLING, self.now + CANCEL_BUDGET_SECONDS
+                self.state, self.deadline = ExecutionState.CANCELLING, self.now + CANCEL_BUDGET_SECONDS
 
     def _come_due(self) -> None:
         """What the state waits for has not come in time."""
         match self.state:
-            case State.ERROR_SEEN | State.FAILING:
+            case ExecutionState.ERROR_SEEN | ExecutionState.FAILING:
                 self._fail()
-            case State.FORGOTTEN:
+            case ExecutionState.FORGOTTEN:
                 self._end(StatementState.UNKNOWN, self._why)
-            case State.FETCHING:
+            case ExecutionState.FETCHING:
                 self._fetch("the session does not respond")
-            case State.CANCELLING:
+            case ExecutionState.CANCELLING:
                 self._writes = True
-            case State.RUNNING if self.now >= self.hand_over_at:
-                self.state, self._writes = State.HANDING_OVER, True
+            case ExecutionState.RUNNING if self.now >= self.hand_over_at:
+                self.state, self._writes = ExecutionState.HANDING_OVER, True
             case _ if self._without_response >= len(REQUEST_AFTER):
                 self.lost(ConnectionLostError("sqlSession", "the session does not respond"))
             case _:
@@ -273,12 +275,12 @@ class Follower:
     def written(self) -> None:
         """The messages were written."""
         self._writes, requests = False, sum(isinstance(one, sql.RetrieveResults) for one in self.messages)
-        if self.state is State.SENDING:
-            self.state = State.RUNNING
+        if self.state is ExecutionState.SENDING:
+            self.state = ExecutionState.RUNNING
             self._begin()
-        elif self.state is State.FETCHING:
+        elif self.state is ExecutionState.FETCHING:
             self.until = self.now + FETCH_AGAIN_SECONDS
-        elif self.state is State.CANCELLING:
+        elif self.state is ExecutionState.CANCELLING:
             self._cancels += 1
             self.until = self.now + CONFIRM_SECONDS
         self._quiet_since = self._unreported_since = self.now
@@ -287,36 +289,36 @@ class Follower:
     def lost(self, error: WherobotsApiError, *, was_written: bool = True) -> None:
         """The connection is lost, or was not replaced. ``was_written``: some of what was written may have arrived."""
         self.loss = error
-        if self.state is State.FAILING:
+        if self.state is ExecutionState.FAILING:
             self._fail()
-        elif self.state is State.SENDING and was_written:
+        elif self.state is ExecutionState.SENDING and was_written:
             self.written()
-        elif self.state is State.CANCELLING and self._cancel_connects >= MAX_CANCEL_CONNECTS:
+        elif self.state is ExecutionState.CANCELLING and self._cancel_connects >= MAX_CANCEL_CONNECTS:
             self._end_cancel(None, words.quoted(str(error)))
 
     def replaced(self) -> None:
         """Another connection is open."""
         why, self.loss, self._writes = words.quoted(str(self.loss)), None, True
-        if self.state is State.SENDING:
+        if self.state is ExecutionState.SENDING:
             return
         self.attachment, self._was_in_contact = Attachment.ATTACHING, False
         self._begin()
-        if self.state is State.FETCHING:
+        if self.state is ExecutionState.FETCHING:
             self._fetches = 0
             self._fetch(why)
-        elif self.state is State.FORGOTTEN:
-            self.state = State.RUNNING
-        elif self.state is State.CANCELLING:
+        elif self.state is ExecutionState.FORGOTTEN:
+            self.state = ExecutionState.RUNNING
+        elif self.state is ExecutionState.CANCELLING:
             self._cancel_connects += 1
 
     def given_up(self, why: str) -> None:
         """No other connection can be opened."""
         match self.state:
-            case State.SENDING:
+            case ExecutionState.SENDING:
                 self._end(StatementState.GAVE_UP, f"it was not sent: {why}")
-            case State.FETCHING:
+            case ExecutionState.FETCHING:
                 self._end_without_result(why)
-            case State.CANCELLING:
+            case ExecutionState.CANCELLING:
                 self._end_cancel(None, why)
             case _:
                 why = f"the connection to the session was lost, and could not be replaced: {why}"
@@ -330,11 +332,11 @@ class Follower:
         if isinstance(message, sql.Unreadable):
             reason = words.quoted(message.reason)
             self._note(logging.WARNING, f"The session sent a message that cannot be read: {reason}")
-            if self.state is State.FETCHING:
+            if self.state is ExecutionState.FETCHING:
                 self._fetch("it is unreadable")
         elif isinstance(message, sql.TooLarge):
             # It names no execution. Without an open request it concerns another one, and the connection is lost next.
-            if self.open_requests and self.state is not State.FAILING:
+            if self.open_requests and self.state is not ExecutionState.FAILING:
                 self._receive_too_large(message)
         elif message.execution_id == self.id:
             self._quiet_since, self._without_response = now, 0
@@ -348,8 +350,8 @@ class Follower:
 
     def _receive_progress(self, message: sql.ExecutionProgress) -> None:
         self._silences = 0
-        if self.state in (State.ERROR_SEEN, State.FORGOTTEN):
-            self.state = State.RUNNING
+        if self.state in (ExecutionState.ERROR_SEEN, ExecutionState.FORGOTTEN):
+            self.state = ExecutionState.RUNNING
         noted_at, noted = self._progress
         if self.now - noted_at >= PROGRESS_SECONDS and message != noted and message.total:
             self._progress = self.now, message
@@ -359,30 +361,30 @@ class Follower:
     def _receive_error(self, message: sql.ExecutionError) -> None:
         text, is_response, is_not_found = words.quoted(message.message), self._take_response(), message.is_not_found
         match self.state:
-            case State.CANCELLING:
+            case ExecutionState.CANCELLING:
                 if is_not_found:
                     self._end_cancel(message)
-            case State.FAILING:
+            case ExecutionState.FAILING:
                 if not (is_not_found and (is_response or self._text)):
                     self._fail(text)
-            case State.FETCHING:
+            case ExecutionState.FETCHING:
                 if is_response or not is_not_found:
                     self._end_without_result(text, is_result_forgotten=is_not_found)
             case _ if is_response:
                 self._forget(text, is_not_found)
             # Else a late "not found": it responds to a request that has had another response since.
             case _ if not is_not_found:
-                self._text = self._text if self.state is State.ERROR_SEEN else text
-                self.state, self.until = State.ERROR_SEEN, self.now + ERROR_SECONDS
+                self._text = self._text if self.state is ExecutionState.ERROR_SEEN else text
+                self.state, self.until = ExecutionState.ERROR_SEEN, self.now + ERROR_SECONDS
 
     def _forget(self, text: str, is_not_found: bool) -> None:
         """An error is the response to a request. It does not show how the statement ends."""
         if is_not_found and not self._gets_events:
             why = f"the connection to the session was lost, and over a new one it responds: {text}"
             return self._end(StatementState.UNKNOWN, why, is_not_found=True)
-        if self.state in (State.ERROR_SEEN, State.FORGOTTEN):
+        if self.state in (ExecutionState.ERROR_SEEN, ExecutionState.FORGOTTEN):
             return
-        if self.state is State.HANDING_OVER:
+        if self.state is ExecutionState.HANDING_OVER:
             self.hand_over_at = NEVER
         why = (
             f"{'the session no longer knows it' if is_not_found else 'the session does not report its state'} ({text})"
@@ -395,7 +397,7 @@ class Follower:
             "message. If you can see that it has ended, you need not wait: mark the task as success, or clear it, "
             "which executes the statement again",
         )
-        self.state, self.until, self._text = State.FORGOTTEN, self.now + seconds, "" if is_not_found else text
+        self.state, self.until, self._text = ExecutionState.FORGOTTEN, self.now + seconds, "" if is_not_found else text
         self._why = f"{why}, and {patience} have passed since its last message"
 
     def _receive_state(self, message: sql.StateUpdated | sql.ExecutionResult) -> None:
@@ -406,19 +408,19 @@ class Follower:
             self._take_response()
             if self.attachment is not Attachment.SENDER:
                 self.attachment = Attachment.ATTACHED if message.attached else Attachment.POLLING
-        if self.state is State.CANCELLING:
+        if self.state is ExecutionState.CANCELLING:
             if message.is_final:
                 self._end_cancel(message)
-        elif self.state is State.FAILING:
+        elif self.state is ExecutionState.FAILING:
             pass
         elif message.state == SUCCEEDED:
             has_result = isinstance(message, sql.ExecutionResult) and (was_requested or message.results is not None)
             if has_result or not self.wants_result:
                 self._succeed(message)
-            elif self.state is not State.FETCHING:
+            elif self.state is not ExecutionState.FETCHING:
                 self._fetches = self._fetches_in_all = 0
                 self._fetch()
-        elif self.state is not State.FETCHING:
+        elif self.state is not ExecutionState.FETCHING:
             self._receive_other_state(message)
 
     def _receive_other_state(self, message: sql.StateUpdated | sql.ExecutionResult) -> None:
@@ -428,16 +430,16 @@ class Follower:
             self._end(state, "it was cancelled" if is_known else ORPHAN)
         elif message.state != FAILED:
             self._run_on(message)
-        elif self.state is State.ERROR_SEEN:
+        elif self.state is ExecutionState.ERROR_SEEN:
             self._fail()
         else:
-            self._text = self._text if self.state is State.FORGOTTEN else ""
-            self.state, self.until = State.FAILING, self.now + ERROR_SECONDS
+            self._text = self._text if self.state is ExecutionState.FORGOTTEN else ""
+            self.state, self.until = ExecutionState.FAILING, self.now + ERROR_SECONDS
 
     def _run_on(self, message: sql.StateUpdated | sql.ExecutionResult) -> None:
         name = words.short(message.state) or "in a state that the session does not name"
         self._note(logging.INFO, f"{self._name} is {name}")
-        if self.state is State.HANDING_OVER:
+        if self.state is ExecutionState.HANDING_OVER:
             if isinstance(message, sql.StateUpdated):
                 return
             if message.attached:
@@ -445,7 +447,7 @@ class Follower:
             self.hand_over_at = NEVER
             text = "the session does not let the triggerer take over, so this worker follows it"
             self._note(logging.INFO, f"{self._name}: {text}")
-        self.state = State.RUNNING
+        self.state = ExecutionState.RUNNING
 
     def _take_response(self) -> bool:
         """Whether a message can be the response to a request."""
@@ -460,11 +462,11 @@ class Follower:
             return self._end_without_result(why)
         self._fetches += 1
         self._fetches_in_all += 1
-        self.state, self._writes = State.FETCHING, True
+        self.state, self._writes = ExecutionState.FETCHING, True
 
     def _receive_too_large(self, message: sql.TooLarge) -> None:
         self._take_response()
-        if not self.wants_result or self.state is State.CANCELLING:
+        if not self.wants_result or self.state is ExecutionState.CANCELLING:
             return self._receive_state(sql.StateUpdated(self.id, SUCCEEDED))
         text = (
             f"it succeeded, but its result is larger than {message.limit_bytes / 2**20:g} MiB, the most that is "
@@ -519,9 +521,9 @@ class Follower:
         self._end(StatementState.GAVE_UP, text, is_result_forgotten=is_result_forgotten)
 
     def _end(self, state: StatementState, message: str = "", **more: Any) -> None:
-        was_sent = self.state is not State.SENDING
+        was_sent = self.state is not ExecutionState.SENDING
         self.outcome = StatementOutcome(state, self.id, message, was_sent=was_sent, **more)
-        self.state = State.ENDED
+        self.state = ExecutionState.ENDED
 
     @property
     def _name(self) -> str:

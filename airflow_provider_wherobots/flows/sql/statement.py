@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.sql.messages import ExecuteSql, Store
 from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Receive, Transmit, monotonic, now, perform
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.connection import Connector
-from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS, NEVER, Do, Follower, State
+from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS, NEVER, Do, ExecutionState, Follower
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
@@ -67,7 +67,7 @@ def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOu
     message = ExecuteSql(statement.execution_id, statement.text, statement.store)
     wants_result = statement.wants_result and statement.store is None
     more = {"has_sent": True, "statement": message, "geometry": statement.geometry, "wants_result": wants_result}
-    return (yield from _follow(statement.execution_id, State.SENDING, options, **more))
+    return (yield from _follow(statement.execution_id, ExecutionState.SENDING, options, **more))
 
 
 def attach(
@@ -78,17 +78,17 @@ def attach(
     """
     options = replace(options, hand_over_after=None)
     more = {"geometry": geometry, "wants_result": wants_result}
-    return (yield from _follow(execution_id, State.RUNNING, options, **more))
+    return (yield from _follow(execution_id, ExecutionState.RUNNING, options, **more))
 
 
 def fetch(execution_id: str, options: StatementOptions, *, geometry: str = "ewkt") -> Flow[StatementOutcome]:
     """Fetch the result of an execution that is known to have succeeded, such as one that a trigger has followed. Opens
     a WebSocket to ``options.url`` if none is open. The outcome is ``SUCCEEDED`` with the result, or ``GAVE_UP``.
     """
-    return (yield from _follow(execution_id, State.FETCHING, options, geometry=geometry, wants_result=True))
+    return (yield from _follow(execution_id, ExecutionState.FETCHING, options, geometry=geometry, wants_result=True))
 
 
-def _follow(execution_id: str, state: State, options: StatementOptions, **more: Any) -> Flow[StatementOutcome]:
+def _follow(execution_id: str, state: ExecutionState, options: StatementOptions, **more: Any) -> Flow[StatementOutcome]:
     moment, begun = (yield from now()), (yield from monotonic())
     started_at = moment if options.started_at is None else options.started_at
     follower = Follower(
@@ -141,7 +141,7 @@ def _talk(follower: Follower, connector: Connector, do: Do) -> Flow[None]:
 def _connect(follower: Follower, connector: Connector) -> Flow[None]:
     within, failure = follower.deadline - follower.now, follower.loss
     try:
-        if follower.state is State.CANCELLING:
+        if follower.state is ExecutionState.CANCELLING:
             yield from connector.attempt_once(failure, within)
             failure = None
         else:

@@ -20,7 +20,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.flows.sql.follower import NEVER, Do, Follower, State
+from airflow_provider_wherobots.flows.sql.follower import NEVER, Do, ExecutionState, Follower
 from airflow_provider_wherobots.flows.sql.outcome import StatementState
 
 RUNNING, SUCCEEDED, FAILED, CANCELLED = (
@@ -34,8 +34,13 @@ DUE, LOST = "what is due", ConnectionLostError("sqlSession", "reset")
 Event: TypeAlias = ServerMessage | ConnectionLostError | str
 
 
-def begun(state: State = State.SENDING, **more: Any) -> Follower:
-    given = {"wants_result": True, "has_sent": state is State.SENDING, "limit_name": "execution_timeout", **more}
+def begun(state: ExecutionState = ExecutionState.SENDING, **more: Any) -> Follower:
+    given = {
+        "wants_result": True,
+        "has_sent": state is ExecutionState.SENDING,
+        "limit_name": "execution_timeout",
+        **more,
+    }
     follower = Follower("e1", state, 0.0, statement=ExecuteSql("e1", "SELECT 7"), **given)
     assert follower.next(0.0) is Do.WRITE
     follower.written()
@@ -68,38 +73,38 @@ def outcome(follower: Follower) -> tuple[StatementState, str]:
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        ([RUNNING], State.RUNNING),
-        ([PROGRESS], State.RUNNING),
-        ([Unreadable("bad")], State.RUNNING),
-        ([TooLarge(1)], State.RUNNING),
-        ([NOT_FOUND], State.RUNNING),
-        ([FAILED], State.FAILING),
-        ([FAILED, RUNNING], State.FAILING),
-        ([DUE, FAILED, NOT_FOUND], State.FAILING),
-        ([DUE, FAILED, TooLarge(1)], State.FAILING),
-        ([DUE, DUE, ERROR, FAILED, NOT_FOUND], State.FAILING),
-        ([SUCCEEDED], State.FETCHING),
-        ([RESULT], State.FETCHING),
-        ([SUCCEEDED, SUCCEEDED], State.FETCHING),
-        ([SUCCEEDED, FAILED], State.FETCHING),
-        ([SUCCEEDED, Unreadable("bad")], State.FETCHING),
-        ([ERROR], State.ERROR_SEEN),
-        ([ERROR, ERROR], State.ERROR_SEEN),
-        ([ERROR, PROGRESS], State.RUNNING),
-        ([ERROR, RUNNING], State.RUNNING),
-        ([DUE, RUNS, ERROR], State.ERROR_SEEN),
-        ([DUE, ERROR], State.FORGOTTEN),
-        ([DUE, PROGRESS, ERROR], State.FORGOTTEN),
-        ([DUE, NOT_FOUND], State.FORGOTTEN),
-        ([DUE, DUE, ERROR, ERROR], State.FORGOTTEN),
-        ([DUE, NOT_FOUND, NOT_FOUND], State.FORGOTTEN),
-        ([DUE, NOT_FOUND, PROGRESS], State.RUNNING),
-        ([DUE, ERROR, RUNNING], State.RUNNING),
-        ([DUE, ERROR, OTHER], State.ERROR_SEEN),
-        ([DUE, ERROR, FAILED], State.FAILING),
+        ([RUNNING], ExecutionState.RUNNING),
+        ([PROGRESS], ExecutionState.RUNNING),
+        ([Unreadable("bad")], ExecutionState.RUNNING),
+        ([TooLarge(1)], ExecutionState.RUNNING),
+        ([NOT_FOUND], ExecutionState.RUNNING),
+        ([FAILED], ExecutionState.FAILING),
+        ([FAILED, RUNNING], ExecutionState.FAILING),
+        ([DUE, FAILED, NOT_FOUND], ExecutionState.FAILING),
+        ([DUE, FAILED, TooLarge(1)], ExecutionState.FAILING),
+        ([DUE, DUE, ERROR, FAILED, NOT_FOUND], ExecutionState.FAILING),
+        ([SUCCEEDED], ExecutionState.FETCHING),
+        ([RESULT], ExecutionState.FETCHING),
+        ([SUCCEEDED, SUCCEEDED], ExecutionState.FETCHING),
+        ([SUCCEEDED, FAILED], ExecutionState.FETCHING),
+        ([SUCCEEDED, Unreadable("bad")], ExecutionState.FETCHING),
+        ([ERROR], ExecutionState.ERROR_SEEN),
+        ([ERROR, ERROR], ExecutionState.ERROR_SEEN),
+        ([ERROR, PROGRESS], ExecutionState.RUNNING),
+        ([ERROR, RUNNING], ExecutionState.RUNNING),
+        ([DUE, RUNS, ERROR], ExecutionState.ERROR_SEEN),
+        ([DUE, ERROR], ExecutionState.FORGOTTEN),
+        ([DUE, PROGRESS, ERROR], ExecutionState.FORGOTTEN),
+        ([DUE, NOT_FOUND], ExecutionState.FORGOTTEN),
+        ([DUE, DUE, ERROR, ERROR], ExecutionState.FORGOTTEN),
+        ([DUE, NOT_FOUND, NOT_FOUND], ExecutionState.FORGOTTEN),
+        ([DUE, NOT_FOUND, PROGRESS], ExecutionState.RUNNING),
+        ([DUE, ERROR, RUNNING], ExecutionState.RUNNING),
+        ([DUE, ERROR, OTHER], ExecutionState.ERROR_SEEN),
+        ([DUE, ERROR, FAILED], ExecutionState.FAILING),
     ],
 )
-def test_the_next_state(events: Sequence[Event], expected: State) -> None:
+def test_the_next_state(events: Sequence[Event], expected: ExecutionState) -> None:
     follower = told(begun(), *events)
     assert follower.state is expected
     # What concerns another execution changes nothing.
@@ -111,20 +116,20 @@ def test_the_next_state(events: Sequence[Event], expected: State) -> None:
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        ([DUE], State.HANDING_OVER),
-        ([DUE, RUNNING], State.HANDING_OVER),
-        ([DUE, RUNS], State.RUNNING),
-        ([DUE, ERROR], State.FORGOTTEN),
-        ([DUE, NOT_FOUND], State.FORGOTTEN),
-        ([DUE, ATTACHED], State.ENDED),
+        ([DUE], ExecutionState.HANDING_OVER),
+        ([DUE, RUNNING], ExecutionState.HANDING_OVER),
+        ([DUE, RUNS], ExecutionState.RUNNING),
+        ([DUE, ERROR], ExecutionState.FORGOTTEN),
+        ([DUE, NOT_FOUND], ExecutionState.FORGOTTEN),
+        ([DUE, ATTACHED], ExecutionState.ENDED),
     ],
 )
-def test_a_hand_over_is_tried_once(events: Sequence[Event], expected: State) -> None:
+def test_a_hand_over_is_tried_once(events: Sequence[Event], expected: ExecutionState) -> None:
     follower = told(begun(hand_over_at=30.0), *events)
     assert (follower.now >= 30, follower.state) == (True, expected)
-    assert outcome(follower)[0] is StatementState.RUNNING if expected is State.ENDED else follower.due >= 60
-    if expected is State.FORGOTTEN:
-        assert told(follower, PROGRESS).state is State.RUNNING
+    assert outcome(follower)[0] is StatementState.RUNNING if expected is ExecutionState.ENDED else follower.due >= 60
+    if expected is ExecutionState.FORGOTTEN:
+        assert told(follower, PROGRESS).state is ExecutionState.RUNNING
 
 
 COMMIT = "org.apache.iceberg.exceptions.CommitStateUnknownException: the catalog did not respond"
@@ -169,9 +174,9 @@ def test_a_result_that_cannot_be_fetched(message: ServerMessage, is_forgotten: b
 @pytest.mark.parametrize("answer", [None, RUNS, ATTACHED])
 def test_not_found_is_the_end_only_where_no_event_can_come(answer: ExecutionResult | None) -> None:
     events: list[Event] = [answer, DUE] if answer else []
-    follower = told(begun(State.RUNNING, forgotten_seconds=900.0), *events, NOT_FOUND)
+    follower = told(begun(ExecutionState.RUNNING, forgotten_seconds=900.0), *events, NOT_FOUND)
     if answer is ATTACHED:
-        assert (follower.state, follower.due) == (State.FORGOTTEN, follower.now + 900.0)
+        assert (follower.state, follower.due) == (ExecutionState.FORGOTTEN, follower.now + 900.0)
     else:
         assert outcome(follower)[0] is StatementState.UNKNOWN
         assert follower.outcome is not None
@@ -183,14 +188,14 @@ def test_another_error_is_awaited_longer_where_an_event_can_come(
     answer: ExecutionResult | None, seconds: float
 ) -> None:
     events: list[Event] = [answer, DUE] if answer else []
-    follower = told(begun(State.RUNNING), *events, ERROR)
+    follower = told(begun(ExecutionState.RUNNING), *events, ERROR)
     assert follower.due == follower.now + seconds
     assert outcome(told(follower, DUE))[0] is StatementState.UNKNOWN
 
 
 @pytest.mark.parametrize("events", [[CANCELLED], [RUNS, CANCELLED], [ATTACHED, CANCELLED]])
 def test_a_cancel_of_somebody_else_is_known_only_to_the_sender(events: Sequence[Event]) -> None:
-    assert outcome(told(begun(State.RUNNING), *events))[0] is StatementState.UNKNOWN
+    assert outcome(told(begun(ExecutionState.RUNNING), *events))[0] is StatementState.UNKNOWN
 
 
 @pytest.mark.parametrize("sign", [RUNNING, PROGRESS])
@@ -207,14 +212,14 @@ def test_progress_alone_does_not_keep_the_state_from_being_requested() -> None:
 @pytest.mark.parametrize(
     ("events", "expected"),
     [
-        ([], State.RUNNING),
-        ([DUE, NOT_FOUND], State.RUNNING),
-        ([ERROR], State.ERROR_SEEN),
-        ([SUCCEEDED], State.FETCHING),
-        ([DUE, RUNNING], State.RUNNING),
+        ([], ExecutionState.RUNNING),
+        ([DUE, NOT_FOUND], ExecutionState.RUNNING),
+        ([ERROR], ExecutionState.ERROR_SEEN),
+        ([SUCCEEDED], ExecutionState.FETCHING),
+        ([DUE, RUNNING], ExecutionState.RUNNING),
     ],
 )
-def test_after_a_loss_the_next_connection_attaches(events: Sequence[Event], expected: State) -> None:
+def test_after_a_loss_the_next_connection_attaches(events: Sequence[Event], expected: ExecutionState) -> None:
     follower = told(begun(), *events)
     for _ in range(2):
         follower.lost(LOST)
@@ -227,7 +232,7 @@ def test_after_a_loss_the_next_connection_attaches(events: Sequence[Event], expe
 
 @pytest.mark.parametrize("was_written", [True, False])
 def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_written: bool) -> None:
-    follower = Follower("e1", State.SENDING, 0.0, True, ExecuteSql("e1", "SELECT 7"))
+    follower = Follower("e1", ExecutionState.SENDING, 0.0, True, ExecuteSql("e1", "SELECT 7"))
     follower.lost(LOST, was_written=was_written)
     follower.replaced()
     assert [type(each) for each in follower.messages] == [RetrieveResults if was_written else ExecuteSql]
@@ -239,7 +244,7 @@ def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_writte
 @pytest.mark.parametrize(("attached", "is_lost"), [(True, False), (False, True)])
 def test_only_a_response_to_one_that_is_attached_shows_that_no_rows_were_stored(attached: bool, is_lost: bool) -> None:
     response = ExecutionResult("e1", "succeeded", attached=attached)
-    ended = told(begun(State.RUNNING, wants_result=False), response).outcome
+    ended = told(begun(ExecutionState.RUNNING, wants_result=False), response).outcome
     assert ended is not None
     assert ended.is_location_lost is is_lost
 
@@ -304,4 +309,4 @@ def test_a_hand_over_is_the_question_if_both_are_due() -> None:
     follower = begun(hand_over_at=20.0)
     assert follower.next(100.0) is Do.WRITE
     assert follower.messages == (RetrieveResults("e1", attach=True),)
-    assert (follower.state, follower.deadline) == (State.HANDING_OVER, NEVER)
+    assert (follower.state, follower.deadline) == (ExecutionState.HANDING_OVER, NEVER)
