@@ -13,6 +13,9 @@ from airflow_provider_wherobots.flows.sql.follower import ExecutionState, Follow
 from airflow_provider_wherobots.flows.sql.statement import follow
 from airflow_provider_wherobots.messages import words
 
+MIN_SECONDS = 0.5
+"""How long a cancel takes at least: it is written though no time is left."""
+
 
 def end_earlier(execution_ids: Sequence[str], url: str) -> Flow[str]:
     """After a clear: cancel the executions of earlier rounds that still run. Returns the id of one that may still run;
@@ -44,7 +47,7 @@ def last_word_after_cancel(
     ``has_sent``: the open WebSocket has sent the statement. Another one attaches to it first.
     """
     moment = yield from monotonic()
-    deadline = moment + budget_seconds
+    deadline = moment + max(MIN_SECONDS, budget_seconds)
     follower = Follower(
         execution_id, ExecutionState.CANCELLING, moment, has_sent, deadline=deadline, least_level=least_level
     )

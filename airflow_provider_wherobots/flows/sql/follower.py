@@ -231,7 +231,7 @@ class Follower:
 
     def _reach_deadline(self) -> None:
         if self.state is ExecutionState.CANCELLING:
-            return self._end_cancel(None)
+            return self._end_cancel(None, "no time was left")
         self._note(
             logging.WARNING, f"The task's {self.limit_name} was reached: ending statement {words.short(self.id)}"
         )
@@ -353,6 +353,8 @@ class Follower:
         if self.state in (ExecutionState.ERROR_SEEN, ExecutionState.FORGOTTEN):
             self.state = ExecutionState.RUNNING
         noted_at, noted = self._progress
+        if self.state is ExecutionState.CANCELLING:
+            return
         if self.now - noted_at >= PROGRESS_SECONDS and message != noted and message.total:
             self._progress = self.now, message
             done = f"{message.completed} of {message.total} Spark tasks completed, {message.active} active"

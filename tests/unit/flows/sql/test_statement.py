@@ -643,7 +643,8 @@ def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
     assert not script.run(last_word_after_cancel("e1", 3.8, has_sent=True))
     assert 3.8 <= script.elapsed < 4
     assert len(script.arrived(RetrieveResults)) == 2
-    assert [note.level for note in script.said("not confirmed")] == [logging.WARNING]
+    assert [note.level for note in script.notes] == [logging.WARNING]
+    assert script.said("not confirmed")
 
 
 def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
@@ -662,6 +663,11 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
         script._close()
         assert script.run(last_word_after_cancel("e1", budget, URL))
     assert script.dialled == [(URL, 2.28), (URL, 0.5), (URL, 10.0)]
+
+
+def test_a_cancel_is_written_though_no_time_is_left() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0)]))
+    assert script.run(last_word_after_cancel("e1", -1.0))
 
 
 def test_a_clock_that_jumps_while_a_cancel_opens_a_connection_leaves_the_time_for_its_word() -> None:
