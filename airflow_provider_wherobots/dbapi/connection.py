@@ -178,8 +178,10 @@ class Connection:
             if self.running is None:
                 return True
             execution_id, self.running = self.running, None
+            has_sent = self._driver.sockets_opened == self._sockets_before
             try:
-                last = self._driver.run(last_word_after_cancel(execution_id, budget_seconds, self.url))
+                flow = last_word_after_cancel(execution_id, budget_seconds, self.url, has_sent=has_sent)
+                last = self._driver.run(flow)
             except FlowStoppedError:
                 return False
             has_succeeded = isinstance(last, StateUpdated | ExecutionResult) and last.state == SUCCEEDED

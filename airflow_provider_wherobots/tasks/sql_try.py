@@ -26,6 +26,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql import rule
 from airflow_provider_wherobots.flows.sql.cancel import end_earlier
+from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_WRITE_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.rule import Planned, ThisTry
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait
@@ -365,6 +366,8 @@ class SqlTry(SqlSessionTry):
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
         store = self._statement.store
         self.log.info("Deferring the task: the triggerer follows statement %s", outcome.execution_id)
+        if self._statement.is_write:
+            options = replace(options, forgotten_seconds=FORGOTTEN_WRITE_SECONDS)
         self._defer(
             WherobotsSqlStatementTrigger(
                 self.task.wherobots_conn_id,

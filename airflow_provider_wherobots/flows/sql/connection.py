@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import logging
 
-from airflow_provider_wherobots.api.errors import (
-    AuthenticationError,
-    NotFoundError,
-    NotWrittenError,
-    PermissionDeniedError,
-    ResponseError,
-    WherobotsApiError,
-)
+from airflow_provider_wherobots.api import errors
+from airflow_provider_wherobots.api.errors import NotFoundError, NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, attempt_to_connect, monotonic
+from airflow_provider_wherobots.flows import effects
+from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, monotonic
 from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended
 from airflow_provider_wherobots.messages import words
@@ -24,7 +19,7 @@ CONNECT_BUDGET_SECONDS = 60.0
 REFUSED_SECONDS = 60.0
 """How long the session's host can refuse connections: a session that is ready may accept them a moment later, and one
 that has ended never does."""
-ATTEMPT_SECONDS = 20.0
+ATTEMPT_SECONDS, CANCEL_ATTEMPT_SECONDS = 20.0, 10.0
 MAX_RECONNECT_SECONDS = 10.0
 """The longest pause between two attempts: after two minutes the session cancels what no connection is attached to."""
 LASTING_SECONDS = 30.0
@@ -36,25 +31,21 @@ def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS)
     API key for a minute. A host that refuses connections for a minute is a ``SessionFailedError``.
     """
     connector = Connector(address_of(session), budget_seconds, session.id)
-    failure: WherobotsApiError | None = None
+    failure = yield from connector.attempt(None)
     try:
-        while True:
+        while failure is not None:
             failure = yield from connector.attempt(failure)
-            if failure is None:
-                return
-    except SessionFailedError:
-        raise
     except WherobotsApiError as error:
-        if is_refusal(error):
-            text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
-            raise SessionFailedError(f"{text}: {words.quoted(str(error))}") from error
-        raise
+        if isinstance(error, SessionFailedError) or not is_refusal(error):
+            raise
+        text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
+        raise SessionFailedError(f"{text}: {words.quoted(str(error))}") from error
 
 
 def is_refusal(error: WherobotsApiError) -> bool:
     """Whether the host has refused a connection for a reason that is not the API key."""
-    is_of_the_key = isinstance(error, AuthenticationError | PermissionDeniedError)
-    return isinstance(error, ResponseError) and not error.transient and not is_of_the_key
+    is_of_the_key = isinstance(error, errors.AuthenticationError | errors.PermissionDeniedError)
+    return isinstance(error, errors.ResponseError) and not error.transient and not is_of_the_key
 
 
 class Connector:
@@ -73,6 +64,7 @@ class Connector:
         self._attempts = 0
 
     def works(self, now: float) -> None:
+        """A message has come."""
         self._lost_at, self._ask_at = None, float("inf")
         if now - self._opened_at >= LASTING_SECONDS:
             self._attempts = 0
@@ -95,22 +87,29 @@ class Connector:
         self._attempts += 1
         if pause:
             yield Sleep(pause, JITTER)
-        seconds = max(1.0, min(ATTEMPT_SECONDS, left - pause, within - pause))
         failed: WherobotsApiError | None = None
         try:
-            yield from attempt_to_connect(self._url, seconds)
+            seconds = max(1.0, min(ATTEMPT_SECONDS, left - pause, within - pause))
+            yield from effects.attempt_to_connect(self._url, seconds)
         except WherobotsApiError as error:
             failed = error
         self._opened_at = yield from monotonic()
         return failed
 
+    def attempt_once(self, failure: WherobotsApiError | None, within: float) -> Flow[None]:
+        """Make one attempt, by the WebSocket alone: a worker that is being stopped may use nothing else. Raises its
+        failure, or ``failure`` without an address.
+        """
+        if not self._url and failure is not None:
+            raise failure
+        yield from effects.perform(effects.Connect(self._url, max(0.5, min(CANCEL_ATTEMPT_SECONDS, within * 0.6))))
+
     def _ask_service(self) -> Flow[None]:
         session: SqlSession | None = None
         try:
-            session = yield from attempt(calls.get_session(self._session_id), ATTEMPT_SECONDS)
+            session = yield from effects.attempt(calls.get_session(self._session_id), ATTEMPT_SECONDS)
         except NotFoundError:
-            name = words.short(self._session_id)
-            raise SessionEndedError(f"the service does not know SQL session {name}") from None
+            raise SessionEndedError(f"the service does not know SQL session {words.short(self._session_id)}") from None
         except WherobotsApiError:
             # The service does not tell, and the host may be back.
             pass
@@ -121,7 +120,13 @@ class Connector:
             self._url = address_of(session)
 
     def _left(self, failure: WherobotsApiError, now: float) -> Flow[float]:
-        limit = self._limit(failure)
+        """How long attempts may go on after a failure. Raises it if that is over."""
+        limit = self._max_outage_seconds
+        if not failure.transient:
+            is_tolerated = is_refusal(failure) or failure.key_may_change
+            limit = min(REFUSED_SECONDS, limit) if is_tolerated else 0.0
+        if not self._url:
+            limit = 0.0
         if self._lost_at is None:
             self._lost_at = now
             self._ask_at = now + REFUSED_SECONDS if self._session_id else float("inf")
@@ -134,11 +139,3 @@ class Connector:
         if left <= 0:
             raise failure
         return left
-
-    def _limit(self, failure: WherobotsApiError) -> float:
-        if not self._url:
-            return 0.0
-        if failure.transient:
-            return self._max_outage_seconds
-        is_tolerated = is_refusal(failure) or failure.key_may_change
-        return min(REFUSED_SECONDS, self._max_outage_seconds) if is_tolerated else 0.0

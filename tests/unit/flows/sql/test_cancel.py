@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 
 import pytest
 
 from airflow_provider_wherobots.api.errors import NotSentError, NotWrittenError
-from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage, RetrieveResults
+from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage, RetrieveResults, StateUpdated
 from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import end_earlier
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier, last_word_after_cancel
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript
 
@@ -46,7 +47,7 @@ def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
 def test_one_whose_cancel_is_not_confirmed_is_named_and_the_rest_is_left() -> None:
     script = SqlScript(session_with("e1", "e2", cancel_seconds=NEVER))
     assert script.run(end_earlier(["e1", "e2"], URL)) == "e1"
-    assert cancelled(script) == ["e1"]
+    assert set(cancelled(script)) == {"e1"}
     assert script.said("Statement e1 may still run: its cancel was sent, but not confirmed")
     assert script.elapsed <= CANCEL_BUDGET_SECONDS + 1
 
@@ -73,8 +74,9 @@ def test_a_connection_that_breaks_before_the_cancel_is_opened_again() -> None:
 
 def test_without_a_connection_it_is_not_known_and_nobody_may_go_on() -> None:
     session = session_with("e1")
-    session.connections = [Connection(seconds=0.0)] * 2
+    session.connections = [Connection(seconds=0.0) for _ in range(99)]
     assert SqlScript(session).run(end_earlier(["e1"], URL)) == "e1"
+    assert len(session.connects) == 4
     session.refusals = [NotSentError("connectSqlSession", "refused")] * 9
     assert SqlScript(session, is_connected=False).run(end_earlier(["e1"], URL)) == "e1"
 
@@ -86,3 +88,39 @@ def test_a_cancel_that_takes_a_while_is_awaited(can_attach: bool) -> None:
     script = SqlScript(session)
     assert script.run(end_earlier(["e1"], URL)) == ""
     assert 5 <= script.elapsed < 7
+
+
+class Deaf(FakeSession):
+    """A session that does not take everything."""
+
+    def __init__(self, takes: Callable[[FakeSession, Connection], bool]) -> None:
+        super().__init__(executions=session_with("e1").executions)
+        self.takes = takes
+
+    def transmit(self, connection: Connection, message: ClientMessage, moment: float) -> None:
+        if isinstance(message, CancelExecution) and not self.takes(self, connection):
+            self.written.append((message, moment))
+        else:
+            super().transmit(connection, message, moment)
+
+
+def test_a_cancel_attaches_first() -> None:
+    """A session may take it only from a connection that is attached."""
+    script = SqlScript(Deaf(lambda session, connection: session.executions["e1"].owner is connection))
+    assert script.run(last_word_after_cancel("e1", 1.0, URL)) == StateUpdated("e1", "cancelled")
+    assert [type(message) for message, _ in script.session.written] == [RetrieveResults, CancelExecution]
+
+
+@pytest.mark.parametrize("has_sent", [True, False])
+def test_a_cancel_that_is_lost_is_sent_again(has_sent: bool) -> None:
+    script = SqlScript(Deaf(lambda session, _: any(isinstance(one, CancelExecution) for one, _ in session.written)))
+    assert script.run(last_word_after_cancel("e1", 3.8, URL, has_sent=has_sent)) == StateUpdated("e1", "cancelled")
+    assert [round(at, 1) for _, at in script.written(CancelExecution)] == [0.0, 1.5]
+
+
+def test_a_cancel_whose_connection_is_lost_is_sent_over_another_one() -> None:
+    session = session_with("e1", cancel_seconds=0.5)
+    session.connections = [Connection(seconds=0.0, noticed_after=1.0)]
+    script = SqlScript(session)
+    assert script.run(last_word_after_cancel("e1", 3.8, URL)) == StateUpdated("e1", "cancelled")
+    assert len(session.connects) == 2

@@ -28,9 +28,9 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, write_cancel
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import Connector, connect
-from airflow_provider_wherobots.flows.sql.machine import FORGOTTEN_SECONDS
+from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
@@ -272,7 +272,8 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
         Note(
             logging.WARNING,
             "Statement e1: the session does not report its state (cannot encode the result), but may still report how "
-            "it ended. Waiting for that up to 1 day after its last message",
+            "it ended. Waiting for that up to 10 minutes after its last message. If you can see that it has ended, you "
+            "need not wait: mark the task as success, or clear it, which executes the statement again",
         )
     ]
 
@@ -319,11 +320,27 @@ def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time(
     assert len(script.arrived(RetrieveResults)) == 1
 
 
-def test_a_write_that_is_forgotten_while_it_runs_is_awaited_as_long_as_its_connection_stands() -> None:
+@pytest.mark.parametrize("statement", [DROP, SELECT])
+def test_a_worker_is_not_held_by_what_the_session_has_forgotten(statement: Statement) -> None:
     script = SqlScript(FakeSession([Plan(seconds=7_200.0, forgotten_after=10.0)]))
-    outcome = run(script, DROP)
-    assert (outcome.state, script.truth("e1")) == (StatementState.SUCCEEDED, "succeeded")
-    assert script.written(CancelExecution) == []
+    assert run(script, statement).state is StatementState.UNKNOWN
+    assert script.elapsed < 660
+
+
+def test_a_worker_waits_while_there_is_progress() -> None:
+    script = SqlScript(FakeSession([Plan(seconds=7_200.0, forgotten_after=10.0, progress_every=100.0)]))
+    assert run(script, DROP).state is StatementState.SUCCEEDED
+
+
+def test_a_trigger_waits_for_what_the_session_has_forgotten_as_long_as_it_may() -> None:
+    for seconds, expected in ((600.0, StatementState.UNKNOWN), (86_400.0, StatementState.SUCCEEDED)):
+        script = SqlScript(FakeSession([Plan(seconds=7_200.0, forgotten_after=50.0)]))
+        assert run(script, DROP, hand_over_after=20.0).state is StatementState.RUNNING
+        script._close()
+        options = StatementOptions.from_kwargs(StatementOptions(url=URL, forgotten_seconds=seconds).to_kwargs())
+        assert script.run(attach("e1", options, wants_result=False)).state is expected
+        assert script.written(CancelExecution) == []
+        assert "If you can see that it has ended" in script.said("no longer knows it")[0].text
 
 
 # A lost connection
@@ -498,7 +515,8 @@ def test_a_deadline_while_the_connection_is_replaced_is_kept() -> None:
     refused = NotSentError("connectSqlSession", "refused")
     script = broken_after(10.0, refusals=[None, *[refused] * 99])
     outcome = run(script, deadline=START + 20)
-    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "its cancel was sent, but not confirmed")
+    says = "it could not be cancelled, and may still run"
+    assert (outcome.state, outcome.message) == (StatementState.DEADLINE, says)
     assert 20 <= script.elapsed < 20.2
 
 
@@ -603,11 +621,11 @@ def test_a_cancel_is_confirmed_by_the_sessions_word() -> None:
 
 def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
-    assert script.run(last_word_after_cancel("e1", 3.8))
+    assert script.run(last_word_after_cancel("e1", 3.8, has_sent=True))
     assert script.elapsed < 3
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
     script.session.say(ExecutionProgress("e1", 8, 3, 4), START + 1.0)
-    assert script.run(last_word_after_cancel("e1", 3.8))
+    assert script.run(last_word_after_cancel("e1", 3.8, has_sent=True))
     assert [round(at, 2) for _, at in script.written(RetrieveResults)] == [1.5]
 
 
@@ -622,10 +640,11 @@ def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
 
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, progress_every=0.1)], cancel_seconds=NEVER))
-    assert not script.run(last_word_after_cancel("e1", 3.8))
+    assert not script.run(last_word_after_cancel("e1", 3.8, has_sent=True))
     assert 3.8 <= script.elapsed < 4
     assert len(script.arrived(RetrieveResults)) == 2
-    assert [note.level for note in script.said("not confirmed")] == [logging.WARNING]
+    assert [note.level for note in script.notes] == [logging.WARNING]
+    assert script.said("not confirmed")
 
 
 def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
@@ -642,8 +661,13 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
     assert script.run(last_word_after_cancel("e1", 3.8, url=URL))
     for budget in (0.1, 25.0):
         script._close()
-        assert script.run(write_cancel("e1", budget, URL))
+        assert script.run(last_word_after_cancel("e1", budget, URL))
     assert script.dialled == [(URL, 2.28), (URL, 0.5), (URL, 10.0)]
+
+
+def test_a_cancel_is_written_though_no_time_is_left() -> None:
+    script = begun(FakeSession([Plan(seconds=99.0)]))
+    assert script.run(last_word_after_cancel("e1", -1.0))
 
 
 def test_a_clock_that_jumps_while_a_cancel_opens_a_connection_leaves_the_time_for_its_word() -> None:

@@ -40,6 +40,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.flows.effects import Effect, Flow
+from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
 from tests.unit.flows.script import START
@@ -116,7 +117,7 @@ OPTIONS = st.builds(
     deadline=st.none() | st.floats(0, 1_000).map(lambda seconds: START + seconds),
     hand_over_after=st.none() | st.floats(0, 100),
 )
-LONGEST = 2_000 + 86_400 + 6 * 700 + 300
+LONGEST = 2_000 + 600 + 6 * 700 + 300
 """A statement of 2,000 s, forgotten, and each of six connections mute for as long as that takes to notice."""
 
 TRUE_STATES = {
@@ -255,6 +256,25 @@ def test_whoever_dies_and_whoever_attaches_it_is_executed_once_and_told_as_it_wa
     if (expected := TRUE_STATES.get(outcome.state)) is not None:
         assert script.truth("e1") == expected
     assert len(script.written(ExecuteSql)) <= 1
+
+
+@given(SESSIONS, st.floats(0, 300), st.booleans(), st.booleans(), st.sampled_from([3.8, 25.0]))
+def test_a_cancel_ends_in_time_and_tells_what_really_became_of_the_statement(
+    session: FakeSession, after: float, has_sent: bool, is_lost: bool, budget: float
+) -> None:
+    script = SqlScript(session)
+    connection = script._opened()
+    if connection.noticed_at > script.now:
+        session.transmit(connection, ExecuteSql("e1", "INSERT"), script.now)
+    if is_lost or not has_sent:
+        script._close()
+    script.now += after
+    began = script.now
+    last = script.run(last_word_after_cancel("e1", budget, URL, has_sent=has_sent))
+    assert script.now - began <= budget + 2.5, "a message of this session takes two seconds"
+    assert len(script.written(ExecuteSql)) <= 1
+    if isinstance(last, StateUpdated | ExecutionResult):
+        assert script.truth("e1") == last.state
 
 
 IDS = st.sampled_from(["e1", "e1", "other", ""])
