@@ -18,6 +18,8 @@ CANCELLED = "cancelled"
 FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
 GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 """How a session can write geometries; the first one is the default."""
+ON_TRUNCATED = ("warn", "fail")
+"""What becomes of a result that may be cut; the first one is the default."""
 MAX_ERROR_CHARS = 10_000
 """How much of an error's text is kept."""
 
