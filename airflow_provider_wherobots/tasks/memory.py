@@ -136,20 +136,22 @@ def writes_of(
     memory: TaskMemory,
     context: Context,
     left: Mapping[str, Sequence[str]],
+    retries: int = 0,
     changed: Callable[[Memory], Memory] = lambda now: now,
 ) -> Writes:
     """The journal of a task's SQL writes.
 
     :param left: by session, the executions that earlier rounds may have left running.
+    :param retries: of the task, which tell a clear if nothing is remembered; default 0.
     :param changed: what else is remembered with each change.
     """
-    ti, now, this = context["ti"], memory.now, try_of(context)
+    ti, now = context["ti"], memory.now
     this_try = ThisTry(
         now.identity.suffix,
         ti.max_tries,
         ti.try_number,
         starts_before(ti) + now.repeats,
-        is_first_by_count=this.number > 1 and this.max_tries == this.number - 1 + this.retries,
+        is_first_by_count=ti.try_number > 1 and ti.max_tries == ti.try_number - 1 + retries,
     )
 
     def keep(writes: Writes, else_not: str) -> None:
@@ -181,5 +183,5 @@ def writes_of_this_task(log: Any) -> Writes:
             left.setdefault(session_id, []).append(execution_id)
         # "airflow tasks test" executes a try again: that is another round.
         number = context["ti"].try_number
-        _writes_of_hooks = context, writes_of(memory, context, left, lambda now: now.done(number))
+        _writes_of_hooks = context, writes_of(memory, context, left, changed=lambda now: now.done(number))
     return _writes_of_hooks[1]

@@ -183,7 +183,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
 
     def _remember_with(self, memory: TaskMemory) -> None:
         self._memory, now = memory, memory.now
-        self._writes = writes_of(memory, self.context, {})
+        self._writes = writes_of(memory, self.context, {}, self.task.retries or 0)
         if now.has_ended_writes or self.context["ti"].try_number == 1:
             return
         # Airflow 3.4 may have discarded what the earlier round remembered: its ids are computed.
