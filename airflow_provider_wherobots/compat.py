@@ -338,7 +338,7 @@ def is_in_task() -> bool:
     execute it.
     """
     try:
-        _current_task_instance()
+        current_context()
     except Exception:
         return False
     return True
@@ -350,15 +350,15 @@ def is_ended_by_user(task_instance: Any = None) -> bool:
     False if Airflow does not report that, as for a pass of a loop: it reports the state of the latest pass.
     """
     try:
-        ti = task_instance or _current_task_instance()
+        ti = task_instance or current_context()["ti"]
         return iteration_of(ti) is None and get_task_state_on_worker(ti) in ENDED_BY_USER
     except Exception:
         return False
 
 
-def _current_task_instance() -> Any:
-    module = "airflow.operators.python" if AIRFLOW < (3, 0) else "airflow.sdk"
-    return import_module(module).get_current_context()["ti"]
+def current_context() -> Any:
+    """The context of the task that this process executes. Raises outside of a task."""
+    return import_module("airflow.operators.python" if AIRFLOW < (3, 0) else "airflow.sdk").get_current_context()
 
 
 def iteration_of(task_instance: Any) -> int | None:

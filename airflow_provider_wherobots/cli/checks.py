@@ -21,6 +21,7 @@ from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFe
 from airflow_provider_wherobots.config import COPY_LOG_ON_RESUME, configured
 from airflow_provider_wherobots.doctor import trigger_logs
 from airflow_provider_wherobots.doctor.check import Check, State
+from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.messages import words
 
 NEWEST_TESTED_AIRFLOW = (3, 4)
@@ -93,12 +94,16 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
     from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
     from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
+    def run_apart(flow: Flow[Any]) -> Any:
+        with driver_of(settings) as driver:
+            return driver.run(flow)
+
     request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)
     own: list[str] = []
     print_message("Starting a SQL session, which takes minutes. It is stopped after SELECT 1")
     began = time.monotonic()
     try:
-        with closing(Connection(driver_of(settings), lambda level, text: print_message(text))) as connection:
+        with closing(Connection(driver_of(settings), run_apart, lambda level, text: print_message(text))) as connection:
             connection.open(obtain_session(request, SessionWait(), own=own.append))
             execution_id = str(uuid4())
             options = StatementOptions(

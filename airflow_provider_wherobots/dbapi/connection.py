@@ -1,11 +1,13 @@
-"""A connection to a SQL session as PEP 249 describes it."""
+"""A connection to a SQL session as PEP 249 describes it. Every task executes SQL through it."""
 
 from __future__ import annotations
 
 import logging
-from contextlib import AbstractContextManager, ExitStack
-from threading import RLock
-from typing import TypeVar
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from dataclasses import replace
+from typing import Any, TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
@@ -14,27 +16,41 @@ from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
-from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsSqlSessionException,
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
+)
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel, wrote_nothing
+from airflow_provider_wherobots.flows.sql.cancel import end_earlier, last_word_after_cancel, wrote_nothing
 from airflow_provider_wherobots.flows.sql.connection import connect
+from airflow_provider_wherobots.flows.sql.journal import Ask, Doubt, Execute, Skip, Verdict, Write, Writes
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, await_session
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
-from airflow_provider_wherobots.hooks.sql_arguments import refused
-from airflow_provider_wherobots.hooks.sql_failures import failure_of_session
-from airflow_provider_wherobots.hooks.sql_written import Written
+from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result
 
 T = TypeVar("T")
+
+
+class InDoubtError(Exception):
+    """A write of an earlier try may have taken effect, and nobody knows. Nothing was executed."""
+
+    def __init__(self, doubt: Doubt) -> None:
+        super().__init__(doubt.why)
+        self.doubt = doubt
 
 
 class Connection:
     """A connection to a SQL session. It serves one thread, but a signal handler can cancel its statement.
 
     :param driver: makes the driver whose WebSocket the connection is; it is closed with the connection.
+    :param run_apart: runs a flow on a connection of its own, for a cancel.
     :param note: takes messages about results.
     :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
+    :param writes: the task's journal of what it writes; default None, nothing is kept.
     :param written: is told of each statement that may have written; default an object of its own.
     :param log_sql: whether statements are noted, with their literals masked; default True.
     :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
@@ -47,9 +63,11 @@ class Connection:
     def __init__(
         self,
         driver: AbstractContextManager[SyncDriver],
+        run_apart: Callable[[Flow[Any]], Any],
         note: WriteNote,
         *,
         geometry: str = "ewkt",
+        writes: Writes | None = None,
         written: Written | None = None,
         log_sql: bool = True,
         fails_if_cut: bool = False,
@@ -57,28 +75,33 @@ class Connection:
     ) -> None:
         self._exit = ExitStack()
         self._driver = self._exit.enter_context(driver)
+        self._run_apart = run_apart
         self._note = note
         self._geometry = geometry
         self._log_sql = log_sql
         self._fails_if_cut = fails_if_cut
+        self.writes = writes or Writes()
         self.written = written or Written()
         self._max_outage_seconds = max_outage_seconds
-        self.session_id = ""
-        """The id of the session; empty if there is none (yet)."""
-        self.url = ""
-        """The address of its WebSocket; empty if there is no session (yet)."""
+        self.session: SqlSession | None = None
+        """The session; None if there is none (yet)."""
         self.running: str | None = None
         """The id of the statement that runs, or that an interruption has left behind."""
         self._sent = ""
-        self.ended: dict[str, bool] = {}
-        """Whether a statement that was cancelled here had succeeded; False if it has certainly written nothing. One of
-        which neither is known is not in it.
-        """
-        self._sockets_before: int | None = None
+        self._sent_on: object = None
+        self._ended: dict[str, StatementState] = {}
         self._is_following = False
         self.is_closed = False
-        # A kill in one thread must not lose its connection to another thread that closes it.
-        self._ending = RLock()
+
+    @property
+    def session_id(self) -> str:
+        """The id of the session; empty if there is none (yet)."""
+        return "" if self.session is None else self.session.id
+
+    @property
+    def url(self) -> str:
+        """The address of its WebSocket; empty if there is no session (yet)."""
+        return "" if self.session is None else self.session.socket_url
 
     def open(self, session: Flow[SqlSession]) -> SqlSession:
         """Wait for a session, and connect to it."""
@@ -89,7 +112,7 @@ class Connection:
     def connect(self, session: SqlSession) -> None:
         """Connect to a session that is ready, in place of the one before."""
         self._run(connect(session, self._max_outage_seconds))
-        self.session_id, self.url = session.id, session.socket_url
+        self.session = session
 
     def cursor(self, *, log_sql: bool = True) -> Cursor:
         """Make a cursor.
@@ -100,43 +123,51 @@ class Connection:
         return Cursor(self, self._note, log_sql=log_sql and self._log_sql, fails_if_cut=self._fails_if_cut)
 
     def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
-        """Execute a statement, and wait for its end. A read is executed again if the session, which executes many
-        statements at once, has forgotten its result.
+        """Execute a statement, and wait for its end. An interruption, such as a kill or a timeout, cancels it.
+
+        A read is executed again if the session, which executes many statements at once, has forgotten its result. A
+        write that an earlier try of the task has executed is not executed again.
 
         :param statement: the statement, with its parameters in it.
         :param store: where its result goes; default None, it is fetched if there is one.
         :returns: its outcome, also of a failure.
+        :raises InDoubtError: if an earlier try may have executed it, and nobody knows.
         """
-        kind, execution_id = kind_of(statement), str(uuid4())
-        try:
-            outcome = self._execute_once(execution_id, statement, store)
+        kind, options = kind_of(statement), self.options()
+        message = Statement(str(uuid4()), statement, store, self._geometry, wants_result=returns_result(statement))
+        if kind is not StatementKind.WRITE:
+            outcome = self.send(message, options)
             if outcome.is_result_forgotten and kind is StatementKind.READ:
                 self._note(logging.WARNING, f"{outcome.message}; executing the statement again")
-                outcome = self._execute_once(str(uuid4()), statement, store)
-            had_effect = outcome.was_sent and outcome.state is not StatementState.FAILED
-            self.written.may_have |= kind is StatementKind.WRITE and had_effect
+                outcome = self.send(replace(message, execution_id=str(uuid4())), options)
+            return outcome
+        write = self.writes.next(statement, store)
+        try:
+            outcome = self.look(write, options, wants_result=message.wants_result) or self.send(message, options, write)
+            self.written.may_have |= outcome.was_sent and outcome.state is not StatementState.FAILED
         except BaseException:
-            # Such as a kill or a timeout of the task: the statement may succeed before its cancel, or has just ended.
-            if self._sent == execution_id:
-                # This waits for the cancel of another thread.
+            if self._sent == message.execution_id:
+                # It may succeed before its cancel, or has just ended.
                 self.cancel_running()
-                is_undone = self.ended.get(execution_id) is False
-                self.written.may_have |= kind is StatementKind.WRITE and not is_undone
+                self.written.may_have |= self._ended.get(self._sent) is not StatementState.FAILED
             raise
         return outcome
-
-    def _execute_once(self, execution_id: str, statement: str, store: Store | None) -> StatementOutcome:
-        wants_result = returns_result(statement)
-        message = Statement(execution_id, statement, store, self._geometry, wants_result=wants_result)
-        return self.send(message, self.options())
 
     def options(self) -> StatementOptions:
         """How statements are followed."""
         return StatementOptions(self.url, max_outage_seconds=self._max_outage_seconds, session_id=self.session_id)
 
-    def send(self, message: Statement, options: StatementOptions) -> StatementOutcome:
-        """Execute a statement, and follow it to its end. With ``options.hand_over_after`` it may still run then."""
-        return self._follow(message.execution_id, execute(message, options), sends=True)
+    def send(self, message: Statement, options: StatementOptions, write: Write | None = None) -> StatementOutcome:
+        """Execute a statement, and follow it to its end. With ``options.hand_over_after`` it may still run then.
+
+        :param write: notes it in the journal, before it is sent; default None, it is no write.
+        """
+        self._check_not_stopped()
+        if write is not None:
+            self.writes.sending(write, message.execution_id, self.session_id)
+        outcome = self._follow(message.execution_id, execute(message, options), sends=True)
+        self.writes.ended(outcome)
+        return outcome
 
     def attach(self, execution_id: str, options: StatementOptions, *, wants_result: bool = True) -> StatementOutcome:
         """Follow a statement that another connection has sent to its end."""
@@ -147,48 +178,126 @@ class Connection:
         """Fetch the result of a statement that has succeeded."""
         return self._follow(execution_id, fetch(execution_id, options, geometry=self._geometry))
 
-    def _follow(self, execution_id: str, flow: Flow[StatementOutcome], *, sends: bool = False) -> StatementOutcome:
-        """Run a flow that executes a statement (``sends``), or attaches to one. After an interruption :meth:`close`
-        cancels the statement.
+    # What earlier tries have sent
+
+    def look(self, write: Write, options: StatementOptions, *, wants_result: bool = False) -> StatementOutcome | None:
+        """What an earlier try has made of a write; None if it is to be executed. The outcome is a success
+        (``is_earlier``), or that it still runs, or was cancelled at the deadline.
+
+        :raises InDoubtError: if nobody knows.
         """
+        self.end_earlier_rounds()
+        found: Verdict | Ask | StatementOutcome = self.writes.decide(write)
+        if isinstance(found, Ask):
+            found = self._ask(found, write, options)
+        match found:
+            case Doubt():
+                raise InDoubtError(found)
+            case Skip(execution_id, session_id):
+                outcome = StatementOutcome(StatementState.SUCCEEDED, execution_id)
+                if wants_result and execution_id and session_id in ("", self.session_id):
+                    fetched = self.fetch(execution_id, options)
+                    outcome = fetched if fetched.state is StatementState.SUCCEEDED else outcome
+                return replace(outcome, is_earlier=True)
+            case StatementOutcome():
+                return found
+        return None
+
+    def _ask(self, asked: Ask, write: Write, options: StatementOptions) -> Verdict | StatementOutcome:
+        """Ask the session about executions of earlier tries, and follow one that still runs."""
+        answers: list[StatementOutcome] = []
+        verdict: Verdict | None = None
+        try:
+            with self._at(asked.session_id, options) as there:
+                while verdict is None:
+                    answer = self.attach(asked.execution_ids[len(answers)], there, wants_result=False)
+                    if answer.state in (StatementState.DEADLINE, StatementState.RUNNING):
+                        self.writes.ended(answer)
+                        return answer
+                    answers.append(answer)
+                    verdict = self.writes.conclude(asked, write, answers)
+        except WherobotsSqlSessionException as error:
+            return Doubt(str(error), asked.execution_ids[0], asked.session_id)
+        if isinstance(verdict, Execute) and answers[0].state is StatementState.FAILED:
+            text = f"The statement failed in an earlier try ({answers[0].message}); executing it again"
+            self._note(logging.INFO, text)
+        return verdict
+
+    def end_earlier_rounds(self) -> None:
+        """After a clear: cancel what the round before has left running. Raises if it may still run."""
+        for session_id, execution_ids in self.writes.left.items():
+            try:
+                with self._at(session_id, self.options()) as there:
+                    running = self._run(end_earlier(execution_ids, there.url))
+            except WherobotsSqlSessionException as error:
+                if isinstance(error.__cause__, SessionEndedError):
+                    continue
+                raise
+            if running:
+                raise WherobotsUnavailableException(
+                    f"The task was cleared, but its statement {running} could not be cancelled, and may still run in "
+                    f"SQL session {session_id or self.session_id}. This try has executed nothing: clear the task again"
+                )
+        self.writes.ended_left()
+
+    @contextmanager
+    def _at(self, session_id: str, options: StatementOptions) -> Iterator[StatementOptions]:
+        """The time in which this is a connection to another session. Nothing is handed over from there."""
+        here = self.session
+        if here is None or session_id in ("", here.id):
+            yield options
+            return
+        try:
+            found = self.open(await_session(session_id, SessionWait.of_used(time.time())))
+            yield replace(options, url=found.socket_url, session_id=found.id, hand_over_after=None)
+        finally:
+            self.connect(here)
+
+    # How a statement ends
+
+    def _follow(self, execution_id: str, flow: Flow[StatementOutcome], *, sends: bool = False) -> StatementOutcome:
+        """Run a flow that executes a statement (``sends``), or attaches to one."""
         self._check_open()
         if self._is_following:
             raise refused("the connection executes a statement in another thread: each thread needs its own connection")
+        self._check_not_stopped()
         self._is_following = True
         try:
-            # An interruption may have left an earlier one behind.
-            self.cancel_running()
-            self._sockets_before = self._driver.sockets_opened if sends else None
-            self._check_not_stopped()
+            self._sent_on = self._driver.open_socket if sends else None
             self.running = self._sent = execution_id
             outcome = self._run(flow)
             if outcome.state is not StatementState.RUNNING:
                 self.running = None
+        except BaseException:
+            self.note_ends()
+            raise
         finally:
             self._is_following = False
         return outcome
 
+    def note_ends(self) -> None:
+        """Note in the journal how the statements have ended that were cancelled here, as far as that is known."""
+        for execution_id, state in self._ended.items():
+            self.writes.ended(StatementOutcome(state, execution_id))
+
     def cancel_running(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
-        """Cancel the running statement, if there is one. Never raises a ``WherobotsApiError``.
+        """Cancel the running statement, if there is one, on a connection of its own. Never raises a
+        ``WherobotsApiError``.
 
         :param budget_seconds: how long to try, in seconds; default 25.
         :returns: whether none runs any more.
         """
-        with self._ending:
-            if self.running is None:
-                return True
-            execution_id, self.running = self.running, None
-            has_sent = self._driver.sockets_opened == self._sockets_before
-            try:
-                flow = last_word_after_cancel(execution_id, budget_seconds, self.url, has_sent=has_sent)
-                last = self._driver.run(flow)
-            except FlowStoppedError:
-                return False
-            has_succeeded = isinstance(last, StateUpdated | ExecutionResult) and last.state == SUCCEEDED
-            was_in_contact = self._driver.sockets_opened == self._sockets_before
-            if has_succeeded or wrote_nothing(last, was_in_contact=was_in_contact):
-                self.ended[execution_id] = has_succeeded
-            return last is not None
+        execution_id, self.running = self.running, None
+        if execution_id is None:
+            return True
+        last = self._run_apart(last_word_after_cancel(execution_id, budget_seconds, self.url))
+        # Without contact the session may have cancelled it before, when part of it had taken effect.
+        was_in_contact = self._sent_on is not None and self._driver.open_socket is self._sent_on
+        if isinstance(last, StateUpdated | ExecutionResult) and last.state == SUCCEEDED:
+            self._ended[execution_id] = StatementState.SUCCEEDED
+        elif wrote_nothing(last, was_in_contact=was_in_contact):
+            self._ended[execution_id] = StatementState.FAILED
+        return last is not None
 
     def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:
         """Let no statement begin any more, and cancel the running one. A signal handler can call this.
@@ -203,18 +312,14 @@ class Connection:
         """Do nothing: each statement takes effect by itself."""
 
     def close(self) -> None:
-        """Cancel the statement that still runs, which only an interruption leaves behind, and close the connection."""
+        """Close the connection. A statement that another thread executes on it is cancelled."""
         if self.is_closed:
             return
         self.is_closed = True
-        if self._is_following:
-            # In another thread, which would connect again.
-            self._driver.stop()
-        with self._ending:
-            try:
-                self.cancel_running()
-            finally:
-                self._exit.close()
+        try:
+            self.stop()
+        finally:
+            self._exit.close()
 
     def _run(self, flow: Flow[T]) -> T:
         self._check_not_stopped()
@@ -229,7 +334,6 @@ class Connection:
 
     def _check_not_stopped(self) -> None:
         if self._driver.stopped:
-            # The driver would let a flow use the WebSocket, as it must let the cancel.
             raise WherobotsTaskKilledException("the task is being stopped")
 
     def _check_open(self) -> None:

@@ -11,8 +11,7 @@ from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.hooks.sql_arguments import refused
-from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
+from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook, refused
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked

@@ -72,15 +72,10 @@ class SyncDriver:
         self._clock = clock or Clock(time.sleep)
         self._gate = Gate(limits or RateLimits(), self._clock)
         self._socket: SocketThread | None = None
-        self.sockets_opened = 0
-        """How many WebSockets it has opened, or tried to open."""
         self.stopped = False
 
     def run(self, flow: Flow[T]) -> T:
-        """Run a flow to its end. Raises a ``FlowStoppedError`` when the flow sends or waits after :meth:`stop`. A flow
-        that is started after it can still cancel an execution, and open a WebSocket for that.
-        """
-        is_last_act = self.stopped
+        """Run a flow to its end. Raises a ``FlowStoppedError`` when the flow sends or waits after :meth:`stop`."""
         step: Callable[[Any], Effect[Any]] = flow.send
         value: Any = None
         try:
@@ -89,8 +84,6 @@ class SyncDriver:
                 # Only the flow may keep a response: a reference here would keep it in memory while the flow sleeps.
                 value = None
                 try:
-                    if isinstance(effect, Connect | Transmit | Receive):
-                        self._check_may_use_socket(effect, is_last_act)
                     value, step = self._perform(effect), flow.send
                 except BaseException as error:
                     # Any error, so that an interrupted flow can still write the lines it holds.
@@ -100,6 +93,11 @@ class SyncDriver:
             return result
         finally:
             flow.close()
+
+    @property
+    def open_socket(self) -> object:
+        """The WebSocket, if it is not lost: another object each time that it was opened. Else None."""
+        return None if self._socket is None else self._socket.open_socket
 
     def stop(self) -> None:
         """Stop the flow from sending and waiting, and abort an upload. A signal handler can call this."""
@@ -113,16 +111,12 @@ class SyncDriver:
         if self._socket is not None:
             self._socket.close()
 
-    def _check_may_use_socket(self, effect: Connect | Transmit | Receive, is_last_act: bool) -> None:
-        if not is_last_act or (isinstance(effect, Transmit) and effect.message.executes):
-            self._check_not_stopped()
-
     def _check_not_stopped(self) -> None:
         if self.stopped:
             raise FlowStoppedError("the task is being stopped")
 
     def _perform(self, effect: Effect[Any]) -> Any:
-        if isinstance(effect, Send | Sleep | Publish | ReloadCredentials | OpenFile | Upload):
+        if not isinstance(effect, Now | Monotonic | Note | Forward | Remember | Disconnect):
             self._check_not_stopped()
         if isinstance(effect, Connect | Transmit | Receive | Disconnect):
             return self._use_socket(effect)
@@ -187,16 +181,13 @@ class SyncDriver:
             self._socket = SocketThread(self._socket_limits)
         match effect:
             case Connect():
-                self.sockets_opened += 1
                 self._socket.connect(self._transport.endpoint, effect.url, effect.timeout or SOCKET_TIMEOUT_SECONDS)
             case Transmit():
                 self._socket.transmit(effect.message)
             case Disconnect():
                 self._socket.disconnect()
             case Receive():
-                was_stopped = self.stopped
                 message = self._socket.receive(effect.timeout)
-                if not was_stopped:
-                    self._check_not_stopped()
+                self._check_not_stopped()
                 return message
         return None

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, ON_TRUNCATED
 from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
@@ -24,16 +24,7 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
 )
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.hooks.sql_arguments import (
-    ON_TRUNCATED,
-    checked_choice,
-    checked_session_id,
-    checked_wait,
-    plain,
-    refused,
-)
-from airflow_provider_wherobots.hooks.sql_failures import failure_of_session
-from airflow_provider_wherobots.hooks.sql_written import Written
+from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.frames import read_parquet
@@ -50,7 +41,9 @@ if TYPE_CHECKING:
     import pandas
 
     from airflow_provider_wherobots.dbapi.connection import Connection
+    from airflow_provider_wherobots.flows.effects import Flow
 
+SESSION_WAIT_SECONDS = 900.0
 STOP_SECONDS = 5.0
 """How long the hook tries to stop its own session."""
 
@@ -121,18 +114,18 @@ class WherobotsSqlHook(DbApiHook):
         self._logs_statements = log_sql
         try:
             self._request = SessionRequest(
-                runtime=plain(runtime),
-                region=plain(region),
-                version=plain(version),
-                session_type=plain(session_type) or MULTI,
+                runtime=_plain(runtime),
+                region=_plain(region),
+                version=_plain(version),
+                session_type=_plain(session_type) or MULTI,
                 force_new=force_new or False,
-                session_key=plain(session_key),
+                session_key=_plain(session_key),
                 shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             )
-            self._wait_seconds = checked_wait(session_wait_timeout)
-            self._geometry = checked_choice("geometry", geometry, GEOMETRIES)
-            self._given_session_id = checked_session_id(plain(session_id))
-            self._fails_if_cut = checked_choice("on_truncated", on_truncated, ON_TRUNCATED) == "fail"
+            self._wait_seconds = _checked_wait(session_wait_timeout)
+            self._geometry = _checked_choice("geometry", geometry, GEOMETRIES)
+            self._given_session_id = _checked_session_id(_plain(session_id))
+            self._fails_if_cut = _checked_choice("on_truncated", on_truncated, ON_TRUNCATED) == "fail"
         except InvalidArgumentError as error:
             raise refused(str(error)) from None
         self._connections: list[Connection] = []
@@ -185,13 +178,16 @@ class WherobotsSqlHook(DbApiHook):
         _check_no_event_loop()
         from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
+        from airflow_provider_wherobots.tasks.memory import writes_of_this_task
 
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)
         connection = Connection(
             self._rest.driver(),
+            self._run_apart,
             self.log.log,
             geometry=self._geometry,
+            writes=writes_of_this_task(self.log),
             written=self._written,
             log_sql=self._logs_statements,
             fails_if_cut=self._fails_if_cut,
@@ -269,8 +265,11 @@ class WherobotsSqlHook(DbApiHook):
         from airflow_provider_wherobots.flows.sql.session import stop_session
 
         while self._own:
-            with self._rest.driver(may_reload=False) as driver:
-                driver.run(stop_session(self._own.pop(), STOP_SECONDS))
+            self._run_apart(stop_session(self._own.pop(), STOP_SECONDS))
+
+    def _run_apart(self, flow: Flow[Any]) -> Any:
+        with self._rest.driver(may_reload=False) as driver:
+            return driver.run(flow)
 
     def cancel_running(self) -> bool:
         """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.
@@ -425,6 +424,34 @@ class WherobotsSqlHook(DbApiHook):
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
+
+
+def _plain(value: Any) -> Any:
+    """The value of an enum, such as the official provider's; None for an empty field of a connection."""
+    value = value.value if isinstance(value, Enum) else value
+    return None if value == "" else value
+
+
+def _checked_wait(seconds: Any) -> float:
+    if seconds is None:
+        return SESSION_WAIT_SECONDS
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
+        raise InvalidArgumentError(f"session_wait_timeout={seconds!r}: must be a number of seconds above 0")
+    return float(seconds)
+
+
+def _checked_session_id(session_id: Any) -> str | None:
+    if session_id is not None and not is_session_id(session_id):
+        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session, or None")
+    return None if session_id is None else str(session_id)
+
+
+def _checked_choice(argument: str, value: Any, choices: tuple[str, ...]) -> str:
+    """The first choice is the default."""
+    value = _plain(value) or choices[0]
+    if value not in choices:
+        raise InvalidArgumentError(f"{argument}={value!r}: must be {', '.join(choices[:-1])} or {choices[-1]}")
+    return str(value)
 
 
 def check_installed(*, frames: bool = False) -> None:

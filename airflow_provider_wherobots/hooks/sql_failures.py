@@ -1,16 +1,25 @@
-"""The exceptions of a task whose SQL did not succeed, and their messages.
+"""The exceptions of a task that uses SQL: a wrong argument, a session or a statement that failed.
 
-A retry of the operator queries the session for the outcome of a statement. A retry of a task that uses the hook
-executes its statements again: see ``hooks.sql_written``.
+A retry of the operator asks the session for the outcome of a write. A task that uses the hook is not retried after a
+write: see :class:`Written`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 
 from airflow_provider_wherobots.api.errors import QuotaError, WherobotsApiError
+from airflow_provider_wherobots.compat import (
+    AirflowFailException,
+    AirflowSkipException,
+    AirflowTaskTerminated,
+    AirflowTaskTimeout,
+    is_ended_by_user,
+)
 from airflow_provider_wherobots.exceptions import (
     NOT_RETRIED,
+    WherobotsArgumentException,
     WherobotsException,
     WherobotsExecutionTimeoutException,
     WherobotsQuotaException,
@@ -27,6 +36,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
 from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.messages.unforeseen import reason_of
 
 EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.FAILED: WherobotsSqlStatementFailedException,
@@ -43,6 +53,11 @@ _OPERATORS_ADVICE = (
     "success"
 )
 _HOOKS_ADVICE = "It may have taken effect"
+
+
+def refused(text: str) -> WherobotsException:
+    """Make the exception for a wrong argument or use, which no retry mends."""
+    return without_retry(WherobotsArgumentException(text))
 
 
 def failure(
@@ -123,3 +138,33 @@ def _said(outcome: StatementOutcome, what: str, limit_seconds: float | None, adv
         case StatementState.GAVE_UP:
             return f"{what}: {why}"
     return f"Outcome unknown: {what[:1].lower()}{what[1:]} was sent, but how it ended cannot be known: {why}. {advice}"
+
+
+_WRITTEN = (
+    "The task is not retried: one of its statements has written, or may have, and a retry would execute it again. "
+    "Check the table"
+)
+
+
+class Written:
+    """Whether a task that uses the hook may have written. If so, no failure of it is retried."""
+
+    def __init__(self) -> None:
+        self.may_have = False
+
+    @contextmanager
+    def no_retry(self) -> Iterator[None]:
+        """The context in which an exception becomes one that Airflow does not retry, once the task may have written."""
+        try:
+            yield
+        except (Exception, AirflowTaskTimeout, AirflowTaskTerminated) as error:
+            if not self.may_have or isinstance(error, AirflowFailException | AirflowSkipException):
+                raise
+            if isinstance(error, AirflowTaskTerminated) and is_ended_by_user():
+                # The user has said what becomes of the task.
+                raise
+            if isinstance(error, WherobotsException):
+                raise without_retry(type(error)(f"{error}\n{_WRITTEN}")) from error
+            is_late = isinstance(error, AirflowTaskTimeout)
+            kind = WherobotsExecutionTimeoutException if is_late else WherobotsSqlException
+            raise without_retry(kind(f"{reason_of(error)}\n{_WRITTEN}")) from error

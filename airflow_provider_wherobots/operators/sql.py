@@ -8,11 +8,10 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, ON_TRUNCATED
 from airflow_provider_wherobots.api.sql.sessions import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
-from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask, value_of
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, refuse_argument

@@ -93,17 +93,29 @@ class Try:
 
 
 @dataclass(frozen=True, slots=True)
-class StatementMemory:
-    """What is known of a SQL statement that was sent. ``position`` is its place in the task, from 0. ``outcome`` is
-    ``succeeded``, or ``failed`` if it has certainly written nothing; empty as long as it is not known. ``digest``
-    stands for its text: a statement that was edited is another one.
+class Journal:
+    """The SQL writes of a round, in order. ``flows/sql/journal.py`` has the theory.
+
+    :param done: digests of those that have taken effect.
+    :param sent: digest of the one after them, which was sent and whose end is not known; empty if there is none.
+    :param execution_id: of the last one that was sent.
+    :param session_id: its session.
     """
 
-    position: int
-    execution_id: str
-    session_id: str
-    outcome: str = ""
-    digest: str = ""
+    done: tuple[str, ...] = ()
+    sent: str = ""
+    execution_id: str = ""
+    session_id: str = ""
+
+    @classmethod
+    def from_json(cls, document: Mapping[str, Any]) -> Self:
+        given = known_arguments(cls, document)
+        return cls(**{**given, "done": tuple(given.get("done", ()))})
+
+    @property
+    def in_doubt(self) -> tuple[tuple[str, str], ...]:
+        """Execution and session of the write that may still run, if there is one."""
+        return ((self.execution_id, self.session_id),) if self.sent else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,9 +135,9 @@ class Memory:
     :param done_in_try: the number of the try that was done; 0 if none was.
     :param is_over: whether a try has failed and none follows.
     :param repeats: how many rounds the same try has begun before, as with ``airflow tasks test``.
-    :param statements: the SQL statements that were sent and are not only reads, in order.
-    :param statements_left: those of earlier rounds whose outcome is not known: they may still run.
-    :param has_ended_statements: whether this round has ended the SQL statements that earlier rounds have left running.
+    :param journal: the SQL writes of this round.
+    :param writes_left: execution and session of each write of an earlier round that may still run.
+    :param has_ended_writes: whether this round has ended the writes that earlier rounds have left running.
     :param session_id: of the SQL session that the task has started for itself, or empty.
     :param runtimes: the task's runtime, and those that the round has chosen instead, each after a run that was out of
         memory; the next run gets the last. An empty string is the default.
@@ -142,9 +154,9 @@ class Memory:
     done_in_try: int = 0
     is_over: bool = False
     repeats: int = 0
-    statements: tuple[StatementMemory, ...] = ()
-    statements_left: tuple[StatementMemory, ...] = ()
-    has_ended_statements: bool = False
+    journal: Journal = Journal()
+    writes_left: tuple[tuple[str, str], ...] = ()
+    has_ended_writes: bool = False
     session_id: str = ""
     runtimes: tuple[str, ...] = ()
 
@@ -170,7 +182,7 @@ class Memory:
             passed_over=_united(found.passed_over, found.runs),
             is_create_unanswered=found.is_create_unanswered,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
-            statements_left=(*found.statements_left, *(known for known in found.statements if not known.outcome)),
+            writes_left=(*found.writes_left, *found.journal.in_doubt),
         )
 
     def _is_of_round_of(self, this: Try) -> bool:
@@ -218,22 +230,13 @@ class Memory:
         """A try has failed, and none follows."""
         return replace(self, is_over=True)
 
-    def statement(self, position: int) -> StatementMemory | None:
-        """What is known of the statement at a place in the task; None if it was not sent."""
-        return next((known for known in self.statements if known.position == position), None)
+    def with_journal(self, journal: Journal, *, is_past_known: bool) -> Memory:
+        """A SQL write is about to be sent, or its end is known."""
+        return replace(self, journal=journal, past=Past.KNOWN if is_past_known else self.past)
 
-    def with_statement(self, statement: StatementMemory) -> Memory:
-        """A SQL statement that is not only a read is about to be sent, or its outcome is known."""
-        others = (known for known in self.statements if known.position != statement.position)
-        return replace(self, statements=tuple(sorted((*others, statement), key=lambda known: known.position)))
-
-    def statements_known(self) -> Memory:
-        """The sessions were asked about everything that earlier tries may have sent."""
-        return replace(self, past=Past.KNOWN)
-
-    def ended_statements(self) -> Memory:
+    def ended_writes(self) -> Memory:
         """Nothing runs any more that earlier rounds have sent."""
-        return replace(self, statements_left=(), has_ended_statements=True)
+        return replace(self, writes_left=(), has_ended_writes=True)
 
     def has_session(self, session_id: str) -> Memory:
         """The task has started a SQL session for itself."""
@@ -250,7 +253,7 @@ class Memory:
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        tuples = ("passed_over", "runs", "statements", "statements_left", "runtimes")
+        tuples = ("passed_over", "runs", "writes_left", "runtimes")
         lists = {name: list(document[name]) for name in tuples}
         return {**document, **lists, "past": self.past.value}
 
@@ -268,16 +271,12 @@ class Memory:
                     "passed_over": tuple(given.get("passed_over", ())),
                     "runs": tuple(given.get("runs", ())),
                     "runtimes": tuple(given.get("runtimes", ())),
-                    "statements": _statements(given.get("statements", ())),
-                    "statements_left": _statements(given.get("statements_left", ())),
+                    "journal": Journal.from_json(given.get("journal", {})),
+                    "writes_left": tuple((str(one), str(session)) for one, session in given.get("writes_left", ())),
                 }
             )
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"not what a task of this provider remembers: {error!r}") from None
-
-
-def _statements(kept: Iterable[Mapping[str, Any]]) -> tuple[StatementMemory, ...]:
-    return tuple(StatementMemory(**known_arguments(StatementMemory, one)) for one in kept)
 
 
 def _united(known: Collection[str], more: Iterable[str]) -> tuple[str, ...]:

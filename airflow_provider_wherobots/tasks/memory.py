@@ -7,13 +7,14 @@ on 3.3, and discards it on 3.4 unless the user keeps the task's state. Source: A
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Self
 
-from airflow_provider_wherobots.compat import Context, iteration_of, starts_before
+from airflow_provider_wherobots.compat import Context, current_context, iteration_of, starts_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
+from airflow_provider_wherobots.flows.sql.journal import ThisTry, Writes
 from airflow_provider_wherobots.messages.unforeseen import reason_of
-from airflow_provider_wherobots.runs.memory import Answer, Memory, Try
+from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, Try
 from airflow_provider_wherobots.runs.run_name import Identity
 
 KEY = "wherobots"
@@ -129,3 +130,58 @@ def identity_of(context: Context, job: str = "") -> Identity:
 def _key(identity: Identity, *, is_shared: bool) -> str:
     """The key of the document. All iterations of a task loop, and all operators of a function, share the store."""
     return f"{KEY}-{identity.task}" if is_shared else KEY
+
+
+def writes_of(
+    memory: TaskMemory,
+    context: Context,
+    left: Mapping[str, Sequence[str]],
+    retries: int = 0,
+    changed: Callable[[Memory], Memory] = lambda now: now,
+) -> Writes:
+    """The journal of a task's SQL writes.
+
+    :param left: by session, the executions that earlier rounds may have left running.
+    :param retries: of the task, which tell a clear if nothing is remembered; default 0.
+    :param changed: what else is remembered with each change.
+    """
+    ti, now = context["ti"], memory.now
+    this_try = ThisTry(
+        now.identity.suffix,
+        ti.max_tries,
+        ti.try_number,
+        starts_before(ti) + now.repeats,
+        is_first_by_count=ti.try_number > 1 and ti.max_tries == ti.try_number - 1 + retries,
+    )
+
+    def keep(writes: Writes, else_not: str) -> None:
+        known = memory.now.with_journal(writes.journal, is_past_known=writes.is_past_known)
+        memory.remember(changed(known if writes.left else known.ended_writes()), else_not)
+
+    return Writes(now.journal, this_try, keep, is_past_known=now.past is not Past.UNKNOWN, left=left)
+
+
+_writes_of_hooks: tuple[Context, Writes] | None = None
+"""The hooks of a task share its journal."""
+
+
+def writes_of_this_task(log: Any) -> Writes:
+    """The journal of what hooks write in the task that this process executes. Nothing is kept outside of a task, below
+    Airflow 3.3, and in a sensor, which may execute the same statement each time that it looks.
+    """
+    global _writes_of_hooks
+    try:
+        context: Context = current_context()
+    except Exception:
+        return Writes()
+    if context.get("task_state_store") is None or hasattr(context["task"], "poke_interval"):
+        return Writes()
+    if _writes_of_hooks is None or _writes_of_hooks[0] is not context:
+        memory = TaskMemory.begin(context, log, job="sql", if_missing=Answer.NOTHING)
+        left: dict[str, list[str]] = {}
+        for execution_id, session_id in memory.now.writes_left:
+            left.setdefault(session_id, []).append(execution_id)
+        # "airflow tasks test" executes a try again: that is another round.
+        number = context["ti"].try_number
+        _writes_of_hooks = context, writes_of(memory, context, left, changed=lambda now: now.done(number))
+    return _writes_of_hooks[1]

@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.journal import Writes
 from airflow_provider_wherobots.flows.sql.session import APPEARANCE_SECONDS, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.tasks.attempt import Attempt
@@ -42,9 +41,6 @@ class SqlAttempt(Attempt):
 
     def run(self, flow: Flow[T]) -> T:
         """Run a flow that :meth:`kill` can stop, between :meth:`open` and its end."""
-        if self._killed:
-            # The driver would let it use the WebSocket, as it must let the cancel.
-            raise WherobotsTaskKilledException("the task is being stopped")
         return self.run_on(self.driver, flow)
 
     @property
@@ -53,6 +49,26 @@ class SqlAttempt(Attempt):
         if self._driver is None:
             raise RuntimeError("the attempt is not open")
         return self._driver
+
+    def connect(self, writes: Writes, geometry: str, outage_seconds: float) -> Connection:
+        """The connection, which is made once between :meth:`open` and its end."""
+        from airflow_provider_wherobots.dbapi.connection import Connection
+
+        if self.connection is None:
+            self.connection = Connection(
+                nullcontext(self.driver),
+                self._run_on_new_session,
+                self.note,
+                geometry=geometry,
+                writes=writes,
+                max_outage_seconds=outage_seconds,
+            )
+        return self.connection
+
+    def note_ends(self) -> None:
+        """Note in the journal what a kill has cancelled."""
+        if self.connection is not None:
+            self.connection.note_ends()
 
     def own(self, session_id: str, *, is_new: bool = True) -> None:
         """Let a kill stop a session, which nobody else has. ``is_new``: the service may not know it yet."""
@@ -67,10 +83,6 @@ class SqlAttempt(Attempt):
     def _end_all(self) -> None:
         """Cancel the statement that runs, then stop the session."""
         share = WORKER_CANCEL_BUDGET_SECONDS / (1 if self.stop is None else 2)
-        connection = self.connection
-        if connection is not None and self._driver is not None:
-            connection.cancel_running(share)
-        elif connection is not None and connection.running is not None:
-            # A failure has closed the connection, such as a timeout of Airflow's: the statement may still run.
-            self._run_on_new_session(last_word_after_cancel(connection.running, share, connection.url))
+        if self.connection is not None:
+            self.connection.cancel_running(share)
         self.stop_own_session(share)

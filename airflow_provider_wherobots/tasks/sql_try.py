@@ -1,62 +1,94 @@
 """One try of the operator that executes SQL.
 
-A try gets a session, decides what it does with each statement (``flows/sql/rule.py``), and executes the rest, one after
-the other. A long statement is handed to the triggerer and taken back.
+A try gets a session, finds out what earlier tries have executed (``flows/sql/journal.py``), and executes the rest, one
+statement after the other. A long statement is handed to the triggerer and taken back.
+
+The task's *own session* is stopped when the task is done or killed, or fails and is not retried: a retry uses it. Only
+a session of the type ``single`` is not found again, so it is stopped in any case.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
-from airflow_provider_wherobots.api.sql.sessions import SessionRequest, SqlSession
-from airflow_provider_wherobots.compat import Context, starts_before
-from airflow_provider_wherobots.dbapi.connection import Connection
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.sql.messages import Store
+from airflow_provider_wherobots.api.sql.sessions import SINGLE, SessionRequest, SqlSession
+from airflow_provider_wherobots.compat import Context
+from airflow_provider_wherobots.dbapi.connection import Connection, InDoubtError
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
     WherobotsSqlSessionException,
     WherobotsTaskKilledException,
-    WherobotsUnavailableException,
+    kind_of_call,
     without_retry,
 )
-from airflow_provider_wherobots.flows.sql import rule
-from airflow_provider_wherobots.flows.sql.cancel import end_earlier
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_WRITE_SECONDS
+from airflow_provider_wherobots.flows.sql.journal import Doubt, Write, Writes, digest_of
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.rule import Planned, ThisTry
-from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait
+from airflow_provider_wherobots.flows.sql.session import (
+    USED_OUTAGE_SECONDS,
+    SessionFailedError,
+    SessionWait,
+    SessionWaitTimeoutError,
+    await_session,
+    request_session_with_quota,
+    stop_requested_session,
+)
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt
 from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.operators.wherobots_task import argument_errors
+from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, argument_errors
 from airflow_provider_wherobots.runs.measurements import of_statement
-from airflow_provider_wherobots.runs.memory import Answer, Past, StatementMemory
+from airflow_provider_wherobots.runs.memory import Answer, Past
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.sql.parameters import read_statements
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 from airflow_provider_wherobots.stored import StoredOptions
-from airflow_provider_wherobots.tasks.memory import TaskMemory
+from airflow_provider_wherobots.tasks.memory import TaskMemory, writes_of
+from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_results import SqlResults
-from airflow_provider_wherobots.tasks.sql_session_try import RESUMED_OUTAGE_SECONDS, SqlSessionTry
+from airflow_provider_wherobots.tasks.task_try import TaskTry
+from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
 from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
-from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SUMMARY_KEY
+from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.sql_task import SqlTask
-    from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 HAND_OVER_SECONDS = 30.0
 """How long a statement may hold a worker before the triggerer follows it."""
 GRACE_SECONDS = 120.0
 """How long a session executes a statement on whose connection nobody is: the time to hand it over."""
+OF_EARLIER_TRY = -1
+"""The ``index`` of a deferral for a write that an earlier try has sent."""
 SHOWN_CHARS = 120
 """How many characters of a statement a message shows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A statement of a task, at its ``position`` from 0. ``is_returned``: what it returns is a part of what the task
+    returns. ``write``: None if it only reads, or only changes the session.
+    """
+
+    position: int
+    text: str = field(repr=False)
+    kind: StatementKind
+    wants_result: bool
+    store: Store | None
+    is_returned: bool
+    write: Write | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +99,7 @@ class DeferredSql(StoredOptions):
     :param session_id: id of the session; empty as long as there is none.
     :param quota: the wait for quota, as long as there is no session.
     :param wait: the wait for the session, as long as it starts.
-    :param index: the place of the statement that is followed, from 0.
+    :param index: the place of the statement that is followed, from 0; -1 if an earlier try has sent it.
     :param kinds: what kinds of statements the task has: the ``index`` counts only if it still has these.
     :param seconds: how long the statements before it took.
     """
@@ -81,17 +113,19 @@ class DeferredSql(StoredOptions):
     seconds: float = 0.0
 
 
-class SqlTry(SqlSessionTry):
+class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
     """One try of a ``WherobotsSqlOperator``."""
 
     _memory: TaskMemory
-    _this_try: ThisTry
+    _writes: Writes
 
     def __init__(self, task: SqlTask, context: Context, attempt: SqlAttempt) -> None:
         super().__init__(task, context, attempt)
         self._planned = _plan(task)
         self._results = SqlResults(task)
         self._session: SqlSession | None = None
+        self.session_id = ""
+        """The session's id, as soon as it is known."""
         self._index = 0
         self._seconds = 0.0
         self._last: StatementOutcome | None = None
@@ -136,237 +170,256 @@ class SqlTry(SqlSessionTry):
             self._remember_with(TaskMemory.begin(self.context, self.log, if_missing=Answer.NOTHING))
         else:
             self._remember_with(TaskMemory.resume(self.context, self.log, kept.memory))
-        wait = self.resumed(event, kept.session_id, kept.wait)
+        if isinstance(event, dict) and event.get("reason"):
+            text = "The triggerer ended its wait for the SQL session (%s); looking at it on this worker"
+            self.log.info(text, words.quoted(str(event["reason"])))
+        self.session_id = kept.session_id or self._pull(SQL_SESSION_ID_KEY) or ""
         if self.session_id and self._memory.now.session_id == self.session_id:
             self.attempt.own(self.session_id)
-        return wait
+        left = self._new_wait() if kept.wait is None else SessionWait.from_kwargs(kept.wait)
+        # The trigger has been patient already.
+        return replace(left, max_outage_seconds=min(left.max_outage_seconds, USED_OUTAGE_SECONDS))
 
     def _remember_with(self, memory: TaskMemory) -> None:
-        ti = self.context["ti"]
-        self._memory = memory
-        self._this_try = ThisTry(
-            memory.now.identity.suffix,
-            ti.max_tries,
-            ti.try_number,
-            starts_before(ti) + memory.now.repeats,
-            rule.begins_round(ti.try_number, ti.max_tries, self.task.retries or 0),
-        )
+        self._memory, now = memory, memory.now
+        self._writes = writes_of(memory, self.context, {}, self.task.retries or 0)
+        if now.has_ended_writes or self.context["ti"].try_number == 1:
+            return
+        # Airflow 3.4 may have discarded what the earlier round remembered: its ids are computed.
+        computed = self._writes.this_try.ids_of_earlier_rounds([one.write for one in self._planned if one.write])
+        left = {"": list(computed)}
+        for execution_id, session_id in now.writes_left:
+            left.setdefault(session_id, []).append(execution_id)
+        self._writes.left = left
 
     def _kept(self, **more: Any) -> dict[str, Any]:
         return {"memory": self._memory.now.to_json(), **more}
-
-    def _learn(self, execution_id: str, session_id: str, outcome: str) -> None:
-        """Remember what is known of a write."""
-        statement = self._statement
-        known = StatementMemory(statement.position, execution_id, session_id, outcome, statement.digest)
-        self._memory.remember(self._memory.now.with_statement(known))
-
-    def _remember_kill(self) -> None:
-        """Remember what is known of the writes that a kill has cancelled."""
-        ended = {} if self.attempt.connection is None else self.attempt.connection.ended
-        for known in self._memory.now.statements:
-            if known.execution_id in ended:
-                word = rule.SUCCEEDED if ended[known.execution_id] else rule.FAILED
-                self._memory.remember(self._memory.now.with_statement(replace(known, outcome=word)))
 
     @contextmanager
     def _working(self) -> Iterator[None]:
         """The time in which the try works. What it has come to is remembered."""
         try:
-            with self.working():
+            with self.attempt.open():
                 yield
         except BaseException as error:
+            may_retry = self._is_retried_after(error)
+            is_used = self._is_deferring or (may_retry and self.task.session_type != SINGLE)
             if self.attempt.was_killed:
-                self._remember_kill()
-            elif isinstance(error, Exception) and not self._is_deferring and not self.is_retried_after(error):
+                self.attempt.note_ends()
+            elif isinstance(error, Exception) and not self._is_deferring and not may_retry:
                 self._memory.remember(self._memory.now.over())
+            # Without an id the request has failed. If a session was started all the same, it ends by itself.
+            if self.session_id and (self.attempt.was_killed or not is_used):
+                self.attempt.stop_own_session()
             raise
         self.attempt.stop_own_session()
         self._memory.remember(self._memory.now.done(self.context["ti"].try_number))
+
+    def _is_retried_after(self, error: BaseException) -> bool:
+        return self.task.may_retry(error) and not self._is_last
+
+    @property
+    def _is_last(self) -> bool:
+        """Whether no retry follows."""
+        ti = self.context["ti"]
+        return bool(ti.try_number > ti.max_tries)
 
     # The session
 
     def _execute_in_session(self, quota: Mapping[str, Any] | None) -> Any:
         """Request a session, unless one is given, and execute the statements in it once it is ready."""
-        given, wait = self.task.checked_session_id(), self.new_wait()
+        given, wait = self.task.checked_session_id(), self._new_wait()
         if given is not None:
             self.session_id, wait = given, replace(wait, appearance_seconds=0.0)
         else:
-            is_own = self.task.makes_own_session
-            request = self._own_request() if is_own else self.task.session_request(self.task.session_key)
-            self.request(request, quota, self._kept(), is_own=is_own)
+            self._request(quota, is_own=self.task.makes_own_session)
             if self.attempt.stop is not None:
                 self._memory.remember(self._memory.now.has_session(self.session_id))
-        self.announce()
-        return self._execute_all(self.get_ready_or_defer(wait, self._kept()))
+        url = self.task.announce_session(self.context, self.session_id)
+        self.log.info("SQL session %s; sessions are listed at %s", words.short(self.session_id), url)
+        return self._execute_all(self._get_ready_or_defer(wait))
+
+    def _request(self, quota: Mapping[str, Any] | None, *, is_own: bool) -> None:
+        """Request a session. After a long wait for quota the task resumes."""
+        request = self._own_request() if is_own else self.task.session_request(self.task.session_key)
+        wait = QuotaWait(self.task.max_quota_wait_seconds, self.task.deferrable, self.deadline)
+        if quota is not None:
+            wait = QuotaWait.from_kwargs(quota)
+        # A kill may come before the response, which has the session's id.
+        is_found_again = is_own and request.is_repeatable
+        self.attempt.stop = partial(stop_requested_session, request) if is_found_again else None
+        with self._failures():
+            response = self.attempt.run(request_session_with_quota(request, wait, self.task.max_outage_seconds))
+        if isinstance(response, AwaitingQuota):
+            self._defer_for_quota(response, self._kept(), method_name="execute_complete")
+        self.attempt.stop = None
+        if is_own and not response.fallback:
+            self.attempt.own(response.id)
+        self.session_id = response.id
 
     def _own_request(self) -> SessionRequest:
         """The request for a session with a key that only this task has. Sent again, it finds the same session."""
         name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
         return replace(self.task.session_request(durable_run_name(name, self._memory.now.identity)), force_new=False)
 
-    def _connected(self, session_id: str = "") -> Connection:
-        """The connection to the task's session, or to another one."""
-        session_id = session_id or self.session_id
-        connection = self.attempt.connection
-        if connection is None or connection.session_id != session_id:
-            # It has executed statements already.
-            wait = SessionWait(RESUMED_OUTAGE_SECONDS, RESUMED_OUTAGE_SECONDS, None, time.time(), 0.0)
-            connection = self._connect(self.get_ready(session_id, wait))
-        return connection
+    def _new_wait(self) -> SessionWait:
+        """The wait for a session, from now on."""
+        task = self.task
+        return SessionWait(task.session_wait_timeout, task.max_outage_seconds, self.deadline, time.time())
 
-    def _connect(self, session: SqlSession) -> Connection:
+    def get_ready(self, session_id: str, wait: SessionWait) -> SqlSession:
+        """Wait for a session on this worker."""
+        with self._failures():
+            return self.attempt.run(await_session(session_id, wait))
+
+    def _get_ready_or_defer(self, wait: SessionWait) -> SqlSession:
+        """Wait for the session: on this worker, or in the triggerer if the task may be deferred and the session is not
+        ready yet.
+        """
+        if not self.task.deferrable:
+            return self.get_ready(self.session_id, wait)
+        with self._failures():
+            try:
+                return self.attempt.run(await_session(self.session_id, replace(wait, timeout=0.0)))
+            except SessionWaitTimeoutError as error:
+                if error.at_deadline:
+                    raise
+            except SessionFailedError:
+                raise
+            except WherobotsApiError as error:
+                # The trigger is patient.
+                self.log.warning("%s", error)
+        self.log.info("Deferring the task: the triggerer waits for SQL session %s", words.short(self.session_id))
+        conn_id, carried = self.task.wherobots_conn_id, wait.to_kwargs()
+        self._defer(
+            WherobotsSqlSessionTrigger(conn_id, self.session_id, carried, stop_on_kill=self.attempt.stop is not None),
+            "execute_complete",
+            self._kept(session_id=self.session_id, wait=carried),
+            timedelta(seconds=wait.left(0.0, time.time()) + DEFER_MARGIN_SECONDS),
+        )
+
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """The context in which errors of the API become exceptions of the task."""
+        try:
+            yield
+        except SessionWaitTimeoutError as error:
+            if error.at_deadline:
+                raise self._timed_out(error) from error
+            raise WherobotsSqlSessionException(str(error)) from error
+        except SessionFailedError as error:
+            raise WherobotsSqlSessionException(str(error)) from error
+        except QuotaNotFreedError as error:
+            raise self._no_quota(error) from error
+        except WherobotsApiError as error:
+            advice = f". {words.CHECK_KEY}" if error.key_may_change else ""
+            raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}{advice}") from error
+
+    def _connected(self) -> Connection:
+        """The connection to the task's session."""
         if self.attempt.connection is None:
-            self.attempt.connection = Connection(
-                nullcontext(self.attempt.driver),
-                self.attempt.note,
-                geometry=self.task.geometry,
-                max_outage_seconds=self.task.max_outage_seconds,
-            )
-        if session.id == self.session_id:
-            self._session = session
-            if self.attempt.stop is not None:
-                self.attempt.own(session.id, is_new=False)
-        self.attempt.connection.connect(session)
+            return self._connect(self.get_ready(self.session_id, SessionWait.of_used(time.time())))
         return self.attempt.connection
 
-    def _options(self, connection: Connection) -> StatementOptions:
-        return replace(connection.options(), deadline=self.deadline)
+    def _connect(self, session: SqlSession) -> Connection:
+        task = self.task
+        connection = self.attempt.connect(self._writes, task.geometry, task.max_outage_seconds)
+        self._session = session
+        if self.attempt.stop is not None:
+            self.attempt.own(session.id, is_new=False)
+        connection.connect(session)
+        return connection
 
-    # What earlier tries have sent
-
-    def _end_earlier_rounds(self) -> None:
-        """Cancel what an earlier round has left running. The task fails if it may still run."""
-        if self._memory.now.has_ended_statements:
-            return
-        left = rule.left_running(self._planned, self._memory.now, self._this_try, self.session_id)
-        for session_id, execution_ids in left.items():
-            try:
-                connection = self._connected(session_id)
-            except WherobotsSqlSessionException as error:
-                if isinstance(error.__cause__, SessionEndedError):
-                    continue
-                raise
-            if running := self.attempt.run(end_earlier(execution_ids, connection.url)):
-                raise WherobotsUnavailableException(
-                    f"The task was cleared, but its statement {running} could not be cancelled, and may still run in "
-                    f"SQL session {session_id}. This try has executed nothing: clear the task again"
-                )
-        self._memory.remember(self._memory.now.ended_statements())
-
-    def _look_back(self) -> None:
-        """Find out about all that earlier tries may have sent. Nothing is executed before."""
-        for statement in self._planned:
-            self._index = statement.position
-            self._decide()
-        if self._memory.now.past is Past.UNKNOWN:
-            self._memory.remember(self._memory.now.statements_known())
-        self._index = 0
-
-    def _decide(self) -> rule.Execute | rule.Skip:
-        """What this try does with the statement. It fails if that is in doubt."""
-        verdict = rule.decide(self._statement, self._planned, self._memory.now, self._this_try)
-        if isinstance(verdict, rule.Ask):
-            verdict = self._ask(verdict)
-        if isinstance(verdict, rule.Doubt):
-            self._fail_in_doubt(verdict)
-        return verdict
-
-    def _ask(self, asked: rule.Ask) -> rule.Verdict:
-        """Ask a session about executions of earlier tries, and follow one that still runs."""
-        session_id = asked.session_id or self.session_id
-        try:
-            connection = self._connected(session_id)
-        except WherobotsSqlSessionException as error:
-            return rule.Doubt(str(error), asked.execution_ids[0], session_id)
-        answers: list[StatementOutcome] = []
-        verdict: rule.Verdict | None = None
-        while verdict is None:
-            answer = connection.attach(asked.execution_ids[len(answers)], self._options(connection), wants_result=False)
-            if answer.state is StatementState.DEADLINE:
-                self._take(answer)
-            answers.append(answer)
-            verdict = rule.conclude(asked, answers)
-        match verdict:
-            case rule.Skip(execution_id=execution_id):
-                self._learn(execution_id, session_id, rule.SUCCEEDED)
-            case rule.Execute(failed=execution_id) if execution_id:
-                self.log.info("%s failed in an earlier try (%s); executing it again", self._name(), answers[0].message)
-                self._learn(execution_id, session_id, rule.FAILED)
-        return verdict
-
-    def _fail_in_doubt(self, doubt: rule.Doubt) -> NoReturn:
-        self._last = StatementOutcome(StatementState.UNKNOWN, doubt.execution_id)
-        self._summarize()
-        session_id = doubt.session_id or self.session_id
-        if self._memory.now.past is Past.UNKNOWN and self.context.get("task_state_store") is not None:
-            # The store could not be read. The next try may read it, and then knows.
-            raise in_doubt(self._name(), doubt.why, doubt.execution_id, session_id, is_final=self._is_last)
-        raise without_retry(in_doubt(self._name(), doubt.why, doubt.execution_id, session_id, is_final=True))
+    def _options(self, connection: Connection, **more: Any) -> StatementOptions:
+        return replace(connection.options(), deadline=self.deadline, **more)
 
     # The statements
 
     def _execute_all(self, session: SqlSession) -> Any:
-        self._connect(session)
-        self._end_earlier_rounds()
-        self._look_back()
+        """Find out about all that earlier tries may have sent, before anything is executed."""
+        connection = self._connect(session)
+        connection.end_earlier_rounds()
+        options = self._options(connection, hand_over_after=self._hand_over_after)
+        if (edited := self._writes.edited([one.write.digest for one in self._planned if one.write])) is not None:
+            self._fail_in_doubt(edited)
+        for statement in self._planned:
+            if statement.write is not None:
+                self._index = statement.position
+                found = self._in_no_doubt(partial(connection.look, statement.write, options))
+                if found is None:
+                    break
+                if found.state is StatementState.RUNNING:
+                    self._hand_over(found, index=OF_EARLIER_TRY)
+                if not found.is_earlier:
+                    self._take(found)
+        self._index = 0
         return self._execute_rest()
+
+    def _in_no_doubt(self, look: Callable[[], StatementOutcome | None]) -> StatementOutcome | None:
+        try:
+            return look()
+        except InDoubtError as error:
+            self._fail_in_doubt(error.doubt)
+
+    def _fail_in_doubt(self, doubt: Doubt) -> NoReturn:
+        self._last = StatementOutcome(StatementState.UNKNOWN, doubt.execution_id)
+        self._summarize()
+        # The store could not be read. The next try may read it, and then knows.
+        may_know = self._memory.now.past is Past.UNKNOWN and self.context.get("task_state_store") is not None
+        is_final = self._is_last or not may_know
+        session_id = doubt.session_id or self.session_id
+        made = in_doubt(self._name(), doubt.why, doubt.execution_id, session_id, is_final=is_final)
+        raise made if may_know else without_retry(made)
 
     def _execute_rest(self) -> Any:
         while self._index < len(self._planned):
-            verdict = self._decide()
-            if isinstance(verdict, rule.Skip):
-                self._take(self._result_of(verdict), is_skipped=True)
-            else:
-                outcome = self._execute(self._this_try.id_of(self._statement))
-                self._take(self._again_if_forgotten(outcome))
+            self._take(self._again_if_forgotten(self._execute()))
         self._summarize()
         return None if self._last is None else self._results.value(self._last)
 
-    def _result_of(self, skip: rule.Skip) -> StatementOutcome:
-        """The outcome of a statement that has succeeded before, with its result if the session still has it."""
-        if self._statement.wants_result and skip.session_id in ("", self.session_id):
-            connection = self._connected()
-            outcome = connection.fetch(skip.execution_id, self._options(connection))
-            if outcome.state is StatementState.SUCCEEDED:
-                return outcome
-        return StatementOutcome(StatementState.SUCCEEDED, skip.execution_id)
+    def _execute(self, execution_id: str = "") -> StatementOutcome:
+        """Execute a statement, unless an earlier try has. Its outcome ``is_earlier`` then."""
+        statement, connection = self._statement, self._connected()
+        options = self._options(connection, hand_over_after=self._hand_over_after)
+        if statement.write is not None:
+            look = partial(connection.look, statement.write, options, wants_result=statement.wants_result)
+            if (found := self._in_no_doubt(look)) is not None:
+                return found
+        execution_id = execution_id or self._id_of(statement)
+        self._push(SQL_EXECUTION_ID_KEY, execution_id)
+        number, count, text = self._index + 1, len(self._planned), masked(statement.text)
+        self.log.info("Executing statement %d of %d [%s]: %s", number, count, execution_id, text)
+        message = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
+        outcome = connection.send(message, options, statement.write)
+        if outcome.state is StatementState.RUNNING:
+            self._hand_over(outcome, index=self._index)
+        return outcome
+
+    def _id_of(self, statement: Planned) -> str:
+        """The id under which this try executes a statement."""
+        return self._writes.this_try.id_of(statement.position, digest_of(statement.text, statement.store))
 
     def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
         """Execute a read once more if the session, which executes many at once, has forgotten its result."""
-        is_first = outcome.execution_id == self._this_try.id_of(self._statement)
-        if not (outcome.is_result_forgotten and is_first and self._statement.is_read):
+        is_first = outcome.execution_id == self._id_of(self._statement)
+        if not (outcome.is_result_forgotten and is_first and self._statement.kind is StatementKind.READ):
             return outcome
         self.log.warning("%s: %s; executing it again", self._name(), outcome.message)
         return self._execute(str(uuid4()))
 
-    def _execute(self, execution_id: str) -> StatementOutcome:
-        statement, connection = self._statement, self._connected()
-        self._push(SQL_EXECUTION_ID_KEY, execution_id)
-        if statement.is_write:
-            sent = StatementMemory(statement.position, execution_id, self.session_id, digest=statement.digest)
-            self._memory.remember(self._memory.now.with_statement(sent), "The statement was not sent")
-        number, count, text = self._index + 1, len(self._planned), masked(statement.text)
-        self.log.info("Executing statement %d of %d [%s]: %s", number, count, execution_id, text)
-        may_hand_over = self.task.deferrable and self._outlives_hand_over and not self._results.is_holding
-        options = replace(self._options(connection), hand_over_after=HAND_OVER_SECONDS if may_hand_over else None)
-        message = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
-        outcome = connection.send(message, options)
-        if outcome.state is StatementState.RUNNING:
-            self._hand_over(outcome, replace(self._options(connection), started_at=outcome.started_at))
-        return outcome
-
     @property
-    def _outlives_hand_over(self) -> bool:
-        """Whether the session lives without a client for as long as a triggerer may take to attach."""
+    def _hand_over_after(self) -> float | None:
+        """When the triggerer follows a statement; None if it cannot, or would lose results that this process holds."""
         limit = None if self.task.is_session_given else self.task.shutdown_after_inactive_seconds
-        return limit is None or limit >= GRACE_SECONDS
+        # The session must live without a client for as long as a triggerer may take to attach.
+        outlives = limit is None or limit >= GRACE_SECONDS
+        return HAND_OVER_SECONDS if self.task.deferrable and outlives and not self._results.is_holding else None
 
-    def _hand_over(self, outcome: StatementOutcome, options: StatementOptions) -> NoReturn:
+    def _hand_over(self, outcome: StatementOutcome, *, index: int) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
-        store = self._statement.store
+        store, options = self._statement.store, self._options(self._connected(), started_at=outcome.started_at)
         self.log.info("Deferring the task: the triggerer follows statement %s", outcome.execution_id)
-        if self._statement.is_write:
+        if self._statement.write is not None:
             options = replace(options, forgotten_seconds=FORGOTTEN_WRITE_SECONDS)
         self._defer(
             WherobotsSqlStatementTrigger(
@@ -377,27 +430,35 @@ class SqlTry(SqlSessionTry):
                 stops_session=self.attempt.stop is not None,
             ),
             "execute_complete",
-            self._kept(session_id=self.session_id, index=self._index, kinds=self._kinds, seconds=self._seconds),
+            self._kept(session_id=self.session_id, index=index, kinds=self._kinds, seconds=self._seconds),
             self._defer_timeout(self.deadline),
         )
 
     def _take_back(self, outcome: StatementOutcome, kept: DeferredSql) -> Any:
         """Take the outcome of a statement that a trigger has followed, and continue."""
-        self._index, self._seconds = self._place_of(outcome.execution_id, kept), kept.seconds
+        index = self._place_of(outcome.execution_id, kept)
+        if index is None:
+            self._writes.ended(outcome)
+            return self._execute_all(self.get_ready(self.session_id, SessionWait.of_used(time.time())))
+        self._index, self._seconds = index, kept.seconds
         # With results before it, the task would not have deferred.
-        self._results.add_none(sum(statement.is_returned for statement in self._planned[: self._index]))
+        self._results.add_none(sum(statement.is_returned for statement in self._planned[:index]))
         if outcome.state is StatementState.RUNNING or self._must_fetch(outcome):
             outcome = self._follow(outcome)
+        self._writes.ended(outcome)
         self._take(self._again_if_forgotten(outcome))
         return self._execute_rest()
 
-    def _place_of(self, execution_id: str, kept: DeferredSql) -> int:
-        """The place of the statement that a trigger has followed. Its text may be rendered differently now. On 3.0 the
-        trigger may be that of an earlier try.
+    def _place_of(self, execution_id: str, kept: DeferredSql) -> int | None:
+        """The place of the statement that a trigger has followed; None for one of an earlier try. Its text may be
+        rendered differently now. On 3.0 the trigger may be that of an earlier try.
         """
-        index, this = kept.index, self._this_try
+        index, this = kept.index, self._writes.this_try
+        if index == OF_EARLIER_TRY:
+            return None
         if index is None:
-            places = [one.position for one in self._planned if execution_id in (this.id_of(one), *this.ids_before(one))]
+            which = [(one.position, digest_of(one.text, one.store)) for one in self._planned]
+            places = [one[0] for one in which if execution_id in (this.id_of(*one), *this.ids_before(*one))]
             index = places[0] if places else 0 if len(self._planned) == 1 else None
         if index is None or kept.kinds not in ("", self._kinds):
             raise WherobotsArgumentException(
@@ -409,7 +470,7 @@ class SqlTry(SqlSessionTry):
 
     @property
     def _kinds(self) -> str:
-        return "".join("w" if one.is_write else "r" if one.is_read else "s" for one in self._planned)
+        return "".join(one.kind[0] for one in self._planned)
 
     def _must_fetch(self, outcome: StatementOutcome) -> bool:
         if outcome.state is not StatementState.SUCCEEDED:
@@ -450,19 +511,14 @@ class SqlTry(SqlSessionTry):
             is_too_large=found.is_too_large,
         )
 
-    def _take(self, outcome: StatementOutcome, *, is_skipped: bool = False) -> None:
-        """Remember an outcome. Keep the result of a statement that has succeeded, otherwise fail the task.
-
-        ``is_skipped``: an earlier try has executed it.
-        """
+    def _take(self, outcome: StatementOutcome) -> None:
+        """Keep the result of a statement that has succeeded, otherwise fail the task."""
         statement = self._statement
         self._last = outcome
-        if not is_skipped:
+        if not outcome.is_earlier:
             region = self._session.region if self._session else None
             self._emit(of_statement(outcome.seconds, outcome.state.value, region, self._metric_tags))
             self._seconds += outcome.seconds
-            if statement.is_write and (word := rule.outcome_of(outcome)):
-                self._learn(outcome.execution_id, self.session_id, word)
         if outcome.state is not StatementState.SUCCEEDED:
             self._summarize()
             raise failure(
@@ -470,13 +526,13 @@ class SqlTry(SqlSessionTry):
                 self._name(),
                 self.session_id,
                 self._execution_timeout,
-                may_repeat=not statement.is_write,
+                may_repeat=statement.write is None,
                 is_last=self._is_last,
             )
-        when = "an earlier try; not executing it again" if is_skipped else words.duration(outcome.seconds)
+        when = "an earlier try; not executing it again" if outcome.is_earlier else words.duration(outcome.seconds)
         self.log.info("%s succeeded in %s", self._name(), when)
         if statement.is_returned:
-            self._results.add(outcome, is_read=statement.is_read)
+            self._results.add(outcome, is_read=statement.kind is StatementKind.READ)
         self._index += 1
 
     def _summarize(self) -> None:
@@ -520,19 +576,22 @@ def _plan(task: SqlTask) -> list[Planned]:
     with argument_errors(task.task_id):
         texts = read_statements(task.sql, bool(task.split_statements), task.parameters)
     task.checked_session_id()
-    store, last, planned = task.checked_store(), len(texts) - 1, []
+    store, last = task.checked_store(), len(texts) - 1
+    planned: list[Planned] = []
     for position, text in enumerate(texts):
         is_returned = store is None and task.fetches_results and (position == last or not task.returns_one)
-        kind = kind_of(text)
+        kind, number = kind_of(text), sum(one.write is not None for one in planned)
+        target = store if position == last else None
+        is_write = kind is StatementKind.WRITE
         planned.append(
             Planned(
                 position,
                 text,
-                kind is StatementKind.READ,
-                kind is StatementKind.WRITE,
+                kind,
                 wants_result=is_returned and returns_result(text),
-                store=store if position == last else None,
+                store=target,
                 is_returned=is_returned,
+                write=Write(number, position, digest_of(text, target)) if is_write else None,
             )
         )
     return planned

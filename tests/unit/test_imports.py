@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "sql": ("api.errors", "api.sql", "sql"),
     "dbapi": (
         *("api", "flows", "drivers", "sql", "messages", "exceptions", "dbapi"),
-        *("hooks.sql_arguments", "hooks.sql_failures", "hooks.sql_written"),
+        "hooks.sql_failures",
     ),
     "doctor": ("api", "logs", "messages", "runs", "flows", "doctor"),
     "task_log": ("logs", "task_log", "compat"),

@@ -68,6 +68,11 @@ class SocketThread:
         if self._waiting is not None:
             self._waiting.cancel()
 
+    @property
+    def open_socket(self) -> SqlSocket | None:
+        """The WebSocket, unless it is lost."""
+        return None if self._socket is None or self._socket.is_lost else self._socket
+
     def disconnect(self) -> None:
         """Close the open WebSocket, if one is open. Never raises."""
         found, self._socket = self._socket, None

@@ -143,6 +143,10 @@ class SqlSocket:
         self._lost: str | None = None
         self._tasks = [asyncio.create_task(self._read()), asyncio.create_task(self._watch())]
 
+    @property
+    def is_lost(self) -> bool:
+        return self._lost is not None
+
     async def transmit(self, message: ClientMessage) -> None:
         """Write a message. The connection is lost if that takes longer than 30 s."""
         if self._lost is not None or self._connection.closed:

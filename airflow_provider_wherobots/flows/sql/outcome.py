@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.stored import known_arguments
 
-_NOT_IN_EVENT = ("results", "has_succeeded", "is_result_forgotten", "is_too_large", "is_not_found")
+_NOT_IN_EVENT = ("results", "has_succeeded", "is_result_forgotten", "is_too_large", "is_not_found", "is_earlier")
 
 
 class StatementState(StrEnum):
@@ -51,6 +51,7 @@ class StatementOutcome:
     :param is_too_large: whether it has succeeded, and its result is larger than is fetched, now and later. Never part
         of an event.
     :param is_not_found: whether the session does not know it. Never part of an event.
+    :param is_earlier: whether an earlier try has executed it, successfully. Never part of an event.
     """
 
     state: StatementState
@@ -68,6 +69,7 @@ class StatementOutcome:
     is_result_forgotten: bool = False
     is_too_large: bool = False
     is_not_found: bool = False
+    is_earlier: bool = False
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict, without the result itself."""

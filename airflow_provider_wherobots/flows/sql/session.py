@@ -39,6 +39,8 @@ MAX_REQUESTS = 12
 """How often a session is requested while the one that is shared is being stopped."""
 STOP_ATTEMPT_SECONDS = 10.0
 POLL_TIMEOUT_SECONDS = 30.0
+USED_OUTAGE_SECONDS = 60.0
+"""How long the service may be unreachable if the session has executed statements already."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,11 @@ class SessionWait(StoredOptions):
     deadline: float | None = None
     since: float | None = None
     appearance_seconds: float = APPEARANCE_SECONDS
+
+    @classmethod
+    def of_used(cls, moment: float) -> SessionWait:
+        """The wait for a session that has executed statements already."""
+        return cls(USED_OUTAGE_SECONDS, USED_OUTAGE_SECONDS, None, moment, 0.0)
 
     def begun(self, moment: float) -> SessionWait:
         """The same wait, begun at a moment, unless it has begun before."""

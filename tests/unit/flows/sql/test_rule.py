@@ -7,13 +7,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 import pytest
+from airflow_provider_wherobots.flows.sql.rule import Ask, Doubt, Execute, Planned, Skip, ThisTry
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.sql.messages import Store as StoredFile
 from airflow_provider_wherobots.flows.sql import rule
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.rule import Ask, Doubt, Execute, Planned, Skip, ThisTry
 from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, StatementMemory, Try
 from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of
