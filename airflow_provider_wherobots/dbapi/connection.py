@@ -133,6 +133,7 @@ class Connection:
         :returns: its outcome, also of a failure.
         :raises InDoubtError: if an earlier try may have executed it, and nobody knows.
         """
+        self._check_open()
         kind, options = kind_of(statement), self.options()
         message = Statement(str(uuid4()), statement, store, self._geometry, wants_result=returns_result(statement))
         if kind is not StatementKind.WRITE:
@@ -287,7 +288,7 @@ class Connection:
         :param budget_seconds: how long to try, in seconds; default 25.
         :returns: whether none runs any more.
         """
-        execution_id, self.running = self.running, None
+        execution_id = self.running
         if execution_id is None:
             return True
         last = self._run_apart(last_word_after_cancel(execution_id, budget_seconds, self.url))
@@ -297,6 +298,8 @@ class Connection:
             self._ended[execution_id] = StatementState.SUCCEEDED
         elif wrote_nothing(last, was_in_contact=was_in_contact):
             self._ended[execution_id] = StatementState.FAILED
+        # Only now: another thread that is stopped with this one must learn the end too.
+        self.running = None
         return last is not None
 
     def stop(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> bool:

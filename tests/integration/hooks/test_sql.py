@@ -460,7 +460,7 @@ def test_what_a_user_makes_of_the_task_stays(
     hook: WherobotsSqlHook, monkeypatch: pytest.MonkeyPatch, state: str | None, kind: type[BaseException]
 ) -> None:
     """On 2.11 the process of a task that is marked or cleared gets a SIGTERM too."""
-    monkeypatch.setattr(compat, "_current_task_instance", object)
+    monkeypatch.setattr(compat, "current_context", lambda: {"ti": object()})
     monkeypatch.setattr(compat, "get_task_state_on_worker", lambda _: state)
     send = connection_module.Connection.send
 

@@ -23,7 +23,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.submit import Rules, Submission, submit_run
-from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, StatementMemory
+from airflow_provider_wherobots.runs.memory import Answer, Journal, Memory, Past
 from airflow_provider_wherobots.runs.memory import Try as BegunTry
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService
@@ -200,15 +200,12 @@ def test_a_document_is_read_as_it_was_written() -> None:
         .looked(["r1"])
         .create_sent()
         .has_run("r2")
-        .with_statement(StatementMemory(1, "e1", "s1"))
-        .with_statement(StatementMemory(0, "e0", "s1"))
-        .with_statement(StatementMemory(1, "e1", "s1", "succeeded"))
+        .with_journal(Journal(("d0",), "d1", "e1", "s1"), is_past_known=True)
         .has_session("s1")
         .with_runtime("tiny", "small")
     )
-    assert [statement.position for statement in memory.statements] == [0, 1]
     assert memory.session_id == "s1"
-    assert Memory.from_json(json.loads(json.dumps(memory.to_json()))).to_json() == memory.to_json() | {"past": "known"}
+    assert Memory.from_json(json.loads(json.dumps(memory.to_json()))) == memory
 
 
 def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
@@ -216,7 +213,8 @@ def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
     assert memory.past_of_runs is Past.UNKNOWN
     assert memory.looked(["r1"]).past_of_runs is Past.KNOWN
     assert memory.create_sent().looked([]).is_create_unanswered is False
-    assert memory.statements_known().past is Past.KNOWN
+    assert memory.with_journal(Journal(), is_past_known=False).past is Past.UNKNOWN
+    assert memory.with_journal(Journal(), is_past_known=True).past is Past.KNOWN
     retry = BegunTry(2, 2, 2)
     assert Memory.begin(memory.has_run("r1"), IDENTITY, retry).runs == ("r1",)
     assert Memory.begin(memory.has_run("r1").over(), IDENTITY, retry).passed_over == ("r1",), "it was cleared"
@@ -257,14 +255,16 @@ def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past
 
 
 def test_what_a_new_round_knows_of_the_one_before() -> None:
-    sent, known = StatementMemory(0, "e0", "s1"), StatementMemory(1, "e1", "s1", "succeeded")
-    before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1").create_sent().with_statement(sent).with_statement(known)
+    journal = Journal(("d0",), "d1", "e1", "s1")
+    before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1").create_sent().with_journal(journal, is_past_known=True)
     cleared = Memory.begin(before, IDENTITY, BegunTry(2, 4, 1))
     expected = Memory(
-        IDENTITY, 4, Past.NOTHING, 1, passed_over=("r1",), is_create_unanswered=True, statements_left=(sent,)
+        IDENTITY, 4, Past.NOTHING, 1, passed_over=("r1",), is_create_unanswered=True, writes_left=(("e1", "s1"),)
     )
     assert cleared == expected
     assert Memory.from_json(cleared.to_json()) == cleared
+    ended = cleared.ended_writes()
+    assert (ended.writes_left, ended.has_ended_writes) == ((), True)
     once_more = Memory.begin(cleared.done(2), IDENTITY, BegunTry(2, 4, 1))
     assert once_more.repeats == 1
     assert Memory.begin(once_more.done(2), IDENTITY, BegunTry(2, 4, 1)).repeats == 2
