@@ -19,6 +19,7 @@ from airflow_provider_wherobots.sql.results import (
     Row,
     UnreadableResultError,
     columns_of,
+    for_xcom,
     read_table,
     rows_of,
 )
@@ -128,11 +129,11 @@ class ResultSet:
     def fetch_records(self) -> list[dict[str, Any]]:
         """The whole result set as a list with a dict per row; empty if there is no result set or no row.
 
-        Columns of the same name and maps are changed as by :meth:`fetch_pandas`, but every value is Python's.
+        Columns of the same name and maps are changed as by :meth:`fetch_pandas`. Decimals and timestamps are text.
         """
         with self._reading():
             table = self._table_for_frames()
-            return [dict(zip(table.column_names, row, strict=True)) for row in rows_of(table)]
+            return [for_xcom(dict(zip(table.column_names, row, strict=True))) for row in rows_of(table)]
 
     def close(self) -> None:
         """Drop the result."""

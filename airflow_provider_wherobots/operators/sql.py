@@ -78,8 +78,8 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
         ``fail``.
     :param handler: takes a cursor as PEP 249 describes it, and returns what the task returns; or ``"records"``, for a
-        list with a dict per row. Default a pandas DataFrame. A statement without a result set returns None, unless
-        a function is given.
+        list with a dict per row, in which decimals and timestamps are text. Default a pandas DataFrame. A statement
+        without a result set returns None, unless a function is given.
     :param output_processor: takes the results and descriptions of the statements, and returns what the task returns, as
         in Airflow's ``SQLExecuteQueryOperator``; default None.
     :param parameters: values for ``%(name)s`` and ``%s``, and names for ``%(name)i`` and ``%i``, see

@@ -5,6 +5,8 @@ PyArrow is imported where it is used: a DAG file that names the hook does not ne
 
 from __future__ import annotations
 
+from datetime import datetime
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from airflow_provider_wherobots.api.sql.messages import Results
@@ -52,6 +54,22 @@ def columns_of(table: pyarrow.Table) -> tuple[Column, ...]:
 def rows_of(table: pyarrow.Table) -> list[Row]:
     """The rows of a table as tuples of Python values. Names of columns may occur twice."""
     return list(zip(*(_values(column) for column in table.columns), strict=True))
+
+
+def for_xcom(value: Any) -> Any:
+    """A value as Airflow's XCom can hold it. It makes floats of decimals and timestamps, which lose digits, and cannot
+    read timestamps with an offset or near the year 9999. So they are text.
+    """
+    match value:
+        case Decimal():
+            return f"{value:f}"
+        case datetime():
+            return value.isoformat()
+        case list():
+            return [for_xcom(one) for one in value]
+        case dict():
+            return {name: for_xcom(one) for name, one in value.items()}
+    return value
 
 
 def _values(column: pyarrow.ChunkedArray) -> list[Any]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -9,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import Enum
 from functools import partial
 from typing import Any
@@ -740,12 +743,7 @@ def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: C
     assert hook.get_df("CREATE TABLE t (a INT)").empty
 
 
-def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_said: Callable[[str], int]) -> None:
-    tags = pyarrow.array(
-        [[("a", 617700169958293503), ("b", None)], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())
-    )
-    cells = pyarrow.array([617700169958293503, None])
-    table = pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"])
+def result_of(table: pyarrow.Table, hook: WherobotsSqlHook) -> ResultSet:
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -754,6 +752,48 @@ def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_s
     )
     found = ResultSet(hook.log.log)
     found.take(outcome, is_read=True)
+    return found
+
+
+def test_records_go_through_xcom_exactly(hook: WherobotsSqlHook) -> None:
+    """Airflow's XCom makes floats of decimals and timestamps, and cannot read timestamps with an offset."""
+    digits = Decimal("12345678901234567890.123456789012345678")
+    last = datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
+    table = pyarrow.table(
+        {
+            "exact": pyarrow.array([digits], pyarrow.decimal128(38, 18)),
+            "whole": pyarrow.array([Decimal("1.50")], pyarrow.decimal128(10, 2)),
+            "last": pyarrow.array([last]),
+            "first": pyarrow.array([datetime.min], pyarrow.timestamp("us")),
+            "offset": pyarrow.array([datetime(2026, 5, 1, tzinfo=UTC)], pyarrow.timestamp("us", "+02:00")),
+            "nested": [[{"at": last, "exact": digits}, None]],
+            "map": pyarrow.array([[("a", digits)]], pyarrow.map_(pyarrow.string(), pyarrow.decimal128(38, 18))),
+            "day": [date(9999, 12, 31)],
+        }
+    )
+    records = result_of(table, hook).fetch_records()
+    assert records == [
+        {
+            "exact": "12345678901234567890.123456789012345678",
+            "whole": "1.50",
+            "last": "9999-12-31T23:59:59.999999+00:00",
+            "first": "0001-01-01T00:00:00",
+            "offset": "2026-05-01T02:00:00+02:00",
+            "nested": [{"at": "9999-12-31T23:59:59.999999+00:00", "exact": str(digits)}, None],
+            "map": [{"key": "a", "value": str(digits)}],
+            "day": date(9999, 12, 31),
+        }
+    ]
+    xcom = importlib.import_module("airflow.serialization.serde")
+    assert xcom.deserialize(json.loads(json.dumps(xcom.serialize(records)))) == records
+
+
+def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_said: Callable[[str], int]) -> None:
+    tags = pyarrow.array(
+        [[("a", 617700169958293503), ("b", None)], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())
+    )
+    cells = pyarrow.array([617700169958293503, None])
+    found = result_of(pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"]), hook)
     frame = found.fetch_pandas()
     assert found.fetchone() == (617700169958293503, 617700169958293503, [("a", 617700169958293503), ("b", None)])
     assert [column[0] for column in found.description or ()] == ["n", "n", "tags"]
