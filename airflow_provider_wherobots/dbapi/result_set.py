@@ -16,6 +16,7 @@ from airflow_provider_wherobots.sql.frames import for_frames, to_pandas
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
     Column,
+    ResultTooLargeError,
     Row,
     UnreadableResultError,
     columns_of,
@@ -76,7 +77,7 @@ class ResultSet:
         try:
             table = read_table(outcome.results)
         except UnreadableResultError as error:
-            raise self._lost(str(error)) from error
+            raise self._lost(str(error), is_final=isinstance(error, ResultTooLargeError)) from error
         if table is None:
             if is_read:
                 raise self._lost("the session has sent no result")
@@ -167,10 +168,13 @@ class ResultSet:
             except (ValueError, OverflowError) as error:
                 raise self._lost(f"a value of its result cannot be read: {error}") from error
 
-    def _lost(self, why: str) -> WherobotsException:
-        """The exception for a result that cannot be had. A retry would execute again what has succeeded."""
+    def _lost(self, why: str, *, is_final: bool = False) -> WherobotsException:
+        """The exception for a result that cannot be had. A retry would execute again what has succeeded.
+
+        ``is_final``: a retry could not have it either.
+        """
         error = WherobotsSqlException(f"the statement succeeded, but {why}")
-        return error if self._is_read else without_retry(error)
+        return error if self._is_read and not is_final else without_retry(error)
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.fetchone, None)

@@ -41,7 +41,7 @@ from airflow_provider_wherobots.flows.sql import cancel, connection
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.sql import requirements
+from airflow_provider_wherobots.sql import requirements, results
 from airflow_provider_wherobots.tasks import sql_results, sql_try
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
@@ -165,6 +165,16 @@ def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(
     assert make("SLEEP 1", do_xcom_push=False).execute(context(TaskInstance())) is None
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "succeeded"
     assert control.requests("cancelExecution") == []
+
+
+def test_a_result_over_the_limit_once_decompressed_fails_for_good(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MAX_RESULT_BYTES", 1000)
+    with pytest.raises(WherobotsSqlException, match=r"is larger than .* GiB.*WherobotsSqlOperator\(store=") as caught:
+        make("SELECT ROWS 1500", retries=3).execute(context(TaskInstance()))
+    assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == ["SELECT ROWS 1500"]
 
 
 def test_results_of_a_list_and_of_a_split_string(make: Make) -> None:
