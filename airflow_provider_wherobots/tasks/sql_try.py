@@ -324,12 +324,13 @@ class SqlTry(SqlSessionTry):
 
     def _result_of(self, skip: rule.Skip) -> StatementOutcome:
         """The outcome of a statement that has succeeded before, with its result if the session still has it."""
-        if self._statement.wants_result and skip.session_id in ("", self.session_id):
+        is_stored = self._statement.store is not None and returns_result(self._statement.text)
+        if (self._statement.wants_result or is_stored) and skip.session_id in ("", self.session_id):
             connection = self._connected()
             outcome = connection.fetch(skip.execution_id, self._options(connection))
             if outcome.state is StatementState.SUCCEEDED:
                 return outcome
-        return StatementOutcome(StatementState.SUCCEEDED, skip.execution_id)
+        return StatementOutcome(StatementState.SUCCEEDED, skip.execution_id, is_location_lost=is_stored)
 
     def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
         """Execute a read once more if the session, which executes many at once, has forgotten its result."""

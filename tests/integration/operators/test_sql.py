@@ -890,6 +890,53 @@ def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fe
     assert executed(control) == ["CALL c.system.f()"]
 
 
+@pytest.mark.parametrize("presigned", [False, True])
+def test_a_procedure_that_has_stored_its_result_returns_the_address_after_a_retry_too(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, presigned: bool
+) -> None:
+    ti, first = call_that_stored(make, control, monkeypatch, presigned)
+    address = make(CALL, store=stored(presigned), retries=1).execute(context(next_try(ti)))
+    assert address.partition("?")[0] == first["address"].partition("?")[0]
+    assert ti.xcoms["sql_summary"]["stored_bytes"] == first["stored_bytes"] > 0
+    assert executed(control) == [CALL]
+
+
+def test_a_procedure_whose_session_has_ended_is_not_said_to_have_no_rows(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+) -> None:
+    ti, _ = call_that_stored(make, control, monkeypatch, presigned=False)
+    control.end_sql_session(ti.xcoms["session_id"])
+    with pytest.raises(WherobotsSqlException, match="its result is stored, but the session no longer knows where"):
+        make(CALL, store=stored(False), retries=1).execute(context(next_try(ti)))
+    assert "no rows" not in said()
+    assert executed(control) == [CALL]
+
+
+CALL = "CALL c.system.f()"
+
+
+def stored(presigned: bool) -> dict[str, Any]:
+    return {"format": "parquet", "single": True, "generate_presigned_url": presigned}
+
+
+def call_that_stored(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, presigned: bool
+) -> tuple[TaskInstance, dict[str, Any]]:
+    """A try whose procedure has stored its result, and that has failed after that."""
+    ti, first = TaskInstance(), {}
+    control.answer_sql("CALL", {"rewritten": [3]})
+
+    def fail(self: Any, last: StatementOutcome) -> None:
+        first.update(address=last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
+        raise LookupError("once")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sql_results.SqlResults, "value", fail)
+        with pytest.raises(LookupError):
+            make(CALL, store=stored(presigned), retries=1).execute(context(ti))
+    return ti, first
+
+
 @EACH_WAY
 @pytest.mark.parametrize("what", ["evicted", "session gone"])
 def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
