@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-TRUNCATED_WARNING = (
-    f"the result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be truncated. Store the "
-    "result in a file to get all rows, or select fewer"
+TRUNCATED = (
+    f"the result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be truncated. Select fewer, "
+    "or store all rows in a file: WherobotsSqlOperator(store=...), or get_df(..., stored=True) of the hook"
 )
 
 
@@ -85,8 +85,8 @@ class ResultSet:
             return
         if table.num_rows == MAX_ROWS:
             if self._fails_if_cut:
-                raise self._lost(f"on_truncated='fail': {TRUNCATED_WARNING}")
-            self._note(logging.WARNING, f"{TRUNCATED_WARNING[0].upper()}{TRUNCATED_WARNING[1:]}")
+                raise self._lost(f"{TRUNCATED}. With on_truncated='warn' the task takes these rows", is_final=True)
+            self._note(logging.WARNING, f"{TRUNCATED[0].upper()}{TRUNCATED[1:]}")
         self._table, self.description = table, columns_of(table)
 
     def fetchone(self) -> Row | None:

@@ -25,7 +25,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_arguments import (
-    ON_TRUNCATED,
     checked_choice,
     checked_session_id,
     checked_wait,
@@ -81,8 +80,8 @@ class WherobotsSqlHook(DbApiHook):
         300 with a ``session_key`` and for the hook's own session, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is requested.
-    :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
-        ``fail``.
+    :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``fail`` (default), because
+        Airflow's operators take it for all rows, or ``warn``.
     :param log_sql: whether statements are logged, with their literals masked; default True.
     :param unused: anything else, which has no effect: operators pass all keys of the connection's extra.
     :raises WherobotsArgumentException: names the argument, the value and the rule. Not retried.
@@ -132,7 +131,7 @@ class WherobotsSqlHook(DbApiHook):
             self._wait_seconds = checked_wait(session_wait_timeout)
             self._geometry = checked_choice("geometry", geometry, GEOMETRIES)
             self._given_session_id = checked_session_id(plain(session_id))
-            self._fails_if_cut = checked_choice("on_truncated", on_truncated, ON_TRUNCATED) == "fail"
+            self._fails_if_cut = checked_choice("on_truncated", on_truncated, ("fail", "warn")) == "fail"
         except InvalidArgumentError as error:
             raise refused(str(error)) from None
         self._connections: list[Connection] = []

@@ -9,7 +9,6 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.sessions import is_session_id
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsException, without_retry
 
-ON_TRUNCATED = ("warn", "fail")
 SESSION_WAIT_SECONDS = 900.0
 
 

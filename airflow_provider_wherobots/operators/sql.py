@@ -12,7 +12,6 @@ from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.sessions import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
-from airflow_provider_wherobots.hooks.sql_arguments import ON_TRUNCATED
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask, value_of
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, refuse_argument
@@ -128,7 +127,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         shutdown_after_inactive_seconds: int | None = None,
         geometry: str = GEOMETRIES[0],
         store: Mapping[str, Any] | None = None,
-        on_truncated: str = ON_TRUNCATED[0],
+        on_truncated: str = "warn",
         handler: Callable[[Any], Any] | Literal["records"] | None = None,
         output_processor: Callable[..., Any] | None = None,
         deferrable: bool | None = None,
@@ -162,8 +161,8 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         self._checked_request()
         if geometry not in GEOMETRIES:
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
-        if on_truncated not in ON_TRUNCATED:
-            raise self._wrong(f"on_truncated={on_truncated!r}: must be {' or '.join(ON_TRUNCATED)}")
+        if on_truncated not in ("warn", "fail"):
+            raise self._wrong(f"on_truncated={on_truncated!r}: must be warn or fail")
         if handler not in (None, "records") and not callable(handler):
             raise self._wrong(f"handler={handler!r}: must be a function that takes a cursor, 'records', or None")
         if store is not None and (handler is not None or output_processor is not None):

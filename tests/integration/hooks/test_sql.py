@@ -14,11 +14,13 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from enum import Enum
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pandas
 import pyarrow
 import pytest
+from airflow.providers.common.sql.operators.generic_transfer import GenericTransfer
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.api.errors import ServerError
@@ -248,17 +250,31 @@ def test_rows_that_cannot_be_inserted_are_refused(
     assert executed(control) == []
 
 
-def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
+def test_exactly_as_many_rows_as_the_service_returns_are_an_error_or_a_warning(
     hook: WherobotsSqlHook, times_said: Callable[[str], int]
 ) -> None:
     assert len(hook.get_records("SELECT ROWS 999")) == 999
+    with pytest.raises(WherobotsSqlException, match=r"has exactly 1,000 rows.*store=.*on_truncated='warn'") as caught:
+        hook.get_records("SELECT ROWS 1500")
+    assert isinstance(caught.value, AirflowFailException), "a retry would get the same rows"
     assert times_said("exactly 1,000 rows") == 0
-    assert len(hook.get_records("SELECT ROWS 1500")) == 1000
+    assert len(WherobotsSqlHook(on_truncated="warn").get_records("SELECT ROWS 1500")) == 1000
     assert times_said("exactly 1,000 rows") == 1
-    strict = WherobotsSqlHook(on_truncated="fail")
-    assert len(strict.get_records("SELECT ROWS 999")) == 999
-    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
-        strict.get_records("SELECT ROWS 1500")
+
+
+def test_a_transfer_of_airflows_does_not_take_the_first_rows_for_all(hook: WherobotsSqlHook) -> None:
+    moved: list[Any] = []
+
+    def transfer(sql: str) -> None:
+        arguments: dict[str, Any] = {"source_conn_id": "wherobots_default", "destination_conn_id": "other"}
+        task: Any = GenericTransfer(task_id="transfer", sql=sql, destination_table="t", **arguments)
+        task.destination_hook = SimpleNamespace(insert_rows=lambda table, rows: moved.append(rows))
+        task.execute({})
+
+    transfer("SELECT ROWS 2")
+    with pytest.raises(WherobotsSqlException, match="store="):
+        transfer("SELECT ROWS 1500")
+    assert moved == [[(0, "row 0"), (1, "row 1")]]
 
 
 # Runs
@@ -701,7 +717,7 @@ def test_a_session_that_is_named_is_used(hook: WherobotsSqlHook, control: Contro
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"on_truncated": "cut"}, "on_truncated='cut': must be warn or fail"),
+        ({"on_truncated": "cut"}, "on_truncated='cut': must be fail or warn"),
         ({"geometry": "shape"}, "geometry='shape': must be ewkt, wkt, wkb, ewkb or geojson"),
         ({"session_wait_timeout": 0}, "session_wait_timeout=0: must be a number of seconds above 0"),
         ({"session_wait_timeout": "900"}, "session_wait_timeout='900'"),

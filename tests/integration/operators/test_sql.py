@@ -154,7 +154,7 @@ def test_a_read_without_a_result_is_no_success(make: Make) -> None:
 
 
 def test_a_result_that_may_be_cut_can_fail(make: Make) -> None:
-    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
+    with pytest.raises(WherobotsSqlException, match="the result has exactly 1,000 rows"):
         make("SELECT ROWS 1500", on_truncated="fail").execute(context(TaskInstance()))
     assert len(make("SELECT ROWS 1500").execute(context(TaskInstance()))) == 1000
 
