@@ -923,7 +923,8 @@ def call_that_stored(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, presigned: bool
 ) -> tuple[TaskInstance, dict[str, Any]]:
     """A try whose procedure has stored its result, and that has failed after that."""
-    ti, first = TaskInstance(), {}
+    ti = TaskInstance()
+    first: dict[str, Any] = {}
     control.answer_sql("CALL", {"rewritten": [3]})
 
     def fail(self: Any, last: StatementOutcome) -> None:

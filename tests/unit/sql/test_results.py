@@ -16,6 +16,7 @@ from airflow_provider_wherobots.sql.results import (
     ResultTooLargeError,
     UnreadableResultError,
     columns_of,
+    for_xcom,
     read_table,
     rows_of,
 )
@@ -168,6 +169,20 @@ def test_rows_are_tuples_of_pythons_own_types() -> None:
     )  # fmt: skip
     assert type(row[8]) is datetime
     assert type(row[10]) is timedelta
+
+
+@pytest.mark.parametrize(
+    ("value", "carried"),
+    [
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0.00000001"), "0.00000001"),
+        (datetime(2026, 1, 2, 3, tzinfo=UTC), "2026-01-02T03:00:00+00:00"),
+        ([{"at": datetime.max, "n": 1}, None], [{"at": "9999-12-31T23:59:59.999999", "n": 1}, None]),
+        (date(2026, 1, 2), date(2026, 1, 2)),
+    ],
+)
+def test_decimals_and_timestamps_are_text_for_xcom(value: object, carried: object) -> None:
+    assert for_xcom(value) == carried
 
 
 def test_nanoseconds_beyond_pythons_are_cut() -> None:
