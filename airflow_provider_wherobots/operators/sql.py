@@ -231,23 +231,11 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         """
         from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 
-        return WherobotsSqlHook(
-            **{
-                **(self.hook_params or {}),
-                "wherobots_conn_id": self.wherobots_conn_id,
-                "runtime": self.runtime,
-                "region": self.region,
-                "version": self.version,
-                "session_wait_timeout": self.session_wait_timeout,
-                "force_new": self.force_new,
-                "session_type": self.session_type,
-                "session_key": self.session_key,
-                "session_id": self.session_id,
-                "shutdown_after_inactive_seconds": self.shutdown_after_inactive_seconds,
-                "geometry": self.geometry,
-                "on_truncated": self.on_truncated,
-            }
+        names = (
+            *("wherobots_conn_id", "runtime", "region", "version", "session_wait_timeout", "force_new", "session_type"),
+            *("session_key", "session_id", "shutdown_after_inactive_seconds", "geometry", "on_truncated"),
         )
+        return WherobotsSqlHook(**{**(self.hook_params or {}), **{name: getattr(self, name) for name in names}})
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.
