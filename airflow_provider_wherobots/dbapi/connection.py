@@ -195,7 +195,7 @@ class Connection:
             case Doubt():
                 raise InDoubtError(found)
             case Skip(execution_id, session_id):
-                outcome = StatementOutcome(StatementState.SUCCEEDED, execution_id)
+                outcome = StatementOutcome(StatementState.SUCCEEDED, execution_id, is_location_lost=wants_result)
                 if wants_result and execution_id and session_id in ("", self.session_id):
                     fetched = self.fetch(execution_id, options)
                     outcome = fetched if fetched.state is StatementState.SUCCEEDED else outcome

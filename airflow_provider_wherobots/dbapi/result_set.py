@@ -15,9 +15,11 @@ from airflow_provider_wherobots.sql.frames import for_frames, to_pandas
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
     Column,
+    ResultTooLargeError,
     Row,
     UnreadableResultError,
     columns_of,
+    for_xcom,
     read_table,
     rows_of,
 )
@@ -26,9 +28,9 @@ if TYPE_CHECKING:
     import pandas
     import pyarrow
 
-TRUNCATED_WARNING = (
-    f"the result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be truncated. Store the "
-    "result in a file to get all rows, or select fewer"
+TRUNCATED = (
+    f"the result has exactly {MAX_ROWS:,} rows, the most that the service returns: it may be truncated. Select fewer, "
+    "or store all rows in a file: WherobotsSqlOperator(store=...), or get_df(..., stored=True) of the hook"
 )
 
 
@@ -74,7 +76,7 @@ class ResultSet:
         try:
             table = read_table(outcome.results)
         except UnreadableResultError as error:
-            raise self._lost(str(error)) from error
+            raise self._lost(str(error), is_final=isinstance(error, ResultTooLargeError)) from error
         if table is None:
             if is_read:
                 raise self._lost("the session has sent no result")
@@ -82,8 +84,8 @@ class ResultSet:
             return
         if table.num_rows == MAX_ROWS:
             if self._fails_if_cut:
-                raise self._lost(f"on_truncated='fail': {TRUNCATED_WARNING}")
-            self._note(logging.WARNING, f"{TRUNCATED_WARNING[0].upper()}{TRUNCATED_WARNING[1:]}")
+                raise self._lost(f"{TRUNCATED}. With on_truncated='warn' the task takes these rows", is_final=True)
+            self._note(logging.WARNING, f"{TRUNCATED[0].upper()}{TRUNCATED[1:]}")
         self._table, self.description = table, columns_of(table)
 
     def fetchone(self) -> Row | None:
@@ -127,11 +129,11 @@ class ResultSet:
     def fetch_records(self) -> list[dict[str, Any]]:
         """The whole result set as a list with a dict per row; empty if there is no result set or no row.
 
-        Columns of the same name and maps are changed as by :meth:`fetch_pandas`, but every value is Python's.
+        Columns of the same name and maps are changed as by :meth:`fetch_pandas`. Decimals and timestamps are text.
         """
         with self._reading():
             table = self._table_for_frames()
-            return [dict(zip(table.column_names, row, strict=True)) for row in rows_of(table)]
+            return [for_xcom(dict(zip(table.column_names, row, strict=True))) for row in rows_of(table)]
 
     def close(self) -> None:
         """Drop the result."""
@@ -165,10 +167,13 @@ class ResultSet:
             except (ValueError, OverflowError) as error:
                 raise self._lost(f"a value of its result cannot be read: {error}") from error
 
-    def _lost(self, why: str) -> WherobotsException:
-        """The exception for a result that cannot be had. A retry would execute again what has succeeded."""
+    def _lost(self, why: str, *, is_final: bool = False) -> WherobotsException:
+        """The exception for a result that cannot be had. A retry would execute again what has succeeded.
+
+        ``is_final``: a retry could not have it either.
+        """
         error = WherobotsSqlException(f"the statement succeeded, but {why}")
-        return error if self._is_read else without_retry(error)
+        return error if self._is_read and not is_final else without_retry(error)
 
     def __iter__(self) -> Iterator[Row]:
         return iter(self.fetchone, None)

@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, ON_TRUNCATED
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
@@ -74,8 +74,8 @@ class WherobotsSqlHook(DbApiHook):
         300 with a ``session_key`` and for the hook's own session, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is requested.
-    :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
-        ``fail``.
+    :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``fail`` (default), because
+        Airflow's operators take it for all rows, or ``warn``.
     :param log_sql: whether statements are logged, with their literals masked; default True.
     :param unused: anything else, which has no effect: operators pass all keys of the connection's extra.
     :raises WherobotsArgumentException: names the argument, the value and the rule. Not retried.
@@ -125,7 +125,7 @@ class WherobotsSqlHook(DbApiHook):
             self._wait_seconds = _checked_wait(session_wait_timeout)
             self._geometry = _checked_choice("geometry", geometry, GEOMETRIES)
             self._given_session_id = _checked_session_id(_plain(session_id))
-            self._fails_if_cut = _checked_choice("on_truncated", on_truncated, ON_TRUNCATED) == "fail"
+            self._fails_if_cut = _checked_choice("on_truncated", on_truncated, ("fail", "warn")) == "fail"
         except InvalidArgumentError as error:
             raise refused(str(error)) from None
         self._connections: list[Connection] = []

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, ON_TRUNCATED
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.sessions import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
@@ -77,8 +77,8 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``warn`` (default) or
         ``fail``.
     :param handler: takes a cursor as PEP 249 describes it, and returns what the task returns; or ``"records"``, for a
-        list with a dict per row. Default a pandas DataFrame. A statement without a result set returns None, unless
-        a function is given.
+        list with a dict per row, in which decimals and timestamps are text. Default a pandas DataFrame. A statement
+        without a result set returns None, unless a function is given.
     :param output_processor: takes the results and descriptions of the statements, and returns what the task returns, as
         in Airflow's ``SQLExecuteQueryOperator``; default None.
     :param parameters: values for ``%(name)s`` and ``%s``, and names for ``%(name)i`` and ``%i``, see
@@ -127,7 +127,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         shutdown_after_inactive_seconds: int | None = None,
         geometry: str = GEOMETRIES[0],
         store: Mapping[str, Any] | None = None,
-        on_truncated: str = ON_TRUNCATED[0],
+        on_truncated: str = "warn",
         handler: Callable[[Any], Any] | Literal["records"] | None = None,
         output_processor: Callable[..., Any] | None = None,
         deferrable: bool | None = None,
@@ -161,8 +161,8 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         self._checked_request()
         if geometry not in GEOMETRIES:
             raise self._wrong(f"geometry={geometry!r}: must be one of {', '.join(GEOMETRIES)}")
-        if on_truncated not in ON_TRUNCATED:
-            raise self._wrong(f"on_truncated={on_truncated!r}: must be {' or '.join(ON_TRUNCATED)}")
+        if on_truncated not in ("warn", "fail"):
+            raise self._wrong(f"on_truncated={on_truncated!r}: must be warn or fail")
         if handler not in (None, "records") and not callable(handler):
             raise self._wrong(f"handler={handler!r}: must be a function that takes a cursor, 'records', or None")
         if store is not None and (handler is not None or output_processor is not None):
@@ -231,23 +231,11 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         """
         from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 
-        return WherobotsSqlHook(
-            **{
-                **(self.hook_params or {}),
-                "wherobots_conn_id": self.wherobots_conn_id,
-                "runtime": self.runtime,
-                "region": self.region,
-                "version": self.version,
-                "session_wait_timeout": self.session_wait_timeout,
-                "force_new": self.force_new,
-                "session_type": self.session_type,
-                "session_key": self.session_key,
-                "session_id": self.session_id,
-                "shutdown_after_inactive_seconds": self.shutdown_after_inactive_seconds,
-                "geometry": self.geometry,
-                "on_truncated": self.on_truncated,
-            }
+        names = (
+            *("wherobots_conn_id", "runtime", "region", "version", "session_wait_timeout", "force_new", "session_type"),
+            *("session_key", "session_id", "shutdown_after_inactive_seconds", "geometry", "on_truncated"),
         )
+        return WherobotsSqlHook(**{**(self.hook_params or {}), **{name: getattr(self, name) for name in names}})
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.

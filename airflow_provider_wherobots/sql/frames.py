@@ -23,7 +23,7 @@ def for_frames(table: pyarrow.Table) -> tuple[pyarrow.Table, list[str]]:
     import pyarrow
 
     names = _distinct(table.column_names)
-    kinds = [_without_maps(kind) for kind in table.schema.types]
+    kinds = [_with_values(kind) for kind in table.schema.types]
     renamed = [new for old, new in zip(table.column_names, names, strict=True) if old != new]
     listed = [name for name, old, new in zip(names, table.schema.types, kinds, strict=True) if old != new]
     changes = []
@@ -86,20 +86,6 @@ def _distinct(names: list[str]) -> list[str]:
     return distinct
 
 
-def _without_maps(kind: pyarrow.DataType) -> pyarrow.DataType:
-    import pyarrow
-    from pyarrow import types
-
-    if types.is_map(kind):
-        entry = [("key", _without_maps(kind.key_type)), ("value", _without_maps(kind.item_type))]
-        return pyarrow.list_(pyarrow.struct(entry))
-    if types.is_list(kind):
-        return pyarrow.list_(kind.value_field.with_type(_without_maps(kind.value_type)))
-    if types.is_struct(kind):
-        return pyarrow.struct([field.with_type(_without_maps(field.type)) for field in kind])
-    return kind
-
-
 def _has_bigint_beside_null(array: pyarrow.Array) -> bool:
     """Whether BIGINTs in the array are beside NULL. Those of a struct that is NULL are NULL too."""
     import pyarrow
@@ -112,11 +98,16 @@ def _has_bigint_beside_null(array: pyarrow.Array) -> bool:
     return bool(array.type == pyarrow.int64() and array.null_count)
 
 
-def _with_values(kind: pyarrow.DataType, changed: Callable[[pyarrow.DataType], pyarrow.DataType]) -> pyarrow.DataType:
-    """The type with other types of its values, also of those in lists and structs."""
+def _with_values(
+    kind: pyarrow.DataType, changed: Callable[[pyarrow.DataType], pyarrow.DataType] = lambda kind: kind
+) -> pyarrow.DataType:
+    """The type with other types of its values, also of those in lists and structs. Maps become lists of entries."""
     import pyarrow
     from pyarrow import types
 
+    if types.is_map(kind):
+        entry = {"key": _with_values(kind.key_type, changed), "value": _with_values(kind.item_type, changed)}
+        return pyarrow.list_(pyarrow.struct(entry))
     if types.is_list(kind):
         return pyarrow.list_(kind.value_field.with_type(_with_values(kind.value_type, changed)))
     if types.is_struct(kind):

@@ -382,7 +382,9 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         statement, connection = self._statement, self._connected()
         options = self._options(connection, hand_over_after=self._hand_over_after)
         if statement.write is not None:
-            look = partial(connection.look, statement.write, options, wants_result=statement.wants_result)
+            is_stored = statement.store is not None and returns_result(statement.text)
+            wants_result = statement.wants_result or is_stored
+            look = partial(connection.look, statement.write, options, wants_result=wants_result)
             if (found := self._in_no_doubt(look)) is not None:
                 return found
         execution_id = execution_id or self._id_of(statement)

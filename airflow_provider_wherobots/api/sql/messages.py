@@ -22,8 +22,6 @@ GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 """How a session can write geometries; the first one is the default."""
 STORE_FORMATS = ("parquet", "csv", "geojson")
 STORE_KEYS = ("format", "single", "generate_presigned_url", "options")
-ON_TRUNCATED = ("warn", "fail")
-"""What becomes of a result that may be cut; the first one is the default."""
 MAX_ERROR_CHARS = 10_000
 """How much of an error's text is kept."""
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import importlib
+import json
 import re
 import subprocess
 import sys
@@ -9,13 +10,17 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import UTC, date, datetime
+from decimal import Decimal
 from enum import Enum
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pandas
 import pyarrow
 import pytest
+from airflow.providers.common.sql.operators.generic_transfer import GenericTransfer
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.api.errors import ServerError
@@ -245,17 +250,31 @@ def test_rows_that_cannot_be_inserted_are_refused(
     assert executed(control) == []
 
 
-def test_exactly_as_many_rows_as_the_service_returns_are_warned_about_once(
+def test_exactly_as_many_rows_as_the_service_returns_are_an_error_or_a_warning(
     hook: WherobotsSqlHook, times_said: Callable[[str], int]
 ) -> None:
     assert len(hook.get_records("SELECT ROWS 999")) == 999
+    with pytest.raises(WherobotsSqlException, match=r"has exactly 1,000 rows.*store=.*on_truncated='warn'") as caught:
+        hook.get_records("SELECT ROWS 1500")
+    assert isinstance(caught.value, AirflowFailException), "a retry would get the same rows"
     assert times_said("exactly 1,000 rows") == 0
-    assert len(hook.get_records("SELECT ROWS 1500")) == 1000
+    assert len(WherobotsSqlHook(on_truncated="warn").get_records("SELECT ROWS 1500")) == 1000
     assert times_said("exactly 1,000 rows") == 1
-    strict = WherobotsSqlHook(on_truncated="fail")
-    assert len(strict.get_records("SELECT ROWS 999")) == 999
-    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
-        strict.get_records("SELECT ROWS 1500")
+
+
+def test_a_transfer_of_airflows_does_not_take_the_first_rows_for_all(hook: WherobotsSqlHook) -> None:
+    moved: list[Any] = []
+
+    def transfer(sql: str) -> None:
+        arguments: dict[str, Any] = {"source_conn_id": "wherobots_default", "destination_conn_id": "other"}
+        task: Any = GenericTransfer(task_id="transfer", sql=sql, destination_table="t", **arguments)
+        task.destination_hook = SimpleNamespace(insert_rows=lambda table, rows: moved.append(rows))
+        task.execute({})
+
+    transfer("SELECT ROWS 2")
+    with pytest.raises(WherobotsSqlException, match="store="):
+        transfer("SELECT ROWS 1500")
+    assert moved == [[(0, "row 0"), (1, "row 1")]]
 
 
 # Runs
@@ -698,7 +717,7 @@ def test_a_session_that_is_named_is_used(hook: WherobotsSqlHook, control: Contro
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ({"on_truncated": "cut"}, "on_truncated='cut': must be warn or fail"),
+        ({"on_truncated": "cut"}, "on_truncated='cut': must be fail or warn"),
         ({"geometry": "shape"}, "geometry='shape': must be ewkt, wkt, wkb, ewkb or geojson"),
         ({"session_wait_timeout": 0}, "session_wait_timeout=0: must be a number of seconds above 0"),
         ({"session_wait_timeout": "900"}, "session_wait_timeout='900'"),
@@ -740,12 +759,7 @@ def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: C
     assert hook.get_df("CREATE TABLE t (a INT)").empty
 
 
-def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_said: Callable[[str], int]) -> None:
-    tags = pyarrow.array(
-        [[("a", 617700169958293503), ("b", None)], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())
-    )
-    cells = pyarrow.array([617700169958293503, None])
-    table = pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"])
+def result_of(table: pyarrow.Table, hook: WherobotsSqlHook) -> ResultSet:
     sink = pyarrow.BufferOutputStream()
     with pyarrow.ipc.new_stream(sink, table.schema) as writer:
         writer.write_table(table)
@@ -754,6 +768,48 @@ def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_s
     )
     found = ResultSet(hook.log.log)
     found.take(outcome, is_read=True)
+    return found
+
+
+def test_records_go_through_xcom_exactly(hook: WherobotsSqlHook) -> None:
+    """Airflow's XCom makes floats of decimals and timestamps, and cannot read timestamps with an offset."""
+    digits = Decimal("12345678901234567890.123456789012345678")
+    last = datetime(9999, 12, 31, 23, 59, 59, 999999, UTC)
+    table = pyarrow.table(
+        {
+            "exact": pyarrow.array([digits], pyarrow.decimal128(38, 18)),
+            "whole": pyarrow.array([Decimal("1.50")], pyarrow.decimal128(10, 2)),
+            "last": pyarrow.array([last]),
+            "first": pyarrow.array([datetime.min], pyarrow.timestamp("us")),
+            "offset": pyarrow.array([datetime(2026, 5, 1, tzinfo=UTC)], pyarrow.timestamp("us", "+02:00")),
+            "nested": [[{"at": last, "exact": digits}, None]],
+            "map": pyarrow.array([[("a", digits)]], pyarrow.map_(pyarrow.string(), pyarrow.decimal128(38, 18))),
+            "day": [date(9999, 12, 31)],
+        }
+    )
+    records = result_of(table, hook).fetch_records()
+    assert records == [
+        {
+            "exact": "12345678901234567890.123456789012345678",
+            "whole": "1.50",
+            "last": "9999-12-31T23:59:59.999999+00:00",
+            "first": "0001-01-01T00:00:00",
+            "offset": "2026-05-01T02:00:00+02:00",
+            "nested": [{"at": "9999-12-31T23:59:59.999999+00:00", "exact": str(digits)}, None],
+            "map": [{"key": "a", "value": str(digits)}],
+            "day": date(9999, 12, 31),
+        }
+    ]
+    xcom = importlib.import_module("airflow.serialization.serde")
+    assert xcom.deserialize(json.loads(json.dumps(xcom.serialize(records)))) == records
+
+
+def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_said: Callable[[str], int]) -> None:
+    tags = pyarrow.array(
+        [[("a", 617700169958293503), ("b", None)], None], pyarrow.map_(pyarrow.string(), pyarrow.int64())
+    )
+    cells = pyarrow.array([617700169958293503, None])
+    found = result_of(pyarrow.Table.from_arrays([cells, cells, tags], names=["n", "n", "tags"]), hook)
     frame = found.fetch_pandas()
     assert found.fetchone() == (617700169958293503, 617700169958293503, [("a", 617700169958293503), ("b", None)])
     assert [column[0] for column in found.description or ()] == ["n", "n", "tags"]

@@ -41,7 +41,7 @@ from airflow_provider_wherobots.flows.sql import cancel, connection
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.sql import requirements
+from airflow_provider_wherobots.sql import requirements, results
 from airflow_provider_wherobots.tasks import sql_results, sql_try
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
@@ -155,7 +155,7 @@ def test_a_read_without_a_result_is_no_success(make: Make) -> None:
 
 
 def test_a_result_that_may_be_cut_can_fail(make: Make) -> None:
-    with pytest.raises(WherobotsSqlException, match="on_truncated='fail': the result has exactly 1,000 rows"):
+    with pytest.raises(WherobotsSqlException, match="the result has exactly 1,000 rows"):
         make("SELECT ROWS 1500", on_truncated="fail").execute(context(TaskInstance()))
     assert len(make("SELECT ROWS 1500").execute(context(TaskInstance()))) == 1000
 
@@ -166,6 +166,16 @@ def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(
     assert make("SLEEP 1", do_xcom_push=False).execute(context(TaskInstance())) is None
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "succeeded"
     assert control.requests("cancelExecution") == []
+
+
+def test_a_result_over_the_limit_once_decompressed_fails_for_good(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(results, "MAX_RESULT_BYTES", 1000)
+    with pytest.raises(WherobotsSqlException, match=r"is larger than .* GiB.*WherobotsSqlOperator\(store=") as caught:
+        make("SELECT ROWS 1500", retries=3).execute(context(TaskInstance()))
+    assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == ["SELECT ROWS 1500"]
 
 
 def test_results_of_a_list_and_of_a_split_string(make: Make) -> None:
@@ -889,6 +899,54 @@ def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fe
         make("CALL c.system.f()", handler=fail_once, retries=1).execute(context(ti))
     assert make("CALL c.system.f()", handler=fail_once, retries=1).execute(context(next_try(ti))) == [(3,)]
     assert executed(control) == ["CALL c.system.f()"]
+
+
+@pytest.mark.parametrize("presigned", [False, True])
+def test_a_procedure_that_has_stored_its_result_returns_the_address_after_a_retry_too(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, presigned: bool
+) -> None:
+    ti, first = call_that_stored(make, control, monkeypatch, presigned)
+    address = make(CALL, store=stored(presigned), retries=1).execute(context(next_try(ti)))
+    assert address.partition("?")[0] == first["address"].partition("?")[0]
+    assert ti.xcoms["sql_summary"]["stored_bytes"] == first["stored_bytes"] > 0
+    assert executed(control) == [CALL]
+
+
+def test_a_procedure_whose_session_has_ended_is_not_said_to_have_no_rows(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+) -> None:
+    ti, _ = call_that_stored(make, control, monkeypatch, presigned=False)
+    control.end_sql_session(ti.xcoms["session_id"])
+    with pytest.raises(WherobotsSqlException, match="its result is stored, but the session no longer knows where"):
+        make(CALL, store=stored(False), retries=1).execute(context(next_try(ti)))
+    assert "no rows" not in said()
+    assert executed(control) == [CALL]
+
+
+CALL = "CALL c.system.f()"
+
+
+def stored(presigned: bool) -> dict[str, Any]:
+    return {"format": "parquet", "single": True, "generate_presigned_url": presigned}
+
+
+def call_that_stored(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, presigned: bool
+) -> tuple[TaskInstance, dict[str, Any]]:
+    """A try whose procedure has stored its result, and that has failed after that."""
+    ti = TaskInstance()
+    first: dict[str, Any] = {}
+    control.answer_sql("CALL", {"rewritten": [3]})
+
+    def fail(self: Any, last: StatementOutcome) -> None:
+        first.update(address=last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
+        raise LookupError("once")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sql_results.SqlResults, "value", fail)
+        with pytest.raises(LookupError):
+            make(CALL, store=stored(presigned), retries=1).execute(context(ti))
+    return ti, first
 
 
 @EACH_WAY

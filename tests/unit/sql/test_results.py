@@ -1,15 +1,25 @@
 """Results as columns and rows."""
 
+import subprocess
 import sys
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
+import numpy
 import pyarrow as pa
 import pytest
 
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.sql import results as module
-from airflow_provider_wherobots.sql.results import UnreadableResultError, columns_of, read_table, rows_of
+from airflow_provider_wherobots.sql.results import (
+    ResultTooLargeError,
+    UnreadableResultError,
+    columns_of,
+    for_xcom,
+    read_table,
+    rows_of,
+)
 
 TABLE = pa.table({"n": pa.array([1, None], pa.int64()), "place": ["POINT (1 2)", None]})
 
@@ -73,6 +83,51 @@ def test_what_cannot_be_read_is_told(results: Results, says: str) -> None:
         read_table(results)
 
 
+def test_a_result_over_the_limit_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    size = len(stream(TABLE))
+    for compression in ("zstd", "none"):
+        monkeypatch.setattr(module, "MAX_RESULT_BYTES", size)
+        assert table_of(sent(TABLE, compression)).equals(TABLE)
+        monkeypatch.setattr(module, "MAX_RESULT_BYTES", size - 1)
+        with pytest.raises(ResultTooLargeError, match=r"larger than .* GiB when .*store=") as caught:
+            read_table(sent(TABLE, compression))
+        assert isinstance(caught.value, UnreadableResultError)
+
+
+def test_the_limit_is_1_gib() -> None:
+    assert module.MAX_RESULT_BYTES == 2**30
+
+
+def test_memory_is_bounded_while_a_result_is_decompressed(tmp_path: Path) -> None:
+    """A quarter of a gigabyte is sent as some kilobytes."""
+    table = pa.table({"zeros": pa.array(numpy.zeros(2**25, numpy.int64))})
+    (tmp_path / "sent").write_bytes(sent(table).data)
+    grown = subprocess.check_output([sys.executable, "-c", READ, str(tmp_path / "sent")])
+    assert int(grown) < 100 * 2**20
+
+
+READ = """
+import sys
+from pathlib import Path
+from resource import RUSAGE_SELF, getrusage
+
+import pyarrow.ipc
+from airflow_provider_wherobots.api.sql.messages import Results
+from airflow_provider_wherobots.sql import results
+
+results.MAX_RESULT_BYTES = 16 * 2**20
+sent = Results(Path(sys.argv[1]).read_bytes(), compression="zstd")
+before = getrusage(RUSAGE_SELF).ru_maxrss
+try:
+    results.read_table(sent)
+except results.UnreadableResultError as error:
+    assert "larger than 0.015625 GiB" in str(error), error
+else:
+    raise AssertionError("it was read")
+print((getrusage(RUSAGE_SELF).ru_maxrss - before) * 1024)
+"""
+
+
 def test_a_text_that_is_none_is_told() -> None:
     """Spark lets any bytes be a text."""
     texts = pa.Array.from_buffers(pa.string(), 1, pa.array([b"\xff\xfe"]).buffers())
@@ -114,6 +169,20 @@ def test_rows_are_tuples_of_pythons_own_types() -> None:
     )  # fmt: skip
     assert type(row[8]) is datetime
     assert type(row[10]) is timedelta
+
+
+@pytest.mark.parametrize(
+    ("value", "carried"),
+    [
+        (Decimal("1E+3"), "1000"),
+        (Decimal("0.00000001"), "0.00000001"),
+        (datetime(2026, 1, 2, 3, tzinfo=UTC), "2026-01-02T03:00:00+00:00"),
+        ([{"at": datetime.max, "n": 1}, None], [{"at": "9999-12-31T23:59:59.999999", "n": 1}, None]),
+        (date(2026, 1, 2), date(2026, 1, 2)),
+    ],
+)
+def test_decimals_and_timestamps_are_text_for_xcom(value: object, carried: object) -> None:
+    assert for_xcom(value) == carried
 
 
 def test_nanoseconds_beyond_pythons_are_cut() -> None:
