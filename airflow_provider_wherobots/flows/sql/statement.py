@@ -76,7 +76,6 @@ def attach(
     """Follow an execution that another connection has begun. Never executes anything. Opens a WebSocket to
     ``options.url`` if none is open, before it asks the service about the session.
     """
-    options = replace(options, hand_over_after=None)
     more = {"geometry": geometry, "wants_result": wants_result}
     return (yield from _follow(execution_id, ExecutionState.RUNNING, options, **more))
 

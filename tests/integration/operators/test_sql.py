@@ -793,6 +793,20 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: Contro
     assert executed(control) == [INSERT]
 
 
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_deferrable_retry_that_finds_its_statement_running_frees_its_worker(
+    make: Make, control: ControlClient
+) -> None:
+    control.answer_sql(INSERT, held=True)
+    second = next_try(leave_behind(make, control, INSERT))
+    task = make([INSERT, "SELECT 8 AS n"], retries=1, deferrable=True)
+    deferred = statement_deferral_of(task, second)
+    control.release_sql()
+    value = resume(task, second, deferred, events_of(trigger_of(deferred)))
+    assert value[-1].to_dict("list") == {"n": [8]}
+    assert executed(control) == [INSERT, "SELECT 8 AS n"]
+
+
 def test_a_retry_that_follows_a_statement_cancels_it_at_its_timeout(make: Make, control: ControlClient) -> None:
     control.answer_sql(INSERT, held=True)
     second = next_try(leave_behind(make, control, INSERT))
