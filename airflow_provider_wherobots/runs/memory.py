@@ -129,6 +129,7 @@ class Memory:
     :param session_id: of the SQL session that the task has started for itself, or empty.
     :param runtimes: the task's runtime, and those that the round has chosen instead, each after a run that was out of
         memory; the next run gets the last. An empty string is the default.
+    :param tries: what each try has seen last of its run, oldest first. Only for people: the XCom ``runs``.
     """
 
     identity: Identity
@@ -147,6 +148,7 @@ class Memory:
     has_ended_statements: bool = False
     session_id: str = ""
     runtimes: tuple[str, ...] = ()
+    tries: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def begin(cls, found: Memory | Answer, computed: Identity, this: Try) -> Memory:
@@ -171,6 +173,7 @@ class Memory:
             is_create_unanswered=found.is_create_unanswered,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
             statements_left=(*found.statements_left, *(known for known in found.statements if not known.outcome)),
+            tries=found.tries,
         )
 
     def _is_of_round_of(self, this: Try) -> bool:
@@ -243,6 +246,11 @@ class Memory:
         """A run was out of memory, and the next one gets another runtime than the task's."""
         return replace(self, runtimes=(*(self.runtimes_of(given) or (given,)), chosen))
 
+    def with_try(self, seen: Mapping[str, Any]) -> Memory:
+        """A try has seen its run."""
+        key = (seen["try_number"], seen["run_id"])
+        return replace(self, tries=(*(one for one in self.tries if (one["try_number"], one["run_id"]) != key), seen))
+
     def runtimes_of(self, given: str) -> tuple[str, ...]:
         """The same as :attr:`runtimes`; empty if the task's runtime has been edited since."""
         return self.runtimes if self.runtimes[:1] == (given,) else ()
@@ -250,7 +258,7 @@ class Memory:
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        tuples = ("passed_over", "runs", "statements", "statements_left", "runtimes")
+        tuples = ("passed_over", "runs", "statements", "statements_left", "runtimes", "tries")
         lists = {name: list(document[name]) for name in tuples}
         return {**document, **lists, "past": self.past.value}
 
@@ -268,6 +276,7 @@ class Memory:
                     "passed_over": tuple(given.get("passed_over", ())),
                     "runs": tuple(given.get("runs", ())),
                     "runtimes": tuple(given.get("runtimes", ())),
+                    "tries": tuple(given.get("tries", ())),
                     "statements": _statements(given.get("statements", ())),
                     "statements_left": _statements(given.get("statements_left", ())),
                 }
