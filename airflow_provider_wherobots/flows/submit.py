@@ -224,8 +224,11 @@ class _Search:
         return (yield from self._get_all([run_id])).get(run_id)
 
     def _get_all(self, run_ids: Iterable[str]) -> Flow[dict[str, Run]]:
-        """Runs by id. Those that the service does not know cost a minute in all, and are not asked for again."""
+        """Runs by id. Those that the service does not know are not asked for again. They cost a minute in all, unless
+        they were created before.
+        """
         found, left = dict[str, Run](), set(run_ids)
+        is_new = not 0.0 < self.memory.created_at < (yield from now()) - REFUSED_SECONDS
 
         def ask() -> Flow[None]:
             unknown = None
@@ -235,7 +238,7 @@ class _Search:
                     left.discard(run_id)
                 except NotFoundError as error:
                     unknown = error
-            if unknown is not None:
+            if unknown is not None and is_new:
                 raise unknown
 
         with suppress(NotFoundError):
@@ -323,7 +326,8 @@ class _Create:
     def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
         """Send it until there is a run."""
         if self._search is not None:
-            yield from self._search.remember(self._search.memory.create_sent(), "The run was not created")
+            sent = self._search.memory.create_sent((yield from now()))
+            yield from self._search.remember(sent, "The run was not created")
         try:
             created = yield from self._until_created(call, wait)
         except WherobotsApiError:

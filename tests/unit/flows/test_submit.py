@@ -450,6 +450,16 @@ def test_remembered_runs_that_the_service_does_not_know_cost_a_minute_in_all(is_
     assert script.elapsed == pytest.approx(REFUSED_SECONDS + looks, abs=5.0)
 
 
+@pytest.mark.parametrize("seconds", [59.0, 61.0])
+def test_a_remembered_run_of_more_than_a_minute_ago_that_the_service_does_not_know_costs_no_time(
+    seconds: float,
+) -> None:
+    memory = replace(RETRY, runs=("gone",)).create_sent(START - seconds).create_refused()
+    submission, script = submit(FakeService(), memory=memory, rules=Rules(tries_before=1))
+    assert submission.run.id == "run0"
+    assert script.elapsed == pytest.approx(0.0 if seconds > REFUSED_SECONDS else REFUSED_SECONDS, abs=5.0)
+
+
 @pytest.mark.parametrize("memory", [RETRY, CLEARED, replace(FIRST, is_create_unanswered=True)])
 @pytest.mark.parametrize("visible_after", [1.0, 10.0, 29.0])
 def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_half_a_minute(
