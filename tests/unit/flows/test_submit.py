@@ -450,6 +450,14 @@ def test_remembered_runs_that_the_service_does_not_know_cost_a_minute_in_all(is_
     assert script.elapsed == pytest.approx(REFUSED_SECONDS + looks, abs=5.0)
 
 
+def test_a_run_that_is_being_torn_down_is_not_taken_over() -> None:
+    """With ``wait_for_completion=False`` the task would succeed, and its run be cancelled."""
+    service = FakeService()
+    service.add_run(NAME, START - 50, app_status="DESTROY_REQUESTED")
+    submission, _ = submit(service, memory=RETRY)
+    assert (submission.run.id, submission.reattached) == ("run1", False)
+
+
 @pytest.mark.parametrize("seconds", [59.0, 61.0])
 def test_a_remembered_run_of_more_than_a_minute_ago_that_the_service_does_not_know_costs_no_time(
     seconds: float,
