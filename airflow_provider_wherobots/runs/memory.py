@@ -120,7 +120,7 @@ class Memory:
     :param runs: ids of runs of this round.
     :param is_create_unanswered: whether a create was sent whose response is not known, so that it may have created a
         run that is in no list yet.
-    :param created_at: when the last create was sent, in epoch seconds; 0 if that is not known.
+    :param got_run_at: when a try last got a run, in epoch seconds; 0 if that is not known.
     :param done_in_try: the number of the try that was done; 0 if none was.
     :param is_over: whether a try has failed and none follows.
     :param repeats: how many rounds the same try has begun before, as with ``airflow tasks test``.
@@ -141,7 +141,7 @@ class Memory:
     passed_over: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     is_create_unanswered: bool = False
-    created_at: float = 0.0
+    got_run_at: float = 0.0
     done_in_try: int = 0
     is_over: bool = False
     repeats: int = 0
@@ -173,7 +173,7 @@ class Memory:
             this.retries,
             passed_over=_united(found.passed_over, found.runs),
             is_create_unanswered=found.is_create_unanswered,
-            created_at=found.created_at,
+            got_run_at=found.got_run_at,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
             statements_left=(*found.statements_left, *(known for known in found.statements if not known.outcome)),
             tries=found.tries,
@@ -198,22 +198,23 @@ class Memory:
         passed_over = _united(self.passed_over, found)
         return replace(self, has_looked=True, passed_over=passed_over, is_create_unanswered=False)
 
-    def create_sent(self, moment: float) -> Memory:
+    def create_sent(self) -> Memory:
         """A create is about to be sent."""
-        return replace(self, has_looked=True, is_create_unanswered=True, created_at=moment)
+        return replace(self, has_looked=True, is_create_unanswered=True)
 
     def create_refused(self) -> Memory:
         """No create has created a run that is not known."""
         return replace(self, is_create_unanswered=False)
 
-    def has_run(self, run_id: str) -> Memory:
-        """The round has a run: it was created, or found."""
+    def has_run(self, run_id: str, moment: float) -> Memory:
+        """The round has a run: it was created, or found, at a moment."""
         return replace(
             self,
             has_looked=True,
             runs=_united(self.runs, [run_id]),
             passed_over=tuple(known for known in self.passed_over if known != run_id),
             is_create_unanswered=False,
+            got_run_at=moment,
         )
 
     def done(self, try_number: int) -> Memory:

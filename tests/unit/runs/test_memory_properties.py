@@ -198,8 +198,8 @@ def test_a_document_is_read_as_it_was_written() -> None:
     memory = (
         Memory(IDENTITY, 2, Past.NOTHING)
         .looked(["r1"])
-        .create_sent(1.0)
-        .has_run("r2")
+        .create_sent()
+        .has_run("r2", 7.0)
         .with_statement(StatementMemory(1, "e1", "s1"))
         .with_statement(StatementMemory(0, "e0", "s1"))
         .with_statement(StatementMemory(1, "e1", "s1", "succeeded"))
@@ -215,11 +215,11 @@ def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
     memory = Memory(IDENTITY, 2, Past.UNKNOWN, 2)
     assert memory.past_of_runs is Past.UNKNOWN
     assert memory.looked(["r1"]).past_of_runs is Past.KNOWN
-    assert memory.create_sent(1.0).looked([]).is_create_unanswered is False
+    assert memory.create_sent().looked([]).is_create_unanswered is False
     assert memory.statements_known().past is Past.KNOWN
     retry = BegunTry(2, 2, 2)
-    assert Memory.begin(memory.has_run("r1"), IDENTITY, retry).runs == ("r1",)
-    assert Memory.begin(memory.has_run("r1").over(), IDENTITY, retry).passed_over == ("r1",), "it was cleared"
+    assert Memory.begin(memory.has_run("r1", 7.0), IDENTITY, retry).runs == ("r1",)
+    assert Memory.begin(memory.has_run("r1", 7.0).over(), IDENTITY, retry).passed_over == ("r1",), "it was cleared"
 
 
 @pytest.mark.parametrize(
@@ -258,10 +258,10 @@ def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past
 
 def test_what_a_new_round_knows_of_the_one_before() -> None:
     sent, known = StatementMemory(0, "e0", "s1"), StatementMemory(1, "e1", "s1", "succeeded")
-    before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1").create_sent(7.0)
+    before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1", 7.0).create_sent()
     before = before.with_statement(sent).with_statement(known)
     cleared = Memory.begin(before, IDENTITY, BegunTry(2, 4, 1))
-    expected = Memory(IDENTITY, 4, Past.NOTHING, 1, passed_over=("r1",), is_create_unanswered=True, created_at=7.0)
+    expected = Memory(IDENTITY, 4, Past.NOTHING, 1, passed_over=("r1",), is_create_unanswered=True, got_run_at=7.0)
     assert cleared == replace(expected, statements_left=(sent,))
     assert Memory.from_json(cleared.to_json()) == cleared
     once_more = Memory.begin(cleared.done(2), IDENTITY, BegunTry(2, 4, 1))
