@@ -434,7 +434,7 @@ def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, 
 @pytest.mark.parametrize("kind", [AuthenticationError, PermissionDeniedError])
 @pytest.mark.parametrize(("seconds", "expected"), [(0.0, True), (20.0, True), (30.0, False)])
 def test_a_session_is_stopped_with_a_key_that_is_refused_for_a_moment(
-    kind: type[WherobotsApiError], seconds: float, expected: bool
+    kind: type[AuthenticationError | PermissionDeniedError], seconds: float, expected: bool
 ) -> None:
     def answer(call: Call[Any], moment: float) -> Any:
         if moment <= START + seconds:
