@@ -5,7 +5,6 @@ retry can read and write. Each function describes its own difference.
 from __future__ import annotations
 
 import asyncio
-import sys
 from collections.abc import Coroutine, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -76,20 +75,6 @@ else:
             TaskDeferralError,
             TaskDeferred,
         )
-
-    if AIRFLOW == (3, 0):
-
-        class BaseHook(BaseHook):
-            """Reads connections without the deprecation warning that 3.0's own class writes into every task's log."""
-
-            @classmethod
-            def get_connection(cls, conn_id):
-                if not hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS"):
-                    return super().get_connection(conn_id)
-                connection = Connection.get(conn_id)
-                for secret in filter(None, (connection.password, connection.extra)):
-                    mask_secret(secret)
-                return connection
 
 
 __all__ = [

@@ -210,9 +210,9 @@ class LogForwarder:
                 continue
             if found and not is_first:
                 quiet_since = moment
-            if self.result.text is None and needs_result:
+            if needs_result and not self.result.is_seen:
                 left = math.inf
-            elif needs_result and not self._forward:
+            elif needs_result and not self._forward and self.result.text is not None:
                 left = 0.0
             else:
                 left = self._complete_at(ended, quiet_since, max_wait_seconds) - moment

@@ -192,6 +192,9 @@ class _Search:
             self.memory = memory
             yield Remember(memory, else_not)
 
+    def has_run(self, run: Run) -> Flow[None]:
+        yield from self.remember(self.memory.has_run(run.id, (yield from now())))
+
     def all_of_task(self) -> Flow[tuple[list[Run], list[Run]]]:
         """The runs with the task's identity, oldest first, and those of other deployments."""
         memory = self.memory
@@ -224,8 +227,11 @@ class _Search:
         return (yield from self._get_all([run_id])).get(run_id)
 
     def _get_all(self, run_ids: Iterable[str]) -> Flow[dict[str, Run]]:
-        """Runs by id. Those that the service does not know cost a minute in all, and are not asked for again."""
+        """Runs by id. Those that the service does not know are not asked for again. They cost a minute in all, or
+        nothing if the task got its last run before that.
+        """
         found, left = dict[str, Run](), set(run_ids)
+        is_new = not 0.0 < self.memory.got_run_at < (yield from now()) - REFUSED_SECONDS
 
         def ask() -> Flow[None]:
             unknown = None
@@ -235,7 +241,7 @@ class _Search:
                     left.discard(run_id)
                 except NotFoundError as error:
                     unknown = error
-            if unknown is not None:
+            if unknown is not None and is_new:
                 raise unknown
 
         with suppress(NotFoundError):
@@ -294,7 +300,7 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
             yield from _warn_of_others(others)
         return None
     run = yield from _choose(of_round)
-    yield from search.remember(search.memory.has_run(run.id))
+    yield from search.has_run(run)
     return run
 
 
@@ -332,7 +338,7 @@ class _Create:
         if isinstance(created, AwaitingQuota):
             yield from self._note_refused()
         elif self._search is not None:
-            yield from self._search.remember(self._search.memory.has_run(created.id))
+            yield from self._search.has_run(created)
         return created
 
     def _note_refused(self) -> Flow[None]:

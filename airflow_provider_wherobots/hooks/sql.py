@@ -247,14 +247,15 @@ class WherobotsSqlHook(DbApiHook):
 
         :param session_id: its id, as :meth:`start_session` returns it.
         :raises WherobotsArgumentException: if it is no id of a session.
-        :raises WherobotsUnavailableException: if the session could not be stopped within 25 seconds.
+        :raises WherobotsUnavailableException: if the session could not be stopped within a minute.
         """
+        from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS
         from airflow_provider_wherobots.flows.sql.session import stop_session
 
         if not is_session_id(session_id):
             raise refused(f"session_id={session_id!r}: must be the id of a SQL session")
         with self._rest.driver() as driver:
-            if not driver.run(stop_session(session_id)):
+            if not driver.run(stop_session(session_id, REFUSED_SECONDS)):
                 raise WherobotsUnavailableException(
                     f"SQL session {words.short(session_id)} could not be stopped: the task log says why. It costs "
                     "money until it ends, some time after its last client has disconnected"

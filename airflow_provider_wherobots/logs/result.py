@@ -88,6 +88,11 @@ class ResultReader:
         self._parts: dict[int, str] = {}
         self._parts_of = ("", "")
 
+    @property
+    def is_seen(self) -> bool:
+        """Whether the script has printed a result, even one that is not used."""
+        return self.text is not None or self.refused is not None or bool(self.logged)
+
     def add(self, lines: Sequence[Line]) -> None:
         # One search, not one per line: few slices of a log have a result.
         joined = "\n".join([raw for _, raw in lines])

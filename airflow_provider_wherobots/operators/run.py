@@ -49,7 +49,8 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
     Returns the run's id, or with ``return_result`` what the script printed as its result:
     ``print("airflow-result:", json.dumps(value))``.
 
-    XComs: ``run_id`` and ``run_url`` as soon as there is a run, ``spark_ui_url`` as soon as it is known,
+    XComs: ``run_id``, ``run_url`` and ``runs`` (the run of each attempt) as soon as there is a run, ``spark_ui_url`` as
+    soon as it is known,
     ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once the run has ended,
     regardless of its status, and ``result`` with it, if the script printed one. Once the run has completed, both go
     into the event of each asset (dataset on 2.11) in ``outlets``. If the result is an object with a list

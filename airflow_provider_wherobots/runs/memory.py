@@ -132,6 +132,7 @@ class Memory:
     :param runs: ids of runs of this round.
     :param is_create_unanswered: whether a create was sent whose response is not known, so that it may have created a
         run that is in no list yet.
+    :param got_run_at: when a try last got a run, in epoch seconds; 0 if that is not known.
     :param done_in_try: the number of the try that was done; 0 if none was.
     :param is_over: whether a try has failed and none follows.
     :param repeats: how many rounds the same try has begun before, as with ``airflow tasks test``.
@@ -141,6 +142,7 @@ class Memory:
     :param session_id: of the SQL session that the task has started for itself, or empty.
     :param runtimes: the task's runtime, and those that the round has chosen instead, each after a run that was out of
         memory; the next run gets the last. An empty string is the default.
+    :param tries: what each try has seen last of its run, oldest first. Only for people: the XCom ``runs``.
     """
 
     identity: Identity
@@ -151,6 +153,7 @@ class Memory:
     passed_over: tuple[str, ...] = ()
     runs: tuple[str, ...] = ()
     is_create_unanswered: bool = False
+    got_run_at: float = 0.0
     done_in_try: int = 0
     is_over: bool = False
     repeats: int = 0
@@ -159,6 +162,7 @@ class Memory:
     has_ended_writes: bool = False
     session_id: str = ""
     runtimes: tuple[str, ...] = ()
+    tries: tuple[Mapping[str, Any], ...] = ()
 
     @classmethod
     def begin(cls, found: Memory | Answer, computed: Identity, this: Try) -> Memory:
@@ -181,8 +185,10 @@ class Memory:
             this.retries,
             passed_over=_united(found.passed_over, found.runs),
             is_create_unanswered=found.is_create_unanswered,
+            got_run_at=found.got_run_at,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
             writes_left=(*found.writes_left, *found.journal.in_doubt),
+            tries=found.tries,
         )
 
     def _is_of_round_of(self, this: Try) -> bool:
@@ -212,14 +218,15 @@ class Memory:
         """No create has created a run that is not known."""
         return replace(self, is_create_unanswered=False)
 
-    def has_run(self, run_id: str) -> Memory:
-        """The round has a run: it was created, or found."""
+    def has_run(self, run_id: str, moment: float) -> Memory:
+        """The round has a run: it was created, or found, at a moment."""
         return replace(
             self,
             has_looked=True,
             runs=_united(self.runs, [run_id]),
             passed_over=tuple(known for known in self.passed_over if known != run_id),
             is_create_unanswered=False,
+            got_run_at=moment,
         )
 
     def done(self, try_number: int) -> Memory:
@@ -246,6 +253,11 @@ class Memory:
         """A run was out of memory, and the next one gets another runtime than the task's."""
         return replace(self, runtimes=(*(self.runtimes_of(given) or (given,)), chosen))
 
+    def with_try(self, seen: Mapping[str, Any]) -> Memory:
+        """A try has seen its run."""
+        key = (seen["try_number"], seen["run_id"])
+        return replace(self, tries=(*(one for one in self.tries if (one["try_number"], one["run_id"]) != key), seen))
+
     def runtimes_of(self, given: str) -> tuple[str, ...]:
         """The same as :attr:`runtimes`; empty if the task's runtime has been edited since."""
         return self.runtimes if self.runtimes[:1] == (given,) else ()
@@ -253,7 +265,7 @@ class Memory:
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
         document = asdict(self)
-        tuples = ("passed_over", "runs", "writes_left", "runtimes")
+        tuples = ("passed_over", "runs", "writes_left", "runtimes", "tries")
         lists = {name: list(document[name]) for name in tuples}
         return {**document, **lists, "past": self.past.value}
 
@@ -271,6 +283,7 @@ class Memory:
                     "passed_over": tuple(given.get("passed_over", ())),
                     "runs": tuple(given.get("runs", ())),
                     "runtimes": tuple(given.get("runtimes", ())),
+                    "tries": tuple(given.get("tries", ())),
                     "journal": Journal.from_json(given.get("journal", {})),
                     "writes_left": tuple((str(one), str(session)) for one, session in given.get("writes_left", ())),
                 }

@@ -48,7 +48,7 @@ from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.memory import TaskMemory, try_of
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
+from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, RUNS_KEY
 
 EARLIER_CANCEL_SECONDS = 300.0
 """A re-attached run that ends CANCELLED within this time was cancelled by an earlier try, whose kill takes up to a
@@ -161,6 +161,7 @@ class SubmitTry(RunTry[CreatesRun]):
         self.task.run_id = outcome.run_id
         if self.task.runtime_on_out_of_memory and is_out_of_memory(outcome.probable_cause) and not self._is_last:
             outcome = self._choose_runtime(outcome, self.task.runtime_on_out_of_memory)
+        self._keep(outcome.run_id, outcome.status, outcome.summary)
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
         return super().finish(outcome)
 
@@ -211,6 +212,16 @@ class SubmitTry(RunTry[CreatesRun]):
 
     def _is_retried(self, error: BaseException) -> bool:
         return not (self._is_last or self.attempt.was_killed) and self.task.may_retry(error)
+
+    def _keep(self, run_id: str, status: str, summary: Mapping[str, Any] | None = None) -> None:
+        """Remember what this try has seen of a run, and push that of all tries: Airflow deletes the XComs of a try
+        when the next begins.
+        """
+        known = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self._run_url(run_id)}
+        seen = {**known, "status": words.short(status), "cost_usd": (summary or {}).get("cost_usd")}
+        if self._memory is not None:
+            self._memory.remember(self._memory.now.with_try(seen))
+        self._push(RUNS_KEY, [seen] if self._memory is None else list(self._memory.now.tries))
 
     def _choose_runtime(self, outcome: Outcome, wanted: str | Sequence[str]) -> Outcome:
         """Remember the runtime of the next try, after a run that had too little memory. The message says which."""
@@ -300,6 +311,7 @@ class SubmitTry(RunTry[CreatesRun]):
                 submission = self._submit(quota)
             task.run_id = submission.run.id
             self._announce(submission.run)
+            self._keep(submission.run.id, submission.run.status)
             if submission.reattached:
                 self._emit(measurements.of_reattachment(submission.run, self._metric_tags))
             if not task.wait_for_completion:
@@ -392,6 +404,7 @@ class SubmitTry(RunTry[CreatesRun]):
         else:
             return False
         self.log.info("Run %s %s; creating a new run", outcome.run_id, why)
+        self._keep(outcome.run_id, outcome.status, outcome.summary)
         if self._memory is not None:
             self._memory.remember(self._memory.now.looked([outcome.run_id]))
         return True

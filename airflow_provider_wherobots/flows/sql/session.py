@@ -224,7 +224,7 @@ def stop_session(
     just requested.
     """
     session = f"SQL session {words.short(session_id)}"
-    began, outage = (yield from monotonic()), Outage(budget_seconds, 0.0)
+    began, outage = (yield from monotonic()), Outage(budget_seconds, 0.0, key_worked=True)
     until = began + budget_seconds
     while True:
         longest = max(0.5, min(until - (yield from monotonic()), STOP_ATTEMPT_SECONDS))

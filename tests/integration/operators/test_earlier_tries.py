@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.compat import AirflowSkipException
 from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
@@ -84,6 +85,56 @@ def test_a_retry_takes_over_the_completed_run_of_the_try_before(
     assert control.counts()["creates_received"] == 1
     assert again.xcoms["run_id"] == first.xcoms["run_id"]
     assert again.xcoms["run_summary"]["status"] == "COMPLETED"
+
+
+@pytest.mark.parametrize("deferrable", [True, False])
+@pytest.mark.parametrize(
+    ("arguments", "has_store", "known"),
+    [
+        pytest.param({}, True, [1, 2, 3], id="remembered"),
+        pytest.param({}, False, [3], id="below Airflow 3.3"),
+        pytest.param({"durable": False}, True, [3], id="not durable"),
+    ],
+)
+def test_an_xcom_keeps_the_run_of_each_try(
+    operator: Operator,
+    control: ControlClient,
+    deferrable: bool,
+    arguments: dict[str, Any],
+    has_store: bool,
+    known: list[int],
+) -> None:
+    ti = TaskInstance(0, max_tries=2, store={} if has_store else None)
+    ended: dict[int, Any] = {}
+    for number, script in enumerate(("fail.py", "fail.py", "talk.py"), start=1):
+        task = operator(
+            run_python={"uri": f"s3://jobs/{script}", "args": [1]}, retries=2, deferrable=deferrable, **arguments
+        )
+        ti = next_try(ti)
+        with suppress(WherobotsRunFailedException):
+            run_to_end(task, ti)
+        summary = ti.xcoms["run_summary"]
+        ended[number] = {
+            "try_number": number,
+            "run_id": ti.xcoms["run_id"],
+            "run_url": ti.xcoms["run_url"],
+            "status": summary["status"],
+            "cost_usd": summary["cost_usd"],
+        }
+    assert ti.xcoms["runs"] == [ended[number] for number in known]
+    assert [ended[number]["status"] for number in ended] == ["FAILED", "FAILED", "COMPLETED"]
+
+
+def test_the_run_of_a_try_that_died_stays_in_the_xcom_as_it_was_seen_last(
+    operator: Operator, control: ControlClient
+) -> None:
+    task, ti = operator(run_python=WAIT, retries=1), TaskInstance()
+    run_id = start(task, ti)
+    ti = next_try(ti)
+    assert start(task, ti) == run_id
+    assert [(one["try_number"], one["run_id"]) for one in ti.xcoms["runs"]] == [(1, run_id), (2, run_id)]
+    assert all(one["status"] in ACTIVE_STATUSES for one in ti.xcoms["runs"])
+    task.hook.cancel_run(run_id)
 
 
 @pytest.mark.parametrize("task_ids", [("one", "other"), ("same", "same")])

@@ -185,6 +185,28 @@ def test_a_result_on_a_page_that_was_left_is_taken(poll_logs: bool) -> None:
     assert script.run(follow_run(options)).result == '"late"'
 
 
+@pytest.mark.parametrize("poll_logs", [True, False])
+@pytest.mark.parametrize("line", ["airflow-result: nan", "INFO airflow-result: 1"])
+def test_a_result_that_is_refused_is_not_waited_for_longer_than_any_line(line: str, poll_logs: bool) -> None:
+    script, _ = followed("nanoseconds", "end", FakeLine(29.9, T0 + 30 * 10**9, "the last line"))
+    script.run(follow_run(FollowOptions("run0", START, is_new=True)))
+    refused, _ = followed("nanoseconds", "end", FakeLine(29.9, T0 + 30 * 10**9, line))
+    options = FollowOptions("run0", START, is_new=True, poll_logs=poll_logs, return_result=True)
+    assert refused.run(follow_run(options)).has_wrong_result
+    assert refused.elapsed == pytest.approx(script.elapsed, abs=3.0)
+
+
+@pytest.mark.parametrize("poll_logs", [True, False])
+def test_a_result_after_a_refused_one_is_taken(poll_logs: bool) -> None:
+    more = (
+        FakeLine(29.9, T0 + 29 * 10**9, "airflow-result: nan"),
+        FakeLine(36.0, T0 + 30 * 10**9, "airflow-result: 1"),
+    )
+    script, _ = followed("nanoseconds", "end", *more)
+    options = FollowOptions("run0", START, is_new=True, poll_logs=poll_logs, return_result=True)
+    assert script.run(follow_run(options)).result == "1"
+
+
 def test_a_late_line_on_a_page_that_was_left_is_no_earlier_than_that() -> None:
     script, _ = followed("nanoseconds", "end", FakeLine(33.0, T0 + 10**9 + 1, "late"))
     summary = script.run(follow_run(FollowOptions("run0", START, is_new=True))).summary

@@ -450,6 +450,34 @@ def test_remembered_runs_that_the_service_does_not_know_cost_a_minute_in_all(is_
     assert script.elapsed == pytest.approx(REFUSED_SECONDS + looks, abs=5.0)
 
 
+def test_a_run_whose_create_took_longer_than_a_minute_is_new_to_the_next_try() -> None:
+    service = FakeService(list_lag=29.0, get_lag=1.5)
+    service.fault("createJobRun", *[Fault.NOT_ARRIVED] * 7)
+    _, script = submit(service)
+    assert script.elapsed > REFUSED_SECONDS
+    again = script.run(submit_run(PAYLOAD, memory=script.remembered[-1][0]))
+    assert isinstance(again, Submission)
+    assert (again.run.id, again.reattached) == ("run0", True)
+
+
+def test_a_run_that_is_being_torn_down_is_not_taken_over() -> None:
+    """With ``wait_for_completion=False`` the task would succeed, and its run be cancelled."""
+    service = FakeService()
+    service.add_run(NAME, START - 50, app_status="DESTROY_REQUESTED")
+    submission, _ = submit(service, memory=RETRY)
+    assert (submission.run.id, submission.reattached) == ("run1", False)
+
+
+@pytest.mark.parametrize("seconds", [59.0, 61.0])
+def test_a_remembered_run_of_more_than_a_minute_ago_that_the_service_does_not_know_costs_no_time(
+    seconds: float,
+) -> None:
+    memory = RETRY.has_run("gone", START - seconds)
+    submission, script = submit(FakeService(), memory=memory, rules=Rules(tries_before=1))
+    assert submission.run.id == "run0"
+    assert script.elapsed == pytest.approx(0.0 if seconds > REFUSED_SECONDS else REFUSED_SECONDS, abs=5.0)
+
+
 @pytest.mark.parametrize("memory", [RETRY, CLEARED, replace(FIRST, is_create_unanswered=True)])
 @pytest.mark.parametrize("visible_after", [1.0, 10.0, 29.0])
 def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_half_a_minute(

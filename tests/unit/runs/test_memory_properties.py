@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -199,7 +199,7 @@ def test_a_document_is_read_as_it_was_written() -> None:
         Memory(IDENTITY, 2, Past.NOTHING)
         .looked(["r1"])
         .create_sent()
-        .has_run("r2")
+        .has_run("r2", 7.0)
         .with_journal(Journal(("d0",), "d1", "e1", "s1"), is_past_known=True)
         .has_session("s1")
         .with_runtime("tiny", "small")
@@ -216,8 +216,8 @@ def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
     assert memory.with_journal(Journal(), is_past_known=False).past is Past.UNKNOWN
     assert memory.with_journal(Journal(), is_past_known=True).past is Past.KNOWN
     retry = BegunTry(2, 2, 2)
-    assert Memory.begin(memory.has_run("r1"), IDENTITY, retry).runs == ("r1",)
-    assert Memory.begin(memory.has_run("r1").over(), IDENTITY, retry).passed_over == ("r1",), "it was cleared"
+    assert Memory.begin(memory.has_run("r1", 7.0), IDENTITY, retry).runs == ("r1",)
+    assert Memory.begin(memory.has_run("r1", 7.0).over(), IDENTITY, retry).passed_over == ("r1",), "it was cleared"
 
 
 @pytest.mark.parametrize(
@@ -256,12 +256,11 @@ def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past
 
 def test_what_a_new_round_knows_of_the_one_before() -> None:
     journal = Journal(("d0",), "d1", "e1", "s1")
-    before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1").create_sent().with_journal(journal, is_past_known=True)
+    before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1", 7.0).create_sent()
+    before = before.with_journal(journal, is_past_known=True)
     cleared = Memory.begin(before, IDENTITY, BegunTry(2, 4, 1))
-    expected = Memory(
-        IDENTITY, 4, Past.NOTHING, 1, passed_over=("r1",), is_create_unanswered=True, writes_left=(("e1", "s1"),)
-    )
-    assert cleared == expected
+    expected = Memory(IDENTITY, 4, Past.NOTHING, 1, passed_over=("r1",), is_create_unanswered=True, got_run_at=7.0)
+    assert cleared == replace(expected, writes_left=(("e1", "s1"),))
     assert Memory.from_json(cleared.to_json()) == cleared
     ended = cleared.ended_writes()
     assert (ended.writes_left, ended.has_ended_writes) == ((), True)

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
+    BadRequestError,
     ConflictError,
     NotFoundError,
     PermissionDeniedError,
@@ -420,13 +421,7 @@ COULD_NOT = (
         (None, True, logging.INFO, "is being stopped"),
         (NotFoundError("deleteSqlSession", 404), True, logging.INFO, "need not be stopped: {}"),
         (ConflictError("deleteSqlSession", 409), True, logging.INFO, "need not be stopped: {}"),
-        (PermissionDeniedError("deleteSqlSession", 403), False, logging.WARNING, COULD_NOT.format("{}")),
-        (
-            AuthenticationError("deleteSqlSession", 401),
-            False,
-            logging.WARNING,
-            COULD_NOT.format("connection 'script': the API key is refused ({})"),
-        ),
+        (BadRequestError("deleteSqlSession", 400), False, logging.WARNING, COULD_NOT.format("{}")),
     ],
 )
 def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, level: int, told: str) -> None:
@@ -434,6 +429,20 @@ def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, 
     assert script.run(stop_session("s1")) is expected
     assert script.notes == [Note(level, f"SQL session s1 {told.format(answer)}")]
     assert script.elapsed < 1
+
+
+@pytest.mark.parametrize("kind", [AuthenticationError, PermissionDeniedError])
+@pytest.mark.parametrize(("seconds", "expected"), [(0.0, True), (20.0, True), (30.0, False)])
+def test_a_session_is_stopped_with_a_key_that_is_refused_for_a_moment(
+    kind: type[AuthenticationError | PermissionDeniedError], seconds: float, expected: bool
+) -> None:
+    def answer(call: Call[Any], moment: float) -> Any:
+        if moment <= START + seconds:
+            raise kind("deleteSqlSession", 401)
+
+    script = Script(answer)
+    assert script.run(stop_session("s1")) is expected
+    assert script.elapsed < 26
 
 
 def hanging(call: Call[Any], moment: float) -> Any:
