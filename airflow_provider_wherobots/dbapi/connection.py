@@ -29,18 +29,10 @@ from airflow_provider_wherobots.flows.sql.journal import Ask, Doubt, Execute, Sk
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, await_session
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
-from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
+from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, Written, failure_of_session, refused
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result
 
 T = TypeVar("T")
-
-
-class InDoubtError(Exception):
-    """A write of an earlier try may have taken effect, and nobody knows. Nothing was executed."""
-
-    def __init__(self, doubt: Doubt) -> None:
-        super().__init__(doubt.why)
-        self.doubt = doubt
 
 
 class Connection:

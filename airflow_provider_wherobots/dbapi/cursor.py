@@ -9,9 +9,9 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.drivers.base import WriteNote
-from airflow_provider_wherobots.exceptions import WherobotsSqlException
+from airflow_provider_wherobots.exceptions import WherobotsSqlException, without_retry
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook, refused
+from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure_of_hook, in_doubt, refused
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked
@@ -70,7 +70,13 @@ class Cursor(ResultSet):
         self.clear()
         with self._written.no_retry():
             statement = self._bound(operation, parameters)
-            kind, outcome = kind_of(statement), self._connection.execute(statement, store)
+            try:
+                kind, outcome = kind_of(statement), self._connection.execute(statement, store)
+            except InDoubtError as error:
+                doubt, session_id = error.doubt, error.doubt.session_id or self._connection.session_id
+                raise without_retry(
+                    in_doubt("The statement", doubt.why, doubt.execution_id, session_id, is_final=True)
+                ) from error
             if outcome.state is not StatementState.SUCCEEDED:
                 may_repeat = kind is not StatementKind.WRITE
                 raise failure_of_hook(outcome, self._connection.session_id, may_repeat=may_repeat)

@@ -32,6 +32,7 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
     without_retry,
 )
+from airflow_provider_wherobots.flows.sql.journal import Doubt
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
@@ -53,6 +54,14 @@ _OPERATORS_ADVICE = (
     "success"
 )
 _HOOKS_ADVICE = "It may have taken effect"
+
+
+class InDoubtError(Exception):
+    """A write of an earlier try may have taken effect, and nobody knows. It was not executed."""
+
+    def __init__(self, doubt: Doubt) -> None:
+        super().__init__(doubt.why)
+        self.doubt = doubt
 
 
 def refused(text: str) -> WherobotsException:
@@ -98,14 +107,14 @@ def failure_of_session(error: WherobotsApiError) -> WherobotsException:
 def in_doubt(
     what: str, why: str, execution_id: str, session_id: str, *, is_final: bool
 ) -> WherobotsSqlOutcomeUnknownException:
-    """Make the operator's exception for a statement that an earlier try has sent, and whose outcome nobody knows.
+    """Make the exception for a statement that an earlier try has sent, and whose outcome nobody knows.
 
     ``is_final``: no retry follows.
     """
     advice = f"No retry follows. {_OPERATORS_ADVICE}" if is_final else "A retry of the task finds out"
     return WherobotsSqlOutcomeUnknownException(
         f"Outcome unknown: an earlier try of this task has sent, or may have sent, {what[:1].lower()}{what[1:]}, and "
-        f"how it ended cannot be known: {why}. This try has executed nothing. {advice}\n"
+        f"how it ended cannot be known: {why}. This try has not executed it. {advice}\n"
         f"Execution {execution_id} in SQL session {session_id}"
     )
 

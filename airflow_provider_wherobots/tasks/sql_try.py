@@ -22,7 +22,7 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.sessions import SINGLE, SessionRequest, SqlSession
 from airflow_provider_wherobots.compat import Context
-from airflow_provider_wherobots.dbapi.connection import Connection, InDoubtError
+from airflow_provider_wherobots.dbapi.connection import Connection
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -46,7 +46,7 @@ from airflow_provider_wherobots.flows.sql.session import (
 )
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
-from airflow_provider_wherobots.hooks.sql_failures import failure, in_doubt
+from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure, in_doubt
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, argument_errors
 from airflow_provider_wherobots.runs.measurements import of_statement

@@ -11,11 +11,13 @@ from datetime import timedelta
 from inspect import signature
 from pathlib import Path
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 from airflow.exceptions import TaskDeferred
 
 from airflow_provider_wherobots import __version__
+from airflow_provider_wherobots.api.errors import NotSentError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
@@ -197,15 +199,18 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
 
 
 def stored_of_sql() -> dict[str, Any]:
-    operator = WherobotsSqlOperator(task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1))
-    wait = SessionWait(deadline=1e10, since=1e9)
-    this_try = SqlTry(operator, context(TaskInstance()), SqlAttempt(operator.hook))
+    operator = WherobotsSqlOperator(
+        task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1), deferrable=True
+    )
+    attempt = SqlAttempt(operator.hook)
+    this_try = SqlTry(operator, context(TaskInstance()), attempt)
     this_try._restore(None, DeferredSql(session_id="s1"))
+    attempt.connection = Mock(options=lambda: StatementOptions("wss://s1", session_id="s1"))
+    attempt.run = Mock(side_effect=NotSentError("getSqlSession", "refused"))  # type: ignore[method-assign]
     with pytest.raises(TaskDeferred) as session:
-        this_try._defer_until_ready(wait, this_try._kept())
-    options = StatementOptions("wss://s1", 1e10, started_at=1e9, session_id="s1")
+        this_try._get_ready_or_defer(SessionWait(deadline=1e10, since=1e9))
     with pytest.raises(TaskDeferred) as statement:
-        this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1"), options)
+        this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9), index=0)
     return {
         **{
             name: {

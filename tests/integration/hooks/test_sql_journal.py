@@ -1,0 +1,132 @@
+"""A hook's writes over several tries: a worker dies, and the retry asks before it executes a write again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsSqlOutcomeUnknownException,
+    WherobotsSqlStatementFailedException,
+)
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
+from airflow_provider_wherobots.tasks import memory
+from tests.integration import sql_support
+from tests.integration.signals import signal_when
+from tests.integration.sql_support import executed, set_connection
+from tests.integration.support import TaskInstance, context, next_try
+from wherobots_local import ControlClient, LocalServer
+
+INSERT, UPDATE = "INSERT INTO t VALUES (1)", "UPDATE t SET a = 2"
+SELECT = "SELECT 7 AS n"
+
+server, control = sql_support.server, sql_support.control
+
+
+class WorkerDiesError(BaseException):
+    """The process was killed: nothing can be done any more."""
+
+
+@pytest.fixture
+def begin(
+    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Callable[..., None]]:
+    """Begins a try in this process."""
+    set_connection(monkeypatch, server)
+
+    def as_in(ti: TaskInstance, task: Any = None) -> None:
+        found = {**context(ti), "task": task or SimpleNamespace(retries=1)}
+        monkeypatch.setattr(memory, "current_context", lambda: found)
+
+    yield as_in
+    monkeypatch.setattr(memory, "_writes_of_hooks", None)
+
+
+def die_in(control: ControlClient, *statements: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run statements, and let the worker die in the last one. Nobody cancels it."""
+
+    def die(*_: object) -> None:
+        raise WorkerDiesError
+
+    def is_running() -> bool:
+        found = [one for session in control.sql_sessions() for one in session["executions"]]
+        return len(found) == len(statements) and found[-1]["state"] == "running"
+
+    hook = WherobotsSqlHook()
+    with monkeypatch.context() as patch:
+        patch.setattr("airflow_provider_wherobots.dbapi.connection.Connection.cancel_running", lambda *_: True)
+        with signal_when(is_running, die), pytest.raises(WorkerDiesError):
+            hook.run(list(statements))
+
+
+def test_a_retry_executes_no_write_again(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.answer_sql(UPDATE, held=True)
+    first = TaskInstance()
+    begin(first)
+    die_in(control, INSERT, SELECT, UPDATE, monkeypatch=monkeypatch)
+    control.release_sql()
+    begin(next_try(first))
+    hook = WherobotsSqlHook()
+    hook.run([INSERT, SELECT])
+    hook.run(UPDATE)
+    assert executed(control) == [INSERT, SELECT, UPDATE, SELECT]
+
+
+def test_a_retry_executes_what_has_failed(begin: Callable[..., None], control: ControlClient) -> None:
+    control.answer_sql(UPDATE, error="once")
+    first = TaskInstance()
+    begin(first)
+    hook = WherobotsSqlHook()
+    with pytest.raises(WherobotsSqlStatementFailedException, match="once"):
+        hook.run([INSERT, UPDATE])
+    begin(next_try(first))
+    control.answer_sql(UPDATE)
+    WherobotsSqlHook().run([INSERT, UPDATE])
+    assert executed(control) == [INSERT, UPDATE, UPDATE]
+
+
+def test_after_a_clear_all_is_executed_again(begin: Callable[..., None], control: ControlClient) -> None:
+    first = TaskInstance()
+    begin(first)
+    WherobotsSqlHook().run([INSERT, UPDATE])
+    begin(next_try(first, max_tries=2))
+    WherobotsSqlHook().run([INSERT, UPDATE])
+    assert executed(control) == [INSERT, UPDATE] * 2
+
+
+@pytest.mark.parametrize("changes", ["forgotten", "edited"])
+def test_a_write_whose_end_nobody_knows_is_not_executed(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch, changes: str
+) -> None:
+    control.answer_sql(UPDATE, held=True)
+    first = TaskInstance()
+    begin(first)
+    die_in(control, INSERT, UPDATE, monkeypatch=monkeypatch)
+    statement = UPDATE
+    if changes == "forgotten":
+        for session in control.sql_sessions():
+            control.end_sql_session(session["id"])
+    else:
+        statement = "DELETE FROM t"
+    begin(next_try(first))
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="This try has not executed it") as caught:
+        WherobotsSqlHook().run([INSERT, statement])
+    assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == [INSERT, UPDATE]
+
+
+@pytest.mark.parametrize(
+    "task", [SimpleNamespace(retries=1, poke_interval=60.0), None], ids=["a sensor", "below Airflow 3.3"]
+)
+def test_without_a_journal_each_call_executes(begin: Callable[..., None], control: ControlClient, task: Any) -> None:
+    first = TaskInstance() if task else TaskInstance(store=None)
+    for ti in (first, next_try(first)):
+        begin(ti, task)
+        WherobotsSqlHook().run(INSERT)
+    assert executed(control) == [INSERT] * 2
