@@ -35,7 +35,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
 
     Requests a session (``POST /sql/session``), which is shared with other tasks that request the same, and defers while
     it starts. Then a worker executes the statements one after the other. A statement that takes longer than half a
-    minute is handed to :class:`~airflow_provider_wherobots.triggers.sql_statement.WherobotsSqlStatementTrigger`, if the
+    minute is handed to :class:`~airflow_provider_wherobots.triggers.sql.WherobotsSqlTrigger`, if the
     session lets another connection take over, and the worker fetches its result later. A statement is cancelled if the
     task is killed, marked or cleared, or reaches its ``execution_timeout``.
 

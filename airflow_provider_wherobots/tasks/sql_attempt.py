@@ -70,9 +70,10 @@ class SqlAttempt(Attempt):
         if self.connection is not None:
             self.connection.note_ends()
 
-    def own(self, session_id: str, *, is_new: bool = True) -> None:
-        """Let a kill stop a session, which nobody else has. ``is_new``: the service may not know it yet."""
-        self.stop = partial(stop_session, session_id, appearance_seconds=APPEARANCE_SECONDS if is_new else 0.0)
+    def own(self, session_id: str, key: str, *, is_new: bool = True) -> None:
+        """Let a kill stop a session with a key that nobody else has. ``is_new``: the service may not know it yet."""
+        seconds = APPEARANCE_SECONDS if is_new else 0.0
+        self.stop = partial(stop_session, session_id, appearance_seconds=seconds, own_key=key)
 
     def stop_own_session(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> None:
         """Stop the task's own session, if it has one."""

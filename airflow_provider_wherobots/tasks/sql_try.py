@@ -59,8 +59,7 @@ from airflow_provider_wherobots.tasks.memory import TaskMemory, writes_of
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_results import SqlResults
 from airflow_provider_wherobots.tasks.task_try import TaskTry
-from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
-from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
+from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY
 
 if TYPE_CHECKING:
@@ -175,7 +174,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
             self.log.info(text, words.quoted(str(event["reason"])))
         self.session_id = kept.session_id or self._pull(SQL_SESSION_ID_KEY) or ""
         if self.session_id and self._memory.now.session_id == self.session_id:
-            self.attempt.own(self.session_id)
+            self.attempt.own(self.session_id, self._own_key)
         left = self._new_wait() if kept.wait is None else SessionWait.from_kwargs(kept.wait)
         # The trigger has been patient already.
         return replace(left, max_outage_seconds=min(left.max_outage_seconds, USED_OUTAGE_SECONDS))
@@ -254,13 +253,23 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
             self._defer_for_quota(response, self._kept(), method_name="execute_complete")
         self.attempt.stop = None
         if is_own and not response.fallback:
-            self.attempt.own(response.id)
+            self.attempt.own(response.id, self._own_key)
         self.session_id = response.id
 
     def _own_request(self) -> SessionRequest:
         """The request for a session with a key that only this task has. Sent again, it finds the same session."""
+        return replace(self.task.session_request(self._own_key), force_new=False)
+
+    @property
+    def _own_key(self) -> str:
+        """The key of a session that only this task uses."""
         name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
-        return replace(self.task.session_request(durable_run_name(name, self._memory.now.identity)), force_new=False)
+        return durable_run_name(name, self._memory.now.identity)
+
+    @property
+    def _key_to_stop(self) -> str:
+        """The same, if a kill stops the session; else empty."""
+        return "" if self.attempt.stop is None else self._own_key
 
     def _new_wait(self) -> SessionWait:
         """The wait for a session, from now on."""
@@ -292,7 +301,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         self.log.info("Deferring the task: the triggerer waits for SQL session %s", words.short(self.session_id))
         conn_id, carried = self.task.wherobots_conn_id, wait.to_kwargs()
         self._defer(
-            WherobotsSqlSessionTrigger(conn_id, self.session_id, carried, stop_on_kill=self.attempt.stop is not None),
+            WherobotsSqlTrigger(conn_id, self.session_id, carried, own_key=self._key_to_stop),
             "execute_complete",
             self._kept(session_id=self.session_id, wait=carried),
             timedelta(seconds=wait.left(0.0, time.time()) + DEFER_MARGIN_SECONDS),
@@ -326,7 +335,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         connection = self.attempt.connect(self._writes, task.geometry, task.max_outage_seconds)
         self._session = session
         if self.attempt.stop is not None:
-            self.attempt.own(session.id, is_new=False)
+            self.attempt.own(session.id, self._own_key, is_new=False)
         connection.connect(session)
         return connection
 
@@ -424,12 +433,13 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         if self._statement.write is not None:
             options = replace(options, forgotten_seconds=FORGOTTEN_WRITE_SECONDS)
         self._defer(
-            WherobotsSqlStatementTrigger(
+            WherobotsSqlTrigger(
                 self.task.wherobots_conn_id,
-                outcome.execution_id,
-                options.to_kwargs(),
+                self.session_id,
+                execution_id=outcome.execution_id,
+                follow=options.to_kwargs(),
                 tells_address=store is None or not store.presigned_url,
-                stops_session=self.attempt.stop is not None,
+                own_key=self._key_to_stop,
             ),
             "execute_complete",
             self._kept(session_id=self.session_id, index=index, kinds=self._kinds, seconds=self._seconds),

@@ -40,7 +40,7 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_try import DeferredSql, SqlTry
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
+from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from tests.integration.support import TaskInstance, context, deferral_of
 from wherobots_local.control.client import ControlClient
 
@@ -154,8 +154,8 @@ def test_the_triggers_of_sql_and_what_their_tasks_resume_with(stored: dict[str, 
 
 def test_a_state_of_a_statement_that_is_not_known_is_an_unknown_outcome() -> None:
     assert StatementOutcome.from_event({"state": "polished"}).state is StatementState.UNKNOWN
-    trigger = WherobotsSqlStatementTrigger("wherobots_default", "e1", {})
-    assert (trigger.options, trigger.tells_address, trigger.stops_session) == (StatementOptions(), True, False)
+    trigger = WherobotsSqlTrigger("wherobots_default", "s1", execution_id="e1")
+    assert (trigger.options, trigger.tells_address, trigger.own_key) == (StatementOptions(), True, "")
 
 
 @pytest.mark.parametrize("ending", ["polished", "Completed", ""])

@@ -110,6 +110,7 @@ class SqlSession:
     message: str = ""
     region: str = ""
     version: str = ""
+    key: str = ""
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any] | None) -> SqlSession | None:
@@ -118,6 +119,7 @@ class SqlSession:
             return None
         meta = data.get("appMeta")
         meta = meta if isinstance(meta, Mapping) else {}
+        payload = data.get("apiPayload")
         return cls(
             id=str(data["id"]),
             status=str(data.get("status") or ""),
@@ -125,6 +127,7 @@ class SqlSession:
             message=str(data.get("message") or _newest_event(data.get("events"))),
             region=str(data.get("regionName") or ""),
             version=str(meta.get("resolved_version") or ""),
+            key=str(payload.get("sessionKey") or "") if isinstance(payload, Mapping) else "",
         )
 
     @property

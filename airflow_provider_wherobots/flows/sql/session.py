@@ -217,11 +217,18 @@ def obtain_session(
 
 
 def stop_session(
-    session_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, appearance_seconds: float = 0.0
+    session_id: str,
+    budget_seconds: float = CANCEL_BUDGET_SECONDS,
+    *,
+    appearance_seconds: float = 0.0,
+    own_key: str = "",
 ) -> Flow[bool]:
     """Stop a session, with everything that is executed in it. True if it is being stopped, or need not be. Never
-    raises a ``WherobotsApiError``. ``appearance_seconds`` is how long the service may not know it yet: one that was
-    just requested.
+    raises a ``WherobotsApiError``.
+
+    ``appearance_seconds``: how long the service may not know it yet, if it was just requested. ``own_key``: the key
+    that it was requested with. If the service does not show this key, it may have ignored it, and others may use the
+    session. Then it is not stopped.
     """
     session = f"SQL session {words.short(session_id)}"
     began, outage = (yield from monotonic()), Outage(budget_seconds, 0.0, key_worked=True)
@@ -229,6 +236,15 @@ def stop_session(
     while True:
         longest = max(0.5, min(until - (yield from monotonic()), STOP_ATTEMPT_SECONDS))
         try:
+            if own_key:
+                found = yield from attempt(calls.get_session(session_id), longest)
+                if found is None:
+                    raise NotFoundError("getSqlSession", 404)
+                if found.key != own_key:
+                    text = "is not stopped, because the service does not show that only this task uses it"
+                    yield Note(logging.WARNING, f"{session} {text}. It ends by itself after its last client has left")
+                    return True
+                own_key = ""
             yield from attempt(calls.delete_session(session_id), longest)
         except (NotFoundError, ConflictError) as error:
             left = min(began + appearance_seconds, until) - (yield from monotonic())
@@ -270,8 +286,10 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
         )
         return False
     # A session of others is not this request's.
-    left = until - (yield from monotonic())
-    return bool(asked.fallback) or (yield from stop_session(asked.id, left, appearance_seconds=APPEARANCE_SECONDS))
+    if asked.fallback:
+        return True
+    left, own_key = until - (yield from monotonic()), request.session_key or ""
+    return (yield from stop_session(asked.id, left, appearance_seconds=APPEARANCE_SECONDS, own_key=own_key))
 
 
 def _not_in_time(wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:

@@ -18,8 +18,7 @@ from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
-from airflow_provider_wherobots.triggers.sql_session import WherobotsSqlSessionTrigger
-from airflow_provider_wherobots.triggers.sql_statement import WherobotsSqlStatementTrigger
+from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from tests.integration.conftest import API_KEY
 from tests.integration.support import events_of
 from wherobots_local import LocalServer
@@ -107,10 +106,12 @@ def test_a_field_that_breaks_a_rule_is_not_read_again(away: Callable[..., Away])
 FOLLOW = {"run_id": "r1", "started_at": 0.0, "max_outage_seconds": 200}
 TRIGGERS: dict[str, Any] = {
     "run": lambda: WherobotsRunTrigger("wherobots_default", FOLLOW),
-    "SQL session": lambda: WherobotsSqlSessionTrigger(
-        "wherobots_default", "s1", {"timeout": 900.0, "max_outage_seconds": 200.0}, stop_on_kill=True
+    "SQL session": lambda: WherobotsSqlTrigger(
+        "wherobots_default", "s1", {"timeout": 900.0, "max_outage_seconds": 200.0}, own_key="k"
     ),
-    "SQL statement": lambda: WherobotsSqlStatementTrigger("wherobots_default", "e1", {"max_outage_seconds": 200.0}),
+    "SQL statement": lambda: WherobotsSqlTrigger(
+        "wherobots_default", "s1", execution_id="e1", follow={"max_outage_seconds": 200.0}
+    ),
 }
 
 

@@ -92,9 +92,9 @@ def hand_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[str]]:
-    """Run a task, and leave out the trigger that waits for its session, which may be ready at once."""
+    """Run a task, and leave out the wait for its session, which may be ready at once."""
     result, triggers = run_to_end(task, ti)
-    return result, [name for name in triggers if name != "WherobotsSqlSessionTrigger"]
+    return result, [name for name in triggers if name != "session"]
 
 
 def has_listener(control: ControlClient) -> bool:
@@ -343,7 +343,7 @@ def test_a_task_defers_while_its_session_starts(make: Make, control: ControlClie
     control.behaviour(sql_start_delay_seconds=1.5)
     frame, triggers = run_to_end(make(deferrable=True), TaskInstance())
     assert frame.to_dict("list") == {"n": [7]}
-    assert triggers == ["WherobotsSqlSessionTrigger"]
+    assert triggers == ["session"]
     assert len(control.requests("createSqlSession")) == 1
 
 
@@ -359,7 +359,7 @@ def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by
 ) -> None:
     ti = TaskInstance()
     frame, triggers = run_warm(make("SELECT SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
-    assert (frame.to_dict("list"), triggers) == ({"slept": [2.0]}, ["WherobotsSqlStatementTrigger"])
+    assert (frame.to_dict("list"), triggers) == ({"slept": [2.0]}, ["statement"])
     assert executed(control) == ["SELECT SLEEP 2"]
     assert control.requests("cancelExecution") == []
     assert ti.xcoms["sql_summary"]["seconds"] >= 2
@@ -442,7 +442,7 @@ def test_a_presigned_url_is_in_no_event(make: Make) -> None:
 def test_a_stored_result_of_a_deferred_task_returns_its_address(make: Make) -> None:
     address, triggers = run_warm(make("SELECT SLEEP 1", deferrable=True, store={"format": "csv"}), TaskInstance())
     assert address.startswith("s3://")
-    assert triggers == ["WherobotsSqlStatementTrigger"]
+    assert triggers == ["statement"]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -1182,7 +1182,7 @@ def test_a_session_that_ends_before_a_triggerer_must_attach_keeps_the_worker(
 ) -> None:
     task = make("SLEEP 1", deferrable=True, shutdown_after_inactive_seconds=seconds)
     _, triggers = run_warm(task, TaskInstance())
-    assert triggers == ["WherobotsSqlStatementTrigger"] * is_handed_over
+    assert triggers == ["statement"] * is_handed_over
 
 
 def test_a_session_that_others_may_have_does_not_end_with_the_task(make: Make, control: ControlClient) -> None:

@@ -87,7 +87,7 @@ def test_a_session_that_cannot_be_looked_at_is_stopped(
 def test_a_new_session_that_cannot_be_looked_at_once_is_left_to_the_trigger(make: Make, control: ControlClient) -> None:
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     _, triggers = run_to_end(make(deferrable=True), TaskInstance())
-    assert triggers == ["WherobotsSqlSessionTrigger"]
+    assert triggers == ["session"]
 
 
 def test_a_key_that_is_refused_for_a_moment_delays_the_session(make: Make, control: ControlClient) -> None:

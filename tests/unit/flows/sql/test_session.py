@@ -4,6 +4,7 @@ import json
 import logging
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -370,26 +371,42 @@ def test_whatever_a_session_does_it_is_ready_or_a_typed_error_in_time(
 # Stopping
 
 
+OURS = SqlSession("s1", "PENDING", key="ours")
+
+
 @pytest.mark.parametrize(
-    ("asked", "operations"),
+    ("asked", "found", "operations"),
     [
-        (RequestedSession("s1"), ["createSqlSession", "deleteSqlSession"]),
-        (RequestedSession("s2", "quota"), ["createSqlSession"]),
+        (RequestedSession("s1"), OURS, ["createSqlSession", "getSqlSession", "deleteSqlSession"]),
+        (RequestedSession("s1"), replace(OURS, key="theirs"), ["createSqlSession", "getSqlSession"]),
+        (RequestedSession("s1"), replace(OURS, key=""), ["createSqlSession", "getSqlSession"]),
+        (RequestedSession("s2", "quota"), OURS, ["createSqlSession"]),
     ],
+    ids=["ours", "of another key", "the key is ignored", "offered instead"],
 )
-def test_the_session_of_a_request_is_stopped_unless_it_is_that_of_others(
-    asked: RequestedSession, operations: list[str]
+def test_the_session_of_a_request_is_stopped_only_if_the_service_shows_its_key(
+    asked: RequestedSession, found: SqlSession, operations: list[str]
 ) -> None:
-    script = Script(by_operation(createSqlSession=always(asked), deleteSqlSession=always(None)))
+    script = Script(
+        by_operation(createSqlSession=always(asked), getSqlSession=always(found), deleteSqlSession=always(None))
+    )
     assert script.run(stop_requested_session(SessionRequest(session_key="ours"), 25.0))
     assert script.operations == operations
+    if operations[-1] == "getSqlSession":
+        assert "is not stopped, because the service does not show" in script.notes[-1].text
 
 
-def test_the_session_of_a_request_may_not_be_known_yet_when_it_is_stopped() -> None:
-    stops = answers(NotFoundError("deleteSqlSession", 404), None)
-    script = Script(by_operation(createSqlSession=always(RequestedSession("s1")), deleteSqlSession=stops))
+@pytest.mark.parametrize("unknown", [None, NotFoundError("getSqlSession", 404)])
+def test_the_session_of_a_request_may_not_be_known_yet_when_it_is_stopped(unknown: object) -> None:
+    script = Script(
+        by_operation(
+            createSqlSession=always(RequestedSession("s1")),
+            getSqlSession=answers(unknown, OURS),
+            deleteSqlSession=answers(NotFoundError("deleteSqlSession", 404), None),
+        )
+    )
     assert script.run(stop_requested_session(SessionRequest(session_key="ours"), 25.0))
-    assert script.operations.count("deleteSqlSession") == 2
+    assert script.operations[1:] == ["getSqlSession"] * 2 + ["deleteSqlSession"] * 2
 
 
 def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
@@ -402,9 +419,8 @@ def test_a_session_that_cannot_be_asked_for_again_is_told_in_time() -> None:
 
 
 def test_the_request_and_the_stop_together_keep_to_the_time() -> None:
-    stops = always(ServerError("deleteSqlSession", 503))
-    requested = by_operation(createSqlSession=always(RequestedSession("s1")), deleteSqlSession=stops)
-    script = Script(requested, latency=2.0)
+    away = always(ServerError("getSqlSession", 503))
+    script = Script(by_operation(createSqlSession=always(RequestedSession("s1")), getSqlSession=away), latency=2.0)
     assert not script.run(stop_requested_session(SessionRequest(session_key="ours"), 9.0))
     assert [sent.timeout for sent in script.sent[:2]] == [4.5, 7.0]
 
