@@ -227,6 +227,20 @@ def test_a_value_that_would_be_cast_in_another_way_is_refused(engine: EngineDriv
     assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
 
 
+def test_a_double_becomes_the_decimal_that_its_digits_say(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE prices (id INT, price DECIMAL(10, 2))",
+        "INSERT INTO prices VALUES (1, 1.005D), (2, 2.675D)",
+        "INSERT INTO prices (price, id) SELECT CAST(8.345 AS DOUBLE), 3",
+        "UPDATE prices SET price = 1.115D WHERE id = 2",
+        "MERGE INTO prices p USING (SELECT * FROM VALUES (3, 1.255D), (4, 0.145D), (5, NULL) AS v(id, price)) s"
+        " ON p.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+    )
+    expected = [(1, "1.01"), (2, "1.12"), (3, "1.26"), (4, "0.15")]
+    assert engine.rows("SELECT * FROM prices ORDER BY id") == [*((n, Decimal(x)) for n, x in expected), (5, None)]
+    assert engine.fails("INSERT INTO prices VALUES (6, 1e9D)").startswith("[CAST_")
+
+
 def test_schemas_that_are_created_at_the_same_time_are_there_once(engine: EngineDriver) -> None:
     async def many() -> None:
         await asyncio.gather(*[engine.execution("CREATE SCHEMA IF NOT EXISTS at_once") for _ in range(8)])
