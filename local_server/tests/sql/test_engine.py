@@ -79,6 +79,48 @@ def test_columns_are_named_as_the_service_names_them(engine: EngineDriver) -> No
     assert found.column_names == ["1", "two", "count(1)", "TheMax", "min(id)"]
 
 
+NAMES = {
+    "ID": "ID",
+    "t.Name": "Name",
+    "CAST(t.ID AS STRING)": "ID",
+    "TRY_CAST(name AS INT)": "name",
+    "id::STRING": "id",
+    "CAST(CAST(id AS STRING) AS INT)": "CAST(CAST(id AS STRING) AS INT)",
+    "CAST('1' AS INT)": "CAST(1 AS INT)",
+    "true": "true",
+    "- id": "(- id)",
+    "-1.5": "-1.5",
+    "NOT true": "(NOT true)",
+    "id <> 1": "(NOT (id = 1))",
+    "id IS NULL": "(id IS NULL)",
+    "id IS NOT NULL": "(id IS NOT NULL)",
+    "id IN (1, 2)": "(id IN (1, 2))",
+    "id NOT IN (1)": "(NOT (id IN (1)))",
+    "id BETWEEN 1 AND 2": "between(id, 1, 2)",
+    "name LIKE 'a%'": "name LIKE a%",
+    "name NOT LIKE 'b'": "(NOT name LIKE b)",
+    "(id + 1) * 2": "((id + 1) * 2)",
+    "id DIV 2": "(id div 2)",
+    "CASE id WHEN 1 THEN 'x' END": "CASE WHEN (id = 1) THEN x END",
+    "CASE WHEN id = 1 THEN 'a' ELSE 'b' END": "CASE WHEN (id = 1) THEN a ELSE b END",
+    "IF(id = 1, 2, 3)": "(IF((id = 1), 2, 3))",
+    "name || 'x' || 'y'": "concat(concat(name, x), y)",
+    "DATE '2024-01-01'": "DATE '2024-01-01'",
+    "EXTRACT(YEAR FROM DATE '2024-01-01')": "extract(YEAR FROM DATE '2024-01-01')",
+    "(SELECT max(id) FROM range(2))": "scalarsubquery()",
+    "EXISTS (SELECT 1)": "exists()",
+}
+"""Expressions, and the names that Spark 4.1 gives them."""
+
+
+def test_expressions_are_named_as_spark_names_them(engine: EngineDriver) -> None:
+    rows = "FROM VALUES (1, '1') AS t(id, name)"
+    found = engine.table(f"SELECT {', '.join(NAMES)} {rows}").column_names
+    assert dict(zip(NAMES, found, strict=True)) == NAMES
+    assert engine.table(f"SELECT * FROM (SELECT count(*), ID {rows} GROUP BY id)").column_names == ["count(1)", "ID"]
+    assert engine.table(f"WITH q AS (SELECT NAME {rows}) SELECT * FROM q").column_names == ["NAME"]
+
+
 @pytest.mark.parametrize(
     ("form", "expected"),
     [

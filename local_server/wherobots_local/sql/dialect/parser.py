@@ -45,6 +45,10 @@ class ServiceSql(Spark):
         FUNCTIONS: ClassVar = {}
         # ``array(1, 2)[0]`` is a place in an array.
         ARRAY_CONSTRUCTORS: ClassVar = {}
+        TYPE_LITERAL_PARSERS: ClassVar = {
+            kind: lambda self, this, to: self._typed_literal(this, to)
+            for kind in (exp.DType.DATE, exp.DType.TIMESTAMPTZ)
+        }
         FUNCTION_PARSERS: ClassVar = {name: SparkParser.FUNCTION_PARSERS[name] for name in _WITH_GRAMMAR}
         NO_PAREN_FUNCTION_PARSERS: ClassVar = {
             name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "IF")
@@ -76,6 +80,12 @@ class ServiceSql(Spark):
             if tree is not None:
                 check_whole(tree, self._tokens)
             return tree
+
+        def _typed_literal(self, this: exp.Expr, to: exp.Expr) -> exp.Expr:
+            """``DATE '2024-01-01'``, which has another name than the cast of a text."""
+            made = self.expression(exp.Cast(this=this, to=to))
+            made.meta["is_literal"] = isinstance(this, exp.Literal)
+            return made
 
         def _parse_insert_table(self) -> Any:
             """The vendor's dbt adapter writes ``WITH ('overwrite-mode' = 'dynamic')`` after the table."""
