@@ -254,6 +254,18 @@ def test_what_the_translation_would_leave_out_is_refused(engine: EngineDriver, s
     assert engine.rows("SELECT * FROM fields") == [(1, {"x": 2})]
 
 
+def test_a_table_has_no_column_rowid(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE plain_rows AS SELECT 1 AS id")
+    for statement in (
+        "SELECT rowid FROM plain_rows",
+        "SELECT id FROM plain_rows ORDER BY plain_rows.rowid",
+        "UPDATE plain_rows SET id = rowid",
+        "DELETE FROM plain_rows WHERE rowid = 0",
+    ):
+        assert engine.fails(statement).startswith("[UNRESOLVED_COLUMN.WITH_SUGGESTION]")
+    assert engine.rows("SELECT * FROM plain_rows") == [(1,)]
+
+
 def test_a_doubled_column_is_refused(engine: EngineDriver) -> None:
     engine.run("CREATE OR REPLACE TABLE doubled (a INT)")
     for statement in ("INSERT INTO doubled (a, A) VALUES (1, 2)", "UPDATE doubled SET a = 1, a = 2"):
