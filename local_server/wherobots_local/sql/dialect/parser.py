@@ -22,6 +22,13 @@ Name = tuple[str, ...]
 """The name of a table, view or schema: one to three parts in lower case."""
 
 _WITH_GRAMMAR = ("CAST", "EXTRACT", "POSITION", "SUBSTR", "SUBSTRING", "TRIM", "TRY_CAST")
+_TYPES = """ARRAY BIGINT BINARY BOOLEAN BYTE CHAR CHARACTER DATE DEC DECIMAL DOUBLE FLOAT GEOGRAPHY GEOMETRY INT INTEGER
+    LONG MAP NUMERIC REAL SHORT SMALLINT STRING STRUCT TIMESTAMP TIMESTAMP_LTZ TIMESTAMP_NTZ TINYINT VARCHAR VARIANT
+    INTERVAL NULL RANGE UNION UNKNOWN"""
+# Words that sqlglot reads as types and Spark does not, such as TEXT.
+_NO_TYPES = {word for word, kind in Spark.Tokenizer.KEYWORDS.items() if kind in SparkParser.TYPE_TOKENS} - {
+    *_TYPES.split()
+}
 _WITHOUT_EFFECT = frozenset(("ANALYZE", "MSCK", "OPTIMIZE", "REFRESH", "VACUUM"))
 
 
@@ -36,6 +43,7 @@ class ServiceSql(Spark):
 
     class Tokenizer(Spark.Tokenizer):
         COMMANDS: ClassVar = set()
+        KEYWORDS: ClassVar = {word: kind for word, kind in Spark.Tokenizer.KEYWORDS.items() if word not in _NO_TYPES}
         # A doubled quote is one quote, as in Spark 4.
         STRING_ESCAPES: ClassVar = ["\\", "'", '"']
 
@@ -153,6 +161,8 @@ def read(text: str) -> exp.Expr:
         found = error.errors[0] if error.errors else {}
         # The rest names classes of sqlglot.
         description = str(found.get("description", "")).partition(" but got ")[0]
+        if (word := str(found.get("highlight", ""))).upper() in _NO_TYPES:
+            raise failed("UNSUPPORTED_DATATYPE", f'Unsupported data type "{word}".', "0A000") from None
         why = "something is missing" if "missing for" in description else description
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
     statements = [found for found in parsed if found and not isinstance(found, exp.Semicolon)]
