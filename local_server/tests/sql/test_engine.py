@@ -281,6 +281,18 @@ def test_a_value_that_would_be_cast_in_another_way_is_refused(engine: EngineDriv
     assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
 
 
+@pytest.mark.parametrize(
+    "values", ["1, NULL, NULL", "CAST(NULL AS INT), NULL, NULL", "NULL, true, NULL", "NULL, NULL, true"]
+)
+def test_numbers_and_booleans_do_not_become_each_other(engine: EngineDriver, values: str) -> None:
+    engine.run("CREATE OR REPLACE TABLE flags (yes BOOLEAN, n BIGINT, d DECIMAL(5, 2), s STRING)")
+    said = engine.fails(f"INSERT INTO flags (yes, n, d) VALUES ({values})")
+    assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
+    engine.run("INSERT INTO flags VALUES (NULL, NULL, NULL, true)", "UPDATE flags SET yes = NULL")
+    assert engine.rows("SELECT * FROM flags") == [(None, None, None, "true")]
+    assert engine.fails("UPDATE flags SET n = yes").startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
+
+
 def test_a_double_becomes_the_decimal_that_its_digits_say(engine: EngineDriver) -> None:
     engine.run(
         "CREATE OR REPLACE TABLE prices (id INT, price DECIMAL(10, 2))",
@@ -378,6 +390,11 @@ def test_rows_that_match_several_of_the_source_stay_once(engine: EngineDriver) -
     assert engine.rows("SELECT * FROM target ORDER BY id") == [(1, "a"), (2, "left"), (4, "D")]
     engine.run("MERGE INTO target USING source ON target.id = source.id WHEN NOT MATCHED THEN INSERT *")
     assert engine.rows("SELECT * FROM target ORDER BY id") == [(1, "a"), (2, "left"), (4, "D")]
+
+
+def test_a_name_of_four_parts_is_refused(engine: EngineDriver) -> None:
+    for statement in ("SELECT * FROM org.gis.places.snapshots", "INSERT INTO org.gis.places.snapshots VALUES (1)"):
+        assert engine.fails(statement).startswith(("[UNSUPPORTED_FEATURE]", "[PARSE_SYNTAX_ERROR]"))
 
 
 def test_a_table_without_a_name_harms_no_other(engine: EngineDriver) -> None:

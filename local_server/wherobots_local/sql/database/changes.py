@@ -41,7 +41,9 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         # A copy, because the query can read the table itself.
         named = ", ".join(map(identifier, columns))
         statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
-        values = _prepare(statement, target, {name: identifier(name) for name in columns}, "new")
+        nothing = _nothing(query, columns)
+        new = {name: "NULL" if name in nothing else identifier(name) for name in columns}
+        values = _prepare(statement, target, new, "new")
         if tree.args.get("overwrite"):
             mode = into.args.get("overwrite_mode")
             is_dynamic = mode is not None and mode.expression.name.lower() == "dynamic"
@@ -51,6 +53,16 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
             statement.execute(f"DELETE FROM {table}{only}")
         statement.execute(f"INSERT INTO {table} ({named}) SELECT {', '.join(values.values())} FROM new")
         statement.execute("DROP TABLE new")
+
+
+def _nothing(query: exp.Expr, columns: list[str]) -> set[str]:
+    """Return the columns that get NULL as it is written: in DuckDB it is an integer."""
+    if isinstance(query, exp.Values):
+        rows = [row.expressions for row in query.expressions]
+    else:
+        rows = [query.selects] if isinstance(query, exp.Select) and not query.is_star else []
+    values = zip(columns, zip(*rows, strict=False), strict=False)
+    return {name for name, items in values if all(isinstance(item.unalias(), exp.Null) for item in items)}
 
 
 def delete(statement: Statement, tree: exp.Expr) -> None:
@@ -177,7 +189,9 @@ def _stored(statement: Statement, table: str, values: Mapping[str, str], rows: s
         wanted = held.get(name.lower(), kind)
         is_text, is_cut = kind == "VARCHAR", kind.startswith(_FRACTIONS) and wanted in _WHOLE
         is_written = wanted == "VARCHAR" and kind.startswith(("DOUBLE", "FLOAT", "TIMESTAMP", "BLOB", "INTERVAL"))
-        if (is_text and wanted != kind) or is_cut or is_written or (wanted == "VARCHAR" and kind.endswith((")", "]"))):
+        is_boolean = "BOOLEAN" in (kind, wanted) and wanted not in (kind, "VARCHAR") and values[name] != "NULL"
+        is_written = is_written or (wanted == "VARCHAR" and kind.endswith((")", "]")))
+        if (is_text and wanted != kind) or is_cut or is_written or is_boolean:
             text = f"Cannot safely cast `{name}` from {kind} to {wanted}: use CAST."
             raise failed("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST", text, "KD000")
         if wanted.startswith("DECIMAL") and kind in ("DOUBLE", "FLOAT"):

@@ -21,6 +21,9 @@ def check(statement: Statement, tree: exp.Expr) -> None:
     """Check a tree that is written for DuckDB."""
     queries = {cte.alias.lower(): cte for cte in tree.find_all(exp.CTE)}
     for scope in tree.find_all(*_SCOPES):
+        if scope.this is None and isinstance(scope, exp.Update):
+            # Of a MERGE.
+            continue
         own = [column for column in scope.find_all(exp.Column) if column.find_ancestor(*_SCOPES) is scope]
         for column in [*_doubtful(scope, own), *_of_where(scope)]:
             if not _is_column(statement, column, scope):

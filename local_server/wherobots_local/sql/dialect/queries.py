@@ -77,6 +77,8 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
 
 
 def _name_table(table: exp.Table, names: Names) -> None:
+    if isinstance(table.this, exp.Dot):
+        raise unsupported(f"tables of metadata, such as {table.sql(ServiceSql)[:60]}")
     if not isinstance(table.this, exp.Identifier):
         _name_rows(table)
     elif _is_file(table):
