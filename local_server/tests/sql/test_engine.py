@@ -99,6 +99,11 @@ NAMES = {
     "id BETWEEN 1 AND 2": "between(id, 1, 2)",
     "name LIKE 'a%'": "name LIKE a%",
     "name NOT LIKE 'b'": "(NOT name LIKE b)",
+    "name RLIKE 'a'": "RLIKE(name, a)",
+    "name ILIKE 'A'": "ilike(name, A)",
+    "id <=> 1": "(id <=> 1)",
+    "CAST(id + 1 AS DECIMAL(10, 2))": "CAST((id + 1) AS DECIMAL(10,2))",
+    "current_date": "current_date()",
     "(id + 1) * 2": "((id + 1) * 2)",
     "id DIV 2": "(id div 2)",
     "CASE id WHEN 1 THEN 'x' END": "CASE WHEN (id = 1) THEN x END",
@@ -117,6 +122,9 @@ def test_expressions_are_named_as_spark_names_them(engine: EngineDriver) -> None
     rows = "FROM VALUES (1, '1') AS t(id, name)"
     found = engine.table(f"SELECT {', '.join(NAMES)} {rows}").column_names
     assert dict(zip(NAMES, found, strict=True)) == NAMES
+    assert engine.table(f"SELECT sum(id) FILTER (WHERE id > 0) {rows}").column_names == [
+        "sum(id) FILTER (WHERE (id > 0))"
+    ]
     assert engine.table(f"SELECT * FROM (SELECT count(*), ID {rows} GROUP BY id)").column_names == ["count(1)", "ID"]
     assert engine.table(f"WITH q AS (SELECT NAME {rows}) SELECT * FROM q").column_names == ["NAME"]
 

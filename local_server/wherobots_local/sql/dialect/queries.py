@@ -192,13 +192,13 @@ def _shown_in(node: exp.Expr) -> str:
     return f"({_text(node.this)} IN ({listed}))"
 
 
-def _shown_like(node: exp.Expr) -> str:
-    like = f"{_text(node.this)} LIKE {_text(node.expression)}"
-    return f"(NOT {like})" if node.args.get("negate") else like
+def _shown_type(node: exp.Expr) -> str:
+    return _text(node).replace(", ", ",") if node.this is exp.DType.DECIMAL else _text(node)
 
 
 def _pair(form: str) -> Callable[[exp.Expr], str]:
-    return lambda node: form.format(_text(node.this), _text(node.expression))
+    negated = f"(NOT {form})"
+    return lambda node: (negated if node.args.get("negate") else form).format(_text(node.this), _text(node.expression))
 
 
 _SHOWN: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
@@ -207,15 +207,22 @@ _SHOWN: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
     exp.Case: _shown_case,
     exp.Cast: _shown_cast,
     exp.Column: lambda node: node.name,
+    exp.CurrentDate: lambda node: "current_date()",
+    exp.CurrentTimestamp: lambda node: "current_timestamp()",
     exp.DPipe: _pair("concat({}, {})"),
+    exp.DataType: _shown_type,
     exp.Exists: lambda node: "exists()",
     exp.Extract: _pair("extract({} FROM {})"),
+    exp.Filter: lambda node: f"{_text(node.this)} FILTER (WHERE {_text(node.expression.this)})",
+    exp.ILike: _pair("ilike({}, {})"),
     exp.In: _shown_in,
     exp.IntDiv: _pair("({} div {})"),
-    exp.Like: _shown_like,
+    exp.Like: _pair("{} LIKE {}"),
     exp.Literal: lambda node: node.name,
     exp.NEQ: _pair("(NOT ({} = {}))"),
     exp.Neg: lambda node: f"-{node.this.name}" if node.this.name[:1].isdigit() else f"(- {_text(node.this)})",
     exp.Not: _shown_not,
+    exp.NullSafeEQ: _pair("({} <=> {})"),
+    exp.RegexpLike: _pair("RLIKE({}, {})"),
     exp.Subquery: lambda node: "scalarsubquery()",
 }
