@@ -16,7 +16,8 @@ from typing import Any
 
 from local_server.tests.sql.answers import TABLES
 
-FILES = (Path(__file__).parents[1] / "local_server" / "tests" / "sql" / "answers.tsv",)
+FOLDER = Path(__file__).parents[1] / "local_server" / "tests" / "sql"
+FILES = (FOLDER / "answers.tsv", FOLDER / "column_answers.tsv")
 
 
 def main(paths: list[Path]) -> None:

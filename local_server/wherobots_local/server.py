@@ -78,6 +78,7 @@ class LocalServer:
             raise
         self._url = url_of(self._settings, bound)
         self._port = bound.getsockname()[1]
+        self._listening.clear()
         self._thread = threading.Thread(
             target=self._listener.serve_until_stopped, name="wherobots-local-server", daemon=True
         )

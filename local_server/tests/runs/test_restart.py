@@ -96,6 +96,16 @@ UNREADABLE = ["", "{", "[]", "[" * 100_000, '{"status": "FAILED"}']
 WRONG_FIELDS: list[dict[str, Any]] = [{"created_at": None}, {"updated_at": None}, {"id": "../../bucket"}]
 
 
+def test_a_server_that_is_started_again_listens_when_start_returns(tmp_path: Path) -> None:
+    server = LocalServer(tmp_path, api_key=KEY)
+    for _ in range(3):
+        server.start()
+        try:
+            assert listed(Client(server.url, tmp_path)) == []
+        finally:
+            server.stop()
+
+
 def test_records_that_cannot_be_read_are_left_out_and_lead_nowhere(tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY) as server:
         script = Client(server.url, server.root).script("")

@@ -1,9 +1,9 @@
 """SELECTs, ordinary and nasty ones, and what Spark answers.
 
 The answers are those of Spark 4.1 itself, in ANSI mode and in UTC, as on the service: ``dev/spark_answers.py`` asks it
-and writes ``answers.tsv``. Its lines have a topic (for examples of Spark's documentation the page), the statement, and
-its rows or the class of its error. The rows are as Arrow gives them to Python: a struct is a dict, a map a list of
-pairs.
+and writes ``answers.tsv`` and ``column_answers.tsv``. Their lines have a topic (for examples of Spark's documentation
+the page), the statement, and its rows or the class of its error. The rows are as Arrow gives them to Python: a struct
+is a dict, a map a list of pairs.
 """
 
 from __future__ import annotations
@@ -65,4 +65,10 @@ def _answer(statement: str, expected: str) -> Answer:
     return Answer(statement, rows)
 
 
-ANSWERS = [_answer(statement, expected) for _page, statement, expected in read_rows("answers.tsv", TABLES)]
+def _answers(file: str) -> list[Answer]:
+    return [_answer(statement, expected) for _topic, statement, expected in read_rows(file, TABLES)]
+
+
+ANSWERS = _answers("answers.tsv")
+COLUMNS = _answers("column_answers.tsv")
+"""Names of columns. All of these are answered, or refused with the class of Spark's error."""

@@ -11,7 +11,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from local_server.tests.sql.answers import ANSWERS, Answer
+from local_server.tests.sql.answers import ANSWERS, COLUMNS, Answer
 from wherobots_local.sql.database.execution import run
 from wherobots_local.sql.database.failures import failure_text
 from wherobots_local.sql.database.results import Rows
@@ -61,6 +61,15 @@ def test_a_statement_is_answered_as_spark_does_or_refused(session: Session, answ
     found = wrong(session, answer)
     assert not found or re.match(r"\[[A-Z_.]+\] ", found)
     assert "[INTERNAL_ERROR]" not in found
+
+
+@pytest.mark.parametrize("answer", COLUMNS, ids=short)
+def test_a_column_is_found_or_refused_as_in_spark(session: Session, answer: Answer) -> None:
+    assert not wrong(session, answer)
+    if answer.error:
+        with pytest.raises((StatementError, duckdb.Error)) as raised:
+            run(Statement(session, session.warehouse.cursor()), answer.statement, None, None)
+        assert failure_text(raised.value).startswith(f"[{answer.error}")
 
 
 def test_most_are_answered(session: Session) -> None:

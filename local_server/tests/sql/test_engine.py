@@ -79,6 +79,56 @@ def test_columns_are_named_as_the_service_names_them(engine: EngineDriver) -> No
     assert found.column_names == ["1", "two", "count(1)", "TheMax", "min(id)"]
 
 
+NAMES = {
+    "ID": "ID",
+    "t.Name": "Name",
+    "CAST(t.ID AS STRING)": "ID",
+    "TRY_CAST(name AS INT)": "name",
+    "id::STRING": "id",
+    "CAST(CAST(id AS STRING) AS INT)": "CAST(CAST(id AS STRING) AS INT)",
+    "CAST('1' AS INT)": "CAST(1 AS INT)",
+    "true": "true",
+    "- id": "(- id)",
+    "-1.5": "-1.5",
+    "NOT true": "(NOT true)",
+    "id <> 1": "(NOT (id = 1))",
+    "id IS NULL": "(id IS NULL)",
+    "id IS NOT NULL": "(id IS NOT NULL)",
+    "id IN (1, 2)": "(id IN (1, 2))",
+    "id NOT IN (1)": "(NOT (id IN (1)))",
+    "id BETWEEN 1 AND 2": "between(id, 1, 2)",
+    "name LIKE 'a%'": "name LIKE a%",
+    "name NOT LIKE 'b'": "(NOT name LIKE b)",
+    "name RLIKE 'a'": "RLIKE(name, a)",
+    "name ILIKE 'A'": "ilike(name, A)",
+    "id <=> 1": "(id <=> 1)",
+    "CAST(id + 1 AS DECIMAL(10, 2))": "CAST((id + 1) AS DECIMAL(10,2))",
+    "current_date": "current_date()",
+    "(id + 1) * 2": "((id + 1) * 2)",
+    "id DIV 2": "(id div 2)",
+    "CASE id WHEN 1 THEN 'x' END": "CASE WHEN (id = 1) THEN x END",
+    "CASE WHEN id = 1 THEN 'a' ELSE 'b' END": "CASE WHEN (id = 1) THEN a ELSE b END",
+    "IF(id = 1, 2, 3)": "(IF((id = 1), 2, 3))",
+    "name || 'x' || 'y'": "concat(concat(name, x), y)",
+    "DATE '2024-01-01'": "DATE '2024-01-01'",
+    "EXTRACT(YEAR FROM DATE '2024-01-01')": "extract(YEAR FROM DATE '2024-01-01')",
+    "(SELECT max(id) FROM range(2))": "scalarsubquery()",
+    "EXISTS (SELECT 1)": "exists()",
+}
+"""Expressions, and the names that Spark 4.1 gives them."""
+
+
+def test_expressions_are_named_as_spark_names_them(engine: EngineDriver) -> None:
+    rows = "FROM VALUES (1, '1') AS t(id, name)"
+    found = engine.table(f"SELECT {', '.join(NAMES)} {rows}").column_names
+    assert dict(zip(NAMES, found, strict=True)) == NAMES
+    assert engine.table(f"SELECT sum(id) FILTER (WHERE id > 0) {rows}").column_names == [
+        "sum(id) FILTER (WHERE (id > 0))"
+    ]
+    assert engine.table(f"SELECT * FROM (SELECT count(*), ID {rows} GROUP BY id)").column_names == ["count(1)", "ID"]
+    assert engine.table(f"WITH q AS (SELECT NAME {rows}) SELECT * FROM q").column_names == ["NAME"]
+
+
 @pytest.mark.parametrize(
     ("form", "expected"),
     [
@@ -212,6 +262,18 @@ def test_what_the_translation_would_leave_out_is_refused(engine: EngineDriver, s
     assert engine.rows("SELECT * FROM fields") == [(1, {"x": 2})]
 
 
+def test_a_table_has_no_column_rowid(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE plain_rows AS SELECT 1 AS id")
+    for statement in (
+        "SELECT rowid FROM plain_rows",
+        "SELECT id FROM plain_rows ORDER BY plain_rows.rowid",
+        "UPDATE plain_rows SET id = rowid",
+        "DELETE FROM plain_rows WHERE rowid = 0",
+    ):
+        assert engine.fails(statement).startswith("[UNRESOLVED_COLUMN.WITH_SUGGESTION]")
+    assert engine.rows("SELECT * FROM plain_rows") == [(1,)]
+
+
 def test_a_doubled_column_is_refused(engine: EngineDriver) -> None:
     engine.run("CREATE OR REPLACE TABLE doubled (a INT)")
     for statement in ("INSERT INTO doubled (a, A) VALUES (1, 2)", "UPDATE doubled SET a = 1, a = 2"):
@@ -225,6 +287,32 @@ def test_a_value_that_would_be_cast_in_another_way_is_refused(engine: EngineDriv
     engine.run("CREATE OR REPLACE TABLE strict (n INT, s STRING, d DATE)")
     said = engine.fails(f"INSERT INTO strict VALUES ({values})")
     assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
+
+
+@pytest.mark.parametrize(
+    "values", ["1, NULL, NULL", "CAST(NULL AS INT), NULL, NULL", "NULL, true, NULL", "NULL, NULL, true"]
+)
+def test_numbers_and_booleans_do_not_become_each_other(engine: EngineDriver, values: str) -> None:
+    engine.run("CREATE OR REPLACE TABLE flags (yes BOOLEAN, n BIGINT, d DECIMAL(5, 2), s STRING)")
+    said = engine.fails(f"INSERT INTO flags (yes, n, d) VALUES ({values})")
+    assert said.startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
+    engine.run("INSERT INTO flags VALUES (NULL, NULL, NULL, true)", "UPDATE flags SET yes = NULL")
+    assert engine.rows("SELECT * FROM flags") == [(None, None, None, "true")]
+    assert engine.fails("UPDATE flags SET n = yes").startswith("[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST]")
+
+
+def test_a_double_becomes_the_decimal_that_its_digits_say(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE prices (id INT, price DECIMAL(10, 2))",
+        "INSERT INTO prices VALUES (1, 1.005D), (2, 2.675D)",
+        "INSERT INTO prices (price, id) SELECT CAST(8.345 AS DOUBLE), 3",
+        "UPDATE prices SET price = 1.115D WHERE id = 2",
+        "MERGE INTO prices p USING (SELECT * FROM VALUES (3, 1.255D), (4, 0.145D), (5, NULL) AS v(id, price)) s"
+        " ON p.id = s.id WHEN MATCHED THEN UPDATE SET * WHEN NOT MATCHED THEN INSERT *",
+    )
+    expected = [(1, "1.01"), (2, "1.12"), (3, "1.26"), (4, "0.15")]
+    assert engine.rows("SELECT * FROM prices ORDER BY id") == [*((n, Decimal(x)) for n, x in expected), (5, None)]
+    assert engine.fails("INSERT INTO prices VALUES (6, 1e9D)").startswith("[CAST_")
 
 
 def test_schemas_that_are_created_at_the_same_time_are_there_once(engine: EngineDriver) -> None:
@@ -310,6 +398,11 @@ def test_rows_that_match_several_of_the_source_stay_once(engine: EngineDriver) -
     assert engine.rows("SELECT * FROM target ORDER BY id") == [(1, "a"), (2, "left"), (4, "D")]
     engine.run("MERGE INTO target USING source ON target.id = source.id WHEN NOT MATCHED THEN INSERT *")
     assert engine.rows("SELECT * FROM target ORDER BY id") == [(1, "a"), (2, "left"), (4, "D")]
+
+
+def test_a_name_of_four_parts_is_refused(engine: EngineDriver) -> None:
+    for statement in ("SELECT * FROM org.gis.places.snapshots", "INSERT INTO org.gis.places.snapshots VALUES (1)"):
+        assert engine.fails(statement).startswith(("[UNSUPPORTED_FEATURE]", "[PARSE_SYNTAX_ERROR]"))
 
 
 def test_a_table_without_a_name_harms_no_other(engine: EngineDriver) -> None:

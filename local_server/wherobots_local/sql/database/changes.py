@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import sqlglot
 from sqlglot import exp
 
 from wherobots_local.sql.database.results import is_geometry, srid_of_type
@@ -40,7 +41,9 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
         # A copy, because the query can read the table itself.
         named = ", ".join(map(identifier, columns))
         statement.execute(f"CREATE TEMP TABLE new AS SELECT * FROM ({rows}) AS q({named})")
-        _prepare(statement, target, {name: identifier(name) for name in columns}, "new")
+        nothing = _nothing(query, columns)
+        new = {name: "NULL" if name in nothing else identifier(name) for name in columns}
+        values = _prepare(statement, target, new, "new")
         if tree.args.get("overwrite"):
             mode = into.args.get("overwrite_mode")
             is_dynamic = mode is not None and mode.expression.name.lower() == "dynamic"
@@ -48,8 +51,18 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
             pairs = [f"{_part('new', part)} IS NOT DISTINCT FROM {_part(table, part)}" for part in parts]
             only = f" WHERE EXISTS (SELECT 1 FROM new WHERE {' AND '.join(pairs)})" if pairs else ""
             statement.execute(f"DELETE FROM {table}{only}")
-        statement.execute(f"INSERT INTO {table} ({named}) SELECT * FROM new")
+        statement.execute(f"INSERT INTO {table} ({named}) SELECT {', '.join(values.values())} FROM new")
         statement.execute("DROP TABLE new")
+
+
+def _nothing(query: exp.Expr, columns: list[str]) -> set[str]:
+    """Return the columns that get NULL as it is written: in DuckDB it is an integer."""
+    if isinstance(query, exp.Values):
+        rows = [row.expressions for row in query.expressions]
+    else:
+        rows = [query.selects] if isinstance(query, exp.Select) and not query.is_star else []
+    values = zip(columns, zip(*rows, strict=False), strict=False)
+    return {name for name, items in values if all(isinstance(item.unalias(), exp.Null) for item in items)}
 
 
 def delete(statement: Statement, tree: exp.Expr) -> None:
@@ -70,9 +83,9 @@ def update(statement: Statement, tree: exp.Expr) -> None:
     rows = f"{table} AS {identifier(tree.this.alias)}" if tree.this.alias else table
     with statement.changing(table):
         _unqualify(tree, tree.this)
-        values = {item.this.name.lower(): statement.written(item.expression.copy()) for item in tree.expressions}
-        _prepare(statement, target, values, rows)
-        statement.execute(statement.written(tree))
+        statement.written(tree)
+        _assign(tree, _prepare(statement, target, _values(tree), rows))
+        statement.execute(tree.sql("duckdb"))
 
 
 def merge(statement: Statement, tree: exp.Expr) -> None:
@@ -88,14 +101,14 @@ def merge(statement: Statement, tree: exp.Expr) -> None:
             _name_columns(when, held, given, source_name)
             if isinstance(when.args["then"], exp.Update):
                 _unqualify(when.args["then"], tree.this)
-        sql = statement.written(tree)
+        statement.written(tree)
         target, source, on = (tree.args[key].sql("duckdb") for key in ("this", "using", "on"))
         if any(when.args["matched"] for when in whens):
             _check_cardinality(statement, target, tree.this.alias_or_name, source, on)
         for when in whens:
-            if isinstance(when.args["then"], exp.Insert | exp.Update):
-                _prepare(statement, into, _values(when.args["then"]), f"{target}, {source}")
-        statement.execute(sql)
+            if isinstance(then := when.args["then"], exp.Insert | exp.Update):
+                _assign(then, _prepare(statement, into, _values(then), f"{target}, {source}"))
+        statement.execute(tree.sql("duckdb"))
 
 
 def _name_columns(when: exp.Expr, held: list[str], given: Mapping[str, str], source: str) -> None:
@@ -133,11 +146,11 @@ def _is_star(then: exp.Expr) -> bool:
     return isinstance(told, exp.Star) or (isinstance(told, list) and any(isinstance(item, exp.Star) for item in told))
 
 
-def _prepare(statement: Statement, target: Target, values: Mapping[str, str], rows: str) -> None:
-    """Check that a table can get ``values``: expressions of ``rows`` for its columns. A column without geometries gets
-    the SRID of the first: in DuckDB the column has the SRID."""
+def _prepare(statement: Statement, target: Target, values: Mapping[str, str], rows: str) -> dict[str, str]:
+    """Check that a table can get ``values``: expressions of ``rows`` for its columns. Return them as Spark casts them.
+    A column without geometries gets the SRID of the first: in DuckDB the column has the SRID."""
     table = target.full
-    _check_types(statement, table, values, rows)
+    stored = _stored(statement, table, values, rows)
     other = _other_srids(statement, table, values, rows)
     for name, kind in other.items():
         column = identifier(name)
@@ -150,6 +163,7 @@ def _prepare(statement: Statement, target: Target, values: Mapping[str, str], ro
             )
     if other:
         _rewrite(statement, target, {name.lower(): f"NULL::{kind}" for name, kind in other.items()}, table)
+    return stored
 
 
 def _rewrite(statement: Statement, target: Target, values: Mapping[str, str], rows: str) -> None:
@@ -165,17 +179,24 @@ def _rewrite(statement: Statement, target: Target, values: Mapping[str, str], ro
     statement.partition(table, parts)
 
 
-def _check_types(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> None:
-    """Refuse what DuckDB would cast to the type of a column in another way than Spark."""
+def _stored(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:
+    """Refuse what DuckDB would cast to the type of a column in another way than Spark, except that a fraction becomes
+    a decimal by its digits: 1.005 becomes 1.01."""
+    stored = dict(values)
     held = {name.lower(): kind for name, kind in statement.columns_of(table).items()}
     listed = ", ".join(f"{value} AS {identifier(name)}" for name, value in values.items())
     for name, kind in statement.described(f"SELECT {listed} FROM {rows}"):
         wanted = held.get(name.lower(), kind)
         is_text, is_cut = kind == "VARCHAR", kind.startswith(_FRACTIONS) and wanted in _WHOLE
         is_written = wanted == "VARCHAR" and kind.startswith(("DOUBLE", "FLOAT", "TIMESTAMP", "BLOB", "INTERVAL"))
-        if (is_text and wanted != kind) or is_cut or is_written or (wanted == "VARCHAR" and kind.endswith((")", "]"))):
+        is_boolean = "BOOLEAN" in (kind, wanted) and wanted not in (kind, "VARCHAR") and values[name] != "NULL"
+        is_written = is_written or (wanted == "VARCHAR" and kind.endswith((")", "]")))
+        if (is_text and wanted != kind) or is_cut or is_written or is_boolean:
             text = f"Cannot safely cast `{name}` from {kind} to {wanted}: use CAST."
             raise failed("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_SAFELY_CAST", text, "KD000")
+        if wanted.startswith("DECIMAL") and kind in ("DOUBLE", "FLOAT"):
+            stored[name] = f"CAST(spark._exact({values[name]}, {literal(wanted)}) AS {wanted})"
+    return stored
 
 
 def _other_srids(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:
@@ -216,6 +237,12 @@ def _values(then: exp.Expr) -> dict[str, str]:
     else:
         pairs = list(zip(then.this.expressions, then.expression.expressions, strict=True))
     return {column.name: value.sql("duckdb") for column, value in pairs}
+
+
+def _assign(then: exp.Expr, values: Mapping[str, str]) -> None:
+    items = then.expressions if isinstance(then, exp.Update) else then.expression.expressions
+    for item, value in zip(items, values.values(), strict=True):
+        (item.expression if isinstance(then, exp.Update) else item).replace(sqlglot.parse_one(value, read="duckdb"))
 
 
 def _check_cardinality(statement: Statement, target: str, name: str, source: str, on: str) -> None:

@@ -8,10 +8,13 @@ import duckdb
 
 from wherobots_local.sql.dialect.errors import StatementError
 
+# What DuckDB says of a column that is unknown, and that is selected without an alias.
+_UNKNOWN = r" referenced that exists in the SELECT clause - .*"
 # A pattern of DuckDB's message, Spark's error class, and its SQLSTATE. The first match counts.
 _KNOWN = (
     (r"Table with name .+ does not exist", "TABLE_OR_VIEW_NOT_FOUND", "42P01"),
     (r"Referenced (?:update )?(?:column|table) .* (?:was )?not found", "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703"),
+    (_UNKNOWN, "UNRESOLVED_COLUMN.WITH_SUGGESTION", "42703"),
     (r"does not have a column (?:named|with name)", "UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", "42703"),
     (r"Ambiguous reference to", "AMBIGUOUS_REFERENCE", "42704"),
     (r"has \d+ columns but \d+ values were supplied", "INSERT_COLUMN_ARITY_MISMATCH", "21S01"),
@@ -49,6 +52,7 @@ def failure_text(error: BaseException) -> str:
     why = re.split(r"\s*\n\s*(?:LINE \d|Candidate (?:functions|macros))", message or text)[0]
     for pattern, name, state in _KNOWN:
         if re.search(pattern, text):
+            why = re.sub(_UNKNOWN, " cannot be resolved.", why)
             return f"[{name}] {why} SQLSTATE: {state}"
     if isinstance(error, MemoryError):
         return f"[OUT_OF_MEMORY] {text} SQLSTATE: 53200"

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import duckdb
 from sqlglot import exp
 
-from wherobots_local.sql.database import files
+from wherobots_local.sql.database import columns, files
 from wherobots_local.sql.database.results import Rows, kind_of, plain_type
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
 from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
@@ -111,6 +111,7 @@ class Statement:
 
     def written(self, tree: exp.Expr) -> str:
         written = write(tree, self)
+        columns.check(self, tree)
         for both in tree.find_all(exp.SetOperation):
             self._check_sides(both, tree.args.get("with_"))
         return written

@@ -75,7 +75,9 @@ CREATE MACRO spark.raise_error(message) AS error('[USER_RAISED_EXCEPTION] ' || c
 -- A value beside another, where Spark would cast a text to another type.
 CREATE MACRO spark._alike(a, b) AS CASE WHEN typeof(a) <> '"NULL"' AND typeof(b) <> '"NULL"' AND ((typeof(a) = 'VARCHAR') <> (typeof(b) = 'VARCHAR')
     OR (typeof(a) IN ('DATE', 'BOOLEAN', 'BLOB')) <> (typeof(b) IN ('DATE', 'BOOLEAN', 'BLOB'))) THEN spark._refuse('values of such different types beside each other; use CAST') ELSE b END;
-CREATE MACRO spark._comparable(a, b) AS CASE WHEN typeof(a) <> typeof(b) AND typeof(a) <> '"NULL"' AND typeof(b) <> '"NULL"' AND (
+CREATE MACRO spark._comparable(a, b) AS CASE WHEN typeof(a) LIKE '%MAP(%' OR typeof(b) LIKE '%MAP(%'
+    THEN error('[DATATYPE_MISMATCH.INVALID_ORDERING_TYPE] Maps cannot be compared. SQLSTATE: 42K09')
+    WHEN typeof(a) <> typeof(b) AND typeof(a) <> '"NULL"' AND typeof(b) <> '"NULL"' AND (
     (typeof(a) = 'VARCHAR' AND typeof(b) NOT IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE')) OR (typeof(b) = 'VARCHAR' AND typeof(a) NOT IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE'))
     OR typeof(a) = 'BOOLEAN' OR typeof(b) = 'BOOLEAN') THEN spark._refuse('comparing values of such different types; use CAST') ELSE b END;
 CREATE MACRO spark._condition(x) AS CASE WHEN typeof(x) IN ('BOOLEAN', '"NULL"') THEN x::BOOLEAN ELSE spark._refuse('a condition that is no boolean') END;

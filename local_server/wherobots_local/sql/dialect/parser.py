@@ -22,6 +22,13 @@ Name = tuple[str, ...]
 """The name of a table, view or schema: one to three parts in lower case."""
 
 _WITH_GRAMMAR = ("CAST", "EXTRACT", "POSITION", "SUBSTR", "SUBSTRING", "TRIM", "TRY_CAST")
+_TYPES = """ARRAY BIGINT BINARY BOOLEAN BYTE CHAR CHARACTER DATE DEC DECIMAL DOUBLE FLOAT GEOGRAPHY GEOMETRY INT INTEGER
+    LONG MAP NUMERIC REAL SHORT SMALLINT STRING STRUCT TIMESTAMP TIMESTAMP_LTZ TIMESTAMP_NTZ TINYINT VARCHAR VARIANT
+    INTERVAL NULL RANGE UNION UNKNOWN"""
+# Words that sqlglot reads as types and Spark does not, such as TEXT.
+_NO_TYPES = {word for word, kind in Spark.Tokenizer.KEYWORDS.items() if kind in SparkParser.TYPE_TOKENS} - {
+    *_TYPES.split()
+}
 _WITHOUT_EFFECT = frozenset(("ANALYZE", "MSCK", "OPTIMIZE", "REFRESH", "VACUUM"))
 
 
@@ -36,6 +43,7 @@ class ServiceSql(Spark):
 
     class Tokenizer(Spark.Tokenizer):
         COMMANDS: ClassVar = set()
+        KEYWORDS: ClassVar = {word: kind for word, kind in Spark.Tokenizer.KEYWORDS.items() if word not in _NO_TYPES}
         # A doubled quote is one quote, as in Spark 4.
         STRING_ESCAPES: ClassVar = ["\\", "'", '"']
 
@@ -45,6 +53,10 @@ class ServiceSql(Spark):
         FUNCTIONS: ClassVar = {}
         # ``array(1, 2)[0]`` is a place in an array.
         ARRAY_CONSTRUCTORS: ClassVar = {}
+        TYPE_LITERAL_PARSERS: ClassVar = {
+            kind: lambda self, this, to: self._typed_literal(this, to)
+            for kind in (exp.DType.DATE, exp.DType.TIMESTAMPTZ)
+        }
         FUNCTION_PARSERS: ClassVar = {name: SparkParser.FUNCTION_PARSERS[name] for name in _WITH_GRAMMAR}
         NO_PAREN_FUNCTION_PARSERS: ClassVar = {
             name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "IF")
@@ -76,6 +88,12 @@ class ServiceSql(Spark):
             if tree is not None:
                 check_whole(tree, self._tokens)
             return tree
+
+        def _typed_literal(self, this: exp.Expr, to: exp.Expr) -> exp.Expr:
+            """``DATE '2024-01-01'``, which has another name than the cast of a text."""
+            made = self.expression(exp.Cast(this=this, to=to))
+            made.meta["is_literal"] = isinstance(this, exp.Literal)
+            return made
 
         def _parse_insert_table(self) -> Any:
             """The vendor's dbt adapter writes ``WITH ('overwrite-mode' = 'dynamic')`` after the table."""
@@ -143,6 +161,8 @@ def read(text: str) -> exp.Expr:
         found = error.errors[0] if error.errors else {}
         # The rest names classes of sqlglot.
         description = str(found.get("description", "")).partition(" but got ")[0]
+        if (word := str(found.get("highlight", ""))).upper() in _NO_TYPES:
+            raise failed("UNSUPPORTED_DATATYPE", f'Unsupported data type "{word}".', "0A000") from None
         why = "something is missing" if "missing for" in description else description
         raise syntax_error(f"{why}, line {found.get('line', 1)}", found.get("highlight") or "end of input") from None
     statements = [found for found in parsed if found and not isinstance(found, exp.Semicolon)]

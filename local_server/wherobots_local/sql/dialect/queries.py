@@ -2,7 +2,8 @@
 
 These parts of the tree change; sqlglot writes the rest:
 
-* Columns without an alias, also in VALUES, get the names that Spark gives them.
+* Columns without an alias, also in VALUES and in subqueries, get the names that Spark gives them: names as they are
+  written, and calls and operators as Spark shows them. Windows and functions with an arrow stay as they are written.
 * Tables get their full name. DuckDB has one catalog, so ``catalog.schema`` is the name of one of its schemas.
 * Files in FROM become functions that read them as Spark does.
 * Functions are checked, and unknown ones are refused.
@@ -10,6 +11,7 @@ These parts of the tree change; sqlglot writes the rest:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Protocol
 
 import sqlglot
@@ -20,7 +22,7 @@ from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.parser import ServiceSql
 from wherobots_local.sql.dialect.rules import RULES, changed
 
-_NAMED = (exp.Alias, exp.Aliases, exp.Column, exp.Star, exp.Dot)
+_NAMED = (exp.Alias, exp.Aliases, exp.Star, exp.Dot)
 _CURRENT = {"current_catalog": 0, "current_database": 1, "current_schema": 1}
 
 _FORMATS = ("parquet", "geoparquet")
@@ -75,6 +77,8 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
 
 
 def _name_table(table: exp.Table, names: Names) -> None:
+    if isinstance(table.this, exp.Dot):
+        raise unsupported(f"tables of metadata, such as {table.sql(ServiceSql)[:60]}")
     if not isinstance(table.this, exp.Identifier):
         _name_rows(table)
     elif _is_file(table):
@@ -122,29 +126,35 @@ def _is_cte(table: exp.Table) -> bool:
     return False
 
 
-def with_column_names(query: exp.Expr) -> None:
+def with_column_names(tree: exp.Expr) -> None:
     """Name each column without an alias as Spark does: ``count(*)`` becomes ``count(1)``."""
-    while isinstance(query, exp.SetOperation | exp.Subquery):
-        query = query.this
-    if not isinstance(query, exp.Select):
-        return
-    for column in query.expressions:
-        # DuckDB allows no empty name.
-        is_named = isinstance(column, _NAMED) or column.is_star or name_of_call(column) in GENERATORS
-        if not is_named and (name := column_name(column)):
-            column.replace(exp.alias_(column.copy(), name, quoted=True))
+    tables = {table.name.lower() for table in tree.find_all(exp.Table, exp.TableAlias)}
+    for query in list(tree.find_all(exp.Select)):
+        for column in query.expressions:
+            cast = column.this if isinstance(column, exp.Cast | exp.TryCast) else column
+            # DuckDB allows no empty name.
+            is_named = isinstance(column, _NAMED) or column.is_star or name_of_call(column) in GENERATORS
+            is_cast = isinstance(cast, exp.Column) and (not cast.table or cast.table.lower() in tables)
+            if not is_named and (name := cast.name if is_cast else column_name(column)):
+                column.replace(exp.alias_(column.copy(), name, quoted=True))
 
 
 def column_name(expression: exp.Expr) -> str:
     """Return Spark's name of an expression."""
-    return changed(expression.copy(), _shown).sql(ServiceSql, normalize_functions="lower", comments=False)
+    return _text(changed(expression.copy(), _shown))
+
+
+def _text(node: exp.Expr) -> str:
+    return node.sql(ServiceSql, normalize_functions="lower", comments=False)
 
 
 def _shown(node: exp.Expr) -> exp.Expr:
-    """Text without quotes, columns without tables, operators in parentheses."""
+    """Text without quotes, columns without tables, operators in parentheses. Inner nodes are written already."""
+    if (rule := _SHOWN.get(type(node))) is not None:
+        return exp.Var(this=rule(node))
     match node:
-        case exp.Literal(is_string=True) | exp.Column():
-            return exp.Var(this=node.name)
+        case exp.If() if not isinstance(node.parent, exp.Case):
+            return exp.Var(this=f"(IF({', '.join(map(_text, node.args.values()))}))")
         case exp.Anonymous(expressions=[exp.Star()]):
             return exp.Anonymous(this=node.this, expressions=[exp.Literal.number(1)])
         case exp.Paren() if not isinstance(node.this, exp.Binary):
@@ -153,3 +163,66 @@ def _shown(node: exp.Expr) -> exp.Expr:
         case exp.Binary() if not isinstance(node, exp.Dot | exp.PropertyEQ | exp.Bracket):
             return node if isinstance(node.parent, exp.Paren) else exp.paren(node, copy=False)
     return node
+
+
+def _shown_cast(node: exp.Expr) -> str:
+    return f"{_text(node.args['to'])} '{_text(node.this)}'" if node.meta.get("is_literal") else _text(node)
+
+
+def _shown_not(node: exp.Expr) -> str:
+    match node.this:
+        case exp.Paren(this=exp.Is(this=value, expression=exp.Null())):
+            return f"({_text(value)} IS NOT NULL)"
+    return f"(NOT {_text(node.this)})"
+
+
+def _shown_case(node: exp.Expr) -> str:
+    if node.this is None:
+        return _text(node)
+    branches = [
+        f"WHEN ({_text(node.this)} = {_text(found.this)}) THEN {_text(found.args['true'])}"
+        for found in node.args["ifs"]
+    ]
+    default = [f"ELSE {_text(node.args['default'])}"] if node.args.get("default") else []
+    return " ".join(["CASE", *branches, *default, "END"])
+
+
+def _shown_in(node: exp.Expr) -> str:
+    listed = "listquery()" if node.args.get("query") else ", ".join(map(_text, node.expressions))
+    return f"({_text(node.this)} IN ({listed}))"
+
+
+def _shown_type(node: exp.Expr) -> str:
+    return _text(node).replace(", ", ",") if node.this is exp.DType.DECIMAL else _text(node)
+
+
+def _pair(form: str) -> Callable[[exp.Expr], str]:
+    negated = f"(NOT {form})"
+    return lambda node: (negated if node.args.get("negate") else form).format(_text(node.this), _text(node.expression))
+
+
+_SHOWN: dict[type[exp.Expr], Callable[[exp.Expr], str]] = {
+    exp.Between: lambda node: f"between({', '.join(_text(node.args[key]) for key in ('this', 'low', 'high'))})",
+    exp.Boolean: lambda node: str(node.this).lower(),
+    exp.Case: _shown_case,
+    exp.Cast: _shown_cast,
+    exp.Column: lambda node: node.name,
+    exp.CurrentDate: lambda node: "current_date()",
+    exp.CurrentTimestamp: lambda node: "current_timestamp()",
+    exp.DPipe: _pair("concat({}, {})"),
+    exp.DataType: _shown_type,
+    exp.Exists: lambda node: "exists()",
+    exp.Extract: _pair("extract({} FROM {})"),
+    exp.Filter: lambda node: f"{_text(node.this)} FILTER (WHERE {_text(node.expression.this)})",
+    exp.ILike: _pair("ilike({}, {})"),
+    exp.In: _shown_in,
+    exp.IntDiv: _pair("({} div {})"),
+    exp.Like: _pair("{} LIKE {}"),
+    exp.Literal: lambda node: node.name,
+    exp.NEQ: _pair("(NOT ({} = {}))"),
+    exp.Neg: lambda node: f"-{node.this.name}" if node.this.name[:1].isdigit() else f"(- {_text(node.this)})",
+    exp.Not: _shown_not,
+    exp.NullSafeEQ: _pair("({} <=> {})"),
+    exp.RegexpLike: _pair("RLIKE({}, {})"),
+    exp.Subquery: lambda node: "scalarsubquery()",
+}
