@@ -277,6 +277,7 @@ CREATE MACRO spark._absent(x, place, key, class) AS CASE WHEN typeof(x) NOT LIKE
     AND len(TRY_CAST(x AS VARCHAR[])) THEN error('[' || class || '] The index ' || key || ' is out of bounds. SQLSTATE: 22003') END;
 CREATE MACRO spark._item(x, key) AS coalesce(x[spark._place(x, key)],
     spark._absent(x, greatest(TRY_CAST(key AS INTEGER) + 1, 0), key, 'INVALID_ARRAY_INDEX'));
+CREATE MACRO spark._field(x, key) AS CASE WHEN regexp_matches(typeof(x), '^(STRUCT|MAP)\(.*[^\]]$') THEN x[key] ELSE spark._refuse('a text as the place in an array') END;
 CREATE MACRO spark.element_at(x, key) AS coalesce(x[key], spark._absent(x, key, key, 'INVALID_ARRAY_INDEX_IN_ELEMENT_AT'));
 CREATE MACRO spark.try_element_at(x, key) AS CASE WHEN typeof(x) NOT LIKE 'MAP(%' AND TRY_CAST(key AS INTEGER) = 0 THEN error('[INVALID_INDEX_OF_ZERO] The index 0 is invalid. SQLSTATE: 22003') ELSE x[key] END;
 CREATE MACRO spark.size(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN len(json_keys(to_json(x))) ELSE len(TRY_CAST(x AS VARCHAR[])) END;
