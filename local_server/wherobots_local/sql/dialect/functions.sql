@@ -200,8 +200,8 @@ CREATE MACRO spark.mask(s) AS CASE WHEN regexp_matches(s, '[^\x00-\x7F]') THEN s
 CREATE MACRO spark.url_decode(s) AS CASE WHEN contains(s, '%') AND regexp_matches(s, '%($|.$|[^0-9A-Fa-f]|.[^0-9A-Fa-f])') THEN spark._refuse('such a text as a URL') ELSE url_decode(replace(s, '+', ' ')) END;
 
 -- Dates and times. A rule translates the patterns of Java.
-CREATE MACRO spark._day(d) AS CAST(spark._date(d, 'DATE') AS DATE);
-CREATE MACRO spark._at(t) AS CAST(spark._time(t, 'TIMESTAMP') AS TIMESTAMPTZ);
+CREATE MACRO spark._day(d) AS list_transform([d], lambda _d: CAST(spark._date(_d, 'DATE') AS DATE))[1];
+CREATE MACRO spark._at(t) AS list_transform([t], lambda _t: CAST(spark._time(_t, 'TIMESTAMP') AS TIMESTAMPTZ))[1];
 CREATE MACRO spark._unit(unit) AS CASE upper(unit) WHEN 'YEAR' THEN 'year' WHEN 'YYYY' THEN 'year' WHEN 'YY' THEN 'year' WHEN 'QUARTER' THEN 'quarter'
     WHEN 'MONTH' THEN 'month' WHEN 'MM' THEN 'month' WHEN 'MON' THEN 'month' WHEN 'WEEK' THEN 'week' END;
 CREATE MACRO spark._small_unit(unit) AS CASE WHEN upper(unit) IN ('DAY', 'DD') THEN 'day'
