@@ -125,6 +125,16 @@ def test_what_a_macro_repeats_through_another_one_counts_too(engine: EngineDrive
     assert "nested this deeply" in engine.fails(f"SELECT {nested}")
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("made", "size"),
+    [("collect_set(id % 200000)", 200_000), ("array_union(collect_list(id), collect_list(id + 1))", 300_001)],
+)
+def test_values_are_not_compared_with_all_others(engine: EngineDriver, made: str, size: int) -> None:
+    """DuckDB cannot interrupt the functions of one long array."""
+    assert engine.rows(f"SELECT size({made}) FROM range(300000)") == [(size,)]
+
+
 WORDS = st.sampled_from(
     """
     SELECT FROM WHERE GROUP BY ORDER LIMIT ( ) , . * 1 'x' `t` t a b AS JOIN ON AND NOT NULL CASE WHEN THEN END + - / =

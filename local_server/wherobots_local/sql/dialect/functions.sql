@@ -290,11 +290,12 @@ CREATE MACRO spark._all(flags) AS list_reduce(flags, lambda _all, _next: _all AN
 CREATE MACRO spark.array_append(a, x) AS CASE WHEN a IS NOT NULL THEN list_append(a, x) END;
 CREATE MACRO spark.array_prepend(a, x) AS CASE WHEN a IS NOT NULL THEN list_prepend(x, a) END;
 CREATE MACRO spark.array_compact(a) AS list_filter(a, lambda _c: _c IS NOT NULL);
-CREATE MACRO spark._first_place(a, x) AS len(list_filter(a, lambda _f: _f IS NOT DISTINCT FROM x));
-CREATE MACRO spark.array_distinct(a) AS list_filter(a, lambda x, i: len(list_filter(a[:i - 1], lambda _e: _e IS NOT DISTINCT FROM x)) = 0);
+-- Sorting brings equal values together; the first of them stays, in its place.
+CREATE MACRO spark.array_distinct(a) AS list_transform([list_sort(list_transform(a, lambda x, i: {'value': x, 'place': i}))], lambda _s: list_transform(list_sort(list_filter(
+    list_transform(_s, lambda x, i: CASE WHEN i = 1 OR x.value IS DISTINCT FROM _s[i - 1].value THEN {'place': x.place, 'value': x.value} END), lambda x: x IS NOT NULL)), lambda x: x.value))[1];
 CREATE MACRO spark.array_union(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN spark.array_distinct(list_concat(a, b)) END;
-CREATE MACRO spark.array_intersect(a, b) AS CASE WHEN b IS NOT NULL THEN list_filter(spark.array_distinct(a), lambda x: spark._first_place(b, x) > 0) END;
-CREATE MACRO spark.array_except(a, b) AS CASE WHEN b IS NOT NULL THEN list_filter(spark.array_distinct(a), lambda x: spark._first_place(b, x) = 0) END;
+CREATE MACRO spark.array_except(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN spark.array_distinct(list_concat(b, a))[len(spark.array_distinct(b)) + 1:] END;
+CREATE MACRO spark.array_intersect(a, b) AS list_transform([spark.array_except(a, b)], lambda _o: spark.array_except(a, _o))[1];
 CREATE MACRO spark.array_repeat(x, n) AS CASE WHEN n IS NOT NULL THEN list_resize([x], greatest(n, 0), x) END;
 CREATE MACRO spark.array_remove(a, x) AS CASE WHEN x IS NOT NULL THEN list_filter(a, lambda _r: _r IS DISTINCT FROM x) END;
 CREATE MACRO spark.array_max(a) AS list_max(a);
