@@ -193,6 +193,17 @@ def test_the_life_of_a_table(engine: EngineDriver) -> None:
     assert engine.fails(everything).startswith("[TABLE_OR_VIEW_NOT_FOUND]")
 
 
+def test_properties_have_no_effect(engine: EngineDriver) -> None:
+    properties = "USING havasu.iceberg COMMENT 'all of them' TBLPROPERTIES ('format-version' = '2', a.b = true)"
+    engine.run(
+        f"CREATE OR REPLACE TABLE tuned (a INT) {properties}",
+        f"CREATE OR REPLACE TABLE tuned_too {properties} AS SELECT 1 AS a",
+        "CREATE OR REPLACE VIEW tuned_view TBLPROPERTIES ('x' = 'y') AS SELECT a FROM tuned_too",
+    )
+    assert engine.rows("DESCRIBE tuned") == [("a", "int", None)]
+    assert engine.rows("SELECT a FROM tuned_view") == [(1,)]
+
+
 def test_a_merge_assigns_by_name(engine: EngineDriver) -> None:
     engine.run(
         "CREATE OR REPLACE TABLE target AS SELECT 1 AS id, 'a' AS name",
