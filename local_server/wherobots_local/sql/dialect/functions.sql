@@ -122,8 +122,10 @@ CREATE MACRO spark.factorial(n) AS CASE WHEN n BETWEEN 0 AND 20 THEN factorial(n
 CREATE MACRO spark.ceil(x) AS CASE WHEN NOT spark._is_number(x) OR NOT isfinite(x::DOUBLE) THEN spark._refuse('ceil of such a value') ELSE ceil(x) END::BIGINT;
 CREATE MACRO spark.floor(x) AS CASE WHEN NOT spark._is_number(x) OR NOT isfinite(x::DOUBLE) THEN spark._refuse('floor of such a value') ELSE floor(x) END::BIGINT;
 CREATE MACRO spark.rint(x) AS round_even(x::DOUBLE, 0);
-CREATE MACRO spark.round(x) AS round(x), (x, digits) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') AND digits > 0 THEN
-    CASE WHEN abs(TRY_CAST(x AS DOUBLE)) >= 1e15 OR NOT isfinite(TRY_CAST(x AS DOUBLE)) THEN x ELSE round(TRY_CAST(x::VARCHAR AS DECIMAL(38, 16)), digits)::DOUBLE END ELSE round(x, digits) END;
+-- DuckDB's digits of floating points are not those that Spark shows, and decimals that are rounded to more than they have are 0.
+CREATE MACRO spark.round(x) AS round(x), (x, digits) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') AND (digits > 0 OR NOT isfinite(TRY_CAST(x AS DOUBLE))) THEN
+    cast_to_type(CASE WHEN abs(TRY_CAST(x AS DOUBLE)) >= 1e15 THEN x ELSE round(TRY_CAST(x::VARCHAR AS DECIMAL(38, 16)), digits)::DOUBLE END, round(x, digits))
+    WHEN spark._is_exact(x) AND digits < 0 THEN cast_to_type(round(TRY_CAST(trunc(x) AS DECIMAL(38, 0)), digits), round(x, digits)) ELSE round(x, digits) END;
 CREATE MACRO spark.sign(x) AS CASE WHEN spark._is_number(x) THEN CASE WHEN isnan(x::DOUBLE) THEN x::DOUBLE ELSE sign(x)::DOUBLE END ELSE spark._refuse('sign of such a value') END;
 CREATE MACRO spark.negative(x) AS -(x);
 CREATE MACRO spark.positive(x) AS CASE WHEN spark._is_number(x) THEN x ELSE spark._refuse('positive of such a value') END;
