@@ -166,7 +166,7 @@ class Statement:
         return schema.stored
 
     def file_query(self, address: str) -> str:
-        return files.query(self.session.warehouse.root, address)
+        return files.query(self.session.warehouse.root, address, self.described)
 
     def schema(self, name: Name) -> SchemaName:
         """Return the schema in the name of a table or view. It need not exist."""
