@@ -644,6 +644,27 @@ def test_files_of_the_storage_are_read(engine: EngineDriver) -> None:
     assert engine.fails("SELECT * FROM parquet.`s3://bucket/gone`").startswith("[PATH_NOT_FOUND]")
 
 
+def test_geometries_of_a_file_without_a_reference_system_are_of_wgs_84(engine: EngineDriver) -> None:
+    engine.execute("SELECT ST_Point(1, 2) AS g", store=StoreTarget("parquet", True, "s3://bucket/stored/unnamed"))
+    file = "geoparquet.`s3://bucket/stored/unnamed.parquet`"
+    point = "ST_SetSRID(ST_Point(1, 2), 4326)"
+    assert engine.rows(f"SELECT ST_Distance(g, {point}) AS d FROM {file}") == [(0,)]
+    engine.run(
+        f"CREATE OR REPLACE TABLE unnamed AS SELECT * FROM {file}",
+        f"INSERT INTO unnamed SELECT {point}",
+        f"INSERT INTO unnamed SELECT * FROM {file}",
+    )
+    assert engine.rows("SELECT g FROM unnamed") == [(WGS84_POINT,)] * 3
+
+
+def test_geometries_of_a_file_are_bytes_if_it_is_read_as_parquet(engine: EngineDriver) -> None:
+    query = "SELECT ST_SetSRID(ST_Point(1, 2), 4326) AS g"
+    engine.execute(query, store=StoreTarget("parquet", True, "s3://bucket/stored/bytes"))
+    file = "parquet.`s3://bucket/stored/bytes.parquet`"
+    assert engine.rows(f"SELECT g FROM {file}") == [(struct.pack("<BIdd", 1, 1, 1, 2),)]
+    assert engine.rows(f"SELECT ST_AsText(ST_GeomFromWKB(g)) AS t FROM {file}") == [("POINT (1 2)",)]
+
+
 KEYED = {
     "z=1/a=x": (1, "x"),
     "z=01/a=b%20c": (1, "b c"),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
+from wherobots_local.sql.database.results import is_geometry
 from wherobots_local.sql.database.warehouse import identifier, literal
 from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.storage import StorageError, check_inside, place_of
@@ -20,20 +21,28 @@ _UNSURE = re.compile(
 )
 
 
-def query(root: Path, address: str, described: Callable[[str], Sequence[tuple[str, str]]]) -> str:
+def query(root: Path, address: str, form: str, described: Callable[[str], Sequence[tuple[str, str]]]) -> str:
     """Return a query that reads a file, or the files of a folder, under the root. ``described`` returns the columns of
-    a query with their types."""
+    a query with their types. Geometries are bytes unless the ``form`` is ``geoparquet``."""
     if not address.startswith(_SCHEMES):
         raise unsupported(f"reading {address!r}", "it reads s3:// addresses below the root of its storage")
     place, paths = _paths(root, "s3://" + address.partition("://")[2])
     files = ", ".join(literal(re.sub(r"[*?[]", r"[\g<0>]", str(path))) for path in paths)
     rows = f"read_parquet([{files}], hive_partitioning = false, filename = '~file')"
-    held = described(f"SELECT * FROM {rows}")
+    held, changed = described(f"SELECT * FROM {rows}"), []
+    for name, kind in held:
+        column = identifier(name)
+        if is_geometry(kind) and form == "parquet":
+            changed.append(f"ST_AsWKB({column})::BLOB AS {column}")
+        elif kind == "GEOMETRY('OGC:CRS84')":
+            # DuckDB has two names for WGS 84, and joins no column of one with a column of the other.
+            changed.append(f"ST_SetCRS({column}, 'EPSG:4326') AS {column}")
+    replaced = f" REPLACE ({', '.join(changed)})" if changed else ""
     keys = _keys(place, [path.relative_to(place) for path in paths])
     if len({name.lower() for name in [*keys, *(name for name, _ in held)]}) < len(keys) + len(held):
         raise unsupported("the name of a folder that is a column of the files, too")
     named = [f"{value} AS {identifier(name)}" for name, value in keys.items()]
-    return f"SELECT {', '.join([f'* EXCLUDE ({_FILE})', *named])} FROM {rows}"
+    return f"SELECT {', '.join([f'* EXCLUDE ({_FILE}){replaced}', *named])} FROM {rows}"
 
 
 def _paths(root: Path, address: str) -> tuple[Path, list[Path]]:
