@@ -29,6 +29,16 @@ for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
         imported.append(module.name)
 print(*imported)
 """
+ANSWER = """
+from pathlib import Path
+from wherobots_local.sql.database.execution import run
+from wherobots_local.sql.database.statement import Session, Statement
+from wherobots_local.sql.database.warehouse import Warehouse
+
+session = Session(Warehouse(Path(), Path(), 2**30), "a")
+statement = Statement(session, session.warehouse.cursor())
+print(run(statement, "SELECT 7 % 4 AS a, substring('abc', 2) AS b", None, None).table.to_pylist())
+"""
 
 
 def versions(text: str) -> dict[str, str]:
@@ -114,3 +124,14 @@ def test_without_the_extras_there_is_no_server_and_no_sql_and_the_rest_works(
     assert {
         f"airflow_provider_wherobots.{kind}" for kind in ("hooks.wherobots", "operators.run", "triggers.run")
     } <= set(done.stdout.split())
+
+
+def test_the_newest_versions_that_the_server_allows_answer_sql(uv: Callable[..., str], tmp_path: Path) -> None:
+    python = tmp_path / "venv" / "bin" / "python"
+    uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")
+    wheel = f"wherobots-local[sql] @ {built_wheel('wherobots_local').as_uri()}"
+    uv("pip", "install", "--quiet", "--upgrade", "--python", python, wheel)
+
+    answer = subprocess.run([python, "-c", ANSWER], cwd=tmp_path, capture_output=True, text=True, check=False)
+
+    assert answer.stdout == "[{'a': 3, 'b': 'bc'}]\n", answer.stderr

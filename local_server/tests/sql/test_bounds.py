@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import contextlib
 import re
+from datetime import date
 from pathlib import Path
 
 import pyarrow
@@ -107,6 +108,31 @@ def test_functions_that_are_nested_do_not_grow(engine: EngineDriver, levels: int
         assert engine.value(nested) == "a"
     else:
         assert engine.fails(f"SELECT {nested}").startswith("[UNSUPPORTED_FEATURE]")
+
+
+def test_nested_functions_of_dates_repeat_nothing(engine: EngineDriver) -> None:
+    nested = "'2024-01-01'"
+    for _ in range(12):
+        nested = f"date_add({nested}, 1)"
+    assert engine.value(nested) == date(2024, 1, 13)
+
+
+def test_what_a_macro_repeats_through_another_one_counts_too(engine: EngineDriver) -> None:
+    """The macro of ``try_divide`` has its arguments once, and gives them to one that repeats them."""
+    nested = "1"
+    for _ in range(8):
+        nested = f"try_divide({nested}, 1)"
+    assert "nested this deeply" in engine.fails(f"SELECT {nested}")
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    ("made", "size"),
+    [("collect_set(id % 200000)", 200_000), ("array_union(collect_list(id), collect_list(id + 1))", 300_001)],
+)
+def test_values_are_not_compared_with_all_others(engine: EngineDriver, made: str, size: int) -> None:
+    """DuckDB cannot interrupt the functions of one long array."""
+    assert engine.rows(f"SELECT size({made}) FROM range(300000)") == [(size,)]
 
 
 WORDS = st.sampled_from(

@@ -243,6 +243,17 @@ def test_the_life_of_a_table(engine: EngineDriver) -> None:
     assert engine.fails(everything).startswith("[TABLE_OR_VIEW_NOT_FOUND]")
 
 
+def test_properties_have_no_effect(engine: EngineDriver) -> None:
+    properties = "USING havasu.iceberg COMMENT 'all of them' TBLPROPERTIES ('format-version' = '2', a.b = true)"
+    engine.run(
+        f"CREATE OR REPLACE TABLE tuned (a INT) {properties}",
+        f"CREATE OR REPLACE TABLE tuned_too {properties} AS SELECT 1 AS a",
+        "CREATE OR REPLACE VIEW tuned_view TBLPROPERTIES ('x' = 'y') AS SELECT a FROM tuned_too",
+    )
+    assert engine.rows("DESCRIBE tuned") == [("a", "int", None)]
+    assert engine.rows("SELECT a FROM tuned_view") == [(1,)]
+
+
 def test_a_merge_assigns_by_name(engine: EngineDriver) -> None:
     engine.run(
         "CREATE OR REPLACE TABLE target AS SELECT 1 AS id, 'a' AS name",
@@ -724,6 +735,80 @@ def test_files_of_the_storage_are_read(engine: EngineDriver) -> None:
             f"CREATE {kind} over_file AS SELECT * FROM parquet.`s3://bucket/folder`"
         )
     assert engine.fails("SELECT * FROM parquet.`s3://bucket/gone`").startswith("[PATH_NOT_FOUND]")
+
+
+def test_geometries_of_a_file_without_a_reference_system_are_of_wgs_84(engine: EngineDriver) -> None:
+    engine.execute("SELECT ST_Point(1, 2) AS g", store=StoreTarget("parquet", True, "s3://bucket/stored/unnamed"))
+    file = "geoparquet.`s3://bucket/stored/unnamed.parquet`"
+    point = "ST_SetSRID(ST_Point(1, 2), 4326)"
+    assert engine.rows(f"SELECT ST_Distance(g, {point}) AS d FROM {file}") == [(0,)]
+    engine.run(
+        f"CREATE OR REPLACE TABLE unnamed AS SELECT * FROM {file}",
+        f"INSERT INTO unnamed SELECT {point}",
+        f"INSERT INTO unnamed SELECT * FROM {file}",
+    )
+    assert engine.rows("SELECT g FROM unnamed") == [(WGS84_POINT,)] * 3
+
+
+def test_geometries_of_a_file_are_bytes_if_it_is_read_as_parquet(engine: EngineDriver) -> None:
+    query = "SELECT ST_SetSRID(ST_Point(1, 2), 4326) AS g"
+    engine.execute(query, store=StoreTarget("parquet", True, "s3://bucket/stored/bytes"))
+    file = "parquet.`s3://bucket/stored/bytes.parquet`"
+    assert engine.rows(f"SELECT g FROM {file}") == [(struct.pack("<BIdd", 1, 1, 1, 2),)]
+    assert engine.rows(f"SELECT ST_AsText(ST_GeomFromWKB(g)) AS t FROM {file}") == [("POINT (1 2)",)]
+
+
+KEYED = {
+    "z=1/a=x": (1, "x"),
+    "z=01/a=b%20c": (1, "b c"),
+    "z=__HIVE_DEFAULT_PARTITION__/a=[é]*": (None, "[é]*"),
+    "z=3/a=2024-01/more": (3, "2024-01"),
+}
+
+
+def _write_files(folder: Path, *places: str) -> None:
+    for number, place in enumerate(places):
+        (folder / place).mkdir(parents=True, exist_ok=True)
+        pyarrow.parquet.write_table(pyarrow.table({"n": [number]}), folder / place / "f[1]?.parquet")
+
+
+def test_the_keys_in_the_names_of_folders_are_columns(engine: EngineDriver) -> None:
+    """Spark's answers."""
+    _write_files(engine.root / "bucket" / "above=1" / "keyed", *KEYED)
+    found = engine.table("SELECT * FROM parquet.`s3://bucket/above=1/keyed` ORDER BY n")
+    assert {column.name: str(column.type) for column in found.schema} == {"n": "int64", "z": "int32", "a": "string"}
+    assert [(row["z"], row["a"]) for row in found.to_pylist()] == list(KEYED.values())
+    below = "SELECT * FROM parquet.`s3://bucket/above=1/keyed/z=01`"
+    assert engine.table(below).to_pylist() == [{"n": 1, "a": "b c"}]
+
+
+@pytest.mark.parametrize(
+    ("places", "kind"),
+    [
+        (["k=1", "k=-2"], "int32"),
+        (["k=1", "k=3000000000"], "int64"),
+        (["k=2024-01-02", "k=2024-12-31"], "date32[day]"),
+        (["k=1", "k=x"], "string"),
+        (["x/k=true", "x/k=10%3A00"], "string"),
+        (["k=1.5", "k=2"], ""),
+        (["k=2024-01-02 10%3A00%3A00"], ""),
+        (["k=1", "j=2"], ""),
+        (["k=1", ""], ""),
+        (["x/k=1", "y/k=2"], ""),
+        (["k=1/K=2"], ""),
+        (["N=1"], ""),
+    ],
+)
+def test_a_key_has_the_type_that_spark_gives_it_or_is_refused(
+    engine: EngineDriver, tmp_path_factory: pytest.TempPathFactory, places: list[str], kind: str
+) -> None:
+    name = tmp_path_factory.mktemp("keys").name
+    _write_files(engine.root / "bucket" / name, *places)
+    read = f"SELECT * FROM parquet.`s3://bucket/{name}`"
+    if kind:
+        assert str(engine.table(read).schema.field("k").type) == kind
+    else:
+        assert engine.fails(read).startswith("[UNSUPPORTED_FEATURE]")
 
 
 @pytest.mark.parametrize(("statement", "text"), read_rows("failures.tsv", {}))

@@ -166,8 +166,8 @@ class Statement:
             raise not_found((*schema, name[-1]))
         return schema.stored
 
-    def file_query(self, address: str) -> str:
-        return files.query(self.session.warehouse.root, address)
+    def file_query(self, address: str, form: str) -> str:
+        return files.query(self.session.warehouse.root, address, form, self.described)
 
     def schema(self, name: Name) -> SchemaName:
         """Return the schema in the name of a table or view. It need not exist."""

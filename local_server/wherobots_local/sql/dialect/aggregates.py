@@ -58,6 +58,7 @@ def _written(node: exp.Anonymous, whole: exp.Expr) -> exp.Expr:
         given[0] = macro(_GUARDED[target], given[0])
     if target == "list" and is_distinct:
         raise unsupported(f"{name} with DISTINCT", "use collect_set")
+    is_distinct = is_distinct or (name == "collect_set" and window is None)
     if window is not None:
         _check_window(name, target, window, is_distinct=is_distinct, skips_null=is_of_values and target != "list")
     something = given[0].copy().is_(exp.null()).not_() if is_of_values else None
@@ -88,7 +89,7 @@ def _check_window(name: str, target: str, window: exp.Window, *, is_distinct: bo
 
 
 def _finished(name: str, target: str, whole: exp.Expr) -> exp.Expr:
-    if name == "collect_set":
+    if name == "collect_set" and isinstance(whole, exp.Window):
         whole = macro("array_distinct", whole)
     if target == "list":
         return exp.Coalesce(this=whole, expressions=[exp.Array()])

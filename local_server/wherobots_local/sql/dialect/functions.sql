@@ -124,8 +124,10 @@ CREATE MACRO spark.factorial(n) AS CASE WHEN n BETWEEN 0 AND 20 THEN factorial(n
 CREATE MACRO spark.ceil(x) AS CASE WHEN NOT spark._is_number(x) OR NOT isfinite(x::DOUBLE) THEN spark._refuse('ceil of such a value') ELSE ceil(x) END::BIGINT;
 CREATE MACRO spark.floor(x) AS CASE WHEN NOT spark._is_number(x) OR NOT isfinite(x::DOUBLE) THEN spark._refuse('floor of such a value') ELSE floor(x) END::BIGINT;
 CREATE MACRO spark.rint(x) AS round_even(x::DOUBLE, 0);
-CREATE MACRO spark.round(x) AS round(x), (x, digits) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') AND digits > 0 THEN
-    CASE WHEN abs(TRY_CAST(x AS DOUBLE)) >= 1e15 OR NOT isfinite(TRY_CAST(x AS DOUBLE)) THEN x ELSE round(TRY_CAST(x::VARCHAR AS DECIMAL(38, 16)), digits)::DOUBLE END ELSE round(x, digits) END;
+-- DuckDB's digits of floating points are not those that Spark shows, and decimals that are rounded to more than they have are 0.
+CREATE MACRO spark.round(x) AS round(x), (x, digits) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') AND (digits > 0 OR NOT isfinite(TRY_CAST(x AS DOUBLE))) THEN
+    cast_to_type(CASE WHEN abs(TRY_CAST(x AS DOUBLE)) >= 1e15 THEN x ELSE round(TRY_CAST(x::VARCHAR AS DECIMAL(38, 16)), digits)::DOUBLE END, round(x, digits))
+    WHEN spark._is_exact(x) AND digits < 0 THEN cast_to_type(round(TRY_CAST(trunc(x) AS DECIMAL(38, 0)), digits), round(x, digits)) ELSE round(x, digits) END;
 CREATE MACRO spark.sign(x) AS CASE WHEN spark._is_number(x) THEN CASE WHEN isnan(x::DOUBLE) THEN x::DOUBLE ELSE sign(x)::DOUBLE END ELSE spark._refuse('sign of such a value') END;
 CREATE MACRO spark.negative(x) AS -(x);
 CREATE MACRO spark.positive(x) AS CASE WHEN spark._is_number(x) THEN x ELSE spark._refuse('positive of such a value') END;
@@ -202,8 +204,8 @@ CREATE MACRO spark.mask(s) AS CASE WHEN regexp_matches(s, '[^\x00-\x7F]') THEN s
 CREATE MACRO spark.url_decode(s) AS CASE WHEN contains(s, '%') AND regexp_matches(s, '%($|.$|[^0-9A-Fa-f]|.[^0-9A-Fa-f])') THEN spark._refuse('such a text as a URL') ELSE url_decode(replace(s, '+', ' ')) END;
 
 -- Dates and times. A rule translates the patterns of Java.
-CREATE MACRO spark._day(d) AS CAST(spark._date(d, 'DATE') AS DATE);
-CREATE MACRO spark._at(t) AS CAST(spark._time(t, 'TIMESTAMP') AS TIMESTAMPTZ);
+CREATE MACRO spark._day(d) AS list_transform([d], lambda _d: CAST(spark._date(_d, 'DATE') AS DATE))[1];
+CREATE MACRO spark._at(t) AS list_transform([t], lambda _t: CAST(spark._time(_t, 'TIMESTAMP') AS TIMESTAMPTZ))[1];
 CREATE MACRO spark._unit(unit) AS CASE upper(unit) WHEN 'YEAR' THEN 'year' WHEN 'YYYY' THEN 'year' WHEN 'YY' THEN 'year' WHEN 'QUARTER' THEN 'quarter'
     WHEN 'MONTH' THEN 'month' WHEN 'MM' THEN 'month' WHEN 'MON' THEN 'month' WHEN 'WEEK' THEN 'week' END;
 CREATE MACRO spark._small_unit(unit) AS CASE WHEN upper(unit) IN ('DAY', 'DD') THEN 'day'
@@ -279,6 +281,7 @@ CREATE MACRO spark._absent(x, place, key, class) AS CASE WHEN typeof(x) NOT LIKE
     AND len(TRY_CAST(x AS VARCHAR[])) THEN error('[' || class || '] The index ' || key || ' is out of bounds. SQLSTATE: 22003') END;
 CREATE MACRO spark._item(x, key) AS coalesce(x[spark._place(x, key)],
     spark._absent(x, greatest(TRY_CAST(key AS INTEGER) + 1, 0), key, 'INVALID_ARRAY_INDEX'));
+CREATE MACRO spark._field(x, key) AS CASE WHEN regexp_matches(typeof(x), '^(STRUCT|MAP)\(.*[^\]]$') THEN x[key] ELSE spark._refuse('a text as the place in an array') END;
 CREATE MACRO spark.element_at(x, key) AS coalesce(x[key], spark._absent(x, key, key, 'INVALID_ARRAY_INDEX_IN_ELEMENT_AT'));
 CREATE MACRO spark.try_element_at(x, key) AS CASE WHEN typeof(x) NOT LIKE 'MAP(%' AND TRY_CAST(key AS INTEGER) = 0 THEN error('[INVALID_INDEX_OF_ZERO] The index 0 is invalid. SQLSTATE: 22003') ELSE x[key] END;
 CREATE MACRO spark.size(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN len(json_keys(to_json(x))) ELSE len(TRY_CAST(x AS VARCHAR[])) END;
@@ -291,11 +294,12 @@ CREATE MACRO spark._all(flags) AS list_reduce(flags, lambda _all, _next: _all AN
 CREATE MACRO spark.array_append(a, x) AS CASE WHEN a IS NOT NULL THEN list_append(a, x) END;
 CREATE MACRO spark.array_prepend(a, x) AS CASE WHEN a IS NOT NULL THEN list_prepend(x, a) END;
 CREATE MACRO spark.array_compact(a) AS list_filter(a, lambda _c: _c IS NOT NULL);
-CREATE MACRO spark._first_place(a, x) AS len(list_filter(a, lambda _f: _f IS NOT DISTINCT FROM x));
-CREATE MACRO spark.array_distinct(a) AS list_filter(a, lambda x, i: len(list_filter(a[:i - 1], lambda _e: _e IS NOT DISTINCT FROM x)) = 0);
+-- Sorting brings equal values together; the first of them stays, in its place.
+CREATE MACRO spark.array_distinct(a) AS list_transform([list_sort(list_transform(a, lambda x, i: {'value': x, 'place': i}))], lambda _s: list_transform(list_sort(list_filter(
+    list_transform(_s, lambda x, i: CASE WHEN i = 1 OR x.value IS DISTINCT FROM _s[i - 1].value THEN {'place': x.place, 'value': x.value} END), lambda x: x IS NOT NULL)), lambda x: x.value))[1];
 CREATE MACRO spark.array_union(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN spark.array_distinct(list_concat(a, b)) END;
-CREATE MACRO spark.array_intersect(a, b) AS CASE WHEN b IS NOT NULL THEN list_filter(spark.array_distinct(a), lambda x: spark._first_place(b, x) > 0) END;
-CREATE MACRO spark.array_except(a, b) AS CASE WHEN b IS NOT NULL THEN list_filter(spark.array_distinct(a), lambda x: spark._first_place(b, x) = 0) END;
+CREATE MACRO spark.array_except(a, b) AS CASE WHEN a IS NOT NULL AND b IS NOT NULL THEN spark.array_distinct(list_concat(b, a))[len(spark.array_distinct(b)) + 1:] END;
+CREATE MACRO spark.array_intersect(a, b) AS list_transform([spark.array_except(a, b)], lambda _o: spark.array_except(a, _o))[1];
 CREATE MACRO spark.array_repeat(x, n) AS CASE WHEN n IS NOT NULL THEN list_resize([x], greatest(n, 0), x) END;
 CREATE MACRO spark.array_remove(a, x) AS CASE WHEN x IS NOT NULL THEN list_filter(a, lambda _r: _r IS DISTINCT FROM x) END;
 CREATE MACRO spark.array_max(a) AS list_max(a);

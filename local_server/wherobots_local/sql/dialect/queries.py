@@ -38,8 +38,8 @@ class Names(Protocol):
     def schema_of(self, table: exp.Table) -> str:
         """Return DuckDB's schema of a table or view."""
 
-    def file_query(self, address: str) -> str:
-        """Return DuckDB's query for the Parquet file or folder at an ``s3://`` address."""
+    def file_query(self, address: str, form: str) -> str:
+        """Return DuckDB's query for the file or folder at an ``s3://`` address: ``parquet`` or ``geoparquet``."""
 
 
 def write(tree: exp.Expr, names: Names) -> str:
@@ -71,7 +71,7 @@ def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
         tree = changed(tree, rule)
     for table in [found for found in tree.find_all(exp.Table) if _is_file(found)]:
         # Last, because the rules refuse DuckDB's functions that read files.
-        query = sqlglot.parse_one(f"({names.file_query(table.name)})", read="duckdb")
+        query = sqlglot.parse_one(f"({names.file_query(table.name, table.db.lower())})", read="duckdb")
         table.replace(exp.alias_(query, table.alias or "file", table=True))
     return tree
 

@@ -86,7 +86,8 @@ def _item(node: exp.Expr) -> exp.Expr:
         return node
     if len(node.expressions) != 1:
         raise unsupported("several places in an array")
-    return macro("_item", node.this, node.expressions[0])
+    (place,) = node.expressions
+    return macro("_field" if _kind(place) else "_item", node.this, place)
 
 
 def _negative(node: exp.Expr) -> exp.Expr:
