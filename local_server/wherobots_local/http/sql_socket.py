@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO
 
 import cbor2
 from starlette.routing import WebSocketRoute
@@ -38,6 +40,7 @@ _MOST_WAITING = 1000
 _MOST_UNREAD = 32
 _CLEAN = (1000, 1001)
 """The codes of a client that closes its connection on purpose."""
+_PIECE_BYTES = 256 * 1024
 _LONGEST_REASON = 100
 """A closing frame has room for 123 bytes."""
 
@@ -120,14 +123,19 @@ class SqlConnection:
             self._session.disconnect(self, was_clean=event.get("code") in _CLEAN)
             for task in self._tasks:
                 task.cancel()
+            while not self._waiting.empty():
+                first, _ = self._waiting.get_nowait()
+                if isinstance(first, Frame):
+                    first.close()
 
     def post(self, frame: Frame, statement: str) -> None:
-        self._unread += frame.content.get("results") is not None
+        self._unread += frame.file is not None
         if self._unread > _MOST_UNREAD:
-            # The client reads nothing, and its results would fill the memory.
+            # The client reads nothing, and its results would fill the disk.
             self._lose(reset=True)
-            return
-        if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
+        if self._is_lost or self._has_ended:
+            frame.close()
+        elif frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
             self._waiting.put_nowait((frame, statement))
 
     def close(self, code: int | None, reason: str) -> None:
@@ -217,18 +225,22 @@ class SqlConnection:
             if isinstance(first, int):
                 await self._send({"type": "websocket.close", "code": first, "reason": second[:_LONGEST_REASON]})
                 return
-            target = FaultTarget(first.event, session_id=self._session.id, statement=second, state=first.state)
-            fault = self._service.faults.take(target, time.monotonic())
-            if fault is None or isinstance(fault, Slow):
-                await asyncio.sleep(0 if fault is None else fault.seconds)
-                await self._send(_encoded(first.content))
-                self._unread -= first.content.get("results") is not None
-            elif fault.type == "reset":
-                self._lose(reset=True)
-            elif fault.type == "truncate":
-                await self._send(_encoded(first.content, half=True))
-                self._is_lost = True
-                connection_of(self._scope).close()
+            with contextlib.closing(first):
+                await self._write_one(first, second)
+            self._unread -= first.file is not None
+
+    async def _write_one(self, frame: Frame, statement: str) -> None:
+        target = FaultTarget(frame.event, session_id=self._session.id, statement=statement, state=frame.state)
+        fault = self._service.faults.take(target, time.monotonic())
+        if fault is None or isinstance(fault, Slow):
+            await asyncio.sleep(0 if fault is None else fault.seconds)
+            await self._send(_encoded(frame))
+        elif fault.type == "reset":
+            self._lose(reset=True)
+        elif fault.type == "truncate":
+            await self._send(_encoded(frame, half=True))
+            self._is_lost = True
+            connection_of(self._scope).close()
 
     def _task(self, work: Any) -> None:
         """Start a task that ends with the connection."""
@@ -237,10 +249,23 @@ class SqlConnection:
         task.add_done_callback(self._tasks.discard)
 
 
-def _encoded(content: dict[str, Any], *, half: bool = False) -> dict[str, Any]:
-    """Encode a message: CBOR in a binary frame if it has a result, else JSON in a text frame."""
-    if content.get("results") is None:
-        text = json.dumps(content)
+def _encoded(frame: Frame, *, half: bool = False) -> dict[str, Any]:
+    """Encode a message: CBOR in a binary message if it has a result, else JSON in a text message."""
+    if frame.file is None:
+        text = json.dumps(frame.content)
         return {"type": "websocket.send", "text": text[: len(text) // 2] if half else text}
-    data = cbor2.dumps(content)
-    return {"type": "websocket.send", "bytes": data[: len(data) // 2] if half else data}
+    size = frame.file.seek(0, os.SEEK_END)
+    frame.file.seek(0)
+    results = {**frame.content["results"], "result_bytes": b""}
+    # The bytes are last, so that they can follow from the file: their length replaces that of none.
+    head = cbor2.dumps({**frame.content, "results": results})[:-1] + b"\x5b" + size.to_bytes(8, "big")
+    length = len(head) + size
+    return {"type": "websocket.send", "pieces": _pieces(head, frame.file, length // 2 if half else length)}
+
+
+async def _pieces(head: bytes, file: BinaryIO, length: int) -> AsyncIterator[bytes]:
+    piece = head
+    while piece and length > 0:
+        yield piece[:length]
+        length -= len(piece)
+        piece = await asyncio.to_thread(file.read, _PIECE_BYTES)

@@ -36,8 +36,8 @@ class RunRegistry:
         return list(self._by_id.values())
 
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
-        """Add a run as PENDING, and write its record. It is a 507 if that is impossible: what was answered is never lost.
-        A ``synthetic`` run has no process."""
+        """Add a run as PENDING, and write its record: a run without one would be lost, so it is a 507. A ``synthetic``
+        run has no process."""
         run_id = new_id()
         run = LocalRun(
             request=request,

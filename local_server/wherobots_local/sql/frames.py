@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 
 from wherobots_local.api.vocabulary import EXECUTION_ERROR, EXECUTION_PROGRESS, EXECUTION_RESULT, STATE_UPDATED
 
@@ -13,10 +13,16 @@ NOT_FOUND = "Execution not found"
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One message of a session. ``event``, such as ``stateUpdated``, is its name in faults."""
+    """One message of a session. ``event``, such as ``stateUpdated``, is its name in faults. ``file`` has the bytes of
+    its result."""
 
     event: str
     content: dict[str, Any]
+    file: BinaryIO | None = None
+
+    def close(self) -> None:
+        if self.file is not None:
+            self.file.close()
 
     @property
     def state(self) -> str | None:
@@ -29,10 +35,12 @@ def state_frame(execution_id: str, state: str, **stored: Any) -> Frame:
     return Frame(STATE_UPDATED, {"kind": "state_updated", "execution_id": execution_id, "state": state, **stored})
 
 
-def result_frame(execution_id: str, state: str, results: dict[str, Any] | None, **more: Any) -> Frame:
+def result_frame(
+    execution_id: str, state: str, results: dict[str, Any] | None, file: BinaryIO | None, **more: Any
+) -> Frame:
     """The response to ``retrieve_results``. ``more`` are ``result_uri`` and ``size`` if stored, and ``attached``."""
-    content = {"kind": "execution_result", "execution_id": execution_id, "state": state, "results": results, **more}
-    return Frame(EXECUTION_RESULT, content)
+    content = {"kind": "execution_result", "execution_id": execution_id, "state": state, **more, "results": results}
+    return Frame(EXECUTION_RESULT, content, file)
 
 
 def error_frame(execution_id: str, message: str) -> Frame:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import io
 import json
 import re
 import sys
@@ -133,7 +134,7 @@ class SyntheticEngine:
             for name, values in (kept.columns or {}).items()
         }
         data = await asyncio.to_thread(_serialized, columns, form)
-        return Serialized(data, tuple(name for name in columns if name in kept.geometry))
+        return Serialized(io.BytesIO(data), tuple(name for name in columns if name in kept.geometry))
 
     def forget(self, execution_id: str) -> None:
         self._kept.pop(execution_id, None)
