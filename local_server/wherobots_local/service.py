@@ -14,7 +14,7 @@ from wherobots_local.control.faults import FaultRules
 from wherobots_local.control.journal import Journal
 from wherobots_local.execution.runner import Runner
 from wherobots_local.execution.virtual_environments import EnvironmentCache
-from wherobots_local.execution.workspace import own_folder
+from wherobots_local.execution.workspace import own_folder, remove_temporary_of_killed
 from wherobots_local.files.emptying import Emptying
 from wherobots_local.files.presigned import UrlSigner
 from wherobots_local.files.temporary_keys import TemporaryKeys
@@ -57,6 +57,7 @@ class LocalService:
                 f"root is {str(settings.root)!r}, but the server cannot keep its own files there, in {OWN_FOLDER}:"
                 f" {error.strerror}"
             ) from None
+        remove_temporary_of_killed(settings.root)
         self.uploads = Uploads(settings.root)
         self.sql_answers = Answers()
         stored = StoredResults(self.url_signer)
