@@ -26,6 +26,7 @@ from wherobots_local.runs.store import RunStore
 from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
 from wherobots_local.sql.database.engine import Database, DatabaseEngine
+from wherobots_local.sql.database.initial import execute_file
 from wherobots_local.sql.database.process import database_folder
 from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.sessions import SqlSessions
@@ -69,6 +70,7 @@ class LocalService:
         self._emptying = Emptying(settings.root, database_folder(settings.root))
         self._housekeeper = Housekeeper(self.registry, store, environments, self._emptying, settings.retention)
         self._resetting = asyncio.Lock()
+        self._init = settings.init
         self.runner = Runner(
             settings.root,
             max_parallel_runs=settings.max_parallel_runs,
@@ -80,6 +82,11 @@ class LocalService:
 
     def start(self) -> None:
         self._housekeeper.tidy_soon()
+
+    async def make_tables(self) -> None:
+        """Execute the statements of ``init``. A wrong one is a ``SettingsError``."""
+        if self._init is not None:
+            await execute_file(self._init, self._database)
 
     def give_up(self) -> None:
         """Release the root, for a server that never started."""
@@ -107,7 +114,12 @@ class LocalService:
             await asyncio.gather(self.sql_sessions.end_all(reason), self.runner.end_all(reason.capitalize()))
             self.registry.clear()
             await asyncio.to_thread(self._store.remove_all)
-            problems = await asyncio.to_thread(self._emptying.empty) if storage else []
+            problems = list(await asyncio.to_thread(self._emptying.empty)) if storage else []
+            if storage and not problems:
+                try:
+                    await self.make_tables()
+                except SettingsError as error:
+                    problems.append(str(error))
             # No `await` from here on: no request sees a half-done reset.
             self.url_signer.expire_all()
             self.temporary_keys.expire_all()
@@ -120,8 +132,8 @@ class LocalService:
         if problems:
             raise ApiError(
                 409,
-                f"the server was reset, but these cannot be removed from its storage: {'; '.join(problems)}",
-                "Remove them by hand, and reset again. The key is still the one that was sent.",
+                f"the server was reset, except its storage: {'; '.join(problems)}",
+                "Mend that by hand, and reset again. The key is still the one that was sent.",
             )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:
