@@ -38,6 +38,7 @@ PARTLY = {
     "createSqlSession": "`runtimeId`, `version`, presets and `region` have no effect",
 }
 """What is different about an operation."""
+REFUSED = {"getStorageCredentials": "`createFileUploadUrl` uploads without temporary keys"}
 _TABLES = (
     "CREATE TABLE t AS SELECT 1 AS a, 'x' AS b, map('k', 1) AS m, DATE '2024-01-02' AS d",
     "CREATE TABLE u AS SELECT 1 AS a, 'y' AS c",
@@ -110,8 +111,8 @@ def _line(row: Row) -> str:
 def _endpoints() -> Iterator[Row]:
     served = {name for api in (runs_api, storage_api, sql_api) for _, _, name, _ in api.OPERATIONS}
     for endpoint, name in published():
-        status = NONE if name not in served else SOME if name in PARTLY else ALL
-        yield f"`{endpoint}`", f"`{name}`", status, PARTLY.get(name, "")
+        status = NONE if name not in served or name in REFUSED else SOME if name in PARTLY else ALL
+        yield f"`{endpoint}`", f"`{name}`", status, (PARTLY | REFUSED).get(name, "")
 
 
 def _clauses() -> list[Row]:

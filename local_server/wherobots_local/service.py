@@ -17,7 +17,6 @@ from wherobots_local.execution.virtual_environments import EnvironmentCache
 from wherobots_local.execution.workspace import own_folder, remove_temporary_of_killed
 from wherobots_local.files.emptying import Emptying
 from wherobots_local.files.presigned import UrlSigner
-from wherobots_local.files.temporary_keys import TemporaryKeys
 from wherobots_local.files.uploads import Uploads
 from wherobots_local.housekeeping import Housekeeper
 from wherobots_local.runs.registry import RunRegistry
@@ -45,7 +44,6 @@ class LocalService:
         self.root = settings.root
         self.behaviour = self._first_behaviour = settings.behaviour
         self.url_signer = UrlSigner()
-        self.temporary_keys = TemporaryKeys()
         self.faults = FaultRules()
         self.journal = Journal()
         try:
@@ -122,7 +120,6 @@ class LocalService:
                     problems.append(str(error))
             # No `await` from here on: no request sees a half-done reset.
             self.url_signer.expire_all()
-            self.temporary_keys.expire_all()
             self.faults.clear()
             self.sql_answers.given.clear()
             self.journal = Journal()
