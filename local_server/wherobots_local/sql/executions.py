@@ -38,7 +38,7 @@ class SqlListener(Protocol):
     origin: str
     """Scheme, host and port of this server as the client knows them."""
 
-    def post(self, frame: Frame, statement: str) -> None:
+    def post(self, frame: Frame) -> None:
         """Queue a message."""
 
     def close(self, code: int | None, reason: str) -> None:
@@ -70,7 +70,7 @@ class Execution:
 
     def send(self, frame: Frame) -> None:
         if self.listener is not None:
-            self.listener.post(frame, self.request.statement)
+            self.listener.post(frame)
 
     def end(self, state: str, message: str = "") -> None:
         self.state, self.message = state, message[:_LONGEST_MESSAGE]
@@ -121,7 +121,7 @@ class Executions:
         """Start a statement. Returns False if its id has been used and cannot be used again."""
         is_used = any(known.id == request.execution_id for known in self._history)
         if is_used and self._rules().sql_used_execution_id == "refused":
-            listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
+            listener.post(error_frame(request.execution_id, "Execution already exists"))
             return False
         replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
@@ -140,7 +140,7 @@ class Executions:
     async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
         execution = self._known.get(request.execution_id)
         if execution is None:
-            listener.post(error_frame(request.execution_id, NOT_FOUND), "")
+            listener.post(error_frame(request.execution_id, NOT_FOUND))
             return
         self._known.move_to_end(execution.id)
         more: dict[str, Any] = {}
@@ -158,11 +158,11 @@ class Executions:
             self._on_death(str(error))
             return
         except EngineError as error:
-            listener.post(error_frame(execution.id, str(error)), execution.request.statement)
+            listener.post(error_frame(execution.id, str(error)))
             return
-        listener.post(result_frame(execution.id, state, results, file, **more), execution.request.statement)
+        listener.post(result_frame(execution.id, state, results, file, **more))
         if state == FAILED:
-            listener.post(error_frame(execution.id, execution.message), execution.request.statement)
+            listener.post(error_frame(execution.id, execution.message))
 
     def cancel(self, execution_id: str, listener: SqlListener) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
@@ -172,10 +172,10 @@ class Executions:
         rule = self._rules().sql_needless_cancel
         if rule == "state":
             state = CANCELLED if execution is None else execution.state
-            listener.post(state_frame(execution_id, state), "")
+            listener.post(state_frame(execution_id, state))
         elif rule == "error":
             text = NOT_FOUND if execution is None else f"Execution is already {execution.state}"
-            listener.post(error_frame(execution_id, text), "")
+            listener.post(error_frame(execution_id, text))
         return False
 
     def detach(self, listener: SqlListener, *, was_clean: bool = False) -> None:
