@@ -43,7 +43,7 @@ class SocketProtocol(WebSocketsSansIOProtocol):
 
     async def _send_pieces(self, pieces: AsyncIterable[bytes]) -> None:
         """Send one binary message in several frames, as fast as the client reads, so that it is never in memory."""
-        send = self.conn.send_binary
+        send: Callable[..., None] = self.conn.send_binary
         async for piece in pieces:
             await self.writable.wait()
             self._send_part(send, piece, fin=False)

@@ -19,7 +19,7 @@ class Frame:
 
     @property
     def is_progress(self) -> bool:
-        return self.content["kind"] == _PROGRESS
+        return bool(self.content["kind"] == _PROGRESS)
 
     def close(self) -> None:
         if self.file is not None:
