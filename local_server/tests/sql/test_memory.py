@@ -39,7 +39,8 @@ def test_long_statements_are_not_kept(started: Started) -> None:
         for number in range(60):
             _, state = socket.run(f"SELECT {number} -- {'x' * 3_000_000}")
             assert state["state"] == "succeeded"
-        _, state = socket.run(f"FAIL {'y' * 3_000_000}")
+        started.control().answer_sql("wrong", error="y" * 3_000_000)
+        _, state = socket.run(f"wrong {'y' * 3_000_000}")
         assert socket.receive()["message"].startswith("yyyy")
     assert server.memory_info().rss - before < 80 * _MIB
     (shown,) = started.control().sql_sessions()

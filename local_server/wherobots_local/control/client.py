@@ -206,7 +206,7 @@ class ControlClient:
         self._call("DELETE", "/sql/answers")
 
     def release_sql(self, statement: str = "") -> None:
-        """Let waiting statements of the synthetic engine continue, such as ``HOLD``.
+        """Let statements that are ``held`` by the synthetic engine continue.
 
         :param statement: text that they contain, in any case; default empty, all continue.
         """
