@@ -37,8 +37,8 @@ class NamedConnection(http.client.HTTPSConnection):
 
 def test_another_container_trusts_the_server(tmp_path: Path) -> None:
     (entry,) = re.findall(r"^ENTRYPOINT (.*)$", DOCKERFILE, re.MULTILINE)
-    program, *options = [*json.loads(entry), *SERVICE["command"]]
-    assert program == "wherobots-local"
+    options: list[str] = json.loads(entry) + SERVICE["command"]
+    assert options.pop(0) == "wherobots-local"
     mounted = {volume.partition(":")[2]: volume.partition(":")[0] for volume in SERVICE["volumes"]}
     assert mounted.keys() == {option for option in options if option.startswith("/")}
     places = [str(tmp_path / mounted[option]) if option in mounted else option for option in options]
