@@ -11,6 +11,7 @@ import pytest
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
 from tests.support.fixtures import certificate, chromium, installed_packages, uv
+from tests.support.made_up_sql import made_up_answers
 from tests.support.properties import load_profile
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.cli import main
@@ -19,6 +20,12 @@ from wherobots_local.security import API_KEY_VARIABLE
 __all__ = ["certificate", "chromium", "installed_packages", "uv"]
 
 load_profile()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_up_sql() -> Iterator[None]:
+    with made_up_answers():
+        yield
 
 
 @pytest.fixture(scope="module")

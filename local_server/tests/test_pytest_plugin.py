@@ -107,6 +107,20 @@ def test_the_package_has_its_name(wherobots_local):
     assert imported is package and imported.__version__
 """
 
+WITH_TABLES = """
+import pytest
+
+
+@pytest.fixture(scope="session")
+def wherobots_local_init(tmp_path_factory):
+    (file := tmp_path_factory.mktemp("sql") / "tables.sql").write_text("CREATE TABLE t AS SELECT 1 AS a")
+    return file
+
+
+def test_the_tables_are_there(fresh_wherobots_local):
+    assert (fresh_wherobots_local.root / ".wherobots-local" / "sql" / "warehouse.duckdb").exists()
+"""
+
 
 def run_pytest(folder: Path, source: str, *arguments: str, **environment: str) -> str:
     (folder / "test_it.py").write_text(source)
@@ -142,3 +156,7 @@ def test_its_fixtures(mode: str, others: dict[str, str], tmp_path: Path) -> None
     assert "7 passed" in run_pytest(
         tmp_path, USED, f"--import-mode={mode}", "-W", "error::pytest.PytestWarning", **others
     )
+
+
+def test_its_tables(tmp_path: Path) -> None:
+    assert "1 passed" in run_pytest(tmp_path, WITH_TABLES)

@@ -236,6 +236,12 @@ def _parser() -> argparse.ArgumentParser:
         default=DEFAULT_MAX_BYTES,
         help="the most bytes of a run's log; further lines are discarded (default: %(default)s)",
     )
+    add(
+        "--init",
+        type=Path,
+        metavar="FILE",
+        help="SQL statements, separated by semicolons, to execute before the server listens and after each reset",
+    )
     add("--ready-file", type=Path, help="JSON file, readable by its owner only, to write when the server listens")
     return parser
 

@@ -3,6 +3,7 @@ test uses it."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -12,12 +13,20 @@ if TYPE_CHECKING:
     from wherobots_local.testing import WherobotsLocal
 
 
+@pytest.fixture(scope="session", name="wherobots_local_init")
+def _wherobots_local_init() -> str | os.PathLike[str] | None:
+    """A file with the SQL statements that make tables at the start and after each reset. Override it to have some."""
+    return None
+
+
 @pytest.fixture(scope="session", name="wherobots_local")
-def _wherobots_local(tmp_path_factory: pytest.TempPathFactory) -> Iterator[WherobotsLocal]:
+def _wherobots_local(
+    tmp_path_factory: pytest.TempPathFactory, wherobots_local_init: str | os.PathLike[str] | None
+) -> Iterator[WherobotsLocal]:
     """A local Wherobots server on a free port, with a temporary folder behind s3://, for all tests."""
     from wherobots_local.testing import WherobotsLocal
 
-    with WherobotsLocal(tmp_path_factory.mktemp("wherobots-local")) as server:
+    with WherobotsLocal(tmp_path_factory.mktemp("wherobots-local"), init=wherobots_local_init) as server:
         yield server
 
 

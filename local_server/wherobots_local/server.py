@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -10,7 +11,7 @@ from typing import Any, Self
 
 from wherobots_local.control.client import ControlClient
 from wherobots_local.http.listener import Listener, bound_socket, url_of
-from wherobots_local.settings import ServerSettings
+from wherobots_local.settings import ServerSettings, SettingsError
 
 _START_SECONDS = 30.0
 _CHECK_SECONDS = 0.1
@@ -26,7 +27,8 @@ class LocalServer:
 
     Its arguments are those of :class:`~wherobots_local.settings.ServerSettings`: ``root``, and by name
     ``api_key``, ``host``, ``port``, ``certfile``, ``keyfile``, ``allow_remote``, ``host_names``, ``max_parallel_runs``,
-    ``passed_environment``, ``like_the_service``, ``behaviour``, ``keep_runs``, ``keep_days`` and ``max_log_bytes``.
+    ``passed_environment``, ``like_the_service``, ``behaviour``, ``keep_runs``, ``keep_days``, ``max_log_bytes`` and
+    ``init``.
 
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """
@@ -36,6 +38,7 @@ class LocalServer:
         self._listening = threading.Event()
         self._listener: Listener | None = None
         self._thread: threading.Thread | None = None
+        self._refusal: SettingsError | None = None
         self._url = ""
         self._port = self._settings.port
 
@@ -67,7 +70,7 @@ class LocalServer:
     def start(self) -> Self:
         """Start the server and wait until it responds.
 
-        :raises SettingsError: if the port or the certificate cannot be used.
+        :raises SettingsError: if the port, the certificate or a statement of ``init`` cannot be used.
         :raises RuntimeError: if it does not respond within 30 seconds.
         """
         bound = bound_socket(self._settings)
@@ -80,15 +83,23 @@ class LocalServer:
         self._port = bound.getsockname()[1]
         self._listening.clear()
         self._thread = threading.Thread(
-            target=self._listener.serve_until_stopped, name="wherobots-local-server", daemon=True
+            target=self._serve, args=(self._listener,), name="wherobots-local-server", daemon=True
         )
         self._thread.start()
-        deadline = time.monotonic() + _START_SECONDS
+        # The statements of ``init`` take as long as they take.
+        deadline = math.inf if self._settings.init else time.monotonic() + _START_SECONDS
         while not self._listening.wait(_CHECK_SECONDS):
             if not self._thread.is_alive() or time.monotonic() > deadline:
                 self.stop()
-                raise RuntimeError(f"the local server on {self._url} did not start; see its log")
+                raise self._refusal or RuntimeError(f"the local server on {self._url} did not start; see its log")
         return self
+
+    def _serve(self, listener: Listener) -> None:
+        self._refusal = None
+        try:
+            listener.serve_until_stopped()
+        except SettingsError as error:
+            self._refusal = error
 
     def stop(self) -> None:
         """End all runs and stop the server. Does nothing if it is stopped already."""

@@ -14,10 +14,9 @@ from wherobots_local.control.faults import FaultRules
 from wherobots_local.control.journal import Journal
 from wherobots_local.execution.runner import Runner
 from wherobots_local.execution.virtual_environments import EnvironmentCache
-from wherobots_local.execution.workspace import own_folder
+from wherobots_local.execution.workspace import own_folder, remove_temporary_of_killed
 from wherobots_local.files.emptying import Emptying
 from wherobots_local.files.presigned import UrlSigner
-from wherobots_local.files.temporary_keys import TemporaryKeys
 from wherobots_local.files.uploads import Uploads
 from wherobots_local.housekeeping import Housekeeper
 from wherobots_local.runs.registry import RunRegistry
@@ -26,6 +25,7 @@ from wherobots_local.runs.store import RunStore
 from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
 from wherobots_local.sql.database.engine import Database, DatabaseEngine
+from wherobots_local.sql.database.initial import execute_file
 from wherobots_local.sql.database.process import database_folder
 from wherobots_local.sql.engine import Engine
 from wherobots_local.sql.sessions import SqlSessions
@@ -44,7 +44,6 @@ class LocalService:
         self.root = settings.root
         self.behaviour = self._first_behaviour = settings.behaviour
         self.url_signer = UrlSigner()
-        self.temporary_keys = TemporaryKeys()
         self.faults = FaultRules()
         self.journal = Journal()
         try:
@@ -57,6 +56,7 @@ class LocalService:
                 f"root is {str(settings.root)!r}, but the server cannot keep its own files there, in {OWN_FOLDER}:"
                 f" {error.strerror}"
             ) from None
+        remove_temporary_of_killed(settings.root)
         self.uploads = Uploads(settings.root)
         self.sql_answers = Answers()
         stored = StoredResults(self.url_signer)
@@ -68,6 +68,7 @@ class LocalService:
         self._emptying = Emptying(settings.root, database_folder(settings.root))
         self._housekeeper = Housekeeper(self.registry, store, environments, self._emptying, settings.retention)
         self._resetting = asyncio.Lock()
+        self._init = settings.init
         self.runner = Runner(
             settings.root,
             max_parallel_runs=settings.max_parallel_runs,
@@ -79,6 +80,11 @@ class LocalService:
 
     def start(self) -> None:
         self._housekeeper.tidy_soon()
+
+    async def make_tables(self) -> None:
+        """Execute the statements of ``init``. A wrong one is a ``SettingsError``."""
+        if self._init is not None:
+            await execute_file(self._init, self._database)
 
     def give_up(self) -> None:
         """Release the root, for a server that never started."""
@@ -106,10 +112,14 @@ class LocalService:
             await asyncio.gather(self.sql_sessions.end_all(reason), self.runner.end_all(reason.capitalize()))
             self.registry.clear()
             await asyncio.to_thread(self._store.remove_all)
-            problems = await asyncio.to_thread(self._emptying.empty) if storage else []
+            problems = list(await asyncio.to_thread(self._emptying.empty)) if storage else []
+            if storage and not problems:
+                try:
+                    await self.make_tables()
+                except SettingsError as error:
+                    problems.append(str(error))
             # No `await` from here on: no request sees a half-done reset.
             self.url_signer.expire_all()
-            self.temporary_keys.expire_all()
             self.faults.clear()
             self.sql_answers.given.clear()
             self.journal = Journal()
@@ -119,8 +129,8 @@ class LocalService:
         if problems:
             raise ApiError(
                 409,
-                f"the server was reset, but these cannot be removed from its storage: {'; '.join(problems)}",
-                "Remove them by hand, and reset again. The key is still the one that was sent.",
+                f"the server was reset, except its storage: {'; '.join(problems)}",
+                "Mend that by hand, and reset again. The key is still the one that was sent.",
             )
 
     def create(self, request: CreateRunRequest, region: str | None, *, synthetic: bool = False) -> LocalRun:

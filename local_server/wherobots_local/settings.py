@@ -52,6 +52,8 @@ class ServerSettings:
     :param keep_days: how many days ended runs, unused virtual environments and storage that a reset moved are kept;
         default 14.
     :param max_log_bytes: the most bytes of a run's log; further lines are discarded. Default 256 MiB.
+    :param init: file with SQL statements, separated by semicolons, that are executed before the server listens, and
+        after each reset; default None.
     :raises SettingsError: for a setting that breaks its rule; the message names it, its value and the rule.
     """
 
@@ -73,6 +75,7 @@ class ServerSettings:
         keep_runs: int = DEFAULT_KEEP_RUNS,
         keep_days: float = DEFAULT_KEEP_DAYS,
         max_log_bytes: int = DEFAULT_MAX_BYTES,
+        init: str | os.PathLike[str] | None = None,
     ) -> None:
         if not 0 <= port <= 65535:
             raise SettingsError(f"port is {port}, but must be from 0 to 65535")
@@ -87,6 +90,7 @@ class ServerSettings:
             raise SettingsError(f"{missing} is missing: certfile and keyfile must be given together")
         self.certfile = _existing_file("certfile", certfile)
         self.keyfile = _existing_file("keyfile", keyfile)
+        self.init = _existing_file("init", init)
         self.host = _checked_host(host, allow_remote)
         self.allow_remote = allow_remote
         self.host_names = checked_host_names(host_names)

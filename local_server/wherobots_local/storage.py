@@ -11,6 +11,7 @@ OWN_FOLDER = ".wherobots-local"
 
 RUNS_FOLDER = "runs"
 
+_LONGEST_KEY = 1024
 _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
 
 
@@ -63,6 +64,8 @@ def _parts(text: str, *, bucket_alone: bool = False) -> list[str]:
     if bucket_alone and not slash:
         return [bucket]
     parts = key.split("/")
+    if len(key.encode("utf-8", "surrogatepass")) > _LONGEST_KEY:
+        raise StorageError(f"{text[:40]}... has a key of more than {_LONGEST_KEY:,} bytes, which S3 does not allow")
     if "\0" in key or any(part in ("", ".", "..") for part in parts):
         raise StorageError(f"{text!r} has a key that is empty, or contains an empty part, '.', '..' or a NUL")
     return [bucket, *parts]

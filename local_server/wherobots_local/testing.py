@@ -45,7 +45,7 @@ class WherobotsLocal(LocalServer):
         :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
         :param action: what happens, such as ``{"type": "status", "status": 503}``; a string is short for
             ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``state``, ``times``, ``seconds``,
+        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``times``, ``seconds``,
             ``after``, ``per_second``.
         """
         self.control.add_fault(operation, action, **conditions)

@@ -17,6 +17,7 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
 from tests.integration.support import Operator
+from tests.support.made_up_sql import made_up_answers
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -66,6 +67,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
         (root / "jobs" / name).write_text(source)
     with LocalServer(root, api_key=API_KEY) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def made_up_sql() -> Iterator[None]:
+    with made_up_answers():
+        yield
 
 
 @pytest.fixture(autouse=True)

@@ -15,7 +15,7 @@ import pytest
 from local_server.tests.disks import file_system, fill
 from local_server.tests.paging import pages_of
 from local_server.tests.started import Started
-from local_server.tests.support import FOREVER, KEY, Client, assert_answers
+from local_server.tests.support import FOREVER, KEY, Client, assert_answers, assert_shape
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.execution import process
@@ -225,15 +225,22 @@ def test_an_address_that_no_file_can_have_fails_the_run(client: Client) -> None:
 def test_a_disk_that_is_really_full(tmp_path: Path) -> None:
     with file_system(tmp_path, "1m"), LocalServer(tmp_path, api_key=KEY) as server:
         client = Client(server.url, server.root)
-        client.script("{}", "settings.json")
-        uri = client.script("print('lost')")
+        client.script("x" * 200_000, "settings.json")
+        uri = client.script("print('never')")
         filler = tmp_path / "bucket" / "filler"
         fill(filler)
+        refused = client.request("POST", "/runs", json={"name": "a_test_run", "runPython": {"uri": uri}})
+        assert refused.status_code == 507
+        assert_shape(refused.json(), "ErrorBody")
+        assert "No space left on device" in refused.json()["errors"][0]["details"]
+        assert client.request("GET", "/runs").json()["items"] == []
+        assert server.control.counts()["creates_effective"] == 0
+        # Room for the records of a run, and not for its file.
+        os.truncate(filler, filler.stat().st_size - 100_000)
         files = [{"sourceType": "FILE", "filePath": "s3://bucket/settings.json"}]
-        failed, lines = client.run(runPython={"uri": uri}, environment={"dependencies": files}, status="FAILED")
+        failed, _ = client.run(runPython={"uri": uri}, environment={"dependencies": files}, status="FAILED")
         assert failed["kubeApp"]["status"] == "PREPARE_FAILED"
         assert "No space left on device" in failed["kubeApp"]["message"]
-        assert lines == []
         filler.unlink()
         _, lines = client.run(f"{FILL}\nfill(Path({str(filler)!r}))\nprint('lost')")
         assert lines == []

@@ -31,6 +31,7 @@ HEADERS = '{"action": {"type": "html", "headers": {"%s": "1"}}}'
         ("PATCH", "/behaviour", '{"synthetic_runs": 1}'),
         ("POST", "/faults", ACTION % TOO_HUGE),
         ("POST", "/faults", ACTION % "NaN"),
+        ("POST", "/faults", ACTION % "[1e999]"),
         *[("POST", "/faults", HEADERS % name) for name in ("a b", "ü", "", "Content-Length", "transfer-encoding")],
         ("POST", "/faults", '{"action": {"type": "status", "status": 503, "content_type": "ü\\n"}}'),
         ("POST", "/faults", f'{{"action": {{"type": "slow", "seconds": {HUGE}}}}}'),

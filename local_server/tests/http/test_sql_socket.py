@@ -478,6 +478,7 @@ def test_servers_one_after_the_other_give_results_and_cause_no_warning(tmp_path:
         "for turn in range(6):\n"
         "    behaviour = {'sql_synthetic': True}\n"
         "    with LocalServer(sys.argv[1], api_key='test-key', behaviour=behaviour) as server:\n"
+        "        server.control.answer_sql('ROWS', {'id': list(range(1500))})\n"
         "        headers, session = {'X-API-Key': 'test-key'}, {'status': ''}\n"
         "        while session['status'] != 'READY':\n"
         "            session = requests.post(f'{server.url}/sql/session', json={}, headers=headers, timeout=9).json()\n"

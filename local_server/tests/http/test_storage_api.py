@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from local_server.tests.support import PUBLISHED, Client, assert_shape, missing, published
+from local_server.tests.support import KEY, PUBLISHED, Client, assert_shape, missing, published
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.files import uploads
 
@@ -203,10 +203,8 @@ def test_costs(client: Client, control: ControlClient) -> None:
 
 def test_every_answer_has_every_field_of_the_description(client: Client) -> None:
     upload(client, "x.txt", b"1")
-    bucket = client.request("GET", "/storage").json()[1]["path"]
     for method, path, body in (
         ("GET", "/storage", None),
-        ("POST", "/storage/credentials", {"path": bucket}),
         ("GET", "/organization", None),
         ("GET", "/users/me", None),
         ("POST", "/usage/costs", {"kubeAppIds": ["x"]}),
@@ -219,6 +217,13 @@ def test_every_answer_has_every_field_of_the_description(client: Client) -> None
         kinds = schema.get("anyOf", [schema])
         assert any(list(missing(answer.json(), kind)) == [] for kind in kinds), path
     assert list(missing(listing(client, ""), published("DirectoryListingResult"))) == []
+
+
+def test_there_are_no_temporary_keys(client: Client) -> None:
+    answer = client.request("POST", "/storage/credentials", json={"path": "s3://bucket/x"})
+    assert answer.status_code == 404
+    assert_shape(answer.json(), "ErrorBody")
+    assert "file-upload-url" in answer.json()["errors"][0]["suggestion"]
 
 
 # Who may do what.
@@ -354,3 +359,28 @@ def test_what_a_killed_server_left_is_removed(tmp_path: Path) -> None:
     (folder / "left").touch()
     uploads.Uploads(tmp_path)
     assert not folder.exists()
+
+
+def test_a_link_in_the_place_of_managed_storage_makes_nothing_outside_the_root(tmp_path: Path) -> None:
+    (outside := tmp_path / "outside").mkdir()
+    (root := tmp_path / "root").mkdir()
+    (root / "managed-storage").symlink_to(outside)
+    with LocalServer(root, api_key=KEY) as server:
+        client = Client(server.url, server.root)
+        for path in ("/organization", "/storage", f"{MINE}/directories/"):
+            answer = client.request("GET", path)
+            assert (answer.status_code, "outside the server's root" in answer.text) == (400, True)
+    assert list(outside.iterdir()) == []
+
+
+def test_a_key_is_no_longer_than_on_s3(client: Client) -> None:
+    deep = "/".join("a" * 1000)
+    answer = client.request("POST", f"{MINE}/file-upload-url/{deep}")
+    assert (answer.status_code, "more than 1,024 bytes" in answer.text) == (400, True)
+    assert client.request("PUT", f"{MINE}/directories/{deep}").status_code == 400
+    run, _ = client.run(runPython={"uri": f"s3://bucket/{deep}"}, status="FAILED")
+    assert "more than 1,024 bytes" in run["kubeApp"]["message"]
+    # As deep as a key can be.
+    key = f"{OWN_FOLDER}/{'/'.join('a' * 480)}"
+    upload(client, key.removeprefix(f"{OWN_FOLDER}/"))
+    assert client.request("DELETE", f"{MINE}/directories/a").status_code == 200

@@ -82,6 +82,25 @@ def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
     assert again["id"] not in before
 
 
+def test_temporary_folders_do_not_survive_a_kill(
+    started: list[Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (temporary := tmp_path / "temporary").mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
+
+    def left() -> set[str]:
+        return {path.name for path in temporary.glob("wl-*")}
+
+    (other := temporary / "wl-other").mkdir()
+    (other / "tmp").symlink_to(tmp_path)
+    started.append(first := Started(tmp_path, key=KEY))
+    first.client().begin()
+    first.kill()
+    assert len(left()) == 2
+    started.append(Started(tmp_path, key=KEY))
+    assert left() == {"wl-other"}
+
+
 def test_runs_survive_a_stop(tmp_path: Path) -> None:
     with LocalServer(tmp_path, api_key=KEY) as server:
         run_id, _ = Client(server.url, server.root).begin()

@@ -5,16 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import psutil
 import pyarrow
 import pytest
 
 from wherobots_local.sql.database.engine import Database, DatabaseEngine
-from wherobots_local.sql.engine import EngineError, Executed, ResultForm, Serialized
+from wherobots_local.sql.engine import EngineError, Executed, ResultForm
 
 T = TypeVar("T")
+
+
+class Retrieved(NamedTuple):
+    data: bytes
+    geo_columns: tuple[str, ...]
 
 
 class EngineDriver:
@@ -53,8 +58,10 @@ class EngineDriver:
     def execute(self, statement: str, **options: Any) -> Executed:
         return self.wait(self.execution(statement, **options))
 
-    def retrieve(self, execution_id: str, **form: str) -> Serialized:
-        return self.wait(self.engine.retrieve(execution_id, ResultForm(**form)))
+    def retrieve(self, execution_id: str, **form: str) -> Retrieved:
+        serialized = self.wait(self.engine.retrieve(execution_id, ResultForm(**form)))
+        with serialized.file as file:
+            return Retrieved(file.read(), serialized.geo_columns)
 
     def table(self, statement: str, *, max_rows: int | None = 1000, geometry: str = "ewkt") -> Any:
         execution_id = self.new_id()

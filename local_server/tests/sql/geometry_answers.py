@@ -11,12 +11,12 @@ statement, and its rows.
 from __future__ import annotations
 
 from ast import literal_eval
-from pathlib import Path
 from typing import NamedTuple
 
+from dev.coverage import families
 from local_server.tests.sql.answer_files import read_rows
 
-SEDONA = frozenset(Path(__file__).with_name("sedona_functions.txt").read_text().split())
+SEDONA = frozenset(name for family, names in families().items() if family.startswith("Sedona: ") for name in names)
 """The functions of geometries in Apache Sedona 1.9: the pages of its SQL API, and its Catalog.scala."""
 
 

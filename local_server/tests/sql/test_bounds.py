@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import re
 from datetime import date
@@ -15,11 +16,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from local_server.tests.disks import file_system, fill
 from local_server.tests.sql.answer_files import read_rows
 from local_server.tests.sql.driver import EngineDriver
+from wherobots_local.execution.workspace import own_folder
+from wherobots_local.sql.database.engine import Database
 from wherobots_local.sql.dialect.errors import StatementError
 from wherobots_local.sql.dialect.parser import read
-from wherobots_local.sql.engine import EngineError
+from wherobots_local.sql.engine import EngineError, StoreTarget
 
 SPARK_SHAPE = re.compile(r"\[[A-Z0-9_.]+\] .+", re.DOTALL)
 
@@ -133,6 +137,23 @@ def test_what_a_macro_repeats_through_another_one_counts_too(engine: EngineDrive
 def test_values_are_not_compared_with_all_others(engine: EngineDriver, made: str, size: int) -> None:
     """DuckDB cannot interrupt the functions of one long array."""
     assert engine.rows(f"SELECT size({made}) FROM range(300000)") == [(size,)]
+
+
+def test_on_a_full_disk_statements_are_refused_and_later_ones_work(tmp_path: Path) -> None:
+    with file_system(tmp_path, "64m"), asyncio.Runner() as runner:
+        own_folder(tmp_path)
+        engine = EngineDriver("session", Database(tmp_path), runner)
+        engine.wait(engine.engine.start())
+        engine.run("CREATE TABLE t AS SELECT id FROM range(1000)")
+        fill(filler := tmp_path / "filler")
+        for statement in ("SELECT 1", "SELECT * FROM t", "INSERT INTO t SELECT id FROM range(1000000)"):
+            assert engine.fails(statement) == "[DISK_FULL] The disk of the local server is full. SQLSTATE: 53100"
+        store = StoreTarget("csv", True, "s3://bucket/result")
+        assert engine.fails("SELECT * FROM range(100000)", store=store).startswith("[DISK_FULL]")
+        filler.unlink()
+        engine.run("INSERT INTO t VALUES (7)")
+        assert engine.rows("SELECT count(*) FROM t") == [(1001,)]
+        engine.close()
 
 
 WORDS = st.sampled_from(

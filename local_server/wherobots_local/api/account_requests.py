@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import AfterValidator, Field, StringConstraints
+from pydantic import AfterValidator, Field
 
 from wherobots_local.api.queries import Parameters
 from wherobots_local.api.validation import PublishedModel
-
-
-class CredentialsRequest(PublishedModel):
-    """``StorageCredentialsRequest``. As in the published schema, the name of a bucket may contain no dot."""
-
-    path: Annotated[
-        str,
-        StringConstraints(
-            min_length=6,
-            max_length=1024,
-            pattern=r"^s3:\/\/([a-zA-Z0-9\-_]{3,63})(?:\/?|\/([a-zA-Z0-9!_.*'()/&=-]+))?$",
-        ),
-    ]
-    access_mode: Literal["read", "read_write"] = Field(default="read", alias="access_mode")
 
 
 class CostsRequest(PublishedModel):

@@ -56,13 +56,6 @@ CANCEL_EXECUTION = "cancelExecution"
 SQL_MESSAGES = (EXECUTE_SQL, RETRIEVE_RESULTS, CANCEL_EXECUTION)
 """Messages of a client over the WebSocket of a session."""
 
-STATE_UPDATED = "stateUpdated"
-EXECUTION_RESULT = "executionResult"
-EXECUTION_ERROR = "executionError"
-EXECUTION_PROGRESS = "executionProgress"
-SQL_EVENTS = (STATE_UPDATED, EXECUTION_RESULT, EXECUTION_ERROR, EXECUTION_PROGRESS)
-"""Messages of a session over its WebSocket."""
-
 PUT_OBJECT = "putObject"
 GET_OBJECT = "getObject"
 OBJECT_OPERATIONS = (PUT_OBJECT, GET_OBJECT)

@@ -48,7 +48,7 @@ class ControlClient:
 
         :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
         :param action: what happens; a string is short for ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``state``, ``times``, ``seconds``,
+        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``times``, ``seconds``,
             ``after``, ``per_second``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)
@@ -206,7 +206,7 @@ class ControlClient:
         self._call("DELETE", "/sql/answers")
 
     def release_sql(self, statement: str = "") -> None:
-        """Let waiting statements of the synthetic engine continue, such as ``HOLD``.
+        """Let statements that are ``held`` by the synthetic engine continue.
 
         :param statement: text that they contain, in any case; default empty, all continue.
         """

@@ -14,7 +14,6 @@ from wherobots_local.api.vocabulary import (
     OBJECT_OPERATIONS,
     OPEN_SQL_SOCKET,
     OPERATIONS,
-    SQL_EVENTS,
     SQL_MESSAGES,
 )
 from wherobots_local.control.behaviour import Seconds
@@ -85,18 +84,10 @@ class FailRun(ControlModel):
     message: str
 
 
-class MessageFault(ControlModel):
-    """``lose_message``: a message over a WebSocket is lost. ``evict``, ``end_session``: it is handled, and then the
-    session forgets the execution, or its engine dies."""
-
-    type: Literal["lose_message", "evict", "end_session"]
-
-
-FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | FailRun | MessageFault
+FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | FailRun
 
 _OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
-_OF_MESSAGES = frozenset({"lose_message", "reset", "lose_answer", "slow", "evict", "end_session"})
-_OF_EVENTS = frozenset({"lose_message", "reset", "truncate", "slow"})
+_OF_MESSAGES = frozenset({"reset", "lose_answer"})
 
 
 @dataclass(frozen=True)
@@ -108,21 +99,19 @@ class FaultTarget:
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
-    state: str | None = None
 
 
 class FaultRule(ControlModel):
     """A rule. A key that is None matches anything and sets no limit."""
 
     operation: Literal[  # type: ignore[valid-type]
-        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES, *SQL_EVENTS
+        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES
     ] = ANY_OPERATION
     action: Annotated[FaultAction, Field(discriminator="type")]
     run_id: str | None = None
     name: str | None = None
     session_id: str | None = None
     statement: str | None = None
-    state: str | None = None
     times: _Count | None = None
     seconds: Seconds | None = None
     after: _Count = 0
@@ -135,19 +124,16 @@ class FaultRule(ControlModel):
             suitable = _OF_CALLS | {"fail_run"}
         elif self.operation in SQL_MESSAGES:
             suitable = _OF_MESSAGES
-        elif self.operation in SQL_EVENTS:
-            suitable = _OF_EVENTS
         if self.action.type not in suitable:
             raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        is_message = target.operation in SQL_MESSAGES or target.operation in SQL_EVENTS
+        is_message = target.operation in SQL_MESSAGES
         return (
             (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
             and self.run_id in (None, target.run_id)
             and self.session_id in (None, target.session_id)
-            and self.state in (None, target.state)
             and (self.name is None or (target.name is not None and name_matches(self.name, target.name)))
             and (self.statement is None or self.statement.casefold() in (target.statement or "").casefold())
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import shutil
 import tempfile
 import zipfile
@@ -14,6 +15,8 @@ from wherobots_local.execution.spark_settings import server_settings, user_conf_
 from wherobots_local.execution.spark_ui import PORT, free_port, ui_port
 from wherobots_local.execution.virtual_environments import PrepareError
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local_path
+
+_TEMPORARY = "wl-"
 
 
 @dataclass
@@ -55,9 +58,20 @@ def make_workspace(root: Path, run_id: str) -> Workspace:
     home, folder = own / "home", own / RUNS_FOLDER / run_id
     for made in (home, folder / "tmp", folder / "files"):
         made.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix="wl-"), "tmp")
+    temporary = Path(tempfile.mkdtemp(prefix=_TEMPORARY), "tmp")
     temporary.symlink_to(folder / "tmp")
     return Workspace(root=root, folder=folder, home=home, temporary=temporary)
+
+
+def remove_temporary_of_killed(root: Path) -> None:
+    """Remove what runs of a server on this root, or on a root that is gone, have left in the temporary folder."""
+    runs = root / OWN_FOLDER / RUNS_FOLDER
+    for link in Path(tempfile.gettempdir()).glob(f"{_TEMPORARY}*/tmp"):
+        with contextlib.suppress(OSError):
+            target = link.readlink()
+            if target.is_relative_to(runs) or (OWN_FOLDER in target.parts and not target.exists()):
+                link.unlink()
+                link.parent.rmdir()
 
 
 def add_files(workspace: Workspace, files: Sequence[FileDependency]) -> None:

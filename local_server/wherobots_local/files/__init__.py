@@ -1,1 +1,1 @@
-"""Storage: sources, files and folders, uploads, presigned URLs and temporary keys."""
+"""Storage: sources, files and folders, uploads and presigned URLs."""

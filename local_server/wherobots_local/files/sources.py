@@ -8,7 +8,8 @@ from pathlib import Path
 
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.vocabulary import ORGANIZATION_ID, USER_ID
-from wherobots_local.storage import SCHEME, is_bucket
+from wherobots_local.files.contents import storage_errors
+from wherobots_local.storage import SCHEME, is_bucket, place_of
 
 MANAGED_BUCKET = "managed-storage"
 SHARED_FOLDER = "data/shared"
@@ -40,9 +41,9 @@ USER_FILES = Source("local0files000", MANAGED_BUCKET, f"{ORGANIZATION_ID}/{_OWN_
 
 
 def sources(root: Path) -> list[Source]:
-    own_folder = root / MANAGED.bucket / MANAGED.prefix
-    for folder in (SHARED_FOLDER, _OWN_FOLDER):
-        (own_folder / folder).mkdir(parents=True, exist_ok=True)
+    with storage_errors(MANAGED.path):
+        for folder in (SHARED_FOLDER, _OWN_FOLDER):
+            place_of(root, MANAGED.address(folder)).mkdir(parents=True, exist_ok=True)
     names = sorted(entry.name for entry in root.iterdir() if is_bucket(entry.name) and entry.is_dir())
     return [
         MANAGED,

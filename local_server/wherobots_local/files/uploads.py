@@ -7,7 +7,6 @@ import os
 import secrets
 import shutil
 from collections.abc import AsyncIterable
-from dataclasses import dataclass, field
 from pathlib import Path
 
 from wherobots_local.storage import OWN_FOLDER, place_of
@@ -25,28 +24,19 @@ class UploadEndedError(Exception):
     """The storage was emptied during an upload."""
 
 
-@dataclass
-class PartedUpload:
-    """A multipart upload."""
-
-    address: str
-    parts: dict[int, Path] = field(default_factory=dict)
-
-
 class Uploads:
     """Belongs to one event loop."""
 
     def __init__(self, root: Path) -> None:
-        self.parted: dict[str, PartedUpload] = {}
-        """The open multipart uploads by their ids."""
         self._root = root
         self._files: set[Path] = set()
         self._folder = root / OWN_FOLDER / "uploads"
         # What a server that was killed has left.
         shutil.rmtree(self._folder, ignore_errors=True)
 
-    async def receive(self, pieces: AsyncIterable[bytes]) -> Path:
-        """Write a file to the folder of uploads, for :meth:`put_in_place` or :meth:`discard`."""
+    async def receive(self, pieces: AsyncIterable[bytes], address: str) -> None:
+        """Write a file to the folder of uploads, and move it to its address, where it replaces another. Raises
+        ``StorageError`` or ``OSError`` if there can be no such file, and ``UploadEndedError`` after :meth:`end_all`."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / secrets.token_hex(16)
         self._files.add(path)
@@ -59,46 +49,21 @@ class Uploads:
                         raise TooLargeError
                     # In a thread, so that a slow disk does not stop the server.
                     await asyncio.to_thread(file.write, piece)
-            self._check([path])
-        except BaseException:
-            self.discard(path)
-            raise
-        return path
-
-    async def put_in_place(self, files: list[Path], address: str) -> None:
-        """Join received files, in this order, to the file of an address. An existing file is replaced. Raises
-        ``StorageError`` or ``OSError`` if there can be no such file, and ``UploadEndedError`` after :meth:`end_all`."""
-        try:
-            self._check(files)
+            if path not in self._files:
+                raise UploadEndedError
             place = place_of(self._root, address)
             if place.is_dir() and not place.is_symlink():
                 raise IsADirectoryError(None, "a folder has this address")
             place.parent.mkdir(parents=True, exist_ok=True)
-            await asyncio.to_thread(_join, files)
-            self._check(files)
-            os.replace(files[0], place)
+            os.replace(path, place)
         finally:
-            for file in files:
-                self.discard(file)
-
-    def discard(self, file: Path) -> None:
-        self._files.discard(file)
-        file.unlink(missing_ok=True)
+            self._discard(path)
 
     def end_all(self) -> None:
-        """End all uploads, including those in progress. None of them reaches the storage."""
-        self.parted.clear()
+        """End all uploads in progress. None of them reaches the storage."""
         for file in tuple(self._files):
-            self.discard(file)
+            self._discard(file)
 
-    def _check(self, files: list[Path]) -> None:
-        if not self._files.issuperset(files):
-            raise UploadEndedError
-
-
-def _join(files: list[Path]) -> None:
-    with files[0].open("ab") as whole:
-        for file in files[1:]:
-            with file.open("rb") as part:
-                while piece := part.read(1024 * 1024):
-                    whole.write(piece)
+    def _discard(self, file: Path) -> None:
+        self._files.discard(file)
+        file.unlink(missing_ok=True)

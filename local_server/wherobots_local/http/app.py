@@ -18,7 +18,6 @@ from wherobots_local.http.gate import HostGate
 from wherobots_local.http.objects import object_routes
 from wherobots_local.http.operations import Operation
 from wherobots_local.http.responses import JsonResponse, WithRequestId, routing_error
-from wherobots_local.http.s3_api import s3_routes
 from wherobots_local.http.sql_socket import sql_socket_route
 from wherobots_local.http.status_page import status_page_routes
 from wherobots_local.security import HostCheck
@@ -45,7 +44,6 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
             ),
             sql_socket_route(service),
             *object_routes(service),
-            *s3_routes(service),
             *control_routes(service),
         ],
         exception_handlers={HTTPException: routing_error},

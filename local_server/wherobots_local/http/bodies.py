@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from typing import Any
 
 from starlette.requests import Request
@@ -40,7 +41,7 @@ def decoded_json(request: Request, body: bytes) -> Any:
 def decoded(body: bytes) -> Any:
     """Decode a body. It is a 422 if it is not JSON in UTF-8."""
     try:
-        return json.loads(body.decode("utf-8"), parse_constant=_no_number)
+        return json.loads(body.decode("utf-8"), parse_constant=_no_number, parse_float=_finite)
     except (ValueError, RecursionError) as error:
         reason = "nested too deeply" if isinstance(error, RecursionError) else str(error)
         raise ApiError(422, [Problem(f"the body is not JSON: {reason}", "body")]) from None
@@ -48,6 +49,13 @@ def decoded(body: bytes) -> Any:
 
 def _no_number(name: str) -> None:
     raise ValueError(f"{name} is no number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not math.isfinite(number):
+        raise ValueError(f"the number {text[:20]} is too large")
+    return number
 
 
 def _too_large() -> ApiError:

@@ -18,7 +18,6 @@ from wherobots_local.control.faults import (
     FaultTarget,
     Hang,
     HtmlResponse,
-    MessageFault,
     Slow,
     StatusResponse,
     SuddenEnd,
@@ -89,9 +88,7 @@ async def disturb_upgrade(action: FaultAction, scope: Scope, receive: Receive, s
     return False, None
 
 
-async def _end(
-    action: SuddenEnd | Hang | MessageFault, handle: Handle, scope: Scope, receive: Receive, send: Send
-) -> None:
+async def _end(action: SuddenEnd | Hang, handle: Handle, scope: Scope, receive: Receive, send: Send) -> None:
     connection = connection_of(scope)
     if action.type == "truncate":
         await _truncate(await handle(), scope, receive, send)

@@ -59,7 +59,7 @@ class Listener(uvicorn.Server):
         hosts = HostCheck(
             settings.host, bound.getsockname()[1], remote=settings.allow_remote, names=settings.host_names
         )
-        service = LocalService(settings, on_change)
+        service = self._service = LocalService(settings, on_change)
         config = uvicorn.Config(
             make_app(service, hosts),
             loop="asyncio",
@@ -90,6 +90,11 @@ class Listener(uvicorn.Server):
         super().__init__(config)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        try:
+            await self._service.make_tables()
+        except BaseException:
+            self._service.give_up()
+            raise
         await super().startup(sockets=sockets)
         if self.started:
             self._on_listening()

@@ -80,7 +80,7 @@ async def store(service: LocalService, address: str, pieces: AsyncIterable[bytes
     """Write an object completely, or not at all."""
     if address.endswith("/"):
         raise S3Error(400, "InvalidArgument", "The key names a folder")
-    await service.uploads.put_in_place([await service.uploads.receive(pieces)], address)
+    await service.uploads.receive(pieces, address)
 
 
 def stored(service: LocalService, address: str) -> Response:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import http
 import logging
+from collections.abc import AsyncIterable, Callable
 from typing import Any
 
+from uvicorn.protocols.utils import ClientDisconnected
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.datastructures import Headers
 from websockets.http11 import Response
@@ -34,8 +36,25 @@ class SocketProtocol(WebSocketsSansIOProtocol):
             self._refusal_start = message
         elif message["type"] == "websocket.http.response.body":
             self._refuse(self._refusal_start, message.get("body", b""))
+        elif "pieces" in message:
+            await self._send_pieces(message["pieces"])
         else:
             await super().send(message)
+
+    async def _send_pieces(self, pieces: AsyncIterable[bytes]) -> None:
+        """Send one binary message in several frames, as fast as the client reads, so that it is never in memory."""
+        send: Callable[..., None] = self.conn.send_binary
+        async for piece in pieces:
+            await self.writable.wait()
+            self._send_part(send, piece, fin=False)
+            send = self.conn.send_continuation
+        self._send_part(send, b"", fin=True)
+
+    def _send_part(self, send: Callable[..., None], piece: bytes, *, fin: bool) -> None:
+        if self.close_sent or self.transport.is_closing():
+            raise ClientDisconnected
+        send(piece, fin=fin)
+        self.transport.write(b"".join(self.conn.data_to_send()))
 
     def _refuse(self, start: Any, body: bytes) -> None:
         """Refuse the request for the WebSocket. The body is in one piece."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 import time
-from typing import Any
+from collections.abc import AsyncIterator
+from typing import Any, BinaryIO
 
 import cbor2
 from starlette.routing import WebSocketRoute
@@ -21,8 +23,8 @@ from wherobots_local.api.sql_requests import (
     RetrieveMessage,
     parse_session_message,
 )
-from wherobots_local.api.vocabulary import EXECUTION_PROGRESS, OPEN_SQL_SOCKET, ORGANIZATION_ID
-from wherobots_local.control.faults import FaultTarget, Slow
+from wherobots_local.api.vocabulary import OPEN_SQL_SOCKET, ORGANIZATION_ID
+from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import JournalEntry
 from wherobots_local.http.fault_actions import disturb_upgrade
 from wherobots_local.http.gate import require_key
@@ -38,6 +40,7 @@ _MOST_WAITING = 1000
 _MOST_UNREAD = 32
 _CLEAN = (1000, 1001)
 """The codes of a client that closes its connection on purpose."""
+_PIECE_BYTES = 256 * 1024
 _LONGEST_REASON = 100
 """A closing frame has room for 123 bytes."""
 
@@ -99,9 +102,8 @@ class SqlConnection:
         self._session = session
         self._scope = scope
         self._send = send
-        self._waiting: asyncio.Queue[tuple[Frame, str] | tuple[int, str]] = asyncio.Queue()
+        self._waiting: asyncio.Queue[Frame | tuple[int, str]] = asyncio.Queue()
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._late: set[asyncio.Task[Any]] = set()
         self._is_lost = self._has_ended = False
         self._unread = 0
 
@@ -120,15 +122,20 @@ class SqlConnection:
             self._session.disconnect(self, was_clean=event.get("code") in _CLEAN)
             for task in self._tasks:
                 task.cancel()
+            while not self._waiting.empty():
+                waiting = self._waiting.get_nowait()
+                if isinstance(waiting, Frame):
+                    waiting.close()
 
-    def post(self, frame: Frame, statement: str) -> None:
-        self._unread += frame.content.get("results") is not None
+    def post(self, frame: Frame) -> None:
+        self._unread += frame.file is not None
         if self._unread > _MOST_UNREAD:
-            # The client reads nothing, and its results would fill the memory.
+            # The client reads nothing, and its results would fill the disk.
             self._lose(reset=True)
-            return
-        if frame.event != EXECUTION_PROGRESS or self._waiting.qsize() < _MOST_WAITING:
-            self._waiting.put_nowait((frame, statement))
+        if self._is_lost or self._has_ended:
+            frame.close()
+        elif not frame.is_progress or self._waiting.qsize() < _MOST_WAITING:
+            self._waiting.put_nowait(frame)
 
     def close(self, code: int | None, reason: str) -> None:
         """Close with a closing frame after all posted messages, or at once without one."""
@@ -165,20 +172,10 @@ class SqlConnection:
             self._handle(received, entry)
         elif fault.type == "reset":
             self._lose(reset=True)
-        elif isinstance(fault, Slow):
-            late = asyncio.get_running_loop().create_task(self._handle_late(received, entry, fault.seconds))
-            self._late.add(late)
-            late.add_done_callback(self._late.discard)
-        elif fault.type == "lose_answer":
+        else:
             # In this order, so that nothing is sent.
             self._lose()
             self._handle(received, entry)
-        elif fault.type == "evict":
-            self._handle(received, entry)
-            self._session.executions.evict(received.execution_id)
-        elif fault.type == "end_session":
-            self._handle(received, entry)
-            self._session.die("an injected fault")
 
     def _handle(self, received: ReceivedMessage, entry: JournalEntry) -> None:
         if self._session.has_ended:
@@ -187,7 +184,7 @@ class SqlConnection:
         executions = self._session.executions
         match received.message:
             case None:
-                self.post(error_frame(received.execution_id, received.problem), "")
+                self.post(error_frame(received.execution_id, received.problem))
                 took_effect = False
             case ExecuteMessage() as request:
                 took_effect = executions.execute(request, self)
@@ -199,13 +196,6 @@ class SqlConnection:
         if took_effect:
             self._service.journal.took_effect(entry)
 
-    async def _handle_late(self, received: ReceivedMessage, entry: JournalEntry, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        self._handle(received, entry)
-        if self._has_ended:
-            # The message still takes effect, and its execution is an orphan.
-            self._session.disconnect(self)
-
     async def _write(self) -> None:
         # uvicorn raises an OSError if the client has gone.
         with contextlib.suppress(OSError):
@@ -213,22 +203,14 @@ class SqlConnection:
 
     async def _write_all(self) -> None:
         while True:
-            first, second = await self._waiting.get()
-            if isinstance(first, int):
-                await self._send({"type": "websocket.close", "code": first, "reason": second[:_LONGEST_REASON]})
+            waiting = await self._waiting.get()
+            if not isinstance(waiting, Frame):
+                code, reason = waiting
+                await self._send({"type": "websocket.close", "code": code, "reason": reason[:_LONGEST_REASON]})
                 return
-            target = FaultTarget(first.event, session_id=self._session.id, statement=second, state=first.state)
-            fault = self._service.faults.take(target, time.monotonic())
-            if fault is None or isinstance(fault, Slow):
-                await asyncio.sleep(0 if fault is None else fault.seconds)
-                await self._send(_encoded(first.content))
-                self._unread -= first.content.get("results") is not None
-            elif fault.type == "reset":
-                self._lose(reset=True)
-            elif fault.type == "truncate":
-                await self._send(_encoded(first.content, half=True))
-                self._is_lost = True
-                connection_of(self._scope).close()
+            with contextlib.closing(waiting):
+                await self._send(_encoded(waiting))
+            self._unread -= waiting.file is not None
 
     def _task(self, work: Any) -> None:
         """Start a task that ends with the connection."""
@@ -237,10 +219,20 @@ class SqlConnection:
         task.add_done_callback(self._tasks.discard)
 
 
-def _encoded(content: dict[str, Any], *, half: bool = False) -> dict[str, Any]:
-    """Encode a message: CBOR in a binary frame if it has a result, else JSON in a text frame."""
-    if content.get("results") is None:
-        text = json.dumps(content)
-        return {"type": "websocket.send", "text": text[: len(text) // 2] if half else text}
-    data = cbor2.dumps(content)
-    return {"type": "websocket.send", "bytes": data[: len(data) // 2] if half else data}
+def _encoded(frame: Frame) -> dict[str, Any]:
+    """Encode a message: CBOR in a binary message if it has a result, else JSON in a text message."""
+    if frame.file is None:
+        return {"type": "websocket.send", "text": json.dumps(frame.content)}
+    size = frame.file.seek(0, os.SEEK_END)
+    frame.file.seek(0)
+    results = {**frame.content["results"], "result_bytes": b""}
+    # The bytes are last, so that they can follow from the file: their length replaces that of none.
+    head = cbor2.dumps({**frame.content, "results": results})[:-1] + b"\x5b" + size.to_bytes(8, "big")
+    return {"type": "websocket.send", "pieces": _pieces(head, frame.file)}
+
+
+async def _pieces(head: bytes, file: BinaryIO) -> AsyncIterator[bytes]:
+    piece = head
+    while piece:
+        yield piece
+        piece = await asyncio.to_thread(file.read, _PIECE_BYTES)

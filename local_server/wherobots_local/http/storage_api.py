@@ -1,4 +1,4 @@
-"""The operations for storage. Bytes of files are sent by ``objects.py`` and ``s3_api.py``."""
+"""The operations for storage. Bytes of files are sent by ``objects.py``."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 from starlette.responses import RedirectResponse, Response
 
 from wherobots_local.api.account_requests import (
-    CredentialsRequest,
     DirectoryQuery,
     FolderQuery,
     IntegrationDirectoryQuery,
@@ -16,22 +15,18 @@ from wherobots_local.api.account_requests import (
     RenameQuery,
 )
 from wherobots_local.api.errors import ApiError
-from wherobots_local.api.validation import validated
 from wherobots_local.files import contents
 from wherobots_local.files.sources import Source, source, source_of_bucket, sources
 from wherobots_local.http.operations import OperationTable, ReceivedCall
 from wherobots_local.http.responses import origin_of
 from wherobots_local.storage import SCHEME, place_of
-from wherobots_local.views.storage_view import access_view, credentials_view, directory_view, listing_view, source_view
+from wherobots_local.views.storage_view import access_view, directory_view, listing_view, source_view
 
 
-def _credentials(call: ReceivedCall) -> dict[str, str]:
-    wanted = validated(CredentialsRequest, call.json)
-    bucket = wanted.path.removeprefix(SCHEME).partition("/")[0]
-    if bucket not in {known.bucket for known in sources(call.service.root)}:
-        raise ApiError(404, f"no storage source matches {wanted.path!r}", "A bucket is a folder under the root.")
-    key = call.service.temporary_keys.issue(wanted.path, writes=wanted.access_mode == "read_write")
-    return credentials_view(key)
+def _credentials(_: ReceivedCall) -> None:
+    raise ApiError(
+        404, "the local server gives no temporary keys", "Upload with POST /storage/{id}/file-upload-url/{path}."
+    )
 
 
 # By the id of a storage, and a path in it.

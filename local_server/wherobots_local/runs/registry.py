@@ -36,7 +36,8 @@ class RunRegistry:
         return list(self._by_id.values())
 
     def create(self, request: CreateRunRequest, region: str, *, synthetic: bool = False) -> LocalRun:
-        """Add a run as PENDING, and write its record. A ``synthetic`` run has no process."""
+        """Add a run as PENDING, and write its record: a run without one would be lost, so it is a 507. A ``synthetic``
+        run has no process."""
         run_id = new_id()
         run = LocalRun(
             request=request,
@@ -46,10 +47,13 @@ class RunRegistry:
             id=run_id,
             log=self._store.log(run_id),
         )
+        try:
+            self._store.write(run)
+        except OSError as error:
+            self._store.remove(run_id)
+            raise ApiError(507, f"the run cannot be stored: {error}", "Free space on the server's disk.") from None
         self._created += 1
         self._by_id[run.id] = run
-        if not self._store.save(run):
-            self._unsaved[run.id] = run
         run.on_change = self._changed
         self._notify(run)
         return run

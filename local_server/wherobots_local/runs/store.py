@@ -44,10 +44,13 @@ class RunStore:
     def log(self, run_id: str) -> RunLog:
         return RunLog(self._own(run_id), self._max_log_bytes)
 
+    def write(self, run: LocalRun) -> None:
+        _write(self._own(run.id) / RECORD_FILE, to_record(run))
+
     def save(self, run: LocalRun) -> bool:
         """Write the record of a run atomically. Returns False after a failure; the first in a row is logged."""
         try:
-            _write(self._own(run.id) / RECORD_FILE, to_record(run))
+            self.write(run)
         except OSError as error:
             if not self._failing:
                 _log.warning("The record of the run %s cannot be written: %s", run.id, error)

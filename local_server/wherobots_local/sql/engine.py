@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Protocol, TypeAlias
+from typing import BinaryIO, Protocol, TypeAlias
 
 OnProgress: TypeAlias = Callable[[int, int, int], None]
 """Called in the event loop with the numbers of all, completed and active tasks."""
+
+RESULTS = "results"
+"""The folder of files with rows. Each loses its name at once."""
 
 
 class EngineError(Exception):
@@ -53,9 +56,9 @@ class ResultForm:
 
 @dataclass(frozen=True, slots=True)
 class Serialized:
-    """A compressed result, and the names of its columns with geometries."""
+    """A compressed result in an open file without a name, and the names of its columns with geometries."""
 
-    data: bytes = field(repr=False)
+    file: BinaryIO
     geo_columns: tuple[str, ...] = ()
 
 
@@ -81,8 +84,9 @@ class Engine(Protocol):
         """
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        """Serialize the kept rows. A statement without columns gives a table without columns. Raises an ``EngineError``
-        if this form is impossible, and ``EngineDiedError`` if the engine has ended."""
+        """Serialize the kept rows; the caller closes the file. A statement without columns gives a table without
+        columns. Raises an ``EngineError`` if this form is impossible, and ``EngineDiedError`` if the engine has
+        ended."""
 
     def forget(self, execution_id: str) -> None:
         """Drop the kept rows of an execution. Unknown ids are ignored."""

@@ -8,7 +8,7 @@ from collections import OrderedDict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, Protocol
+from typing import Any, BinaryIO, Protocol
 
 from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
 from wherobots_local.control.behaviour import Behaviour
@@ -22,6 +22,9 @@ _KEPT = 16
 """How many executions a client can ask about."""
 _REMEMBERED = 1000
 """How many executions tests can look up."""
+_LONGEST_STATEMENT = 2_000
+"""An execution that has ended keeps this many characters of its statement."""
+_LONGEST_MESSAGE = 10_000
 
 RUNNING = "running"
 SUCCEEDED = "succeeded"
@@ -35,7 +38,7 @@ class SqlListener(Protocol):
     origin: str
     """Scheme, host and port of this server as the client knows them."""
 
-    def post(self, frame: Frame, statement: str) -> None:
+    def post(self, frame: Frame) -> None:
         """Queue a message."""
 
     def close(self, code: int | None, reason: str) -> None:
@@ -67,7 +70,12 @@ class Execution:
 
     def send(self, frame: Frame) -> None:
         if self.listener is not None:
-            self.listener.post(frame, self.request.statement)
+            self.listener.post(frame)
+
+    def end(self, state: str, message: str = "") -> None:
+        self.state, self.message = state, message[:_LONGEST_MESSAGE]
+        self.end_grace()
+        self.request = self.request.model_copy(update={"statement": self.request.statement[:_LONGEST_STATEMENT]})
 
     def adopt(self, listener: SqlListener) -> None:
         self.listener = listener
@@ -113,7 +121,7 @@ class Executions:
         """Start a statement. Returns False if its id has been used and cannot be used again."""
         is_used = any(known.id == request.execution_id for known in self._history)
         if is_used and self._rules().sql_used_execution_id == "refused":
-            listener.post(error_frame(request.execution_id, "Execution already exists"), request.statement)
+            listener.post(error_frame(request.execution_id, "Execution already exists"))
             return False
         replaced = self._known.pop(request.execution_id, None)
         if replaced is not None:
@@ -132,7 +140,7 @@ class Executions:
     async def retrieve(self, request: RetrieveMessage, listener: SqlListener) -> None:
         execution = self._known.get(request.execution_id)
         if execution is None:
-            listener.post(error_frame(request.execution_id, NOT_FOUND), "")
+            listener.post(error_frame(request.execution_id, NOT_FOUND))
             return
         self._known.move_to_end(execution.id)
         more: dict[str, Any] = {}
@@ -144,16 +152,17 @@ class Executions:
                 more["attached"] = True
         state = execution.state
         try:
-            results = await self._results(execution, ResultForm(request.format, request.compression, request.geometry))
+            form = ResultForm(request.format, request.compression, request.geometry)
+            results, file = await self._results(execution, form)
         except EngineDiedError as error:
             self._on_death(str(error))
             return
         except EngineError as error:
-            listener.post(error_frame(execution.id, str(error)), execution.request.statement)
+            listener.post(error_frame(execution.id, str(error)))
             return
-        listener.post(result_frame(execution.id, state, results, **more), execution.request.statement)
+        listener.post(result_frame(execution.id, state, results, file, **more))
         if state == FAILED:
-            listener.post(error_frame(execution.id, execution.message), execution.request.statement)
+            listener.post(error_frame(execution.id, execution.message))
 
     def cancel(self, execution_id: str, listener: SqlListener) -> bool:
         """Cancel an execution. Returns False if it is unknown, has ended or is being cancelled."""
@@ -163,10 +172,10 @@ class Executions:
         rule = self._rules().sql_needless_cancel
         if rule == "state":
             state = CANCELLED if execution is None else execution.state
-            listener.post(state_frame(execution_id, state), "")
+            listener.post(state_frame(execution_id, state))
         elif rule == "error":
             text = NOT_FOUND if execution is None else f"Execution is already {execution.state}"
-            listener.post(error_frame(execution_id, text), "")
+            listener.post(error_frame(execution_id, text))
         return False
 
     def detach(self, listener: SqlListener, *, was_clean: bool = False) -> None:
@@ -216,20 +225,19 @@ class Executions:
             execution.executed = await self._engine.execute(
                 execution.key, request.statement, target, self._rules().sql_max_rows, partial(self._progress, execution)
             )
-            execution.state = SUCCEEDED
+            execution.end(SUCCEEDED)
         except asyncio.CancelledError:
-            execution.state = CANCELLED
+            execution.end(CANCELLED)
         except EngineDiedError as error:
-            execution.state, execution.message = FAILED, str(error)
+            execution.end(FAILED, str(error))
             self._on_death(str(error))
         except EngineError as error:
-            execution.state, execution.message = FAILED, str(error)
+            execution.end(FAILED, str(error))
         except Exception as error:
             _log.exception("The engine of a SQL session failed")
-            execution.state, execution.message = FAILED, f"internal error of the local server: {error}"
+            execution.end(FAILED, f"internal error of the local server: {error}")
         finally:
             self._running.discard(execution)
-            execution.end_grace()
         if self._known.get(execution.id) is not execution:
             self._engine.forget(execution.key)
         stored = {} if execution.listener is None else self._address(execution, execution.listener)
@@ -253,20 +261,23 @@ class Executions:
         if execution.request.enable_progress_events and execution.is_running:
             execution.send(progress_frame(execution.id, total, completed, active))
 
-    async def _results(self, execution: Execution, form: ResultForm) -> dict[str, Any] | None:
+    async def _results(
+        self, execution: Execution, form: ResultForm
+    ) -> tuple[dict[str, Any], BinaryIO] | tuple[None, None]:
+        """Return what is said about a result, and the file with its bytes."""
         executed = execution.executed
         if executed is None or execution.request.store is not None:
-            return None
+            return None, None
         if not executed.has_columns and self._rules().sql_results_of_ddl == "null":
-            return None
+            return None, None
         serialized = await self._engine.retrieve(execution.key, form)
-        return {
-            "result_bytes": serialized.data,
+        said = {
             "format": form.format,
             "compression": form.compression,
             "geometry": form.geometry,
             "geo_columns": list(serialized.geo_columns),
         }
+        return said, serialized.file
 
     def _address(self, execution: Execution, listener: SqlListener) -> dict[str, Any]:
         """Return ``result_uri`` and ``size`` of a stored result."""

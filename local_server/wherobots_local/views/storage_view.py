@@ -1,4 +1,4 @@
-"""Storage sources, folders and temporary keys in the published schemas."""
+"""Storage sources and folders in the published schemas."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 from wherobots_local.api.vocabulary import DEFAULT_REGION
 from wherobots_local.files.contents import FolderEntry, FolderPage
 from wherobots_local.files.sources import SHARED_FOLDER, Source
-from wherobots_local.files.temporary_keys import TemporaryKey
 from wherobots_local.runs.run import timestamp
 from wherobots_local.views.run_view import SINCE
 
@@ -62,17 +61,6 @@ def directory_view(page: FolderPage, key: str) -> dict[str, Any]:
         "mutateProtected": "/" not in key,
         "uploadProtected": False,
         "files": [_entry_view(entry, f"{key}/") for entry in page.entries],
-    }
-
-
-def credentials_view(key: TemporaryKey) -> dict[str, str]:
-    """``TemporaryAwsCredentials``."""
-    return {
-        "accessKeyId": key.id,
-        "secretAccessKey": key.secret,
-        "sessionToken": key.session,
-        "expiration": timestamp(key.expires),
-        "region": DEFAULT_REGION,
     }
 
 

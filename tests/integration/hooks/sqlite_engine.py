@@ -6,6 +6,7 @@ Its dialect is not Spark's, but close enough for what Airflow's own operators se
 from __future__ import annotations
 
 import asyncio
+import io
 import sqlite3
 import threading
 
@@ -43,7 +44,7 @@ class SqliteEngine:
         sink = pa.BufferOutputStream()
         with pa.CompressedOutputStream(sink, form.compression) as out, pa.ipc.new_stream(out, table.schema) as writer:
             writer.write_table(table)
-        return Serialized(sink.getvalue().to_pybytes())
+        return Serialized(io.BytesIO(sink.getvalue().to_pybytes()))
 
     def forget(self, execution_id: str) -> None:
         self._tables.pop(execution_id, None)

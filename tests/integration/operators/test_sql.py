@@ -51,6 +51,7 @@ from tests.integration.sql_support import API_KEY, executed, is_running, set_con
 from tests.integration.support import TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
+from wherobots_local.sql.executions import Executions
 
 try:
     from airflow.sdk import DAG
@@ -604,7 +605,8 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
         return last_word_after_cancel(execution_id, budget_seconds, *given, **more)
 
     monkeypatch.setattr(dbapi_connection, "last_word_after_cancel", note_and_cancel)
-    control.add_fault("cancelExecution", "lose_message")
+    # The cancel has no effect.
+    monkeypatch.setattr(Executions, "cancel", lambda *_: False)
     kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
@@ -1353,7 +1355,8 @@ def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_can
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     control.answer_sql(INSERT)
-    control.add_fault("cancelExecution", "lose_message")
+    # The cancel has no effect.
+    monkeypatch.setattr(Executions, "cancel", lambda *_: False)
     monkeypatch.setattr(cancel, "CANCEL_BUDGET_SECONDS", 3)
     first = follow(ti)
     for one in (first, next_try(first)):

@@ -16,6 +16,8 @@ from tests.integration.operators.sql_tasks import statement_deferral_of
 from tests.integration.sql_support import executed
 from tests.integration.support import TaskInstance, context, events_of, resume, trigger_of
 from wherobots_local import ControlClient, LocalServer
+from wherobots_local.api.sql_requests import ExecuteMessage
+from wherobots_local.sql.executions import Executions, SqlListener
 
 Execute = Callable[[str], Any]
 
@@ -36,13 +38,24 @@ def on_hook(sql: str) -> Any:
     return WherobotsSqlHook().get_records(sql)
 
 
-def forget(control: ControlClient, times: int) -> None:
-    control.add_fault("executeSql", {"type": "evict"}, times=times)
+def forget(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
+    """Let the server forget the next statements as soon as they begin."""
+    execute, left = Executions.execute, iter(range(times))
+
+    def execute_and_forget(self: Executions, request: ExecuteMessage, listener: SqlListener) -> bool:
+        done = execute(self, request, listener)
+        if next(left, None) is not None:
+            self.evict(request.execution_id)
+        return done
+
+    monkeypatch.setattr(Executions, "execute", execute_and_forget)
 
 
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
-def test_a_select_whose_result_is_forgotten_is_executed_once_more(control: ControlClient, execute: Execute) -> None:
-    forget(control, times=1)
+def test_a_select_whose_result_is_forgotten_is_executed_once_more(
+    control: ControlClient, execute: Execute, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    forget(monkeypatch, times=1)
     assert len(execute("SELECT 1")) == 1
     assert executed(control) == ["SELECT 1"] * 2
 
@@ -50,9 +63,9 @@ def test_a_select_whose_result_is_forgotten_is_executed_once_more(control: Contr
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
 @pytest.mark.parametrize(("statement", "times"), [("SELECT 1", 2), ("CALL c.system.f()", 1)])
 def test_a_read_is_executed_twice_at_most_and_a_procedure_called_once(
-    control: ControlClient, execute: Execute, statement: str, times: int
+    control: ControlClient, execute: Execute, statement: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forget(control, times=times)
+    forget(monkeypatch, times=times)
     with pytest.raises(WherobotsException, match="it succeeded, but its result could not be fetched"):
         execute(statement)
     assert executed(control) == [statement] * times
@@ -61,9 +74,9 @@ def test_a_read_is_executed_twice_at_most_and_a_procedure_called_once(
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
 @pytest.mark.parametrize("statement", ["INSERT INTO t VALUES (1)", "CREATE OR REPLACE TABLE t AS SELECT 1"])
 def test_a_write_that_is_forgotten_at_once_has_succeeded(
-    control: ControlClient, execute: Execute, statement: str
+    control: ControlClient, execute: Execute, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    forget(control, times=1)
+    forget(monkeypatch, times=1)
     assert execute(statement) is None
     assert executed(control) == [statement]
 

@@ -18,12 +18,12 @@ import pyarrow as pa
 
 from wherobots_local.sql.database.execution import run
 from wherobots_local.sql.database.failures import failure_text
-from wherobots_local.sql.database.results import Rows, serialized
+from wherobots_local.sql.database.results import Rows, serialize
 from wherobots_local.sql.database.statement import Session, Statement
 from wherobots_local.sql.database.stores import Store
 from wherobots_local.sql.database.warehouse import Warehouse
 from wherobots_local.sql.dialect.errors import StatementError
-from wherobots_local.sql.engine import ResultForm, Serialized
+from wherobots_local.sql.engine import ResultForm
 
 _AGAIN_SECONDS = 0.05
 _BESIDE_BYTES = 2 * 1024**3
@@ -85,10 +85,10 @@ class Serving:
         while (statement := self._running.get(execute)) is not None and not statement.cancel():
             time.sleep(_AGAIN_SECONDS)
 
-    def serialize(self, _: int, session: str, execution_id: str, form: ResultForm) -> Serialized:
+    def serialize(self, _: int, session: str, execution_id: str, form: ResultForm, path: str) -> tuple[str, ...]:
         if (rows := self._sessions[session].rows.get(execution_id)) is None:
             raise StatementError("the rows of the execution are gone")
-        return serialized(self._warehouse.cursor(), rows, form)
+        return serialize(self._warehouse.cursor(), rows, form, path)
 
     def forget(self, _: int, session: str, execution_id: str) -> None:
         self._sessions[session].rows.pop(execution_id, None)

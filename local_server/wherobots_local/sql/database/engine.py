@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import importlib.util
+import uuid
 from pathlib import Path
 
 from wherobots_local import extras
-from wherobots_local.sql.database.process import DatabaseProcess
+from wherobots_local.sql.database.process import DatabaseProcess, database_folder
 from wherobots_local.sql.engine import (
+    RESULTS,
     EngineDiedError,
     EngineError,
     Executed,
@@ -88,8 +90,19 @@ class DatabaseEngine:
         return Executed(has_columns, uri, size) if size else Executed(has_columns)
 
     async def retrieve(self, execution_id: str, form: ResultForm) -> Serialized:
-        found: Serialized = await self._running.call("serialize", self._id, execution_id, form)
-        return found
+        path = database_folder(self._database.root) / RESULTS / uuid.uuid4().hex
+        try:
+            file = path.open("x+b")
+        except OSError as error:
+            raise EngineError(f"the result cannot be written: {error.strerror}") from None
+        try:
+            geometries = await self._running.call("serialize", self._id, execution_id, form, str(path))
+        except BaseException:
+            file.close()
+            raise
+        finally:
+            path.unlink(missing_ok=True)
+        return Serialized(file, geometries)
 
     def forget(self, execution_id: str) -> None:
         with contextlib.suppress(EngineDiedError):

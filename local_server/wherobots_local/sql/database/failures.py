@@ -45,6 +45,8 @@ def failure_text(error: BaseException) -> str:
     text = str(error).strip() or type(error).__name__
     if isinstance(error, StatementError):
         return text
+    if re.search("No space left on device|Disk quota exceeded", text):
+        return "[DISK_FULL] The disk of the local server is full. SQLSTATE: 53100"
     kind, _, message = text.partition(" Error: ") if isinstance(error, duckdb.Error) else ("", "", text)
     if kind == "Invalid Input" and re.match(r"\[[A-Z_.]+\] ", message):
         # Macros raise errors of Spark with error().

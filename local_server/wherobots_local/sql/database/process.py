@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from wherobots_local.execution.environment_variables import user_packages
+from wherobots_local.memory import usable_memory
 from wherobots_local.sql.engine import EngineDiedError, EngineError
 from wherobots_local.storage import OWN_FOLDER
 
@@ -25,7 +26,7 @@ _STOP_SECONDS = 5.0
 _CANCEL_SECONDS = 10.0
 _PING_SECONDS = 5.0
 _SILENCE_SECONDS = 30.0
-_MEMORY = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+_MEMORY = usable_memory() // 2
 
 
 def database_folder(root: Path) -> Path:

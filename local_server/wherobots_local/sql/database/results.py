@@ -6,7 +6,9 @@ import json
 import re
 import struct
 import uuid
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 from wherobots_local.sql.dialect.errors import unsupported
-from wherobots_local.sql.engine import ResultForm, Serialized
+from wherobots_local.sql.engine import ResultForm
 
 _GEOMETRY = re.compile(r"GEOMETRY(?:\('(?P<crs>[^']*)'\))?")
 _BATCH_ROWS = 2_048
@@ -106,24 +108,38 @@ def srid_of_type(kind: str) -> int:
     return int(code) if authority == "EPSG" and code.isdigit() else 0
 
 
-def serialized(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) -> Serialized:
-    """The cursor converts geometries."""
-    table = rows.table
-    for position, srid in rows.srids.items():
-        column = _geometries(cursor, table.column(position), srid, form.geometry)
-        table = table.set_column(position, table.field(position).name, column)
-    plain = pa.BufferOutputStream()
-    if form.format == "json":
-        plain.write(json.dumps(table.to_pylist(), default=json_value).encode())
-    else:
-        with pa.ipc.new_stream(plain, table.schema) as writer:
-            writer.write_table(table)
-    packed = plain
-    if form.compression != "none":
-        packed = pa.BufferOutputStream()
-        with pa.CompressedOutputStream(packed, form.compression) as stream:
-            stream.write(plain.getvalue())
-    return Serialized(bytes(packed.getvalue()), tuple(table.field(position).name for position in rows.srids))
+def serialize(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm, path: str) -> tuple[str, ...]:
+    """Write rows batch by batch into an existing file, so that no result is in memory. The cursor converts geometries.
+    Returns the names of the columns with geometries."""
+    compression = None if form.compression == "none" else form.compression
+    with open(path, "r+b") as file, pa.output_stream(file, compression=compression) as stream:
+        (_write_json if form.format == "json" else _write_arrow)(stream, _shown(cursor, rows, form))
+    return tuple(rows.table.field(position).name for position in rows.srids)
+
+
+def _shown(cursor: duckdb.DuckDBPyConnection, rows: Rows, form: ResultForm) -> Iterator[pa.Table]:
+    """Yield the rows in parts, with geometries in the form that the client wants. The first part can be empty."""
+    for batch in rows.table.to_batches() or [None]:
+        table = rows.table.slice(0, 0) if batch is None else pa.Table.from_batches([batch])
+        for position, srid in rows.srids.items():
+            column = _geometries(cursor, table.column(position), srid, form.geometry)
+            table = table.set_column(position, table.field(position).name, column)
+        yield table
+
+
+def _write_arrow(stream: pa.NativeFile, parts: Iterator[pa.Table]) -> None:
+    first = next(parts)
+    with pa.ipc.new_stream(stream, first.schema) as writer:
+        for part in chain([first], parts):
+            writer.write_table(part)
+
+
+def _write_json(stream: pa.NativeFile, parts: Iterator[pa.Table]) -> None:
+    texts = (json.dumps(row, default=json_value) for part in parts for row in part.to_pylist())
+    stream.write(b"[")
+    for number, text in enumerate(texts):
+        stream.write(f"{', ' if number else ''}{text}".encode())
+    stream.write(b"]")
 
 
 def json_value(value: Any) -> str:

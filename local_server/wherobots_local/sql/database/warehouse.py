@@ -6,6 +6,7 @@ the settings are locked. Source: DuckDB's "Securing DuckDB".
 
 from __future__ import annotations
 
+import shutil
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import NamedTuple
 import duckdb
 
 from wherobots_local.sql.dialect.macros import SCHEMA, SCRIPTS
+from wherobots_local.sql.engine import RESULTS
 
 DEFAULT_SCHEMA = "default"
 
@@ -48,8 +50,10 @@ class Warehouse:
     def __init__(self, root: Path, folder: Path, memory: int) -> None:
         """``memory`` is how many bytes statements can use."""
         self.root = root
-        self.results = folder / "results"
-        self.results.mkdir(exist_ok=True)
+        self.results = folder / RESULTS
+        # Files that a killed process had just made.
+        shutil.rmtree(self.results, ignore_errors=True)
+        self.results.mkdir()
         self._writing: dict[str, threading.Lock] = {}
         self._connection = duckdb.connect(
             folder / "warehouse.duckdb",

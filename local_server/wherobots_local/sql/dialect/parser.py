@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Iterator
 from typing import Any, ClassVar
 
 import sqlglot
@@ -10,7 +11,7 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
-from sqlglot.tokenizer_core import TokenType
+from sqlglot.tokenizer_core import Token, TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.known import check, check_whole
@@ -176,6 +177,23 @@ def read(text: str) -> exp.Expr:
         query.set("hint", None)
     check(statements[0])
     return statements[0]
+
+
+def split(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the statements of a text that are separated by semicolons, each with its line."""
+    begin: Token | None = None
+    try:
+        tokens = ServiceSql().tokenize(text)
+    except TokenError:
+        raise syntax_error("a quote or a comment is not closed") from None
+    for token in tokens:
+        if token.token_type is not TokenType.SEMICOLON:
+            begin = begin or token
+        elif begin is not None:
+            yield begin.line, text[begin.start : token.start]
+            begin = None
+    if begin is not None:
+        yield begin.line, text[begin.start :]
 
 
 def name_of(table: exp.Expr | None) -> Name:
