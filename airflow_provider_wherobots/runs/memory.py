@@ -32,6 +32,7 @@ so.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
@@ -264,10 +265,9 @@ class Memory:
 
     def to_json(self) -> dict[str, Any]:
         """The document. Airflow's page "Task State Store" shows it."""
-        document = asdict(self)
-        tuples = ("passed_over", "runs", "writes_left", "runtimes", "tries")
-        lists = {name: list(document[name]) for name in tuples}
-        return {**document, **lists, "past": self.past.value}
+        # Airflow's store refuses tuples, which JSON has as lists.
+        document: dict[str, Any] = json.loads(json.dumps(asdict(self)))
+        return document
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:

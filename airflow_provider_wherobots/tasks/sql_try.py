@@ -37,6 +37,7 @@ from airflow_provider_wherobots.flows.sql.journal import Doubt, Write, Writes, d
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import (
     USED_OUTAGE_SECONDS,
+    SessionEndedError,
     SessionFailedError,
     SessionWait,
     SessionWaitTimeoutError,
@@ -71,6 +72,8 @@ GRACE_SECONDS = 120.0
 """How long a session executes a statement on whose connection nobody is: the time to hand it over."""
 OF_EARLIER_TRY = -1
 """The ``index`` of a deferral for a write that an earlier try has sent."""
+MAX_SESSIONS = 3
+"""How many sessions a try requests if they fail, and no retry could know that nothing was sent to them."""
 SHOWN_CHARS = 120
 """How many characters of a statement a message shows."""
 
@@ -98,6 +101,7 @@ class DeferredSql(StoredOptions):
     :param session_id: id of the session; empty as long as there is none.
     :param quota: the wait for quota, as long as there is no session.
     :param wait: the wait for the session, as long as it starts.
+    :param sessions: how many sessions the try has requested.
     :param index: the place of the statement that is followed, from 0; -1 if an earlier try has sent it.
     :param kinds: what kinds of statements the task has: the ``index`` counts only if it still has these.
     :param seconds: how long the statements before it took.
@@ -107,6 +111,7 @@ class DeferredSql(StoredOptions):
     session_id: str = ""
     quota: dict[str, Any] | None = None
     wait: dict[str, Any] | None = None
+    sessions: int = 1
     index: int | None = None
     kinds: str = ""
     seconds: float = 0.0
@@ -125,6 +130,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         self._session: SqlSession | None = None
         self.session_id = ""
         """The session's id, as soon as it is known."""
+        self._sessions = 1
         self._index = 0
         self._seconds = 0.0
         self._last: StatementOutcome | None = None
@@ -151,7 +157,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
                 return self._take_back(StatementOutcome.from_event(event), kept)
             if not self.session_id:
                 return self._execute_in_session(kept.quota)
-            return self._execute_all(self.get_ready(self.session_id, wait))
+            return self._execute_once_ready(wait, partial(self.get_ready, self.session_id))
 
     def resume_after_failed_trigger(self, error: Any, give_up: Callable[[], Any]) -> Any:
         """Follow the statement that a trigger should have followed. If there was none, ``give_up``."""
@@ -175,6 +181,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         self.session_id = kept.session_id or self._pull(SQL_SESSION_ID_KEY) or ""
         if self.session_id and self._memory.now.session_id == self.session_id:
             self.attempt.own(self.session_id, self._own_key)
+        self._sessions = kept.sessions
         left = self._new_wait() if kept.wait is None else SessionWait.from_kwargs(kept.wait)
         # The trigger has been patient already.
         return replace(left, max_outage_seconds=min(left.max_outage_seconds, USED_OUTAGE_SECONDS))
@@ -225,9 +232,9 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
 
     # The session
 
-    def _execute_in_session(self, quota: Mapping[str, Any] | None) -> Any:
+    def _execute_in_session(self, quota: Mapping[str, Any] | None, wait: SessionWait | None = None) -> Any:
         """Request a session, unless one is given, and execute the statements in it once it is ready."""
-        given, wait = self.task.checked_session_id(), self._new_wait()
+        given, wait = self.task.checked_session_id(), wait or self._new_wait()
         if given is not None:
             self.session_id, wait = given, replace(wait, appearance_seconds=0.0)
         else:
@@ -236,7 +243,25 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
                 self._memory.remember(self._memory.now.has_session(self.session_id))
         url = self.task.announce_session(self.context, self.session_id)
         self.log.info("SQL session %s; sessions are listed at %s", words.short(self.session_id), url)
-        return self._execute_all(self._get_ready_or_defer(wait))
+        return self._execute_once_ready(wait, self._get_ready_or_defer)
+
+    def _execute_once_ready(self, wait: SessionWait, get_ready: Callable[[SessionWait], SqlSession]) -> Any:
+        """Wait for the session, and execute the statements in it.
+
+        If the session fails, nothing was sent. Below Airflow 3.3 no retry could know that. So this try requests another
+        session there, if it has writes.
+        """
+        try:
+            session = get_ready(wait)
+        except WherobotsSqlSessionException as error:
+            no_retry_knows = not self._memory.is_kept and any(one.write for one in self._planned)
+            may_request = self._sessions < MAX_SESSIONS and not self.task.is_session_given
+            if not (no_retry_knows and may_request and isinstance(error.__cause__, SessionEndedError)):
+                raise
+            self.log.warning("%s. Nothing was sent to it: requesting another session", error)
+            self._sessions += 1
+            return self._execute_in_session(None, wait)
+        return self._execute_all(session)
 
     def _request(self, quota: Mapping[str, Any] | None, *, is_own: bool) -> None:
         """Request a session. After a long wait for quota the task resumes."""
@@ -303,7 +328,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         self._defer(
             WherobotsSqlTrigger(conn_id, self.session_id, carried, own_key=self._key_to_stop),
             "execute_complete",
-            self._kept(session_id=self.session_id, wait=carried),
+            self._kept(session_id=self.session_id, wait=carried, sessions=self._sessions),
             timedelta(seconds=wait.left(0.0, time.time()) + DEFER_MARGIN_SECONDS),
         )
 

@@ -52,7 +52,10 @@ class StateStore:
         return json.loads(self._values[key]) if key in self._values else None
 
     def set(self, key: str, value: Any) -> None:
-        self._values[key] = json.dumps(value)
+        document = json.dumps(value)
+        # Airflow refuses a tuple.
+        assert json.loads(document) == value
+        self._values[key] = document
 
 
 def next_try(ti: TaskInstance, **fields: Any) -> TaskInstance:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import threading
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -28,6 +30,7 @@ from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
 from tests.integration.support import TaskInstance, context, deferral_of, next_try, trigger_of
+from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
 Make = Callable[..., WherobotsSqlOperator]
@@ -130,6 +133,40 @@ def test_a_retry_still_knows_after_its_wait_that_the_try_before_has_sent_nothing
     _, triggers = run_to_end(tasks[1], next_try(ti))
     assert triggers[0] == "WherobotsQuotaTrigger"
     assert sql_support.executed(control) == ["INSERT"]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize(
+    ("store", "sql", "sessions"),
+    [(None, "INSERT", 2), (None, "SELECT 1", 1), ({}, "INSERT", 1)],
+    ids=["below Airflow 3.3", "that only reads", "from Airflow 3.3"],
+)
+def test_another_session_is_requested_where_no_retry_could_know_that_nothing_was_sent(
+    make: Make, control: ControlClient, store: Any, sql: str, sessions: int, deferrable: bool
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+
+    def end_the_first() -> None:
+        wait_for(lambda: control.requests("getSqlSession"), what="the wait for the session")
+        control.behaviour(sql_start_delay_seconds=0)
+        control.end_sql_session(control.sql_sessions()[-1]["id"])
+
+    ending = threading.Thread(target=end_the_first)
+    ending.start()
+    expected = contextlib.nullcontext() if sessions > 1 else pytest.raises(WherobotsSqlSessionException)
+    with expected:
+        run_to_end(make(sql, deferrable=deferrable, retries=1), TaskInstance(store=store))
+    ending.join()
+    assert len(control.requests("createSqlSession")) == sessions
+    assert sql_support.executed(control) == ["INSERT"] * (sessions - 1)
+
+
+def test_a_session_that_never_starts_is_not_requested_for_ever(make: Make, control: ControlClient) -> None:
+    ended = {"id": "s1", "status": "INIT_FAILED", "message": "no node"}
+    control.add_fault("getSqlSession", {"type": "status", "status": 200, "body": ended})
+    with pytest.raises(WherobotsSqlSessionException, match="INIT_FAILED: no node"):
+        make("INSERT", retries=1).execute(context(TaskInstance(store=None)))
+    assert len(control.requests("createSqlSession")) == 3
 
 
 def test_a_wait_for_quota_has_one_limit_for_all_its_deferrals(
