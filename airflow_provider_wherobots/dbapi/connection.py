@@ -142,6 +142,7 @@ class Connection:
             if self._sent == message.execution_id:
                 # It may succeed before its cancel, or has just ended.
                 self.cancel_running()
+                self.note_ends()
                 self.written.may_have |= self._ended.get(self._sent) is not StatementState.FAILED
             raise
         return outcome

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_wherobots.exceptions import (
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementFailedException,
@@ -129,4 +129,20 @@ def test_without_a_journal_each_call_executes(begin: Callable[..., None], contro
     for ti in (first, next_try(first)):
         begin(ti, task)
         WherobotsSqlHook().run(INSERT)
+    assert executed(control) == [INSERT] * 2
+
+
+def test_a_retry_executes_what_a_timeout_has_cancelled(begin: Callable[..., None], control: ControlClient) -> None:
+    control.answer_sql(INSERT, held=True)
+
+    def time_out(*_: object) -> None:
+        raise AirflowTaskTimeout("Timeout, PID: 7")
+
+    first = TaskInstance()
+    begin(first)
+    with signal_when(lambda: sql_support.is_running(control), time_out), pytest.raises(AirflowTaskTimeout):
+        WherobotsSqlHook().run(INSERT)
+    begin(next_try(first))
+    control.answer_sql(INSERT)
+    WherobotsSqlHook().run(INSERT)
     assert executed(control) == [INSERT] * 2
