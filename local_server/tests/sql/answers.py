@@ -1,8 +1,8 @@
 """SELECTs, ordinary and nasty ones, and what Spark answers.
 
 The answers are those of Spark 4.1 itself, in ANSI mode and in UTC, as on the service: ``dev/spark_answers.py`` asks it
-and writes ``answers.tsv``. Its lines have a topic (for examples of Spark's documentation the page), the statement, and
-its rows or the class of its error. The rows are as Arrow gives them to Python: a struct is a dict, a map a list of
+and writes ``answers.tsv``. Its lines have a topic (for examples of Spark's documentation the page; ``answered`` if it
+must not be refused), the statement, and its rows or the class of its error. The rows are as Arrow gives them to Python: a struct is a dict, a map a list of
 pairs.
 """
 
@@ -19,6 +19,7 @@ from local_server.tests.sql.answer_files import read_rows
 class Answer(NamedTuple):
     """A statement with its rows, or with the class of its error."""
 
+    topic: str
     statement: str
     rows: list[tuple[Any, ...]]
     error: str = ""
@@ -58,11 +59,11 @@ TABLES = {
 }
 
 
-def _answer(statement: str, expected: str) -> Answer:
+def _answer(topic: str, statement: str, expected: str) -> Answer:
     if re.fullmatch("[A-Za-z0-9_]+", expected):
-        return Answer(statement, [], expected)
+        return Answer(topic, statement, [], expected)
     rows = eval(expected, {"Decimal": Decimal, "at": _at, "date": date, "float": float})  # noqa: S307 - the file is the tests' own
-    return Answer(statement, rows)
+    return Answer(topic, statement, rows)
 
 
-ANSWERS = [_answer(statement, expected) for _page, statement, expected in read_rows("answers.tsv", TABLES)]
+ANSWERS = [_answer(*row) for row in read_rows("answers.tsv", TABLES)]

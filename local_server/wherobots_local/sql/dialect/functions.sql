@@ -45,7 +45,7 @@ CREATE MACRO spark._date(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN CASE
         WHEN x IS NOT NULL AND kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::DATE END
     WHEN typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) IN ('DATE', '"NULL"') THEN TRY_CAST(x AS DATE) ELSE spark._refuse('this cast to a date') END;
 CREATE MACRO spark._time(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN CASE
-        WHEN regexp_full_match(trim(x::VARCHAR), '\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?)?') THEN CASE
+        WHEN regexp_full_match(trim(x::VARCHAR), '\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?)?)?') THEN CASE
             WHEN TRY_CAST(trim(x::VARCHAR) AS TIMESTAMPTZ) IS NOT NULL THEN TRY_CAST(trim(x::VARCHAR) AS TIMESTAMPTZ)
             WHEN kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::TIMESTAMPTZ END
         WHEN regexp_matches(x::VARCHAR, '\d') THEN spark._refuse('this text as a time')
