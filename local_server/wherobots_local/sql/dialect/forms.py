@@ -104,6 +104,11 @@ def part(name: str, value: exp.Expr) -> exp.Expr:
     return macro(found, value)
 
 
+def _date_part(arguments: list[exp.Expr]) -> exp.Expr:
+    check_count("date_part", arguments, 2, 2)
+    return part(_literal(arguments[0], "parts of times"), arguments[1])
+
+
 def _with_pattern(name: str) -> Callable[[list[exp.Expr]], exp.Expr | None]:
     def rule(arguments: list[exp.Expr]) -> exp.Expr | None:
         if len(arguments) < 2:
@@ -199,6 +204,7 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "current_timestamp": _now,
     "date_add": _with_unit("timestampadd", "_date_add"),
     "date_format": _date_format,
+    "date_part": _date_part,
     "datediff": _with_unit("timestampdiff", "_datediff"),
     "exists": _every("exists"),
     "filter": _each("filter"),
