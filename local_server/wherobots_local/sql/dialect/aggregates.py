@@ -51,7 +51,12 @@ def _written(node: exp.Anonymous, whole: exp.Expr) -> exp.Expr:
         # What is approximate in Spark is exact here.
         is_distinct = True
     elif target == "count" and len(given) > 1:
-        raise unsupported("count of several columns", "count a struct, or a concatenation")
+        # Rows in which one is NULL do not count.
+        fields = [
+            exp.PropertyEQ(this=exp.to_identifier(f"c{place}"), expression=item) for place, item in enumerate(given)
+        ]
+        are_there = exp.and_(*(item.copy().is_(exp.null()).not_() for item in given))
+        given = [exp.Case(ifs=[exp.If(this=are_there, true=exp.Struct(expressions=fields))])]
     elif target == "string_agg" and len(given) == 1:
         given.append(exp.Literal.string(""))
     elif target in _GUARDED:
