@@ -8,8 +8,8 @@ from sqlglot import exp
 
 from wherobots_local.sql.dialect.errors import failed
 
-ANY = 99
-"""The most arguments that are counted."""
+ANY = 1_000_000
+"""More arguments than a statement has."""
 
 
 def _read(section: str) -> list[str]:
