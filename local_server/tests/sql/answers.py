@@ -1,9 +1,9 @@
 """SELECTs, ordinary and nasty ones, and what Spark answers.
 
 The answers are those of Spark 4.1 itself, in ANSI mode and in UTC, as on the service: ``dev/spark_answers.py`` asks it
-and writes ``answers.tsv``. Its lines have a topic (for examples of Spark's documentation the page; ``answered`` if it
-must not be refused), the statement, and its rows or the class of its error. The rows are as Arrow gives them to Python: a struct is a dict, a map a list of
-pairs.
+and writes ``answers.tsv``. Its lines have a topic (for examples of Spark's documentation the page; ``answered`` if the
+statement must not be refused), the statement, and its rows or the class of its error. The rows are as Arrow gives them
+to Python: a struct is a dict, a map a list of pairs.
 """
 
 from __future__ import annotations

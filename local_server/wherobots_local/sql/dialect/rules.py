@@ -184,11 +184,32 @@ def _like(node: exp.Expr) -> exp.Expr:
     pattern = node.expression
     if isinstance(node, exp.RegexpLike):
         return macro("regexp_like", as_text(node.this), as_text(pattern))
+    if isinstance(pattern, exp.Any | exp.All):
+        given = pattern.this.expressions if isinstance(pattern.this, exp.Tuple) else [pattern.this.this]
+        told = {"this": node.this, "negate": node.args.get("negate")}
+        each = [_like(type(node)(**told, expression=item).copy()) for item in given]
+        return exp.paren(exp.or_(*each) if isinstance(pattern, exp.Any) else exp.and_(*each))
     if isinstance(node.parent, exp.Escape):
         return node
     negated = node.args.pop("negate", None)
     made: exp.Expr = exp.Escape(this=node, expression=exp.Literal.string("\\"))
     return exp.Not(this=exp.paren(made)) if negated else made
+
+
+def _quantified(node: exp.Expr) -> exp.Expr:
+    is_list = isinstance(node.this, exp.Tuple | exp.Paren)
+    if not is_list or type(node.parent) not in (exp.Like, exp.ILike) or isinstance(node.parent.parent, exp.Escape):
+        raise unsupported("ANY and ALL other than in LIKE with a list and without ESCAPE")
+    return node
+
+
+def _group(node: exp.Expr) -> exp.Expr:
+    """``GROUP BY a, b WITH ROLLUP`` is ``GROUP BY ROLLUP (a, b)``."""
+    for key, kind in (("rollup", exp.Rollup), ("cube", exp.Cube)):
+        if node.args.get(key):
+            node.set("expressions", [kind(expressions=node.expressions)])
+            node.set(key, None)
+    return node
 
 
 # Generators
@@ -256,8 +277,10 @@ def _left(node: exp.Expr) -> exp.Expr:
 
 
 _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
+    exp.All: _quantified,
     exp.And: _conditions,
     exp.Anonymous: _called,
+    exp.Any: _quantified,
     exp.Between: _between,
     exp.Bracket: _item,
     exp.Case: _case,
@@ -268,6 +291,7 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.DataType: _type,
     exp.Div: _written_as("_quotient", "this", "expression"),
     exp.Extract: _extract,
+    exp.Group: _group,
     exp.Having: _conditions,
     exp.If: _if,
     exp.In: _in,
