@@ -242,6 +242,8 @@ def _generators(node: exp.Expr) -> exp.Expr:
 def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.Expr]:
     """Return the columns of a function that makes rows."""
     name = name_of_call(made)
+    if name == "stack" and not is_outer:
+        return _named(_stacked(made.expressions), names)
     if len(made.expressions) != 1:
         raise unsupported(f"{name} of several values")
     value, has_place = made.expressions[0], name == "posexplode"
@@ -260,6 +262,19 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     if has_place:
         lists = {"pos": call("range", call("array_length", next(iter(lists.values())))), **lists}
     return _named(lists, names)
+
+
+def _stacked(given: list[exp.Expr]) -> dict[str, exp.Expr]:
+    """Return the columns of ``stack``, whose values come row by row."""
+    count, *values = given or [exp.null()]
+    if not isinstance(count, exp.Literal) or not count.name.isdigit() or not 0 < int(count.name) <= len(values):
+        raise unsupported("stack without a literal number of rows, and a value for each")
+    width = -(-len(values) // int(count.name))
+    values += [exp.null() for _ in range(width * int(count.name) - len(values))]
+    columns = {f"col{place}": values[place::width] for place in range(width)}
+    for column in columns.values():
+        column[1:] = [macro("_alike", column[0].copy(), item) for item in column[1:]]
+    return {name: exp.Array(expressions=column) for name, column in columns.items()}
 
 
 def _named(lists: dict[str, exp.Expr], names: list[str]) -> list[exp.Expr]:
