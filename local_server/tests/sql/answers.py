@@ -2,8 +2,8 @@
 
 The answers are those of Spark 4.1 itself, in ANSI mode and in UTC, as on the service: ``dev/spark_answers.py`` asks it
 and writes ``answers.tsv`` and ``column_answers.tsv``. Their lines have a topic (for examples of Spark's documentation
-the page), the statement, and its rows or the class of its error. The rows are as Arrow gives them to Python: a struct
-is a dict, a map a list of pairs.
+the page; ``answered`` if the statement must not be refused), the statement, and its rows or the class of its error. The
+rows are as Arrow gives them to Python: a struct is a dict, a map a list of pairs.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from local_server.tests.sql.answer_files import read_rows
 class Answer(NamedTuple):
     """A statement with its rows, or with the class of its error."""
 
+    topic: str
     statement: str
     rows: list[tuple[Any, ...]]
     error: str = ""
@@ -58,15 +59,15 @@ TABLES = {
 }
 
 
-def _answer(statement: str, expected: str) -> Answer:
+def _answer(topic: str, statement: str, expected: str) -> Answer:
     if re.fullmatch("[A-Za-z0-9_]+", expected):
-        return Answer(statement, [], expected)
+        return Answer(topic, statement, [], expected)
     rows = eval(expected, {"Decimal": Decimal, "at": _at, "date": date, "float": float})  # noqa: S307 - the file is the tests' own
-    return Answer(statement, rows)
+    return Answer(topic, statement, rows)
 
 
 def _answers(file: str) -> list[Answer]:
-    return [_answer(statement, expected) for _topic, statement, expected in read_rows(file, TABLES)]
+    return [_answer(*row) for row in read_rows(file, TABLES)]
 
 
 ANSWERS = _answers("answers.tsv")

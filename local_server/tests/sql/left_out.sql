@@ -20,10 +20,10 @@ EXPLAIN SELECT 1
 TABLE fields
 SELECT x FROM fields SORT BY x
 SELECT x FROM fields DISTRIBUTE BY x
-SELECT x, count(*) FROM fields GROUP BY x WITH ROLLUP
-SELECT 'x' LIKE ANY ('x', 'y')
+SELECT 1 = ANY (SELECT 1)
+SELECT 'x' LIKE ANY ('x', 'y') ESCAPE '!'
+SELECT sum(1) IGNORE NULLS FROM fields
 SELECT 'x' 'y'
-SELECT first(x) IGNORE NULLS FROM fields
 SELECT last_value(x, true) OVER (ORDER BY x) FROM fields
 SELECT * FROM csv.`s3://bucket/in.csv`
 SET spark.sql.sources.partitionOverwriteMode = dynamic

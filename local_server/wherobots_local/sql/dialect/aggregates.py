@@ -10,7 +10,15 @@ from sqlglot.dialects.spark import Spark
 from wherobots_local.sql.dialect.calls import AGGREGATES, call, check_count, macro, name_of_call
 from wherobots_local.sql.dialect.errors import failed, unsupported
 
-_AROUND = (exp.Window, exp.Filter)
+_AROUND = (exp.Window, exp.Filter, exp.IgnoreNulls)
+# DuckDB's functions that can leave out NULL in a window.
+_OF_VALUES: Mapping[str, type[exp.Expr]] = {
+    "first_value": exp.FirstValue,
+    "lag": exp.Lag,
+    "last_value": exp.LastValue,
+    "lead": exp.Lead,
+    "nth_value": exp.NthValue,
+}
 _OF_ORDER = frozenset(
     ("cume_dist", "dense_rank", "lag", "lead", "nth_value", "ntile", "percent_rank", "rank", "row_number")
 )
@@ -42,32 +50,55 @@ def _written(node: exp.Anonymous, whole: exp.Expr) -> exp.Expr:
     given = list(node.expressions[0].expressions if is_distinct else node.expressions)
     check_count(name, given, least, most)
     window = whole if isinstance(whole, exp.Window) else None
-    is_of_values = target == "list"
+    is_skipping = isinstance(node.parent, exp.IgnoreNulls)
+    if is_skipping:
+        whole = _without_mark(node, whole)
     if target in ("first", "last"):
-        is_of_values = len(given) > 1 and _is_true(given.pop())
+        is_skipping = (len(given) > 1 and _is_true(given.pop())) or is_skipping
         if window is not None:
             target = f"{target}_value"
-    elif target == "count" and name != "count":
-        # What is approximate in Spark is exact here.
-        is_distinct = True
-    elif target == "count" and len(given) > 1:
-        raise unsupported("count of several columns", "count a struct, or a concatenation")
-    elif target == "string_agg" and len(given) == 1:
-        given.append(exp.Literal.string(""))
-    elif target in _GUARDED:
-        given[0] = macro(_GUARDED[target], given[0])
+    elif is_skipping and target not in _OF_VALUES:
+        raise unsupported(f"{name} with IGNORE NULLS")
+    # What is approximate in Spark is exact here.
+    is_distinct = is_distinct or (target == "count" and name != "count")
+    given = _prepared(target, given)
     if target == "list" and is_distinct:
         raise unsupported(f"{name} with DISTINCT", "use collect_set")
     is_distinct = is_distinct or (name == "collect_set" and window is None)
-    if window is not None:
-        _check_window(name, target, window, is_distinct=is_distinct, skips_null=is_of_values and target != "list")
-    something = given[0].copy().is_(exp.null()).not_() if is_of_values else None
     made = call(target, *([exp.Distinct(expressions=given)] if is_distinct else given))
+    if window is not None:
+        _check_window(name, target, window, is_distinct=is_distinct)
+        if is_skipping:
+            made = exp.IgnoreNulls(this=_OF_VALUES[target].from_arg_list(given))
+    is_filtered = target == "list" or (is_skipping and window is None)
+    something = given[0].copy().is_(exp.null()).not_() if is_filtered else None
     if node is whole:
         whole = made
     else:
         node.replace(made)
     return _finished(name, target, whole if something is None else _filtered(whole, something))
+
+
+def _without_mark(node: exp.Expr, whole: exp.Expr) -> exp.Expr:
+    """Remove IGNORE NULLS from around a call."""
+    if node.parent is whole:
+        return node
+    node.parent.replace(node)
+    return whole
+
+
+def _prepared(target: str, given: list[exp.Expr]) -> list[exp.Expr]:
+    if target == "count" and len(given) > 1:
+        # Rows in which one is NULL do not count.
+        names = (exp.to_identifier(f"c{place}") for place, _ in enumerate(given))
+        fields = [exp.PropertyEQ(this=name, expression=item) for name, item in zip(names, given, strict=True)]
+        are_there = exp.and_(*(item.copy().is_(exp.null()).not_() for item in given))
+        return [exp.Case(ifs=[exp.If(this=are_there, true=exp.Struct(expressions=fields))])]
+    if target == "string_agg" and len(given) == 1:
+        return [*given, exp.Literal.string("")]
+    if target in _GUARDED:
+        return [macro(_GUARDED[target], given[0]), *given[1:]]
+    return given
 
 
 def _is_true(value: exp.Expr) -> bool:
@@ -76,10 +107,10 @@ def _is_true(value: exp.Expr) -> bool:
     return bool(value.this)
 
 
-def _check_window(name: str, target: str, window: exp.Window, *, is_distinct: bool, skips_null: bool) -> None:
-    """Refuse what Spark refuses and DuckDB does not, and values without NULL."""
-    if is_distinct or skips_null or isinstance(window.this, exp.Filter):
-        raise unsupported("DISTINCT, FILTER or IGNORE NULLS with OVER")
+def _check_window(name: str, target: str, window: exp.Window, *, is_distinct: bool) -> None:
+    """Refuse what Spark refuses and DuckDB does not."""
+    if is_distinct or isinstance(window.this, exp.Filter):
+        raise unsupported("DISTINCT or FILTER with OVER")
     is_ordered = window.args.get("order") is not None or window.args.get("alias") is not None
     if target == "median" and (is_ordered or window.args.get("spec") is not None):
         text = "Cannot specify ORDER BY or a window frame for `median`."

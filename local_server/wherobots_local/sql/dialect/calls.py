@@ -8,8 +8,8 @@ from sqlglot import exp
 
 from wherobots_local.sql.dialect.errors import failed
 
-ANY = 99
-"""The most arguments that are counted."""
+ANY = 1_000_000
+"""More arguments than a statement has."""
 
 
 def _read(section: str) -> list[str]:
@@ -37,7 +37,7 @@ RENAMED = dict(entry.split("=") for entry in _read("other names"))
 TEXTS = {name: tuple(map(int, places)) for name, _, places in (entry.partition(":") for entry in _read("texts"))}
 _TO_TEXT = frozenset(_read("to text"))
 REFUSED = frozenset(_read("refused"))
-GENERATORS = frozenset(("explode", "explode_outer", "posexplode"))
+GENERATORS = frozenset(("explode", "explode_outer", "posexplode", "stack"))
 """Functions that make rows."""
 
 

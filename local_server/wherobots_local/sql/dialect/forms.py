@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 
-from wherobots_local.sql.dialect.calls import as_text, call, check_count, is_text, macro
+from wherobots_local.sql.dialect.calls import ANY, as_text, call, check_count, is_text, macro
 from wherobots_local.sql.dialect.errors import failed, unsupported
 from wherobots_local.sql.dialect.patterns import reading, writing
 
@@ -104,6 +104,11 @@ def part(name: str, value: exp.Expr) -> exp.Expr:
     return macro(found, value)
 
 
+def _date_part(arguments: list[exp.Expr]) -> exp.Expr:
+    check_count("date_part", arguments, 2, 2)
+    return part(_literal(arguments[0], "parts of times"), arguments[1])
+
+
 def _with_pattern(name: str) -> Callable[[list[exp.Expr]], exp.Expr | None]:
     def rule(arguments: list[exp.Expr]) -> exp.Expr | None:
         if len(arguments) < 2:
@@ -165,6 +170,42 @@ def _every(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
     return rule
 
 
+def _zip_with(arguments: list[exp.Expr]) -> exp.Expr:
+    function = _lambda(arguments, 3, "zip_with")
+    if len(function.expressions) != 2:
+        raise unsupported("zip_with without a function of two values")
+    first, second = function.expressions
+    body = _let(first, _field("_values", 1), _let(second, _field("_values", 2), function.this))
+    return _zipped(arguments[:2], body)
+
+
+def _arrays_zip(arguments: list[exp.Expr]) -> exp.Expr:
+    check_count("arrays_zip", arguments, 1, ANY)
+    places = list(enumerate(arguments, 1))
+    names = [item.name if isinstance(item, exp.Column | exp.Dot) else str(place - 1) for place, item in places]
+    return _zipped(arguments, _packed(names, [_field("_values", place) for place, _ in places]))
+
+
+def _zipped(arrays: list[exp.Expr], body: exp.Expr) -> exp.Expr:
+    """Return an array of what is made of the ``_values`` at each place of some arrays; NULL if one of them is."""
+    held = [_field("_arrays", place) for place, _ in enumerate(arrays, 1)]
+    are_there = exp.and_(*(item.copy().is_(exp.null()).not_() for item in held))
+    each = exp.Lambda(this=body, expressions=[exp.to_identifier("_values")])
+    made = call("list_transform", call("list_zip", *held), each)
+    whole = exp.Case(ifs=[exp.If(this=are_there, true=made)])
+    return _let(exp.to_identifier("_arrays"), call("row", *arrays), whole)
+
+
+def _let(name: exp.Expr, value: exp.Expr, body: exp.Expr) -> exp.Expr:
+    """Return what ``body`` is where ``name`` stands for a value."""
+    named = exp.Lambda(this=body, expressions=[name.copy()])
+    return call("list_extract", call("list_transform", exp.Array(expressions=[value]), named), exp.convert(1))
+
+
+def _field(name: str, place: int) -> exp.Expr:
+    return call("struct_extract_at", exp.to_identifier(name), exp.convert(place))
+
+
 def _reduce(arguments: list[exp.Expr]) -> exp.Expr:
     if len(arguments) == 4:
         raise unsupported("aggregate with two functions", "apply the second to the result")
@@ -192,6 +233,7 @@ def _today(arguments: list[exp.Expr]) -> exp.Expr:
 
 RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "aggregate": _reduce,
+    "arrays_zip": _arrays_zip,
     "concat": _concat,
     "concat_ws": _concat_ws,
     "curdate": _today,
@@ -199,6 +241,7 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "current_timestamp": _now,
     "date_add": _with_unit("timestampadd", "_date_add"),
     "date_format": _date_format,
+    "date_part": _date_part,
     "datediff": _with_unit("timestampdiff", "_datediff"),
     "exists": _every("exists"),
     "filter": _each("filter"),
@@ -214,5 +257,6 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "timestampadd": _with_unit("timestampadd", ""),
     "timestampdiff": _with_unit("timestampdiff", ""),
     "transform": _each("transform"),
+    "zip_with": _zip_with,
     **{name: _with_pattern(name) for name in ("to_date", "to_timestamp", "try_to_timestamp", "unix_timestamp")},
 }

@@ -45,7 +45,7 @@ CREATE MACRO spark._date(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN CASE
         WHEN x IS NOT NULL AND kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::DATE END
     WHEN typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) IN ('DATE', '"NULL"') THEN TRY_CAST(x AS DATE) ELSE spark._refuse('this cast to a date') END;
 CREATE MACRO spark._time(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN CASE
-        WHEN regexp_full_match(trim(x::VARCHAR), '\d{4}-\d\d-\d\d([ T]\d\d:\d\d:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?)?') THEN CASE
+        WHEN regexp_full_match(trim(x::VARCHAR), '\d{4}-\d\d-\d\d([ T]([01]\d|2[0-3]):\d\d(:\d\d(\.\d{1,6})?(Z|[+-]\d\d:\d\d)?)?)?') THEN CASE
             WHEN TRY_CAST(trim(x::VARCHAR) AS TIMESTAMPTZ) IS NOT NULL THEN TRY_CAST(trim(x::VARCHAR) AS TIMESTAMPTZ)
             WHEN kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::TIMESTAMPTZ END
         WHEN regexp_matches(x::VARCHAR, '\d') THEN spark._refuse('this text as a time')
@@ -67,7 +67,7 @@ CREATE MACRO spark._text(x) AS CASE WHEN typeof(x) LIKE 'TIMESTAMP%'
 -- A value whose text in DuckDB is that of Spark, or an error.
 CREATE MACRO spark._joined(x) AS CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|FLOAT|TIMESTAMP|BLOB|STRUCT|MAP|INTERVAL)|\]$')
     THEN spark._refuse('such a value as text; use CAST(... AS STRING)') WHEN spark._is_exact(x) THEN spark._decimal(x) ELSE x::VARCHAR END;
-CREATE MACRO spark._joined_all(x) AS CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|FLOAT|TIMESTAMP|BLOB|STRUCT|MAP|INTERVAL|DECIMAL)') AND typeof(x) NOT LIKE '%[]'
+CREATE MACRO spark._joined_all(x) AS CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|FLOAT|TIMESTAMP|BLOB|STRUCT|MAP|INTERVAL)') AND typeof(x) NOT LIKE '%[]' OR (spark._is_exact(x) AND regexp_matches(x::VARCHAR, '^-?\.'))
     THEN spark._refuse('such a value as text; use CAST(... AS STRING)') ELSE x END;
 CREATE MACRO spark._texts(x) AS CASE WHEN typeof(x) LIKE '%[]' THEN TRY_CAST(x AS VARCHAR[]) ELSE [spark._joined(x)] END;
 CREATE MACRO spark._concat_ws(mark, items) AS CASE WHEN mark IS NOT NULL THEN array_to_string(list_filter(items, lambda item: item IS NOT NULL), mark) END;

@@ -184,11 +184,32 @@ def _like(node: exp.Expr) -> exp.Expr:
     pattern = node.expression
     if isinstance(node, exp.RegexpLike):
         return macro("regexp_like", as_text(node.this), as_text(pattern))
+    if isinstance(pattern, exp.Any | exp.All):
+        given = pattern.this.expressions if isinstance(pattern.this, exp.Tuple) else [pattern.this.this]
+        told = {"this": node.this, "negate": node.args.get("negate")}
+        each = [_like(type(node)(**told, expression=item).copy()) for item in given]
+        return exp.paren(exp.or_(*each) if isinstance(pattern, exp.Any) else exp.and_(*each))
     if isinstance(node.parent, exp.Escape):
         return node
     negated = node.args.pop("negate", None)
     made: exp.Expr = exp.Escape(this=node, expression=exp.Literal.string("\\"))
     return exp.Not(this=exp.paren(made)) if negated else made
+
+
+def _quantified(node: exp.Expr) -> exp.Expr:
+    is_list = isinstance(node.this, exp.Tuple | exp.Paren)
+    if not is_list or type(node.parent) not in (exp.Like, exp.ILike) or isinstance(node.parent.parent, exp.Escape):
+        raise unsupported("ANY and ALL other than in LIKE with a list and without ESCAPE")
+    return node
+
+
+def _group(node: exp.Expr) -> exp.Expr:
+    """``GROUP BY a, b WITH ROLLUP`` is ``GROUP BY ROLLUP (a, b)``."""
+    for key, kind in (("rollup", exp.Rollup), ("cube", exp.Cube)):
+        if node.args.get(key):
+            node.set("expressions", [kind(expressions=node.expressions)])
+            node.set(key, None)
+    return node
 
 
 # Generators
@@ -221,6 +242,8 @@ def _generators(node: exp.Expr) -> exp.Expr:
 def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.Expr]:
     """Return the columns of a function that makes rows."""
     name = name_of_call(made)
+    if name == "stack" and not is_outer:
+        return _named(_stacked(made.expressions), names)
     if len(made.expressions) != 1:
         raise unsupported(f"{name} of several values")
     value, has_place = made.expressions[0], name == "posexplode"
@@ -241,6 +264,19 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     return _named(lists, names)
 
 
+def _stacked(given: list[exp.Expr]) -> dict[str, exp.Expr]:
+    """Return the columns of ``stack``, whose values come row by row."""
+    count, *values = given or [exp.null()]
+    if not isinstance(count, exp.Literal) or not count.name.isdigit() or not 0 < int(count.name) <= len(values):
+        raise unsupported("stack without a literal number of rows, and a value for each")
+    width = -(-len(values) // int(count.name))
+    values += [exp.null() for _ in range(width * int(count.name) - len(values))]
+    columns = {f"col{place}": values[place::width] for place in range(width)}
+    for column in columns.values():
+        column[1:] = [macro("_alike", column[0].copy(), item) for item in column[1:]]
+    return {name: exp.Array(expressions=column) for name, column in columns.items()}
+
+
 def _named(lists: dict[str, exp.Expr], names: list[str]) -> list[exp.Expr]:
     if names and len(names) != len(lists):
         raise unsupported(f"{len(names)} names for {len(lists)} columns")
@@ -256,8 +292,10 @@ def _left(node: exp.Expr) -> exp.Expr:
 
 
 _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
+    exp.All: _quantified,
     exp.And: _conditions,
     exp.Anonymous: _called,
+    exp.Any: _quantified,
     exp.Between: _between,
     exp.Bracket: _item,
     exp.Case: _case,
@@ -268,6 +306,7 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.DataType: _type,
     exp.Div: _written_as("_quotient", "this", "expression"),
     exp.Extract: _extract,
+    exp.Group: _group,
     exp.Having: _conditions,
     exp.If: _if,
     exp.In: _in,
