@@ -41,7 +41,8 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import count
+from itertools import chain, repeat
+from sys import maxsize
 from threading import Lock
 from typing import TypeAlias
 from uuid import UUID, uuid5
@@ -197,7 +198,8 @@ class Writes:
         self.left = left or {}
         self._keep = keep
         self._own: set[str] = set()
-        self._numbers = count()
+        # A write that another thread has executed in this try is none of those of the tries before.
+        self._numbers = chain(range(len(self.journal.done)), repeat(maxsize))
         self._changing = Lock()
 
     def next(self, text: str, store: Store | None) -> Write:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,6 +15,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementFailedException,
 )
+from airflow_provider_wherobots.flows.sql.journal import Writes
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.tasks import memory
 from tests.integration import sql_support
@@ -145,4 +148,27 @@ def test_a_retry_executes_what_a_timeout_has_cancelled(begin: Callable[..., None
     begin(next_try(first))
     control.answer_sql(INSERT)
     WherobotsSqlHook().run(INSERT)
+    assert executed(control) == [INSERT] * 2
+
+
+def test_two_threads_that_execute_the_same_write_execute_it_twice(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(TaskInstance())
+    hook, first_has_number = WherobotsSqlHook(), Event()
+    decide, other_is_done = Writes.decide, Event()
+
+    def decide_late(writes: Writes, write: Any) -> Any:
+        if not first_has_number.is_set():
+            first_has_number.set()
+            assert other_is_done.wait(30)
+        return decide(writes, write)
+
+    monkeypatch.setattr(Writes, "decide", decide_late)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(hook.run, INSERT)
+        assert first_has_number.wait(30)
+        hook.run(INSERT)
+        other_is_done.set()
+        other.result(30)
     assert executed(control) == [INSERT] * 2
