@@ -8,6 +8,7 @@ on 3.3, and discards it on 3.4 unless the user keeps the task's state. Source: A
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from threading import Lock
 from typing import Any, Self
 
 from airflow_provider_wherobots.compat import Context, current_context, iteration_of, starts_before
@@ -162,7 +163,8 @@ def writes_of(
 
 
 _writes_of_hooks: tuple[Context, Writes] | None = None
-"""The hooks of a task share its journal."""
+"""The hooks of a task share its journal, also in several threads."""
+_beginning = Lock()
 
 
 def writes_of_this_task(log: Any) -> Writes:
@@ -176,12 +178,13 @@ def writes_of_this_task(log: Any) -> Writes:
         return Writes()
     if context.get("task_state_store") is None or hasattr(context["task"], "poke_interval"):
         return Writes()
-    if _writes_of_hooks is None or _writes_of_hooks[0] is not context:
-        memory = TaskMemory.begin(context, log, job="sql", if_missing=Answer.NOTHING)
-        left: dict[str, list[str]] = {}
-        for execution_id, session_id in memory.now.writes_left:
-            left.setdefault(session_id, []).append(execution_id)
-        # "airflow tasks test" executes a try again: that is another round.
-        number = context["ti"].try_number
-        _writes_of_hooks = context, writes_of(memory, context, left, changed=lambda now: now.done(number))
-    return _writes_of_hooks[1]
+    with _beginning:
+        if _writes_of_hooks is None or _writes_of_hooks[0] is not context:
+            memory = TaskMemory.begin(context, log, job="sql", if_missing=Answer.NOTHING)
+            left: dict[str, list[str]] = {}
+            for execution_id, session_id in memory.now.writes_left:
+                left.setdefault(session_id, []).append(execution_id)
+            # "airflow tasks test" executes a try again: that is another round.
+            number = context["ti"].try_number
+            _writes_of_hooks = context, writes_of(memory, context, left, changed=lambda now: now.done(number))
+        return _writes_of_hooks[1]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from threading import Event
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -21,7 +23,7 @@ from airflow_provider_wherobots.tasks import memory
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import executed, set_connection
-from tests.integration.support import TaskInstance, context, next_try
+from tests.integration.support import StateStore, TaskInstance, context, next_try
 from wherobots_local import ControlClient, LocalServer
 
 INSERT, UPDATE = "INSERT INTO t VALUES (1)", "UPDATE t SET a = 2"
@@ -172,3 +174,18 @@ def test_two_threads_that_execute_the_same_write_execute_it_twice(
         other_is_done.set()
         other.result(30)
     assert executed(control) == [INSERT] * 2
+
+
+def test_threads_share_the_journal(begin: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(TaskInstance())
+    both, get = Barrier(2), StateStore.get
+
+    def get_slowly(store: StateStore, key: str) -> Any:
+        with suppress(BrokenBarrierError):
+            both.wait(1)
+        return get(store, key)
+
+    monkeypatch.setattr(StateStore, "get", get_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(memory.writes_of_this_task, [logging.getLogger()] * 2)
+    assert first is second
