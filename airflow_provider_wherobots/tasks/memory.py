@@ -186,5 +186,8 @@ def writes_of_this_task(log: Any) -> Writes:
                 left.setdefault(session_id, []).append(execution_id)
             # "airflow tasks test" executes a try again: that is another round.
             number = context["ti"].try_number
-            _writes_of_hooks = context, writes_of(memory, context, left, changed=lambda now: now.done(number))
+            writes = writes_of(memory, context, left, changed=lambda now: now.done(number))
+            # If the store cannot be read, nothing is sent. The ids of a hook are random, so no session can tell more.
+            writes.is_past_known = True
+            _writes_of_hooks = context, writes
         return _writes_of_hooks[1]

@@ -16,6 +16,7 @@ from airflow_provider_wherobots.compat import AirflowFailException, AirflowTaskT
 from airflow_provider_wherobots.exceptions import (
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementFailedException,
+    WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql.journal import Writes
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -189,3 +190,25 @@ def test_threads_share_the_journal(begin: Callable[..., None], monkeypatch: pyte
     with ThreadPoolExecutor(2) as pool:
         first, second = pool.map(memory.writes_of_this_task, [logging.getLogger()] * 2)
     assert first is second
+
+
+def test_a_write_is_not_sent_while_the_store_cannot_be_read(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = TaskInstance(max_tries=2)
+    begin(first)
+    WherobotsSqlHook().run(INSERT)
+    second = next_try(first)
+
+    def refuse(*_: object) -> None:
+        raise OSError("503")
+
+    begin(second)
+    with monkeypatch.context() as patch:
+        patch.setattr(StateStore, "get", refuse)
+        with pytest.raises(WherobotsUnavailableException, match="The statement was not sent") as caught:
+            WherobotsSqlHook().run(INSERT)
+    assert not isinstance(caught.value, AirflowFailException)
+    begin(next_try(second))
+    WherobotsSqlHook().run([INSERT, UPDATE])
+    assert executed(control) == [INSERT, UPDATE]
