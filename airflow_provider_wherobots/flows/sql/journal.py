@@ -267,6 +267,8 @@ class Writes:
                 self._keep(self, "The statement was not sent")
             except BaseException:
                 self.journal, self.is_past_known = before
+                # It may be stored all the same.
+                self._keep(self, "")
                 raise
 
     def ended(self, outcome: StatementOutcome) -> None:

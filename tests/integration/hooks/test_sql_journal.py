@@ -16,6 +16,7 @@ from airflow_provider_wherobots.compat import AirflowFailException, AirflowTaskT
 from airflow_provider_wherobots.exceptions import (
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementFailedException,
+    WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.sql.journal import Writes
@@ -212,3 +213,23 @@ def test_a_write_is_not_sent_while_the_store_cannot_be_read(
     begin(next_try(second))
     WherobotsSqlHook().run([INSERT, UPDATE])
     assert executed(control) == [INSERT, UPDATE]
+
+
+def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, put = TaskInstance(), StateStore.set
+    begin(first)
+    hook = WherobotsSqlHook()
+
+    def put_while_killed(*given: Any) -> None:
+        hook.cancel_running()
+        put(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StateStore, "set", put_while_killed)
+        with pytest.raises(WherobotsTaskKilledException):
+            hook.run(INSERT)
+    begin(next_try(first))
+    WherobotsSqlHook().run(INSERT)
+    assert executed(control) == [INSERT]
