@@ -8,10 +8,11 @@ on 3.3, and discards it on 3.4 unless the user keeps the task's state. Source: A
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from threading import Lock
 from typing import Any, Self
 
-from airflow_provider_wherobots.compat import Context, current_context, iteration_of, starts_before
+from airflow_provider_wherobots.compat import Context, current_context, is_resumed, iteration_of, starts_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
 from airflow_provider_wherobots.flows.sql.journal import ThisTry, Writes
 from airflow_provider_wherobots.messages.unforeseen import reason_of
@@ -115,7 +116,9 @@ class TaskMemory:
 def try_of(context: Context) -> Try:
     """The try that Airflow has started."""
     ti, task = context["ti"], context.get("task")
-    return Try(ti.try_number, ti.max_tries, int(getattr(task, "retries", 0) or 0), starts_before(ti) > 0)
+    return Try(
+        ti.try_number, ti.max_tries, int(getattr(task, "retries", 0) or 0), starts_before(ti) > 0, is_resumed(ti)
+    )
 
 
 def identity_of(context: Context, job: str = "") -> Identity:
@@ -186,6 +189,10 @@ def writes_of_this_task(log: Any) -> Writes:
                 left.setdefault(session_id, []).append(execution_id)
             # "airflow tasks test" executes a try again: that is another round.
             number = context["ti"].try_number
+            has_come_to_writes = is_resumed(context["ti"]) and memory.now.done_in_try == number
+            if not has_come_to_writes:
+                journal = memory.now.journal
+                memory.now = replace(memory.now, journal=replace(journal, ahead=len(journal.done)))
             writes = writes_of(memory, context, left, changed=lambda now: now.done(number))
             # If the store cannot be read, nothing is sent. The ids of a hook are random, so no session can tell more.
             writes.is_past_known = True

@@ -233,3 +233,21 @@ def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
     begin(next_try(first))
     WherobotsSqlHook().run(INSERT)
     assert executed(control) == [INSERT]
+
+
+@pytest.mark.parametrize("later", [UPDATE, INSERT], ids=["another statement", "the same text"])
+def test_a_task_that_defers_between_its_writes_goes_on_in_its_journal(
+    begin: Callable[..., None], control: ControlClient, later: str
+) -> None:
+    """As ``GenericTransfer(page_size=…)`` does, with a write for each page."""
+
+    def run(ti: TaskInstance, *pages: str) -> None:
+        for number, page in enumerate(pages):
+            ti._ti_context_from_server = SimpleNamespace(next_method="execute_complete" if number else None)
+            begin(ti)
+            WherobotsSqlHook().run(page)
+
+    first = TaskInstance()
+    run(first, INSERT, later)
+    run(next_try(first), INSERT, later, later)
+    assert executed(control) == [INSERT, later, later]
