@@ -352,6 +352,11 @@ def iteration_of(task_instance: Any) -> int | None:
     return None if loop is None else int(loop.index)
 
 
+def is_resumed(task_instance: Any) -> bool:
+    """Whether the try goes on after a deferral. Airflow 2 does not tell."""
+    return bool(getattr(getattr(task_instance, "_ti_context_from_server", None), "next_method", None))
+
+
 def starts_before(task_instance: Any) -> int:
     """How often Airflow has started this try before. Airflow 3.1.7 and later start a try again, by a reschedule, if a
     worker resumes a deferred task while its DAG file is missing or broken (``[workers] missing_dag_retries``).

@@ -159,6 +159,8 @@ class Connection:
         self._check_not_stopped()
         if write is not None:
             self.writes.sending(write, message.execution_id, self.session_id)
+            if self._driver.stopped:
+                self.writes.ended(StatementOutcome(StatementState.GAVE_UP, message.execution_id, was_sent=False))
         outcome = self._follow(message.execution_id, execute(message, options), sends=True)
         self.writes.ended(outcome)
         return outcome

@@ -70,12 +70,14 @@ class Try:
     :param max_tries: of the task instance, as Airflow's server has them.
     :param retries: of the task.
     :param is_started_again: whether Airflow starts the same try again, by a reschedule.
+    :param is_resumed: whether it goes on after a deferral.
     """
 
     number: int
     max_tries: int
     retries: int = 0
     is_started_again: bool = False
+    is_resumed: bool = False
 
     @property
     def is_first(self) -> bool:
@@ -101,12 +103,14 @@ class Journal:
     :param sent: digest of the one after them, which was sent and whose end is not known; empty if there is none.
     :param execution_id: of the last one that was sent.
     :param session_id: its session.
+    :param ahead: how many of those that earlier tries have done the function of the newest try has not come to yet.
     """
 
     done: tuple[str, ...] = ()
     sent: str = ""
     execution_id: str = ""
     session_id: str = ""
+    ahead: int = 0
 
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
@@ -195,7 +199,7 @@ class Memory:
     def _is_of_round_of(self, this: Try) -> bool:
         if self.is_over or self.max_tries != this.max_tries:
             return False
-        if not self.done_in_try:
+        if not self.done_in_try or this.is_resumed:
             return True
         could_be_retried = self.done_in_try <= self.max_tries and self.retries == this.retries
         begins_once_more = self.done_in_try == this.number and not this.is_started_again

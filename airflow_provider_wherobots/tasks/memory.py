@@ -8,9 +8,11 @@ on 3.3, and discards it on 3.4 unless the user keeps the task's state. Source: A
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from threading import Lock
 from typing import Any, Self
 
-from airflow_provider_wherobots.compat import Context, current_context, iteration_of, starts_before
+from airflow_provider_wherobots.compat import Context, current_context, is_resumed, iteration_of, starts_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
 from airflow_provider_wherobots.flows.sql.journal import ThisTry, Writes
 from airflow_provider_wherobots.messages.unforeseen import reason_of
@@ -114,7 +116,9 @@ class TaskMemory:
 def try_of(context: Context) -> Try:
     """The try that Airflow has started."""
     ti, task = context["ti"], context.get("task")
-    return Try(ti.try_number, ti.max_tries, int(getattr(task, "retries", 0) or 0), starts_before(ti) > 0)
+    return Try(
+        ti.try_number, ti.max_tries, int(getattr(task, "retries", 0) or 0), starts_before(ti) > 0, is_resumed(ti)
+    )
 
 
 def identity_of(context: Context, job: str = "") -> Identity:
@@ -162,7 +166,8 @@ def writes_of(
 
 
 _writes_of_hooks: tuple[Context, Writes] | None = None
-"""The hooks of a task share its journal."""
+"""The hooks of a task share its journal, also in several threads."""
+_beginning = Lock()
 
 
 def writes_of_this_task(log: Any) -> Writes:
@@ -176,12 +181,20 @@ def writes_of_this_task(log: Any) -> Writes:
         return Writes()
     if context.get("task_state_store") is None or hasattr(context["task"], "poke_interval"):
         return Writes()
-    if _writes_of_hooks is None or _writes_of_hooks[0] is not context:
-        memory = TaskMemory.begin(context, log, job="sql", if_missing=Answer.NOTHING)
-        left: dict[str, list[str]] = {}
-        for execution_id, session_id in memory.now.writes_left:
-            left.setdefault(session_id, []).append(execution_id)
-        # "airflow tasks test" executes a try again: that is another round.
-        number = context["ti"].try_number
-        _writes_of_hooks = context, writes_of(memory, context, left, changed=lambda now: now.done(number))
-    return _writes_of_hooks[1]
+    with _beginning:
+        if _writes_of_hooks is None or _writes_of_hooks[0] is not context:
+            memory = TaskMemory.begin(context, log, job="sql", if_missing=Answer.NOTHING)
+            left: dict[str, list[str]] = {}
+            for execution_id, session_id in memory.now.writes_left:
+                left.setdefault(session_id, []).append(execution_id)
+            # "airflow tasks test" executes a try again: that is another round.
+            number = context["ti"].try_number
+            has_come_to_writes = is_resumed(context["ti"]) and memory.now.done_in_try == number
+            if not has_come_to_writes:
+                journal = memory.now.journal
+                memory.now = replace(memory.now, journal=replace(journal, ahead=len(journal.done)))
+            writes = writes_of(memory, context, left, changed=lambda now: now.done(number))
+            # If the store cannot be read, nothing is sent. The ids of a hook are random, so no session can tell more.
+            writes.is_past_known = True
+            _writes_of_hooks = context, writes
+        return _writes_of_hooks[1]

@@ -41,7 +41,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
-from itertools import count
+from sys import maxsize
 from threading import Lock
 from typing import TypeAlias
 from uuid import UUID, uuid5
@@ -197,12 +197,17 @@ class Writes:
         self.left = left or {}
         self._keep = keep
         self._own: set[str] = set()
-        self._numbers = count()
+        self._done_before = len(self.journal.done)
         self._changing = Lock()
 
     def next(self, text: str, store: Store | None) -> Write:
         """The next write of a function, which is not known before."""
-        number = next(self._numbers)
+        with self._changing:
+            ahead = self.journal.ahead
+            # A write that another thread has executed in this try is none of those of the tries before.
+            number = self._done_before - ahead if ahead else maxsize
+            if ahead:
+                self._note(replace(self.journal, ahead=ahead - 1))
         return Write(number, number, digest_of(text, store))
 
     def ended_left(self) -> None:
@@ -240,7 +245,8 @@ class Writes:
         """What follows from the answers so far. None if the session is to be asked about the next execution."""
         newest, last = answers[0], answers[-1]
         if has_succeeded(last):
-            self._note(Journal((*self.journal.done, write.digest), "", last.execution_id, asked.session_id))
+            done, execution_id = (*self.journal.done, write.digest), last.execution_id
+            self._note(Journal(done, "", execution_id, asked.session_id, self.journal.ahead))
             return Skip(last.execution_id, asked.session_id)
         if wrote_nothing(newest):
             # It was sent again only because nothing before it had taken effect.
@@ -260,11 +266,14 @@ class Writes:
             before = self.journal, self.is_past_known
             self._own.add(execution_id)
             sent = SEVERAL if self.journal.sent else write.digest
-            self.journal, self.is_past_known = Journal(self.journal.done, sent, execution_id, session_id), True
+            self.journal = replace(self.journal, sent=sent, execution_id=execution_id, session_id=session_id)
+            self.is_past_known = True
             try:
                 self._keep(self, "The statement was not sent")
             except BaseException:
                 self.journal, self.is_past_known = before
+                # It may be stored all the same.
+                self._keep(self, "")
                 raise
 
     def ended(self, outcome: StatementOutcome) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from threading import Barrier, BrokenBarrierError, Event
 from types import SimpleNamespace
 from typing import Any
 
@@ -12,13 +16,16 @@ from airflow_provider_wherobots.compat import AirflowFailException, AirflowTaskT
 from airflow_provider_wherobots.exceptions import (
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementFailedException,
+    WherobotsTaskKilledException,
+    WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.flows.sql.journal import Writes
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.tasks import memory
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import executed, set_connection
-from tests.integration.support import TaskInstance, context, next_try
+from tests.integration.support import StateStore, TaskInstance, context, next_try
 from wherobots_local import ControlClient, LocalServer
 
 INSERT, UPDATE = "INSERT INTO t VALUES (1)", "UPDATE t SET a = 2"
@@ -146,3 +153,101 @@ def test_a_retry_executes_what_a_timeout_has_cancelled(begin: Callable[..., None
     control.answer_sql(INSERT)
     WherobotsSqlHook().run(INSERT)
     assert executed(control) == [INSERT] * 2
+
+
+def test_two_threads_that_execute_the_same_write_execute_it_twice(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(TaskInstance())
+    hook, first_has_number = WherobotsSqlHook(), Event()
+    decide, other_is_done = Writes.decide, Event()
+
+    def decide_late(writes: Writes, write: Any) -> Any:
+        if not first_has_number.is_set():
+            first_has_number.set()
+            assert other_is_done.wait(30)
+        return decide(writes, write)
+
+    monkeypatch.setattr(Writes, "decide", decide_late)
+    with ThreadPoolExecutor(1) as pool:
+        other = pool.submit(hook.run, INSERT)
+        assert first_has_number.wait(30)
+        hook.run(INSERT)
+        other_is_done.set()
+        other.result(30)
+    assert executed(control) == [INSERT] * 2
+
+
+def test_threads_share_the_journal(begin: Callable[..., None], monkeypatch: pytest.MonkeyPatch) -> None:
+    begin(TaskInstance())
+    both, get = Barrier(2), StateStore.get
+
+    def get_slowly(store: StateStore, key: str) -> Any:
+        with suppress(BrokenBarrierError):
+            both.wait(1)
+        return get(store, key)
+
+    monkeypatch.setattr(StateStore, "get", get_slowly)
+    with ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(memory.writes_of_this_task, [logging.getLogger()] * 2)
+    assert first is second
+
+
+def test_a_write_is_not_sent_while_the_store_cannot_be_read(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = TaskInstance(max_tries=2)
+    begin(first)
+    WherobotsSqlHook().run(INSERT)
+    second = next_try(first)
+
+    def refuse(*_: object) -> None:
+        raise OSError("503")
+
+    begin(second)
+    with monkeypatch.context() as patch:
+        patch.setattr(StateStore, "get", refuse)
+        with pytest.raises(WherobotsUnavailableException, match="The statement was not sent") as caught:
+            WherobotsSqlHook().run(INSERT)
+    assert not isinstance(caught.value, AirflowFailException)
+    begin(next_try(second))
+    WherobotsSqlHook().run([INSERT, UPDATE])
+    assert executed(control) == [INSERT, UPDATE]
+
+
+def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
+    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first, put = TaskInstance(), StateStore.set
+    begin(first)
+    hook = WherobotsSqlHook()
+
+    def put_while_killed(*given: Any) -> None:
+        hook.cancel_running()
+        put(*given)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(StateStore, "set", put_while_killed)
+        with pytest.raises(WherobotsTaskKilledException):
+            hook.run(INSERT)
+    begin(next_try(first))
+    WherobotsSqlHook().run(INSERT)
+    assert executed(control) == [INSERT]
+
+
+@pytest.mark.parametrize("later", [UPDATE, INSERT], ids=["another statement", "the same text"])
+def test_a_task_that_defers_between_its_writes_goes_on_in_its_journal(
+    begin: Callable[..., None], control: ControlClient, later: str
+) -> None:
+    """As ``GenericTransfer(page_size=…)`` does, with a write for each page."""
+
+    def run(ti: TaskInstance, *pages: str) -> None:
+        for number, page in enumerate(pages):
+            ti._ti_context_from_server = SimpleNamespace(next_method="execute_complete" if number else None)
+            begin(ti)
+            WherobotsSqlHook().run(page)
+
+    first = TaskInstance()
+    run(first, INSERT, later)
+    run(next_try(first), INSERT, later, later)
+    assert executed(control) == [INSERT, later, later]

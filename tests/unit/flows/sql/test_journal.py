@@ -162,10 +162,24 @@ def test_a_write_that_cannot_be_noted_is_as_if_it_was_not_sent() -> None:
     assert (writes.journal, writes.is_past_known) == (Journal(), False)
 
 
+def test_a_write_that_was_not_sent_is_not_stored_as_sent() -> None:
+    """The store may have it, although it has answered with an error, or the task was interrupted meanwhile."""
+    stored: list[Journal] = []
+
+    def keep(writes: Writes, else_not: str) -> None:
+        stored.append(writes.journal)
+        if else_not:
+            raise TimeoutError
+
+    with pytest.raises(TimeoutError):
+        Writes(None, a_try(), keep).sending(INSERT, "e1", "s1")
+    assert stored == [SENT, Journal()]
+
+
 def test_two_writes_at_a_time_are_never_repeated() -> None:
     writes = Writes(None, a_try())
     first, second = writes.next("INSERT INTO t VALUES (1)", None), writes.next("DELETE FROM u", None)
-    assert (first, second) == (INSERT, DELETE)
+    assert (first.digest, second.digest) == (INSERT.digest, DELETE.digest)
     writes.sending(first, "e1", "s1")
     writes.sending(second, "e2", "s1")
     assert writes.decide(Write(2, 2, "third")) == Execute(), "this try goes on"
