@@ -120,10 +120,11 @@ def _check_doubled(
     order, aliases = select.args.get("order"), _aliases(select)
     for source in _sources(select):
         defined = queries.get(source.name.lower()) if isinstance(source, exp.Table) and not source.db else source
-        query = defined.this if isinstance(defined, exp.Subquery | exp.CTE) else None
-        if not isinstance(query, exp.Query) or source.alias_column_names or defined.alias_column_names:
+        if not isinstance(defined, exp.Subquery | exp.CTE) or not isinstance(defined.this, exp.Query):
             continue
-        doubled = _doubled(statement, query)
+        if source.alias_column_names or defined.alias_column_names:
+            continue
+        doubled = _doubled(statement, defined.this)
         for column in own:
             is_output = column.name.lower() in aliases and column.find_ancestor(exp.Order) is order is not None
             is_there = column.table.lower() in ("", source.alias_or_name.lower())
