@@ -189,7 +189,8 @@ class Memory:
             Past.NOTHING,
             this.retries,
             passed_over=_united(found.passed_over, found.runs),
-            is_create_unanswered=found.is_create_unanswered,
+            # What is not known may be a create.
+            is_create_unanswered=found.is_create_unanswered or found.past_of_runs is Past.UNKNOWN,
             got_run_at=found.got_run_at,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
             writes_left=(*found.writes_left, *found.journal.in_doubt),
