@@ -14,7 +14,7 @@ MODULES = {
     "hooks": ("wherobots", "sql"),
     "operators": ("run", "sql"),
     "sensors": ("run",),
-    "triggers": ("run", "quota", "sql_session", "sql_statement"),
+    "triggers": ("run", "quota", "sql"),
 }
 LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
 

@@ -67,4 +67,5 @@ def test_it_listens_where_the_port_is_published() -> None:
 def test_the_image_has_what_the_package_is_built_from() -> None:
     copied = [name for line in re.findall(r"^COPY (.*)$", DOCKERFILE, re.MULTILINE) for name in line.split()[:-1]]
     assert {"pyproject.toml", "README.md", "LICENSE", "wherobots_local"} == set(copied)
-    assert all((FOLDER / name).exists() for name in copied)
+    # The package itself is not beside the tests where they run on its wheel.
+    assert all((FOLDER / name).exists() for name in copied if name != "wherobots_local")
