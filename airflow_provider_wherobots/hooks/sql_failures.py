@@ -113,8 +113,8 @@ def in_doubt(
     """
     advice = f"No retry follows. {_OPERATORS_ADVICE}" if is_final else "A retry of the task finds out"
     return WherobotsSqlOutcomeUnknownException(
-        f"Outcome unknown: an earlier try of this task has sent, or may have sent, {what[:1].lower()}{what[1:]}, and "
-        f"how it ended cannot be known: {why}. This try has not executed it. {advice}\n"
+        f"Outcome unknown: whether an earlier try of this task has executed {what[:1].lower()}{what[1:]} cannot be "
+        f"known: {why}. This try has not executed it. {advice}\n"
         f"Execution {execution_id} in SQL session {session_id}"
     )
 
@@ -150,7 +150,7 @@ def _said(outcome: StatementOutcome, what: str, limit_seconds: float | None, adv
 
 
 _WRITTEN = (
-    "The task is not retried: one of its statements has written, or may have, and a retry would execute it again. "
+    "The task is not retried: one of its statements has written, or may have, and a retry could execute it again. "
     "Check the table"
 )
 

@@ -56,7 +56,7 @@ MAX_LEFT = 10
 """How many ids are computed for a write that an earlier round may have left running."""
 SEVERAL = "several at a time"
 """What was sent, if a function has sent several writes at a time: the journal cannot follow them."""
-CHANGED = "the task's statements have changed: they were edited, or are rendered differently"
+CHANGED = "the task was edited, or makes other statements in each try, such as with the time in their text"
 
 
 def digest_of(text: str, store: Store | None = None) -> str:

@@ -437,7 +437,7 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
     else:
         assert isinstance(caught.value, AirflowFailException)
         assert str(caught.value) == (
-            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}, and a retry would execute it again. Check the table"
+            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}, and a retry could execute it again. Check the table"
         )
 
 

@@ -977,7 +977,7 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     else:
         control.end_sql_session(ti.xcoms["session_id"])
     second = follow(ti)
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: an earlier try") as caught:
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: whether an earlier try") as caught:
         make(INSERT, retries=1).execute(context(second))
     told = str(caught.value)
     assert "Look whether it has taken effect. Then clear the task" in told
