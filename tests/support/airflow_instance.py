@@ -15,6 +15,8 @@ from typing import Any, Self
 
 import psutil
 import requests
+from sqlalchemy import create_engine, text
+from sqlalchemy.pool import NullPool
 
 from tests.support.airflow_api import AirflowApi, AirflowApiV1, AirflowApiV2
 from tests.support.airflow_settings import (
@@ -28,7 +30,7 @@ from tests.support.airflow_settings import (
 )
 from tests.support.places import TREE
 from tests.support.ports import HeldPort
-from tests.support.processes import ProcessFamily, freeze, is_alive
+from tests.support.processes import ProcessFamily, freeze, is_alive, resume
 from tests.support.services import PostgreSQL
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 
@@ -205,7 +207,7 @@ class AirflowInstance:
         if self.is_running(name, n):
             raise AirflowInstanceError(f"{name} {n} is running already.")
         command: list[str | Path] = [self.python, "-m", "airflow", *self._arguments(name, n)]
-        environment = {**self._env, **self._component_env(name, n), **(env or {})}
+        environment = {**self._env, **self._component_env(name, n), "PGAPPNAME": f"{name}-{n}", **(env or {})}
         process = self._family.spawn(command, env=environment, cwd=self.home, output=self.output(name, n))
         # Another process may join this Airflow and kill the component.
         self._pid_file(name, n).write_text(str(process.pid))
@@ -226,14 +228,30 @@ class AirflowInstance:
 
     @contextlib.contextmanager
     def frozen(self, name: str, n: int = 1) -> Iterator[None]:
-        """Stop all processes of a component (SIGSTOP) until the end of the block, as when a machine hangs."""
-        stopped = freeze(self.pid(name, n))
+        """Stop all processes of a component (SIGSTOP) until the end of the block, as when a machine hangs.
+
+        Never within a transaction: with the rows that it has locked, it would hold up the rest of Airflow too.
+        """
+        stopped: list[psutil.Process] = []
+
+        def poll() -> bool:
+            stopped[:] = freeze(self.pid(name, n))
+            if not self._transactions(f"{name}-{n}"):
+                return True
+            resume(stopped)
+            return False
+
         try:
+            wait_for(poll, interval=0.05, what=f"{name} {n} to stop outside of a transaction")
             yield
         finally:
-            for process in stopped:
-                with contextlib.suppress(psutil.NoSuchProcess):
-                    process.resume()
+            resume(stopped)
+
+    def _transactions(self, client: str) -> int:
+        """How many transactions a component has open. PostgreSQL knows it by PGAPPNAME."""
+        query = "SELECT count(*) FROM pg_stat_activity WHERE application_name = :client AND xact_start IS NOT NULL"
+        with create_engine(self.database, poolclass=NullPool).connect() as connection:
+            return int(connection.execute(text(query), {"client": client}).scalar_one())
 
     def is_running(self, name: str, n: int = 1) -> bool:
         """Whether the component has been started and has not ended."""

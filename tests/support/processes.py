@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import psutil
@@ -72,6 +72,13 @@ def freeze(pid: int) -> list[psutil.Process]:
             with contextlib.suppress(psutil.NoSuchProcess):
                 process.suspend()
     return list(frozen.values())
+
+
+def resume(stopped: Iterable[psutil.Process]) -> None:
+    """Let processes go on that :func:`freeze` has stopped."""
+    for process in stopped:
+        with contextlib.suppress(psutil.NoSuchProcess):
+            process.resume()
 
 
 @contextlib.contextmanager
