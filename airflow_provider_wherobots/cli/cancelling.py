@@ -34,7 +34,7 @@ def cancel_each(
     None.
     """
     rows = [_cancel(driver, run_id, instead) for run_id in run_ids]
-    ended = driver.run(await_ends(row["id"] for row in rows if row["result"] == REQUESTED))
+    ended = driver.run(await_ends, row["id"] for row in rows if row["result"] == REQUESTED)
     for row in rows:
         if (status := ended.get(row["id"])) is not None:
             row.update(status=status, result=CANCELLED if status == CANCELLED_STATUS else HAD_ENDED)
@@ -56,10 +56,10 @@ def exit_code(rows: Iterable[Mapping[str, Any]]) -> int:
 
 def _cancel(driver: SyncDriver, run_id: str, instead: Callable[[Run], str | None]) -> dict[str, Any]:
     try:
-        run = driver.run(send(calls.get_run(run_id), MAX_OUTAGE_SECONDS))
+        run = driver.run(send, calls.get_run(run_id), MAX_OUTAGE_SECONDS)
     except WherobotsApiError as error:
         return {"id": run_id, "name": None, "status": None, "result": f"{NOT_CANCELLED}: {error}"}
     result = HAD_ENDED if run.is_terminal else instead(run)
     if result is None:
-        result = REQUESTED if driver.run(cancel_run(run_id, refused_seconds=0.0)) is None else NOT_CANCELLED
+        result = REQUESTED if driver.run(cancel_run, run_id, refused_seconds=0.0) is None else NOT_CANCELLED
     return {"id": run.id, "name": run.name, "status": run.status, "result": result}

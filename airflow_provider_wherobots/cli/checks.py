@@ -123,6 +123,6 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
     finally:
         if own:
             with driver_of(settings) as driver:
-                driver.run(stop_session(own[0]))
+                driver.run(stop_session, own[0])
     took = words.duration(time.monotonic() - began)
     return Check(SQL, State.OK, f"SELECT 1 was executed in a new SQL session, {took} after it was requested.")

@@ -65,7 +65,7 @@ def _examine(arguments: argparse.Namespace, checks: list[Check]) -> None:
         return
     checks.append(Check("connection", State.OK, f"{arguments.conn!r} is for {settings.endpoint.base_url}."))
     with driver_of(settings) as driver:
-        found = driver.run(check_service(settings))
+        found = driver.run(check_service, settings)
     checks += found
     if has_failed(found):
         return
@@ -99,7 +99,7 @@ def _compare(plan: Plan, settings: Settings, conn_id: str, checks: list[Check]) 
     )
     try:
         with driver_of(settings, lambda record: trial.forwarded.append((time.time(), record))) as driver:
-            driver.run(try_out(trial))
+            driver.run(try_out, trial)
     except CommandFailedError as error:
         print_message(f"{error}: cancelling the runs")
     except KeyboardInterrupt:
@@ -107,7 +107,7 @@ def _compare(plan: Plan, settings: Settings, conn_id: str, checks: list[Check]) 
         raise
     finally:
         with driver_of(settings) as driver:
-            left = driver.run(end_runs(trial))
+            left = driver.run(end_runs, trial)
         checks += [runs_check(trial, left, conn_id), *checks_of(trial)]
 
 

@@ -55,12 +55,12 @@ def find_orphans(arguments: argparse.Namespace) -> int:
 
 def _find_runs(driver: SyncDriver, deployment: Deployment) -> list[tuple[Run, TaskInstance | None]]:
     """The active runs, oldest first, each with the task instance that has its ids."""
-    runs = driver.run(list_active_runs(MAX_OUTAGE_SECONDS))
+    runs = driver.run(list_active_runs, MAX_OUTAGE_SECONDS)
     oldest = min((run.create_time for run in runs if run.create_time is not None), default=datetime.now(UTC))
     found = find_owners(runs, deployment.list_task_instances(oldest))
     owners = {ids: deployment.read(owner) for ids, owner in found.items()}
     # A run may have ended, and its task with it, since the runs were listed: then it is no orphan.
-    active = {run.id: run for run in driver.run(list_active_runs(MAX_OUTAGE_SECONDS))} if runs else {}
+    active = {run.id: run for run in driver.run(list_active_runs, MAX_OUTAGE_SECONDS)} if runs else {}
     return [(active[run.id], owners.get(ids_of(run))) for run in reversed(runs) if run.id in active]
 
 

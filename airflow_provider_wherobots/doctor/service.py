@@ -18,13 +18,13 @@ T = TypeVar("T")
 CALL_SECONDS = 15.0
 
 
-def check_service(settings: Settings) -> Flow[list[Check]]:
+async def check_service(io: Io, settings: Settings) -> list[Check]:
     """Make the calls, and judge their responses. If the API key cannot list runs, nothing else is requested."""
-    accepted, text = yield from probe()
+    accepted, text = await probe(io)
     if not accepted:
         return [Check("API key", State.FAILED, f"{text}.", "check the connection's host and API key, and the proxy")]
-    organization = yield from _get("getMyOrganization", "/organization", dict)
-    storage = yield from _get("listIntegration", "/storage", list)
+    organization = await _get(io, "getMyOrganization", "/organization", dict)
+    storage = await _get(io, "listIntegration", "/storage", list)
     return [
         Check("API key", State.OK, f"{text}."),
         check_region(settings.region, organization),
@@ -76,7 +76,7 @@ def check_storage(storage: list[Any] | WherobotsApiError) -> Check:
     return Check(name, State.OK, text) if writable else Check(name, State.WARNING, text, advice)
 
 
-def _get(operation: str, path: str, kind: type[T]) -> Flow[T | WherobotsApiError]:
+async def _get(io: Io, operation: str, path: str, kind: type[T]) -> T | WherobotsApiError:
     """Send the call once, and return its response or its error."""
 
     def parse(document: Any) -> T:
@@ -85,7 +85,7 @@ def _get(operation: str, path: str, kind: type[T]) -> Flow[T | WherobotsApiError
         return document
 
     try:
-        return (yield from perform(Send(Call(operation, "GET", path, parse), CALL_SECONDS)))
+        return await io.send_once(Call(operation, "GET", path, parse), CALL_SECONDS)
     except WherobotsApiError as error:
         error.args = (words.quoted(str(error)),)
         return error

@@ -93,43 +93,43 @@ class Trial:
         return found
 
 
-def try_out(trial: Trial) -> Flow[None]:
+async def try_out(io: Io, trial: Trial) -> None:
     """Create the three runs and observe them. :func:`end_runs` ends them."""
     plan = trial.plan
-    trial.until = (yield from now()) + plan.max_seconds
-    yield from _create(trial, LOG, "log", plan.max_seconds)
+    trial.until = io.now() + plan.max_seconds
+    await _create(io, trial, LOG, "log", plan.max_seconds)
     if LOG not in trial.ids:
         return
-    created_at = yield from now()
-    yield from _create(trial, CANCEL, "sleep", plan.max_seconds)
-    yield from _create(trial, TIMEOUT, "sleep", plan.timeout_seconds)
-    yield from _look_for(trial, created_at)
-    yield from _follow(trial, LOG)
+    created_at = io.now()
+    await _create(io, trial, CANCEL, "sleep", plan.max_seconds)
+    await _create(io, trial, TIMEOUT, "sleep", plan.timeout_seconds)
+    await _look_for(io, trial, created_at)
+    await _follow(io, trial, LOG)
     trial.in_task_log = len(trial.forwarded)
     if not trial.has_ended(LOG):
         return
-    yield from _read_late_lines(trial)
+    await _read_late_lines(io, trial)
     if CANCEL in trial.ids:
-        yield from _observe_cancel(trial)
+        await _observe_cancel(io, trial)
     if TIMEOUT in trial.ids:
-        yield from _follow(trial, TIMEOUT)
+        await _follow(io, trial, TIMEOUT)
 
 
-def end_runs(trial: Trial) -> Flow[list[str]]:
+async def end_runs(io: Io, trial: Trial) -> list[str]:
     """Cancel the runs that have not ended, and return the ids of those that could not be cancelled. Never raises.
 
     The run of a create without a response is looked up by its name. If it is found, its role is no longer in
     ``creating``.
     """
-    left = yield from _cancel(trial, list(trial.ids))
-    until = (yield from now()) + trial.plan.list_seconds
-    while trial.creating and (yield from now()) < until:
-        yield Sleep(trial.plan.poll_seconds)
-        found = {run.name: run.id for run in (yield from _find(trial))}
+    left = await _cancel(io, trial, list(trial.ids))
+    until = io.now() + trial.plan.list_seconds
+    while trial.creating and io.now() < until:
+        await io.sleep(trial.plan.poll_seconds)
+        found = {run.name: run.id for run in await _find(io, trial)}
         new = [role for role in sorted(trial.creating) if trial.plan.name(role) in found]
         trial.ids.update({role: found[trial.plan.name(role)] for role in new})
         trial.creating.difference_update(new)
-        left += yield from _cancel(trial, new)
+        left += await _cancel(io, trial, new)
     return left
 
 
@@ -154,7 +154,7 @@ def runs_check(trial: Trial, left: list[str], conn_id: str) -> Check:
     return Check("runs", state, " ".join(texts), advice)
 
 
-def _create(trial: Trial, role: str, argument: str, seconds: int) -> Flow[None]:
+async def _create(io: Io, trial: Trial, role: str, argument: str, seconds: int) -> None:
     plan = trial.plan
     payload = build_payload(
         name=plan.name(role),
@@ -165,7 +165,7 @@ def _create(trial: Trial, role: str, argument: str, seconds: int) -> Flow[None]:
     )
     trial.creating.add(role)
     try:
-        run = yield from send(calls.create_run(payload, plan.region), OUTAGE_SECONDS)
+        run = await send(io, calls.create_run(payload, plan.region), OUTAGE_SECONDS)
     except WherobotsApiError as error:
         trial.failures[role] = str(error)
         if error.arrival is not Arrival.UNCLEAR:
@@ -175,53 +175,53 @@ def _create(trial: Trial, role: str, argument: str, seconds: int) -> Flow[None]:
     trial.creating.discard(role)
 
 
-def _look_for(trial: Trial, created_at: float) -> Flow[None]:
+async def _look_for(io: Io, trial: Trial, created_at: float) -> None:
     """List runs by the pattern with which a retry finds its run, until the run that prints is listed."""
     while trial.listed_seconds is None:
-        waited = (yield from now()) - created_at
-        if trial.ids[LOG] in [run.id for run in (yield from _find(trial))]:
+        waited = io.now() - created_at
+        if trial.ids[LOG] in [run.id for run in await _find(io, trial)]:
             trial.listed_seconds = waited
         elif waited >= trial.plan.list_seconds:
             trial.listed_seconds = math.inf
         else:
-            yield Sleep(trial.plan.poll_seconds)
+            await io.sleep(trial.plan.poll_seconds)
 
 
-def _find(trial: Trial) -> Flow[list[Run]]:
+async def _find(io: Io, trial: Trial) -> list[Run]:
     """List the runs by their suffix. Empty if that fails."""
     try:
-        return (yield from find_runs(f"-{trial.plan.suffix}"))
+        return await find_runs(io, f"-{trial.plan.suffix}")
     except WherobotsApiError:
         return []
 
 
-def _read_late_lines(trial: Trial) -> Flow[None]:
+async def _read_late_lines(io: Io, trial: Trial) -> None:
     """Read the log of the run that prints again until it has every line."""
     run_id, plan = trial.ids[LOG], trial.plan
-    trial.printing_run = run = yield from send(calls.get_run(run_id), OUTAGE_SECONDS)
-    until = (yield from now()) + (plan.late_seconds if run.status == COMPLETED else 0.0)
-    while len(trial.arrivals()) < len(PRINTED) and (yield from now()) < until:
-        yield Sleep(plan.poll_seconds)
-        yield from print_log(run_id)
+    trial.printing_run = run = await send(io, calls.get_run(run_id), OUTAGE_SECONDS)
+    until = io.now() + (plan.late_seconds if run.status == COMPLETED else 0.0)
+    while len(trial.arrivals()) < len(PRINTED) and io.now() < until:
+        await io.sleep(plan.poll_seconds)
+        await print_log(io, run_id)
 
 
-def _observe_cancel(trial: Trial) -> Flow[None]:
+async def _observe_cancel(io: Io, trial: Trial) -> None:
     """Cancel a run while it runs."""
     run_id = trial.ids[CANCEL]
-    while (run := (yield from send(calls.get_run(run_id), OUTAGE_SECONDS))).status == PENDING:
-        if (yield from now()) >= trial.until:
+    while (run := await send(io, calls.get_run(run_id), OUTAGE_SECONDS)).status == PENDING:
+        if io.now() >= trial.until:
             return
-        yield Sleep(trial.plan.poll_seconds)
+        await io.sleep(trial.plan.poll_seconds)
     if run.is_active:
-        trial.cancelled_at = yield from now()
-        yield from cancel_run(run_id)
-    yield from _follow(trial, CANCEL)
+        trial.cancelled_at = io.now()
+        await cancel_run(io, run_id)
+    await _follow(io, trial, CANCEL)
 
 
-def _follow(trial: Trial, role: str) -> Flow[None]:
+async def _follow(io: Io, trial: Trial, role: str) -> None:
     options = FollowOptions(
         trial.ids[role],
-        (yield from now()),
+        io.now(),
         deadline=trial.until,
         polling_interval=trial.plan.poll_seconds,
         poll_logs=role == LOG,
@@ -230,13 +230,13 @@ def _follow(trial: Trial, role: str) -> Flow[None]:
         cancel_at_deadline=False,
         limit_name="time limit",
     )
-    trial.outcomes[role] = yield from follow_run(options)
+    trial.outcomes[role] = await follow_run(io, options)
 
 
-def _cancel(trial: Trial, roles: list[str]) -> Flow[list[str]]:
+async def _cancel(io: Io, trial: Trial, roles: list[str]) -> list[str]:
     """Cancel the runs that have not ended, and return the ids of those that could not be cancelled."""
     left = []
     for role in roles:
-        if not trial.has_ended(role) and (yield from cancel_run(trial.ids[role])) is not None:
+        if not trial.has_ended(role) and await cancel_run(io, trial.ids[role]) is not None:
             left.append(trial.ids[role])
     return left

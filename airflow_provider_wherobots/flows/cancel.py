@@ -28,37 +28,37 @@ MAX_END_WAIT_SECONDS = 75.0
 END_OUTAGE_SECONDS = 10.0
 
 
-def cancel_run(
+async def cancel_run(io: Io, 
     run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, refused_seconds: float = REFUSED_SECONDS
-) -> Flow[WherobotsApiError | None]:
+) -> WherobotsApiError | None:
     """Request the cancel of a run. Never raises: a cancel must not mask why it was needed.
 
     It is repeated within the budget, if it is refused for ``refused_seconds`` at most. Returns None if it was accepted,
     or the run has ended; else why it was not, a ``NotFoundError`` if there is no such run.
     """
-    began_at = yield from now()
+    began_at = io.now()
     deadline = began_at + budget_seconds
     outage = Outage(math.inf, refused_seconds)  # the deadline bounds it
     while True:
-        moment = yield from now()
+        moment = io.now()
         left = deadline - moment
         try:
-            yield from attempt(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
+            await io.send(calls.cancel_run(run_id), max(0.5, min(left, ATTEMPT_SECONDS)))
         except WherobotsApiError as error:
             # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
             is_unknown = isinstance(error, NotFoundError)
-            left = deadline - (yield from now())
+            left = deadline - io.now()
             may_appear = is_unknown and moment < began_at + APPEARANCE_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
             # Which 4xx says that the run has ended is not documented.
             may_have_ended = isinstance(error, NotFoundError | ConflictError | BadRequestError) and not may_appear
-            seen = (yield from _look_at(run_id, left)) if may_have_ended else None
+            seen = await _look_at(io, run_id, left) if may_have_ended else None
             if seen is not None and not seen.is_active:
-                yield Note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
+                await io.note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
                 return None
             if seen is None and is_unknown and not may_appear:
-                yield Note(logging.WARNING, f"Run {run_id} was not cancelled, because it is not there ({error})")
+                await io.note(logging.WARNING, f"Run {run_id} was not cancelled, because it is not there ({error})")
                 return error
-            left = deadline - (yield from now())
+            left = deadline - io.now()
             if isinstance(error, NotFoundError | ConflictError):
                 is_soon = may_appear or moment < began_at + CONFLICT_MOMENT_SECONDS
                 delay = LOOK_UP_INTERVAL_SECONDS if is_soon else CONFLICT_INTERVAL_SECONDS
@@ -68,42 +68,42 @@ def cancel_run(
                 delay = min(_pause(outage, error, moment), left / 2)
                 is_over = delay < LOOK_UP_INTERVAL_SECONDS
             if is_over:
-                return (yield from _gave_up(run_id, error))
-            yield Sleep(delay)
+                return await _gave_up(io, run_id, error)
+            await io.sleep(delay)
         else:
-            yield Note(logging.INFO, f"Cancel of run {run_id} was accepted")
+            await io.note(logging.INFO, f"Cancel of run {run_id} was accepted")
             return None
 
 
-def cancel_runs_of(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
+async def cancel_runs_of(io: Io, memory: Memory, budget_seconds: float) -> list[str]:
     """Find the active runs of a task by the suffix of their names, and cancel them. Never raises.
 
     The last one that the task knows comes first: it may be too new for a list. If a create was sent whose response is
     not known, its run may be in no list yet: then the runs are listed until there is one that the task does not know,
     or the budget is used up. Returns the ids of the cancelled runs.
     """
-    deadline = (yield from now()) + budget_seconds
+    deadline = io.now() + budget_seconds
     suffix = memory.identity.suffix
-    cancelled = yield from _cancel_last_known(memory, budget_seconds / 2)
+    cancelled = await _cancel_last_known(io, memory, budget_seconds / 2)
     is_found, why = bool(cancelled), ""
-    while (left := deadline - (yield from now())) > 0:
+    while (left := deadline - io.now()) > 0:
         has_listed = True
         try:
-            runs = yield from find_runs(suffix, timeout=left, urgent=True)
+            runs = await find_runs(io, suffix, timeout=left, urgent=True)
         except WherobotsApiError as error:
             has_listed, why, runs = False, f" ({error})", []
         own = [run.id for run in runs if run.is_active and run.id not in cancelled]
         for place, run_id in enumerate(own):
             is_found = True
             # One that is not cancelled at once leaves time for the others.
-            share = (deadline - (yield from now())) / (len(own) - place)
-            if (yield from cancel_run(run_id, share)) is None:
+            share = (deadline - io.now()) / (len(own) - place)
+            if await cancel_run(io, run_id, share) is None:
                 cancelled.append(run_id)
         if has_listed and (not memory.is_create_unanswered or any(run.id not in memory.passed_over for run in runs)):
             break
-        yield Sleep(LOOK_UP_INTERVAL_SECONDS)
+        await io.sleep(LOOK_UP_INTERVAL_SECONDS)
     if not is_found and (memory.is_create_unanswered or why):
-        yield Note(
+        await io.note(
             logging.WARNING,
             f"Found no active run whose name ends with {suffix}{why}. If one appears later, only a retry of the task "
             "finds it. To look again:",
@@ -112,50 +112,50 @@ def cancel_runs_of(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
     return cancelled
 
 
-def _cancel_last_known(memory: Memory, budget_seconds: float) -> Flow[list[str]]:
+async def _cancel_last_known(io: Io, memory: Memory, budget_seconds: float) -> list[str]:
     passed_over = memory.passed_over
     left = [known for known in memory.runs if known not in passed_over]
     known = left if memory.has_looked else [*passed_over, *left]
     if not known or budget_seconds <= 0:
         return []
     run_id = known[-1]
-    deadline = (yield from now()) + budget_seconds
-    run = yield from _look_at(run_id, budget_seconds / 2)
+    deadline = io.now() + budget_seconds
+    run = await _look_at(io, run_id, budget_seconds / 2)
     if run is not None and not run.is_active:
         return []
-    return [run_id] if (yield from cancel_run(run_id, deadline - (yield from now()))) is None else []
+    return [run_id] if await cancel_run(io, run_id, deadline - io.now()) is None else []
 
 
-def await_ends(run_ids: Iterable[str]) -> Flow[dict[str, str]]:
+async def await_ends(io: Io, run_ids: Iterable[str]) -> dict[str, str]:
     """Wait until runs have ended. One call lists all active runs.
 
     Returns the status of each run that has ended, by id. The others are active, or could not be read.
     """
     waiting, ended = list(dict.fromkeys(run_ids)), dict[str, str]()
-    until = (yield from now()) + MAX_END_WAIT_SECONDS
+    until = io.now() + MAX_END_WAIT_SECONDS
     try:
         while waiting:
-            active, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=END_OUTAGE_SECONDS)
+            active, _ = await list_runs(io, status=sorted(ACTIVE_STATUSES), max_outage_seconds=END_OUTAGE_SECONDS)
             active_ids = {run.id for run in active}
             for run_id in [run_id for run_id in waiting if run_id not in active_ids]:
-                run = yield from send(calls.get_run(run_id), END_OUTAGE_SECONDS)
+                run = await send(io, calls.get_run(run_id), END_OUTAGE_SECONDS)
                 if run.is_terminal:
                     ended[run_id] = run.status
                     waiting.remove(run_id)
-            if not waiting or (yield from now()) + END_POLL_SECONDS > until:
+            if not waiting or io.now() + END_POLL_SECONDS > until:
                 break
-            yield Sleep(END_POLL_SECONDS)
+            await io.sleep(END_POLL_SECONDS)
     except WherobotsApiError:
         # The cancels were accepted. It is only unknown whether they have taken effect.
         pass
     return ended
 
 
-def _look_at(run_id: str, timeout: float) -> Flow[Run | None]:
+async def _look_at(io: Io, run_id: str, timeout: float) -> Run | None:
     """The run; None if it cannot be read."""
     try:
         call = calls.get_run(run_id).at_once()
-        return (yield from attempt(call, max(0.5, min(timeout, ATTEMPT_SECONDS))))
+        return await io.send(call, max(0.5, min(timeout, ATTEMPT_SECONDS)))
     except WherobotsApiError:
         return None
 
@@ -168,12 +168,12 @@ def _pause(outage: Outage, error: WherobotsApiError, moment: float) -> float:
         return 0.0
 
 
-def _gave_up(run_id: str, error: WherobotsApiError) -> Flow[WherobotsApiError]:
+async def _gave_up(io: Io, run_id: str, error: WherobotsApiError) -> WherobotsApiError:
     # The conflict may be with an earlier cancel, which takes up to a minute to take effect.
     unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
     text = (
         f"Run {run_id} could not be cancelled ({error}). It keeps running, and costs money, until its timeout_seconds"
         f"{unless}. To cancel it:"
     )
-    yield Note(logging.ERROR, text, f"runs cancel --yes {run_id}")
+    await io.note(logging.ERROR, text, f"runs cancel --yes {run_id}")
     return error

@@ -18,12 +18,12 @@ UNREADABLE_SECONDS = 60.0
 """How long a log that cannot be read for now is waited for."""
 
 
-def copy_log(run_id: str, seconds: float) -> Flow[None]:
+async def copy_log(io: Io, run_id: str, seconds: float) -> None:
     """Forward the log from its beginning, as far as it can be read within ``seconds``."""
     run = f"the log of run {words.short(run_id)}"
-    yield Note(logging.INFO, f"Copying {run} (copy_log_on_resume). Airflow shows its lines at their own times")
-    until = (yield from now()) + seconds
+    await io.note(logging.INFO, f"Copying {run} (copy_log_on_resume). Airflow shows its lines at their own times")
+    until = io.now() + seconds
     log = LogForwarder(run_id, deadline=until, max_outage_seconds=UNREADABLE_SECONDS)
-    yield from log.drain(UNREADABLE_SECONDS, until, ended_ago=math.inf)
+    await log.drain(io, UNREADABLE_SECONDS, until, ended_ago=math.inf)
     if not log.has_unread_rest:
-        yield Note(logging.INFO, f"Copied {run}")
+        await io.note(logging.INFO, f"Copied {run}")

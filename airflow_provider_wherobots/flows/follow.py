@@ -111,7 +111,7 @@ class FollowOptions(StoredOptions):
         return what if limit is None else f"the limit is {words.duration(limit)}; {what}"
 
 
-def follow_run(options: FollowOptions) -> Flow[Outcome]:
+async def follow_run(io: Io, options: FollowOptions) -> Outcome:
     """Follow a run until it ends, the deadline passes, or polling it is given up.
 
     Only a passed deadline cancels the run.
@@ -125,88 +125,88 @@ def follow_run(options: FollowOptions) -> Flow[Outcome]:
     # The run was created, or found, with the key.
     outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS, key_worked=True)
     try:
-        outcome = yield from _follow(options, log, outage)
+        outcome = await _follow(io, options, log, outage)
     except GeneratorExit:
         raise
     except BaseException:
         # A task that is killed also writes the lines it has read.
-        yield from log.release()
+        await log.release(io)
         raise
     return replace(outcome, outage_seconds=outage.seconds(outcome.ended_at))
 
 
-def _follow(options: FollowOptions, log: LogForwarder, outage: Outage) -> Flow[Outcome]:
+async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Outage) -> Outcome:
     status, spark_ui = _StatusNotes(), _SparkUi()
     get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
     if options.is_new:
         seen_active_at = options.started_at
-        moment = yield from now()
+        moment = io.now()
         # The trigger may start later, and its clock may be behind.
         left = options.poll_delay(options.started_at) - max(0.0, moment - options.started_at)
         if left > 0:
-            yield within(options.deadline, moment, Sleep(left, POLL_JITTER))
+            await io.sleep(*within(options.deadline, moment, Sleep(left, POLL_JITTER)))
     while True:
-        moment = yield from now()
+        moment = io.now()
         behind = False
         try:
-            run = yield from attempt(get_run, time_left(options.deadline, moment))
+            run = await io.send(get_run, time_left(options.deadline, moment))
         except WherobotsApiError as error:
-            pause = yield from _after_failed_poll(error, options, outage, status, moment)
+            pause = await _after_failed_poll(io, error, options, outage, status, moment)
             if pause is None:
                 return Outcome(Ending.GAVE_UP, options.run_id, status.last, outage.why_over(error), ended_at=moment)
         else:
-            yield from outage.succeeded(moment)
-            yield from status.seen(run, moment, options.started_at)
-            yield from spark_ui.seen(run)
+            await outage.succeeded(io, moment)
+            await status.seen(io, run, moment, options.started_at)
+            await spark_ui.seen(io, run)
             if run.is_terminal:
                 # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
-                outcome = Outcome.of_run(run, (yield from now()))
+                outcome = Outcome.of_run(run, io.now())
                 if outcome.ending is Ending.CANCELLED and options.has_cancelled(moment - ended_ago):
                     outcome = replace(
                         outcome, ending=Ending.DEADLINE, reason=options.limit_and("the run was cancelled")
                     )
                 summary = RunSummary.of_run(run, spark_ui.url)
                 del run
-                return (yield from _settle(outcome, summary, log, options, ended_ago))
+                return await _settle(io, outcome, summary, log, options, ended_ago)
             seen_active_at = moment
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
             del run
             pause = Sleep(options.poll_delay(moment), POLL_JITTER)
             if may_have_log:
-                until = (yield from now()) + CATCH_UP_SECONDS
+                until = io.now() + CATCH_UP_SECONDS
                 longest_pause = options.polling_interval - pause.seconds
-                behind = yield from log.keep_up(_earliest(until, options.deadline), longest_pause)
-        moment = yield from now()
+                behind = await log.keep_up(io, _earliest(until, options.deadline), longest_pause)
+        moment = io.now()
         if options.deadline is not None and moment >= options.deadline:
-            return (yield from _stop_at_deadline(options, status.last, log, spark_ui.url))
+            return await _stop_at_deadline(io, options, status.last, log, spark_ui.url)
         if not behind:
-            yield within(options.deadline, moment, pause)
+            await io.sleep(*within(options.deadline, moment, pause))
 
 
-def _after_failed_poll(
+async def _after_failed_poll(io: Io, 
     error: WherobotsApiError, options: FollowOptions, outage: Outage, status: _StatusNotes, moment: float
-) -> Flow[Sleep | None]:
+) -> Sleep | None:
     """How long to wait after a failed poll; None to give up."""
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
         return Sleep(MIN_POLL_SECONDS, JITTER)
     try:
-        pause = yield from outage.pause(error, moment, "the run is not affected; polling continues")
+        pause = await outage.pause(io, error, moment, "the run is not affected; polling continues")
     except WherobotsApiError:
         return None
     if isinstance(error, KeyLimitedError):
-        yield from status.held_up(error, moment)
+        await status.held_up(io, error, moment)
     return pause
 
 
-def _settle(
+async def _settle(io: Io, 
     outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
-) -> Flow[Outcome]:
+) -> Outcome:
     is_asked_for = options.poll_logs or options.return_result
     if is_asked_for or outcome.ending is not Ending.COMPLETED:
-        moment = yield from now()
+        moment = io.now()
         # A log that is not requested is read for the lines that explain a failure.
         until = _earliest(moment + (DRAIN_SECONDS if is_asked_for else TAIL_SECONDS), options.deadline)
         # The log may not have been read yet: read it briefly even if the deadline has just passed.
@@ -216,18 +216,18 @@ def _settle(
             # Its script has written nothing.
             wait = min(wait, MIN_QUIET_SECONDS)
         needs_result = options.return_result and outcome.ending is Ending.COMPLETED
-        yield from log.drain(wait, until, ended_ago, needs_result=needs_result)
+        await log.drain(io, wait, until, ended_ago, needs_result=needs_result)
         summary = replace(summary, log_lateness_seconds=log.lateness.seconds)
-    summary = yield from add_metrics(summary, options.deadline)
-    return (yield from _with_log(outcome, summary, log, options))
+    summary = await add_metrics(io, summary, options.deadline)
+    return await _with_log(io, outcome, summary, log, options)
 
 
-def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Flow[Outcome]:
+async def _with_log(io: Io, outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Outcome:
     why_refused = ""
     if (refused := log.result.refused) is not None:
         why_refused = f"because it {refused.reason}: {words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)}"
-        yield Note(logging.WARNING, f"A line is not used as the run's result, {why_refused}")
-    yield Note(logging.INFO, summary.describe())
+        await io.note(logging.WARNING, f"A line is not used as the run's result, {why_refused}")
+    await io.note(logging.INFO, summary.describe())
     # An exception in the middle of a log may not be what ended the run.
     errors = LastErrors() if log.has_unread_rest else log.errors
     tail = log.tail.explain(errors.last) if outcome.ending is not Ending.COMPLETED else ""
@@ -246,46 +246,46 @@ def _with_log(outcome: Outcome, summary: RunSummary, log: LogForwarder, options:
     )
 
 
-def settle_run(run: Run, options: FollowOptions) -> Flow[Outcome]:
+async def settle_run(io: Io, run: Run, options: FollowOptions) -> Outcome:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
-    moment = yield from now()
+    moment = io.now()
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False, max_outage_seconds=options.max_outage_seconds)
-    return (yield from _settle(Outcome.of_run(run, moment), summary, log, options, run.ended_ago))
+    return await _settle(io, Outcome.of_run(run, moment), summary, log, options, run.ended_ago)
 
 
-def _stop_at_deadline(
+async def _stop_at_deadline(io: Io, 
     options: FollowOptions, status: str, log: LogForwarder, seen_spark_ui_url: str | None
-) -> Flow[Outcome]:
+) -> Outcome:
     """Cancel first: reading the log and the summary takes time, and may be cut short.
 
     The status becomes CANCELLED up to a minute after the cancel. That is not awaited.
     """
     doing = "cancelling" if options.cancel_at_deadline else "leaving alone"
-    yield Note(logging.WARNING, f"The task's {options.limit_name} was reached: {doing} run {options.run_id}")
+    await io.note(logging.WARNING, f"The task's {options.limit_name} was reached: {doing} run {options.run_id}")
     cancel_failed = False
     if options.cancel_at_deadline:
-        failure = yield from cancel_run(options.run_id, refused_seconds=LAST_LOOK_SECONDS)
+        failure = await cancel_run(io, options.run_id, refused_seconds=LAST_LOOK_SECONDS)
         cancel_failed = failure is not None
         reason = "cancelling the run failed" if cancel_failed else "the run was cancelled"
     else:
         reason = "the run was left alone (cancel_on_kill=False)"
-    moment = yield from now()
-    yield from log.read_last(moment + LAST_LOOK_SECONDS, LAST_LOOK_SECONDS)
+    moment = io.now()
+    await log.read_last(io, moment + LAST_LOOK_SECONDS, LAST_LOOK_SECONDS)
     reason = options.limit_and(reason)
     outcome = Outcome(Ending.DEADLINE, options.run_id, status, reason, ended_at=moment, cancel_failed=cancel_failed)
     summary = RunSummary(options.run_id, "", status, spark_ui_url=seen_spark_ui_url)
     try:
-        run = yield from attempt(calls.get_run(options.run_id).at_once(), LAST_LOOK_SECONDS)
+        run = await io.send(calls.get_run(options.run_id).at_once(), LAST_LOOK_SECONDS)
     except WherobotsApiError as error:
-        yield Note(logging.WARNING, f"{error}; the run's summary is incomplete")
+        await io.note(logging.WARNING, f"{error}; the run's summary is incomplete")
     else:
         summary = RunSummary.of_run(run, seen_spark_ui_url)
         if run.is_terminal and run.status != CANCELLED:
             # It had ended before the cancel arrived.
             outcome = Outcome.of_run(run, moment)
-        summary = yield from add_metrics(summary)
-    return (yield from _with_log(outcome, summary, log, options))
+        summary = await add_metrics(io, summary)
+    return await _with_log(io, outcome, summary, log, options)
 
 
 def _earliest(moment: float, deadline: float | None) -> float:
@@ -301,22 +301,22 @@ class _StatusNotes:
         self._noted_at = 0.0
         self._held_up_at = 0.0
 
-    def seen(self, run: Run, moment: float, started_at: float) -> Flow[None]:
+    async def seen(self, io: Io, run: Run, moment: float, started_at: float) -> None:
         self.last = words.short(run.status)
         detail = run.kube_app.status if run.status == PENDING else None
         status = f"{self.last} ({words.short(detail)})" if detail and detail != PENDING else self.last
         if status != self._noted:
-            yield Note(logging.INFO, f"Run {run.id} is {status}")
+            await io.note(logging.INFO, f"Run {run.id} is {status}")
         elif moment - self._noted_at >= HEARTBEAT_SECONDS:
-            yield Note(logging.INFO, f"Run {run.id} is still {status} after {words.minutes(moment - started_at)}")
+            await io.note(logging.INFO, f"Run {run.id} is still {status} after {words.minutes(moment - started_at)}")
         else:
             return
         self._noted, self._noted_at = status, moment
 
-    def held_up(self, error: KeyLimitedError, moment: float) -> Flow[None]:
+    async def held_up(self, io: Io, error: KeyLimitedError, moment: float) -> None:
         if error.seconds >= LONG_HOLD_SECONDS and moment - self._held_up_at >= HEARTBEAT_SECONDS:
             self._held_up_at = moment
-            yield Note(logging.INFO, str(error))
+            await io.note(logging.INFO, str(error))
 
 
 class _SparkUi:
@@ -325,10 +325,10 @@ class _SparkUi:
     def __init__(self) -> None:
         self.url: str | None = None
 
-    def seen(self, run: Run) -> Flow[None]:
+    async def seen(self, io: Io, run: Run) -> None:
         url = spark_ui_url(run)
         if url is None or url == self.url:
             return
         self.url = url
-        yield Note(logging.INFO, f"Spark UI: {url}")
-        yield Publish(SPARK_UI_URL_KEY, url)
+        await io.note(logging.INFO, f"Spark UI: {url}")
+        await io.publish(SPARK_UI_URL_KEY, url)

@@ -153,60 +153,60 @@ class LogForwarder:
         """Whether the end of the log is missing: it could not be read, or there was no time."""
         return not isinstance(self.state, Unread | Current)
 
-    def keep_up(self, until: float, longest_pause: float) -> Flow[bool]:
+    async def keep_up(self, io: Io, until: float, longest_pause: float) -> bool:
         """Catch up, unless the log has no new lines and was read recently.
 
         A log that had no new line for ten seconds is read again after ten more seconds, then after twenty, and so on,
         at most ``longest_pause``. Returns whether there is more to fetch at once.
         """
         if isinstance(self.state, Current):
-            moment, silence = (yield from now()), self.state.at - self.state.fresh_at
+            moment, silence = io.now(), self.state.at - self.state.fresh_at
             # Not negative, unless the clock was set back.
             if 0.0 <= moment - self.state.at < min(silence, longest_pause):
                 return False
-        return (yield from self.catch_up(until))
+        return await self.catch_up(io, until)
 
-    def catch_up(self, until: float) -> Flow[bool]:
+    async def catch_up(self, io: Io, until: float) -> bool:
         """Read a round while the run is active. Returns whether there is more to fetch at once."""
-        yield from self._read_round(until)
+        await self._read_round(io, until)
         return isinstance(self.state, Behind)
 
-    def release(self) -> Flow[None]:
+    async def release(self, io: Io) -> None:
         """Forward the lines that an interruption has left."""
         for records in self._untaken:
             # Even without records: a driver can yield to the event loop.
-            yield Forward(records)
+            await io.forward(records)
 
-    def read_last(self, until: float, timeout: float) -> Flow[None]:
+    async def read_last(self, io: Io, until: float, timeout: float) -> None:
         """Read the last round, when following ends before the run does."""
-        moment = yield from now()
-        yield from self._read_round(until, ended=moment, timeout=timeout)
-        yield from self._note_unread_rest()
+        moment = io.now()
+        await self._read_round(io, until, ended=moment, timeout=timeout)
+        await self._note_unread_rest(io)
 
-    def drain(
-        self, max_wait_seconds: float, until: float, ended_ago: float = 0.0, *, needs_result: bool = False
-    ) -> Flow[None]:
+    async def drain(
+        self, io: Io, max_wait_seconds: float, until: float, ended_ago: float = 0.0, *, needs_result: bool = False
+    ) -> None:
         """Read the log of a run that has ended, until it is complete, or until a limit: of ``max_wait_seconds`` of
         waiting in all, or of ``until``, in epoch seconds.
 
         ``needs_result``: the task needs the run's result. A log that is not forwarded is read no further than to it.
         """
-        began = yield from now()
+        began = io.now()
         ended = quiet_since = began - max(0.0, ended_ago)
         self._next_rest_note = began + REST_NOTE_SECONDS
         waited, wait, is_first = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True
         while True:
             had_left_pages = self._cursor.has_left_pages
-            found = yield from self._read_round(until, ended=ended)
+            found = await self._read_round(io, until, ended=ended)
             has_looked_back = self._cursor.looks_back and isinstance(self.state, Current)
             if has_looked_back or isinstance(self.state, Behind | Limited):
                 break
-            moment = yield from now()
+            moment = io.now()
             if isinstance(self.state, CallFailed):
                 pause = self._pause_in_outage(self.state.error, moment)
                 if pause is None or moment + pause.seconds >= until:
                     break
-                yield pause
+                await io.sleep(*pause)
                 continue
             if found and not is_first:
                 quiet_since = moment
@@ -222,9 +222,9 @@ class LogForwarder:
                 if had_left_pages and self._cursor.look_back():
                     continue
                 break
-            yield Sleep(delay)
+            await io.sleep(delay)
             waited, wait, is_first = waited + delay, min(wait * 2, MAX_DRAIN_PAUSE_SECONDS), False
-        yield from self._note_unread_rest()
+        await self._note_unread_rest(io)
 
     def _pause_in_outage(self, error: WherobotsApiError, moment: float) -> Sleep | None:
         """The pause after a round that failed; None to give up."""
@@ -244,7 +244,7 @@ class LogForwarder:
             return ended + max_wait_seconds
         return max(ended + late + LATENESS_MARGIN_SECONDS, quiet_since + MIN_QUIET_SECONDS)
 
-    def _note_unread_rest(self) -> Flow[None]:
+    async def _note_unread_rest(self, io: Io) -> None:
         match self.state:
             case Behind() | Limited():
                 why = "was not read to its end within the time limit"
@@ -252,28 +252,28 @@ class LogForwarder:
                 why = f"could not be read to its end ({error})"
             case _:
                 return
-        yield Note(logging.WARNING, f"The log of run {self._run_id} {why}. Read the rest on the run's page")
+        await io.note(logging.WARNING, f"The log of run {self._run_id} {why}. Read the rest on the run's page")
 
-    def _note_rest(self, moment: float) -> Flow[None]:
+    async def _note_rest(self, io: Io, moment: float) -> None:
         """Log that a long rest of the log is read, and every 30 s how much of it was."""
         if moment >= self._next_rest_note and not self._cursor.looks_back:
             self._next_rest_note = moment + REST_NOTES_SECONDS
-            yield Note(logging.INFO, f"Reading the rest of the log: {words.counted(self._rest_lines, 'line')} so far")
+            await io.note(logging.INFO, f"Reading the rest of the log: {words.counted(self._rest_lines, 'line')} so far")
 
-    def _read_round(self, until: float, *, ended: float | None = None, timeout: float | None = None) -> Flow[bool]:
+    async def _read_round(self, io: Io, until: float, *, ended: float | None = None, timeout: float | None = None) -> bool:
         """Read pages until there are no more for now. Returns whether there were new lines.
 
         ``ended``: when the run has ended, or following it ends; None while it is followed.
         """
         was, is_ending = self.state, ended is not None
         oldest: Line | None = None
-        moment = yield from now()
+        moment = io.now()
         while moment < until:
             asked = moment
-            page = yield from self._fetch(until, is_ending, timeout)
+            page = await self._fetch(io, until, is_ending, timeout)
             if page is None:
                 return oldest is not None
-            moment = yield from now()
+            moment = io.now()
             self.lateness.compare_clocks(page, asked, moment)
             self._outage, self._was_read = None, True
             lines, more = self._cursor.accept(page, is_ending=is_ending)
@@ -285,20 +285,20 @@ class LogForwarder:
                 before = was.at if isinstance(was, Current) else None
                 self.lateness.measure(oldest, newest, moment, before)
             if isinstance(self.state, CallFailed) and self.state.is_noted:
-                yield Note(logging.INFO, "The run's log can be read again")
+                await io.note(logging.INFO, "The run's log can be read again")
             if page.left_out and not self._has_left_out:
                 self._has_left_out = True
-                yield Note(logging.WARNING, f"Items of the log without a text are left out: {page.left_out} so far")
+                await io.note(logging.WARNING, f"Items of the log without a text are left out: {page.left_out} so far")
             if lines or not isinstance(self.state, Blocked):
                 fresh_at = was.fresh_at if isinstance(was, Current) and oldest is None else moment
                 self.state = Current(moment, fresh_at)
             elif not more:
-                yield from self._note_blocked()
-            yield from self.release()
+                await self._note_blocked(io)
+            await self.release(io)
             if not more:
                 return oldest is not None
             self._rest_lines += len(lines)
-            yield from self._note_rest(moment)
+            await self._note_rest(io, moment)
         self.state = Behind()
         return oldest is not None
 
@@ -310,20 +310,20 @@ class LogForwarder:
             self.result.add(part)
             yield from self._reader.steps(part) if self._forward else ([],)
 
-    def _fetch(self, until: float, is_ending: bool, timeout: float | None) -> Flow[LogPage | None]:
+    async def _fetch(self, io: Io, until: float, is_ending: bool, timeout: float | None) -> LogPage | None:
         """Fetch the page of the cursor. None if that is not possible, which the state explains."""
         while True:
             try:
-                allowed = time_left(self._deadline, (yield from now())) if timeout is None else timeout
+                allowed = time_left(self._deadline, io.now()) if timeout is None else timeout
                 call = calls.get_run_logs(self._run_id, self._cursor.cursor, self._cursor.size)
-                return (yield from attempt(call, allowed))
+                return await io.send(call, allowed)
             except KeyLimitedError as error:
                 # It was not sent: this is no failure of the log.
-                left = until - (yield from now())
+                left = until - io.now()
                 if error.seconds >= left:
                     self.state = Limited()
                     return None
-                yield at_most(left, pause_after(error, error.seconds))
+                await io.sleep(*at_most(left, pause_after(error, error.seconds)))
             except ResponseTooLargeError as error:
                 was_single = self._cursor.size == 1
                 has_more_to_try = self._cursor.refuse(too_large=True)
@@ -331,32 +331,32 @@ class LogForwarder:
                     is_noted = isinstance(self.state, Blocked) and self.state.is_noted
                     self.state = Blocked(error, is_noted)
                 if not has_more_to_try:
-                    yield from self._note_blocked()
+                    await self._note_blocked(io)
                     return None
             except WherobotsApiError as error:
                 if isinstance(error, BadRequestError) and self._cursor.refuse():
                     continue
-                yield from self._note_failure(error, is_ending)
+                await self._note_failure(io, error, is_ending)
                 return None
 
-    def _note_failure(self, error: WherobotsApiError, is_ending: bool) -> Flow[None]:
+    async def _note_failure(self, io: Io, error: WherobotsApiError, is_ending: bool) -> None:
         was_noted = isinstance(self.state, CallFailed) and self.state.is_noted
         # The log of a run that has just started may not exist yet.
         is_worth_it = not (was_noted or is_ending or isinstance(error, NotFoundError))
         self.state = CallFailed(error, was_noted or is_worth_it)
         if is_worth_it:
-            yield Note(logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run")
+            await io.note(logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run")
 
-    def _note_blocked(self) -> Flow[None]:
+    async def _note_blocked(self, io: Io) -> None:
         if isinstance(self.state, Blocked) and not self.state.is_noted:
             self.state = Blocked(error := self.state.error, is_noted=True)
-            yield Note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
+            await io.note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
 
 
-def print_log(run_id: str) -> Flow[bool]:
+async def print_log(io: Io, run_id: str) -> bool:
     """Forward a run's log as far as it exists. Returns whether it could be read to its end."""
     log = LogForwarder(run_id, max_outage_seconds=0.0)
-    yield from log.drain(0.0, math.inf)
+    await log.drain(io, 0.0, math.inf)
     return not log.has_unread_rest
 
 

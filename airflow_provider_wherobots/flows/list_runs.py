@@ -26,7 +26,7 @@ MAX_RUNS = 2_000
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-def read_pages(
+async def read_pages(io: Io, 
     call: Callable[..., Call[RunPage]],
     fetch: Callable[[Call[RunPage]], Flow[RunPage]] = attempt,
     *,
@@ -34,7 +34,7 @@ def read_pages(
     limit: float = math.inf,
     max_runs: float = MAX_RUNS,
     size: int = PAGE_SIZE,
-) -> Flow[list[Run]]:
+) -> list[Run]:
     """Read pages of ``call(cursor=…, size=…)`` until there are more wanted runs than the limit, in the service's order.
 
     A run that is created between two pages moves others to the next page, so each counts once. If a page is too large,
@@ -42,26 +42,26 @@ def read_pages(
     """
     while True:
         try:
-            return (yield from _read_pages_of(size, call, fetch, wanted, limit, max_runs))
+            return await _read_pages_of(io, size, call, fetch, wanted, limit, max_runs)
         except ResponseTooLargeError:
             if size <= 1:
                 raise
             size //= 2
 
 
-def _read_pages_of(
+async def _read_pages_of(io: Io, 
     size: int,
     call: Callable[..., Call[RunPage]],
     fetch: Callable[[Call[RunPage]], Flow[RunPage]],
     wanted: Callable[[Run], bool],
     limit: float,
     max_runs: float,
-) -> Flow[list[Run]]:
+) -> list[Run]:
     runs: dict[str, Run] = {}
     cursor: str | None = None
     pages = left_out = 0
     while pages * size < max_runs:
-        page = yield from fetch(call(cursor=cursor, size=size))
+        page = await fetch(io, call(cursor=cursor, size=size))
         pages += 1
         left_out += page.left_out
         runs.update((run.id, run) for run in page.items if wanted(run))
@@ -70,11 +70,11 @@ def _read_pages_of(
         cursor = page.next_page
     if left_out:
         text = f"listJobRuns: left out {words.counted(left_out, 'listed run')} without an id or a status"
-        yield Note(logging.WARNING, text)
+        await io.note(logging.WARNING, text)
     return list(runs.values())
 
 
-def list_runs(
+async def list_runs(io: Io, 
     *,
     name: str | None = None,
     status: Iterable[str] = (),
@@ -82,13 +82,13 @@ def list_runs(
     created_after: datetime | None = None,
     limit: int | None = None,
     max_outage_seconds: float,
-) -> Flow[tuple[list[Run], bool]]:
+) -> tuple[list[Run], bool]:
     """List runs (``GET /runs``). ``name`` can be a pattern with at most one ``*``.
 
     Returns the runs, newest first, and whether the limit left some out.
     """
     call = partial(calls.list_runs, name=name, created_after=created_after, status=tuple(status), region=region)
-    runs = yield from read_pages(
+    runs = await read_pages(io, 
         call,
         lambda page: repeat(lambda: attempt(page), max_outage_seconds, _is_not_too_large),
         limit=math.inf if limit is None else limit,
@@ -100,13 +100,13 @@ def list_runs(
     return sorted(runs[:limit], key=age, reverse=True), limit is not None and len(runs) > limit
 
 
-def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False) -> Flow[list[Run]]:
+async def find_runs(io: Io, suffix: str, timeout: float | None = None, *, urgent: bool = False) -> list[Run]:
     """List every run whose name ends with the suffix, in any status, oldest first (``GET /runs?name=*{suffix}``).
 
     Urgent calls are sent even while the service limits the API key.
     """
     call = partial(calls.list_runs, name=f"*{suffix}")
-    runs = yield from read_pages(
+    runs = await read_pages(io, 
         call,
         lambda page: attempt(page.at_once() if urgent else page, timeout),
         wanted=lambda run: run.name.endswith(suffix),
@@ -114,7 +114,7 @@ def find_runs(suffix: str, timeout: float | None = None, *, urgent: bool = False
     return sorted(runs, key=age)
 
 
-def find_runs_of_task(identity: Identity) -> Flow[list[Run]]:
+async def find_runs_of_task(io: Io, identity: Identity) -> list[Run]:
     """List every run with the ids of a task instance, in any status, and of any deployment, oldest first.
 
     Source: ``GET /runs?name=*{identity.task}``.
@@ -124,13 +124,13 @@ def find_runs_of_task(identity: Identity) -> Flow[list[Run]]:
         found = Identity.in_name(run.name)
         return found is not None and found.task == identity.task
 
-    runs = yield from read_pages(partial(calls.list_runs, name=f"*{identity.task}"), wanted=has_ids)
+    runs = await read_pages(io, partial(calls.list_runs, name=f"*{identity.task}"), wanted=has_ids)
     return sorted(runs, key=age)
 
 
-def list_active_runs(max_outage_seconds: float) -> Flow[list[Run]]:
+async def list_active_runs(io: Io, max_outage_seconds: float) -> list[Run]:
     """List the runs of the organization that have not ended and are not being torn down. Newest first."""
-    runs, _ = yield from list_runs(status=sorted(ACTIVE_STATUSES), max_outage_seconds=max_outage_seconds)
+    runs, _ = await list_runs(io, status=sorted(ACTIVE_STATUSES), max_outage_seconds=max_outage_seconds)
     return [run for run in runs if run.is_active]
 
 

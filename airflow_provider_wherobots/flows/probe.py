@@ -38,14 +38,14 @@ _MEANINGS: tuple[tuple[type[WherobotsApiError], str], ...] = (
 """What each error means for the connection; the first kind that fits counts."""
 
 
-def probe(timeout_seconds: float = PROBE_SECONDS) -> Flow[tuple[bool, str]]:
+async def probe(io: Io, timeout_seconds: float = PROBE_SECONDS) -> tuple[bool, str]:
     """List at most one run: needs the host, the key and the permission to use runs, and changes nothing.
 
     The call is not repeated. Returns whether it worked, and a message.
     """
     try:
         # Not `attempt`: the key is tested as given, and the connection may not be stored yet.
-        yield Send(calls.list_runs(size=1), timeout_seconds)
+        await io.send_once(calls.list_runs(size=1), timeout_seconds)
     except WherobotsApiError as error:
         return False, f"{diagnose(error)}: {words.quoted(str(error).removeprefix(f'{error.operation}: '))}"
     return True, "The Runs API accepts the API key"

@@ -118,11 +118,11 @@ class QuotaRefusals:
         self._what = what
         self._noted_at: float | None = None
 
-    def refused(self, error: QuotaError) -> Flow[Sleep | AwaitingQuota]:
+    async def refused(self, io: Io, error: QuotaError) -> Sleep | AwaitingQuota:
         """The pause before the create is sent again, or the wait if it is handed over. Raises a ``QuotaNotFreedError``
         when the wait has reached its limit.
         """
-        moment = yield from now()
+        moment = io.now()
         self._wait = wait = self._wait.refused(moment)
         pause = wait.next_attempt(error, moment)
         if pause is None:
@@ -133,7 +133,7 @@ class QuotaRefusals:
             by_deadline = wait.ends_at_deadline(moment)
             limit = "execution_timeout" if by_deadline else f"max_quota_wait_seconds={wait.max_seconds:g}"
             self._noted_at = moment
-            yield Note(
+            await io.note(
                 logging.WARNING,
                 f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
                 f"Retrying the create call for up to {words.duration(wait.left(moment))} ({limit}), first in {delay}",
@@ -141,5 +141,5 @@ class QuotaRefusals:
         elif is_handed_over or self._noted_at is None or moment - self._noted_at >= HEARTBEAT_SECONDS:
             self._noted_at = moment
             waited = words.duration(wait.waited(moment))
-            yield Note(logging.INFO, f"Still waiting for quota after {waited}; next create call in {delay}")
+            await io.note(logging.INFO, f"Still waiting for quota after {waited}; next create call in {delay}")
         return AwaitingQuota(wait, pause) if is_handed_over else pause

@@ -136,21 +136,21 @@ class Outage:
         """Why no more is tolerated: the last failure, and how long transient ones were tolerated."""
         return f"{error}; {words.given_up(self.max_seconds)}" if self.is_transient(error) else str(error)
 
-    def pause(self, error: WherobotsApiError, moment: float, again: str) -> Flow[Sleep]:
+    async def pause(self, io: Io, error: WherobotsApiError, moment: float, again: str) -> Sleep:
         """The pause after a failed poll. The first failure of a streak is logged, with what is done ``again``.
 
         Raises as :meth:`failed` does.
         """
         delay = self.failed(error, moment)
         if self.is_first_failure:
-            yield Note(logging.WARNING, f"{error}; {again}")
+            await io.note(logging.WARNING, f"{error}; {again}")
         return pause_after(error, delay)
 
-    def succeeded(self, moment: float, service: str = "The Runs API") -> Flow[None]:
+    async def succeeded(self, io: Io, moment: float, service: str = "The Runs API") -> None:
         """End the streak, and log its end. ``moment`` is the time of the attempt."""
         self._key_worked = True
         if failures := self.over(moment):
-            yield Note(logging.INFO, f"{service} responds again, after {words.counted(failures, 'failed attempt')}")
+            await io.note(logging.INFO, f"{service} responds again, after {words.counted(failures, 'failed attempt')}")
 
     def seconds(self, moment: float) -> float:
         """How long all streaks have lasted, the current one included."""
@@ -185,9 +185,9 @@ def pause_after(error: WherobotsApiError, seconds: float) -> Sleep:
     return Sleep(seconds, SPREAD_SECONDS / seconds if isinstance(error, RateLimitedError) else JITTER)
 
 
-def send(
+async def send(io: Io, 
     call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, *, refused_seconds: float | None = None
-) -> Flow[T]:
+) -> T:
     """Send a call, and repeat it while it fails transiently, or the API key is refused for not too long. One that is
     not repeatable is repeated only if it certainly had no effect. Raises the last failure.
     """
@@ -199,30 +199,30 @@ def send(
     )
 
 
-def repeat(
+async def repeat(io: Io, 
     flow: Callable[[], Flow[T]],
     max_outage_seconds: float,
     is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
     *,
     refused_seconds: float | None = None,
     key_worked: bool = False,
-) -> Flow[T]:
+) -> T:
     """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long."""
     outage = Outage(max_outage_seconds, refused_seconds, key_worked=key_worked)
     while True:
         try:
-            return (yield from flow())
+            return await flow(io)
         except WherobotsApiError as error:
             if not is_safe(error):
                 raise
-            yield from wait_out(outage, error)
+            await wait_out(io, outage, error)
 
 
-def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
+async def wait_out(io: Io, outage: Outage, error: WherobotsApiError) -> None:
     """Count a failure, log it, and sleep until the next attempt is due. Raises as :meth:`Outage.failed` does."""
-    delay = outage.failed(error, (yield from now()))
+    delay = outage.failed(error, io.now())
     if isinstance(error, KeyLimitedError):
-        yield Note(logging.INFO, str(error))
+        await io.note(logging.INFO, str(error))
     else:
         is_first, seconds = outage.is_first_failure, outage.tolerated(error)
         # A limit of the key is tolerated for longer.
@@ -230,5 +230,5 @@ def wait_out(outage: Outage, error: WherobotsApiError) -> Flow[None]:
         limit = f", for up to {words.duration(seconds)}" if has_limit else ""
         key = ", each time with the connection's current API key" if error.key_may_change and is_first else ""
         level = logging.INFO if error.key_may_change and not is_first else logging.WARNING
-        yield Note(level, f"{error}; retrying in {delay:.1f} s{limit}{key}")
-    yield pause_after(error, delay)
+        await io.note(level, f"{error}; retrying in {delay:.1f} s{limit}{key}")
+    await io.sleep(*pause_after(error, delay))

@@ -131,7 +131,7 @@ class Submission:
     reattached: bool
 
 
-def submit_run(
+async def submit_run(io: Io, 
     payload: Mapping[str, Any],
     region: str | None = None,
     memory: Memory | None = None,
@@ -141,7 +141,7 @@ def submit_run(
     quota: QuotaWait | None = None,
     uploads: FileUploads = NO_UPLOADS,
     command: str = "",
-) -> Flow[Submission | AwaitingQuota]:
+) -> Submission | AwaitingQuota:
     """Get the run of this try: create it, or take over the one that the task has.
 
     :param payload: the body of ``POST /runs``. With a memory its name ends with the memory's identity.
@@ -160,18 +160,18 @@ def submit_run(
     rules = rules or Rules()
     search = None if memory is None else _Search(memory, rules, max_outage_seconds)
     if search is not None:
-        taken = yield from _take_over(search, rules)
+        taken = await _take_over(io, search, rules)
         if taken is not None:
             if taken.is_active:
-                yield from _note_attached(taken, (yield from uploads.compare(payload, taken.payload)))
+                await _note_attached(io, taken, await uploads.compare(io, payload, taken.payload))
             else:
                 text = f"Using run {taken.id} of an earlier try ({taken.status}); the job does not run again"
-                yield Note(logging.INFO, text)
+                await io.note(logging.INFO, text)
             return Submission(taken, reattached=True)
-    to_send = yield from uploads.upload(payload)
-    yield Note(logging.DEBUG, f"The create request: {json.dumps(redact(to_send))}")
+    to_send = await uploads.upload(io, payload)
+    await io.note(logging.DEBUG, f"The create request: {json.dumps(redact(to_send))}")
     create = _Create(search, max_outage_seconds)
-    created = yield from create.once(calls.create_run(to_send, region, command), quota or QuotaWait())
+    created = await create.once(io, calls.create_run(to_send, region, command), quota or QuotaWait())
     return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)
 
 
@@ -187,57 +187,57 @@ class _Search:
         self._refused_seconds = None if is_first else REFUSED_SECONDS
         self._key_worked = memory.past_of_runs is not Past.NOTHING or bool(memory.passed_over)
 
-    def remember(self, memory: Memory, else_not: str = "") -> Flow[None]:
+    async def remember(self, io: Io, memory: Memory, else_not: str = "") -> None:
         if memory != self.memory:
             self.memory = memory
-            yield Remember(memory, else_not)
+            await io.remember(memory, else_not)
 
-    def has_run(self, run: Run) -> Flow[None]:
-        yield from self.remember(self.memory.has_run(run.id, (yield from now())))
+    async def has_run(self, io: Io, run: Run) -> None:
+        await self.remember(io, self.memory.has_run(run.id, io.now()))
 
-    def all_of_task(self) -> Flow[tuple[list[Run], list[Run]]]:
+    async def all_of_task(self, io: Io) -> tuple[list[Run], list[Run]]:
         """The runs with the task's identity, oldest first, and those of other deployments."""
         memory = self.memory
-        runs = yield from self._repeat(lambda: find_runs_of_task(memory.identity))
+        runs = await self._repeat(io, lambda: find_runs_of_task(memory.identity))
         own = {run.id: run for run in runs if run.name.endswith(memory.identity.suffix)}
         remembered = memory.runs if memory.has_looked else (*memory.passed_over, *memory.runs)
         unlisted = [run_id for run_id in remembered if run_id not in own and run_id not in self._gone]
-        own.update((yield from self._get_all(unlisted)))
+        own.update(await self._get_all(io, unlisted))
         others = [run for run in runs if not run.name.endswith(memory.identity.suffix)]
         return sorted(own.values(), key=age), others
 
-    def new(self) -> Flow[list[Run]]:
+    async def new(self, io: Io) -> list[Run]:
         """The runs that creates of this round have made, oldest first."""
-        runs = yield from self._repeat(lambda: find_runs(self.memory.identity.suffix))
+        runs = await self._repeat(io, lambda: find_runs(self.memory.identity.suffix))
         return [run for run in runs if run.id not in self.memory.passed_over]
 
-    def replace(self, runs: Iterable[Run]) -> Flow[None]:
+    async def replace(self, io: Io, runs: Iterable[Run]) -> None:
         """Cancel the active runs of earlier rounds."""
         for run in runs:
             if run.is_active:
-                yield Note(logging.INFO, f"Cancelling run {run.id} of before the clear; a new run replaces it")
+                await io.note(logging.INFO, f"Cancelling run {run.id} of before the clear; a new run replaces it")
                 budget = max(self._max_outage_seconds, CANCEL_BUDGET_SECONDS)
-                error = yield from cancel_run(run.id, budget)
+                error = await cancel_run(io, run.id, budget)
                 # A run that is listed may be gone.
-                if error is None or (isinstance(error, NotFoundError) and (yield from self._get(run.id)) is None):
+                if error is None or (isinstance(error, NotFoundError) and await self._get(io, run.id) is None):
                     continue
                 raise NotReplacedError(run, error) from error
 
-    def _get(self, run_id: str) -> Flow[Run | None]:
-        return (yield from self._get_all([run_id])).get(run_id)
+    async def _get(self, io: Io, run_id: str) -> Run | None:
+        return (await self._get_all(io, [run_id])).get(run_id)
 
-    def _get_all(self, run_ids: Iterable[str]) -> Flow[dict[str, Run]]:
+    async def _get_all(self, io: Io, run_ids: Iterable[str]) -> dict[str, Run]:
         """Runs by id. Those that the service does not know are not asked for again. They cost a minute in all, or
         nothing if the task got its last run before that.
         """
         found, left = dict[str, Run](), set(run_ids)
-        is_new = not 0.0 < self.memory.got_run_at < (yield from now()) - REFUSED_SECONDS
+        is_new = not 0.0 < self.memory.got_run_at < io.now() - REFUSED_SECONDS
 
-        def ask() -> Flow[None]:
+        async def ask(io: Io) -> None:
             unknown = None
             for run_id in sorted(left):
                 try:
-                    found[run_id] = yield from attempt(calls.get_run(run_id))
+                    found[run_id] = await io.send(calls.get_run(run_id))
                     left.discard(run_id)
                 except NotFoundError as error:
                     unknown = error
@@ -245,11 +245,11 @@ class _Search:
                 raise unknown
 
         with suppress(NotFoundError):
-            yield from self._repeat(ask)
+            await self._repeat(io, ask)
         self._gone |= left
         return found
 
-    def _repeat(self, flow: Callable[[], Flow[T]]) -> Flow[T]:
+    async def _repeat(self, io: Io, flow: Callable[[], Flow[T]]) -> T:
         return repeat(
             flow, self._max_outage_seconds, refused_seconds=self._refused_seconds, key_worked=self._key_worked
         )
@@ -272,12 +272,12 @@ def kind_found(runs: Collection[Run], memory: Memory, tries_before: int, *, may_
     return FoundRuns.COMPLETED if has_completed else FoundRuns.NONE
 
 
-def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
+async def _take_over(io: Io, search: _Search, rules: Rules) -> Run | None:
     """The run that the task has already; None if it needs a new one."""
     past = search.memory.past_of_runs
     delays = iter(LOOK_AGAIN_DELAYS)
     while True:
-        runs, others = yield from search.all_of_task()
+        runs, others = await search.all_of_task(io)
         of_earlier_rounds = [run for run in runs if past is Past.KNOWN and run.id in search.memory.passed_over]
         of_round = [run for run in runs if run not in of_earlier_rounds]
         delay = next(delays, None)
@@ -287,29 +287,29 @@ def _take_over(search: _Search, rules: Rules) -> Flow[Run | None]:
             break
         if delay == LOOK_AGAIN_DELAYS[0]:
             text = "An earlier try may have created a run that is in no list yet. Looking for it for up to"
-            yield Note(logging.INFO, f"{text} {words.duration(sum(LOOK_AGAIN_DELAYS))}")
-        yield Sleep(delay)
+            await io.note(logging.INFO, f"{text} {words.duration(sum(LOOK_AGAIN_DELAYS))}")
+        await io.sleep(delay)
     if decision is Decision.REPLACE and not rules.may_replace:
         decision = Decision.ATTACH
     if rules.may_replace:
-        yield from search.replace(runs if decision is Decision.REPLACE else of_earlier_rounds)
+        await search.replace(io, runs if decision is Decision.REPLACE else of_earlier_rounds)
     if decision is not Decision.ATTACH and not (decision is Decision.ADOPT and rules.may_adopt):
         # Written with the create: until then the next try looks for them too.
         search.memory = search.memory.looked(run.id for run in runs)
         if past is not Past.KNOWN:
-            yield from _warn_of_others(others)
+            await _warn_of_others(io, others)
         return None
-    run = yield from _choose(of_round)
-    yield from search.has_run(run)
+    run = await _choose(io, of_round)
+    await search.has_run(io, run)
     return run
 
 
-def _warn_of_others(runs: Iterable[Run]) -> Flow[None]:
+async def _warn_of_others(io: Io, runs: Iterable[Run]) -> None:
     """Name active runs that may be of this task: another deployment's, or of before a clear that was forgotten."""
     for run in runs:
         if run.is_active:
             created = "" if run.created_ago is None else f" {words.duration(run.created_ago)} ago"
-            yield Note(
+            await io.note(
                 logging.WARNING,
                 f"Run {run.id} is active, and has the ids of this task. It was created{created}, by another deployment "
                 "with the same DAG or before a clear of this one. It is left alone. To cancel it:",
@@ -326,80 +326,80 @@ class _Create:
         self._is_unclear = False
         """Whether a create may have created a run that was not found, as its response was lost."""
 
-    def once(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
+    async def once(self, io: Io, call: Call[Run], wait: QuotaWait) -> Run | AwaitingQuota:
         """Send it until there is a run."""
         if self._search is not None:
-            yield from self._search.remember(self._search.memory.create_sent(), "The run was not created")
+            await self._search.remember(io, self._search.memory.create_sent(), "The run was not created")
         try:
-            created = yield from self._until_created(call, wait)
+            created = await self._until_created(io, call, wait)
         except WherobotsApiError:
-            yield from self._note_refused()
+            await self._note_refused(io)
             raise
         if isinstance(created, AwaitingQuota):
-            yield from self._note_refused()
+            await self._note_refused(io)
         elif self._search is not None:
-            yield from self._search.has_run(created)
+            await self._search.has_run(io, created)
         return created
 
-    def _note_refused(self) -> Flow[None]:
+    async def _note_refused(self, io: Io) -> None:
         """Remember that there is no run, if that is certain."""
         if self._search is not None and not self._is_unclear:
-            yield from self._search.remember(self._search.memory.create_refused())
+            await self._search.remember(io, self._search.memory.create_refused())
 
-    def _until_created(self, call: Call[Run], wait: QuotaWait) -> Flow[Run | AwaitingQuota]:
+    async def _until_created(self, io: Io, call: Call[Run], wait: QuotaWait) -> Run | AwaitingQuota:
         outage, refusals = Outage(self._max_outage_seconds), QuotaRefusals(wait)
         while True:
             try:
-                return (yield from attempt(call))
+                return await io.send(call)
             except QuotaError as error:
-                outage.over((yield from now()))
+                outage.over(io.now())
                 # The quota may be used up by the very run whose create had no response.
-                if (found := (yield from self._find_unclear())) is not None:
+                if (found := await self._find_unclear(io)) is not None:
                     return found
                 try:
-                    pause = yield from refusals.refused(error)
+                    pause = await refusals.refused(io, error)
                 except QuotaNotFreedError as failure:
                     if not self._is_unclear:
                         raise
                     raise self._unclear_failure(failure) from error
                 if isinstance(pause, AwaitingQuota):
                     return pause
-                yield pause
-                if (found := (yield from self._find_unclear())) is not None:
+                await io.sleep(*pause)
+                if (found := await self._find_unclear(io)) is not None:
                     return found
             except WherobotsApiError as error:
-                if error.arrival is Arrival.UNCLEAR and (found := (yield from self._look_up(error))) is not None:
+                if error.arrival is Arrival.UNCLEAR and (found := await self._look_up(io, error)) is not None:
                     return found
-                yield from self._wait_out(outage, error)
+                await self._wait_out(io, outage, error)
 
-    def _find_unclear(self) -> Flow[Run | None]:
+    async def _find_unclear(self, io: Io) -> Run | None:
         """The run of a create without a response, if there was one, and its run shows now."""
         if not self._is_unclear or self._search is None:
             return None
-        runs = yield from self._search.new()
-        return (yield from _choose(runs)) if runs else None
+        runs = await self._search.new(io)
+        return await _choose(io, runs) if runs else None
 
-    def _look_up(self, cause: WherobotsApiError) -> Flow[Run | None]:
+    async def _look_up(self, io: Io, cause: WherobotsApiError) -> Run | None:
         """Look for the run of a create whose response was lost or unclear."""
         self._is_unclear = True
         if self._search is None:
             raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause
-        yield Note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name")
+        await io.note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name")
         for delay in LOOK_AGAIN_DELAYS:
-            yield Sleep(delay)
+            await io.sleep(delay)
             try:
-                found = yield from self._find_unclear()
+                found = await self._find_unclear(io)
             except WherobotsApiError as error:
                 raise _unclear(cause, f"looking it up failed too ({error})") from error
             if found is not None:
                 text = f"Found run {found.id}: the create call had succeeded, only its response was lost"
-                yield Note(logging.INFO, text)
+                await io.note(logging.INFO, text)
                 return found
         return None
 
-    def _wait_out(self, outage: Outage, error: WherobotsApiError) -> Flow[None]:
+    async def _wait_out(self, io: Io, outage: Outage, error: WherobotsApiError) -> None:
         try:
-            yield from wait_out(outage, error)
+            await wait_out(io, outage, error)
         except WherobotsApiError:
             if self._is_unclear:
                 raise self._unclear_failure(error) from error
@@ -409,21 +409,21 @@ class _Create:
         return _unclear(error, "no run with its name has been found so far")
 
 
-def _choose(runs: Sequence[Run]) -> Flow[Run]:
+async def _choose(io: Io, runs: Sequence[Run]) -> Run:
     """The oldest active run, and cancel the others. If none is active, the newest that has completed, or has ended."""
     active = [run for run in runs if run.is_active]
     for run in active[1:]:
         text = f"Cancelling run {run.id}: it belongs to this task too, beside the older run {active[0].id}"
-        yield Note(logging.WARNING, text)
-        yield from cancel_run(run.id)
+        await io.note(logging.WARNING, text)
+        await cancel_run(io, run.id)
     return active[0] if active else max(runs, key=lambda run: (run.status == COMPLETED, age(run)))
 
 
-def _note_attached(run: Run, payload: Mapping[str, Any]) -> Flow[None]:
-    yield Note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
+async def _note_attached(io: Io, run: Run, payload: Mapping[str, Any]) -> None:
+    await io.note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
     differing = differing_fields(payload, {"name": run.name, **run.payload})
     if differing:
-        yield Note(
+        await io.note(
             logging.WARNING,
             f"Run {run.id} was created with other values for {', '.join(differing)}; following it. Clear the task to "
             "run the new version",

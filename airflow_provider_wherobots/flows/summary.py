@@ -120,13 +120,13 @@ def spark_ui_url(run: Run) -> str | None:
     return url if url is not None and is_web_address(url) else None
 
 
-def add_metrics(summary: RunSummary, deadline: float | None = None) -> Flow[RunSummary]:
+async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None) -> RunSummary:
     """Add the run's metrics to a summary, if one short call before the deadline can get them. Never fails."""
-    if deadline is not None and (yield from now()) + METRICS_SECONDS > deadline:
+    if deadline is not None and io.now() + METRICS_SECONDS > deadline:
         return summary
     try:
         # Not `attempt`: a refused key is no reason to read the connection again just for this.
-        metrics = yield from perform(Send(calls.get_run_metrics(summary.run_id), METRICS_SECONDS))
+        metrics = await io.send_once(calls.get_run_metrics(summary.run_id), METRICS_SECONDS)
     except WherobotsApiError:
         return summary
     return summary.measured(metrics)

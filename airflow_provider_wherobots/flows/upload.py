@@ -48,22 +48,22 @@ class NoStorageError(WherobotsApiError):
     """The organization has no managed storage, and upload_to is not set."""
 
 
-def upload(
+async def upload(io: Io, 
     source: FileSource, upload_to: str | None, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-) -> Flow[str]:
+) -> str:
     """Upload a file, without ``upload_to`` to the shared folder. Returns the ``s3://`` address. Raises an
     ``InvalidArgumentError`` if the file cannot be uploaded as it is.
     """
-    addresses = yield from _upload_all({(): source}, upload_to, max_outage_seconds)
+    addresses = await _upload_all(io, {(): source}, upload_to, max_outage_seconds)
     return addresses[()]
 
 
-def find_shared_folder(max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> Flow[str]:
+async def find_shared_folder(io: Io, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS) -> str:
     """Find a folder for uploads in the organization's managed storage (``GET /organization``)."""
     name_it = "set upload_to, of the task or of the connection, to the S3 address of a folder for uploads"
     call = calls.get_organization()
     try:
-        organization = yield from send(call, max_outage_seconds)
+        organization = await send(io, call, max_outage_seconds)
     except WherobotsApiError as error:
         raise UploadFailedError("the organization's storage could not be found", error, name_it) from error
     if organization.bucket is None:
@@ -83,21 +83,21 @@ class FileUploads:
     upload_to: str | None = None
     max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 
-    def upload(self, payload: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+    async def upload(self, io: Io, payload: Mapping[str, Any]) -> dict[str, Any]:
         """Upload the files. Returns the body with the address of each file in place of its path."""
-        addresses = yield from _upload_all(self.sources, self.upload_to, self.max_outage_seconds)
+        addresses = await _upload_all(io, self.sources, self.upload_to, self.max_outage_seconds)
         return with_values(payload, addresses)
 
-    def compare(self, payload: Mapping[str, Any], echoed: Mapping[str, Any]) -> Flow[dict[str, Any]]:
+    async def compare(self, io: Io, payload: Mapping[str, Any], echoed: Mapping[str, Any]) -> dict[str, Any]:
         """Compare the files with the files of an existing run, without a request. Returns the body with the address
         from ``echoed`` in place of each path whose file is the same.
         """
         addresses: dict[Keys, str] = {}
         for keys, source in self.sources.items():
             try:
-                file = yield from perform(OpenFile(source))
+                file = await io.open_file(source)
             except InvalidArgumentError as error:
-                yield Note(logging.WARNING, str(error))
+                await io.note(logging.WARNING, str(error))
                 continue
             there = str(value_at(echoed, keys))
             if there.endswith(f"/{end_of_address(file.sha256, file.name)}"):
@@ -108,59 +108,59 @@ class FileUploads:
 NO_UPLOADS = FileUploads({})
 
 
-def _upload_all(
+async def _upload_all(io: Io, 
     sources: Mapping[Keys, FileSource], upload_to: str | None, max_outage_seconds: float
-) -> Flow[dict[Keys, str]]:
+) -> dict[Keys, str]:
     files: dict[Keys, LocalFile] = {}
     # Before anything is sent: if one of the files is wrong, none is uploaded.
     for keys, source in sources.items():
-        files[keys] = yield from perform(OpenFile(source))
+        files[keys] = await io.open_file(source)
     if upload_to is None and files:
-        upload_to = yield from find_shared_folder(max_outage_seconds)
+        upload_to = await find_shared_folder(io, max_outage_seconds)
     addresses: dict[Keys, str] = {}
     for keys, file in files.items():
-        addresses[keys] = yield from _upload(file, str(upload_to), max_outage_seconds)
+        addresses[keys] = await _upload(io, file, str(upload_to), max_outage_seconds)
     return addresses
 
 
-def _upload(file: LocalFile, upload_to: str, max_outage_seconds: float) -> Flow[str]:
+async def _upload(io: Io, file: LocalFile, upload_to: str, max_outage_seconds: float) -> str:
     source = file.source
     for reads_left in reversed(range(MAX_READS)):
         address = address_of(upload_to, file.sha256, file.name)
         try:
-            yield from _transfer(file, address, max_outage_seconds)
+            await _transfer(io, file, address, max_outage_seconds)
         except FileChangedError as error:
             if reads_left:
-                yield Note(logging.WARNING, f"{error}; reading it again")
-                file = yield from perform(OpenFile(source))
+                await io.note(logging.WARNING, f"{error}; reading it again")
+                file = await io.open_file(source)
         except WherobotsApiError as error:
             raise UploadFailedError(
                 f"{source.given} could not be uploaded to {address}", error, _advice(error)
             ) from error
         else:
-            yield Note(logging.INFO, f"Uploaded {source.given} to {address} ({words.size(file.size)})")
+            await io.note(logging.INFO, f"Uploaded {source.given} to {address} ({words.size(file.size)})")
             if file.left_out:
                 more = len(file.left_out) - MAX_NAMES
                 names = ", ".join(file.left_out[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-                yield Note(logging.INFO, f"Left out of {source.given}, because their names begin with a dot: {names}")
+                await io.note(logging.INFO, f"Left out of {source.given}, because their names begin with a dot: {names}")
             return address
     raise InvalidArgumentError(f"{source}: kept changing while it was uploaded; retry once it no longer changes")
 
 
-def _transfer(file: LocalFile, address: str, max_outage_seconds: float) -> Flow[None]:
+async def _transfer(io: Io, file: LocalFile, address: str, max_outage_seconds: float) -> None:
     outage, is_refused = Outage(max_outage_seconds), False
     while True:
         try:
             # A new one each time: it is not documented how long a URL works.
-            url = yield from attempt(calls.create_upload_url(address))
-            yield from perform(Upload(url, file))
+            url = await io.send(calls.create_upload_url(address))
+            await io.upload(url, file)
             return
         except WherobotsApiError as error:
             if isinstance(error, PermissionDeniedError) and error.operation == PUT_OBJECT.operation and not is_refused:
                 is_refused = True
-                yield Note(logging.WARNING, f"{error}; retrying with a new URL")
+                await io.note(logging.WARNING, f"{error}; retrying with a new URL")
             else:
-                yield from wait_out(outage, error)
+                await wait_out(io, outage, error)
 
 
 def _advice(error: WherobotsApiError) -> str:

@@ -230,13 +230,13 @@ class WherobotsSqlHook(DbApiHook):
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         try:
             with self._rest.driver() as driver:
-                asked = driver.run(request_session(self.session_request, outage_seconds))
+                asked = driver.run(request_session, self.session_request, outage_seconds)
                 if asked.fallback:
                     raise WherobotsQuotaException(
                         f"The organization's quota allows no new SQL session ({words.short(asked.fallback)}). The "
                         f"service offers session {words.short(asked.id)}, which others use, so it is not taken"
                     )
-                return driver.run(await_session(asked.id, SessionWait(self._wait_seconds, outage_seconds))).id
+                return driver.run(await_session, asked.id, SessionWait(self._wait_seconds, outage_seconds)).id
         except WherobotsApiError as error:
             raise failure_of_session(error) from error
 
@@ -255,7 +255,7 @@ class WherobotsSqlHook(DbApiHook):
         if not is_session_id(session_id):
             raise refused(f"session_id={session_id!r}: must be the id of a SQL session")
         with self._rest.driver() as driver:
-            if not driver.run(stop_session(session_id, REFUSED_SECONDS)):
+            if not driver.run(stop_session, session_id, REFUSED_SECONDS):
                 raise WherobotsUnavailableException(
                     f"SQL session {words.short(session_id)} could not be stopped: the task log says why. It costs "
                     "money until it ends, some time after its last client has disconnected"

@@ -292,7 +292,7 @@ class WherobotsHook(BaseHook):
         self._settings = settings
         url = settings.endpoint.base_url
         with self.driver(may_reload=False) as driver:
-            works, said = driver.run(probe(PROBE_SECONDS))
+            works, said = driver.run(probe, PROBE_SECONDS)
         return works, said if url in said else f"{said} ({url})"
 
     @classmethod

@@ -65,7 +65,7 @@ class RunAttempt(Attempt):
     def follow(self, options: FollowOptions, publish: Callable[[str, str], None]) -> Outcome:
         """Follow a run to its end."""
         self.adopt(options.run_id)
-        outcome = self.run(follow_run(options), publish)
+        outcome = self.run(follow_run, options, publish)
         self._run_id = None
         return outcome
 

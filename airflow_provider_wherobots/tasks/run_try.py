@@ -85,7 +85,7 @@ class RunTry(TaskTry[T, RunAttempt]):
         if seconds <= 0:
             self.log.warning("Not copying the log of run %s: execution_timeout has passed", run_id)
             return
-        self.attempt.run(copy_log(run_id, seconds))
+        self.attempt.run(copy_log, run_id, seconds)
 
     def finish(self, outcome: Outcome) -> Any:
         """Push what is known of the run. Return its id or its result, or raise the exception of the task."""
@@ -129,7 +129,7 @@ class RunTry(TaskTry[T, RunAttempt]):
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
         """Repeat the cancel that has failed at the deadline."""
         try:
-            is_cancelled = self.attempt.run(cancel_run(outcome.run_id, LAST_LOOK_SECONDS)) is None
+            is_cancelled = self.attempt.run(cancel_run, outcome.run_id, LAST_LOOK_SECONDS) is None
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", outcome.run_id, reason_of(error))
             return outcome
@@ -200,16 +200,16 @@ class RunTry(TaskTry[T, RunAttempt]):
         """Return the outcome of a run that has ended. Otherwise cancel the run if ``cancel_on_kill``; return None."""
         run = self._look_at(run_id)
         if run is not None and run.is_terminal:
-            return self.attempt.run(settle_run(run, follow_options(self.task, time.time(), None)))
+            return self.attempt.run(settle_run, run, follow_options(self.task, time.time(), None))
         if self.task.cancel_on_kill:
-            self.attempt.run(cancel_run(run_id))
+            self.attempt.run(cancel_run, run_id)
         return None
 
     def _look_at(self, run_id: str) -> Run | None:
         """A run that nothing follows any more; None if it cannot be read."""
         try:
             self.attempt.adopt(run_id)
-            return self.attempt.run(send(calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS))
+            return self.attempt.run(send, calls.get_run(run_id), FAILED_TRIGGER_OUTAGE_SECONDS)
         except WherobotsTaskKilledException:
             raise
         except Exception as error:

@@ -71,7 +71,7 @@ class SensorTry(RunTry[FollowsRun]):
         self.attempt.adopt(self._run_id)
         tolerated = min(self.task.max_outage_seconds, self._limit[1])
         try:
-            return self.attempt.run(send(calls.get_run(self._run_id), tolerated, refused_seconds=REFUSED_SECONDS))
+            return self.attempt.run(send, calls.get_run(self._run_id), tolerated, refused_seconds=REFUSED_SECONDS)
         except WherobotsApiError as error:
             raise kind_of_call(error)(f"Run {words.short(self._run_id)}: {words.quoted(str(error))}") from error
 

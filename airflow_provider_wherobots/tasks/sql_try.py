@@ -273,7 +273,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
         is_found_again = is_own and request.is_repeatable
         self.attempt.stop = partial(stop_requested_session, request) if is_found_again else None
         with self._failures():
-            response = self.attempt.run(request_session_with_quota(request, wait, self.task.max_outage_seconds))
+            response = self.attempt.run(request_session_with_quota, request, wait, self.task.max_outage_seconds)
         if isinstance(response, AwaitingQuota):
             self._defer_for_quota(response, self._kept(), method_name="execute_complete")
         self.attempt.stop = None
@@ -304,7 +304,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
     def get_ready(self, session_id: str, wait: SessionWait) -> SqlSession:
         """Wait for a session on this worker."""
         with self._failures():
-            return self.attempt.run(await_session(session_id, wait))
+            return self.attempt.run(await_session, session_id, wait)
 
     def _get_ready_or_defer(self, wait: SessionWait) -> SqlSession:
         """Wait for the session: on this worker, or in the triggerer if the task may be deferred and the session is not
@@ -314,7 +314,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
             return self.get_ready(self.session_id, wait)
         with self._failures():
             try:
-                return self.attempt.run(await_session(self.session_id, replace(wait, timeout=0.0)))
+                return self.attempt.run(await_session, self.session_id, replace(wait, timeout=0.0))
             except SessionWaitTimeoutError as error:
                 if error.at_deadline:
                     raise

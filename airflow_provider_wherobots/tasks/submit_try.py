@@ -272,7 +272,7 @@ class SubmitTry(RunTry[CreatesRun]):
         if not task.cancel_on_kill:
             return f"{LEFT_ALONE}{to_cancel}"
         try:
-            failure = self.attempt.run(cancel_run(run_id))
+            failure = self.attempt.run(cancel_run, run_id)
         except Exception as error:
             self.log.error("Run %s could not be cancelled: %s", run_id, reason_of(error))
             return f"{LEFT_AT_LAST}{to_cancel}"
@@ -283,7 +283,7 @@ class SubmitTry(RunTry[CreatesRun]):
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
         """Cancel the active runs with the task's identity. Returns the ids of the cancelled."""
         self.log.info("Cancelling the active runs of this task, if there are any, because no retry follows")
-        return self.attempt.run(cancel_runs_of(memory, CANCEL_BUDGET_SECONDS))
+        return self.attempt.run(cancel_runs_of, memory, CANCEL_BUDGET_SECONDS)
 
     def _end_possible_run(self, error: WherobotsApiError, *, is_retried: bool) -> str:
         """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""

@@ -95,7 +95,7 @@ class GuardedTrigger(BaseTrigger):
         """The payload of a wait that failed for an unforeseen reason: if a trigger raises, the operator cancels."""
 
     @abstractmethod
-    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
+    async def _cancelling(self, io: Io, left: Callable[[], float]) -> object:
         """Cancel what the task waits for. ``left`` returns the seconds that are left."""
 
     @property
@@ -162,7 +162,7 @@ class GuardedTrigger(BaseTrigger):
             async with self._hook.async_driver(
                 self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS
             ) as driver:
-                await driver.run(self._cancelling(lambda: until - time.monotonic()))
+                await driver.run(self._cancelling, lambda: until - time.monotonic())
         except Exception as error:
             self.log.error(
                 "Could not cancel %s, which may stay active: %s. %s\n%s",

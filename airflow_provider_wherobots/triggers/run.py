@@ -52,7 +52,7 @@ class WherobotsRunTrigger(GuardedTrigger):
         await log.begin(f"Following {self._what}")
         outage = self.options.max_outage_seconds
         async with self._hook.async_driver(self.log, self._publish, log, max_outage_seconds=outage) as driver:
-            return (await driver.run(follow_run(self.options))).to_event()
+            return (await driver.run(follow_run, self.options)).to_event()
 
     def _gave_up(self, reason: str) -> dict[str, Any]:
         return Outcome(Ending.GAVE_UP, self.options.run_id, "UNKNOWN", reason, ended_at=time.time()).to_event()
@@ -77,5 +77,5 @@ class WherobotsRunTrigger(GuardedTrigger):
                 reason_of(error),
             )
 
-    def _cancelling(self, left: Callable[[], float]) -> Flow[object]:
+    async def _cancelling(self, io: Io, left: Callable[[], float]) -> object:
         return cancel_run(self.options.run_id, left())

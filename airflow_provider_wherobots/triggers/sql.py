@@ -75,12 +75,12 @@ class WherobotsSqlTrigger(GuardedTrigger):
         async with self._hook.async_driver(self.log, max_outage_seconds=seconds) as driver:
             if not self.execution_id:
                 try:
-                    session = await driver.run(await_session(self.session_id, self.wait))
+                    session = await driver.run(await_session, self.session_id, self.wait)
                 except WherobotsApiError as error:
                     return self._gave_up(words.quoted(str(error)))
                 return {"session_id": self.session_id, "status": session.status}
             self.log.info("Following %s in SQL session %s", self._what, words.short(self.session_id))
-            outcome = await driver.run(attach(self.execution_id, self.options, wants_result=False))
+            outcome = await driver.run(attach, self.execution_id, self.options, wants_result=False)
         event = outcome.to_event()
         return event if self.tells_address else {**event, "result_uri": None}
 
@@ -90,11 +90,11 @@ class WherobotsSqlTrigger(GuardedTrigger):
         # The worker attaches in the trigger's place.
         return StatementOutcome(StatementState.RUNNING, self.execution_id, reason).to_event()
 
-    def _cancelling(self, left: Callable[[], float]) -> Flow[None]:
+    async def _cancelling(self, io: Io, left: Callable[[], float]) -> None:
         if self.execution_id:
-            yield from last_word_after_cancel(self.execution_id, left(), self.options.url)
+            await last_word_after_cancel(io, self.execution_id, left(), self.options.url)
         if self.own_key and self._state_at_kill not in WITH_WORKER:
-            yield from stop_session(self.session_id, max(1.0, left()), own_key=self.own_key)
+            await stop_session(io, self.session_id, max(1.0, left()), own_key=self.own_key)
 
     @property
     def _what(self) -> str:

@@ -46,13 +46,13 @@ class Driven:
         return self.loop.run_until_complete(self.asynchronous.run(flow))
 
     def connect(self, url: str, timeout: float = 30.0) -> None:
-        self.run(perform(Connect(url, timeout)))
+        self.run(perform, Connect(url, timeout))
 
     def transmit(self, message: Any) -> None:
-        self.run(perform(Transmit(message)))
+        self.run(perform, Transmit(message))
 
     def receive(self, timeout: float = 30.0) -> Any:
-        return self.run(perform(Receive(timeout)))
+        return self.run(perform, Receive(timeout))
 
     def close(self) -> None:
         if self.kind == "sync":

@@ -17,7 +17,7 @@ MIN_SECONDS = 0.5
 """How long a cancel takes at least: it is written though no time is left."""
 
 
-def end_earlier(execution_ids: Sequence[str], url: str) -> Flow[str]:
+async def end_earlier(io: Io, execution_ids: Sequence[str], url: str) -> str:
     """After a clear: cancel the executions of earlier rounds that still run. Returns the id of one that may still run;
     empty if none does.
 
@@ -25,33 +25,33 @@ def end_earlier(execution_ids: Sequence[str], url: str) -> Flow[str]:
     triggerer runs at that moment. Then the same write would be executed twice at the same time.
     """
     for execution_id in execution_ids:
-        last = yield from last_word_after_cancel(execution_id, CANCEL_BUDGET_SECONDS, url, least_level=logging.WARNING)
+        last = await last_word_after_cancel(io, execution_id, CANCEL_BUDGET_SECONDS, url, least_level=logging.WARNING)
         if last is None:
             return execution_id
         if not isinstance(last, ExecutionError) and last.state == CANCELLED:
-            yield Note(logging.INFO, f"Cancelled statement {words.short(execution_id)} of before the clear")
+            await io.note(logging.INFO, f"Cancelled statement {words.short(execution_id)} of before the clear")
     return ""
 
 
-def last_word_after_cancel(
+async def last_word_after_cancel(io: Io, 
     execution_id: str,
     budget_seconds: float = CANCEL_BUDGET_SECONDS,
     url: str = "",
     *,
     has_sent: bool = False,
     least_level: int = logging.INFO,
-) -> Flow[LastWord | None]:
+) -> LastWord | None:
     """Cancel an execution on the open WebSocket, or at ``url`` if none is open, and log its final state. None if it is
     not known to have ended.
 
     ``has_sent``: the open WebSocket has sent the statement. Another one attaches to it first.
     """
-    moment = yield from monotonic()
+    moment = io.monotonic()
     deadline = moment + max(MIN_SECONDS, budget_seconds)
     follower = Follower(
         execution_id, ExecutionState.CANCELLING, moment, has_sent, deadline=deadline, least_level=least_level
     )
-    yield from follow(follower, Connector(url, budget_seconds))
+    await follow(io, follower, Connector(url, budget_seconds))
     return follower.last
 
 

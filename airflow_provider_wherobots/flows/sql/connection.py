@@ -26,15 +26,15 @@ LASTING_SECONDS = 30.0
 """How long a connection must have lasted for the next one to be opened at once, and not after a growing pause."""
 
 
-def connect(session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS) -> Flow[None]:
+async def connect(io: Io, session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS) -> None:
     """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried, and a refused
     API key for a minute. A host that refuses connections for a minute is a ``SessionFailedError``.
     """
     connector = Connector(address_of(session), budget_seconds, session.id)
-    failure = yield from connector.attempt(None)
+    failure = await connector.attempt(io, None)
     try:
         while failure is not None:
-            failure = yield from connector.attempt(failure)
+            failure = await connector.attempt(io, failure)
     except WherobotsApiError as error:
         if isinstance(error, SessionFailedError) or not is_refusal(error):
             raise
@@ -69,57 +69,57 @@ class Connector:
         if now - self._opened_at >= LASTING_SECONDS:
             self._attempts = 0
 
-    def attempt(
-        self, failure: WherobotsApiError | None, within: float = float("inf")
-    ) -> Flow[WherobotsApiError | None]:
+    async def attempt(
+        self, io: Io, failure: WherobotsApiError | None, within: float = float("inf")
+    ) -> WherobotsApiError | None:
         """Make one attempt, after a pause if attempts have failed, and return its failure, which the caller passes to
         the next attempt. None if the WebSocket is open. Raises ``failure`` if it is permanent or the outage has lasted
         too long, and a ``SessionFailedError`` if the session has ended.
         """
         left, pause = self._max_outage_seconds, 0.0
         if failure is not None:
-            if (yield from monotonic()) >= self._ask_at:
-                yield from self._ask_service()
-            left = yield from self._left(failure, (yield from monotonic()))
+            if io.monotonic() >= self._ask_at:
+                await self._ask_service(io)
+            left = await self._left(io, failure, io.monotonic())
             if self._attempts:
                 growing = growing_delay(self._attempts, longest=MAX_RECONNECT_SECONDS)
                 pause = min(max(growing, failure.retry_after or 0.0), left, within)
         self._attempts += 1
         if pause:
-            yield Sleep(pause, JITTER)
+            await io.sleep(pause, JITTER)
         failed: WherobotsApiError | None = None
         try:
             seconds = max(1.0, min(ATTEMPT_SECONDS, left - pause, within - pause))
-            yield from effects.attempt_to_connect(self._url, seconds)
+            await io.connect(self._url, seconds)
         except WherobotsApiError as error:
             failed = error
-        self._opened_at = yield from monotonic()
+        self._opened_at = io.monotonic()
         return failed
 
-    def attempt_once(self, failure: WherobotsApiError | None, within: float) -> Flow[None]:
+    async def attempt_once(self, io: Io, failure: WherobotsApiError | None, within: float) -> None:
         """Make one attempt, by the WebSocket alone: a worker that is being stopped may use nothing else. Raises its
         failure, or ``failure`` without an address.
         """
         if not self._url and failure is not None:
             raise failure
-        yield from effects.perform(effects.Connect(self._url, max(0.5, min(CANCEL_ATTEMPT_SECONDS, within * 0.6))))
+        await io.connect_once(self._url, max(0.5, min(CANCEL_ATTEMPT_SECONDS, within * 0.6)))
 
-    def _ask_service(self) -> Flow[None]:
+    async def _ask_service(self, io: Io) -> None:
         session: SqlSession | None = None
         try:
-            session = yield from effects.attempt(calls.get_session(self._session_id), ATTEMPT_SECONDS)
+            session = await io.send(calls.get_session(self._session_id), ATTEMPT_SECONDS)
         except NotFoundError:
             raise SessionEndedError(f"the service does not know SQL session {words.short(self._session_id)}") from None
         except WherobotsApiError:
             # The service does not tell, and the host may be back.
             pass
-        self._ask_at = (yield from monotonic()) + REFUSED_SECONDS
+        self._ask_at = io.monotonic() + REFUSED_SECONDS
         if session is not None and session.has_ended:
             raise ended(session)
         if session is not None and session.is_ready:
             self._url = address_of(session)
 
-    def _left(self, failure: WherobotsApiError, now: float) -> Flow[float]:
+    async def _left(self, io: Io, failure: WherobotsApiError, now: float) -> float:
         """How long attempts may go on after a failure. Raises it if that is over."""
         limit = self._max_outage_seconds
         if not failure.transient:
@@ -134,7 +134,7 @@ class Connector:
                 # A connection that was never there is not lost.
                 level = logging.DEBUG if isinstance(failure, NotWrittenError) else logging.WARNING
                 text = f"{words.quoted(str(failure))}; connecting again for up to {words.duration(limit)}"
-                yield Note(level, text)
+                await io.note(level, text)
         left = self._lost_at + limit - now
         if left <= 0:
             raise failure

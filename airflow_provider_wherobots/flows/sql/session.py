@@ -103,62 +103,62 @@ class SessionWaitTimeoutError(SessionFailedError):
         self.at_deadline = at_deadline
 
 
-def request_session(
+async def request_session(io: Io, 
     request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-) -> Flow[RequestedSession]:
+) -> RequestedSession:
     """Request a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
     that makes a new session each time is repeated only if it certainly had no effect.
     """
     for requests_left in reversed(range(MAX_REQUESTS)):
-        asked = yield from send(calls.create_session(request), max_outage_seconds)
+        asked = await send(io, calls.create_session(request), max_outage_seconds)
         session = f"SQL session {words.short(asked.id)}"
         # A request that makes a new one each time shares none.
-        if not requests_left or not request.is_repeatable or not (yield from _is_being_stopped(asked)):
+        if not requests_left or not request.is_repeatable or not await _is_being_stopped(io, asked):
             break
-        yield Note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_LOOK_SECONDS:g} s")
-        yield Sleep(MAX_LOOK_SECONDS, JITTER)
+        await io.note(logging.INFO, f"{session} is being stopped. Requesting a new one in {MAX_LOOK_SECONDS:g} s")
+        await io.sleep(MAX_LOOK_SECONDS, JITTER)
     if asked.fallback:
         reason = words.short(asked.fallback)
         text = f"Using {session} of the same user, with its views and settings: no new one was started ({reason})"
-        yield Note(logging.WARNING, text)
+        await io.note(logging.WARNING, text)
     else:
-        yield Note(logging.INFO, f"Using {session}")
+        await io.note(logging.INFO, f"Using {session}")
     return asked
 
 
-def _is_being_stopped(asked: RequestedSession) -> Flow[bool]:
+async def _is_being_stopped(io: Io, asked: RequestedSession) -> bool:
     try:
-        session = yield from attempt(calls.get_session(asked.id), POLL_TIMEOUT_SECONDS)
+        session = await io.send(calls.get_session(asked.id), POLL_TIMEOUT_SECONDS)
     except WherobotsApiError:
         # The wait for the session reports why.
         return False
     return session is not None and session.is_being_stopped
 
 
-def request_session_with_quota(
+async def request_session_with_quota(io: Io, 
     request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
-) -> Flow[RequestedSession | AwaitingQuota]:
+) -> RequestedSession | AwaitingQuota:
     """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
     hands it over.
     """
     refusals = QuotaRefusals(wait, "SQL session")
     while True:
         try:
-            return (yield from request_session(request, max_outage_seconds))
+            return await request_session(io, request, max_outage_seconds)
         except QuotaError as error:
-            pause = yield from refusals.refused(error)
+            pause = await refusals.refused(io, error)
             if isinstance(pause, AwaitingQuota):
                 return pause
-            yield pause
+            await io.sleep(*pause)
 
 
-def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
+async def await_session(io: Io, session_id: str, options: SessionWait) -> SqlSession:
     """Poll a session until statements can be executed in it.
 
     Tolerates transient failures for ``max_outage_seconds``, and refusals for a minute; that of a key
     that has worked counts as transient.
     """
-    moment, steady = (yield from now()), (yield from monotonic())
+    moment, steady = io.now(), io.monotonic()
     wait = options.begun(moment)
     began = steady if options.since is None else steady - max(0.0, moment - options.since)
     outage, notes = Outage(wait.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS), _StatusNotes(session_id)
@@ -168,38 +168,38 @@ def await_session(session_id: str, options: SessionWait) -> Flow[SqlSession]:
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
         pause, has_succeeded, session = Sleep(delay, JITTER), True, None
         try:
-            session = yield from attempt(calls.get_session(session_id), seconds)
+            session = await io.send(calls.get_session(session_id), seconds)
         except NotFoundError:
             pass
         except WherobotsApiError as error:
             has_succeeded = False
-            pause = yield from outage.pause(error, steady, "the session is not affected; polling continues")
+            pause = await outage.pause(io, error, steady, "the session is not affected; polling continues")
             refusal = None if error.transient else error
         if has_succeeded:
             refusal = None
-            yield from outage.succeeded(steady, "The service")
+            await outage.succeeded(io, steady, "The service")
         if session is not None:
-            yield from notes.seen(session)
+            await notes.seen(io, session)
             if session.is_ready:
                 address_of(session)
                 return session
             if session.has_ended:
                 raise ended(session)
         elif has_succeeded:
-            yield from notes.not_seen(wait.appearance_seconds + began - steady)
-        moment, steady = (yield from now()), (yield from monotonic())
+            await notes.not_seen(io, wait.appearance_seconds + began - steady)
+        moment, steady = io.now(), io.monotonic()
         left = wait.left(steady - began, moment)
         if left <= 0:
             raise refusal or _not_in_time(wait, notes)
         pause = at_most(left, pause)
-        yield pause
-        moment, steady = (yield from now()), (yield from monotonic())
+        await io.sleep(*pause)
+        moment, steady = io.now(), io.monotonic()
         delay = min(MAX_LOOK_SECONDS, delay * LOOK_GROWTH)
 
 
-def obtain_session(
+async def obtain_session(io: Io, 
     request: SessionRequest, wait: SessionWait, kept: str | None = None, own: Callable[[str], None] | None = None
-) -> Flow[SqlSession]:
+) -> SqlSession:
     """Request a session, and wait until statements can be executed in it.
 
     ``kept`` is the id of a session that an earlier request made for itself alone. It is used as long as it lives.
@@ -207,22 +207,22 @@ def obtain_session(
     """
     if kept is not None:
         try:
-            return (yield from await_session(kept, replace(wait, appearance_seconds=0.0)))
+            return await await_session(io, kept, replace(wait, appearance_seconds=0.0))
         except SessionEndedError:
-            yield Note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
-    asked = yield from request_session(request, wait.max_outage_seconds)
+            await io.note(logging.INFO, f"SQL session {words.short(kept)} has ended. Requesting a new one")
+    asked = await request_session(io, request, wait.max_outage_seconds)
     if own is not None and not request.is_repeatable and not asked.fallback:
         own(asked.id)
-    return (yield from await_session(asked.id, wait))
+    return await await_session(io, asked.id, wait)
 
 
-def stop_session(
+async def stop_session(io: Io, 
     session_id: str,
     budget_seconds: float = CANCEL_BUDGET_SECONDS,
     *,
     appearance_seconds: float = 0.0,
     own_key: str = "",
-) -> Flow[bool]:
+) -> bool:
     """Stop a session, with everything that is executed in it. True if it is being stopped, or need not be. Never
     raises a ``WherobotsApiError``.
 
@@ -231,55 +231,55 @@ def stop_session(
     session. Then it is not stopped.
     """
     session = f"SQL session {words.short(session_id)}"
-    began, outage = (yield from monotonic()), Outage(budget_seconds, 0.0, key_worked=True)
+    began, outage = io.monotonic(), Outage(budget_seconds, 0.0, key_worked=True)
     until = began + budget_seconds
     while True:
-        longest = max(0.5, min(until - (yield from monotonic()), STOP_ATTEMPT_SECONDS))
+        longest = max(0.5, min(until - io.monotonic(), STOP_ATTEMPT_SECONDS))
         try:
             if own_key:
-                found = yield from attempt(calls.get_session(session_id), longest)
+                found = await io.send(calls.get_session(session_id), longest)
                 if found is None:
                     raise NotFoundError("getSqlSession", 404)
                 if found.key != own_key:
                     text = "is not stopped, because the service does not show that only this task uses it"
-                    yield Note(logging.WARNING, f"{session} {text}. It ends by itself after its last client has left")
+                    await io.note(logging.WARNING, f"{session} {text}. It ends by itself after its last client has left")
                     return True
                 own_key = ""
-            yield from attempt(calls.delete_session(session_id), longest)
+            await io.send(calls.delete_session(session_id), longest)
         except (NotFoundError, ConflictError) as error:
-            left = min(began + appearance_seconds, until) - (yield from monotonic())
+            left = min(began + appearance_seconds, until) - io.monotonic()
             if isinstance(error, ConflictError) or left <= FIRST_LOOK_SECONDS:
-                yield Note(logging.INFO, f"{session} need not be stopped: {error}")
+                await io.note(logging.INFO, f"{session} need not be stopped: {error}")
                 return True
-            yield Sleep(FIRST_LOOK_SECONDS)
+            await io.sleep(FIRST_LOOK_SECONDS)
         except WherobotsApiError as error:
-            moment = yield from monotonic()
+            moment = io.monotonic()
             try:
                 pause = min(outage.failed(error, moment), (until - moment) / 2)
             except WherobotsApiError:
                 pause = 0.0
             if pause < MIN_STOP_PAUSE_SECONDS:
-                yield Note(
+                await io.note(
                     logging.WARNING,
                     f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
                     f'disconnected. To stop it: WherobotsSqlHook().stop_session("{words.short(session_id)}")',
                 )
                 return False
-            yield Sleep(pause)
+            await io.sleep(pause)
         else:
-            yield Note(logging.INFO, f"{session} is being stopped")
+            await io.note(logging.INFO, f"{session} is being stopped")
             return True
 
 
-def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Flow[bool]:
+async def stop_requested_session(io: Io, request: SessionRequest, budget_seconds: float) -> bool:
     """Stop the session of a request whose response was lost. True if it is being stopped, or need not be. Never
     raises a ``WherobotsApiError``.
     """
-    until = (yield from monotonic()) + budget_seconds
+    until = io.monotonic() + budget_seconds
     try:
-        asked = yield from attempt(calls.create_session(request), budget_seconds / 2)
+        asked = await io.send(calls.create_session(request), budget_seconds / 2)
     except WherobotsApiError as error:
-        yield Note(
+        await io.note(
             logging.WARNING,
             f"A SQL session may have been started, and could not be stopped ({error}). A retry uses it; "
             "without one it ends some time after its start",
@@ -288,8 +288,8 @@ def stop_requested_session(request: SessionRequest, budget_seconds: float) -> Fl
     # A session of others is not this request's.
     if asked.fallback:
         return True
-    left, own_key = until - (yield from monotonic()), request.session_key or ""
-    return (yield from stop_session(asked.id, left, appearance_seconds=APPEARANCE_SECONDS, own_key=own_key))
+    left, own_key = until - io.monotonic(), request.session_key or ""
+    return await stop_session(io, asked.id, left, appearance_seconds=APPEARANCE_SECONDS, own_key=own_key)
 
 
 def _not_in_time(wait: SessionWait, notes: _StatusNotes) -> SessionWaitTimeoutError:
@@ -321,20 +321,20 @@ class _StatusNotes:
         self.last = ""
         self._noted = ""
 
-    def not_seen(self, left: float) -> Flow[None]:
+    async def not_seen(self, io: Io, left: float) -> None:
         """The service does not know it, which is tolerated for ``left`` more seconds."""
         self._unknown += 1
         if self._unknown == 1:
             limit = f"again for up to {words.duration(left)}" if left > 0 else "one more time"
-            yield Note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
+            await io.note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
             raise SessionEndedError(f"the service does not know {self.session}")
 
-    def seen(self, session: SqlSession) -> Flow[None]:
+    async def seen(self, io: Io, session: SqlSession) -> None:
         self._unknown = 0
         self.last = words.short(session.status)
         status = "waiting for its address" if session.status == READY and not session.url else self.last
         if status != self._noted:
             self._noted = status
             version = f" (version {words.short(session.version)})" if session.is_ready and session.version else ""
-            yield Note(logging.INFO, f"{self.session} is {status}{version}")
+            await io.note(logging.INFO, f"{self.session} is {status}{version}")

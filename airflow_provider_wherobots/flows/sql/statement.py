@@ -60,35 +60,35 @@ class StatementOptions(StoredOptions):
     forgotten_seconds: float = FORGOTTEN_SECONDS
 
 
-def execute(statement: Statement, options: StatementOptions) -> Flow[StatementOutcome]:
+async def execute(io: Io, statement: Statement, options: StatementOptions) -> StatementOutcome:
     """Execute a statement on the open WebSocket, and follow it to its end. Its id must be new. Failures of the
     connection are outcomes too; with ``hand_over_after`` the outcome may be ``RUNNING``.
     """
     message = ExecuteSql(statement.execution_id, statement.text, statement.store)
     wants_result = statement.wants_result and statement.store is None
     more = {"has_sent": True, "statement": message, "geometry": statement.geometry, "wants_result": wants_result}
-    return (yield from _follow(statement.execution_id, ExecutionState.SENDING, options, **more))
+    return await _follow(io, statement.execution_id, ExecutionState.SENDING, options, **more)
 
 
-def attach(
+async def attach(io: Io, 
     execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = True
-) -> Flow[StatementOutcome]:
+) -> StatementOutcome:
     """Follow an execution that another connection has begun. Never executes anything. Opens a WebSocket to
     ``options.url`` if none is open, before it asks the service about the session.
     """
     more = {"geometry": geometry, "wants_result": wants_result}
-    return (yield from _follow(execution_id, ExecutionState.RUNNING, options, **more))
+    return await _follow(io, execution_id, ExecutionState.RUNNING, options, **more)
 
 
-def fetch(execution_id: str, options: StatementOptions, *, geometry: str = "ewkt") -> Flow[StatementOutcome]:
+async def fetch(io: Io, execution_id: str, options: StatementOptions, *, geometry: str = "ewkt") -> StatementOutcome:
     """Fetch the result of an execution that is known to have succeeded, such as one that a trigger has followed. Opens
     a WebSocket to ``options.url`` if none is open. The outcome is ``SUCCEEDED`` with the result, or ``GAVE_UP``.
     """
-    return (yield from _follow(execution_id, ExecutionState.FETCHING, options, geometry=geometry, wants_result=True))
+    return await _follow(io, execution_id, ExecutionState.FETCHING, options, geometry=geometry, wants_result=True)
 
 
-def _follow(execution_id: str, state: ExecutionState, options: StatementOptions, **more: Any) -> Flow[StatementOutcome]:
-    moment, begun = (yield from now()), (yield from monotonic())
+async def _follow(io: Io, execution_id: str, state: ExecutionState, options: StatementOptions, **more: Any) -> StatementOutcome:
+    moment, begun = io.now(), io.monotonic()
     started_at = moment if options.started_at is None else options.started_at
     follower = Follower(
         execution_id,
@@ -100,51 +100,51 @@ def _follow(execution_id: str, state: ExecutionState, options: StatementOptions,
         forgotten_seconds=options.forgotten_seconds,
         **more,
     )
-    outcome = yield from follow(follower, Connector(options.url, options.max_outage_seconds, options.session_id))
+    outcome = await follow(io, follower, Connector(options.url, options.max_outage_seconds, options.session_id))
     seconds = max(0.0, moment - started_at) + follower.now - begun
     return replace(outcome, seconds=round(seconds, 3), started_at=started_at)
 
 
-def follow(follower: Follower, connector: Connector) -> Flow[StatementOutcome]:
+async def follow(io: Io, follower: Follower, connector: Connector) -> StatementOutcome:
     """Do what a follower says, until there is an outcome."""
     while True:
-        do = follower.next((yield from monotonic()))
+        do = follower.next(io.monotonic())
         while follower.notes:
-            yield follower.notes.pop(0)
+            await io.note(*follower.notes.pop(0))
         if follower.outcome is not None:
             break
-        yield from (_connect(follower, connector) if do is Do.CONNECT else _talk(follower, connector, do))
+        await (_connect(io, follower, connector) if do is Do.CONNECT else _talk(io, follower, connector, do))
     if follower.open_requests and follower.outcome.state is not StatementState.RUNNING:
         # A late response must not be taken for one about the next statement.
-        yield Disconnect()
+        await io.disconnect()
     return follower.outcome
 
 
-def _talk(follower: Follower, connector: Connector, do: Do) -> Flow[None]:
+async def _talk(io: Io, follower: Follower, connector: Connector, do: Do) -> None:
     try:
         if do is Do.WRITE:
             for each in follower.messages:
-                yield from perform(Transmit(each))
+                await io.transmit(each)
             return follower.written()
         wait = min(follower.due, follower.deadline) - follower.now
-        message = yield from perform(Receive(max(MIN_WAIT_SECONDS, wait)))
+        message = await io.receive(max(MIN_WAIT_SECONDS, wait))
     except ConnectionLostError as error:
         return follower.lost(error, was_written=not isinstance(error, NotWrittenError))
-    moment = yield from monotonic()
+    moment = io.monotonic()
     if message is not None:
         if message.execution_id == follower.id:
             connector.works(moment)
         follower.received(message, moment)
 
 
-def _connect(follower: Follower, connector: Connector) -> Flow[None]:
+async def _connect(io: Io, follower: Follower, connector: Connector) -> None:
     within, failure = follower.deadline - follower.now, follower.loss
     try:
         if follower.state is ExecutionState.CANCELLING:
-            yield from connector.attempt_once(failure, within)
+            await connector.attempt_once(io, failure, within)
             failure = None
         else:
-            failure = yield from connector.attempt(failure, within)
+            failure = await connector.attempt(io, failure, within)
     except WherobotsApiError as error:
         follower.given_up(words.quoted(str(error)))
     else:

@@ -29,7 +29,7 @@ SETTINGS = read_settings(host="", password="a-key", extra="")
 
 
 def checks(script: Script) -> dict[str, Check]:
-    return {check.name: check for check in script.run(check_service(SETTINGS))}
+    return {check.name: check for check in script.run(check_service, SETTINGS)}
 
 
 def test_all_is_well_and_the_calls_change_nothing() -> None:
@@ -78,7 +78,7 @@ def test_a_response_of_another_kind_is_an_error(operation: str, document: Any) -
         raise DENIED
 
     others: dict[str, Any] = {"getMyOrganization": lambda *_: {}, "listIntegration": lambda *_: []}
-    Script(by_operation(**{OPERATION: lambda *_: RunPage(()), **others, operation: given})).run(check_service(SETTINGS))
+    Script(by_operation(**{OPERATION: lambda *_: RunPage(()), **others, operation: given})).run(check_service, SETTINGS)
 
 
 @pytest.mark.parametrize(

@@ -52,13 +52,13 @@ def carried_out(service: Service, kind: type[BaseException] | None = None) -> tu
     """Do what the command does; the driver that ends the runs is a new one."""
     trial, script = Trial(PLAN), Script(service)
     if kind is None:
-        script.run(try_out(trial))
+        script.run(try_out, trial)
     else:
         with pytest.raises(kind):
-            script.run(try_out(trial))
+            script.run(try_out, trial)
     ending = Script(service)
     ending.now = script.now
-    left = ending.run(end_runs(trial))
+    left = ending.run(end_runs, trial)
     script.now = ending.now
     return trial, script, left
 

@@ -128,8 +128,8 @@ class Driven:
         self._publish(key, value)
 
 
-def iter_of(effect: Any) -> Flow[None]:
-    yield effect
+async def iter_of(io: Io, effect: Any) -> None:
+    await io.sleep(*effect)
 
 
 both = pytest.mark.parametrize("kind", ["sync", "async"])
@@ -139,20 +139,20 @@ both = pytest.mark.parametrize("kind", ["sync", "async"])
 def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None:
     records = [LogRecord(1, logging.INFO, "a"), LogRecord(None, logging.ERROR, "b")]
 
-    def flow() -> Flow[list[Any]]:
+    async def flow(io: Io) -> list[Any]:
         results: list[Any] = []
         for effect in (Note(logging.INFO, "hello"), Forward(records), Sleep(0.0), Sleep(0.001, 1.0), Now(), Send(CALL)):
-            results.append((yield effect))
-        began = yield from monotonic()
-        yield Sleep(0.01)
-        assert (yield from monotonic()) - began >= 0.01
-        results.append((yield ReloadCredentials()))
-        assert (yield Publish("key", "value")) is None
+            results.append(await io.sleep(*effect))
+        began = io.monotonic()
+        await io.sleep(0.01)
+        assert io.monotonic() - began >= 0.01
+        results.append(await io.reload())
+        assert await io.publish("key", "value") is None
         return results
 
     driven = Driven(kind, GOOD)
     before = time.time()
-    said, forwarded, slept, slept_longer, moment, run, changed = driven.run(flow())
+    said, forwarded, slept, slept_longer, moment, run, changed = driven.run(flow)
     assert (said, forwarded, slept, slept_longer) == (None, None, None, None)
     assert before <= moment <= time.time()
     assert isinstance(run, Run)
@@ -165,11 +165,11 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
 
 @both
 def test_what_is_said_can_be_written_whatever_the_service_said(kind: str) -> None:
-    def flow() -> Flow[None]:
-        yield Note(logging.INFO, "\x1b[2Kerror \ud800 é")
+    async def flow(io: Io) -> None:
+        await io.note(logging.INFO, "\x1b[2Kerror \ud800 é")
 
     driven = Driven(kind)
-    driven.run(flow())
+    driven.run(flow)
     assert driven.notes == [(logging.INFO, "\\x1b[2Kerror \\ud800 é")]
 
 
@@ -185,38 +185,38 @@ def test_what_is_said_can_be_written_whatever_the_service_said(kind: str) -> Non
 def test_an_api_error_goes_to_the_flow_which_may_go_on(
     kind: str, answer: Response | Exception, kind_of_error: type[Exception]
 ) -> None:
-    def flow() -> Flow[tuple[str, str]]:
+    async def flow(io: Io) -> tuple[str, str]:
         try:
-            yield Send(CALL)
+            await io.send_once(CALL)
         except kind_of_error as error:
-            return type(error).__name__, (yield Send(CALL)).status
+            return type(error).__name__, (await io.send_once(CALL)).status
         raise AssertionError("no error came")
 
     driven = Driven(kind, answer, GOOD)
-    assert driven.run(flow()) == (kind_of_error.__name__, "RUNNING")
+    assert driven.run(flow) == (kind_of_error.__name__, "RUNNING")
 
 
 @both
 def test_any_other_error_ends_the_flow_and_closes_it(kind: str) -> None:
     closed = []
 
-    def flow() -> Flow[None]:
+    async def flow(io: Io) -> None:
         try:
-            yield Send(CALL)
+            await io.send_once(CALL)
         except ResponseLostError:
             raise AssertionError("this is no error of the API") from None
         finally:
             closed.append(True)
 
     with pytest.raises(ZeroDivisionError):
-        Driven(kind, ZeroDivisionError()).run(flow())
+        Driven(kind, ZeroDivisionError()).run(flow)
     assert closed == [True]
 
 
 @both
 def test_what_is_no_effect_is_refused(kind: str) -> None:
     with pytest.raises(TypeError, match="is not an effect"):
-        Driven(kind).run(iter_of("a text"))
+        Driven(kind).run(iter_of, "a text")
 
 
 def test_a_large_response_is_parsed_outside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,23 +227,23 @@ def test_a_large_response_is_parsed_outside_the_event_loop(monkeypatch: pytest.M
         threads.append(threading.current_thread() is threading.main_thread())
         return "parsed"
 
-    def flow() -> Flow[str]:
-        parsed: str = yield Send(Call("getJobRun", "GET", "/runs/r1", parse))
+    async def flow(io: Io) -> str:
+        parsed: str = await io.send_once(Call("getJobRun", "GET", "/runs/r1", parse))
         return parsed
 
-    assert Driven("async", GOOD).run(flow()) == "parsed"
+    assert Driven("async", GOOD).run(flow) == "parsed"
     assert threads == [False]
 
 
 @both
 def test_each_request_has_its_timeouts(kind: str) -> None:
-    def flow() -> Flow[None]:
-        yield Send(CALL)
-        yield Send(CALL, 3.0)
-        yield Send(CALL, 100.0)
+    async def flow(io: Io) -> None:
+        await io.send_once(CALL)
+        await io.send_once(CALL, 3.0)
+        await io.send_once(CALL, 100.0)
 
     driven = Driven(kind, GOOD, GOOD, GOOD)
-    driven.run(flow())
+    driven.run(flow)
     assert driven.transport.sent == [
         ("getJobRun", CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
         ("getJobRun", 1.0, 2.0),
@@ -253,19 +253,19 @@ def test_each_request_has_its_timeouts(kind: str) -> None:
 
 @both
 def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> None:
-    def flow() -> Flow[list[str]]:
+    async def flow(io: Io) -> list[str]:
         said = []
         for call in (calls.get_run_logs("r1"), CALL, calls.cancel_run("r1"), CALL):
             try:
-                yield Send(call)
+                await io.send_once(call)
             except RateLimitedError as error:
                 said.append(f"{type(error).__name__} {error.retry_after:.0f}")
         driven.transport.endpoint = Endpoint("https://api.example.com", "key-2")
-        said.append((yield Send(CALL)).status)
+        said.append((await io.send_once(CALL)).status)
         return said
 
     driven = Driven(kind, Response(429, {"Retry-After": "60.4"}, b""), Response(200, {}, b""), GOOD)
-    assert driven.run(flow()) == ["RateLimitedError 60", "KeyLimitedError 60", "KeyLimitedError 60", "RUNNING"]
+    assert driven.run(flow) == ["RateLimitedError 60", "KeyLimitedError 60", "KeyLimitedError 60", "RUNNING"]
     assert [operation for operation, _, _ in driven.transport.sent] == ["getJobRunLogs", "cancelJobRun", "getJobRun"]
 
 
@@ -273,28 +273,28 @@ def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> No
 def test_a_stopped_driver_refuses_to_send_to_wait_to_publish_and_to_reload(
     effect: Send[Run] | Sleep | Publish | ReloadCredentials,
 ) -> None:
-    def flow() -> Flow[None]:
-        yield effect
+    async def flow(io: Io) -> None:
+        await io.sleep(*effect)
 
     driven = Driven("sync", GOOD)
     driven.sync.stopped = True
     with pytest.raises(FlowStoppedError):
-        driven.run(flow())
+        driven.run(flow)
     assert driven.transport.sent == []
     assert driven.published == []
     assert driven.reloads == 0
 
 
 def test_a_stopped_driver_still_says_and_forwards_and_tells_the_time() -> None:
-    def flow() -> Flow[float]:
-        yield Note(logging.INFO, "stopping")
-        yield Forward([LogRecord(None, logging.INFO, "last")])
-        moment: float = yield Now()
+    async def flow(io: Io) -> float:
+        await io.note(logging.INFO, "stopping")
+        await io.forward([LogRecord(None, logging.INFO, "last")])
+        moment: float = io.now()
         return moment
 
     driven = Driven("sync")
     driven.sync.stopped = True
-    assert driven.run(flow()) > 0
+    assert driven.run(flow) > 0
     assert driven.notes == [(logging.INFO, "stopping")]
     assert [record.text for record in driven.records] == ["last"]
 
@@ -312,7 +312,7 @@ def test_a_driver_stopped_during_a_create_never_creates_again(answer: Response |
     driven = Driven("sync", stop_and_answer)
     # With durable=False a lost response is the end at once.
     with pytest.raises((FlowStoppedError, UnclearCreateError)):
-        driven.run(submit_run({"name": "hail_stats"}))
+        driven.run(submit_run, {"name": "hail_stats"})
     assert [operation for operation, _, _ in driven.transport.sent] == ["createJobRun"]
 
 
@@ -322,7 +322,7 @@ def test_a_create_that_succeeds_while_the_driver_is_stopped_gives_its_run() -> N
         return GOOD
 
     driven = Driven("sync", stop_and_answer)
-    assert driven.run(submit_run({"name": "hail_stats"})).run.id == "r1"
+    assert driven.run(submit_run, {"name": "hail_stats"}).run.id == "r1"
 
 
 async def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -337,7 +337,7 @@ async def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkey
 
     task = asyncio.create_task(others())
     records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
-    await driven._async.run(iter_of(Forward(records)))
+    await driven._async.run(iter_of, Forward(records))
     task.cancel()
     assert [record.text for record in driven.records] == [str(number) for number in range(50)]
     assert set(range(1, 50)) <= set(written_at_each_turn)
@@ -350,9 +350,9 @@ async def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_a
     driven = Driven("async")
     turns = 0
 
-    def flow() -> Flow[None]:
+    async def flow(io: Io) -> None:
         for _ in range(50):
-            yield Forward([])
+            await io.forward([])
 
     async def others() -> None:
         nonlocal turns
@@ -361,7 +361,7 @@ async def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_a
             await asyncio.sleep(0)
 
     task = asyncio.create_task(others())
-    await driven._async.run(flow())
+    await driven._async.run(flow)
     task.cancel()
     assert turns >= 50
 
@@ -370,10 +370,10 @@ async def test_an_async_driver_that_is_cancelled_writes_the_rest(monkeypatch: py
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     driven = Driven("async")
 
-    def flow() -> Flow[None]:
-        yield Forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
+    async def flow(io: Io) -> None:
+        await io.forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
 
-    task = asyncio.create_task(driven._async.run(flow()))
+    task = asyncio.create_task(driven._async.run(flow))
     for _ in range(10):
         await asyncio.sleep(0)
     assert 0 < len(driven.records) < 50
@@ -387,12 +387,12 @@ def test_few_lines_are_forwarded_in_one_go(monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", 3_600.0)
     turns: list[str] = []
 
-    def flow() -> Flow[None]:
-        yield Forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
+    async def flow(io: Io) -> None:
+        await io.forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
 
     async def main() -> None:
         asyncio.get_running_loop().call_soon(turns.append, "others")
-        await driven._async.run(flow())
+        await driven._async.run(flow)
         turns.append("forwarded")
 
     driven = Driven("async")
@@ -476,13 +476,13 @@ async def test_a_message_that_is_interrupted_while_it_waits_is_written_when_ther
     assert written == ["Run r1 is RUNNING"]
 
 
-def writing_when_interrupted() -> Flow[None]:
+async def writing_when_interrupted(io: Io) -> None:
     """Writes a line, and when it is interrupted, a line and a message that it still has."""
     try:
-        yield Forward([LogRecord(None, logging.INFO, "a")])
+        await io.forward([LogRecord(None, logging.INFO, "a")])
     finally:
-        yield Forward([LogRecord(None, logging.INFO, "b")])
-        yield Note(logging.INFO, "c")
+        await io.forward([LogRecord(None, logging.INFO, "b")])
+        await io.note(logging.INFO, "c")
 
 
 async def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -526,22 +526,22 @@ async def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
     left = [Forward([LogRecord(None, logging.INFO, line) for line in lines]) for lines in ("ab", "c", "def", "gh")]
     asked: list[str] = []
 
-    def write_all() -> Flow[None]:
+    async def write_all(io: Io) -> None:
         while left:
             asked.extend(record.text for record in left[0].records)
-            yield left.pop(0)
+            await io.sleep(*left.pop(0))
 
-    def flow() -> Flow[None]:
+    async def flow(io: Io) -> None:
         try:
-            yield from write_all()
+            await write_all(io)
             asked.append("done")
-            yield Note(logging.INFO, "done")
-            yield Sleep(60)
+            await io.note(logging.INFO, "done")
+            await io.sleep(60)
         except asyncio.CancelledError:
-            yield from write_all()
+            await write_all(io)
             raise
 
     driven = Driven("async")
-    await stop_from(turns, driven._async.run(flow()))
+    await stop_from(turns, driven._async.run(flow))
     assert [record.text for record in driven.records] + [text for _, text in driven.notes] == asked
     assert "".join(asked[:8]) == ("abcdefgh" if turns else "")

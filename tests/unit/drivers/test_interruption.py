@@ -71,7 +71,7 @@ async def stopped_after(turns: int, run: ActiveRun) -> list[str]:
     )
     transport: Any = run
     driver = AsyncDriver(transport, outlets, clock=Clock(a_turn, monotonic=moment))
-    await stop_from(turns, driver.run(follow_run(FollowOptions("r1", START))))
+    await stop_from(turns, driver.run(follow_run, FollowOptions("r1", START)))
     return written
 
 

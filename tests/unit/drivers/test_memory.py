@@ -73,10 +73,10 @@ def kept() -> list[str]:
     ]
 
 
-def send_and_sleep() -> Flow[None]:
+async def send_and_sleep(io: Io) -> None:
     """What is not looked at is nobody's to keep."""
-    yield Send(calls.get_run(RUN_ID))
-    yield Sleep(1.0)
+    await io.send_once(calls.get_run(RUN_ID))
+    await io.sleep(1.0)
 
 
 def asleep(kind: str, flow: Flow[Any]) -> list[list[str]]:
@@ -117,9 +117,9 @@ def test_a_driver_keeps_no_answer_of_its_own(kind: str) -> None:
     assert asleep(kind, send_and_sleep()) == [[]]
 
 
-def send_and_keep() -> Flow[None]:
-    run = yield Send(calls.get_run(RUN_ID))
-    yield Sleep(1.0)
+async def send_and_keep(io: Io) -> None:
+    run = await io.send_once(calls.get_run(RUN_ID))
+    await io.sleep(1.0)
     assert run
 
 

@@ -81,7 +81,7 @@ def refuse_first_logs_call(retry_after: float) -> Answer:
 
 def test_a_limit_of_the_key_fails_no_run_and_loses_no_line() -> None:
     script = Script(service, limits=limited_key(30.0))
-    outcome = script.run(follow_run(FollowOptions("r1", START, max_outage_seconds=5.0)))
+    outcome = script.run(follow_run, FollowOptions("r1", START, max_outage_seconds=5.0))
     assert outcome.ending is Ending.COMPLETED
     assert texts(script.records) == ["a line"]
     assert [note for note in script.notes if note.level > logging.INFO] == []
@@ -90,7 +90,7 @@ def test_a_limit_of_the_key_fails_no_run_and_loses_no_line() -> None:
 @pytest.mark.parametrize("retry_after", [30.0, 86_400.0])
 def test_one_refused_call_of_the_log_fails_no_run(retry_after: float) -> None:
     script = Script(refuse_first_logs_call(retry_after))
-    outcome = script.run(follow_run(FollowOptions("r1", START, polling_interval=2.0, max_outage_seconds=5.0)))
+    outcome = script.run(follow_run, FollowOptions("r1", START, polling_interval=2.0, max_outage_seconds=5.0))
     assert outcome.ending is Ending.COMPLETED
     assert texts(script.records) == ["a line"]
     # The refusal itself; none of the calls that were not sent.
@@ -112,7 +112,7 @@ def test_a_page_of_the_log_waits_for_a_limit_that_is_soon_over() -> None:
         return service(call, moment)
 
     script = Script(answer, limits=limits)
-    outcome = script.run(follow_run(FollowOptions("r1", START)))
+    outcome = script.run(follow_run, FollowOptions("r1", START))
     assert outcome.ending is Ending.COMPLETED
     assert texts(script.records) == ["line 0", "line 1"]
     assert [note for note in script.notes if note.level > logging.INFO] == []
@@ -120,23 +120,23 @@ def test_a_page_of_the_log_waits_for_a_limit_that_is_soon_over() -> None:
 
 def test_a_run_still_ends_at_its_deadline_while_the_key_is_limited() -> None:
     script = Script(always(Run("r1", "name", "RUNNING")), limits=limited_key(200.0))
-    outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0, cancel_at_deadline=False)))
+    outcome = script.run(follow_run, FollowOptions("r1", START, deadline=START + 20.0, cancel_at_deadline=False))
     assert outcome.ending is Ending.DEADLINE
     assert 20.0 <= script.elapsed < 26.0
 
 
 def test_a_run_that_completed_while_the_key_was_limited_has_completed_at_its_deadline() -> None:
     script = Script(service, limits=limited_key(200.0))
-    outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0)))
+    outcome = script.run(follow_run, FollowOptions("r1", START, deadline=START + 20.0))
     assert outcome.ending is Ending.COMPLETED
 
 
 def test_a_log_that_could_not_be_read_to_its_end_by_the_deadline_is_said_to_be_incomplete() -> None:
     script = Script(refuse_first_logs_call(100.0))
-    outcome = script.run(follow_run(FollowOptions("r1", START - 60.0, deadline=START + 130.0)))
+    outcome = script.run(follow_run, FollowOptions("r1", START - 60.0, deadline=START + 130.0))
     assert outcome.ending is Ending.COMPLETED
     assert texts(script.records) == ["a line"]
     script = Script(answers(Run("r1", "name", "COMPLETED"), refusal(100.0)))
-    outcome = script.run(follow_run(FollowOptions("r1", START, deadline=START + 20.0)))
+    outcome = script.run(follow_run, FollowOptions("r1", START, deadline=START + 20.0))
     assert outcome.ending is Ending.COMPLETED
     assert len(script.said("read to its end")) == 1

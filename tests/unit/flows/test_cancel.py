@@ -40,7 +40,7 @@ def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
     service = FakeService()
     run = service.add_run(NAME, START)
     script = Script(service)
-    assert script.run(cancel_run(run.id)) is None
+    assert script.run(cancel_run, run.id) is None
     assert service.cancels == [(run.id, START)]
     assert script.operations == ["cancelJobRun"]
     assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Cancel of run run0 was accepted")]
@@ -57,7 +57,7 @@ def test_an_accepted_cancel_is_one_call_and_one_note() -> None:
 )
 def test_a_run_that_has_ended_needs_no_cancelling(error: WherobotsApiError, seen: Any) -> None:
     script = Script(by_operation(cancelJobRun=always(error), getJobRun=always(seen)))
-    assert script.run(cancel_run("r1")) is None
+    assert script.run(cancel_run, "r1") is None
     assert [note.level for note in script.said("need not be cancelled")] == [logging.INFO]
     assert script.elapsed < (12 if isinstance(error, NotFoundError) else 1)
 
@@ -71,7 +71,7 @@ def test_a_run_that_is_not_there_is_not_said_to_be_cancelled(
     script = Script(
         by_operation(cancelJobRun=always(NotFoundError("cancelJobRun", 404)), getJobRun=always(seen)), latency=latency
     )
-    assert isinstance(script.run(cancel_run("r1", budget)), NotFoundError)
+    assert isinstance(script.run(cancel_run, "r1", budget), NotFoundError)
     (note,) = script.notes
     assert note.level == logging.WARNING
     assert note.text == "Run r1 was not cancelled, because it is not there (cancelJobRun: 404: no body)"
@@ -81,7 +81,7 @@ def test_a_run_that_is_not_there_is_not_said_to_be_cancelled(
 def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
     conflict = always(ConflictError("cancelJobRun", 409))
     script = Script(by_operation(cancelJobRun=conflict, getJobRun=always(seen)))
-    assert script.run(cancel_run("r1", 10.0)) is not None
+    assert script.run(cancel_run, "r1", 10.0) is not None
     assert script.sleeps == [0.4] * 6 + [2.0] * 3
     assert script.elapsed < 10.0
     assert [(note.level, note.text) for note in script.notes] == [
@@ -98,7 +98,7 @@ def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_hal
     conflict = always(ConflictError("cancelJobRun", 409))
     service = by_operation(cancelJobRun=conflict, getJobRun=always(Run("r1", "n", "RUNNING")))
     script = Script(service, latency=1.0)
-    assert script.run(cancel_run("r1", 12.0)) is not None
+    assert script.run(cancel_run, "r1", 12.0) is not None
     assert [(sent.call.operation, sent.timeout) for sent in script.sent[:4]] == [
         ("cancelJobRun", 10.0),
         ("getJobRun", 10.0),
@@ -106,14 +106,14 @@ def test_each_call_has_the_time_that_is_left_at_most_10_seconds_and_at_least_hal
         ("getJobRun", pytest.approx(8.6)),
     ]
     script = Script(service)
-    assert script.run(cancel_run("r1", 0.1)) is not None
+    assert script.run(cancel_run, "r1", 0.1) is not None
     assert [sent.timeout for sent in script.sent] == [0.5, 0.5]
 
 
 @pytest.mark.parametrize("budget", [CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS])
 def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(budget: float) -> None:
     script = Script(always(RateLimitedError("cancelJobRun", 429, retry_after=60.0)))
-    assert script.run(cancel_run("r1", budget)) is not None
+    assert script.run(cancel_run, "r1", budget) is not None
     assert 3 <= len(script.sent) <= 7
     assert budget / 2 < script.elapsed < budget
 
@@ -128,7 +128,7 @@ def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(
 )
 def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: WherobotsApiError) -> None:
     script, said = Script(always(error)), str(error)
-    assert script.run(cancel_run("r1")) is not None
+    assert script.run(cancel_run, "r1") is not None
     assert CANCEL_BUDGET_SECONDS - 2.0 < script.elapsed < CANCEL_BUDGET_SECONDS
     (note,) = script.notes
     assert note.level == logging.ERROR
@@ -142,7 +142,7 @@ def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: Whe
 
 def test_a_refusal_can_end_it_at_once() -> None:
     script = Script(always(PermissionDeniedError("cancelJobRun", 403)))
-    assert script.run(cancel_run("r1", refused_seconds=0.0)) is not None
+    assert script.run(cancel_run, "r1", refused_seconds=0.0) is not None
     assert len(script.sent) == 1
 
 
@@ -154,7 +154,7 @@ def test_whatever_happens_a_cancel_ends_in_time_and_says_true(
     run = service.add_run(NAME, START)
     service.fault("cancelJobRun", *faults)
     script = Script(service, jitter=jitter)
-    cancelled = script.run(cancel_run(run.id, budget)) is None
+    cancelled = script.run(cancel_run, run.id, budget) is None
     assert script.elapsed <= budget + 0.6
     if cancelled:
         assert run.cancelled_at is not None
@@ -167,7 +167,7 @@ def test_by_name_the_active_runs_are_cancelled_and_no_others() -> None:
     service.add_run(f"{NAME}x", START - 70, id="stranger")
     service.add_run(NAME, START - 60, id="first")
     service.add_run(NAME, START - 50, id="second")
-    assert Script(service).run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == ["first", "second"]
+    assert Script(service).run(cancel_runs_of, UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS) == ["first", "second"]
     assert [run_id for run_id, _ in service.cancels] == ["first", "second"]
 
 
@@ -177,13 +177,13 @@ def test_by_name_a_limited_key_delays_neither_the_look_nor_the_cancel() -> None:
     limits = RateLimits()
     limits.of(KEY).refused(calls.get_run("r0"), RateLimitedError("getJobRun", 429, retry_after=60.0), 0.0)
     script = Script(service, limits=limits)
-    assert script.run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert script.run(cancel_runs_of, UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS) == ["run0"]
     assert script.elapsed < 1.0
 
 
 def test_by_name_what_hid_the_run_is_said_once() -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
-    script.run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS))
+    script.run(cancel_runs_of, UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)
     (note,) = script.notes
     assert note == Note(
         logging.WARNING,
@@ -198,7 +198,7 @@ def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_
     service.add_run(NAME, START)
     service.fault("cancelJobRun", *[Fault.ERROR_500] * 20)
     script = Script(service)
-    assert script.run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.run(cancel_runs_of, UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS) == []
     assert script.said("Run run0 could not be cancelled")
     assert not script.said("Found no active run")
 
@@ -207,14 +207,14 @@ def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_
 def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
     for service in (FakeService(), always(ServerError("listJobRuns", 503)), always(Hang())):
         script = Script(service)
-        assert script.run(cancel_runs_of(UNANSWERED, budget)) == []
+        assert script.run(cancel_runs_of, UNANSWERED, budget) == []
         assert budget <= script.elapsed <= budget + 0.6
         assert script.said("Found no active run whose name ends with -0123456789abcd")
 
 
 def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     script = Script(FakeService())
-    assert script.run(cancel_runs_of(UNANSWERED, 0.0)) == []
+    assert script.run(cancel_runs_of, UNANSWERED, 0.0) == []
     assert script.sent == []
     assert script.said("Found no active run whose name ends with -0123456789abcd. If one appears later")
 
@@ -229,7 +229,7 @@ def test_a_run_too_new_to_be_known_is_asked_to_be_cancelled_again(seconds: int) 
             raise NotFoundError("cancelJobRun", 404)
         return service(call, moment)
 
-    assert Script(too_new_at_first).run(cancel_run(run.id)) is None
+    assert Script(too_new_at_first).run(cancel_run, run.id) is None
     assert [run_id for run_id, _ in service.cancels] == [run.id]
 
 
@@ -251,7 +251,7 @@ def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other
             raise NotFoundError(call.operation, 404)
         return service(call, moment)
 
-    assert Script(unknown).run(cancel_runs_of(UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS)) == ["other"]
+    assert Script(unknown).run(cancel_runs_of, UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS) == ["other"]
 
 
 def test_by_name_runs_whose_cancels_are_not_answered_share_the_time() -> None:
@@ -259,7 +259,7 @@ def test_by_name_runs_whose_cancels_are_not_answered_share_the_time() -> None:
     for name in ("a", "b", "c"):
         service.add_run(NAME, START, id=name)
     script = Script(by_operation(listJobRuns=service, cancelJobRun=always(Hang()), getJobRun=service))
-    script.run(cancel_runs_of(KNOWN, 12.0))
+    script.run(cancel_runs_of, KNOWN, 12.0)
     asked = script.sent_of("cancelJobRun")
     assert {sent.call.path.split("/")[2] for sent in asked} == {"a", "b", "c"}
     assert all(sent.timeout is not None and sent.timeout <= 4.0 for sent in asked)
@@ -269,7 +269,7 @@ def test_by_name_a_look_that_failed_is_repeated_though_no_create_was_sent() -> N
     service = FakeService()
     service.add_run(NAME, START)
     service.fault("listJobRuns", *[Fault.ERROR_500] * 9)
-    assert Script(service).run(cancel_runs_of(KNOWN, 60.0)) == ["run0"]
+    assert Script(service).run(cancel_runs_of, KNOWN, 60.0) == ["run0"]
 
 
 @pytest.mark.parametrize(
@@ -282,7 +282,7 @@ def test_a_run_that_the_task_knows_is_cancelled_even_if_no_list_has_it(memory: M
     service = FakeService(list_lag=60.0, get_lag=get_lag)
     service.add_run(NAME, START)
     script = Script(service)
-    assert script.run(cancel_runs_of(memory, WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert script.run(cancel_runs_of, memory, WORKER_CANCEL_BUDGET_SECONDS) == ["run0"]
     assert [run_id for run_id, _ in service.cancels] == ["run0"]
     assert not script.said("Found no active run")
 
@@ -291,14 +291,14 @@ def test_a_run_that_the_task_knows_and_that_has_ended_is_not_cancelled() -> None
     service = FakeService()
     service.add_run(NAME, START - 60, plan=((0.0, "FAILED"),))
     script = Script(service)
-    assert script.run(cancel_runs_of(replace(KNOWN, runs=("run0",)), WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.run(cancel_runs_of, replace(KNOWN, runs=("run0",)), WORKER_CANCEL_BUDGET_SECONDS) == []
     assert script.operations == ["getJobRun", "listJobRuns"]
 
 
 def test_a_run_that_the_round_has_passed_over_is_not_asked_for() -> None:
     script = Script(FakeService())
     memory = replace(KNOWN, runs=("run0",), passed_over=("run0",))
-    assert script.run(cancel_runs_of(memory, WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.run(cancel_runs_of, memory, WORKER_CANCEL_BUDGET_SECONDS) == []
     assert script.operations == ["listJobRuns"]
 
 
@@ -306,12 +306,12 @@ def test_a_run_that_the_task_knows_and_that_is_gone_leaves_time_for_the_others()
     service = FakeService()
     service.add_run(NAME, START)
     script = Script(service, latency=0.2)
-    assert script.run(cancel_runs_of(replace(KNOWN, runs=("gone",)), WORKER_CANCEL_BUDGET_SECONDS)) == ["run0"]
+    assert script.run(cancel_runs_of, replace(KNOWN, runs=("gone",)), WORKER_CANCEL_BUDGET_SECONDS) == ["run0"]
     assert script.elapsed < WORKER_CANCEL_BUDGET_SECONDS
 
 
 def test_by_name_one_look_is_enough_if_no_create_was_sent() -> None:
     script = Script(FakeService())
-    assert script.run(cancel_runs_of(KNOWN, WORKER_CANCEL_BUDGET_SECONDS)) == []
+    assert script.run(cancel_runs_of, KNOWN, WORKER_CANCEL_BUDGET_SECONDS) == []
     assert script.operations == ["listJobRuns"]
     assert script.notes == []

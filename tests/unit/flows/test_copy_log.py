@@ -34,7 +34,7 @@ def said(script: Script) -> list[str]:
 def test_the_whole_log_is_copied_with_its_own_times() -> None:
     lines = [f"line {n}" for n in range(2500)]
     script = script_of(*lines)
-    script.run(copy_log("run0", COPY_SECONDS))
+    script.run(copy_log, "run0", COPY_SECONDS)
     assert texts(script.records) == lines
     assert [record.time_ns for record in script.records] == [T0 + n * 10**6 for n in range(2500)]
     assert said(script) == [BEGIN, END]
@@ -42,14 +42,14 @@ def test_the_whole_log_is_copied_with_its_own_times() -> None:
 
 def test_a_log_that_is_too_long_for_the_time_is_cut_and_said() -> None:
     script = script_of(*(f"line {n}" for n in range(1000)), cap=100, latency=2.0)
-    script.run(copy_log("run0", 5.0))
+    script.run(copy_log, "run0", 5.0)
     assert 0 < len(script.records) < 1000
     assert said(script) == [BEGIN, f"The log of run run0 was not read to its end within the time limit{REST}"]
 
 
 def test_a_log_that_cannot_be_read_is_a_warning() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
-    script.run(copy_log("run0", COPY_SECONDS))
+    script.run(copy_log, "run0", COPY_SECONDS)
     assert said(script) == [
         BEGIN,
         f"The log of run run0 could not be read to its end (getJobRunLogs: 403: no body){REST}",
@@ -71,7 +71,7 @@ def test_pages_that_fail_for_a_while_are_read_again(failures: int, is_whole: boo
         return service(call, moment)
 
     script = Script(gateway)
-    script.run(copy_log("run0", COPY_SECONDS))
+    script.run(copy_log, "run0", COPY_SECONDS)
     copied = texts(script.records)
     assert copied == lines[: len(copied)]
     assert (len(copied) == 2500) is (said(script)[-1] == END) is is_whole
@@ -87,7 +87,7 @@ def test_a_page_that_hangs_shortly_before_the_deadline_does_not_pass_it() -> Non
         return service(call, moment)
 
     script = Script(hanging, latency=1.0)
-    script.run(copy_log("run0", 120.0))
+    script.run(copy_log, "run0", 120.0)
     assert script.elapsed < 124
 
 
@@ -99,5 +99,5 @@ def test_a_line_that_is_too_long_makes_the_copy_incomplete() -> None:
 
     service = service_of(*(f"line {n}" for n in range(2500)))
     script = Script(too_large)
-    script.run(copy_log("run0", COPY_SECONDS))
+    script.run(copy_log, "run0", COPY_SECONDS)
     assert END not in said(script)

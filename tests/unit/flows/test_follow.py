@@ -50,7 +50,7 @@ def serve(
 def follow(service: Answer, *, jitter: float = 0.0, **options: Any) -> tuple[Outcome, Script]:
     script = Script(service, jitter=jitter)
     defaults: dict[str, Any] = {"run_id": "run0", "started_at": START}
-    return script.run(follow_run(FollowOptions(**defaults | options))), script
+    return script.run(follow_run, FollowOptions(**defaults | options)), script
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_long_log_that_nobody_asked_for_is_read_for_half_a_minute(poll_logs: b
     service, run = serve((0, "FAILED"))
     run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(300)], cap=2)
     script = Script(service, latency=1.0)
-    script.run(follow_run(FollowOptions("run0", START, poll_logs=poll_logs)))
+    script.run(follow_run, FollowOptions("run0", START, poll_logs=poll_logs))
     assert seconds <= script.elapsed < seconds + 20
 
 
@@ -171,7 +171,7 @@ def test_a_new_run_is_first_polled_a_delay_after_its_creation_or_at_once_by_a_la
     service, _ = serve((0, "RUNNING"), (900, "COMPLETED"))
     script = Script(service)
     script.now += started
-    script.run(follow_run(FollowOptions("run0", START, poll_logs=poll_logs, is_new=True)))
+    script.run(follow_run, FollowOptions("run0", START, poll_logs=poll_logs, is_new=True))
     assert script.sent[0].at - START == pytest.approx(max(6.0, started))
     if started == 0.0:
         assert script.pauses[0] == Sleep(6.0, 0.1)
@@ -335,7 +335,7 @@ def test_how_a_run_ended_before_the_deadline_wins_over_it(status: str) -> None:
     service, _ = serve((0, status), lines=1)
     script = Script(service)
     script.now += 300
-    outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 100)))
+    outcome = script.run(follow_run, FollowOptions("run0", START, deadline=START + 100))
     assert outcome.status == status
     assert outcome.ending is not Ending.DEADLINE
     assert service.cancels == []
@@ -350,10 +350,10 @@ def test_a_run_that_an_earlier_trigger_cancelled_at_the_deadline_is_the_timeout(
     """The triggerer died between the cancel and the event."""
     service, _ = serve((0, "RUNNING"), cancel_seconds=cancel_seconds, lines=3)
     options = FollowOptions("run0", START, deadline=START + 100, execution_timeout=105.0)
-    Script(service).run(follow_run(options))
+    Script(service).run(follow_run, options)
     script = Script(service)
     script.now += next_at
-    outcome = script.run(follow_run(options))
+    outcome = script.run(follow_run, options)
     assert outcome.ending is Ending.DEADLINE
     was = "was still RUNNING" if cancel_seconds and next_at < 160 else "was cancelled"
     assert outcome.describe().startswith(
@@ -367,7 +367,7 @@ def test_a_cancelled_run_is_no_timeout_if_the_deadline_leaves_it_alone() -> None
     script = Script(service)
     script.now += 300
     options = FollowOptions("run0", START, deadline=START + 100, cancel_at_deadline=False)
-    assert script.run(follow_run(options)).ending is Ending.CANCELLED
+    assert script.run(follow_run, options).ending is Ending.CANCELLED
 
 
 @pytest.mark.parametrize("fault", list(Fault))
@@ -393,7 +393,7 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
         return service(call, moment)
 
     script = Script(answer)
-    outcome = script.run(follow_run(FollowOptions("run0", START, max_outage_seconds=limit)))
+    outcome = script.run(follow_run, FollowOptions("run0", START, max_outage_seconds=limit))
     assert (outcome.ending, outcome.status) == (Ending.GAVE_UP, "RUNNING")
     assert outcome.reason == (
         f"getJobRun: connection refused; given up after {limit / 60:.0f} minute{'s' * (limit > 60)} of failures "
@@ -466,7 +466,7 @@ def test_a_log_too_large_to_keep_up_with_does_not_keep_the_status_from_being_ask
     service, run = serve((0, "RUNNING"), (60, "COMPLETED"))
     run.log = FakeLog([FakeLine(0.0, T0 + n, f"line {n}") for n in range(300)], cap=2)
     script = Script(service, latency=0.5)
-    outcome = script.run(follow_run(FollowOptions("run0", START)))
+    outcome = script.run(follow_run, FollowOptions("run0", START))
     assert outcome.ending is Ending.COMPLETED
     times = [sent.at for sent in script.sent_of("getJobRun")]
     assert max(later - earlier for earlier, later in pairwise(times)) < 12
@@ -476,7 +476,7 @@ def test_a_log_too_large_to_keep_up_with_does_not_keep_the_status_from_being_ask
 def test_a_service_that_takes_long_to_answer_does_not_keep_the_log_from_being_read() -> None:
     service, _ = serve((0, "RUNNING"), (300, "COMPLETED"), lines=5)
     script = Script(service, latency=CATCH_UP_SECONDS + 1)
-    script.run(follow_run(FollowOptions(run_id="run0", started_at=START)))
+    script.run(follow_run, FollowOptions(run_id="run0", started_at=START))
     assert script.operations[:4] == ["getJobRun", "getJobRunLogs", "getJobRun", "getJobRunLogs"]
 
 
@@ -569,7 +569,7 @@ def test_a_cancel_that_is_refused_at_the_deadline_leaves_time_for_the_log() -> N
     script = Script(
         by_operation(cancelJobRun=refused, getJobRun=service, getJobRunLogs=service, getJobRunMetrics=service)
     )
-    outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 90)))
+    outcome = script.run(follow_run, FollowOptions("run0", START, deadline=START + 90))
     assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "cancelling the run failed")
     assert script.elapsed < 100
 
@@ -585,6 +585,6 @@ def test_a_call_that_hangs_does_not_delay_the_cancel_at_the_deadline(hanging: st
         return service(call, moment)
 
     script = Script(answer)
-    outcome = script.run(follow_run(FollowOptions("run0", START, deadline=START + 90)))
+    outcome = script.run(follow_run, FollowOptions("run0", START, deadline=START + 90))
     assert outcome.ending is Ending.DEADLINE
     assert [moment for _, moment in service.cancels] == [pytest.approx(START + 90, abs=1.1)]

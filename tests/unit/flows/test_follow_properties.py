@@ -86,7 +86,7 @@ class Scripted:
 
 def follow(service: Answer, options: FollowOptions, **driver: Any) -> tuple[Outcome, Script]:
     script = Script(service, latency=LATENCY, **driver)
-    return script.run(follow_run(options)), script
+    return script.run(follow_run, options), script
 
 
 @given(

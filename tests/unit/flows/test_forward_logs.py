@@ -50,7 +50,7 @@ def serve(log: FakeLog) -> tuple[FakeService, FakeRun, Script]:
 def poll_often(script: Script, forwarder: LogForwarder, polls: int) -> None:
     """Read the log every five seconds."""
     for _ in range(polls):
-        while script.run(forwarder.catch_up(script.now + 10)):
+        while script.run(forwarder.catch_up, script.now + 10):
             pass
         script.now += 5
 
@@ -69,7 +69,7 @@ def test_an_interruption_within_a_line_without_a_break_loses_nothing_of_it() -> 
 
     script._outlets = replace(script._outlets, write=write)
     with pytest.raises(KeyboardInterrupt):
-        script.run(follow_run(FollowOptions(run.id, START)))
+        script.run(follow_run, FollowOptions(run.id, START))
     assert "".join(texts(script.records)) == f"{text}the last line"
 
 
@@ -91,7 +91,7 @@ def test_an_item_with_very_many_breaks_is_forwarded_in_slices(forward: bool) -> 
     """Between two slices a driver can yield to the event loop, also if nothing is forwarded."""
     script = Slices("\n".join(f"line {n}" for n in range(5_000)))
     log = LogForwarder("r1", forward=forward)
-    script.run(log.catch_up(inf))
+    script.run(log.catch_up, inf)
     assert texts(script.records) == ([f"line {n}" for n in range(5_000)] if forward else [])
     assert len(script.slices) >= 25
     assert max(map(len, script.slices)) <= SLICE_LINES
@@ -113,16 +113,16 @@ def test_items_in_slices_become_the_same_records_as_read_one_by_one(items: list[
         patch.setattr(forward_logs, "SLICE_LINES", 3)
         patch.setattr(forward_logs, "SLICE_CHARS", 40)
         script, log = Slices(*items), LogForwarder("r1")
-        script.run(log.catch_up(inf))
+        script.run(log.catch_up, inf)
     assert script.records == records
 
 
 def test_catching_up_is_bounded_in_time_and_says_that_there_is_more() -> None:
     _, run, script = serve(log_of(*[0.0] * 5_000, cap=100))
     forwarder = LogForwarder(run.id)
-    assert script.run(forwarder.catch_up(script.now + 1.0)) is True
+    assert script.run(forwarder.catch_up, script.now + 1.0) is True
     assert 1.0 <= script.elapsed < 1.2
-    assert script.run(forwarder.catch_up(script.now + 100)) is False
+    assert script.run(forwarder.catch_up, script.now + 100) is False
     assert texts(script.records) == [f"line {n}" for n in range(5_000)]
 
 
@@ -130,7 +130,7 @@ def test_items_without_a_text_are_left_out_and_told_once() -> None:
     page = LogPage((LogLine("1", "line 0"),), left_out=2)
     script, forwarder = Script(always(page)), LogForwarder("run0")
     for _ in range(2):
-        script.run(forwarder.catch_up(script.now + 10))
+        script.run(forwarder.catch_up, script.now + 10)
     assert texts(script.records) == ["line 0"]
     assert script.notes == [Note(logging.WARNING, "Items of the log without a text are left out: 2 so far")]
 
@@ -138,21 +138,21 @@ def test_items_without_a_text_are_left_out_and_told_once() -> None:
 def test_a_log_that_does_not_exist_yet_is_no_matter() -> None:
     script = Script(answers(NotFoundError("getJobRunLogs", 404), LogPage((LogLine("1", "a"),))))
     forwarder = LogForwarder("r1")
-    assert script.run(forwarder.catch_up(script.now + 10)) is False
-    assert script.run(forwarder.catch_up(script.now + 10)) is False
+    assert script.run(forwarder.catch_up, script.now + 10) is False
+    assert script.run(forwarder.catch_up, script.now + 10) is False
     assert (texts(script.records), script.notes) == (["a"], [])
 
 
 def test_a_request_that_is_refused_in_every_form_is_a_warning() -> None:
     script = Script(always(BadRequestError("getJobRunLogs", 422)))
-    assert script.run(LogForwarder("r1").catch_up(script.now + 10)) is False
+    assert script.run(LogForwarder("r1").catch_up, script.now + 10) is False
     assert [note.level for note in script.notes] == [logging.WARNING]
     assert len(script.sent) < 10
 
 
 def test_a_log_whose_lines_are_not_late_is_complete_ten_seconds_after_the_end() -> None:
     _, run, script = serve(log_of(0.0))
-    script.run(LogForwarder(run.id).drain(60, script.now + 900))
+    script.run(LogForwarder(run.id).drain, 60, script.now + 900)
     assert script.sleeps == pytest.approx([5 / 3, 10 / 3, 4.85])
     assert script.elapsed == pytest.approx(MIN_QUIET_SECONDS, abs=0.1)
 
@@ -162,7 +162,7 @@ def test_a_log_without_lines_is_complete_when_the_end_is_as_old_as_the_longest_w
     ended_ago: float, seconds: float
 ) -> None:
     _, run, script = serve(log_of())
-    script.run(LogForwarder(run.id).drain(60, script.now + 900, ended_ago))
+    script.run(LogForwarder(run.id).drain, 60, script.now + 900, ended_ago)
     assert script.elapsed == pytest.approx(seconds, abs=0.2)
     assert max(script.sleeps, default=0.0) <= 5
 
@@ -182,17 +182,17 @@ def followed(
 def test_a_result_on_a_page_that_was_left_is_taken(poll_logs: bool) -> None:
     script, _ = followed("nanoseconds", "end", FakeLine(33.0, T0 + 10**9 + 1, 'airflow-result: "late"'))
     options = FollowOptions("run0", START, is_new=True, poll_logs=poll_logs, return_result=True)
-    assert script.run(follow_run(options)).result == '"late"'
+    assert script.run(follow_run, options).result == '"late"'
 
 
 @pytest.mark.parametrize("poll_logs", [True, False])
 @pytest.mark.parametrize("line", ["airflow-result: nan", "INFO airflow-result: 1"])
 def test_a_result_that_is_refused_is_not_waited_for_longer_than_any_line(line: str, poll_logs: bool) -> None:
     script, _ = followed("nanoseconds", "end", FakeLine(29.9, T0 + 30 * 10**9, "the last line"))
-    script.run(follow_run(FollowOptions("run0", START, is_new=True)))
+    script.run(follow_run, FollowOptions("run0", START, is_new=True))
     refused, _ = followed("nanoseconds", "end", FakeLine(29.9, T0 + 30 * 10**9, line))
     options = FollowOptions("run0", START, is_new=True, poll_logs=poll_logs, return_result=True)
-    assert refused.run(follow_run(options)).has_wrong_result
+    assert refused.run(follow_run, options).has_wrong_result
     assert refused.elapsed == pytest.approx(script.elapsed, abs=3.0)
 
 
@@ -204,12 +204,12 @@ def test_a_result_after_a_refused_one_is_taken(poll_logs: bool) -> None:
     )
     script, _ = followed("nanoseconds", "end", *more)
     options = FollowOptions("run0", START, is_new=True, poll_logs=poll_logs, return_result=True)
-    assert script.run(follow_run(options)).result == "1"
+    assert script.run(follow_run, options).result == "1"
 
 
 def test_a_late_line_on_a_page_that_was_left_is_no_earlier_than_that() -> None:
     script, _ = followed("nanoseconds", "end", FakeLine(33.0, T0 + 10**9 + 1, "late"))
-    summary = script.run(follow_run(FollowOptions("run0", START, is_new=True))).summary
+    summary = script.run(follow_run, FollowOptions("run0", START, is_new=True)).summary
     assert summary is not None
     assert summary["log_lateness_seconds"] <= 32.0
 
@@ -217,12 +217,12 @@ def test_a_late_line_on_a_page_that_was_left_is_no_earlier_than_that() -> None:
 def test_pages_that_were_left_are_read_again_once_and_only_if_that_was_before_the_last_round() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=100))
     forwarder = LogForwarder(run.id)
-    script.run(forwarder.catch_up(inf))
+    script.run(forwarder.catch_up, inf)
     count = len(script.sent)
-    script.run(forwarder.drain(0.0, inf))
+    script.run(forwarder.drain, 0.0, inf)
     cursors = [dict(sent.call.params)["cursor"] for sent in script.sent]
     assert cursors[count:] == [cursors[count - 1], *cursors[:count]]
-    assert script.run(print_log(run.id)) is True
+    assert script.run(print_log, run.id) is True
     assert len(script.sent) == len(cursors) + count
 
 
@@ -239,7 +239,7 @@ def test_pages_that_cannot_be_read_again_are_tried_for_as_long_as_an_outage_may_
         return service(call, moment)
 
     script = Script(answer)
-    script.run(LogForwarder(run.id).drain(60.0, inf))
+    script.run(LogForwarder(run.id).drain, 60.0, inf)
     notes = [note for note in script.notes if not note.text.startswith("Reading the rest")]
     if failures < 100:
         assert sorted(texts(script.records)) == sorted(line.text for line in log.lines)
@@ -253,13 +253,13 @@ def test_pages_that_cannot_be_read_again_are_tried_for_as_long_as_an_outage_may_
 @pytest.mark.parametrize("bound", [0.0, 0.5, 3.0, 10.0, 60.0])
 def test_a_log_that_never_gets_quiet_is_waited_for_no_longer_than_the_bound(bound: float) -> None:
     _, run, script = serve(log_of(*(n / 2 for n in range(400))))
-    script.run(LogForwarder(run.id).drain(bound, script.now + 900))
+    script.run(LogForwarder(run.id).drain, bound, script.now + 900)
     assert sum(script.sleeps) == pytest.approx(bound)
 
 
 def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
-    script.run(LogForwarder(run.id).drain(60, script.now + 5))
+    script.run(LogForwarder(run.id).drain, 60, script.now + 5)
     assert 5 <= script.elapsed < 5.2
     assert [note.level for note in script.said(f"was not read to its end within the time limit{REST}")] == [
         logging.WARNING
@@ -268,7 +268,7 @@ def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
 
 def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
-    script.run(LogForwarder(run.id).read_last(script.now + 5, 5.0))
+    script.run(LogForwarder(run.id).read_last, script.now + 5, 5.0)
     assert {sent.timeout for sent in script.sent} == {5.0}
     assert script.notes == [
         Note(logging.WARNING, f"The log of run {run.id} was not read to its end within the time limit{REST}")
@@ -278,7 +278,7 @@ def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
 @pytest.mark.parametrize("limit", [0.5, 1.0, 2.0, 3.0, 5.0])
 def test_no_wait_reaches_beyond_the_limit(limit: float) -> None:
     _, run, script = serve(log_of(0.0))
-    script.run(LogForwarder(run.id).drain(60, script.now + limit))
+    script.run(LogForwarder(run.id).drain, 60, script.now + limit)
     assert script.elapsed <= limit + 0.1
     # All of it was read.
     assert script.notes == []
@@ -309,7 +309,7 @@ def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
     script = Script(answer)
     forwarder = LogForwarder(run.id)
     if was_read:
-        script.run(forwarder.catch_up(script.now + 10))
+        script.run(forwarder.catch_up, script.now + 10)
     script.now += 1
     script.run(forwarder.drain(60, script.now + 900) if way == "drain" else forwarder.read_last(script.now + 5, 5.0))
     text = f"The log of run {run.id} could not be read to its end ({error}). Read the rest on the run's page"
@@ -334,7 +334,7 @@ def test_a_key_that_is_refused_after_the_runs_end_is_an_outage(
 
     script = Script(answer)
     forwarder = LogForwarder(run.id, max_outage_seconds=600.0)
-    script.run(forwarder.drain(60, START + 900))
+    script.run(forwarder.drain, 60, START + 900)
     assert (len(script.records) == 5_000) is is_whole
     assert forwarder.has_unread_rest is not is_whole
     warnings = [note.text for note in script.notes if note.level == logging.WARNING]
@@ -344,19 +344,19 @@ def test_a_key_that_is_refused_after_the_runs_end_is_an_outage(
 
 def test_a_long_rest_is_not_read_in_silence() -> None:
     _, run, script = serve(log_of(*[0.0] * 6_000, cap=100))
-    script.run(LogForwarder(run.id).drain(60, START + 900))
+    script.run(LogForwarder(run.id).drain, 60, START + 900)
     assert script.notes == []
     service = FakeService()
     slow = Script(service, latency=1.0)
     service.add_run("some_name", START, log=log_of(*[0.0] * 6_000, cap=100))
-    slow.run(LogForwarder("run0").drain(60, START + 900))
+    slow.run(LogForwarder("run0").drain, 60, START + 900)
     assert [note.text.partition(":")[0] for note in slow.notes] == ["Reading the rest of the log"] * 2
     assert re.fullmatch(r".*: (9\d\d|1,0\d\d) lines so far", slow.notes[0].text)
 
 
 def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
-    script.run(LogForwarder("r1").drain(60, script.now + 900))
+    script.run(LogForwarder("r1").drain, 60, script.now + 900)
     assert script.elapsed == pytest.approx(MIN_QUIET_SECONDS, abs=0.5)
 
 
@@ -364,13 +364,13 @@ def test_a_log_is_printed_as_far_as_there_is_one_without_waiting() -> None:
     trace = ["12:00:00 WARN a", "java.lang.IllegalStateException: b"]
     lines = [FakeLine(0.0, T0 + n, text) for n, text in enumerate(trace)]
     _, run, script = serve(FakeLog([*lines, FakeLine(0.5, T0 + 2, "later")]))
-    assert script.run(print_log(run.id)) is True
+    assert script.run(print_log, run.id) is True
     assert (texts(script.records), script.sleeps) == (trace, [])
 
 
 def test_a_log_that_cannot_be_printed_is_said_so() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
-    assert script.run(print_log("r1")) is False
+    assert script.run(print_log, "r1") is False
     assert [note.text for note in script.notes] == [
         "The log of run r1 could not be read to its end (getJobRunLogs: 403: no body). Read the rest on the run's page"
     ]
@@ -400,7 +400,7 @@ def test_pages_that_are_too_large_are_asked_for_again_with_fewer_lines(mode: Cur
     log.lines += [FakeLine(0.0, T0 + 300 + n, f"short {n}") for n in range(3_000)]
     script, run_id, asked = limited(log)
     forwarder = LogForwarder(run_id)
-    assert script.run(forwarder.catch_up(script.now + 1_000)) is False
+    assert script.run(forwarder.catch_up, script.now + 1_000) is False
     short = [text for text in texts(script.records) if text.startswith("short")]
     assert short == [f"short {n}" for n in range(3_000)]
     starts = [record.text.split(" ")[0] for record in script.records if " x" in record.text[:6]]
@@ -417,7 +417,7 @@ def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
     script, run_id, asked = limited(FakeLog(lines))
     forwarder = LogForwarder(run_id)
     for _ in range(5):
-        assert script.run(forwarder.catch_up(script.now + 100)) is False
+        assert script.run(forwarder.catch_up, script.now + 100) is False
         script.now += 30
     assert texts(script.records) == ["before"]
     assert script.notes == [
@@ -442,7 +442,7 @@ def test_a_log_that_can_be_read_again_is_said_once_and_before_its_lines(text: st
         write=lambda record: said.append(record.text),
     )
     for _ in range(4):
-        script.run(forwarder.catch_up(script.now + 100))
+        script.run(forwarder.catch_up, script.now + 100)
         script.now += 30
     assert said == [
         f"The run's log cannot be read for now ({down}); this does not affect the run",
@@ -455,9 +455,9 @@ def test_a_first_line_over_the_limit_is_said_once() -> None:
     script, run_id, _ = limited(FakeLog([FakeLine(0.0, T0, "x" * (LIMIT + 1))]))
     forwarder = LogForwarder(run_id)
     for _ in range(3):
-        assert script.run(forwarder.catch_up(script.now + 100)) is False
+        assert script.run(forwarder.catch_up, script.now + 100) is False
     assert len(script.notes) == 1
-    assert script.run(forwarder.drain(60.0, script.now + 900)) is None
+    assert script.run(forwarder.drain, 60.0, script.now + 900) is None
     assert len(script.notes) == 1
 
 
@@ -467,7 +467,7 @@ def test_no_line_is_said_to_be_too_long_where_only_pages_were(mode: CursorMode) 
     script, run_id, _ = limited(FakeLog(lines, mode), 16_000)
     forwarder = LogForwarder(run_id)
     for _ in range(10):
-        script.run(forwarder.catch_up(script.now + 100))
+        script.run(forwarder.catch_up, script.now + 100)
         script.now += 10
     assert (texts(script.records), script.notes) == ([line.text for line in lines], [])
 
@@ -477,18 +477,18 @@ def quiet_since(*pauses: float) -> tuple[LogForwarder, Script]:
     log, script = LogForwarder("run0"), Script(always(LogPage(())))
     for pause in pauses:
         script.now += pause
-        script.run(log.keep_up(inf, 20.0))
+        script.run(log.keep_up, inf, 20.0)
     return log, script
 
 
 def test_a_quiet_log_is_read_at_once_after_the_clock_was_set_back() -> None:
     log, script = quiet_since(0.0, 2.0, 20.0)
     script.now += 3.0
-    script.run(log.keep_up(inf, 20.0))
+    script.run(log.keep_up, inf, 20.0)
     reads = len(script.sent)
     script.now -= 3_600.0
-    script.run(log.keep_up(inf, 20.0))
+    script.run(log.keep_up, inf, 20.0)
     assert len(script.sent) == reads + 1
     script.now += 25.0
-    script.run(log.keep_up(inf, 20.0))
+    script.run(log.keep_up, inf, 20.0)
     assert len(script.sent) == reads + 2

@@ -43,7 +43,7 @@ def follow(
     service = FakeService(plan=((0.0, "RUNNING"), (seconds, status)))
     run = service.add_run("some_name", START, log=log)
     script = Script(service, jitter=options.pop("jitter", 0.0))
-    return script.run(follow_run(FollowOptions(run.id, START, is_new=True, **options))), script
+    return script.run(follow_run, FollowOptions(run.id, START, is_new=True, **options)), script
 
 
 @pytest.mark.parametrize(
@@ -114,9 +114,9 @@ def test_the_absence_of_the_reader_is_not_taken_for_lateness() -> None:
     script = Script(service)
     forwarder = LogForwarder(run.id)
     for pause in (6.0, 6.0, 27.0, 6.0, 20.0):
-        script.run(forwarder.catch_up(script.now + 10))
+        script.run(forwarder.catch_up, script.now + 10)
         script.now += pause
-    script.run(forwarder.drain(60.0, script.now + 900, 5.0))
+    script.run(forwarder.drain, 60.0, script.now + 900, 5.0)
     assert len(script.records) == 60
     assert forwarder.lateness.seconds is not None
     assert forwarder.lateness.seconds <= 1.0
@@ -154,7 +154,7 @@ def test_a_result_that_must_come_ends_the_wait_when_it_is_read(late: float) -> N
     for poll_logs in (True, False):
         run = service.add_run("some_name", START, log=log)
         script = Script(service)
-        outcome = script.run(follow_run(FollowOptions(run.id, START, return_result=True, poll_logs=poll_logs)))
+        outcome = script.run(follow_run, FollowOptions(run.id, START, return_result=True, poll_logs=poll_logs))
         assert outcome.result == "7"
         assert script.elapsed <= 40 + late + (15 if poll_logs else 5)
 
@@ -182,7 +182,7 @@ def test_the_clock_of_this_machine_does_not_matter(skew: float) -> None:
     run = service.add_run("some_name", START, log=log)
     script = Script(lambda call, moment: service(call, moment - skew))
     script.now += skew
-    script.run(follow_run(FollowOptions(run.id, START + skew, is_new=True)))
+    script.run(follow_run, FollowOptions(run.id, START + skew, is_new=True))
     assert len(script.records) == len(STEADY)
     assert script.elapsed - skew < 75
 
@@ -193,7 +193,7 @@ def test_a_log_that_is_read_long_after_the_end_shows_no_lateness() -> None:
     run = service.add_run("some_name", START, log=log)
     script = Script(service)
     script.now += 300
-    outcome = script.run(follow_run(FollowOptions(run.id, script.now)))
+    outcome = script.run(follow_run, FollowOptions(run.id, script.now))
     assert texts(script.records) == ["the last line"]
     assert script.elapsed < 301
     assert outcome.summary is not None

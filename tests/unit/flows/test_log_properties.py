@@ -73,13 +73,13 @@ def forwarded(log: FakeLog, interval: float = 5.0) -> list[str]:
     latest = max((line.arrives for line in log.lines), default=0.0) + max(log.lags, default=0.0)
     quiet_from = latest + 30 + 2 * interval
     while script.elapsed <= quiet_from + 4 * interval:
-        while script.run(forwarder.catch_up(script.now + 10)):
+        while script.run(forwarder.catch_up, script.now + 10):
             event("behind")
         script.now += interval
     # Where pages are shorter than any client has seen, the rest comes when the run has ended.
-    script.run(forwarder.drain(0.0, inf))
+    script.run(forwarder.drain, 0.0, inf)
     calls = len(script.sent)
-    script.run(forwarder.catch_up(script.now + 10))
+    script.run(forwarder.catch_up, script.now + 10)
     assert len(script.sent) == calls + 1
     return texts(script.records)
 
@@ -120,7 +120,7 @@ def test_a_run_that_is_followed_to_its_end_has_all_lines_in_its_log(
     log = FakeLog(lines, mode, caught_up, cap, max_chars, boundary=boundary)
     run = service.add_run("some_name", START, log=log)
     script = Script(service, jitter=jitter)
-    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
+    script.run(follow_run, FollowOptions(run.id, START, is_new=True))
     assert texts(script.records) == [line.text for line in lines]
 
 
@@ -210,7 +210,7 @@ def test_lines_of_the_last_minute_are_forwarded_once_each_however_late_they_are(
     service = FakeService(plan=((0.0, "RUNNING"), (end, "COMPLETED")))
     run = service.add_run("some_name", START, log=FakeLog(lines, mode, caught_up, cap, boundary=boundary))
     script = Script(service, jitter=jitter)
-    script.run(follow_run(FollowOptions(run.id, START, is_new=True)))
+    script.run(follow_run, FollowOptions(run.id, START, is_new=True))
     assert Counter(texts(script.records)) == Counter(line.text for line in lines)
 
 
@@ -233,7 +233,7 @@ def test_lines_inserted_before_the_last_look_double_none_that_they_push(
     script = Script(service)
     forwarder = LogForwarder(service.add_run("some_name", START, log=log).id)
     while script.elapsed < 50:
-        while script.run(forwarder.catch_up(script.now + 10)):
+        while script.run(forwarder.catch_up, script.now + 10):
             event("behind")
         script.now += 5
     look_back = LogCursor.look_back
@@ -243,7 +243,7 @@ def test_lines_inserted_before_the_last_look_double_none_that_they_push(
         return look_back(self)
 
     with patch.object(LogCursor, "look_back", insert_and_look_back):
-        script.run(forwarder.drain(0.0, inf))
+        script.run(forwarder.drain, 0.0, inf)
     assert sorted(texts(script.records)[: len(lines)]) == sorted(line.text for line in lines)
     found = Counter(texts(script.records)[len(lines) :])
     assert not found - Counter(line.text for line in late)

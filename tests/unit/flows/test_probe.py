@@ -28,7 +28,7 @@ SAID = (ErrorInfo("CODE", "what the service said"),)
 
 def test_one_small_call_is_all_it_takes() -> None:
     script = Script(answers(RunPage(())))
-    works, said = script.run(probe(7.0))
+    works, said = script.run(probe, 7.0)
     assert works
     assert said == "The Runs API accepts the API key"
     (sent,) = script.sent
@@ -74,5 +74,5 @@ def test_one_small_call_is_all_it_takes() -> None:
 )
 def test_what_is_wrong_is_said_once_and_nothing_is_tried_again(error: WherobotsApiError, text: str) -> None:
     script = Script(always(error))
-    assert script.run(probe()) == (False, text)
+    assert script.run(probe) == (False, text)
     assert len(script.sent) == 1

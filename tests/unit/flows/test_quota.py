@@ -44,7 +44,7 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
     service = FakeService()
     service.quota_status = status
     script = Script(full_until(START + 100, service))
-    result = script.run(submit_run(PAYLOAD, memory=FIRST if durable else None))
+    result = script.run(submit_run, PAYLOAD, memory=FIRST if durable else None)
     assert isinstance(result, Submission)
     assert [run.id for run in service.runs] == [result.run.id]
     assert set(script.operations[1:]) == {"createJobRun"}
@@ -61,7 +61,7 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
 
 def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
     script = Script(full_until(START + 3_000, FakeService()))
-    script.run(submit_run(PAYLOAD))
+    script.run(submit_run, PAYLOAD)
     first, *others = script.told[1:]
     assert first == Note(
         logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create call in 5 minutes"
@@ -77,7 +77,7 @@ def test_a_refusal_for_quota_is_an_answer_and_ends_an_outage() -> None:
         return full_until(START + 80, service)(call, now)
 
     service = FakeService()
-    assert isinstance(Script(answer).run(submit_run(PAYLOAD, max_outage_seconds=60)), Submission)
+    assert isinstance(Script(answer).run(submit_run, PAYLOAD, max_outage_seconds=60), Submission)
 
 
 def test_a_key_that_is_refused_during_the_wait_delays_the_create() -> None:
@@ -88,7 +88,7 @@ def test_a_key_that_is_refused_during_the_wait_delays_the_create() -> None:
 
     service = FakeService()
     script = Script(answer)
-    assert isinstance(script.run(submit_run(PAYLOAD, memory=FIRST)), Submission)
+    assert isinstance(script.run(submit_run, PAYLOAD, memory=FIRST), Submission)
     assert script.reloads > 1
 
 
@@ -104,7 +104,7 @@ def test_a_key_that_is_refused_during_the_wait_delays_the_create() -> None:
 def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words(limit: float, when: str) -> None:
     script = Script(always(DISK), jitter=1.0)
     with pytest.raises(QuotaNotFreedError) as caught:
-        script.run(submit_run(PAYLOAD, quota=QuotaWait(limit)))
+        script.run(submit_run, PAYLOAD, quota=QuotaWait(limit))
     assert limit <= script.elapsed < limit + 5
     assert str(caught.value) == (
         f"createJobRun: no run was created: the organization's quota was used up{when}. "
@@ -117,7 +117,7 @@ def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words
 def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> None:
     script = Script(always(DISK), jitter=1.0)
     with pytest.raises(QuotaNotFreedError) as caught:
-        script.run(submit_run(PAYLOAD, quota=QuotaWait(3_600, deadline=START + 100)))
+        script.run(submit_run, PAYLOAD, quota=QuotaWait(3_600, deadline=START + 100))
     assert (
         "was used up for 1 minute 30 seconds, and the task's execution_timeout leaves no time for a run. 403"
     ) in str(caught.value)
@@ -129,7 +129,7 @@ def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> Non
 def test_a_limit_beyond_all_measure_is_a_limit_all_the_same() -> None:
     service = FakeService()
     script = Script(full_until(START + 100, service))
-    assert isinstance(script.run(submit_run(PAYLOAD, quota=QuotaWait(1.7e308))), Submission)
+    assert isinstance(script.run(submit_run, PAYLOAD, quota=QuotaWait(1.7e308)), Submission)
 
 
 def test_what_the_service_asks_for_is_waited_within_the_bound() -> None:
@@ -147,7 +147,7 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     service = FakeService()
     service.add_run(f"earlier{SUFFIX}", START - 100, cancel_seconds=1_000)
     script = Script(full_until(START + 1_000, service))
-    result = script.run(submit_run(PAYLOAD, memory=FIRST, quota=QuotaWait(may_hand_over=True)))
+    result = script.run(submit_run, PAYLOAD, memory=FIRST, quota=QuotaWait(may_hand_over=True))
     assert isinstance(result, AwaitingQuota)
     assert script.elapsed + result.pause.seconds > HOLD_SECONDS >= script.elapsed
     memory = script.remembered[-1][0]
@@ -161,7 +161,7 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
         assert stored == result.wait.to_kwargs()
         kept = QuotaWait.from_kwargs(stored | {"of_a_later_version": 1})
         assert kept == result.wait
-        result = script.run(submit_run(PAYLOAD, memory=memory, quota=kept))
+        result = script.run(submit_run, PAYLOAD, memory=memory, quota=kept)
     assert (result.run.id, result.reattached) == ("run1", False)
     assert [run.id for run in service.kept(script.now)] == ["run1"]
 
@@ -180,7 +180,7 @@ def test_jitter_does_not_carry_an_attempt_past_the_limit(limit: float, pause: Sl
 
 def test_a_wait_that_goes_on_elsewhere_says_so_at_once_and_not_each_time() -> None:
     script = Script(full_until(START + 60, FakeService()))
-    script.run(submit_run(PAYLOAD, quota=QuotaWait(since=START - 100, refusals=3)))
+    script.run(submit_run, PAYLOAD, quota=QuotaWait(since=START - 100, refusals=3))
     assert [note.text for note in script.told] == [
         "Still waiting for quota after 1 minute 40 seconds; next create call in 40 seconds"
     ]
@@ -214,7 +214,7 @@ def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_t
         return service(call, now)
 
     script = Script(answer)
-    result = script.run(submit_run(PAYLOAD, memory=FIRST))
+    result = script.run(submit_run, PAYLOAD, memory=FIRST)
     assert isinstance(result, Submission)
     assert [run.id for run in service.runs] == [result.run.id]
     assert script.operations.count("createJobRun") == 2, "the lost one and the refused one"
@@ -224,13 +224,13 @@ def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_t
 def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_run(limit: float) -> None:
     service = service_filled_by_a_lost_create(list_lag=600.0)
     with pytest.raises(UnclearCreateError, match="it is unclear whether the run was created"):
-        Script(service).run(submit_run(PAYLOAD, memory=FIRST, quota=QuotaWait(limit)))
+        Script(service).run(submit_run, PAYLOAD, memory=FIRST, quota=QuotaWait(limit))
 
 
 def test_quota_that_the_run_of_a_lost_create_has_used_up_is_not_waited_for() -> None:
     service = service_filled_by_a_lost_create(list_lag=30.5)
     script = Script(service)
-    assert isinstance(script.run(submit_run(PAYLOAD, memory=FIRST)), Submission)
+    assert isinstance(script.run(submit_run, PAYLOAD, memory=FIRST), Submission)
     assert len(service.runs) == 1
     assert script.operations[-2:] == ["createJobRun", "listJobRuns"]
     assert not script.said("quota")
@@ -240,7 +240,7 @@ def test_quota_that_the_run_of_a_lost_create_has_used_up_is_not_waited_for() -> 
 def test_an_unclear_create_is_remembered_through_a_hand_over(ends: bool) -> None:
     service = service_filled_by_a_lost_create(list_lag=200.0)
     script = Script(service)
-    result: Any = script.run(submit_run(PAYLOAD, memory=FIRST, quota=QuotaWait(may_hand_over=True)))
+    result: Any = script.run(submit_run, PAYLOAD, memory=FIRST, quota=QuotaWait(may_hand_over=True))
     while isinstance(result, AwaitingQuota):
         memory = Memory.from_json(script.remembered[-1][0].to_json())
         assert memory.is_create_unanswered
@@ -248,6 +248,6 @@ def test_an_unclear_create_is_remembered_through_a_hand_over(ends: bool) -> None
             service.runs[0].plan = ((0.0, "RUNNING"), (60.0, "COMPLETED"))
             service.quota = 0
         script.now += result.pause.seconds
-        result = script.run(submit_run(PAYLOAD, memory=memory, quota=QuotaWait.from_kwargs(result.wait.to_kwargs())))
+        result = script.run(submit_run, PAYLOAD, memory=memory, quota=QuotaWait.from_kwargs(result.wait.to_kwargs()))
     assert (result.run.id, result.run.status) == ("run0", "COMPLETED" if ends else "RUNNING")
     assert len(service.runs) == 1

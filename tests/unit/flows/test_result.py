@@ -31,7 +31,7 @@ def serve(*raws: str, status: str = "COMPLETED", last_arrives: float = 5.0) -> t
 
 def follow(service: Any, **options: Any) -> tuple[Outcome, Script]:
     script = Script(service)
-    return script.run(follow_run(FollowOptions("run0", START, **options))), script
+    return script.run(follow_run, FollowOptions("run0", START, **options)), script
 
 
 def refusals(script: Script) -> list[str]:
@@ -141,7 +141,7 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
     script.now = START + 300
     spark_ui = {"appMeta": {"spark_ui_url": "https://spark/1"}}
     run = Run.from_json({"id": "run0", "status": "COMPLETED", "kubeApp": spark_ui})
-    outcome = script.run(settle_run(run, FollowOptions("run0", START, poll_logs=False, return_result=True)))
+    outcome = script.run(settle_run, run, FollowOptions("run0", START, poll_logs=False, return_result=True))
     summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1").to_json()
     assert outcome == Outcome(
         Ending.COMPLETED, "run0", "COMPLETED", ended_at=START + 300, summary=summary, result=RESULT

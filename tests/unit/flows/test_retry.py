@@ -144,7 +144,7 @@ def test_no_wait_is_negative_or_ends_after_the_limit(limit: float, failures: lis
 
 def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said() -> None:
     script = Script(answers(LOST, limited(5.2), ServerError("getJobRun", 503), RUN))
-    assert script.run(send(GET)) == RUN
+    assert script.run(send, GET) == RUN
     assert script.pauses == [Sleep(1.0, 0.2), Sleep(5.2, SPREAD_SECONDS / 5.2), Sleep(4.0, 0.2)]
     assert script.notes == [
         Note(logging.WARNING, "getJobRun: reset; retrying in 1.0 s, for up to 10 minutes"),
@@ -155,7 +155,7 @@ def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said()
 
 def test_a_call_that_was_not_sent_is_sent_at_a_random_moment_after_the_limit() -> None:
     script = Script(answers(KeyLimitedError("getJobRun", 30.0), RUN))
-    assert script.run(send(GET)) == RUN
+    assert script.run(send, GET) == RUN
     assert script.pauses == [Sleep(30.0, SPREAD_SECONDS / 30.0)]
     assert script.notes == [
         Note(
@@ -169,16 +169,16 @@ def test_a_call_that_was_not_sent_is_sent_at_a_random_moment_after_the_limit() -
 def test_a_permanent_failure_ends_at_once_without_a_word(error: WherobotsApiError) -> None:
     script = Script(always(error))
     with pytest.raises(type(error)):
-        script.run(send(GET))
+        script.run(send, GET)
     assert (len(script.sent), script.sleeps, script.notes) == (1, [], [])
 
 
 def test_a_refusal_is_repeated_for_as_long_as_it_may_be_wrong() -> None:
     refused = NotFoundError("getJobRun", 404)
-    assert Script(answers(refused, refused, RUN)).run(send(GET, refused_seconds=60)) == RUN
+    assert Script(answers(refused, refused, RUN)).run(send, GET, refused_seconds=60) == RUN
     script = Script(always(refused))
     with pytest.raises(NotFoundError):
-        script.run(send(GET, refused_seconds=60))
+        script.run(send, GET, refused_seconds=60)
     assert 60 <= script.elapsed < 62
 
 
@@ -186,7 +186,7 @@ def test_a_refusal_is_repeated_for_as_long_as_it_may_be_wrong() -> None:
 def test_a_refused_key_is_read_again_for_a_minute_and_one_warning_says_so(call: Call[Any]) -> None:
     error = PermissionDeniedError("createJobRun", 403)
     script = Script(answers(*[error] * 3, RUN))
-    assert script.run(send(call)) == RUN
+    assert script.run(send, call) == RUN
     assert (script.reloads, script.sleeps) == (3, [1.0, 2.0, 4.0])
     assert script.notes == [
         Note(
@@ -198,21 +198,21 @@ def test_a_refused_key_is_read_again_for_a_minute_and_one_warning_says_so(call: 
     ]
     script = Script(always(error))
     with pytest.raises(PermissionDeniedError):
-        script.run(send(call))
+        script.run(send, call)
     assert 60 <= script.elapsed < 62
 
 
 def test_a_refused_key_that_cannot_change_is_the_end_at_once() -> None:
     script = Script(always(AuthenticationError("getJobRun", 401)), reads_connection=False)
     with pytest.raises(AuthenticationError):
-        script.run(send(GET))
+        script.run(send, GET)
     assert (len(script.sent), script.sleeps, script.notes) == (1, [], [])
 
 
 def test_a_create_is_repeated_only_while_it_surely_did_not_arrive() -> None:
     script = Script(answers(NotSentError("createJobRun", "refused"), limited(None), LOST))
     with pytest.raises(ResponseLostError):
-        script.run(send(CREATE))
+        script.run(send, CREATE)
     assert len(script.sent) == 3
 
 

@@ -56,7 +56,7 @@ def submit(
     service: Any, payload: dict[str, Any] = PAYLOAD, memory: Memory | None = FIRST, **options: Any
 ) -> tuple[Submission, Script]:
     script = Script(service)
-    submission = script.run(submit_run(payload, memory=memory, **options))
+    submission = script.run(submit_run, payload, memory=memory, **options)
     assert isinstance(submission, Submission)
     return submission, script
 
@@ -127,7 +127,7 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     service.fault("createJobRun", fault)
     script = Script(service)
     with pytest.raises(UnclearCreateError) as caught:
-        script.run(submit_run(PAYLOAD))
+        script.run(submit_run, PAYLOAD)
     assert str(caught.value).startswith("createJobRun: it is unclear whether the run was created: createJobRun: ")
     assert str(caught.value).endswith("; it cannot be looked up by its name (durable=False)")
     assert script.operations == ["createJobRun"]
@@ -176,7 +176,7 @@ def test_a_reattached_run_whose_payload_has_no_name_brings_no_warning() -> None:
 def test_a_refused_create_is_the_end_at_once() -> None:
     script = Script(by_operation(listJobRuns=FakeService(), createJobRun=always(BadRequestError("createJobRun", 422))))
     with pytest.raises(BadRequestError):
-        script.run(submit_run(PAYLOAD, memory=FIRST))
+        script.run(submit_run, PAYLOAD, memory=FIRST)
     assert script.operations == ["listJobRuns", "createJobRun"]
     assert not script.remembered[-1][0].is_create_unanswered, "the next try need not wait for a run"
 
@@ -189,7 +189,7 @@ REFUSED_KEYS = [AuthenticationError("createJobRun", 401), PermissionDeniedError(
 def test_a_key_that_is_refused_for_a_moment_delays_the_create(error: WherobotsApiError, memory: Memory | None) -> None:
     service = FakeService()
     script = Script(by_operation(listJobRuns=service, createJobRun=answers(*[error] * 5, service)))
-    assert isinstance(script.run(submit_run(PAYLOAD, memory=memory)), Submission)
+    assert isinstance(script.run(submit_run, PAYLOAD, memory=memory), Submission)
     assert 30 < script.elapsed < 60
     assert script.reloads == 5
     assert [note.level for note in script.notes].count(logging.WARNING) == 1
@@ -199,7 +199,7 @@ def test_a_key_that_is_refused_for_a_moment_delays_the_create(error: WherobotsAp
 def test_a_key_that_stays_refused_ends_the_create_after_a_minute(error: WherobotsApiError) -> None:
     script = Script(by_operation(listJobRuns=FakeService(), createJobRun=always(error)))
     with pytest.raises(type(error)) as caught:
-        script.run(submit_run(PAYLOAD, memory=FIRST))
+        script.run(submit_run, PAYLOAD, memory=FIRST)
     assert script.elapsed == pytest.approx(REFUSED_SECONDS, abs=1.0)
     assert caught.value.key_may_change
     assert not script.remembered[-1][0].is_create_unanswered, "the next try need not wait for a run"
@@ -216,7 +216,7 @@ def test_a_look_that_is_refused_creates_nothing() -> None:
     ):
         script = Script(by_operation(listJobRuns=always(PermissionDeniedError("listJobRuns", 403))))
         with pytest.raises(PermissionDeniedError):
-            script.run(submit_run(PAYLOAD, memory=memory, rules=rules))
+            script.run(submit_run, PAYLOAD, memory=memory, rules=rules)
         assert script.elapsed == pytest.approx(seconds, abs=1.0)
 
 
@@ -225,7 +225,7 @@ def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_
     first_then_refused = answers(ServerError("createJobRun", 502), *[PermissionDeniedError("createJobRun", 403)] * 99)
     script = Script(by_operation(createJobRun=first_then_refused, listJobRuns=service))
     with pytest.raises(UnclearCreateError) as caught:
-        script.run(submit_run(PAYLOAD, memory=FIRST))
+        script.run(submit_run, PAYLOAD, memory=FIRST)
     assert str(caught.value) == (
         "createJobRun: it is unclear whether the run was created: createJobRun: 403: no body; "
         "no run with its name has been found so far"
@@ -241,7 +241,7 @@ def test_a_look_that_is_refused_after_an_unclear_create_never_creates_again() ->
         )
     )
     with pytest.raises(UnclearCreateError, match="looking it up failed too") as caught:
-        script.run(submit_run(PAYLOAD, memory=FIRST))
+        script.run(submit_run, PAYLOAD, memory=FIRST)
     assert caught.value.transient
     assert script.remembered[-1][0].is_create_unanswered
 
@@ -292,7 +292,7 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     service.add_run(NAME, START - 100)
     script = Script(by_operation(listJobRuns=service, getJobRun=service, cancelJobRun=always(error)))
     with pytest.raises(NotReplacedError) as caught:
-        script.run(submit_run(PAYLOAD, memory=CLEARED, max_outage_seconds=60))
+        script.run(submit_run, PAYLOAD, memory=CLEARED, max_outage_seconds=60)
     assert str(caught.value) == (
         f"cancelJobRun: the task was cleared, but run run0 of before the clear could not be cancelled ({error}); "
         "no new run was created"
@@ -455,7 +455,7 @@ def test_a_run_whose_create_took_longer_than_a_minute_is_new_to_the_next_try() -
     service.fault("createJobRun", *[Fault.NOT_ARRIVED] * 7)
     _, script = submit(service)
     assert script.elapsed > REFUSED_SECONDS
-    again = script.run(submit_run(PAYLOAD, memory=script.remembered[-1][0]))
+    again = script.run(submit_run, PAYLOAD, memory=script.remembered[-1][0])
     assert isinstance(again, Submission)
     assert (again.run.id, again.reattached) == ("run0", True)
 

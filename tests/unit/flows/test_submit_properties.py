@@ -105,7 +105,7 @@ def test_a_wait_for_quota_ends_in_exactly_one_run_however_often_it_is_handed_ove
     memory = FIRST
     while True:
         kept = QuotaWait.from_kwargs(json_copy(wait.to_kwargs()))
-        result = script.run(submit_run(PAYLOAD, memory=memory, max_outage_seconds=3_600, quota=kept))
+        result = script.run(submit_run, PAYLOAD, memory=memory, max_outage_seconds=3_600, quota=kept)
         if isinstance(result, Submission):
             break
         assert hand_over

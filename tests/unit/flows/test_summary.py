@@ -97,7 +97,7 @@ def test_whatever_the_service_calls_things_it_is_one_line_and_json(name: str, re
 
 def test_the_metrics_are_asked_for_once_and_shortly() -> None:
     script = Script(answers(BILLED))
-    summary = script.run(add_metrics(RunSummary.of_run(FULL, "https://spark/")))
+    summary = script.run(add_metrics, RunSummary.of_run(FULL, "https://spark/"))
     assert (summary.cost_usd, summary.spatial_units, summary.spark_ui_url) == (1.239, 0.25, "https://spark/")
     (sent,) = script.sent
     assert (sent.call.operation, sent.timeout) == ("getJobRunMetrics", METRICS_SECONDS)
@@ -115,12 +115,12 @@ def test_the_metrics_are_asked_for_once_and_shortly() -> None:
 )
 def test_metrics_that_cannot_be_had_are_left_out_without_a_word(error: WherobotsApiError) -> None:
     script = Script(always(error), reload=lambda: True)
-    assert script.run(add_metrics(RunSummary.of_run(FULL))) == RunSummary.of_run(FULL)
+    assert script.run(add_metrics, RunSummary.of_run(FULL)) == RunSummary.of_run(FULL)
     assert (len(script.sent), script.notes, script.sleeps, script.reloads) == (1, [], [], 0)
 
 
 @pytest.mark.parametrize(("left", "asked"), [(-100.0, 0), (METRICS_SECONDS - 1, 0), (METRICS_SECONDS, 1)])
 def test_where_the_deadline_is_near_they_are_not_asked_for(left: float, asked: int) -> None:
     script = Script(always(BILLED))
-    script.run(add_metrics(RunSummary.of_run(FULL), START + left))
+    script.run(add_metrics, RunSummary.of_run(FULL), START + left)
     assert len(script.sent) == asked

@@ -124,7 +124,7 @@ def down() -> ServerError:
 def test_an_upload(source: FileSource) -> None:
     storage = Storage()
     script = UploadScript(storage)
-    address = script.run(upload(source, PREFIX))
+    address = script.run(upload, source, PREFIX)
     assert script.order == [ASK, PUT]
     assert script.notes == [Note(logging.INFO, f"Uploaded jobs/stats.py to {address} (9 bytes)")]
     assert storage.objects == {address.removeprefix("s3://"): b"print(1)\n"}
@@ -136,19 +136,19 @@ def test_one_line_says_what_of_a_folder_is_left_out(tmp_path: Path) -> None:
     for name in ("area.py", ".env", *(f".{number}" for number in range(5))):
         (folder / name).touch()
     script = UploadScript(Storage())
-    script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
+    script.run(upload, FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX)
     assert script.notes[1:] == [
         Note(logging.INFO, "Left out of lib/geo, because their names begin with a dot: .0, .1, .2, .3, .4 and 1 more")
     ]
     script = UploadScript(Storage())
     (folder / ".env").unlink()
-    script.run(upload(FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX))
+    script.run(upload, FileSource("x", "lib/geo", folder, may_be_folder=True), PREFIX)
     assert script.notes[1].text == "Left out of lib/geo, because their names begin with a dot: .0, .1, .2, .3, .4"
 
 
 def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     script = UploadScript(Storage(forbidden()))
-    script.run(upload(source, PREFIX))
+    script.run(upload, source, PREFIX)
     assert script.order == [ASK, PUT, ASK, PUT]
     assert script.sleeps == []
     assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; retrying with a new URL")
@@ -156,7 +156,7 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
 
     script = UploadScript(Storage(forbidden(), down(), forbidden()))
     with pytest.raises(UploadFailedError) as caught:
-        script.run(upload(source, PREFIX))
+        script.run(upload, source, PREFIX)
     assert str(caught.value) == (
         f"putObject: jobs/stats.py could not be uploaded to {PREFIX}/{END} (403: AccessDenied); {ADVICE_OF_403}"
     )
@@ -167,7 +167,7 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
 @pytest.mark.parametrize("error", [down(), ResponseLostError(PUT, "reset"), ServerError(PUT, 500)])
 def test_a_transient_failure_is_repeated_with_a_new_url(source: FileSource, error: Exception) -> None:
     script = UploadScript(Storage(error, error, error))
-    script.run(upload(source, PREFIX))
+    script.run(upload, source, PREFIX)
     assert script.order == [ASK, PUT] * 4
     assert script.sleeps == [1.0, 2.0, 4.0]
 
@@ -176,7 +176,7 @@ def test_a_key_that_is_refused_for_a_moment_delays_the_upload(source: FileSource
     storage, refused = Storage(), AuthenticationError(ASK, 401)
     storage.failures = {"getMyOrganization": [refused] * 3, ASK: [refused] * 3}
     script = UploadScript(storage)
-    script.run(upload(source, None))
+    script.run(upload, source, None)
     assert script.order == ["getMyOrganization"] * 4 + [ASK] * 4 + [PUT]
 
 
@@ -211,7 +211,7 @@ def test_a_refused_url_says_what_to_do(source: FileSource, error: Exception, adv
     storage.failures[ASK] = [error] * 99
     script = UploadScript(storage)
     with pytest.raises(UploadFailedError) as caught:
-        script.run(upload(source, PREFIX))
+        script.run(upload, source, PREFIX)
     assert set(script.order) == {ASK}
     assert script.elapsed == pytest.approx(60 if is_of_key else 0, abs=1)
     assert caught.value.key_may_change is is_of_key
@@ -221,12 +221,12 @@ def test_a_refused_url_says_what_to_do(source: FileSource, error: Exception, adv
 def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSource) -> None:
     changed = FileChangedError("jobs/stats.py has changed while it was uploaded")
     script = UploadScript(Storage(changed))
-    script.run(upload(source, PREFIX))
+    script.run(upload, source, PREFIX)
     assert script.order == [ASK, PUT] * 2
     assert script.said("reading it again")[0].level == logging.WARNING
     script = UploadScript(Storage(*[changed] * 3))
     with pytest.raises(InvalidArgumentError, match="kept changing"):
-        script.run(upload(source, PREFIX))
+        script.run(upload, source, PREFIX)
 
 
 def test_one_missing_file_among_several_sends_nothing(source: FileSource) -> None:
@@ -234,19 +234,19 @@ def test_one_missing_file_among_several_sends_nothing(source: FileSource) -> Non
     for prefix in (PREFIX, None):
         script = UploadScript(Storage())
         with pytest.raises(InvalidArgumentError, match=r"^x='table.json': there is no file"):
-            script.run(FileUploads({URI: source, FILES: missing}, prefix).upload({}))
+            script.run(FileUploads({URI: source, FILES: missing}, prefix).upload, {})
         assert script.order == []
 
 
 def test_the_default_folder_is_the_organizations() -> None:
-    assert UploadScript(Storage()).run(find_shared_folder()) == "s3://managed/org1/data/shared/airflow-uploads"
+    assert UploadScript(Storage()).run(find_shared_folder) == "s3://managed/org1/data/shared/airflow-uploads"
 
 
 def test_without_a_view_of_the_organization_upload_to_is_needed(source: FileSource) -> None:
     storage = Storage()
     storage.failures["getMyOrganization"] = [PermissionDeniedError("getMyOrganization", 403)] * 99
     with pytest.raises(UploadFailedError) as caught:
-        UploadScript(storage).run(upload(source, None))
+        UploadScript(storage).run(upload, source, None)
     assert str(caught.value) == (
         f"getMyOrganization: the organization's storage could not be found (403: no body); {NAME_IT}"
     )
@@ -255,7 +255,7 @@ def test_without_a_view_of_the_organization_upload_to_is_needed(source: FileSour
 def test_an_organization_without_storage(source: FileSource) -> None:
     script = UploadScript(Storage(), lambda call, moment: Organization("org1", None))
     with pytest.raises(NoStorageError) as caught:
-        script.run(upload(source, None))
+        script.run(upload, source, None)
     assert str(caught.value) == f"getMyOrganization: the organization has no managed storage; {NAME_IT}"
 
 
@@ -267,7 +267,7 @@ def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Pat
         "environment": {"dependencies": [{"sourceType": "FILE", "filePath": "table.json"}]},
     }
     script = UploadScript(Storage())
-    sent = script.run(FileUploads({URI: source, FILES: FileSource("x", "table.json", table)}).upload(payload))
+    sent = script.run(FileUploads({URI: source, FILES: FileSource("x", "table.json", table)}).upload, payload)
     assert script.order == ["getMyOrganization", *[ASK, PUT] * 2]
     assert sent["runPython"]["uri"].endswith("/stats.py")
     assert sent["environment"]["dependencies"][0]["filePath"].endswith("/table.json")
@@ -291,7 +291,7 @@ def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
     script = UploadScript(Storage())
     echoed = {"runPython": {"uri": there}} if there else {}
     compared = script.run(
-        FileUploads({FILES: missing, URI: source}).compare({"runPython": {"uri": "jobs/stats.py"}} | files, echoed)
+        FileUploads({FILES: missing, URI: source}).compare, {"runPython": {"uri": "jobs/stats.py"}} | files, echoed
     )
     assert compared == {"runPython": {"uri": compared_to}} | files
     no_file = f"x='table.json': there is no file {missing.path} on the worker; an address in S3 begins with s3://"
@@ -320,5 +320,5 @@ def test_a_retry_re_attaches_without_a_warning_to_a_run_whose_file_was_uploaded_
     script = UploadScript(Storage(), always(RunPage((run,))))
     payload = {"name": name, "runPython": {"uri": "jobs/stats.py"}}
     memory = Memory(Identity("012345", "6789abcd"), 0, Past.KNOWN, has_looked=True)
-    script.run(submit_run(payload, memory=memory, uploads=FileUploads({URI: source}, PREFIX)))
+    script.run(submit_run, payload, memory=memory, uploads=FileUploads({URI: source}, PREFIX))
     assert [note.level for note in script.notes] == [logging.INFO]

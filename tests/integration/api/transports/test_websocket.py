@@ -127,7 +127,7 @@ def test_statements_one_after_the_other_on_one_connection(driven: Driven) -> Non
     with SessionServer() as server:
         driven.connect(server.url)
         for number in range(3):
-            outcome: StatementOutcome = driven.run(execute(Statement(f"e{number}", "SELECT 1"), options(server)))
+            outcome: StatementOutcome = driven.run(execute, Statement(f"e{number}", "SELECT 1"), options(server))
             assert outcome.state is StatementState.SUCCEEDED
             assert outcome.results is not None
             assert outcome.results.data == b"rows"
@@ -136,7 +136,7 @@ def test_statements_one_after_the_other_on_one_connection(driven: Driven) -> Non
         assert headers["X-API-Key"] == KEY
         assert headers["X-Wherobots-Client"] == ENDPOINT.client
         assert headers["User-Agent"] == ENDPOINT.user_agent
-        driven.run(perform(Disconnect()))
+        driven.run(perform, Disconnect())
         assert wait_for(lambda: server.were_clean) == [False]
     assert server.kinds() == ["execute_sql", "retrieve_results"] * 3
 
@@ -151,10 +151,10 @@ def test_another_connection_takes_the_place_of_the_open_one(driven: Driven) -> N
 
 
 def test_without_a_connection_nothing_is_written_and_closing_is_no_error(driven: Driven) -> None:
-    driven.run(perform(Disconnect()))
+    driven.run(perform, Disconnect())
     for effect in (Transmit(CancelExecution("e1")), Receive(1.0)):
         with pytest.raises(NotWrittenError, match="no WebSocket is open"):
-            driven.run(perform(effect))
+            driven.run(perform, effect)
 
 
 def test_silence_ends_a_wait_in_time(driven: Driven) -> None:
@@ -385,7 +385,7 @@ def test_a_refused_key_is_read_again_and_the_new_one_is_sent(driven: Driven) -> 
         return None if request.headers["X-API-Key"] == "new-key-1" else web.Response(status=401)
 
     with SessionServer(refuse=refuse) as server:
-        driven.run(attempt_to_connect(server.url))
+        driven.run(Io.connect, server.url)
         driven.transmit(CancelExecution("e1"))
         assert driven.receive() == StateUpdated("e1", "cancelled")
 
@@ -474,7 +474,7 @@ def test_a_signal_handler_ends_what_the_main_thread_waits_for() -> None:
     with SessionServer() as server:
         driven = started(server)
         with signal_when(server.kinds, lambda *_: driven.sync.stop()), pytest.raises(FlowStoppedError):
-            driven.run(execute(Statement("e1", "SLEEP"), options(server)))
+            driven.run(execute, Statement("e1", "SLEEP"), options(server))
         driven.close()
     assert server.kinds() == ["execute_sql"]
 
@@ -487,8 +487,8 @@ def test_a_signal_handler_that_raises_ends_the_flow_and_the_connection_can_still
             raise KeyboardInterrupt
 
         with signal_when(server.kinds, on_signal), pytest.raises(KeyboardInterrupt):
-            driven.run(execute(Statement("e1", "SLEEP"), options(server)))
-        assert driven.run(last_word_after_cancel("e1", has_sent=True))
+            driven.run(execute, Statement("e1", "SLEEP"), options(server))
+        assert driven.run(last_word_after_cancel, "e1", has_sent=True)
         driven.close()
     assert server.kinds() == ["execute_sql", "cancel"]
 
@@ -499,11 +499,11 @@ def test_another_thread_cancels_what_this_one_waits_for() -> None:
 
         def cancel_it() -> None:
             wait_for(lambda: server.kinds() != [])
-            driven.sync.run(perform(Transmit(CancelExecution("e1"))))
+            driven.sync.run(perform, Transmit(CancelExecution("e1")))
 
         other = threading.Thread(target=cancel_it)
         other.start()
-        outcome = driven.run(execute(Statement("e1", "SLEEP"), options(server)))
+        outcome = driven.run(execute, Statement("e1", "SLEEP"), options(server))
         other.join()
         driven.close()
     assert outcome.state is StatementState.CANCELLED
@@ -514,16 +514,16 @@ def test_after_a_stop_nothing_is_executed_and_no_flow_goes_on() -> None:
         driven = started(server)
         driven.sync.stop()
         with pytest.raises(FlowStoppedError):
-            driven.run(execute(Statement("e1", "SELECT"), options(server)))
+            driven.run(execute, Statement("e1", "SELECT"), options(server))
 
-        def goes_on() -> Flow[None]:
-            yield Transmit(CancelExecution("e0"))
+        async def goes_on(io: Io) -> None:
+            await io.transmit(CancelExecution("e0"))
             driven.sync.stop()
-            yield Receive(30.0)
+            await io.receive(30.0)
 
         driven.sync.stopped = False
         with pytest.raises(FlowStoppedError):
-            driven.run(goes_on())
+            driven.run(goes_on)
         driven.close()
     assert server.kinds() == ["cancel"]
 
@@ -533,13 +533,13 @@ def test_a_task_of_the_event_loop_that_is_cancelled_can_still_cancel() -> None:
         driven = Driven("async", ENDPOINT)
 
         async def main() -> bool:
-            await driven.asynchronous.run(perform(Connect(server.url)))
-            following = asyncio.create_task(driven.asynchronous.run(execute(Statement("e1", "SLEEP"), options(server))))
+            await driven.asynchronous.run(perform, Connect(server.url))
+            following = asyncio.create_task(driven.asynchronous.run(execute, Statement("e1", "SLEEP"), options(server)))
             await asyncio.sleep(0.3)
             following.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await following
-            return await driven.asynchronous.run(last_word_after_cancel("e1", has_sent=True)) is not None
+            return await driven.asynchronous.run(last_word_after_cancel, "e1", has_sent=True) is not None
 
         assert driven.loop.run_until_complete(main())
         driven.close()
@@ -560,8 +560,8 @@ def test_many_messages_give_the_event_loop_back_in_between(monkeypatch: pytest.M
         async def main() -> int:
             turns = 0
             statement = Statement("e1", "DROP", wants_result=False)
-            await driven.asynchronous.run(perform(Connect(server.url)))
-            following = asyncio.create_task(driven.asynchronous.run(execute(statement, options(server))))
+            await driven.asynchronous.run(perform, Connect(server.url))
+            following = asyncio.create_task(driven.asynchronous.run(execute, statement, options(server)))
             while not following.done():
                 await asyncio.sleep(0)
                 turns += 1
@@ -577,7 +577,7 @@ def test_the_thread_is_there_only_while_it_is_needed() -> None:
         return [thread.name for thread in threading.enumerate() if thread.name == "wherobots-sql-session"]
 
     driven = Driven("sync", ENDPOINT)
-    driven.run(perform(Disconnect()))
+    driven.run(perform, Disconnect())
     assert threads() == []
     with SessionServer() as server:
         driven.connect(server.url)

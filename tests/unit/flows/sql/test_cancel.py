@@ -31,7 +31,7 @@ def cancelled(script: SqlScript) -> list[str]:
 
 def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
     script = SqlScript(session_with("e1", "e3", ended="e2"))
-    assert script.run(end_earlier(["e1", "e2", "e3", "never sent"], URL)) == ""
+    assert script.run(end_earlier, ["e1", "e2", "e3", "never sent"], URL) == ""
     # Their events may not come here, so nothing is waited for before the request.
     assert script.elapsed < 1
     assert cancelled(script) == ["e1", "e2", "e3", "never sent"]
@@ -46,7 +46,7 @@ def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
 
 def test_one_whose_cancel_is_not_confirmed_is_named_and_the_rest_is_left() -> None:
     script = SqlScript(session_with("e1", "e2", cancel_seconds=NEVER))
-    assert script.run(end_earlier(["e1", "e2"], URL)) == "e1"
+    assert script.run(end_earlier, ["e1", "e2"], URL) == "e1"
     assert set(cancelled(script)) == {"e1"}
     assert script.said("Statement e1 may still run: its cancel was sent, but not confirmed")
     assert script.elapsed <= CANCEL_BUDGET_SECONDS + 1
@@ -55,7 +55,7 @@ def test_one_whose_cancel_is_not_confirmed_is_named_and_the_rest_is_left() -> No
 def test_one_that_the_session_does_not_speak_of_counts_as_running() -> None:
     session = session_with("e1", cancel_seconds=NEVER)
     session.answers = False
-    assert SqlScript(session).run(end_earlier(["e1"], URL)) == "e1"
+    assert SqlScript(session).run(end_earlier, ["e1"], URL) == "e1"
 
 
 def test_a_connection_that_breaks_before_the_cancel_is_opened_again() -> None:
@@ -68,17 +68,17 @@ def test_a_connection_that_breaks_before_the_cancel_is_opened_again() -> None:
     session = Breaking()
     session.executions = session_with("e1").executions
     script = SqlScript(session)
-    assert script.run(end_earlier(["e1"], URL)) == ""
+    assert script.run(end_earlier, ["e1"], URL) == ""
     assert script.truth("e1") == "cancelled"
 
 
 def test_without_a_connection_it_is_not_known_and_nobody_may_go_on() -> None:
     session = session_with("e1")
     session.connections = [Connection(seconds=0.0) for _ in range(99)]
-    assert SqlScript(session).run(end_earlier(["e1"], URL)) == "e1"
+    assert SqlScript(session).run(end_earlier, ["e1"], URL) == "e1"
     assert len(session.connects) == 4
     session.refusals = [NotSentError("connectSqlSession", "refused")] * 9
-    assert SqlScript(session, is_connected=False).run(end_earlier(["e1"], URL)) == "e1"
+    assert SqlScript(session, is_connected=False).run(end_earlier, ["e1"], URL) == "e1"
 
 
 @pytest.mark.parametrize("can_attach", [True, False])
@@ -86,7 +86,7 @@ def test_a_cancel_that_takes_a_while_is_awaited(can_attach: bool) -> None:
     session = session_with("e1", cancel_seconds=5.0)
     session.can_attach = can_attach
     script = SqlScript(session)
-    assert script.run(end_earlier(["e1"], URL)) == ""
+    assert script.run(end_earlier, ["e1"], URL) == ""
     assert 5 <= script.elapsed < 7
 
 
@@ -107,14 +107,14 @@ class Deaf(FakeSession):
 def test_a_cancel_attaches_first() -> None:
     """A session may take it only from a connection that is attached."""
     script = SqlScript(Deaf(lambda session, connection: session.executions["e1"].owner is connection))
-    assert script.run(last_word_after_cancel("e1", 1.0, URL)) == StateUpdated("e1", "cancelled")
+    assert script.run(last_word_after_cancel, "e1", 1.0, URL) == StateUpdated("e1", "cancelled")
     assert [type(message) for message, _ in script.session.written] == [RetrieveResults, CancelExecution]
 
 
 @pytest.mark.parametrize("has_sent", [True, False])
 def test_a_cancel_that_is_lost_is_sent_again(has_sent: bool) -> None:
     script = SqlScript(Deaf(lambda session, _: any(isinstance(one, CancelExecution) for one, _ in session.written)))
-    assert script.run(last_word_after_cancel("e1", 3.8, URL, has_sent=has_sent)) == StateUpdated("e1", "cancelled")
+    assert script.run(last_word_after_cancel, "e1", 3.8, URL, has_sent=has_sent) == StateUpdated("e1", "cancelled")
     assert [round(at, 1) for _, at in script.written(CancelExecution)] == [0.0, 1.5]
 
 
@@ -122,5 +122,5 @@ def test_a_cancel_whose_connection_is_lost_is_sent_over_another_one() -> None:
     session = session_with("e1", cancel_seconds=0.5)
     session.connections = [Connection(seconds=0.0, noticed_after=1.0)]
     script = SqlScript(session)
-    assert script.run(last_word_after_cancel("e1", 3.8, URL)) == StateUpdated("e1", "cancelled")
+    assert script.run(last_word_after_cancel, "e1", 3.8, URL) == StateUpdated("e1", "cancelled")
     assert len(session.connects) == 2

@@ -55,7 +55,7 @@ STORED = Statement("e1", "SELECT 7 AS n", Store("parquet"))
 
 
 def run(script: SqlScript, statement: Statement = SELECT, **options: Any) -> StatementOutcome:
-    return script.run(execute(statement, StatementOptions(url=URL, **options)))
+    return script.run(execute, statement, StatementOptions(url=URL, **options))
 
 
 def sent_texts(script: SqlScript) -> list[str]:
@@ -177,7 +177,7 @@ def test_a_session_that_answers_nothing_is_left_for_another_connection_and_then_
 def test_a_session_that_answers_nothing_to_one_that_attaches_is_asked_as_often() -> None:
     script = begun(FakeSession([Plan(seconds=NEVER)], answers=False))
     script.session.executions["e1"].owner = None
-    assert script.run(attach("e1", StatementOptions())).state is StatementState.UNKNOWN
+    assert script.run(attach, "e1", StatementOptions()).state is StatementState.UNKNOWN
     assert [round(at) for _, at in script.written(RetrieveResults)] == [0, 30, 90, 210, 450]
 
 
@@ -190,7 +190,7 @@ def test_a_result_that_does_not_come_is_asked_for_once_more_after_two_minutes() 
     assert [round(at) for _, at in script.written(RetrieveResults)] == [1, 121]
     assert 241 <= script.elapsed < 242
     script = SqlScript(FakeSession(answers=False))
-    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
+    assert script.run(fetch, "e1", OPTIONS).state is StatementState.GAVE_UP
     assert [round(at) for _, at in script.written(RetrieveResults)] == [0, 120]
 
 
@@ -232,7 +232,7 @@ def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_su
     script = begun(FakeSession([Plan(is_too_large=True)]))
     script.now += 5.0
     script.session._events.clear()
-    outcome = script.run(attach("e1", OPTIONS, wants_result=wants_result))
+    outcome = script.run(attach, "e1", OPTIONS, wants_result=wants_result)
     assert outcome.state is (StatementState.GAVE_UP if wants_result else StatementState.SUCCEEDED)
     assert len(script.written(RetrieveResults)) == 1
 
@@ -240,7 +240,7 @@ def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_su
 def test_a_result_too_large_that_was_not_asked_for_is_no_word_about_the_cancel() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
     script.session.say(TooLarge(LIMIT), script.now + 0.5, script._opened())
-    assert not script.run(last_word_after_cancel("e1", 1.0))
+    assert not script.run(last_word_after_cancel, "e1", 1.0)
 
 
 def test_a_late_response_about_one_statement_cannot_reach_the_next() -> None:
@@ -281,9 +281,9 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
 def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
     script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False), is_connected=False)
     script.session.say(ExecutionError("e1", "cannot attach"), START + 1)
-    script.run(connect(READY))
+    script.run(connect, READY)
     script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
-    outcome = script.run(attach("e1", OPTIONS))
+    outcome = script.run(attach, "e1", OPTIONS)
     assert (outcome.state, outcome.message) == (
         StatementState.UNKNOWN,
         "the session does not report its state (cannot attach), and 5 seconds have passed since its last message",
@@ -300,7 +300,7 @@ def test_a_late_error_before_the_answer_to_a_take_over_is_not_the_answer(final: 
     script.session.next_message(script._opened(), script.now)
     script.session._events.clear()
     script.session.say(ExecutionError("e1", FAILURE), script.now, script.open)
-    outcome = script.run(attach("e1", OPTIONS))
+    outcome = script.run(attach, "e1", OPTIONS)
     assert outcome.state.value == final
     assert outcome.message == (FAILURE if final == "failed" else "")
 
@@ -338,7 +338,7 @@ def test_a_trigger_waits_for_what_the_session_has_forgotten_as_long_as_it_may() 
         assert run(script, DROP, hand_over_after=20.0).state is StatementState.RUNNING
         script._close()
         options = StatementOptions.from_kwargs(StatementOptions(url=URL, forgotten_seconds=seconds).to_kwargs())
-        assert script.run(attach("e1", options, wants_result=False)).state is expected
+        assert script.run(attach, "e1", options, wants_result=False).state is expected
         assert script.written(CancelExecution) == []
         assert "If you can see that it has ended" in script.said("no longer knows it")[0].text
 
@@ -556,7 +556,7 @@ def test_a_long_statement_is_handed_over_once_the_session_says_that_it_can_be() 
     options = StatementOptions.from_kwargs(
         json.loads(json.dumps(StatementOptions(url=URL, started_at=outcome.started_at).to_kwargs()))
     )
-    ended = script.run(attach("e1", options, wants_result=False))
+    ended = script.run(attach, "e1", options, wants_result=False)
     assert (ended.state, ended.results) == (StatementState.SUCCEEDED, None)
     assert 300 <= ended.seconds < 302
     # And back on the worker.
@@ -587,7 +587,7 @@ def test_an_older_session_keeps_a_long_statement_on_its_connection() -> None:
 
 def test_attaching_never_executes_and_what_is_not_there_is_unknown() -> None:
     script = SqlScript(is_connected=False)
-    outcome = script.run(attach("gone", OPTIONS))
+    outcome = script.run(attach, "gone", OPTIONS)
     assert outcome.state is StatementState.UNKNOWN
     assert sent_texts(script) == ["RetrieveResults"]
     assert [note for note in script.notes if note.level >= logging.WARNING] == []
@@ -595,12 +595,12 @@ def test_attaching_never_executes_and_what_is_not_there_is_unknown() -> None:
 
 def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> None:
     script = SqlScript(is_connected=False)
-    outcome = script.run(fetch("gone", OPTIONS))
+    outcome = script.run(fetch, "gone", OPTIONS)
     assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, True)
     assert outcome.message == "it succeeded, but its result could not be fetched: Execution not found"
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 99), is_connected=False)
     says = "it succeeded, but its result could not be fetched: connectSqlSession: 404: no body"
-    assert script.run(fetch("e1", OPTIONS)).message == says
+    assert script.run(fetch, "e1", OPTIONS).message == says
 
 
 # Cancelling
@@ -614,18 +614,18 @@ def begun(session: FakeSession) -> SqlScript:
 
 def test_a_cancel_is_confirmed_by_the_sessions_word() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
-    assert script.run(last_word_after_cancel("e1", 3.8))
+    assert script.run(last_word_after_cancel, "e1", 3.8)
     assert script.arrived(CancelExecution) == [CancelExecution("e1")]
     assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Statement e1 was cancelled")]
 
 
 def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
-    assert script.run(last_word_after_cancel("e1", 3.8, has_sent=True))
+    assert script.run(last_word_after_cancel, "e1", 3.8, has_sent=True)
     assert script.elapsed < 3
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
     script.session.say(ExecutionProgress("e1", 8, 3, 4), START + 1.0)
-    assert script.run(last_word_after_cancel("e1", 3.8, has_sent=True))
+    assert script.run(last_word_after_cancel, "e1", 3.8, has_sent=True)
     assert [round(at, 2) for _, at in script.written(RetrieveResults)] == [1.5]
 
 
@@ -633,14 +633,14 @@ def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
 def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
     script = begun(FakeSession([plan], cancel_seconds=NEVER))
     script.now += 1.0
-    assert script.run(last_word_after_cancel("e1", 3.8))
+    assert script.run(last_word_after_cancel, "e1", 3.8)
     why = "it has already succeeded" if plan.seconds == 0.0 else "Execution not found"
     assert script.notes == [Note(logging.INFO, f"Statement e1 need not be cancelled: {why}")]
 
 
 def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, progress_every=0.1)], cancel_seconds=NEVER))
-    assert not script.run(last_word_after_cancel("e1", 3.8, has_sent=True))
+    assert not script.run(last_word_after_cancel, "e1", 3.8, has_sent=True)
     assert 3.8 <= script.elapsed < 4
     assert len(script.arrived(RetrieveResults)) == 2
     assert [note.level for note in script.notes] == [logging.WARNING]
@@ -650,7 +650,7 @@ def test_a_cancel_that_is_ignored_ends_within_its_budget() -> None:
 def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
     script._close()
-    assert not script.run(last_word_after_cancel("e1", 3.8))
+    assert not script.run(last_word_after_cancel, "e1", 3.8)
     assert script.notes == [
         Note(
             logging.ERROR,
@@ -658,31 +658,31 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
             "The session cancels it by itself, usually two minutes after its connection was lost",
         )
     ]
-    assert script.run(last_word_after_cancel("e1", 3.8, url=URL))
+    assert script.run(last_word_after_cancel, "e1", 3.8, url=URL)
     for budget in (0.1, 25.0):
         script._close()
-        assert script.run(last_word_after_cancel("e1", budget, URL))
+        assert script.run(last_word_after_cancel, "e1", budget, URL)
     assert script.dialled == [(URL, 2.28), (URL, 0.5), (URL, 10.0)]
 
 
 def test_a_cancel_is_written_though_no_time_is_left() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)]))
-    assert script.run(last_word_after_cancel("e1", -1.0))
+    assert script.run(last_word_after_cancel, "e1", -1.0)
 
 
 def test_a_clock_that_jumps_while_a_cancel_opens_a_connection_leaves_the_time_for_its_word() -> None:
     script = begun(FakeSession([Plan(seconds=999.0)], cancel_seconds=NEVER))
     script._close()
     script._jumps = [(0.02, 86_400.0)]
-    assert not script.run(last_word_after_cancel("e1", 35.0, url=URL))
+    assert not script.run(last_word_after_cancel, "e1", 35.0, url=URL)
     assert script.elapsed == pytest.approx(35.0, abs=0.1)
 
 
 def test_a_cancel_never_raises_and_never_takes_longer_than_it_may() -> None:
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 9), is_connected=False)
-    assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
+    assert not script.run(last_word_after_cancel, "e1", 3.8, url=URL)
     script = begun(FakeSession([Plan(seconds=99.0)], [Connection(1.0)], cancel_seconds=NEVER))
-    assert not script.run(last_word_after_cancel("e1", 3.8, url=URL))
+    assert not script.run(last_word_after_cancel, "e1", 3.8, url=URL)
     assert script.elapsed < 4
 
 
@@ -695,12 +695,12 @@ SERVICE = by_operation(getSqlSession=always(READY))
 def test_a_transient_failure_to_connect_is_tried_again() -> None:
     errors = [NotSentError("connectSqlSession", "refused"), ServerError("connectSqlSession", 503)]
     script = SqlScript(FakeSession(refusals=errors), is_connected=False)
-    script.run(connect(READY))
+    script.run(connect, READY)
     assert script.open is not None
     assert script.notes == [Note(logging.WARNING, f"{errors[0]}; connecting again for up to 1 minute")]
     script = SqlScript(FakeSession(refusals=[errors[0]] * 99), SERVICE, is_connected=False)
     with pytest.raises(NotSentError):
-        script.run(connect(READY))
+        script.run(connect, READY)
     assert [round(seconds, 2) for seconds in script.sleeps] == [1, 2, 4, 8, 10, 10, 10, 10, 4.6]
     seconds = [20, 20, 20, 20, 20, 20, 20, 14.7, 4.65, 1]
     assert script.dialled == [("wss://compute.example.com/sql/org/session/ws/1.0.0", each) for each in seconds]
@@ -714,15 +714,15 @@ def test_a_pause_may_be_longer_than_it_says_and_the_clock_may_jump(
     limited = RateLimitedError("connectSqlSession", 429, retry_after=50.0 if budget > 50 else None)
     script = SqlScript(FakeSession(refusals=[limited] * 99), SERVICE, is_connected=False, jitter=1.0, jumps=jumps)
     with pytest.raises(RateLimitedError):
-        script.run(connect(READY, budget))
+        script.run(connect, READY, budget)
     assert [round(seconds, 2) for seconds in script.sleeps] == sleeps
 
 
 def test_neither_the_pause_nor_the_attempt_to_connect_outlasts_the_deadline() -> None:
     script = SqlScript(is_connected=False)
     connector = Connector(URL, 600.0)
-    assert script.run(connector.attempt(None, 7.5)) is None
-    assert script.run(connector.attempt(NotSentError("connectSqlSession", "refused"), 4.0)) is None
+    assert script.run(connector.attempt, None, 7.5) is None
+    assert script.run(connector.attempt, NotSentError("connectSqlSession", "refused"), 4.0) is None
     assert script.pauses == [Sleep(1.0, JITTER)]
     assert script.dialled == [(URL, 7.5), (URL, 3.0)]
 
@@ -734,10 +734,10 @@ def test_a_session_that_refuses_connections_is_none_to_execute_in(status: int) -
     script = SqlScript(FakeSession(refusals=[refused] * 99), SERVICE, is_connected=False)
     says = f"SQL session s1 is READY, but refuses connections: connectSqlSession: {status}"
     with pytest.raises(SessionFailedError, match=says):
-        script.run(connect(READY, 600.0))
+        script.run(connect, READY, 600.0)
     assert 60 <= script.elapsed < 65
     script = SqlScript(FakeSession(refusals=[refused] * 3), is_connected=False)
-    script.run(connect(READY))
+    script.run(connect, READY)
     assert script.open is not None
 
 
@@ -746,17 +746,17 @@ def test_a_session_that_has_ended_is_connected_to_for_a_minute() -> None:
     ended = by_operation(getSqlSession=always(SqlSession("s1", "DESTROYED", READY.url)))
     script = SqlScript(FakeSession(refusals=refused), ended, is_connected=False)
     with pytest.raises(SessionEndedError, match="SQL session s1 is DESTROYED"):
-        script.run(connect(READY, 600.0))
+        script.run(connect, READY, 600.0)
     assert 60 <= script.elapsed < 75
 
 
 def test_a_key_that_may_not_connect_is_read_again_for_a_minute() -> None:
     refused = PermissionDeniedError("connectSqlSession", 403)
-    SqlScript(FakeSession(refusals=[refused] * 4), is_connected=False).run(connect(READY))
+    SqlScript(FakeSession(refusals=[refused] * 4), is_connected=False).run(connect, READY)
     ready = by_operation(getSqlSession=always(READY))
     script = SqlScript(FakeSession(refusals=[refused] * 99), ready, is_connected=False)
     with pytest.raises(PermissionDeniedError):
-        script.run(connect(READY))
+        script.run(connect, READY)
     assert 60 <= script.elapsed < 62
 
 
@@ -782,5 +782,5 @@ def test_an_event_of_another_version_is_read() -> None:
 
 def test_a_result_is_requested_twice_from_a_silent_session_and_four_times_in_all() -> None:
     script = SqlScript(FakeSession(connections=[Connection(0.005) for _ in range(99)]))
-    assert script.run(fetch("e1", OPTIONS)).state is StatementState.GAVE_UP
+    assert script.run(fetch, "e1", OPTIONS).state is StatementState.GAVE_UP
     assert len(script.written(RetrieveResults)) == 4

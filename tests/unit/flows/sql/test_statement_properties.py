@@ -162,14 +162,14 @@ def test_an_outcome_is_the_truth_or_says_that_it_does_not_know(
     session: FakeSession, statement: Statement, options: StatementOptions, jumps: list[tuple[float, float]]
 ) -> None:
     script = SqlScript(session, jumps=jumps)
-    outcome = script.run(execute(statement, options))
+    outcome = script.run(execute, statement, options)
     check(script, outcome, statement)
     if outcome.state is StatementState.RUNNING:
         # The worker's connection is closed, and another process attaches within the grace.
         script._close()
         script.now += 60.0
         executed = len(script.written(ExecuteSql))
-        ended = script.run(attach("e1", StatementOptions(url=URL), wants_result=statement.wants_result))
+        ended = script.run(attach, "e1", StatementOptions(url=URL), wants_result=statement.wants_result)
         assert len(script.written(ExecuteSql)) == executed == 1
         if (expected := TRUE_STATES.get(ended.state)) is not None:
             assert script.truth("e1") == expected
@@ -178,13 +178,13 @@ def test_an_outcome_is_the_truth_or_says_that_it_does_not_know(
 @given(FAULTLESS, STATEMENTS)
 def test_on_a_faultless_connection_every_outcome_is_known(session: FakeSession, statement: Statement) -> None:
     script = SqlScript(session)
-    outcome = script.run(execute(statement, StatementOptions(url=URL)))
+    outcome = script.run(execute, statement, StatementOptions(url=URL))
     check(script, outcome, statement)
     assert outcome.state.value == session.executions["e1"].final
     assert script.elapsed <= session.executions["e1"].plan.seconds + 241
 
 
-def dying(flow: Flow[StatementOutcome], script: SqlScript, seconds: float) -> Flow[StatementOutcome | None]:
+async def dying(io: Io, flow: Flow[StatementOutcome], script: SqlScript, seconds: float) -> StatementOutcome | None:
     """Run a flow in a process that dies some seconds later."""
     until = script.now + seconds
     resume: Callable[[], Effect[Any]] = partial(next, flow)
@@ -196,7 +196,7 @@ def dying(flow: Flow[StatementOutcome], script: SqlScript, seconds: float) -> Fl
                 outcome: StatementOutcome = end.value
                 return outcome
             try:
-                resume = partial(flow.send, (yield effect))
+                resume = partial(flow.send, await io.sleep(*effect))
             except WherobotsApiError as error:
                 resume = partial(flow.throw, error)
     finally:
@@ -218,18 +218,18 @@ def test_a_final_event_that_comes_in_time_is_believed_whoever_hears_it(
     session = FakeSession([replace(plan, seconds=seconds, is_final_event_lost=False, forgotten_after=NEVER)])
     script, options = SqlScript(session), StatementOptions(url=URL)
     statement = Statement("e1", "INSERT", wants_result=False)
-    outcome = script.run(execute(statement, replace(options, hand_over_after=hand_over)))
+    outcome = script.run(execute, statement, replace(options, hand_over_after=hand_over))
     script._close()
     for lasts, gap in lives if outcome.state is StatementState.RUNNING else ():
         script.now += gap
-        seen = script.run(dying(attach("e1", options, wants_result=False), script, lasts))
+        seen = script.run(dying, attach("e1", options, wants_result=False), script, lasts)
         if seen is not None:
             outcome = seen
             break
     if outcome.state is StatementState.RUNNING:
         running = session.executions["e1"]
         running.plan.forgotten_after = script.now - running.began_at + forgotten_after
-        outcome = script.run(attach("e1", options, wants_result=False))
+        outcome = script.run(attach, "e1", options, wants_result=False)
     truth = script.truth("e1")
     assert truth == session.executions["e1"].plan.final
     if truth == "cancelled":
@@ -247,7 +247,7 @@ def test_whoever_dies_and_whoever_attaches_it_is_executed_once_and_told_as_it_wa
     script, options = SqlScript(session), StatementOptions(url=URL)
     flow = execute(Statement("e1", "INSERT"), replace(options, hand_over_after=hand_over))
     for lasts, gap in lives:
-        outcome = script.run(dying(flow, script, lasts))
+        outcome = script.run(dying, flow, script, lasts)
         if outcome is not None and (expected := TRUE_STATES.get(outcome.state)) is not None:
             assert script.truth("e1") == expected
         script.now += gap
@@ -270,7 +270,7 @@ def test_a_cancel_ends_in_time_and_tells_what_really_became_of_the_statement(
         script._close()
     script.now += after
     began = script.now
-    last = script.run(last_word_after_cancel("e1", budget, URL, has_sent=has_sent))
+    last = script.run(last_word_after_cancel, "e1", budget, URL, has_sent=has_sent)
     assert script.now - began <= budget + 2.5, "a message of this session takes two seconds"
     assert len(script.written(ExecuteSql)) <= 1
     if isinstance(last, StateUpdated | ExecutionResult):
@@ -314,7 +314,7 @@ def test_no_order_of_odd_messages_is_more_than_the_flow_can_take(
         at += pause
         session.say(message, at, script.open)
     statement = Statement("e1", "SELECT", wants_result=wants_result)
-    outcome = script.run(execute(statement, StatementOptions(url=URL, hand_over_after=hand_over)))
+    outcome = script.run(execute, statement, StatementOptions(url=URL, hand_over_after=hand_over))
     assert outcome.execution_id == "e1"
     assert [type(message) for message, _ in script.written(ExecuteSql)] == [ExecuteSql]
     assert len(script.written(RetrieveResults)) < 40

@@ -24,7 +24,7 @@ def test_it_is_attached_to_at_its_address_whatever_the_service_says(found: objec
     session = FakeSession()
     session.executions["e1"] = Running(Plan(), START - 9, START + 60, "succeeded", None, False)
     script = SqlScript(session, by_operation(getSqlSession=always(found)), is_connected=False)
-    outcome = script.run(attach("e1", OPTIONS, wants_result=False))
+    outcome = script.run(attach, "e1", OPTIONS, wants_result=False)
     assert outcome.state is StatementState.SUCCEEDED
     assert (script.sent, script.dialled[0][0]) == ([], URL)
 
@@ -43,7 +43,7 @@ def test_it_is_attached_to_at_its_address_whatever_the_service_says(found: objec
 def test_a_minute_after_its_address_has_failed_the_service_is_asked(found: object, why: str, seconds: int) -> None:
     session = FakeSession(refusals=[NotSentError("connectSqlSession", "refused")] * 999)
     script = SqlScript(session, by_operation(getSqlSession=always(found)), is_connected=False)
-    outcome = script.run(attach("e1", OPTIONS, wants_result=False))
+    outcome = script.run(attach, "e1", OPTIONS, wants_result=False)
     assert outcome.state is StatementState.UNKNOWN
     assert why in outcome.message
     assert seconds <= script.elapsed < seconds + 30
@@ -60,7 +60,7 @@ def test_it_is_attached_to_where_the_service_says_that_its_session_is_now() -> N
     session = Moved()
     session.executions["e1"] = Running(Plan(), START - 9, START + 99, "succeeded", None, False)
     script = SqlScript(session, by_operation(getSqlSession=always(READY)), is_connected=False)
-    assert script.run(attach("e1", OPTIONS, wants_result=False)).state is StatementState.SUCCEEDED
+    assert script.run(attach, "e1", OPTIONS, wants_result=False).state is StatementState.SUCCEEDED
     assert script.dialled[-1][0] == READY.socket_url
 
 
@@ -68,5 +68,5 @@ def test_it_is_cancelled_at_its_address_whatever_the_service_says() -> None:
     session = FakeSession()
     session.executions["e1"] = Running(Plan(), START - 9, NEVER, "succeeded", None, False)
     script = SqlScript(session, is_connected=False)
-    assert script.run(last_word_after_cancel("e1", 25.0, URL)) is not None
+    assert script.run(last_word_after_cancel, "e1", 25.0, URL) is not None
     assert (script.dialled, script.truth("e1")) == ([(URL, 10.0)], "cancelled")
