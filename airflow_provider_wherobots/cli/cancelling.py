@@ -12,7 +12,7 @@ from airflow_provider_wherobots.api.runs.models import CANCELLED as CANCELLED_ST
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.cli.output import FAILED
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
+from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.messages.words import counted
@@ -26,7 +26,7 @@ COLUMNS = ("id", "name", "status", "result")
 
 
 def cancel_each(
-    driver: SyncDriver, run_ids: Iterable[str], instead: Callable[[Run], str | None]
+    driver: WorkerIo, run_ids: Iterable[str], instead: Callable[[Run], str | None]
 ) -> list[dict[str, Any]]:
     """Cancel runs, wait until they have ended, and return a row for each.
 
@@ -54,7 +54,7 @@ def exit_code(rows: Iterable[Mapping[str, Any]]) -> int:
     return FAILED if any(row["result"].startswith(NOT_CANCELLED) for row in rows) else 0
 
 
-def _cancel(driver: SyncDriver, run_id: str, instead: Callable[[Run], str | None]) -> dict[str, Any]:
+def _cancel(driver: WorkerIo, run_id: str, instead: Callable[[Run], str | None]) -> dict[str, Any]:
     try:
         run = driver.run(send, calls.get_run(run_id), MAX_OUTAGE_SECONDS)
     except WherobotsApiError as error:

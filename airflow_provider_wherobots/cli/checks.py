@@ -21,7 +21,6 @@ from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFe
 from airflow_provider_wherobots.config import COPY_LOG_ON_RESUME, configured
 from airflow_provider_wherobots.doctor import trigger_logs
 from airflow_provider_wherobots.doctor.check import Check, State
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.messages import words
 
 NEWEST_TESTED_AIRFLOW = (3, 4)

@@ -11,8 +11,8 @@ from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.deployment import Deployment
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.list_runs import list_active_runs
+from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.runs.orphans import (
     RunVerdict,
     TaskInstance,
@@ -53,7 +53,7 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     return cancelling.exit_code(ended)
 
 
-def _find_runs(driver: SyncDriver, deployment: Deployment) -> list[tuple[Run, TaskInstance | None]]:
+def _find_runs(driver: WorkerIo, deployment: Deployment) -> list[tuple[Run, TaskInstance | None]]:
     """The active runs, oldest first, each with the task instance that has its ids."""
     runs = driver.run(list_active_runs, MAX_OUTAGE_SECONDS)
     oldest = min((run.create_time for run in runs if run.create_time is not None), default=datetime.now(UTC))

@@ -23,13 +23,13 @@ def _list(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.conn)
     with driver_of(settings) as driver:
         runs, is_cut = driver.run(
-            list_runs, 
-                name=arguments.name,
-                status=arguments.status,
-                region=arguments.region,
-                created_after=arguments.created_after,
-                limit=arguments.limit,
-                max_outage_seconds=MAX_OUTAGE_SECONDS
+            list_runs,
+            name=arguments.name,
+            status=arguments.status,
+            region=arguments.region,
+            created_after=arguments.created_after,
+            limit=arguments.limit,
+            max_outage_seconds=MAX_OUTAGE_SECONDS,
         )
         summaries = [driver.run(add_metrics, RunSummary.of_run(run)) for run in runs if arguments.by]
     if arguments.by:

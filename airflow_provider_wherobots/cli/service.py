@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Any
 from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.drivers.standalone import standalone_driver
+from airflow_provider_wherobots.io.worker import WorkerIo, standalone_io
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.messages.words import quoted
@@ -54,7 +53,7 @@ def read_settings(conn_id: str) -> Settings:
 
 
 @contextmanager
-def driver_of(settings: Settings, write: Callable[[LogRecord], None] = lambda record: None) -> Iterator[SyncDriver]:
+def driver_of(settings: Settings, write: Callable[[LogRecord], None] = lambda record: None) -> Iterator[WorkerIo]:
     """Make a driver for flows. Their messages of level INFO and above go to stderr."""
 
     def note(level: int, text: str) -> None:
@@ -62,7 +61,7 @@ def driver_of(settings: Settings, write: Callable[[LogRecord], None] = lambda re
             print_message(text)
 
     try:
-        with standalone_driver(settings.endpoint, note, settings.endpoint.source, write) as driver:
+        with standalone_io(settings.endpoint, note, settings.endpoint.source, write) as driver:
             yield driver
     except WherobotsApiError as error:
         raise CommandFailedError(quoted(str(error))) from None

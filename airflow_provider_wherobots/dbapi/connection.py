@@ -14,14 +14,11 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError, Wherobot
 from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionResult, StateUpdated, Store
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.dbapi.cursor import Cursor
-from airflow_provider_wherobots.drivers.base import WriteNote
-from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.exceptions import (
     WherobotsSqlSessionException,
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.cancel import end_earlier, last_word_after_cancel, wrote_nothing
 from airflow_provider_wherobots.flows.sql.connection import connect
@@ -30,6 +27,8 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, await_session
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, Written, failure_of_session, refused
+from airflow_provider_wherobots.io.base import WriteNote
+from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result
 
 T = TypeVar("T")
@@ -54,7 +53,7 @@ class Connection:
 
     def __init__(
         self,
-        driver: AbstractContextManager[SyncDriver],
+        driver: AbstractContextManager[WorkerIo],
         run_apart: Callable[[Flow[Any]], Any],
         note: WriteNote,
         *,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.dbapi.result_set import ResultSet
-from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.exceptions import WherobotsSqlException, without_retry
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure_of_hook, in_doubt, refused
+from airflow_provider_wherobots.io.base import WriteNote
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.parameters import Parameters, bind
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked

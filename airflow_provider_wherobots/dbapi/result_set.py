@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Self
 
-from airflow_provider_wherobots.drivers.base import WriteNote
 from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsSqlException, without_retry
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.hooks.sql_failures import Written, refused
+from airflow_provider_wherobots.io.base import WriteNote
 from airflow_provider_wherobots.sql.frames import for_frames, to_pandas
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,

@@ -9,8 +9,8 @@ from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import NotFoundError, PermissionDeniedError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES
 from airflow_provider_wherobots.doctor.check import Check, State
-from airflow_provider_wherobots.flows.effects import Flow, Send, perform
 from airflow_provider_wherobots.flows.probe import probe
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 
 T = TypeVar("T")

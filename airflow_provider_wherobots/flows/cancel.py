@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from airflow_provider_wherobots.api.errors import BadRequestError, ConflictError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import find_runs, list_runs
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, REFUSED_SECONDS, Outage, send
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.runs.memory import Memory
 
 ATTEMPT_SECONDS = 10.0
@@ -28,8 +28,8 @@ MAX_END_WAIT_SECONDS = 75.0
 END_OUTAGE_SECONDS = 10.0
 
 
-async def cancel_run(io: Io, 
-    run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, refused_seconds: float = REFUSED_SECONDS
+async def cancel_run(
+    io: Io, run_id: str, budget_seconds: float = CANCEL_BUDGET_SECONDS, *, refused_seconds: float = REFUSED_SECONDS
 ) -> WherobotsApiError | None:
     """Request the cancel of a run. Never raises: a cancel must not mask why it was needed.
 

@@ -7,9 +7,9 @@ from __future__ import annotations
 import logging
 import math
 
-from airflow_provider_wherobots.flows.effects import Flow, Note, now
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 
 COPY_SECONDS = DRAIN_SECONDS

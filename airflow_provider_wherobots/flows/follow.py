@@ -9,7 +9,6 @@ from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Flow, Note, Publish, Sleep, attempt, now
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.retry import (
     DEFAULT_MAX_OUTAGE_SECONDS,
@@ -21,6 +20,7 @@ from airflow_provider_wherobots.flows.retry import (
     within,
 )
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
+from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.messages import words
@@ -145,7 +145,7 @@ async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Out
         # The trigger may start later, and its clock may be behind.
         left = options.poll_delay(options.started_at) - max(0.0, moment - options.started_at)
         if left > 0:
-            await io.sleep(*within(options.deadline, moment, Sleep(left, POLL_JITTER)))
+            await io.sleep(*within(options.deadline, moment, Pause(left, POLL_JITTER)))
     while True:
         moment = io.now()
         behind = False
@@ -174,7 +174,7 @@ async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Out
             may_have_log = options.poll_logs and run.status != PENDING
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
             del run
-            pause = Sleep(options.poll_delay(moment), POLL_JITTER)
+            pause = Pause(options.poll_delay(moment), POLL_JITTER)
             if may_have_log:
                 until = io.now() + CATCH_UP_SECONDS
                 longest_pause = options.polling_interval - pause.seconds
@@ -186,12 +186,12 @@ async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Out
             await io.sleep(*within(options.deadline, moment, pause))
 
 
-async def _after_failed_poll(io: Io, 
-    error: WherobotsApiError, options: FollowOptions, outage: Outage, status: _StatusNotes, moment: float
-) -> Sleep | None:
+async def _after_failed_poll(
+    io: Io, error: WherobotsApiError, options: FollowOptions, outage: Outage, status: _StatusNotes, moment: float
+) -> Pause | None:
     """How long to wait after a failed poll; None to give up."""
     if isinstance(error, NotFoundError) and moment < options.started_at + APPEARANCE_SECONDS:
-        return Sleep(MIN_POLL_SECONDS, JITTER)
+        return Pause(MIN_POLL_SECONDS, JITTER)
     try:
         pause = await outage.pause(io, error, moment, "the run is not affected; polling continues")
     except WherobotsApiError:
@@ -201,8 +201,8 @@ async def _after_failed_poll(io: Io,
     return pause
 
 
-async def _settle(io: Io, 
-    outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
+async def _settle(
+    io: Io, outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions, ended_ago: float
 ) -> Outcome:
     is_asked_for = options.poll_logs or options.return_result
     if is_asked_for or outcome.ending is not Ending.COMPLETED:
@@ -222,7 +222,9 @@ async def _settle(io: Io,
     return await _with_log(io, outcome, summary, log, options)
 
 
-async def _with_log(io: Io, outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions) -> Outcome:
+async def _with_log(
+    io: Io, outcome: Outcome, summary: RunSummary, log: LogForwarder, options: FollowOptions
+) -> Outcome:
     why_refused = ""
     if (refused := log.result.refused) is not None:
         why_refused = f"because it {refused.reason}: {words.quoted(refused.excerpt, MAX_EXCERPT_CHARS)}"
@@ -254,8 +256,8 @@ async def settle_run(io: Io, run: Run, options: FollowOptions) -> Outcome:
     return await _settle(io, Outcome.of_run(run, moment), summary, log, options, run.ended_ago)
 
 
-async def _stop_at_deadline(io: Io, 
-    options: FollowOptions, status: str, log: LogForwarder, seen_spark_ui_url: str | None
+async def _stop_at_deadline(
+    io: Io, options: FollowOptions, status: str, log: LogForwarder, seen_spark_ui_url: str | None
 ) -> Outcome:
     """Cancel first: reading the log and the summary takes time, and may be cut short.
 

@@ -46,8 +46,8 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
-from airflow_provider_wherobots.flows.effects import Flow, Forward, Note, Sleep, attempt, now
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, at_most, pause_after, time_left
+from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.lateness import Lateness
@@ -226,7 +226,7 @@ class LogForwarder:
             waited, wait, is_first = waited + delay, min(wait * 2, MAX_DRAIN_PAUSE_SECONDS), False
         await self._note_unread_rest(io)
 
-    def _pause_in_outage(self, error: WherobotsApiError, moment: float) -> Sleep | None:
+    def _pause_in_outage(self, error: WherobotsApiError, moment: float) -> Pause | None:
         """The pause after a round that failed; None to give up."""
         if self._outage is None:
             # The key has worked: the run was followed with it. But perhaps it may never read logs (403).
@@ -258,9 +258,13 @@ class LogForwarder:
         """Log that a long rest of the log is read, and every 30 s how much of it was."""
         if moment >= self._next_rest_note and not self._cursor.looks_back:
             self._next_rest_note = moment + REST_NOTES_SECONDS
-            await io.note(logging.INFO, f"Reading the rest of the log: {words.counted(self._rest_lines, 'line')} so far")
+            await io.note(
+                logging.INFO, f"Reading the rest of the log: {words.counted(self._rest_lines, 'line')} so far"
+            )
 
-    async def _read_round(self, io: Io, until: float, *, ended: float | None = None, timeout: float | None = None) -> bool:
+    async def _read_round(
+        self, io: Io, until: float, *, ended: float | None = None, timeout: float | None = None
+    ) -> bool:
         """Read pages until there are no more for now. Returns whether there were new lines.
 
         ``ended``: when the run has ended, or following it ends; None while it is followed.
@@ -345,7 +349,9 @@ class LogForwarder:
         is_worth_it = not (was_noted or is_ending or isinstance(error, NotFoundError))
         self.state = CallFailed(error, was_noted or is_worth_it)
         if is_worth_it:
-            await io.note(logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run")
+            await io.note(
+                logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run"
+            )
 
     async def _note_blocked(self, io: Io) -> None:
         if isinstance(self.state, Blocked) and not self.state.is_noted:

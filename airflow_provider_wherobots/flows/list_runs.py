@@ -15,8 +15,8 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ResponseTooLargeError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run, RunPage
-from airflow_provider_wherobots.flows.effects import Flow, Note, attempt
 from airflow_provider_wherobots.flows.retry import repeat
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.run_name import Identity
 
@@ -26,7 +26,8 @@ MAX_RUNS = 2_000
 _EPOCH = datetime.fromtimestamp(0, UTC)
 
 
-async def read_pages(io: Io, 
+async def read_pages(
+    io: Io,
     call: Callable[..., Call[RunPage]],
     fetch: Callable[[Call[RunPage]], Flow[RunPage]] = attempt,
     *,
@@ -49,7 +50,8 @@ async def read_pages(io: Io,
             size //= 2
 
 
-async def _read_pages_of(io: Io, 
+async def _read_pages_of(
+    io: Io,
     size: int,
     call: Callable[..., Call[RunPage]],
     fetch: Callable[[Call[RunPage]], Flow[RunPage]],
@@ -74,7 +76,8 @@ async def _read_pages_of(io: Io,
     return list(runs.values())
 
 
-async def list_runs(io: Io, 
+async def list_runs(
+    io: Io,
     *,
     name: str | None = None,
     status: Iterable[str] = (),
@@ -88,7 +91,8 @@ async def list_runs(io: Io,
     Returns the runs, newest first, and whether the limit left some out.
     """
     call = partial(calls.list_runs, name=name, created_after=created_after, status=tuple(status), region=region)
-    runs = await read_pages(io, 
+    runs = await read_pages(
+        io,
         call,
         lambda page: repeat(lambda: attempt(page), max_outage_seconds, _is_not_too_large),
         limit=math.inf if limit is None else limit,
@@ -106,7 +110,8 @@ async def find_runs(io: Io, suffix: str, timeout: float | None = None, *, urgent
     Urgent calls are sent even while the service limits the API key.
     """
     call = partial(calls.list_runs, name=f"*{suffix}")
-    runs = await read_pages(io, 
+    runs = await read_pages(
+        io,
         call,
         lambda page: attempt(page.at_once() if urgent else page, timeout),
         wanted=lambda run: run.name.endswith(suffix),

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.flows.effects import Flow, Send
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 
 PROBE_SECONDS = 10.0

@@ -10,8 +10,8 @@ import logging
 from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, now
 from airflow_provider_wherobots.flows.retry import JITTER, at_most, growing_delay
+from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
@@ -54,7 +54,7 @@ class QuotaWait(StoredOptions):
         """Seconds since quota was first refused."""
         return 0.0 if self.since is None else max(0.0, moment - self.since)
 
-    def next_attempt(self, error: QuotaError, moment: float) -> Sleep | None:
+    def next_attempt(self, error: QuotaError, moment: float) -> Pause | None:
         """The pause before the create is sent again: a growing delay or the service's ``Retry-After``, the longer of
         both, but at most what is left of the wait; None if nothing is left.
         """
@@ -63,7 +63,7 @@ class QuotaWait(StoredOptions):
             return None
         growing = growing_delay(max(1, self.refusals), FIRST_QUOTA_RETRY_SECONDS, MAX_QUOTA_RETRY_SECONDS)
         delay = max(growing, error.retry_after or 0.0)
-        return at_most(left, Sleep(delay, JITTER))
+        return at_most(left, Pause(delay, JITTER))
 
     def left(self, moment: float) -> float:
         """Seconds that are left of the wait."""
@@ -118,7 +118,7 @@ class QuotaRefusals:
         self._what = what
         self._noted_at: float | None = None
 
-    async def refused(self, io: Io, error: QuotaError) -> Sleep | AwaitingQuota:
+    async def refused(self, io: Io, error: QuotaError) -> Pause | AwaitingQuota:
         """The pause before the create is sent again, or the wait if it is handed over. Raises a ``QuotaNotFreedError``
         when the wait has reached its limit.
         """

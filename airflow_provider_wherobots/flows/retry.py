@@ -8,7 +8,7 @@ kind succeed.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
 from airflow_provider_wherobots.api.call import Call
@@ -19,7 +19,8 @@ from airflow_provider_wherobots.api.errors import (
     RateLimitedError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, now
+from airflow_provider_wherobots.io.base import CALL_SECONDS, Io, Pause
+from airflow_provider_wherobots.io.rate_limit import MAX_RETRY_AFTER_SECONDS, MIN_RETRY_AFTER_SECONDS
 from airflow_provider_wherobots.messages import words
 
 T = TypeVar("T")
@@ -30,16 +31,10 @@ REFUSED_SECONDS = 60.0
 """How long polls, look-ups and cancels may be refused until that is believed, and any call if it is the key that is
 refused: somebody may be replacing it. A gateway may be wrong once. If a key that has worked before is refused while a
 run or session is followed, or looked up, that is an outage."""
-CALL_SECONDS = 70.0
-"""How long a call may take, unless a flow allows it less."""
 FIRST_RETRY_SECONDS = 1.0
 """The pause after the first failure. After each further one it is twice as long."""
 MAX_RETRY_SECONDS = 30.0
 """The longest of these pauses, so that the end of an outage is noticed soon."""
-MIN_RETRY_AFTER_SECONDS = 1.0
-"""A shorter ``Retry-After`` is ignored: "Retry-After: 0" would mean retries without a pause."""
-MAX_RETRY_AFTER_SECONDS = 300.0
-"""A longer ``Retry-After`` is cut: a gateway may ask for an hour, and the run ends meanwhile."""
 MIN_FAILED_POLLS = 3
 """How many polls in a row must have failed before a run or session is given up. Two that failed with a long pause
 between them, such as a ``Retry-After`` or a suspended machine, are no outage."""
@@ -136,7 +131,7 @@ class Outage:
         """Why no more is tolerated: the last failure, and how long transient ones were tolerated."""
         return f"{error}; {words.given_up(self.max_seconds)}" if self.is_transient(error) else str(error)
 
-    async def pause(self, io: Io, error: WherobotsApiError, moment: float, again: str) -> Sleep:
+    async def pause(self, io: Io, error: WherobotsApiError, moment: float, again: str) -> Pause:
         """The pause after a failed poll. The first failure of a streak is logged, with what is done ``again``.
 
         Raises as :meth:`failed` does.
@@ -163,12 +158,12 @@ def growing_delay(failures: int, first: float = FIRST_RETRY_SECONDS, longest: fl
     return min(longest, first * 2.0 ** min(failures - 1, 10))
 
 
-def at_most(seconds: float, pause: Sleep) -> Sleep:
+def at_most(seconds: float, pause: Pause) -> Pause:
     """The pause, or a shorter one of so many seconds."""
-    return pause if pause.seconds * (1 + pause.jitter) <= seconds else Sleep(seconds)
+    return pause if pause.seconds * (1 + pause.jitter) <= seconds else Pause(seconds)
 
 
-def within(deadline: float | None, moment: float, pause: Sleep) -> Sleep:
+def within(deadline: float | None, moment: float, pause: Pause) -> Pause:
     """The pause, or what is left of the time until the deadline."""
     return pause if deadline is None else at_most(max(0.0, deadline - moment), pause)
 
@@ -178,40 +173,46 @@ def time_left(deadline: float | None, moment: float) -> float | None:
     return None if deadline is None or moment + CALL_SECONDS <= deadline else max(1.0, deadline - moment)
 
 
-def pause_after(error: WherobotsApiError, seconds: float) -> Sleep:
+def pause_after(error: WherobotsApiError, seconds: float) -> Pause:
     """The pause of so many seconds after a failed call. After a limit of the API key the next call is sent at a random
     moment, because the limit delays other calls too.
     """
-    return Sleep(seconds, SPREAD_SECONDS / seconds if isinstance(error, RateLimitedError) else JITTER)
+    return Pause(seconds, SPREAD_SECONDS / seconds if isinstance(error, RateLimitedError) else JITTER)
 
 
-async def send(io: Io, 
-    call: Call[T], max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS, *, refused_seconds: float | None = None
+async def send(
+    io: Io,
+    call: Call[T],
+    max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
+    *,
+    refused_seconds: float | None = None,
 ) -> T:
     """Send a call, and repeat it while it fails transiently, or the API key is refused for not too long. One that is
     not repeatable is repeated only if it certainly had no effect. Raises the last failure.
     """
-    return repeat(
-        lambda: attempt(call),
+    return await repeat(
+        io,
+        lambda: io.send(call),
         max_outage_seconds,
         lambda error: call.repeatable or error.arrival is not Arrival.UNCLEAR,
         refused_seconds=refused_seconds,
     )
 
 
-async def repeat(io: Io, 
-    flow: Callable[[], Flow[T]],
+async def repeat(
+    io: Io,
+    attempt: Callable[[], Awaitable[T]],
     max_outage_seconds: float,
     is_safe: Callable[[WherobotsApiError], bool] = lambda error: True,
     *,
     refused_seconds: float | None = None,
     key_worked: bool = False,
 ) -> T:
-    """Run a flow, and run it again while repeating is safe, and it fails transiently or is refused for not too long."""
+    """Make an attempt, and another while repeating is safe, and it fails transiently or is refused for not too long."""
     outage = Outage(max_outage_seconds, refused_seconds, key_worked=key_worked)
     while True:
         try:
-            return await flow(io)
+            return await attempt()
         except WherobotsApiError as error:
             if not is_safe(error):
                 raise

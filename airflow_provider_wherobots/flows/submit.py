@@ -35,7 +35,6 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
 from airflow_provider_wherobots.api.runs.redact import redact
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Flow, Note, Remember, Sleep, attempt, now
 from airflow_provider_wherobots.flows.list_runs import age, find_runs, find_runs_of_task
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
@@ -47,6 +46,7 @@ from airflow_provider_wherobots.flows.retry import (
     wait_out,
 )
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.memory import Memory, Past
 
@@ -131,7 +131,8 @@ class Submission:
     reattached: bool
 
 
-async def submit_run(io: Io, 
+async def submit_run(
+    io: Io,
     payload: Mapping[str, Any],
     region: str | None = None,
     memory: Memory | None = None,

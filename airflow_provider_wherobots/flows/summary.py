@@ -10,7 +10,7 @@ from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics, number, parse_time
-from airflow_provider_wherobots.flows.effects import Flow, Send, now, perform
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.usage import CPU, MEMORY, peak
 

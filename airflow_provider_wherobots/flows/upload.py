@@ -24,8 +24,8 @@ from airflow_provider_wherobots.api.storage import calls
 from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address
 from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile
-from airflow_provider_wherobots.flows.effects import Flow, Note, OpenFile, Upload, attempt, perform
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 
 SHARED_FOLDER = "data/shared"
@@ -48,8 +48,8 @@ class NoStorageError(WherobotsApiError):
     """The organization has no managed storage, and upload_to is not set."""
 
 
-async def upload(io: Io, 
-    source: FileSource, upload_to: str | None, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+async def upload(
+    io: Io, source: FileSource, upload_to: str | None, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> str:
     """Upload a file, without ``upload_to`` to the shared folder. Returns the ``s3://`` address. Raises an
     ``InvalidArgumentError`` if the file cannot be uploaded as it is.
@@ -108,8 +108,8 @@ class FileUploads:
 NO_UPLOADS = FileUploads({})
 
 
-async def _upload_all(io: Io, 
-    sources: Mapping[Keys, FileSource], upload_to: str | None, max_outage_seconds: float
+async def _upload_all(
+    io: Io, sources: Mapping[Keys, FileSource], upload_to: str | None, max_outage_seconds: float
 ) -> dict[Keys, str]:
     files: dict[Keys, LocalFile] = {}
     # Before anything is sent: if one of the files is wrong, none is uploaded.
@@ -142,7 +142,9 @@ async def _upload(io: Io, file: LocalFile, upload_to: str, max_outage_seconds: f
             if file.left_out:
                 more = len(file.left_out) - MAX_NAMES
                 names = ", ".join(file.left_out[:MAX_NAMES]) + (f" and {more} more" if more > 0 else "")
-                await io.note(logging.INFO, f"Left out of {source.given}, because their names begin with a dot: {names}")
+                await io.note(
+                    logging.INFO, f"Left out of {source.given}, because their names begin with a dot: {names}"
+                )
             return address
     raise InvalidArgumentError(f"{source}: kept changing while it was uploaded; retry once it no longer changes")
 

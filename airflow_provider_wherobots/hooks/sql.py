@@ -41,7 +41,6 @@ if TYPE_CHECKING:
     import pandas
 
     from airflow_provider_wherobots.dbapi.connection import Connection
-    from airflow_provider_wherobots.flows.effects import Flow
 
 SESSION_WAIT_SECONDS = 900.0
 STOP_SECONDS = 5.0

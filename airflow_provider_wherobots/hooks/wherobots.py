@@ -25,16 +25,15 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
-from airflow_provider_wherobots.drivers.base import Outlets, WriteNote
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.drivers.rate_limit import RateLimits, limits_of_event_loop
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.files.local_file import FileSource, absolute
-from airflow_provider_wherobots.flows.effects import Flow, Reloaded
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
+from airflow_provider_wherobots.io.base import Callbacks, Reloaded, WriteNote
+from airflow_provider_wherobots.io.rate_limit import RateLimits, limits_of_event_loop
+from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory
@@ -42,7 +41,7 @@ from airflow_provider_wherobots.task_log.entries import record_writer
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-    from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+    from airflow_provider_wherobots.io.event_loop import EventLoopIo
     from airflow_provider_wherobots.task_log.resume import ResumedLog
 
 T = TypeVar("T")
@@ -52,7 +51,7 @@ HOOK_OUTAGE_SECONDS = 60.0
 FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.api.transports.aiohttp",
     "airflow_provider_wherobots.api.transports.session_pool",
-    "airflow_provider_wherobots.drivers.event_loop",
+    "airflow_provider_wherobots.io.event_loop",
 )
 _IMPORTING = asyncio.Lock()
 MASKED_KEY = "***"
@@ -105,7 +104,7 @@ class WherobotsHook(BaseHook):
         may_reload: bool = True,
         publish: Callable[[str, str], None] | None = None,
         remember: Callable[[Memory, str], None] | None = None,
-    ) -> Iterator[SyncDriver]:
+    ) -> Iterator[WorkerIo]:
         """Make a driver for flows on this thread, with its own connections. ``may_reload=False`` is for a kill or a
         connection test: then it neither reads the Airflow connection again after a 401, nor waits for the rate limits
         of other drivers.
@@ -126,8 +125,8 @@ class WherobotsHook(BaseHook):
 
         limits = self._limits if may_reload else RateLimits()
         write, conn_id = record_writer(self.log), self.wherobots_conn_id
-        outlets = Outlets(note or self.log.log, write, reload, publish, remember=remember, conn_id=conn_id)
-        driver = SyncDriver(transport, outlets, limits)
+        outlets = Callbacks(note or self.log.log, write, reload, publish, remember=remember, conn_id=conn_id)
+        driver = WorkerIo(transport, outlets, limits)
         try:
             yield driver
         finally:
@@ -143,7 +142,7 @@ class WherobotsHook(BaseHook):
         *,
         urgent: bool = False,
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
-    ) -> AsyncIterator[AsyncDriver]:
+    ) -> AsyncIterator[EventLoopIo]:
         """Make a driver for flows in the triggerer's event loop, on the sessions that all runs of the host share.
         ``urgent`` is for a kill: the messages and lines of other drivers wait until Airflow reads the task log, which
         may take seconds. ``max_outage_seconds`` bounds how long the connection is read again if that fails; with
@@ -153,7 +152,7 @@ class WherobotsHook(BaseHook):
         await _import_for_event_loop()
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
         from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
-        from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
+        from airflow_provider_wherobots.io.event_loop import EventLoopIo
         from airflow_provider_wherobots.task_log.resume import ResumedLog
 
         logger = logger or self.log
@@ -171,11 +170,11 @@ class WherobotsHook(BaseHook):
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
-            outlets: Outlets[Awaitable[Reloaded], Awaitable[None]]
+            outlets: Callbacks[Awaitable[Reloaded], Awaitable[None]]
             log = log or ResumedLog(logger)
             room, conn_id = None if urgent else log.room, self.wherobots_conn_id
-            outlets = Outlets(log.note, log.write, reload, publish, room, conn_id=conn_id)
-            driver = AsyncDriver(transport, outlets, limits_of_event_loop())
+            outlets = Callbacks(log.note, log.write, reload, publish, room, conn_id=conn_id)
+            driver = EventLoopIo(transport, outlets, limits_of_event_loop())
             try:
                 yield driver
             finally:

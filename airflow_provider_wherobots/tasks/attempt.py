@@ -9,10 +9,9 @@ from contextvars import copy_context
 from threading import Thread
 from typing import TypeVar
 
-from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.runs.memory import Memory
 
 T = TypeVar("T")
@@ -25,7 +24,7 @@ class Attempt:
 
     def __init__(self, hook: WherobotsHook) -> None:
         self._hook = hook
-        self._driver: SyncDriver | None = None
+        self._driver: WorkerIo | None = None
         self._killed = False
         self._notes: list[tuple[int, str]] | None = None
         self.began_at: float | None = None
@@ -46,7 +45,7 @@ class Attempt:
         self,
         publish: Callable[[str, str], None] | None = None,
         remember: Callable[[Memory, str], None] | None = None,
-    ) -> Iterator[SyncDriver]:
+    ) -> Iterator[WorkerIo]:
         """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
         with self._hook.driver(self.note, publish=publish, remember=remember) as driver:
             # In this order: a kill may come between the two.
@@ -57,7 +56,7 @@ class Attempt:
             finally:
                 self._driver = None
 
-    def run_on(self, driver: SyncDriver, flow: Flow[T]) -> T:
+    def run_on(self, driver: WorkerIo, flow: Flow[T]) -> T:
         """Run a flow that :meth:`kill` can stop."""
         try:
             return driver.run(flow)

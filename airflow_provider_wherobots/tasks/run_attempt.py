@@ -8,7 +8,6 @@ from typing import TypeVar
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS

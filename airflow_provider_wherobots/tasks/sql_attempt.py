@@ -7,12 +7,11 @@ from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.journal import Writes
 from airflow_provider_wherobots.flows.sql.session import APPEARANCE_SECONDS, stop_session
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.tasks.attempt import Attempt
 
 if TYPE_CHECKING:
@@ -44,7 +43,7 @@ class SqlAttempt(Attempt):
         return self.run_on(self.driver, flow)
 
     @property
-    def driver(self) -> SyncDriver:
+    def driver(self) -> WorkerIo:
         """The driver, between :meth:`open` and its end."""
         if self._driver is None:
             raise RuntimeError("the attempt is not open")

@@ -13,7 +13,6 @@ from airflow_provider_wherobots.compat import (
     get_stats,
     is_ended_by_user,
 )
-from airflow_provider_wherobots.drivers.base import Clock
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsExecutionTimeoutException,
@@ -21,6 +20,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
+from airflow_provider_wherobots.io.base import Clock
 from airflow_provider_wherobots.links.run import StoredAddressLink
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import reason_of

@@ -13,8 +13,8 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_state, warm_up_supervisor
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.task_log.entries import wait_until_read

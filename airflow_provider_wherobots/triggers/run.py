@@ -9,8 +9,8 @@ from typing import Any
 
 from airflow_provider_wherobots.compat import push_text
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome

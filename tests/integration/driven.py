@@ -11,10 +11,9 @@ from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 from airflow_provider_wherobots.api.transports.websocket import SocketLimits
-from airflow_provider_wherobots.drivers.base import Outlets
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
-from airflow_provider_wherobots.flows.effects import Connect, Flow, Receive, Reloaded, Transmit, perform
+from airflow_provider_wherobots.io.base import Callbacks, Reloaded
+from airflow_provider_wherobots.io.event_loop import EventLoopIo
+from airflow_provider_wherobots.io.worker import WorkerIo
 
 
 class Driven:
@@ -30,13 +29,13 @@ class Driven:
         self.transport: Any
         if kind == "sync":
             self.transport = RequestsTransport(endpoint)
-            self.sync = SyncDriver(self.transport, Outlets(self._note, self._write, self._reload), socket_limits=limits)
+            self.sync = WorkerIo(self.transport, Callbacks(self._note, self._write, self._reload), socket_limits=limits)
         else:
             sessions = self.loop.run_until_complete(self._open.enter_async_context(shared_sessions(endpoint.base_url)))
             self.transport = AiohttpTransport(endpoint, sessions)
-            self.asynchronous = AsyncDriver(
+            self.asynchronous = EventLoopIo(
                 self.transport,
-                Outlets(self._note, self._write, self._reload_async),
+                Callbacks(self._note, self._write, self._reload_async),
                 socket_limits=limits,
             )
 

@@ -27,13 +27,13 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunTimedOutException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.effects import Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.io.base import Pause
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
@@ -176,7 +176,7 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     run = Run.from_json({"id": "r1", "status": "COMPLETED", "name": "dag.task"})
     summary = RunSummary.of_run(run).to_json()
     ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
-    wait = AwaitingQuota(QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1), Sleep(300.0))
+    wait = AwaitingQuota(QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1), Pause(300.0))
     with pytest.raises(TaskDeferred) as waiting:
         task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._await_quota(wait)
     quota_classpath, quota_kwargs = waiting.value.trigger.serialize()

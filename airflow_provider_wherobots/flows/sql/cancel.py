@@ -6,11 +6,11 @@ import logging
 from collections.abc import Sequence
 
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, ExecutionError
-from airflow_provider_wherobots.flows.effects import Flow, Note, monotonic
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.connection import Connector
 from airflow_provider_wherobots.flows.sql.follower import ExecutionState, Follower, LastWord
 from airflow_provider_wherobots.flows.sql.statement import follow
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 
 MIN_SECONDS = 0.5
@@ -33,7 +33,8 @@ async def end_earlier(io: Io, execution_ids: Sequence[str], url: str) -> str:
     return ""
 
 
-async def last_word_after_cancel(io: Io, 
+async def last_word_after_cancel(
+    io: Io,
     execution_id: str,
     budget_seconds: float = CANCEL_BUDGET_SECONDS,
     url: str = "",

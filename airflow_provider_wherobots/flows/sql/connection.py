@@ -8,10 +8,9 @@ from airflow_provider_wherobots.api import errors
 from airflow_provider_wherobots.api.errors import NotFoundError, NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
-from airflow_provider_wherobots.flows import effects
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, monotonic
 from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 
 CONNECT_BUDGET_SECONDS = 60.0

@@ -64,9 +64,9 @@ from typing import Any, TypeAlias
 from airflow_provider_wherobots.api.errors import ConnectionLostError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import messages as sql
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
-from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.io.base import Note
 from airflow_provider_wherobots.messages import words
 
 NEVER = float("inf")

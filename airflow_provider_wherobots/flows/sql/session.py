@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import calls
 from airflow_provider_wherobots.api.sql.sessions import READY, RequestedSession, SessionRequest, SqlSession
-from airflow_provider_wherobots.flows.effects import Flow, Note, Sleep, attempt, monotonic, now
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
     CANCEL_BUDGET_SECONDS,
@@ -21,6 +20,7 @@ from airflow_provider_wherobots.flows.retry import (
     at_most,
     send,
 )
+from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
@@ -103,8 +103,8 @@ class SessionWaitTimeoutError(SessionFailedError):
         self.at_deadline = at_deadline
 
 
-async def request_session(io: Io, 
-    request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+async def request_session(
+    io: Io, request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> RequestedSession:
     """Request a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
     that makes a new session each time is repeated only if it certainly had no effect.
@@ -135,8 +135,8 @@ async def _is_being_stopped(io: Io, asked: RequestedSession) -> bool:
     return session is not None and session.is_being_stopped
 
 
-async def request_session_with_quota(io: Io, 
-    request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
+async def request_session_with_quota(
+    io: Io, request: SessionRequest, wait: QuotaWait, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> RequestedSession | AwaitingQuota:
     """Request a session, and wait while the organization's quota is used up. Returns the wait instead, if ``wait``
     hands it over.
@@ -166,7 +166,7 @@ async def await_session(io: Io, session_id: str, options: SessionWait) -> SqlSes
     while True:
         left = wait.left(steady - began, moment)
         seconds = max(1.0, min(left, POLL_TIMEOUT_SECONDS))
-        pause, has_succeeded, session = Sleep(delay, JITTER), True, None
+        pause, has_succeeded, session = Pause(delay, JITTER), True, None
         try:
             session = await io.send(calls.get_session(session_id), seconds)
         except NotFoundError:
@@ -197,8 +197,12 @@ async def await_session(io: Io, session_id: str, options: SessionWait) -> SqlSes
         delay = min(MAX_LOOK_SECONDS, delay * LOOK_GROWTH)
 
 
-async def obtain_session(io: Io, 
-    request: SessionRequest, wait: SessionWait, kept: str | None = None, own: Callable[[str], None] | None = None
+async def obtain_session(
+    io: Io,
+    request: SessionRequest,
+    wait: SessionWait,
+    kept: str | None = None,
+    own: Callable[[str], None] | None = None,
 ) -> SqlSession:
     """Request a session, and wait until statements can be executed in it.
 
@@ -216,7 +220,8 @@ async def obtain_session(io: Io,
     return await await_session(io, asked.id, wait)
 
 
-async def stop_session(io: Io, 
+async def stop_session(
+    io: Io,
     session_id: str,
     budget_seconds: float = CANCEL_BUDGET_SECONDS,
     *,
@@ -242,7 +247,9 @@ async def stop_session(io: Io,
                     raise NotFoundError("getSqlSession", 404)
                 if found.key != own_key:
                     text = "is not stopped, because the service does not show that only this task uses it"
-                    await io.note(logging.WARNING, f"{session} {text}. It ends by itself after its last client has left")
+                    await io.note(
+                        logging.WARNING, f"{session} {text}. It ends by itself after its last client has left"
+                    )
                     return True
                 own_key = ""
             await io.send(calls.delete_session(session_id), longest)

@@ -11,11 +11,11 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import ExecuteSql, Store
-from airflow_provider_wherobots.flows.effects import Disconnect, Flow, Receive, Transmit, monotonic, now, perform
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.connection import Connector
 from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS, NEVER, Do, ExecutionState, Follower
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
@@ -70,8 +70,8 @@ async def execute(io: Io, statement: Statement, options: StatementOptions) -> St
     return await _follow(io, statement.execution_id, ExecutionState.SENDING, options, **more)
 
 
-async def attach(io: Io, 
-    execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = True
+async def attach(
+    io: Io, execution_id: str, options: StatementOptions, *, geometry: str = "ewkt", wants_result: bool = True
 ) -> StatementOutcome:
     """Follow an execution that another connection has begun. Never executes anything. Opens a WebSocket to
     ``options.url`` if none is open, before it asks the service about the session.
@@ -87,7 +87,9 @@ async def fetch(io: Io, execution_id: str, options: StatementOptions, *, geometr
     return await _follow(io, execution_id, ExecutionState.FETCHING, options, geometry=geometry, wants_result=True)
 
 
-async def _follow(io: Io, execution_id: str, state: ExecutionState, options: StatementOptions, **more: Any) -> StatementOutcome:
+async def _follow(
+    io: Io, execution_id: str, state: ExecutionState, options: StatementOptions, **more: Any
+) -> StatementOutcome:
     moment, begun = io.now(), io.monotonic()
     started_at = moment if options.started_at is None else options.started_at
     follower = Follower(

@@ -13,12 +13,11 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, RateLimitedError, ResponseLostError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.drivers.base import Outlets
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.base import Callbacks, Io, Reloaded
+from airflow_provider_wherobots.io.worker import WorkerIo
 from tests.integration.api.transports.wire import Wire, silent
 from tests.integration.signals import signal_when
 from tests.support.waiting import wait_for
@@ -87,10 +86,10 @@ def test_a_cancel_in_a_signal_handler_is_bounded_however_long_there_is_no_answer
     notes: list[str] = []
     connections: list[socket.socket] = []
 
-    def driver(url: str) -> SyncDriver:
+    def driver(url: str) -> WorkerIo:
         transport = RequestsTransport(Endpoint(url, "k"))
-        return SyncDriver(
-            transport, Outlets(lambda level, text: notes.append(text), lambda record: None, lambda: NOT_RELOADED)
+        return WorkerIo(
+            transport, Callbacks(lambda level, text: notes.append(text), lambda record: None, lambda: NOT_RELOADED)
         )
 
     def no_answer(connection: socket.socket) -> None:

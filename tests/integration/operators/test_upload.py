@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from airflow.exceptions import TaskDeferred
 
-from airflow_provider_wherobots.drivers import blocking
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsTaskKilledException
 from airflow_provider_wherobots.files import archive
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io import blocking
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from tests.integration.signals import signal_when

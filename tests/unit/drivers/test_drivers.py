@@ -23,30 +23,22 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.drivers import event_loop as asynchronous
-from airflow_provider_wherobots.drivers.base import (
+from airflow_provider_wherobots.flows.submit import UnclearCreateError, submit_run
+from airflow_provider_wherobots.io import event_loop as asynchronous
+from airflow_provider_wherobots.io.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
     ROOM,
+    Callbacks,
     Clock,
-    Outlets,
+    Io,
+    Note,
+    Pause,
+    Reloaded,
     size_of,
 )
-from airflow_provider_wherobots.drivers.blocking import FlowStoppedError, SyncDriver
-from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
-from airflow_provider_wherobots.flows.effects import (
-    Flow,
-    Forward,
-    Note,
-    Now,
-    Publish,
-    ReloadCredentials,
-    Reloaded,
-    Send,
-    Sleep,
-    monotonic,
-)
-from airflow_provider_wherobots.flows.submit import UnclearCreateError, submit_run
+from airflow_provider_wherobots.io.event_loop import EventLoopIo
+from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.logs.records import LogRecord
 from tests.unit.drivers.stopping import stop_from
 from tests.unit.drivers.virtual_loop import moment, run
@@ -101,10 +93,10 @@ class Driven:
         self._kind = kind
         self.transport: FakeTransport = (FakeTransport if kind == "sync" else FakeAsyncTransport)(*answers)
         transport: Any = self.transport
-        self.sync = SyncDriver(transport, Outlets(self._note, self.records.append, self._reload, self._publish))
-        self._async = AsyncDriver(
+        self.sync = WorkerIo(transport, Callbacks(self._note, self.records.append, self._reload, self._publish))
+        self._async = EventLoopIo(
             transport,
-            Outlets(self._note, self.records.append, self._reload_async, self._publish_async),
+            Callbacks(self._note, self.records.append, self._reload_async, self._publish_async),
             clock=Clock(asyncio.sleep, monotonic=monotonic),
         )
 
@@ -141,7 +133,7 @@ def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None
 
     async def flow(io: Io) -> list[Any]:
         results: list[Any] = []
-        for effect in (Note(logging.INFO, "hello"), Forward(records), Sleep(0.0), Sleep(0.001, 1.0), Now(), Send(CALL)):
+        for effect in (Note(logging.INFO, "hello"), Forward(records), Pause(0.0), Pause(0.001, 1.0), Now(), Send(CALL)):
             results.append(await io.sleep(*effect))
         began = io.monotonic()
         await io.sleep(0.01)
@@ -269,7 +261,7 @@ def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> No
     assert [operation for operation, _, _ in driven.transport.sent] == ["getJobRunLogs", "cancelJobRun", "getJobRun"]
 
 
-@pytest.mark.parametrize("effect", [Send(CALL), Sleep(60.0), Publish("key", "value"), ReloadCredentials()])
+@pytest.mark.parametrize("effect", [Send(CALL), Pause(60.0), Publish("key", "value"), ReloadCredentials()])
 def test_a_stopped_driver_refuses_to_send_to_wait_to_publish_and_to_reload(
     effect: Send[Run] | Sleep | Publish | ReloadCredentials,
 ) -> None:
@@ -434,7 +426,7 @@ async def driven_in_a_task(flow: Flow[None]) -> tuple[asyncio.Task[None], list[s
     transport: Any = FakeAsyncTransport()
     # No time passes, so no slice of the event loop ends.
     clock: Clock[Awaitable[None]] = Clock(asyncio.sleep, monotonic=lambda: 0.0)
-    driver = AsyncDriver(transport, Outlets(note, write, reload, room=room.wait), clock=clock)
+    driver = EventLoopIo(transport, Callbacks(note, write, reload, room=room.wait), clock=clock)
     task = asyncio.create_task(driver.run(flow))
     await asyncio.sleep(0.01)
     return task, written, room

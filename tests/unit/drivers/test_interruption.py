@@ -14,11 +14,10 @@ from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ResponseLostError
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs.models import Line
-from airflow_provider_wherobots.drivers import event_loop
-from airflow_provider_wherobots.drivers.base import Clock, Outlets
-from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
-from airflow_provider_wherobots.flows.effects import Reloaded
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.io import event_loop
+from airflow_provider_wherobots.io.base import Callbacks, Clock, Reloaded
+from airflow_provider_wherobots.io.event_loop import EventLoopIo
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from tests.unit.drivers.stopping import stop_from
 from tests.unit.drivers.virtual_loop import moment, run
@@ -66,11 +65,11 @@ async def stopped_after(turns: int, run: ActiveRun) -> list[str]:
     async def a_turn(seconds: float = 0.0) -> None:
         await asyncio.sleep(0)
 
-    outlets: Outlets[Awaitable[Reloaded], Awaitable[None]] = Outlets(
+    outlets: Callbacks[Awaitable[Reloaded], Awaitable[None]] = Callbacks(
         lambda level, text: None, lambda record: written.extend(record.text.split("\n")), reload, room=a_turn
     )
     transport: Any = run
-    driver = AsyncDriver(transport, outlets, clock=Clock(a_turn, monotonic=moment))
+    driver = EventLoopIo(transport, outlets, clock=Clock(a_turn, monotonic=moment))
     await stop_from(turns, driver.run(follow_run, FollowOptions("r1", START)))
     return written
 

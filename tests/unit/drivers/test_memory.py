@@ -13,11 +13,10 @@ import pytest
 from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.drivers.base import Clock, Outlets
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.drivers.event_loop import AsyncDriver
-from airflow_provider_wherobots.flows.effects import Flow, Reloaded, Send, Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.io.base import Callbacks, Clock, Io, Reloaded
+from airflow_provider_wherobots.io.event_loop import EventLoopIo
+from airflow_provider_wherobots.io.worker import WorkerIo
 from tests.unit.api import shapes
 from tests.unit.drivers.virtual_loop import run
 from tests.unit.flows.script import START
@@ -97,10 +96,10 @@ def asleep(kind: str, flow: Flow[Any]) -> list[list[str]]:
 
     transport: Any = Transport() if kind == "sync" else AsyncTransport()
     if kind == "sync":
-        outlets: Outlets[Reloaded, None] = Outlets(ignore, ignore, lambda: Reloaded(False, ""))
-        SyncDriver(transport, outlets, clock=Clock(sleep)).run(flow)
+        outlets: Callbacks[Reloaded, None] = Callbacks(ignore, ignore, lambda: Reloaded(False, ""))
+        WorkerIo(transport, outlets, clock=Clock(sleep)).run(flow)
     else:
-        driver = AsyncDriver(transport, Outlets(ignore, ignore, reload), clock=Clock(sleep_async))
+        driver = EventLoopIo(transport, Callbacks(ignore, ignore, reload), clock=Clock(sleep_async))
         run(driver.run(flow))
     return seen
 

@@ -12,10 +12,9 @@ from typing import Any, TypeAlias
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ResponseLostError
-from airflow_provider_wherobots.drivers.base import Clock, Outlets, timeouts
-from airflow_provider_wherobots.drivers.blocking import SyncDriver
-from airflow_provider_wherobots.drivers.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.effects import Effect, Note, Reloaded, Send, Sleep
+from airflow_provider_wherobots.io.base import Callbacks, Clock, Note, Reloaded, timeouts
+from airflow_provider_wherobots.io.rate_limit import RateLimits
+from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.runs.memory import Memory
 
@@ -50,7 +49,7 @@ class Sent:
     timeout: float | None
 
 
-class Script(SyncDriver):
+class Script(WorkerIo):
     """Runs flows, records their effects, and takes the models of answers from a function instead of a transport.
 
     :param jitter: which share of a sleep's jitter is drawn, 0 to 1; default 0.
@@ -90,7 +89,7 @@ class Script(SyncDriver):
         transport: Any = SimpleNamespace(endpoint=Endpoint("https://api.example.com", KEY))
         super().__init__(
             transport,
-            Outlets(
+            Callbacks(
                 note=self._note,
                 write=self.records.append,
                 reload=self._reload,

@@ -21,10 +21,10 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.drivers.rate_limit import RateLimits
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
-from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
+from airflow_provider_wherobots.io.base import Note
+from airflow_provider_wherobots.io.rate_limit import RateLimits
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault

@@ -15,10 +15,9 @@ import pytest
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import RateLimitedError
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
-from airflow_provider_wherobots.drivers.base import Clock, Gate
-from airflow_provider_wherobots.drivers.rate_limit import RateLimits
-from airflow_provider_wherobots.flows.effects import Flow, Now, Send, Sleep
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.io.base import Clock, Gate, Pause
+from airflow_provider_wherobots.io.rate_limit import RateLimits
 from airflow_provider_wherobots.runs.outcome import Ending
 from tests.unit.flows.script import KEY, START
 
@@ -81,7 +80,7 @@ class Crowd:
                                 raise value
                     except RateLimitedError as error:
                         step, value = flow.throw, error
-                case Sleep():
+                case Pause():
                     yield self._clock.seconds(effect)
                 case Now():
                     value = self._clock.now()

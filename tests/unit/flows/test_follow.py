@@ -19,7 +19,6 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
-from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
@@ -29,6 +28,7 @@ from airflow_provider_wherobots.flows.follow import (
 )
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS
 from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.io.base import Note, Pause
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
@@ -174,7 +174,7 @@ def test_a_new_run_is_first_polled_a_delay_after_its_creation_or_at_once_by_a_la
     script.run(follow_run, FollowOptions("run0", START, poll_logs=poll_logs, is_new=True))
     assert script.sent[0].at - START == pytest.approx(max(6.0, started))
     if started == 0.0:
-        assert script.pauses[0] == Sleep(6.0, 0.1)
+        assert script.pauses[0] == Pause(6.0, 0.1)
 
 
 def test_a_new_run_is_polled_a_delay_later_though_the_triggerers_clock_is_behind() -> None:

@@ -23,7 +23,6 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows import forward_logs
-from airflow_provider_wherobots.flows.effects import Effect, Forward, Note
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import (
     MIN_QUIET_SECONDS,
@@ -31,6 +30,7 @@ from airflow_provider_wherobots.flows.forward_logs import (
     LogForwarder,
     print_log,
 )
+from airflow_provider_wherobots.io.base import Note
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader
 from tests.unit.flows.fake_log import T0, CaughtUp, CursorMode, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService

@@ -10,7 +10,6 @@ import pytest
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import AuthenticationError, ErrorInfo, NotSentError, QuotaError
-from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.quota import (
     HOLD_SECONDS,
     MAX_QUOTA_RETRY_SECONDS,
@@ -19,6 +18,7 @@ from airflow_provider_wherobots.flows.quota import (
     QuotaWait,
 )
 from airflow_provider_wherobots.flows.submit import Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.io.base import Note, Pause
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -172,7 +172,7 @@ def test_a_wait_of_a_version_that_knew_less_has_the_defaults() -> None:
 
 
 @pytest.mark.parametrize(
-    ("limit", "pause"), [(0.0, None), (5.5, Sleep(5.5)), (5.9, Sleep(5.9)), (6.0, Sleep(5.0, 0.2))]
+    ("limit", "pause"), [(0.0, None), (5.5, Pause(5.5)), (5.9, Pause(5.9)), (6.0, Pause(5.0, 0.2))]
 )
 def test_jitter_does_not_carry_an_attempt_past_the_limit(limit: float, pause: Sleep | None) -> None:
     assert QuotaWait(limit).refused(START).next_attempt(DISK, START) == pause

@@ -25,8 +25,6 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.drivers.rate_limit import RateLimit
-from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import (
     MAX_RETRY_SECONDS,
     MIN_FAILED_POLLS,
@@ -34,6 +32,8 @@ from airflow_provider_wherobots.flows.retry import (
     Outage,
     send,
 )
+from airflow_provider_wherobots.io.base import Note, Pause
+from airflow_provider_wherobots.io.rate_limit import RateLimit
 from tests.unit.flows.script import Script, always, answers
 
 GET = calls.get_run("r1")
@@ -145,7 +145,7 @@ def test_no_wait_is_negative_or_ends_after_the_limit(limit: float, failures: lis
 def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said() -> None:
     script = Script(answers(LOST, limited(5.2), ServerError("getJobRun", 503), RUN))
     assert script.run(send, GET) == RUN
-    assert script.pauses == [Sleep(1.0, 0.2), Sleep(5.2, SPREAD_SECONDS / 5.2), Sleep(4.0, 0.2)]
+    assert script.pauses == [Pause(1.0, 0.2), Pause(5.2, SPREAD_SECONDS / 5.2), Pause(4.0, 0.2)]
     assert script.notes == [
         Note(logging.WARNING, "getJobRun: reset; retrying in 1.0 s, for up to 10 minutes"),
         Note(logging.WARNING, "getJobRun: 429: no body; retrying in 5.2 s"),
@@ -156,7 +156,7 @@ def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said()
 def test_a_call_that_was_not_sent_is_sent_at_a_random_moment_after_the_limit() -> None:
     script = Script(answers(KeyLimitedError("getJobRun", 30.0), RUN))
     assert script.run(send, GET) == RUN
-    assert script.pauses == [Sleep(30.0, SPREAD_SECONDS / 30.0)]
+    assert script.pauses == [Pause(30.0, SPREAD_SECONDS / 30.0)]
     assert script.notes == [
         Note(
             logging.INFO,

@@ -20,7 +20,6 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
-from airflow_provider_wherobots.flows.effects import Note
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.submit import (
     LOOK_AGAIN_DELAYS,
@@ -33,6 +32,7 @@ from airflow_provider_wherobots.flows.submit import (
     differing_fields,
     submit_run,
 )
+from airflow_provider_wherobots.io.base import Note
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault

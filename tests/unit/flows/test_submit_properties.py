@@ -13,7 +13,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.submit import LOOK_AGAIN_DELAYS, Submission, UnclearCreateError, submit_run
 from airflow_provider_wherobots.runs.memory import Memory, Past

@@ -24,9 +24,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.api.storage.calls import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
-from airflow_provider_wherobots.drivers.blocking import FlowStoppedError
 from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource
-from airflow_provider_wherobots.flows.effects import Effect, Note, Upload
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.flows.upload import (
     FileUploads,
@@ -35,6 +33,8 @@ from airflow_provider_wherobots.flows.upload import (
     find_shared_folder,
     upload,
 )
+from airflow_provider_wherobots.io.base import Note
+from airflow_provider_wherobots.io.worker import FlowStoppedError
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.script import Answer, Script, always

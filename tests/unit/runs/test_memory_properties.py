@@ -21,7 +21,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.flows.effects import Flow
 from airflow_provider_wherobots.flows.submit import Rules, Submission, submit_run
 from airflow_provider_wherobots.runs.memory import Answer, Journal, Memory, Past
 from airflow_provider_wherobots.runs.memory import Try as BegunTry

@@ -30,7 +30,6 @@ from airflow_provider_wherobots.api.sql.messages import (
     StateUpdated,
     TooLarge,
 )
-from airflow_provider_wherobots.flows.effects import Connect, Disconnect, Effect, Now, Receive, Transmit
 from tests.unit.flows.script import LATENCY, START, Answer, Script, by_operation
 
 URL = "wss://compute.example.com/sql/org/session/ws/1.0.0"

@@ -25,7 +25,6 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.sql.sessions import RequestedSession, SessionRequest, SqlSession
-from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.retry import JITTER, REFUSED_SECONDS
 from airflow_provider_wherobots.flows.sql.session import (
@@ -41,6 +40,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     stop_requested_session,
     stop_session,
 )
+from airflow_provider_wherobots.io.base import Note, Pause
 from tests.unit.flows.script import START, Answer, Hang, Script, always, answers, by_operation
 from tests.unit.flows.sql.fake_session import SqlScript
 
@@ -94,7 +94,7 @@ def test_a_shared_session_that_is_being_stopped_is_waited_out(status: str) -> No
     looks = answers(in_stage(status), in_stage("DESTROYED"), SqlSession("s2", "PENDING"))
     script = Script(by_operation(createSqlSession=asks, getSqlSession=looks))
     assert script.run(request_session, SessionRequest()) == RequestedSession("s2")
-    assert script.pauses == [Sleep(5.0, JITTER)] * 2
+    assert script.pauses == [Pause(5.0, JITTER)] * 2
     told = "SQL session s1 is being stopped. Requesting a new one in 5 s"
     assert [note.text for note in script.notes] == [told, told, "Using SQL session s2"]
 

@@ -26,7 +26,6 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
-from airflow_provider_wherobots.flows.effects import Note, Sleep
 from airflow_provider_wherobots.flows.retry import JITTER
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.connection import Connector, connect
@@ -34,6 +33,7 @@ from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
+from airflow_provider_wherobots.io.base import Note, Pause
 from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import (
     FAILURE,
@@ -723,7 +723,7 @@ def test_neither_the_pause_nor_the_attempt_to_connect_outlasts_the_deadline() ->
     connector = Connector(URL, 600.0)
     assert script.run(connector.attempt, None, 7.5) is None
     assert script.run(connector.attempt, NotSentError("connectSqlSession", "refused"), 4.0) is None
-    assert script.pauses == [Sleep(1.0, JITTER)]
+    assert script.pauses == [Pause(1.0, JITTER)]
     assert script.dialled == [(URL, 7.5), (URL, 3.0)]
 
 

@@ -1,7 +1,7 @@
 """How a 429 delays all calls made with one API key.
 
 ``Retry-After`` applies to the key, not only to the refused call. Until it has passed, every other call is refused too,
-and some gateways then prolong the limit. So each driver checks here before it sends. A call that has to wait fails at
+and some gateways then prolong the limit. So each ``Io`` checks here before it sends. A call that has to wait fails at
 once with a ``KeyLimitedError``, and its flow sleeps, so that a deadline or a kill still ends the flow in time. The
 sleeps end at random moments, so that a thousand calls are not sent, and refused, in the same second
 (:func:`~airflow_provider_wherobots.flows.retry.pause_after`).
@@ -16,7 +16,11 @@ from weakref import WeakKeyDictionary
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedError
-from airflow_provider_wherobots.flows.retry import MAX_RETRY_AFTER_SECONDS, MIN_RETRY_AFTER_SECONDS
+
+MIN_RETRY_AFTER_SECONDS = 1.0
+"""A shorter ``Retry-After`` is ignored: "Retry-After: 0" would mean retries without a pause."""
+MAX_RETRY_AFTER_SECONDS = 300.0
+"""A longer ``Retry-After`` is cut: a gateway may ask for an hour, and the run ends meanwhile."""
 
 
 class RateLimit:
