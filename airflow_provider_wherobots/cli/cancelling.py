@@ -12,9 +12,9 @@ from airflow_provider_wherobots.api.runs.models import CANCELLED as CANCELLED_ST
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.cli.output import FAILED
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
 from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.messages.words import counted
 
 CANCELLED = "cancelled"
@@ -25,16 +25,14 @@ WOULD_BE = "would be cancelled"
 COLUMNS = ("id", "name", "status", "result")
 
 
-def cancel_each(
-    driver: WorkerIo, run_ids: Iterable[str], instead: Callable[[Run], str | None]
-) -> list[dict[str, Any]]:
+def cancel_each(io: WorkerIo, run_ids: Iterable[str], instead: Callable[[Run], str | None]) -> list[dict[str, Any]]:
     """Cancel runs, wait until they have ended, and return a row for each.
 
     ``instead`` is called immediately before each cancel. It returns the result of a run that is not to be cancelled, or
     None.
     """
-    rows = [_cancel(driver, run_id, instead) for run_id in run_ids]
-    ended = driver.run(await_ends, row["id"] for row in rows if row["result"] == REQUESTED)
+    rows = [_cancel(io, run_id, instead) for run_id in run_ids]
+    ended = io.run(await_ends, [row["id"] for row in rows if row["result"] == REQUESTED])
     for row in rows:
         if (status := ended.get(row["id"])) is not None:
             row.update(status=status, result=CANCELLED if status == CANCELLED_STATUS else HAD_ENDED)
@@ -54,12 +52,12 @@ def exit_code(rows: Iterable[Mapping[str, Any]]) -> int:
     return FAILED if any(row["result"].startswith(NOT_CANCELLED) for row in rows) else 0
 
 
-def _cancel(driver: WorkerIo, run_id: str, instead: Callable[[Run], str | None]) -> dict[str, Any]:
+def _cancel(io: WorkerIo, run_id: str, instead: Callable[[Run], str | None]) -> dict[str, Any]:
     try:
-        run = driver.run(send, calls.get_run(run_id), MAX_OUTAGE_SECONDS)
+        run = io.run(send, calls.get_run(run_id), MAX_OUTAGE_SECONDS)
     except WherobotsApiError as error:
         return {"id": run_id, "name": None, "status": None, "result": f"{NOT_CANCELLED}: {error}"}
     result = HAD_ENDED if run.is_terminal else instead(run)
     if result is None:
-        result = REQUESTED if driver.run(cancel_run, run_id, refused_seconds=0.0) is None else NOT_CANCELLED
+        result = REQUESTED if io.run(cancel_run, run_id, refused_seconds=0.0) is None else NOT_CANCELLED
     return {"id": run.id, "name": run.name, "status": run.status, "result": result}

@@ -16,11 +16,12 @@ from airflow_provider_wherobots import __version__
 from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.sql.sessions import SessionRequest
 from airflow_provider_wherobots.cli.output import print_message
-from airflow_provider_wherobots.cli.service import driver_of
+from airflow_provider_wherobots.cli.service import io_of
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFeatureException, conf
 from airflow_provider_wherobots.config import COPY_LOG_ON_RESUME, configured
 from airflow_provider_wherobots.doctor import trigger_logs
 from airflow_provider_wherobots.doctor.check import Check, State
+from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.messages import words
 
 NEWEST_TESTED_AIRFLOW = (3, 4)
@@ -93,17 +94,17 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
     from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
     from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
-    def run_apart(flow: Flow[Any]) -> Any:
-        with driver_of(settings) as driver:
-            return driver.run(flow)
+    def run_apart(flow: Flow[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with io_of(settings) as io:
+            return io.run(flow, *args, **kwargs)
 
     request = SessionRequest(runtime, region or settings.region, settings.version, force_new=True)
     own: list[str] = []
     print_message("Starting a SQL session, which takes minutes. It is stopped after SELECT 1")
     began = time.monotonic()
     try:
-        with closing(Connection(driver_of(settings), run_apart, lambda level, text: print_message(text))) as connection:
-            connection.open(obtain_session(request, SessionWait(), own=own.append))
+        with closing(Connection(io_of(settings), run_apart, lambda level, text: print_message(text))) as connection:
+            connection.open(obtain_session, request, SessionWait(), own=own.append)
             execution_id = str(uuid4())
             options = StatementOptions(
                 connection.url,
@@ -121,7 +122,7 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
         return Check(SQL, State.FAILED, text, "read the service's message; runs work without SQL")
     finally:
         if own:
-            with driver_of(settings) as driver:
-                driver.run(stop_session, own[0])
+            with io_of(settings) as io:
+                io.run(stop_session, own[0])
     took = words.duration(time.monotonic() - began)
     return Check(SQL, State.OK, f"SELECT 1 was executed in a new SQL session, {took} after it was requested.")

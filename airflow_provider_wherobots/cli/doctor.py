@@ -20,7 +20,7 @@ from airflow_provider_wherobots.cli.output import (
     print_result,
     print_rows,
 )
-from airflow_provider_wherobots.cli.service import driver_of, hook_of, read_settings
+from airflow_provider_wherobots.cli.service import hook_of, io_of, read_settings
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.check import Check, State, has_failed
 from airflow_provider_wherobots.doctor.questions import checks_of
@@ -64,8 +64,8 @@ def _examine(arguments: argparse.Namespace, checks: list[Check]) -> None:
         )
         return
     checks.append(Check("connection", State.OK, f"{arguments.conn!r} is for {settings.endpoint.base_url}."))
-    with driver_of(settings) as driver:
-        found = driver.run(check_service, settings)
+    with io_of(settings) as io:
+        found = io.run(check_service, settings)
     checks += found
     if has_failed(found):
         return
@@ -98,16 +98,16 @@ def _compare(plan: Plan, settings: Settings, conn_id: str, checks: list[Check]) 
         f"{words.duration(plan.max_seconds)} at most"
     )
     try:
-        with driver_of(settings, lambda record: trial.forwarded.append((time.time(), record))) as driver:
-            driver.run(try_out, trial)
+        with io_of(settings, lambda record: trial.forwarded.append((time.time(), record))) as io:
+            io.run(try_out, trial)
     except CommandFailedError as error:
         print_message(f"{error}: cancelling the runs")
     except KeyboardInterrupt:
         print_message("Interrupted: cancelling the runs. Press Ctrl-C again to leave them to their timeout_seconds")
         raise
     finally:
-        with driver_of(settings) as driver:
-            left = driver.run(end_runs, trial)
+        with io_of(settings) as io:
+            left = io.run(end_runs, trial)
         checks += [runs_check(trial, left, conn_id), *checks_of(trial)]
 
 

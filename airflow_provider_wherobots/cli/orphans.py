@@ -10,7 +10,7 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.deployment import Deployment
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result, print_rows
-from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
+from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
 from airflow_provider_wherobots.flows.list_runs import list_active_runs
 from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.runs.orphans import (
@@ -30,14 +30,14 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     is_table = arguments.output == "table"
     report = print_result if is_table else print_message
     deployment = Deployment()
-    with driver_of(read_settings(arguments.conn)) as driver:
-        runs, ended = _find_runs(driver, deployment), []
+    with io_of(read_settings(arguments.conn)) as io:
+        runs, ended = _find_runs(io, deployment), []
         rows = [_run_row(*found) for found in runs]
         orphans = {row["id"] for row in rows if row["verdict"] == RunVerdict.ORPHAN}
         if arguments.cancel:
             # Before anything is printed: a reader such as `head` may close the pipe early.
             owners = {run.id: owner for run, owner in runs if owner is not None and run.id in orphans}
-            ended = cancelling.cancel_each(driver, owners, lambda run: _why_kept(deployment, run, owners[run.id]))
+            ended = cancelling.cancel_each(io, owners, lambda run: _why_kept(deployment, run, owners[run.id]))
     if is_table:
         print_rows(rows, arguments.output, COLUMNS)
     else:
@@ -53,14 +53,14 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     return cancelling.exit_code(ended)
 
 
-def _find_runs(driver: WorkerIo, deployment: Deployment) -> list[tuple[Run, TaskInstance | None]]:
+def _find_runs(io: WorkerIo, deployment: Deployment) -> list[tuple[Run, TaskInstance | None]]:
     """The active runs, oldest first, each with the task instance that has its ids."""
-    runs = driver.run(list_active_runs, MAX_OUTAGE_SECONDS)
+    runs = io.run(list_active_runs, MAX_OUTAGE_SECONDS)
     oldest = min((run.create_time for run in runs if run.create_time is not None), default=datetime.now(UTC))
     found = find_owners(runs, deployment.list_task_instances(oldest))
     owners = {ids: deployment.read(owner) for ids, owner in found.items()}
     # A run may have ended, and its task with it, since the runs were listed: then it is no orphan.
-    active = {run.id: run for run in driver.run(list_active_runs, MAX_OUTAGE_SECONDS)} if runs else {}
+    active = {run.id: run for run in io.run(list_active_runs, MAX_OUTAGE_SECONDS)} if runs else {}
     return [(active[run.id], owners.get(ids_of(run))) for run in reversed(runs) if run.id in active]
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.cli import cancelling
 from airflow_provider_wherobots.cli.output import print_message, print_result, print_rows
-from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, driver_of, read_settings
+from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
 from airflow_provider_wherobots.flows.list_runs import list_runs
 from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics
 from airflow_provider_wherobots.runs.by_dag import totals_by_dag
@@ -21,8 +21,8 @@ DAG_COLUMNS = ("dag", "runs", "hours", "cost_usd", "without_cost", "failures")
 
 def _list(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments.conn)
-    with driver_of(settings) as driver:
-        runs, is_cut = driver.run(
+    with io_of(settings) as io:
+        runs, is_cut = io.run(
             list_runs,
             name=arguments.name,
             status=arguments.status,
@@ -31,7 +31,7 @@ def _list(arguments: argparse.Namespace) -> int:
             limit=arguments.limit,
             max_outage_seconds=MAX_OUTAGE_SECONDS,
         )
-        summaries = [driver.run(add_metrics, RunSummary.of_run(run)) for run in runs if arguments.by]
+        summaries = [io.run(add_metrics, RunSummary.of_run(run)) for run in runs if arguments.by]
     if arguments.by:
         print_rows(totals_by_dag(zip(runs, summaries, strict=True)), arguments.output, DAG_COLUMNS)
     else:
@@ -45,9 +45,9 @@ def _list(arguments: argparse.Namespace) -> int:
 
 def _cancel(arguments: argparse.Namespace) -> int:
     report = print_result if arguments.output == "table" else print_message
-    with driver_of(read_settings(arguments.conn)) as driver:
+    with io_of(read_settings(arguments.conn)) as io:
         run_ids = dict.fromkeys(arguments.run_ids)
-        rows = cancelling.cancel_each(driver, run_ids, lambda run: None if arguments.yes else cancelling.WOULD_BE)
+        rows = cancelling.cancel_each(io, run_ids, lambda run: None if arguments.yes else cancelling.WOULD_BE)
     print_rows(rows, arguments.output, cancelling.COLUMNS)
     report(cancelling.count(rows))
     if not arguments.yes:

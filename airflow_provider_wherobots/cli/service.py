@@ -1,4 +1,4 @@
-"""The service behind ``--conn``: a connection, and the driver that runs flows on it."""
+"""The service behind ``--conn``: a connection, and the ``Io`` that runs flows on it."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def hook_of(conn_id: str) -> WherobotsHook:
 
     class Hook(WherobotsHook):
         # A command does not wait for another key.
-        driver = partialmethod(WherobotsHook.driver, may_reload=False)
+        io = partialmethod(WherobotsHook.io, may_reload=False)
 
         @classmethod
         def get_connection(cls, conn_id: str) -> Any:
@@ -53,15 +53,15 @@ def read_settings(conn_id: str) -> Settings:
 
 
 @contextmanager
-def driver_of(settings: Settings, write: Callable[[LogRecord], None] = lambda record: None) -> Iterator[WorkerIo]:
-    """Make a driver for flows. Their messages of level INFO and above go to stderr."""
+def io_of(settings: Settings, write: Callable[[LogRecord], None] = lambda record: None) -> Iterator[WorkerIo]:
+    """Make an ``Io`` for flows. Their messages of level INFO and above go to stderr."""
 
     def note(level: int, text: str) -> None:
         if level >= logging.INFO:
             print_message(text)
 
     try:
-        with standalone_io(settings.endpoint, note, settings.endpoint.source, write) as driver:
-            yield driver
+        with standalone_io(settings.endpoint, note, settings.endpoint.source, write) as io:
+            yield io
     except WherobotsApiError as error:
         raise CommandFailedError(quoted(str(error))) from None

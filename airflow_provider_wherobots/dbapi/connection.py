@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, ParamSpec, TypeVar
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
@@ -27,18 +27,19 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, await_session
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
 from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, Written, failure_of_session, refused
-from airflow_provider_wherobots.io.base import WriteNote
+from airflow_provider_wherobots.io.base import Flow, WriteNote
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
 class Connection:
     """A connection to a SQL session. It serves one thread, but a signal handler can cancel its statement.
 
-    :param driver: makes the driver whose WebSocket the connection is; it is closed with the connection.
-    :param run_apart: runs a flow on a connection of its own, for a cancel.
+    :param io: makes the ``Io`` whose WebSocket the connection is; it is closed with the connection.
+    :param run_apart: runs a flow, given with its arguments, on a connection of its own, for a cancel.
     :param note: takes messages about results.
     :param geometry: how geometries are written: ``ewkt``, ``wkt``, ``wkb``, ``ewkb`` or ``geojson``; default ``ewkt``.
     :param writes: the task's journal of what it writes; default None, nothing is kept.
@@ -53,8 +54,8 @@ class Connection:
 
     def __init__(
         self,
-        driver: AbstractContextManager[WorkerIo],
-        run_apart: Callable[[Flow[Any]], Any],
+        io: AbstractContextManager[WorkerIo],
+        run_apart: Callable[..., Any],
         note: WriteNote,
         *,
         geometry: str = "ewkt",
@@ -65,7 +66,7 @@ class Connection:
         max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS,
     ) -> None:
         self._exit = ExitStack()
-        self._driver = self._exit.enter_context(driver)
+        self._io = self._exit.enter_context(io)
         self._run_apart = run_apart
         self._note = note
         self._geometry = geometry
@@ -94,15 +95,15 @@ class Connection:
         """The address of its WebSocket; empty if there is no session (yet)."""
         return "" if self.session is None else self.session.socket_url
 
-    def open(self, session: Flow[SqlSession]) -> SqlSession:
+    def open(self, flow: Flow[P, SqlSession], *args: P.args, **kwargs: P.kwargs) -> SqlSession:
         """Wait for a session, and connect to it."""
-        found = self._run(session)
+        found = self._run(flow, *args, **kwargs)
         self.connect(found)
         return found
 
     def connect(self, session: SqlSession) -> None:
         """Connect to a session that is ready, in place of the one before."""
-        self._run(connect(session, self._max_outage_seconds))
+        self._run(connect, session, self._max_outage_seconds)
         self.session = session
 
     def cursor(self, *, log_sql: bool = True) -> Cursor:
@@ -158,20 +159,21 @@ class Connection:
         self._check_not_stopped()
         if write is not None:
             self.writes.sending(write, message.execution_id, self.session_id)
-            if self._driver.stopped:
+            if self._io.stopped:
                 self.writes.ended(StatementOutcome(StatementState.GAVE_UP, message.execution_id, was_sent=False))
-        outcome = self._follow(message.execution_id, execute(message, options), sends=True)
+        outcome = self._follow(message.execution_id, True, execute, message, options)
         self.writes.ended(outcome)
         return outcome
 
     def attach(self, execution_id: str, options: StatementOptions, *, wants_result: bool = True) -> StatementOutcome:
         """Follow a statement that another connection has sent to its end."""
-        flow = attach(execution_id, options, geometry=self._geometry, wants_result=wants_result)
-        return self._follow(execution_id, flow)
+        return self._follow(
+            execution_id, False, attach, execution_id, options, geometry=self._geometry, wants_result=wants_result
+        )
 
     def fetch(self, execution_id: str, options: StatementOptions) -> StatementOutcome:
         """Fetch the result of a statement that has succeeded."""
-        return self._follow(execution_id, fetch(execution_id, options, geometry=self._geometry))
+        return self._follow(execution_id, False, fetch, execution_id, options, geometry=self._geometry)
 
     # What earlier tries have sent
 
@@ -223,7 +225,7 @@ class Connection:
         for session_id, execution_ids in self.writes.left.items():
             try:
                 with self._at(session_id, self.options()) as there:
-                    running = self._run(end_earlier(execution_ids, there.url))
+                    running = self._run(end_earlier, execution_ids, there.url)
             except WherobotsSqlSessionException as error:
                 if isinstance(error.__cause__, SessionEndedError):
                     continue
@@ -243,14 +245,16 @@ class Connection:
             yield options
             return
         try:
-            found = self.open(await_session(session_id, SessionWait.of_used(time.time())))
+            found = self.open(await_session, session_id, SessionWait.of_used(time.time()))
             yield replace(options, url=found.socket_url, session_id=found.id, hand_over_after=None)
         finally:
             self.connect(here)
 
     # How a statement ends
 
-    def _follow(self, execution_id: str, flow: Flow[StatementOutcome], *, sends: bool = False) -> StatementOutcome:
+    def _follow(
+        self, execution_id: str, sends: bool, flow: Flow[P, StatementOutcome], *args: P.args, **kwargs: P.kwargs
+    ) -> StatementOutcome:
         """Run a flow that executes a statement (``sends``), or attaches to one."""
         self._check_open()
         if self._is_following:
@@ -258,9 +262,9 @@ class Connection:
         self._check_not_stopped()
         self._is_following = True
         try:
-            self._sent_on = self._driver.open_socket if sends else None
+            self._sent_on = self._io.open_socket if sends else None
             self.running = self._sent = execution_id
-            outcome = self._run(flow)
+            outcome = self._run(flow, *args, **kwargs)
             if outcome.state is not StatementState.RUNNING:
                 self.running = None
         except BaseException:
@@ -285,9 +289,9 @@ class Connection:
         execution_id = self.running
         if execution_id is None:
             return True
-        last = self._run_apart(last_word_after_cancel(execution_id, budget_seconds, self.url))
+        last = self._run_apart(last_word_after_cancel, execution_id, budget_seconds, self.url)
         # Without contact the session may have cancelled it before, when part of it had taken effect.
-        was_in_contact = self._sent_on is not None and self._driver.open_socket is self._sent_on
+        was_in_contact = self._sent_on is not None and self._io.open_socket is self._sent_on
         if isinstance(last, StateUpdated | ExecutionResult) and last.state == SUCCEEDED:
             self._ended[execution_id] = StatementState.SUCCEEDED
         elif wrote_nothing(last, was_in_contact=was_in_contact):
@@ -302,7 +306,7 @@ class Connection:
         :param budget_seconds: how long to try, in seconds; default 25.
         :returns: whether none runs any more.
         """
-        self._driver.stop()
+        self._io.stop()
         return self.cancel_running(budget_seconds)
 
     def commit(self) -> None:
@@ -318,10 +322,10 @@ class Connection:
         finally:
             self._exit.close()
 
-    def _run(self, flow: Flow[T]) -> T:
+    def _run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         self._check_not_stopped()
         try:
-            return self._driver.run(flow)
+            return self._io.run(flow, *args, **kwargs)
         except WherobotsApiError as error:
             raise failure_of_session(error) from error
         except InvalidArgumentError as error:
@@ -330,7 +334,7 @@ class Connection:
             raise WherobotsTaskKilledException(str(error)) from error
 
     def _check_not_stopped(self) -> None:
-        if self._driver.stopped:
+        if self._io.stopped:
             raise WherobotsTaskKilledException("the task is being stopped")
 
     def _check_open(self) -> None:

@@ -71,7 +71,7 @@ class Trial:
     printing_run: Run | None = None
     """The run that prints, as the service reports it after its end."""
     forwarded: list[tuple[float, LogRecord]] = field(default_factory=list)
-    """The lines that were read, and when. The driver adds them."""
+    """The lines that were read, and when. The ``Io`` adds them."""
     in_task_log: int = 0
     """How many of them a task log would have. The others came after its task would have ended."""
     listed_seconds: float | None = None

@@ -71,7 +71,7 @@ ROUNDING_SECONDS = 0.01
 CATCH_UP_SECONDS = 10.0
 """How long pages are read before the run's status is polled again."""
 SLICE_LINES, SLICE_CHARS = 200, 100_000
-"""The most lines and characters forwarded at once: between two slices a driver can yield to the event loop."""
+"""The most lines and characters forwarded at once: between two slices an ``Io`` can yield to the event loop."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +174,7 @@ class LogForwarder:
     async def release(self, io: Io) -> None:
         """Forward the lines that an interruption has left."""
         for records in self._untaken:
-            # Even without records: a driver can yield to the event loop.
+            # Even without records: an ``Io`` can yield to the event loop.
             await io.forward(records)
 
     async def read_last(self, io: Io, until: float, timeout: float) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 
@@ -29,7 +29,7 @@ _EPOCH = datetime.fromtimestamp(0, UTC)
 async def read_pages(
     io: Io,
     call: Callable[..., Call[RunPage]],
-    fetch: Callable[[Call[RunPage]], Flow[RunPage]] = attempt,
+    fetch: Callable[[Call[RunPage]], Awaitable[RunPage]] | None = None,
     *,
     wanted: Callable[[Run], bool] = lambda run: True,
     limit: float = math.inf,
@@ -43,7 +43,7 @@ async def read_pages(
     """
     while True:
         try:
-            return await _read_pages_of(io, size, call, fetch, wanted, limit, max_runs)
+            return await _read_pages_of(io, size, call, fetch or io.send, wanted, limit, max_runs)
         except ResponseTooLargeError:
             if size <= 1:
                 raise
@@ -54,7 +54,7 @@ async def _read_pages_of(
     io: Io,
     size: int,
     call: Callable[..., Call[RunPage]],
-    fetch: Callable[[Call[RunPage]], Flow[RunPage]],
+    fetch: Callable[[Call[RunPage]], Awaitable[RunPage]],
     wanted: Callable[[Run], bool],
     limit: float,
     max_runs: float,
@@ -63,7 +63,7 @@ async def _read_pages_of(
     cursor: str | None = None
     pages = left_out = 0
     while pages * size < max_runs:
-        page = await fetch(io, call(cursor=cursor, size=size))
+        page = await fetch(call(cursor=cursor, size=size))
         pages += 1
         left_out += page.left_out
         runs.update((run.id, run) for run in page.items if wanted(run))
@@ -94,7 +94,7 @@ async def list_runs(
     runs = await read_pages(
         io,
         call,
-        lambda page: repeat(lambda: attempt(page), max_outage_seconds, _is_not_too_large),
+        lambda page: repeat(io, lambda: io.send(page), max_outage_seconds, _is_not_too_large),
         limit=math.inf if limit is None else limit,
         max_runs=math.inf,
         # One more than the limit, to see whether there are more.
@@ -113,7 +113,7 @@ async def find_runs(io: Io, suffix: str, timeout: float | None = None, *, urgent
     runs = await read_pages(
         io,
         call,
-        lambda page: attempt(page.at_once() if urgent else page, timeout),
+        lambda page: io.send(page.at_once() if urgent else page, timeout),
         wanted=lambda run: run.name.endswith(suffix),
     )
     return sorted(runs, key=age)

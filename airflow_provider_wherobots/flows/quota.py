@@ -86,7 +86,7 @@ class AwaitingQuota:
     """There is no run or SQL session yet: the organization is full. The caller waits, and continues with ``wait``."""
 
     wait: QuotaWait
-    pause: Sleep
+    pause: Pause
 
 
 class QuotaNotFreedError(WherobotsApiError):

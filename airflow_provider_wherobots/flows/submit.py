@@ -23,7 +23,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from enum import StrEnum
@@ -199,7 +199,7 @@ class _Search:
     async def all_of_task(self, io: Io) -> tuple[list[Run], list[Run]]:
         """The runs with the task's identity, oldest first, and those of other deployments."""
         memory = self.memory
-        runs = await self._repeat(io, lambda: find_runs_of_task(memory.identity))
+        runs = await self._repeat(io, lambda: find_runs_of_task(io, memory.identity))
         own = {run.id: run for run in runs if run.name.endswith(memory.identity.suffix)}
         remembered = memory.runs if memory.has_looked else (*memory.passed_over, *memory.runs)
         unlisted = [run_id for run_id in remembered if run_id not in own and run_id not in self._gone]
@@ -209,7 +209,7 @@ class _Search:
 
     async def new(self, io: Io) -> list[Run]:
         """The runs that creates of this round have made, oldest first."""
-        runs = await self._repeat(io, lambda: find_runs(self.memory.identity.suffix))
+        runs = await self._repeat(io, lambda: find_runs(io, self.memory.identity.suffix))
         return [run for run in runs if run.id not in self.memory.passed_over]
 
     async def replace(self, io: Io, runs: Iterable[Run]) -> None:
@@ -234,7 +234,7 @@ class _Search:
         found, left = dict[str, Run](), set(run_ids)
         is_new = not 0.0 < self.memory.got_run_at < io.now() - REFUSED_SECONDS
 
-        async def ask(io: Io) -> None:
+        async def ask() -> None:
             unknown = None
             for run_id in sorted(left):
                 try:
@@ -250,9 +250,9 @@ class _Search:
         self._gone |= left
         return found
 
-    async def _repeat(self, io: Io, flow: Callable[[], Flow[T]]) -> T:
-        return repeat(
-            flow, self._max_outage_seconds, refused_seconds=self._refused_seconds, key_worked=self._key_worked
+    async def _repeat(self, io: Io, look: Callable[[], Awaitable[T]]) -> T:
+        return await repeat(
+            io, look, self._max_outage_seconds, refused_seconds=self._refused_seconds, key_worked=self._key_worked
         )
 
 

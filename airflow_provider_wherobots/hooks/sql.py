@@ -26,6 +26,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.sql.frames import read_parquet
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
@@ -182,7 +183,7 @@ class WherobotsSqlHook(DbApiHook):
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)
         connection = Connection(
-            self._rest.driver(),
+            self._rest.io(),
             self._run_apart,
             self.log.log,
             geometry=self._geometry,
@@ -200,12 +201,12 @@ class WherobotsSqlHook(DbApiHook):
         try:
             with self._written.no_retry():
                 if self._given_session_id is not None:
-                    wanted = await_session(self._given_session_id, replace(wait, appearance_seconds=0.0))
+                    known = replace(wait, appearance_seconds=0.0)
+                    self.session = connection.open(await_session, self._given_session_id, known)
                 else:
                     # A request that is not repeatable would make one more session each time.
                     kept = self.session.id if self.session is not None and not request.is_repeatable else None
-                    wanted = obtain_session(request, wait, kept, self._own.append)
-                self.session = connection.open(wanted)
+                    self.session = connection.open(obtain_session, request, wait, kept, self._own.append)
         except BaseException:
             connection.close()
             raise
@@ -228,14 +229,14 @@ class WherobotsSqlHook(DbApiHook):
 
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         try:
-            with self._rest.driver() as driver:
-                asked = driver.run(request_session, self.session_request, outage_seconds)
+            with self._rest.io() as io:
+                asked = io.run(request_session, self.session_request, outage_seconds)
                 if asked.fallback:
                     raise WherobotsQuotaException(
                         f"The organization's quota allows no new SQL session ({words.short(asked.fallback)}). The "
                         f"service offers session {words.short(asked.id)}, which others use, so it is not taken"
                     )
-                return driver.run(await_session, asked.id, SessionWait(self._wait_seconds, outage_seconds)).id
+                return io.run(await_session, asked.id, SessionWait(self._wait_seconds, outage_seconds)).id
         except WherobotsApiError as error:
             raise failure_of_session(error) from error
 
@@ -253,8 +254,8 @@ class WherobotsSqlHook(DbApiHook):
 
         if not is_session_id(session_id):
             raise refused(f"session_id={session_id!r}: must be the id of a SQL session")
-        with self._rest.driver() as driver:
-            if not driver.run(stop_session, session_id, REFUSED_SECONDS):
+        with self._rest.io() as io:
+            if not io.run(stop_session, session_id, REFUSED_SECONDS):
                 raise WherobotsUnavailableException(
                     f"SQL session {words.short(session_id)} could not be stopped: the task log says why. It costs "
                     "money until it ends, some time after its last client has disconnected"
@@ -265,11 +266,11 @@ class WherobotsSqlHook(DbApiHook):
         from airflow_provider_wherobots.flows.sql.session import stop_session
 
         while self._own:
-            self._run_apart(stop_session(self._own.pop(), STOP_SECONDS))
+            self._run_apart(stop_session, self._own.pop(), STOP_SECONDS)
 
-    def _run_apart(self, flow: Flow[Any]) -> Any:
-        with self._rest.driver(may_reload=False) as driver:
-            return driver.run(flow)
+    def _run_apart(self, flow: Flow[..., Any], *args: Any, **kwargs: Any) -> Any:
+        with self._rest.io(may_reload=False) as io:
+            return io.run(flow, *args, **kwargs)
 
     def cancel_running(self) -> bool:
         """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.

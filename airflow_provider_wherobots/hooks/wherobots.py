@@ -13,7 +13,7 @@ from dataclasses import replace
 from datetime import datetime
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar
 from urllib.parse import urlsplit
 
 from airflow import __version__ as airflow_version
@@ -31,7 +31,7 @@ from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.upload import upload
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.io.base import Callbacks, Reloaded, WriteNote
+from airflow_provider_wherobots.io.base import Callbacks, Flow, Reloaded, WriteNote
 from airflow_provider_wherobots.io.rate_limit import RateLimits, limits_of_event_loop
 from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.messages import words
@@ -44,6 +44,7 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.io.event_loop import EventLoopIo
     from airflow_provider_wherobots.task_log.resume import ResumedLog
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 HOOK_OUTAGE_SECONDS = 60.0
@@ -97,7 +98,7 @@ class WherobotsHook(BaseHook):
         return RequestsTransport(self.settings.endpoint)
 
     @contextmanager
-    def driver(
+    def io(
         self,
         note: WriteNote | None = None,
         *,
@@ -105,9 +106,9 @@ class WherobotsHook(BaseHook):
         publish: Callable[[str, str], None] | None = None,
         remember: Callable[[Memory, str], None] | None = None,
     ) -> Iterator[WorkerIo]:
-        """Make a driver for flows on this thread, with its own connections. ``may_reload=False`` is for a kill or a
+        """Make an ``Io`` for flows on this thread, with its own connections. ``may_reload=False`` is for a kill or a
         connection test: then it neither reads the Airflow connection again after a 401, nor waits for the rate limits
-        of other drivers.
+        of others.
         """
         transport = self.get_conn()
 
@@ -125,16 +126,16 @@ class WherobotsHook(BaseHook):
 
         limits = self._limits if may_reload else RateLimits()
         write, conn_id = record_writer(self.log), self.wherobots_conn_id
-        outlets = Callbacks(note or self.log.log, write, reload, publish, remember=remember, conn_id=conn_id)
-        driver = WorkerIo(transport, outlets, limits)
+        callbacks = Callbacks(note or self.log.log, write, reload, publish, remember=remember, conn_id=conn_id)
+        io = WorkerIo(transport, callbacks, limits)
         try:
-            yield driver
+            yield io
         finally:
-            driver.close()
+            io.close()
             transport.close()
 
     @asynccontextmanager
-    async def async_driver(
+    async def async_io(
         self,
         logger: Any = None,
         publish: Callable[[str, str], Awaitable[None]] | None = None,
@@ -143,8 +144,8 @@ class WherobotsHook(BaseHook):
         urgent: bool = False,
         max_outage_seconds: float = HOOK_OUTAGE_SECONDS,
     ) -> AsyncIterator[EventLoopIo]:
-        """Make a driver for flows in the triggerer's event loop, on the sessions that all runs of the host share.
-        ``urgent`` is for a kill: the messages and lines of other drivers wait until Airflow reads the task log, which
+        """Make an ``Io`` for flows in the triggerer's event loop, on the sessions that all runs of the host share.
+        ``urgent`` is for a kill: the messages and lines of others wait until Airflow reads the task log, which
         may take seconds. ``max_outage_seconds`` bounds how long the connection is read again if that fails; with
         ``urgent``, how long all its reads may take.
         """
@@ -170,15 +171,15 @@ class WherobotsHook(BaseHook):
                 transport.endpoint = self._settings.endpoint
                 return Reloaded(transport.endpoint != before, self._source)
 
-            outlets: Callbacks[Awaitable[Reloaded], Awaitable[None]]
+            callbacks: Callbacks[Awaitable[Reloaded], Awaitable[None]]
             log = log or ResumedLog(logger)
             room, conn_id = None if urgent else log.room, self.wherobots_conn_id
-            outlets = Callbacks(log.note, log.write, reload, publish, room, conn_id=conn_id)
-            driver = EventLoopIo(transport, outlets, limits_of_event_loop())
+            callbacks = Callbacks(log.note, log.write, reload, publish, room, conn_id=conn_id)
+            io = EventLoopIo(transport, callbacks, limits_of_event_loop())
             try:
-                yield driver
+                yield io
             finally:
-                await driver.close()
+                await io.close()
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
         """``POST /runs``. Repeated only if the request certainly had no effect.
@@ -187,7 +188,7 @@ class WherobotsHook(BaseHook):
         :param region: compute region; None takes the connection's default, else the organization's.
         :raises WherobotsApiError: how the call ended.
         """
-        return self._run(send(calls.create_run(payload, region or self.settings.region), HOOK_OUTAGE_SECONDS))
+        return self._run(send, calls.create_run(payload, region or self.settings.region), HOOK_OUTAGE_SECONDS)
 
     def get_run(self, run_id: str) -> Run:
         """``GET /runs/{run_id}``.
@@ -195,7 +196,7 @@ class WherobotsHook(BaseHook):
         :param run_id: the run's id.
         :raises WherobotsApiError: how the call ended.
         """
-        return self._run(send(calls.get_run(run_id), HOOK_OUTAGE_SECONDS))
+        return self._run(send, calls.get_run(run_id), HOOK_OUTAGE_SECONDS)
 
     def list_runs(
         self,
@@ -221,7 +222,7 @@ class WherobotsHook(BaseHook):
             call = calls.list_runs(
                 name=name, created_after=created_after, status=chosen, region=region, cursor=cursor, size=page_size
             )
-            page = self._run(send(call, HOOK_OUTAGE_SECONDS))
+            page = self._run(send, call, HOOK_OUTAGE_SECONDS)
             if page.left_out:
                 self.log.warning("Left out %s without an id or a status", words.counted(page.left_out, "listed run"))
             yield from page.items
@@ -235,7 +236,7 @@ class WherobotsHook(BaseHook):
         :param run_id: the run's id.
         :raises WherobotsApiError: how the call ended; also for a run that has already ended.
         """
-        self._run(send(calls.cancel_run(run_id), HOOK_OUTAGE_SECONDS))
+        self._run(send, calls.cancel_run(run_id), HOOK_OUTAGE_SECONDS)
 
     def get_run_logs(self, run_id: str, cursor: str | int = LOG_START_CURSOR, size: int | None = None) -> LogPage:
         """``GET /runs/{run_id}/logs``, one page.
@@ -245,7 +246,7 @@ class WherobotsHook(BaseHook):
         :param size: lines per page; None takes the service's 100.
         :raises WherobotsApiError: how the call ended.
         """
-        return self._run(send(calls.get_run_logs(run_id, cursor, size), HOOK_OUTAGE_SECONDS))
+        return self._run(send, calls.get_run_logs(run_id, cursor, size), HOOK_OUTAGE_SECONDS)
 
     def get_run_metrics(self, run_id: str) -> RunMetrics:
         """``GET /runs/{run_id}/metrics``.
@@ -253,7 +254,7 @@ class WherobotsHook(BaseHook):
         :param run_id: the run's id.
         :raises WherobotsApiError: how the call ended.
         """
-        return self._run(send(calls.get_run_metrics(run_id), HOOK_OUTAGE_SECONDS))
+        return self._run(send, calls.get_run_metrics(run_id), HOOK_OUTAGE_SECONDS)
 
     def upload_file(self, path: str | Path, upload_to: str | None = None) -> str:
         """Upload a file of this machine to storage. What is already at its address is replaced.
@@ -272,7 +273,7 @@ class WherobotsHook(BaseHook):
         try:
             folder = self.settings.upload_to if upload_to is None else checked_upload_to("upload_to", upload_to)
             source = FileSource("path", given, absolute(Path.cwd(), given), may_be_folder=True)
-            return self._run(upload(source, folder, HOOK_OUTAGE_SECONDS))
+            return self._run(upload, source, folder, HOOK_OUTAGE_SECONDS)
         except InvalidArgumentError as error:
             raise WherobotsArgumentException(str(error)) from None
 
@@ -290,8 +291,8 @@ class WherobotsHook(BaseHook):
             return False, _masked_key_message(settings.endpoint.base_url)
         self._settings = settings
         url = settings.endpoint.base_url
-        with self.driver(may_reload=False) as driver:
-            works, said = driver.run(probe, PROBE_SECONDS)
+        with self.io(may_reload=False) as io:
+            works, said = io.run(probe, PROBE_SECONDS)
         return works, said if url in said else f"{said} ({url})"
 
     @classmethod
@@ -310,9 +311,9 @@ class WherobotsHook(BaseHook):
         """The form's standard fields, for Airflow before 3.2."""
         return connection_form.field_behaviour()
 
-    def _run(self, flow: Flow[T]) -> T:
-        with self.driver() as driver:
-            return driver.run(flow)
+    def _run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        with self.io() as io:
+            return io.run(flow, *args, **kwargs)
 
     async def _async_settings(self, logger: Any, max_outage_seconds: float, until: float | None) -> Settings:
         """Read the connection once. If that fails, read it again, as long and as often as a call would be repeated."""

@@ -10,9 +10,9 @@ from __future__ import annotations
 import random
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
@@ -42,10 +42,13 @@ READ_TIMEOUT_SECONDS = CALL_SECONDS - CONNECT_TIMEOUT_SECONDS
 SOCKET_TIMEOUT_SECONDS = 20.0
 """How long opening a WebSocket may take."""
 
+P = ParamSpec("P")
 T = TypeVar("T")
 R = TypeVar("R")
 N = TypeVar("N")
 
+Flow: TypeAlias = Callable[Concatenate["Io", P], Coroutine[Any, Any, T]]
+"""A coroutine over an ``Io``, with its other parameters ``P`` and its result ``T``."""
 WriteNote: TypeAlias = Callable[[int, str], None]
 """Takes a ``logging`` level and a text."""
 WriteRecord: TypeAlias = Callable[[LogRecord], None]
@@ -57,6 +60,10 @@ class Pause(NamedTuple):
 
     seconds: float
     jitter: float = 0.0
+
+    def length(self, draw: Callable[[], float] = random.random) -> float:
+        """How long it takes in all, in seconds. ``draw`` returns the share of the jitter, 0 to 1."""
+        return self.seconds * (1 + self.jitter * draw())
 
 
 class Note(NamedTuple):
@@ -163,7 +170,7 @@ class Io(ABC):
         except WherobotsApiError as error:
             if isinstance(error, RateLimitedError):
                 limit.refused(call, error, self.monotonic())
-            raise _quoted(error)
+            raise _quoted(error) from error.__cause__
         limit.succeeded(call, self.monotonic())
         return answer
 
@@ -254,7 +261,7 @@ class Io(ABC):
         try:
             await self._open_socket(url, timeout or SOCKET_TIMEOUT_SECONDS)
         except WherobotsApiError as error:
-            raise _quoted(error)
+            raise _quoted(error) from error.__cause__
 
     @abstractmethod
     async def _open_socket(self, url: str, timeout: float) -> None: ...

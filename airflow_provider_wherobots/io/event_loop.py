@@ -13,7 +13,7 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.io.base import Callbacks, Clock, Io, Reloaded, not_open
+from airflow_provider_wherobots.io.base import Callbacks, Clock, Io, Pause, Reloaded, not_open
 from airflow_provider_wherobots.io.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord
 
@@ -85,7 +85,7 @@ class EventLoopIo(Io):
         return await self._callbacks.reload()
 
     async def sleep(self, seconds: float, jitter: float = 0.0) -> None:
-        await self._clock.sleep(seconds * (1 + jitter * self._clock.draw()))
+        await self._clock.sleep(Pause(seconds, jitter).length(self._clock.draw))
         self._since = self.monotonic()
 
     async def note(self, level: int, text: str, command: str = "") -> None:

@@ -5,9 +5,9 @@ an event loop, and a signal handler can run another flow in between.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
@@ -20,7 +20,9 @@ from airflow_provider_wherobots.io.base import (
     READ_TIMEOUT_SECONDS,
     Callbacks,
     Clock,
+    Flow,
     Io,
+    Pause,
     Reloaded,
     WriteNote,
     WriteRecord,
@@ -62,7 +64,7 @@ class WorkerIo(Io):
         self._socket: SocketThread | None = None
         self.stopped = False
 
-    def run(self, flow: Callable[Concatenate[Io, P], Coroutine[Any, Any, T]], *args: P.args, **kwargs: P.kwargs) -> T:
+    def run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a flow to its end.
 
         :raises FlowStoppedError: when the flow sends or waits after :meth:`stop`.
@@ -112,7 +114,7 @@ class WorkerIo(Io):
 
     async def sleep(self, seconds: float, jitter: float = 0.0) -> None:
         self._check_not_stopped()
-        self._clock.sleep(seconds * (1 + jitter * self._clock.draw()))
+        self._clock.sleep(Pause(seconds, jitter).length(self._clock.draw))
 
     async def note(self, level: int, text: str, command: str = "") -> None:
         self._callbacks.tell(level, text, command)
@@ -175,7 +177,7 @@ class WorkerIo(Io):
 def standalone_io(
     endpoint: Endpoint, note: WriteNote, source: str, write: WriteRecord = lambda record: None
 ) -> Iterator[WorkerIo]:
-    """An ``Io`` outside of a task: with its own transport, which is closed at the end, and a key that stays the same."""
+    """An ``Io`` outside of a task: with a transport of its own, and a key that stays the same."""
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 
     transport = RequestsTransport(endpoint)

@@ -6,7 +6,7 @@ all its triggers until the supervisor reads again. It may be busy for seconds, b
 and states for the triggers, and starts them.
 
 So before a trigger writes, it waits until the operating system reports the socket as writable. Linux does so only while
-at least three quarters of the socket are free. That is room for the ``ROOM`` of records that a driver then writes.
+at least three quarters of the socket are free. That is room for the ``ROOM`` of records that an ``Io`` then writes.
 
 And before a trigger fires its event, it waits until the supervisor has read the socket. The supervisor closes a
 trigger's log file as soon as it learns, on another socket, that the trigger has ended. It writes the records that it

@@ -7,13 +7,15 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import copy_context
 from threading import Thread
-from typing import TypeVar
+from typing import ParamSpec, TypeVar
 
 from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.runs.memory import Memory
 
+P = ParamSpec("P")
 T = TypeVar("T")
 WRITE_SECONDS = 1.0
 """How long a kill waits until its lines are in the log. If the log is held, they are written once it is not."""
@@ -24,7 +26,7 @@ class Attempt:
 
     def __init__(self, hook: WherobotsHook) -> None:
         self._hook = hook
-        self._driver: WorkerIo | None = None
+        self._io: WorkerIo | None = None
         self._killed = False
         self._notes: list[tuple[int, str]] | None = None
         self.began_at: float | None = None
@@ -47,19 +49,19 @@ class Attempt:
         remember: Callable[[Memory, str], None] | None = None,
     ) -> Iterator[WorkerIo]:
         """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
-        with self._hook.driver(self.note, publish=publish, remember=remember) as driver:
+        with self._hook.io(self.note, publish=publish, remember=remember) as io:
             # In this order: a kill may come between the two.
-            self._driver = driver
-            driver.stopped = self._killed
+            self._io = io
+            io.stopped = self._killed
             try:
-                yield driver
+                yield io
             finally:
-                self._driver = None
+                self._io = None
 
-    def run_on(self, driver: WorkerIo, flow: Flow[T]) -> T:
+    def run_on(self, io: WorkerIo, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a flow that :meth:`kill` can stop."""
         try:
-            return driver.run(flow)
+            return io.run(flow, *args, **kwargs)
         except FlowStoppedError as error:
             raise WherobotsTaskKilledException(str(error)) from None
 
@@ -72,8 +74,8 @@ class Attempt:
         if self._killed:
             return
         self._killed, self._notes = True, []
-        if self._driver is not None:
-            self._driver.stop()
+        if self._io is not None:
+            self._io.stop()
         try:
             self._end_all()
         finally:
@@ -88,10 +90,10 @@ class Attempt:
     def _end_all(self) -> None:
         """End what is under way, in the seconds that Airflow leaves."""
 
-    def _run_on_new_session(self, flow: Flow[T]) -> T:
-        """Run a flow, but not on the driver's own HTTP session: it may hold half a response."""
-        with self._hook.driver(self.note, may_reload=False) as driver:
-            return driver.run(flow)
+    def _run_on_new_session(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a flow, but not on the ``Io``'s own HTTP session: it may hold half a response."""
+        with self._hook.io(self.note, may_reload=False) as io:
+            return io.run(flow, *args, **kwargs)
 
     def note(self, level: int, text: str) -> None:
         """Write a line to the log. In a kill, it is written at the end."""

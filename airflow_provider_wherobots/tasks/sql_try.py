@@ -271,7 +271,7 @@ class SqlTry(TaskTry["SqlTask", "SqlAttempt"]):
             wait = QuotaWait.from_kwargs(quota)
         # A kill may come before the response, which has the session's id.
         is_found_again = is_own and request.is_repeatable
-        self.attempt.stop = partial(stop_requested_session, request) if is_found_again else None
+        self.attempt.stop = partial(stop_requested_session, request=request) if is_found_again else None
         with self._failures():
             response = self.attempt.run(request_session_with_quota, request, wait, self.task.max_outage_seconds)
         if isinstance(response, AwaitingQuota):

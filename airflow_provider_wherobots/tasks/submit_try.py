@@ -21,7 +21,7 @@ from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError
 from airflow_provider_wherobots.logs.causes import is_out_of_memory
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
@@ -330,19 +330,19 @@ class SubmitTry(RunTry[CreatesRun]):
         if self._memory is not None and (raised := task.runtimes_of_round(self._memory.now)):
             too_small = ", ".join(runtime or "the default" for runtime in raised[:-1])
             self.log.info("Using runtime %s, as earlier runs were out of memory on %s", raised[-1], too_small)
-        flow = submit_run(
-            payload,
-            task.region_to_send,
-            None if self._memory is None else self._memory.now,
-            Rules(task.cancel_on_kill, task.reuse_completed, self.context["ti"].try_number - 1),
-            max_outage_seconds=task.max_outage_seconds,
-            quota=quota,
-            uploads=find_uploads(task, payload, self.context),
-            command=default_run_name(self.context["ti"].dag_id, task.task_id),
-        )
+        uploads = find_uploads(task, payload, self.context)
         try:
             with argument_errors(task.task_id):
-                submission = self.attempt.submit(flow)
+                submission = self.attempt.submit(
+                    payload,
+                    task.region_to_send,
+                    None if self._memory is None else self._memory.now,
+                    Rules(task.cancel_on_kill, task.reuse_completed, self.context["ti"].try_number - 1),
+                    max_outage_seconds=task.max_outage_seconds,
+                    quota=quota,
+                    uploads=uploads,
+                    command=default_run_name(self.context["ti"].dag_id, task.task_id),
+                )
         except QuotaNotFreedError as error:
             raise self._no_quota(error) from error
         except WherobotsApiError as error:

@@ -20,7 +20,6 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
-from airflow_provider_wherobots.io.base import Clock
 from airflow_provider_wherobots.links.run import StoredAddressLink
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import reason_of
@@ -131,7 +130,7 @@ class TaskTry(Generic[T, A]):
         method_name: str = "execute_after_quota_wait",
     ) -> NoReturn:
         """Defer a long wait for quota. The task resumes with ``kept``."""
-        seconds = Clock(time.sleep).seconds(awaiting.pause)
+        seconds = awaiting.pause.length()
         self._defer(
             WherobotsQuotaTrigger(time.time() + seconds),
             method_name,

@@ -159,10 +159,8 @@ class GuardedTrigger(BaseTrigger):
             return
         until = time.monotonic() + CANCEL_BUDGET_SECONDS
         try:
-            async with self._hook.async_driver(
-                self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS
-            ) as driver:
-                await driver.run(self._cancelling, lambda: until - time.monotonic())
+            async with self._hook.async_io(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as io:
+                await self._cancelling(io, lambda: until - time.monotonic())
         except Exception as error:
             self.log.error(
                 "Could not cancel %s, which may stay active: %s. %s\n%s",

@@ -48,11 +48,11 @@ class WherobotsRunTrigger(GuardedTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         log = ResumedLog(self.log, self.task_instance)
-        # Before the driver, which may warn that the connection cannot be read.
+        # Before the ``Io``, which may warn that the connection cannot be read.
         await log.begin(f"Following {self._what}")
         outage = self.options.max_outage_seconds
-        async with self._hook.async_driver(self.log, self._publish, log, max_outage_seconds=outage) as driver:
-            return (await driver.run(follow_run, self.options)).to_event()
+        async with self._hook.async_io(self.log, self._publish, log, max_outage_seconds=outage) as io:
+            return (await follow_run(io, self.options)).to_event()
 
     def _gave_up(self, reason: str) -> dict[str, Any]:
         return Outcome(Ending.GAVE_UP, self.options.run_id, "UNKNOWN", reason, ended_at=time.time()).to_event()
@@ -78,4 +78,4 @@ class WherobotsRunTrigger(GuardedTrigger):
             )
 
     async def _cancelling(self, io: Io, left: Callable[[], float]) -> object:
-        return cancel_run(self.options.run_id, left())
+        return await cancel_run(io, self.options.run_id, left())

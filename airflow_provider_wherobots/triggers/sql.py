@@ -72,15 +72,15 @@ class WherobotsSqlTrigger(GuardedTrigger):
 
     async def _wait(self) -> dict[str, Any]:
         seconds = (self.options if self.execution_id else self.wait).max_outage_seconds
-        async with self._hook.async_driver(self.log, max_outage_seconds=seconds) as driver:
+        async with self._hook.async_io(self.log, max_outage_seconds=seconds) as io:
             if not self.execution_id:
                 try:
-                    session = await driver.run(await_session, self.session_id, self.wait)
+                    session = await await_session(io, self.session_id, self.wait)
                 except WherobotsApiError as error:
                     return self._gave_up(words.quoted(str(error)))
                 return {"session_id": self.session_id, "status": session.status}
             self.log.info("Following %s in SQL session %s", self._what, words.short(self.session_id))
-            outcome = await driver.run(attach, self.execution_id, self.options, wants_result=False)
+            outcome = await attach(io, self.execution_id, self.options, wants_result=False)
         event = outcome.to_event()
         return event if self.tells_address else {**event, "result_uri": None}
 

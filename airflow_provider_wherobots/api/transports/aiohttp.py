@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import socket
 from functools import lru_cache
+from typing import Any
 
 import aiohttp
 from yarl import URL
@@ -40,7 +41,7 @@ class AiohttpTransport:
         self._sessions = sessions
         self._proxy: tuple[str, Proxy | None] | None = None
 
-    async def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
+    async def send(self, call: Call[Any], connect_timeout: float, read_timeout: float) -> Response:
         """Send a call once, within the sum of both timeouts. The time to connect counts once a connection is free."""
         endpoint = self.endpoint
         proxy = self._proxy_for(call.operation, endpoint.base_url)
@@ -69,7 +70,7 @@ class AiohttpTransport:
         return self._proxy[1]
 
 
-async def body_of(call: Call[object], response: aiohttp.ClientResponse) -> bytes:
+async def body_of(call: Call[Any], response: aiohttp.ClientResponse) -> bytes:
     """Read the body of a response within its limit."""
     body = Body(call, response.status, response.headers)
     while not body.ended and (piece := await response.content.readany()):

@@ -66,7 +66,7 @@ class RequestsTransport:
         self._adapter = Adapter()
         self._upload: _UploadBody | None = None
 
-    def send(self, call: Call[object], connect_timeout: float, read_timeout: float) -> Response:
+    def send(self, call: Call[Any], connect_timeout: float, read_timeout: float) -> Response:
         """Send a call once. ``read_timeout`` is the longest time without a byte of the response. A body that has not
         ended after the sum of both timeouts is read no further.
         """
@@ -247,7 +247,7 @@ def prepare_presigned(method: str, url: PresignedUrl, user_agent: str) -> reques
     return request
 
 
-def _read_body(call: Call[object], response: requests.Response, until: float) -> bytes:
+def _read_body(call: Call[Any], response: requests.Response, until: float) -> bytes:
     body = Body(call, response.status_code, response.headers)
     while not body.ended and (piece := response.raw.read1(PIECE_BYTES, decode_content=False)):
         if time.monotonic() > until:

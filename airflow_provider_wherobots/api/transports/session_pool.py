@@ -49,7 +49,7 @@ class _Connector(aiohttp.TCPConnector):
             # There is no public way.
             self._factory = partial(protocol, self._loop)
 
-    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:  # noqa: ASYNC109 - aiohttp's own
+    async def connect(self, req: ClientRequest, traces: list[Trace], timeout: ClientTimeout) -> Connection:
         if self._trust_error is not None:
             raise UnusableCaBundleError(*self._trust_error.args)
         try:

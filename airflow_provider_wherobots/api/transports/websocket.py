@@ -160,7 +160,7 @@ class SqlSocket:
             return
         raise ConnectionLostError("sqlSession", f"{self._route}: {words}")
 
-    async def wait(self, timeout: float) -> None:  # noqa: ASYNC109 - it is no failure
+    async def wait(self, timeout: float) -> None:
         """Wait until a message can be taken, or the connection is lost."""
         with suppress(TimeoutError):
             async with asyncio.timeout(max(0.0, timeout)):
@@ -180,7 +180,7 @@ class SqlSocket:
             raise ConnectionLostError("sqlSession", f"{self._route}: {lost}")
         return None
 
-    async def receive(self, timeout: float) -> ServerMessage | None:  # noqa: ASYNC109 - it is no failure
+    async def receive(self, timeout: float) -> ServerMessage | None:
         """Wait for the next message. None if no message arrives in time."""
         await self.wait(timeout)
         return self.take()

@@ -26,7 +26,7 @@ LASTING_SECONDS = 30.0
 
 
 async def connect(io: Io, session: SqlSession, budget_seconds: float = CONNECT_BUDGET_SECONDS) -> None:
-    """Open a WebSocket to a session, in place of the driver's open one. Transient failures are retried, and a refused
+    """Open a WebSocket to a session, in place of the open one. Transient failures are retried, and a refused
     API key for a minute. A host that refuses connections for a minute is a ``SessionFailedError``.
     """
     connector = Connector(address_of(session), budget_seconds, session.id)
