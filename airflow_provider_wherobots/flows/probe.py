@@ -44,7 +44,7 @@ async def probe(io: Io, timeout_seconds: float = PROBE_SECONDS) -> tuple[bool, s
     The call is not repeated. Returns whether it worked, and a message.
     """
     try:
-        # Not `attempt`: the key is tested as given, and the connection may not be stored yet.
+        # Not `send`: the key is tested as given, and the connection may not be stored yet.
         await io.send_once(calls.list_runs(size=1), timeout_seconds)
     except WherobotsApiError as error:
         return False, f"{diagnose(error)}: {words.quoted(str(error).removeprefix(f'{error.operation}: '))}"

@@ -1,23 +1,26 @@
-"""Both drivers, to run flows of SQL sessions on."""
+"""Each ``Io``, to run flows of SQL sessions on."""
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 from airflow_provider_wherobots.api.transports.websocket import SocketLimits
-from airflow_provider_wherobots.io.base import Callbacks, Reloaded
+from airflow_provider_wherobots.io.base import Callbacks, Flow, Reloaded
 from airflow_provider_wherobots.io.event_loop import EventLoopIo
 from airflow_provider_wherobots.io.worker import WorkerIo
 
+P = ParamSpec("P")
+T = TypeVar("T")
+
 
 class Driven:
-    """A driver of either kind, and what it noted."""
+    """An ``Io`` of either kind, and what it noted."""
 
     def __init__(self, kind: str, endpoint: Endpoint, limits: SocketLimits | None = None) -> None:
         self.kind = kind
@@ -39,19 +42,19 @@ class Driven:
                 socket_limits=limits,
             )
 
-    def run(self, flow: Flow[Any]) -> Any:
+    def run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         if self.kind == "sync":
-            return self.sync.run(flow)
-        return self.loop.run_until_complete(self.asynchronous.run(flow))
+            return self.sync.run(flow, *args, **kwargs)
+        return self.loop.run_until_complete(flow(self.asynchronous, *args, **kwargs))
 
     def connect(self, url: str, timeout: float = 30.0) -> None:
-        self.run(perform, Connect(url, timeout))
+        self.run(lambda io: io.connect_once(url, timeout))
 
     def transmit(self, message: Any) -> None:
-        self.run(perform, Transmit(message))
+        self.run(lambda io: io.transmit(message))
 
     def receive(self, timeout: float = 30.0) -> Any:
-        return self.run(perform, Receive(timeout))
+        return self.run(lambda io: io.receive(timeout))
 
     def close(self) -> None:
         if self.kind == "sync":

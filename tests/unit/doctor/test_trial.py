@@ -57,9 +57,9 @@ def carried_out(service: Service, kind: type[BaseException] | None = None) -> tu
         with pytest.raises(kind):
             script.run(try_out, trial)
     ending = Script(service)
-    ending.now = script.now
+    ending.moment = script.moment
     left = ending.run(end_runs, trial)
-    script.now = ending.now
+    script.moment = ending.moment
     return trial, script, left
 
 
@@ -72,7 +72,7 @@ def test_three_runs_are_created_with_a_bound_each() -> None:
     assert {payload["runtime"] for payload in payloads} == {"tiny"}
     assert [payload["runPython"]["args"] for payload in payloads] == [["log"], ["sleep"], ["sleep"]]
     assert left == []
-    assert service.active(script.now) == []
+    assert service.active(script.moment) == []
 
 
 def test_a_trial_is_bounded_in_time_when_nothing_ends() -> None:
@@ -80,7 +80,7 @@ def test_a_trial_is_bounded_in_time_when_nothing_ends() -> None:
     trial, script, _ = carried_out(service)
     assert script.elapsed < PLAN.max_seconds + 30
     assert not any(map(trial.has_ended, trial.ids))
-    assert service.active(script.now) == []
+    assert service.active(script.moment) == []
 
 
 @pytest.mark.parametrize(
@@ -98,7 +98,7 @@ def test_an_interruption_leaves_no_run(operation: str, number: int) -> None:
     service = Service({(operation, number): KeyboardInterrupt()})
     _, script, left = carried_out(service, KeyboardInterrupt)
     assert left == []
-    assert service.active(script.now) == []
+    assert service.active(script.moment) == []
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -110,7 +110,7 @@ def test_the_run_of_an_interrupted_create_is_looked_for_until_lists_show_it_or_t
     trial, script, left = carried_out(service, KeyboardInterrupt)
     unclear = {(LOG, CANCEL, TIMEOUT)[number - 1]} if list_lag > 8.0 else set()
     assert (left, trial.creating, len(trial.ids)) == ([], unclear, number - len(unclear))
-    assert len(service.active(script.now)) == len(unclear)
+    assert len(service.active(script.moment)) == len(unclear)
     assert script.elapsed < PLAN.list_seconds + 30
 
 
@@ -119,7 +119,7 @@ def test_lists_that_fail_are_repeated_while_a_run_is_looked_for() -> None:
     service = Service({("createJobRun", 1): KeyboardInterrupt(), **{("listJobRuns", n): failure for n in (1, 2)}})
     trial, script, left = carried_out(service, KeyboardInterrupt)
     assert (left, trial.creating) == ([], set())
-    assert service.active(script.now) == []
+    assert service.active(script.moment) == []
 
 
 @pytest.mark.parametrize("number", [1, 2, 3])
@@ -128,7 +128,7 @@ def test_a_create_whose_answer_was_lost_leaves_no_run(number: int) -> None:
     trial, script, left = carried_out(service)
     assert left == []
     assert trial.creating == set()
-    assert service.active(script.now) == []
+    assert service.active(script.moment) == []
 
 
 def test_a_full_organization_has_what_could_be_created_observed() -> None:
@@ -152,7 +152,7 @@ def test_a_key_that_is_revoked_ends_the_trial() -> None:
     service = Service({("getJobRun", number): failure for number in range(2, 100)})
     trial, script, left = carried_out(service)
     assert (left, set(trial.outcomes)) == ([], {LOG})
-    assert service.active(script.now) == []
+    assert service.active(script.moment) == []
 
 
 def test_each_run_is_observed_to_its_end() -> None:

@@ -31,6 +31,7 @@ from airflow_provider_wherobots.io.base import (
     ROOM,
     Callbacks,
     Clock,
+    Flow,
     Io,
     Note,
     Pause,

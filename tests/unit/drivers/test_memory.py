@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.io.base import Callbacks, Clock, Io, Reloaded
+from airflow_provider_wherobots.io.base import Callbacks, Clock, Flow, Io, Reloaded
 from airflow_provider_wherobots.io.event_loop import EventLoopIo
 from airflow_provider_wherobots.io.worker import WorkerIo
 from tests.unit.api import shapes

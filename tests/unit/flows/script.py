@@ -1,18 +1,19 @@
-"""The worker's driver for tests: on a virtual clock, against a fake service or a list of answers."""
+"""The worker's ``Io`` for tests: on a virtual clock, against a fake service or a list of answers."""
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any, TypeAlias
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ResponseLostError
-from airflow_provider_wherobots.io.base import Callbacks, Clock, Note, Reloaded, timeouts
+from airflow_provider_wherobots.io.base import Callbacks, Clock, Flow, Note, Pause, Reloaded
 from airflow_provider_wherobots.io.rate_limit import RateLimits
 from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.logs.records import LogRecord
@@ -25,11 +26,18 @@ START = 1_750_000_000.0
 KEY = "script-key"
 LATENCY = 0.05
 """Seconds an answer takes."""
-MAX_EFFECTS = 50_000
-"""A flow that asks for more is taken to run for ever."""
+MAX_AWAITED = 50_000
+"""A flow that awaits more is taken to run for ever."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 Answer: TypeAlias = Callable[[Call[Any], float], Any]
 """A service: takes a call and the moment; returns the model, raises a ``WherobotsApiError``, or :class:`Hang`."""
+
+
+class DiedError(BaseException):
+    """The process of the flow has died, so whatever the flow still asks for raises this too."""
 
 
 class Hang(Exception):
@@ -50,7 +58,7 @@ class Sent:
 
 
 class Script(WorkerIo):
-    """Runs flows, records their effects, and takes the models of answers from a function instead of a transport.
+    """Runs flows, records what they ask for, and takes the models of answers from a function instead of a transport.
 
     :param jitter: which share of a sleep's jitter is drawn, 0 to 1; default 0.
     :param latency: seconds each answer takes; default 0.05.
@@ -73,11 +81,14 @@ class Script(WorkerIo):
         self._latency = latency
         self._changed = reload
         self._reads_connection = reads_connection
-        self._effects = 0
-        self.now = START
+        self._done = 0
+        self._asked: float | None = None
+        self.dies_after = self.dies_at = math.inf
+
+        self.moment = START
         self.sent: list[Sent] = []
         self.sleeps: list[float] = []
-        self.pauses: list[Sleep] = []
+        self.pauses: list[Pause] = []
         """The sleeps, with their jitter."""
         self.notes: list[Note] = []
         self.records: list[LogRecord] = []
@@ -97,13 +108,18 @@ class Script(WorkerIo):
                 remember=self._remember,
             ),
             limits,
-            Clock(self._pass, lambda: self.now, lambda: self.elapsed, lambda: jitter),
+            Clock(self._pass, lambda: self.wall_clock, lambda: self.elapsed, lambda: jitter),
         )
+
+    @property
+    def wall_clock(self) -> float:
+        """What a flow takes for the time, in epoch seconds."""
+        return self.moment
 
     @property
     def elapsed(self) -> float:
         """Seconds since the start."""
-        return self.now - START
+        return self.moment - START
 
     @property
     def operations(self) -> list[str]:
@@ -123,25 +139,66 @@ class Script(WorkerIo):
         """The notes that contain some words."""
         return [note for note in self.notes if words in note.text]
 
-    def _perform(self, effect: Effect[Any]) -> Any:
-        self._effects += 1
-        assert self._effects <= MAX_EFFECTS, f"the flow yielded {MAX_EFFECTS} effects; the last one was {effect}"
-        if isinstance(effect, Sleep):
-            assert effect.seconds >= 0, effect
-            self.sleeps.append(effect.seconds)
-            self.pauses.append(effect)
-        return super()._perform(effect)
-
-    def _send(self, effect: Send[Any]) -> Any:
-        self.sent.append(Sent(effect.call, self.now, effect.timeout))
+    def run_until_death(
+        self, after: float, seconds: float, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs
+    ) -> T | None:
+        """Run a flow in a process that dies after so many awaited things, or so many seconds. None if it has died."""
+        self.dies_after, self.dies_at = self._done + after, self.moment + seconds
         try:
-            answer = self._answer(effect.call, self.now)
-        except Hang:
-            self.now += sum(timeouts(effect))
-            raise ResponseLostError(effect.call.operation, "timed out") from None
+            return self.run(flow, *args, **kwargs)
+        except DiedError:
+            return None
         finally:
-            self.now += self._latency
+            self.dies_after = self.dies_at = math.inf
+
+    def _begin(self) -> None:
+        """Called before each thing that a flow awaits."""
+        self._done += 1
+        assert self._done <= MAX_AWAITED, (
+            f"the flow has awaited {MAX_AWAITED} things; the last call was {self.sent[-1:]}"
+        )
+        if self._done > self.dies_after or self.moment >= self.dies_at:
+            raise DiedError
+
+    async def sleep(self, seconds: float, jitter: float = 0.0) -> None:
+        self._begin()
+        assert seconds >= 0, seconds
+        self.sleeps.append(seconds)
+        self.pauses.append(Pause(seconds, jitter))
+        await super().sleep(seconds, jitter)
+
+    async def send_once(self, call: Call[T], timeout: float | None = None) -> T:
+        self._asked = timeout
+        return await super().send_once(call, timeout)
+
+    async def _exchange(self, call: Call[T], connect_timeout: float, read_timeout: float) -> T:
+        self._begin()
+        self._check_not_stopped()
+        self.sent.append(Sent(call, self.moment, self._asked))
+        try:
+            answer: T = self._answer(call, self.moment)
+        except Hang:
+            self.moment += connect_timeout + read_timeout
+            raise ResponseLostError(call.operation, "timed out") from None
+        finally:
+            self.moment += self._latency
         return answer
+
+    async def note(self, level: int, text: str, command: str = "") -> None:
+        self._begin()
+        await super().note(level, text, command)
+
+    async def forward(self, records: Sequence[LogRecord]) -> None:
+        self._begin()
+        await super().forward(records)
+
+    async def remember(self, memory: Memory, else_not: str = "") -> None:
+        self._begin()
+        await super().remember(memory, else_not)
+
+    async def reload(self) -> Reloaded:
+        self._begin()
+        return await super().reload()
 
     def _note(self, level: int, text: str) -> None:
         assert level in (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR), text
@@ -152,7 +209,7 @@ class Script(WorkerIo):
         self.remembered.append((memory, len(self.sent)))
 
     def _pass(self, seconds: float) -> None:
-        self.now += seconds
+        self.moment += seconds
 
     def _reload(self) -> Reloaded:
         self.reloads += 1

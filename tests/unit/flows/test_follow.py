@@ -170,7 +170,7 @@ def test_a_new_run_is_first_polled_a_delay_after_its_creation_or_at_once_by_a_la
 ) -> None:
     service, _ = serve((0, "RUNNING"), (900, "COMPLETED"))
     script = Script(service)
-    script.now += started
+    script.moment += started
     script.run(follow_run, FollowOptions("run0", START, poll_logs=poll_logs, is_new=True))
     assert script.sent[0].at - START == pytest.approx(max(6.0, started))
     if started == 0.0:
@@ -243,7 +243,7 @@ def test_the_deadline_cancels_the_run() -> None:
     outcome, script = follow(service, deadline=START + 100)
     assert (outcome.ending, outcome.status, outcome.reason) == (Ending.DEADLINE, "RUNNING", "the run was cancelled")
     assert run.cancelled_at == pytest.approx(START + 100, abs=1)
-    assert outcome.ended_at == pytest.approx(script.now, abs=1)
+    assert outcome.ended_at == pytest.approx(script.moment, abs=1)
     assert script.elapsed < 101
     assert script.notes == [
         Note(logging.INFO, "Run run0 is RUNNING"),
@@ -334,7 +334,7 @@ def test_the_deadline_leaves_the_run_alone_if_told_so() -> None:
 def test_how_a_run_ended_before_the_deadline_wins_over_it(status: str) -> None:
     service, _ = serve((0, status), lines=1)
     script = Script(service)
-    script.now += 300
+    script.moment += 300
     outcome = script.run(follow_run, FollowOptions("run0", START, deadline=START + 100))
     assert outcome.status == status
     assert outcome.ending is not Ending.DEADLINE
@@ -352,7 +352,7 @@ def test_a_run_that_an_earlier_trigger_cancelled_at_the_deadline_is_the_timeout(
     options = FollowOptions("run0", START, deadline=START + 100, execution_timeout=105.0)
     Script(service).run(follow_run, options)
     script = Script(service)
-    script.now += next_at
+    script.moment += next_at
     outcome = script.run(follow_run, options)
     assert outcome.ending is Ending.DEADLINE
     was = "was still RUNNING" if cancel_seconds and next_at < 160 else "was cancelled"
@@ -365,7 +365,7 @@ def test_a_run_that_an_earlier_trigger_cancelled_at_the_deadline_is_the_timeout(
 def test_a_cancelled_run_is_no_timeout_if_the_deadline_leaves_it_alone() -> None:
     service, _ = serve((0, "RUNNING"), (150, "CANCELLED"))
     script = Script(service)
-    script.now += 300
+    script.moment += 300
     options = FollowOptions("run0", START, deadline=START + 100, cancel_at_deadline=False)
     assert script.run(follow_run, options).ending is Ending.CANCELLED
 

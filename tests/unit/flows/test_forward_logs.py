@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from math import inf
 from typing import Any, Literal
@@ -50,9 +51,9 @@ def serve(log: FakeLog) -> tuple[FakeService, FakeRun, Script]:
 def poll_often(script: Script, forwarder: LogForwarder, polls: int) -> None:
     """Read the log every five seconds."""
     for _ in range(polls):
-        while script.run(forwarder.catch_up, script.now + 10):
+        while script.run(forwarder.catch_up, script.moment + 10):
             pass
-        script.now += 5
+        script.moment += 5
 
 
 def test_an_interruption_within_a_line_without_a_break_loses_nothing_of_it() -> None:
@@ -67,7 +68,7 @@ def test_an_interruption_within_a_line_without_a_break_loses_nothing_of_it() -> 
         if len(script.records) == 3:
             raise KeyboardInterrupt
 
-    script._outlets = replace(script._outlets, write=write)
+    script._callbacks = replace(script._callbacks, write=write)
     with pytest.raises(KeyboardInterrupt):
         script.run(follow_run, FollowOptions(run.id, START))
     assert "".join(texts(script.records)) == f"{text}the last line"
@@ -80,10 +81,9 @@ class Slices(Script):
         super().__init__(answers(LogPage(tuple(LogLine(str(T0 + n), text) for n, text in enumerate(raw)), None)))
         self.slices: list[list[LogRecord]] = []
 
-    def _perform(self, effect: Effect[Any]) -> Any:
-        if isinstance(effect, Forward):
-            self.slices.append(list(effect.records))
-        return super()._perform(effect)
+    async def forward(self, records: Sequence[LogRecord]) -> None:
+        self.slices.append(list(records))
+        await super().forward(records)
 
 
 @pytest.mark.parametrize("forward", [True, False])
@@ -120,9 +120,9 @@ def test_items_in_slices_become_the_same_records_as_read_one_by_one(items: list[
 def test_catching_up_is_bounded_in_time_and_says_that_there_is_more() -> None:
     _, run, script = serve(log_of(*[0.0] * 5_000, cap=100))
     forwarder = LogForwarder(run.id)
-    assert script.run(forwarder.catch_up, script.now + 1.0) is True
+    assert script.run(forwarder.catch_up, script.moment + 1.0) is True
     assert 1.0 <= script.elapsed < 1.2
-    assert script.run(forwarder.catch_up, script.now + 100) is False
+    assert script.run(forwarder.catch_up, script.moment + 100) is False
     assert texts(script.records) == [f"line {n}" for n in range(5_000)]
 
 
@@ -130,7 +130,7 @@ def test_items_without_a_text_are_left_out_and_told_once() -> None:
     page = LogPage((LogLine("1", "line 0"),), left_out=2)
     script, forwarder = Script(always(page)), LogForwarder("run0")
     for _ in range(2):
-        script.run(forwarder.catch_up, script.now + 10)
+        script.run(forwarder.catch_up, script.moment + 10)
     assert texts(script.records) == ["line 0"]
     assert script.notes == [Note(logging.WARNING, "Items of the log without a text are left out: 2 so far")]
 
@@ -138,21 +138,21 @@ def test_items_without_a_text_are_left_out_and_told_once() -> None:
 def test_a_log_that_does_not_exist_yet_is_no_matter() -> None:
     script = Script(answers(NotFoundError("getJobRunLogs", 404), LogPage((LogLine("1", "a"),))))
     forwarder = LogForwarder("r1")
-    assert script.run(forwarder.catch_up, script.now + 10) is False
-    assert script.run(forwarder.catch_up, script.now + 10) is False
+    assert script.run(forwarder.catch_up, script.moment + 10) is False
+    assert script.run(forwarder.catch_up, script.moment + 10) is False
     assert (texts(script.records), script.notes) == (["a"], [])
 
 
 def test_a_request_that_is_refused_in_every_form_is_a_warning() -> None:
     script = Script(always(BadRequestError("getJobRunLogs", 422)))
-    assert script.run(LogForwarder("r1").catch_up, script.now + 10) is False
+    assert script.run(LogForwarder("r1").catch_up, script.moment + 10) is False
     assert [note.level for note in script.notes] == [logging.WARNING]
     assert len(script.sent) < 10
 
 
 def test_a_log_whose_lines_are_not_late_is_complete_ten_seconds_after_the_end() -> None:
     _, run, script = serve(log_of(0.0))
-    script.run(LogForwarder(run.id).drain, 60, script.now + 900)
+    script.run(LogForwarder(run.id).drain, 60, script.moment + 900)
     assert script.sleeps == pytest.approx([5 / 3, 10 / 3, 4.85])
     assert script.elapsed == pytest.approx(MIN_QUIET_SECONDS, abs=0.1)
 
@@ -162,7 +162,7 @@ def test_a_log_without_lines_is_complete_when_the_end_is_as_old_as_the_longest_w
     ended_ago: float, seconds: float
 ) -> None:
     _, run, script = serve(log_of())
-    script.run(LogForwarder(run.id).drain, 60, script.now + 900, ended_ago)
+    script.run(LogForwarder(run.id).drain, 60, script.moment + 900, ended_ago)
     assert script.elapsed == pytest.approx(seconds, abs=0.2)
     assert max(script.sleeps, default=0.0) <= 5
 
@@ -253,13 +253,13 @@ def test_pages_that_cannot_be_read_again_are_tried_for_as_long_as_an_outage_may_
 @pytest.mark.parametrize("bound", [0.0, 0.5, 3.0, 10.0, 60.0])
 def test_a_log_that_never_gets_quiet_is_waited_for_no_longer_than_the_bound(bound: float) -> None:
     _, run, script = serve(log_of(*(n / 2 for n in range(400))))
-    script.run(LogForwarder(run.id).drain, bound, script.now + 900)
+    script.run(LogForwarder(run.id).drain, bound, script.moment + 900)
     assert sum(script.sleeps) == pytest.approx(bound)
 
 
 def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
-    script.run(LogForwarder(run.id).drain, 60, script.now + 5)
+    script.run(LogForwarder(run.id).drain, 60, script.moment + 5)
     assert 5 <= script.elapsed < 5.2
     assert [note.level for note in script.said(f"was not read to its end within the time limit{REST}")] == [
         logging.WARNING
@@ -268,7 +268,7 @@ def test_draining_ends_at_its_limit_and_says_what_it_leaves() -> None:
 
 def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
     _, run, script = serve(log_of(*[0.0] * 500, cap=2))
-    script.run(LogForwarder(run.id).read_last, script.now + 5, 5.0)
+    script.run(LogForwarder(run.id).read_last, script.moment + 5, 5.0)
     assert {sent.timeout for sent in script.sent} == {5.0}
     assert script.notes == [
         Note(logging.WARNING, f"The log of run {run.id} was not read to its end within the time limit{REST}")
@@ -278,7 +278,7 @@ def test_the_last_reading_before_the_runs_end_says_what_it_leaves_too() -> None:
 @pytest.mark.parametrize("limit", [0.5, 1.0, 2.0, 3.0, 5.0])
 def test_no_wait_reaches_beyond_the_limit(limit: float) -> None:
     _, run, script = serve(log_of(0.0))
-    script.run(LogForwarder(run.id).drain, 60, script.now + limit)
+    script.run(LogForwarder(run.id).drain, 60, script.moment + limit)
     assert script.elapsed <= limit + 0.1
     # All of it was read.
     assert script.notes == []
@@ -309,9 +309,11 @@ def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
     script = Script(answer)
     forwarder = LogForwarder(run.id)
     if was_read:
-        script.run(forwarder.catch_up, script.now + 10)
-    script.now += 1
-    script.run(forwarder.drain(60, script.now + 900) if way == "drain" else forwarder.read_last(script.now + 5, 5.0))
+        script.run(forwarder.catch_up, script.moment + 10)
+    script.moment += 1
+    script.run(
+        forwarder.drain(60, script.moment + 900) if way == "drain" else forwarder.read_last(script.moment + 5, 5.0)
+    )
     text = f"The log of run {run.id} could not be read to its end ({error}). Read the rest on the run's page"
     assert [(note.level, note.text) for note in script.notes] == [(logging.WARNING, text)]
 
@@ -356,7 +358,7 @@ def test_a_long_rest_is_not_read_in_silence() -> None:
 
 def test_a_log_that_may_not_be_read_is_given_up_like_a_quiet_one() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
-    script.run(LogForwarder("r1").drain, 60, script.now + 900)
+    script.run(LogForwarder("r1").drain, 60, script.moment + 900)
     assert script.elapsed == pytest.approx(MIN_QUIET_SECONDS, abs=0.5)
 
 
@@ -400,7 +402,7 @@ def test_pages_that_are_too_large_are_asked_for_again_with_fewer_lines(mode: Cur
     log.lines += [FakeLine(0.0, T0 + 300 + n, f"short {n}") for n in range(3_000)]
     script, run_id, asked = limited(log)
     forwarder = LogForwarder(run_id)
-    assert script.run(forwarder.catch_up, script.now + 1_000) is False
+    assert script.run(forwarder.catch_up, script.moment + 1_000) is False
     short = [text for text in texts(script.records) if text.startswith("short")]
     assert short == [f"short {n}" for n in range(3_000)]
     starts = [record.text.split(" ")[0] for record in script.records if " x" in record.text[:6]]
@@ -417,8 +419,8 @@ def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
     script, run_id, asked = limited(FakeLog(lines))
     forwarder = LogForwarder(run_id)
     for _ in range(5):
-        assert script.run(forwarder.catch_up, script.now + 100) is False
-        script.now += 30
+        assert script.run(forwarder.catch_up, script.moment + 100) is False
+        script.moment += 30
     assert texts(script.records) == ["before"]
     assert script.notes == [
         Note(
@@ -436,14 +438,14 @@ def test_a_log_that_can_be_read_again_is_said_once_and_before_its_lines(text: st
     script = Script(answers(down, down, *[LogPage((LogLine(T0, text),) if text else ())] * 9))
     forwarder = LogForwarder("run0")
     said: list[str] = []
-    script._outlets = replace(
-        script._outlets,
+    script._callbacks = replace(
+        script._callbacks,
         note=lambda level, words: said.append(words),
         write=lambda record: said.append(record.text),
     )
     for _ in range(4):
-        script.run(forwarder.catch_up, script.now + 100)
-        script.now += 30
+        script.run(forwarder.catch_up, script.moment + 100)
+        script.moment += 30
     assert said == [
         f"The run's log cannot be read for now ({down}); this does not affect the run",
         "The run's log can be read again",
@@ -455,9 +457,9 @@ def test_a_first_line_over_the_limit_is_said_once() -> None:
     script, run_id, _ = limited(FakeLog([FakeLine(0.0, T0, "x" * (LIMIT + 1))]))
     forwarder = LogForwarder(run_id)
     for _ in range(3):
-        assert script.run(forwarder.catch_up, script.now + 100) is False
+        assert script.run(forwarder.catch_up, script.moment + 100) is False
     assert len(script.notes) == 1
-    assert script.run(forwarder.drain, 60.0, script.now + 900) is None
+    assert script.run(forwarder.drain, 60.0, script.moment + 900) is None
     assert len(script.notes) == 1
 
 
@@ -467,8 +469,8 @@ def test_no_line_is_said_to_be_too_long_where_only_pages_were(mode: CursorMode) 
     script, run_id, _ = limited(FakeLog(lines, mode), 16_000)
     forwarder = LogForwarder(run_id)
     for _ in range(10):
-        script.run(forwarder.catch_up, script.now + 100)
-        script.now += 10
+        script.run(forwarder.catch_up, script.moment + 100)
+        script.moment += 10
     assert (texts(script.records), script.notes) == ([line.text for line in lines], [])
 
 
@@ -476,19 +478,19 @@ def quiet_since(*pauses: float) -> tuple[LogForwarder, Script]:
     """A forwarder that has read a log without new lines after each of some pauses."""
     log, script = LogForwarder("run0"), Script(always(LogPage(())))
     for pause in pauses:
-        script.now += pause
+        script.moment += pause
         script.run(log.keep_up, inf, 20.0)
     return log, script
 
 
 def test_a_quiet_log_is_read_at_once_after_the_clock_was_set_back() -> None:
     log, script = quiet_since(0.0, 2.0, 20.0)
-    script.now += 3.0
+    script.moment += 3.0
     script.run(log.keep_up, inf, 20.0)
     reads = len(script.sent)
-    script.now -= 3_600.0
+    script.moment -= 3_600.0
     script.run(log.keep_up, inf, 20.0)
     assert len(script.sent) == reads + 1
-    script.now += 25.0
+    script.moment += 25.0
     script.run(log.keep_up, inf, 20.0)
     assert len(script.sent) == reads + 2

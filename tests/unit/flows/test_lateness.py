@@ -114,9 +114,9 @@ def test_the_absence_of_the_reader_is_not_taken_for_lateness() -> None:
     script = Script(service)
     forwarder = LogForwarder(run.id)
     for pause in (6.0, 6.0, 27.0, 6.0, 20.0):
-        script.run(forwarder.catch_up, script.now + 10)
-        script.now += pause
-    script.run(forwarder.drain, 60.0, script.now + 900, 5.0)
+        script.run(forwarder.catch_up, script.moment + 10)
+        script.moment += pause
+    script.run(forwarder.drain, 60.0, script.moment + 900, 5.0)
     assert len(script.records) == 60
     assert forwarder.lateness.seconds is not None
     assert forwarder.lateness.seconds <= 1.0
@@ -181,7 +181,7 @@ def test_the_clock_of_this_machine_does_not_matter(skew: float) -> None:
     service = FakeService(plan=((0.0, "RUNNING"), (40.0, "COMPLETED")))
     run = service.add_run("some_name", START, log=log)
     script = Script(lambda call, moment: service(call, moment - skew))
-    script.now += skew
+    script.moment += skew
     script.run(follow_run, FollowOptions(run.id, START + skew, is_new=True))
     assert len(script.records) == len(STEADY)
     assert script.elapsed - skew < 75
@@ -192,8 +192,8 @@ def test_a_log_that_is_read_long_after_the_end_shows_no_lateness() -> None:
     service = FakeService(plan=((0.0, "RUNNING"), (3.0, "COMPLETED")))
     run = service.add_run("some_name", START, log=log)
     script = Script(service)
-    script.now += 300
-    outcome = script.run(follow_run, FollowOptions(run.id, script.now))
+    script.moment += 300
+    outcome = script.run(follow_run, FollowOptions(run.id, script.moment))
     assert texts(script.records) == ["the last line"]
     assert script.elapsed < 301
     assert outcome.summary is not None

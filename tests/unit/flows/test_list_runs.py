@@ -12,6 +12,7 @@ from airflow_provider_wherobots.api.errors import ResponseTooLargeError, ServerE
 from airflow_provider_wherobots.api.runs.models import KubeApp, Run, RunPage
 from airflow_provider_wherobots.flows.cancel import await_ends
 from airflow_provider_wherobots.flows.list_runs import MAX_RUNS, PAGE_SIZE, find_runs, list_active_runs, list_runs
+from airflow_provider_wherobots.io.base import Flow
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import START, Answer, Script, always, answers, by_operation
 

@@ -20,7 +20,7 @@ def calls_for(pause: float, boundary: Boundary, caught_up: CaughtUp) -> int:
     log = FakeLog(lines, caught_up=caught_up, boundary=boundary)
     run = service.add_run("some_name", START, log=log)
     script = Script(service)
-    script.run(follow_run, FollowOptions(run.id, started_at=script.now))
+    script.run(follow_run, FollowOptions(run.id, started_at=script.moment))
     assert texts(script.records) == [line.text for line in lines]
     return sum(sent.call.operation == "getJobRunLogs" for sent in script.sent)
 

@@ -73,13 +73,13 @@ def forwarded(log: FakeLog, interval: float = 5.0) -> list[str]:
     latest = max((line.arrives for line in log.lines), default=0.0) + max(log.lags, default=0.0)
     quiet_from = latest + 30 + 2 * interval
     while script.elapsed <= quiet_from + 4 * interval:
-        while script.run(forwarder.catch_up, script.now + 10):
+        while script.run(forwarder.catch_up, script.moment + 10):
             event("behind")
-        script.now += interval
+        script.moment += interval
     # Where pages are shorter than any client has seen, the rest comes when the run has ended.
     script.run(forwarder.drain, 0.0, inf)
     calls = len(script.sent)
-    script.run(forwarder.catch_up, script.now + 10)
+    script.run(forwarder.catch_up, script.moment + 10)
     assert len(script.sent) == calls + 1
     return texts(script.records)
 
@@ -233,9 +233,9 @@ def test_lines_inserted_before_the_last_look_double_none_that_they_push(
     script = Script(service)
     forwarder = LogForwarder(service.add_run("some_name", START, log=log).id)
     while script.elapsed < 50:
-        while script.run(forwarder.catch_up, script.now + 10):
+        while script.run(forwarder.catch_up, script.moment + 10):
             event("behind")
-        script.now += 5
+        script.moment += 5
     look_back = LogCursor.look_back
 
     def insert_and_look_back(self: LogCursor) -> bool:

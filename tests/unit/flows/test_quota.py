@@ -156,14 +156,14 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
         "Still waiting for quota after 2 minutes 35 seconds; next create call in 2 minutes 40 seconds"
     )
     while isinstance(result, AwaitingQuota):
-        script.now += result.pause.seconds
+        script.moment += result.pause.seconds
         stored = json.loads(json.dumps(result.wait.to_kwargs()))
         assert stored == result.wait.to_kwargs()
         kept = QuotaWait.from_kwargs(stored | {"of_a_later_version": 1})
         assert kept == result.wait
         result = script.run(submit_run, PAYLOAD, memory=memory, quota=kept)
     assert (result.run.id, result.reattached) == ("run1", False)
-    assert [run.id for run in service.kept(script.now)] == ["run1"]
+    assert [run.id for run in service.kept(script.moment)] == ["run1"]
 
 
 def test_a_wait_of_a_version_that_knew_less_has_the_defaults() -> None:
@@ -174,7 +174,7 @@ def test_a_wait_of_a_version_that_knew_less_has_the_defaults() -> None:
 @pytest.mark.parametrize(
     ("limit", "pause"), [(0.0, None), (5.5, Pause(5.5)), (5.9, Pause(5.9)), (6.0, Pause(5.0, 0.2))]
 )
-def test_jitter_does_not_carry_an_attempt_past_the_limit(limit: float, pause: Sleep | None) -> None:
+def test_jitter_does_not_carry_an_attempt_past_the_limit(limit: float, pause: Pause | None) -> None:
     assert QuotaWait(limit).refused(START).next_attempt(DISK, START) == pause
 
 
@@ -247,7 +247,7 @@ def test_an_unclear_create_is_remembered_through_a_hand_over(ends: bool) -> None
         if ends:
             service.runs[0].plan = ((0.0, "RUNNING"), (60.0, "COMPLETED"))
             service.quota = 0
-        script.now += result.pause.seconds
+        script.moment += result.pause.seconds
         result = script.run(submit_run, PAYLOAD, memory=memory, quota=QuotaWait.from_kwargs(result.wait.to_kwargs()))
     assert (result.run.id, result.run.status) == ("run0", "COMPLETED" if ends else "RUNNING")
     assert len(service.runs) == 1

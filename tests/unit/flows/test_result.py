@@ -138,7 +138,7 @@ def test_reading_for_a_result_ends_in_any_case() -> None:
 def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> None:
     service, _ = serve("before", PRINTED)
     script = Script(service)
-    script.now = START + 300
+    script.moment = START + 300
     spark_ui = {"appMeta": {"spark_ui_url": "https://spark/1"}}
     run = Run.from_json({"id": "run0", "status": "COMPLETED", "kubeApp": spark_ui})
     outcome = script.run(settle_run, run, FollowOptions("run0", START, poll_logs=False, return_result=True))

@@ -24,7 +24,7 @@ def follow_quiet_run(
     service = FakeService(plan=((0.0, "PENDING"), (QUEUED, "RUNNING"), (QUEUED + length, "COMPLETED")))
     run = service.add_run("some_name", START, log=FakeLog(lines, caught_up=caught_up, boundary=boundary))
     script = Script(service, jitter=jitter)
-    script.now += trigger_starts
+    script.moment += trigger_starts
     script.run(follow_run, FollowOptions(run.id, started_at=START, is_new=True))
     assert texts(script.records) == [line.text for line in lines]
     return script

@@ -91,7 +91,7 @@ def test_a_create_that_surely_did_not_arrive_is_repeated_without_another_look(fa
     submission, script = submit(service, memory=FIRST if durable else None)
     assert script.operations == [*(["listJobRuns"] if durable else []), *["createJobRun"] * 3]
     assert script.sleeps == pytest.approx([5.2, 5.2] if fault is Fault.RATE_LIMITED else [1.0, 2.0])
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+    assert [run.id for run in service.kept(script.moment)] == [submission.run.id]
 
 
 @pytest.mark.parametrize("fault", UNCLEAR_WITH_EFFECT)
@@ -114,7 +114,7 @@ def test_a_create_that_left_no_run_is_repeated_after_half_a_minute_of_looking(fa
     service = FakeService()
     service.fault("createJobRun", fault)
     submission, script = submit(service)
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+    assert [run.id for run in service.kept(script.moment)] == [submission.run.id]
     assert script.operations == ["listJobRuns", "createJobRun", *["listJobRuns"] * 8, "createJobRun"]
     first, second = script.sent_of("createJobRun")
     assert second.at - first.at >= 30
@@ -140,7 +140,7 @@ def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
     service.add_run(NAME, START - 100, id="older")
     submission, script = submit(service, memory=RETRY)
     assert (submission.run.id, submission.reattached) == ("older", True)
-    assert [run.id for run in service.kept(script.now)] == ["older"]
+    assert [run.id for run in service.kept(script.moment)] == ["older"]
 
 
 def test_a_run_of_another_name_is_nobodys_business() -> None:
@@ -266,7 +266,7 @@ def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> Non
         Note(logging.INFO, "Cancelling run run0 of before the clear; a new run replaces it"),
         Note(logging.INFO, "Cancel of run run0 was accepted"),
     ]
-    assert [run.id for run in service.kept(script.now)] == ["run1"]
+    assert [run.id for run in service.kept(script.moment)] == ["run1"]
 
 
 def test_after_a_clear_a_run_that_is_listed_but_gone_is_replaced() -> None:
@@ -435,7 +435,7 @@ def test_a_run_that_is_remembered_is_found_even_if_no_list_has_it(memory: Memory
     memory = memory if memory is CLEARED else replace(memory, runs=("run0",))
     submission, script = submit(service, memory=memory)
     assert submission.reattached is (memory is not CLEARED)
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+    assert [run.id for run in service.kept(script.moment)] == [submission.run.id]
 
 
 @pytest.mark.parametrize("is_unanswered", [True, False])
@@ -487,7 +487,7 @@ def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_h
     service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
     memory = replace(memory, is_create_unanswered=True)
     submission, script = submit(service, memory=memory)
-    assert len(service.kept(script.now)) == 1
+    assert len(service.kept(script.moment)) == 1
     assert (submission.run.id == "late") is (memory.past is Past.KNOWN)
     assert script.said("Looking for it for up to 30 s")
 
@@ -502,7 +502,7 @@ def test_a_run_of_before_two_clears_that_is_active_does_not_end_the_look_for_the
     service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
     memory = replace(CLEARED, is_create_unanswered=True)
     submission, script = submit(service, memory=memory, rules=Rules(may_replace))
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == [left]
+    assert [run.id for run in service.kept(script.moment)] == [submission.run.id] == [left]
     assert script.elapsed < visible_after + 10
 
 
@@ -510,7 +510,7 @@ def test_a_run_of_before_two_clears_is_replaced_if_there_is_no_run_of_between() 
     service = FakeService()
     service.add_run(NAME, START - 60)
     submission, script = submit(service, memory=replace(CLEARED, is_create_unanswered=True))
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id] == ["run1"]
+    assert [run.id for run in service.kept(script.moment)] == [submission.run.id] == ["run1"]
     assert script.elapsed > sum(LOOK_AGAIN_DELAYS)
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.submit import LOOK_AGAIN_DELAYS, Submission, UnclearCreateError, submit_run
+from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -73,10 +74,10 @@ def test_an_attempt_that_gives_up_is_taken_up_by_the_next_one(
     if service.runs:
         assert failure is None or isinstance(failure, UnclearCreateError)
     service.heal()
-    script.now += 300
+    script.moment += 300
     memory = Memory.from_json(script.remembered[-1][0].to_json()) if script.remembered else FIRST
     submission = submitted(script, submit_run(PAYLOAD, memory=memory, max_outage_seconds=3_600))
-    assert [run.id for run in service.kept(script.now)] == [submission.run.id]
+    assert [run.id for run in service.kept(script.moment)] == [submission.run.id]
 
 
 @given(FAULTS, FAULTS, st.lists(st.booleans(), max_size=12), st.floats(0, 30), st.booleans(), st.floats(0, 1))
@@ -109,5 +110,5 @@ def test_a_wait_for_quota_ends_in_exactly_one_run_however_often_it_is_handed_ove
             break
         assert hand_over
         wait, memory = result.wait, Memory.from_json(json_copy(script.remembered[-1][0].to_json()))
-        script.now += result.pause.seconds
-    assert [run.id for run in service.kept(script.now)] == [result.run.id]
+        script.moment += result.pause.seconds
+    assert [run.id for run in service.kept(script.moment)] == [result.run.id]

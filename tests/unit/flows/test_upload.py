@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
 
@@ -24,7 +24,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
 from airflow_provider_wherobots.api.storage.calls import Organization
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
-from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource
+from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.flows.upload import (
     FileUploads,
@@ -51,6 +51,8 @@ ADVICE_OF_404 = (
 )
 NAME_IT = "set upload_to, of the task or of the connection, to the S3 address of a folder for uploads"
 
+T = TypeVar("T")
+
 
 class Storage:
     """The service's storage, and the host behind its URLs.
@@ -74,10 +76,10 @@ class Storage:
         self.urls += 1
         return PresignedUrl(f"https://host/{value}?n={self.urls}")
 
-    def put(self, effect: Upload) -> None:
+    def put(self, url: PresignedUrl, file: LocalFile) -> None:
         if self.puts and (error := self.puts.pop(0)) is not None:
             raise error
-        self.objects[effect.url.value.removeprefix("https://host/").partition("?")[0]] = b"".join(effect.file.pieces())
+        self.objects[url.value.removeprefix("https://host/").partition("?")[0]] = b"".join(file.pieces())
 
 
 class UploadScript(Script):
@@ -92,16 +94,15 @@ class UploadScript(Script):
         self.storage = storage
         self.order: list[str] = []
 
-    def _carry_out(self, effect: Effect[Any]) -> Any:
-        if isinstance(effect, Upload):
-            self.order.append(PUT)
-            self.now += 1
-            return self.storage.put(effect)
-        return super()._carry_out(effect)
+    async def upload(self, url: PresignedUrl, file: LocalFile) -> None:
+        self._check_not_stopped()
+        self.order.append(PUT)
+        self.moment += 1
+        self.storage.put(url, file)
 
-    def _send(self, effect: Any) -> Any:
-        self.order.append(effect.call.operation)
-        return super()._send(effect)
+    async def send_once(self, call: Call[T], timeout: float | None = None) -> T:
+        self.order.append(call.operation)
+        return await super().send_once(call, timeout)
 
 
 @pytest.fixture
@@ -303,14 +304,15 @@ def test_no_upload_after_a_stop(source: FileSource) -> None:
     """A kill while it asks for a URL: no upload and no create call follows."""
 
     class Killed(UploadScript):
-        def _send(self, effect: Any) -> Any:
+        async def _exchange(self, call: Call[T], connect_timeout: float, read_timeout: float) -> T:
+            answer = await super()._exchange(call, connect_timeout, read_timeout)
             self.stopped = True
-            return super()._send(effect)
+            return answer
 
     script = Killed(Storage())
-    flow = submit_run({"name": "n-0123456789abcd", "runPython": {}}, uploads=FileUploads({URI: source}, PREFIX))
+    payload = {"name": "n-0123456789abcd", "runPython": {}}
     with pytest.raises(FlowStoppedError):
-        script.run(flow)
+        script.run(submit_run, payload, uploads=FileUploads({URI: source}, PREFIX))
     assert script.order == [ASK]
 
 

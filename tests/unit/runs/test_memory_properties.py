@@ -11,7 +11,7 @@ Airflow has failed it afterwards.
 from __future__ import annotations
 
 import json
-from contextlib import suppress
+import math
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
@@ -20,8 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.flows.submit import Rules, Submission, submit_run
+from airflow_provider_wherobots.flows.submit import Rules, submit_run
 from airflow_provider_wherobots.runs.memory import Answer, Journal, Memory, Past
 from airflow_provider_wherobots.runs.memory import Try as BegunTry
 from airflow_provider_wherobots.runs.run_name import Identity
@@ -49,15 +48,11 @@ class Between(Enum):
     CLEAR = "clear"
 
 
-class Died(BaseException):
-    """The process was killed."""
-
-
 @dataclass(frozen=True)
 class Try:
     """One try of the task.
 
-    :param dies_after: the number of effects after which its process is killed; None if it gets its run.
+    :param dies_after: the number of awaited things after which its process is killed; None if it gets its run.
     :param status: what becomes of its run before the next try; None if it stays active.
     :param is_done: whether the task gets to say that it has ended.
     :param then: what comes next.
@@ -129,23 +124,6 @@ class Task:
             self.document = None
 
 
-def drive(script: Script, flow: Flow[Any], dies_after: int | None) -> Any:
-    """Perform a flow's effects until it ends, or its process dies before the next one."""
-    performed, step, value = 0, flow.send, None
-    while True:
-        try:
-            effect = step(value)
-        except StopIteration as end:
-            return end.value
-        if performed == dies_after:
-            raise Died
-        performed += 1
-        try:
-            value, step = script._perform(effect), flow.send
-        except WherobotsApiError as error:
-            value, step = error, flow.throw
-
-
 @settings(max_examples=30 * settings().max_examples)
 @given(TRIES, st.sampled_from(Store), st.floats(0, 29), st.booleans())
 def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
@@ -160,14 +138,13 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
         memory = task.begin()
         script.remembered.clear()
         rules = Rules(may_replace=may_replace, tries_before=task.try_number - 1)
-        submission: Submission | None = None
-        with suppress(Died):
-            submission = drive(script, submit_run(PAYLOAD, memory=memory, rules=rules), this.dies_after)
+        after = math.inf if this.dies_after is None else this.dies_after
+        submission = script.run_until_death(after, math.inf, submit_run, PAYLOAD, memory=memory, rules=rules)
         for remembered, _ in script.remembered:
             task.remember(remembered)
         then = this.then
         if submission is not None:
-            active = [run.id for run in service.kept(script.now)]
+            active = [run.id for run in service.kept(script.moment)]
             assert active == ([submission.run.id] if submission.run.is_active else [])
             assert followed in (None, submission.run.id), "the active run of the try before is followed"
             if store in (Store.KEEPS, Store.FORGETS):
@@ -177,9 +154,9 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
                 assert completed in (None, submission.run.id), "a completed run of this round is not repeated"
             run = next(run for run in service.runs if run.id == submission.run.id)
             if this.status is not None and submission.run.is_active:
-                run.plan = ((0.0, "RUNNING"), (script.now - run.created_at, this.status))
-            completed = run.id if run.status(script.now) == "COMPLETED" else None
-            followed = run.id if run.status(script.now) == "RUNNING" else None
+                run.plan = ((0.0, "RUNNING"), (script.moment - run.created_at, this.status))
+            completed = run.id if run.status(script.moment) == "COMPLETED" else None
+            followed = run.id if run.status(script.moment) == "RUNNING" else None
             if completed is not None and this.is_done:
                 task.done()
                 if task.try_number > task.max_tries:
@@ -189,8 +166,8 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
             task.clear({run.id for run in service.runs})
             completed = followed = None
             # A document that is gone names no run: then all must be in the list.
-            script.now += list_lag if store in (Store.FORGETS, Store.COMES) and task.document is None else 0.0
-        script.now += this.pause
+            script.moment += list_lag if store in (Store.FORGETS, Store.COMES) and task.document is None else 0.0
+        script.moment += this.pause
 
 
 def test_a_document_is_read_as_it_was_written() -> None:

@@ -128,7 +128,7 @@ def test_statements_one_after_the_other_on_one_connection(driven: Driven) -> Non
         assert headers["X-API-Key"] == KEY
         assert headers["X-Wherobots-Client"] == ENDPOINT.client
         assert headers["User-Agent"] == ENDPOINT.user_agent
-        driven.run(perform, Disconnect())
+        driven.run(lambda io: io.disconnect())
         assert wait_for(lambda: server.were_clean) == [False]
     assert server.kinds() == ["execute_sql", "retrieve_results"] * 3
 
@@ -143,7 +143,7 @@ def test_another_connection_takes_the_place_of_the_open_one(driven: Driven) -> N
 
 
 def test_without_a_connection_nothing_is_written_and_closing_is_no_error(driven: Driven) -> None:
-    driven.run(perform, Disconnect())
+    driven.run(lambda io: io.disconnect())
     for effect in (Transmit(CancelExecution("e1")), Receive(1.0)):
         with pytest.raises(NotWrittenError, match="no WebSocket is open"):
             driven.run(perform, effect)
@@ -491,7 +491,7 @@ def test_another_thread_cancels_what_this_one_waits_for() -> None:
 
         def cancel_it() -> None:
             wait_for(lambda: server.kinds() != [])
-            driven.sync.run(perform, Transmit(CancelExecution("e1")))
+            driven.sync.run(lambda io: io.transmit(CancelExecution("e1")))
 
         other = threading.Thread(target=cancel_it)
         other.start()
@@ -525,7 +525,7 @@ def test_a_task_of_the_event_loop_that_is_cancelled_can_still_cancel() -> None:
         driven = Driven("async", ENDPOINT)
 
         async def main() -> bool:
-            await driven.asynchronous.run(perform, Connect(server.url))
+            await driven.asynchronous.run(lambda io: io.connect_once(server.url))
             following = asyncio.create_task(driven.asynchronous.run(execute, Statement("e1", "SLEEP"), options(server)))
             await asyncio.sleep(0.3)
             following.cancel()
@@ -552,7 +552,7 @@ def test_many_messages_give_the_event_loop_back_in_between(monkeypatch: pytest.M
         async def main() -> int:
             turns = 0
             statement = Statement("e1", "DROP", wants_result=False)
-            await driven.asynchronous.run(perform, Connect(server.url))
+            await driven.asynchronous.run(lambda io: io.connect_once(server.url))
             following = asyncio.create_task(driven.asynchronous.run(execute, statement, options(server)))
             while not following.done():
                 await asyncio.sleep(0)
@@ -569,7 +569,7 @@ def test_the_thread_is_there_only_while_it_is_needed() -> None:
         return [thread.name for thread in threading.enumerate() if thread.name == "wherobots-sql-session"]
 
     driven = Driven("sync", ENDPOINT)
-    driven.run(perform, Disconnect())
+    driven.run(lambda io: io.disconnect())
     assert threads() == []
     with SessionServer() as server:
         driven.connect(server.url)

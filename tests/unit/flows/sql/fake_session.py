@@ -11,7 +11,6 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from airflow_provider_wherobots.api.errors import ConnectionLostError, NotWrittenError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import (
@@ -30,6 +29,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     StateUpdated,
     TooLarge,
 )
+from airflow_provider_wherobots.io.base import not_open
 from tests.unit.flows.script import LATENCY, START, Answer, Script, by_operation
 
 URL = "wss://compute.example.com/sql/org/session/ws/1.0.0"
@@ -271,7 +271,7 @@ class FakeSession:
 
 
 class SqlScript(Script):
-    """The worker's driver for tests, with a WebSocket to a fake session.
+    """The worker's ``Io`` for tests, with a WebSocket to a fake session.
 
     :param jumps: changes of the wall clock: when each comes, in seconds from the start, and by how many seconds.
     """
@@ -289,13 +289,13 @@ class SqlScript(Script):
         super().__init__(answer or by_operation(), jitter=jitter, reload=reload)
         self.session = session or FakeSession()
         self.open: Connection | None = self.session.connect(START) if is_connected else None
-        self.dialled: list[tuple[str, float | None]] = []
+        self.dialled: list[tuple[str, float]] = []
         """The address of each attempt to open a connection, and how long it may take, in milliseconds' precision."""
         self._jumps = jumps
 
     def truth(self, execution_id: str) -> str | None:
         """What really became of a statement by now; None if it never arrived."""
-        return self.session.truth(execution_id, self.now)
+        return self.session.truth(execution_id, self.moment)
 
     def arrived(self, kind: type[ClientMessage]) -> list[ClientMessage]:
         """The messages of one kind that have arrived, in order."""
@@ -305,48 +305,53 @@ class SqlScript(Script):
         """The messages of one kind that were written, whether or not they arrived, with seconds from the start."""
         return [(message, at - START) for message, at in self.session.written if isinstance(message, kind)]
 
-    def _carry_out(self, effect: Effect[Any]) -> Any:
-        if isinstance(effect, Now):
-            return self.now + sum(seconds for at, seconds in self._jumps if self.elapsed >= at)
-        return super()._carry_out(effect)
+    @property
+    def wall_clock(self) -> float:
+        return self.moment + sum(seconds for at, seconds in self._jumps if self.elapsed >= at)
 
-    def _use_socket(self, effect: Connect | Transmit | Receive | Disconnect) -> Any:
-        match effect:
-            case Connect():
-                self._close()
-                assert effect.timeout is None or effect.timeout > 0
-                self.dialled.append((effect.url, effect.timeout and round(effect.timeout, 3)))
-                self.now += LATENCY
-                self.open = self.session.connect(self.now)
-            case Disconnect():
-                self._close()
-            case Transmit():
-                self.session.transmit(self._opened(), effect.message, self.now)
-            case Receive():
-                return self._receive(self._opened(), effect.timeout)
-        return None
+    async def _open_socket(self, url: str, timeout: float) -> None:
+        self._begin()
+        self._check_not_stopped()
+        self._close()
+        assert timeout > 0
+        self.dialled.append((url, round(timeout, 3)))
+        self.moment += LATENCY
+        self.open = self.session.connect(self.moment)
+
+    async def disconnect(self) -> None:
+        self._close()
+
+    async def transmit(self, message: ClientMessage) -> None:
+        self._begin()
+        self._check_not_stopped()
+        self.session.transmit(self._opened(), message, self.moment)
+
+    async def receive(self, timeout: float) -> ServerMessage | None:
+        self._begin()
+        self._check_not_stopped()
+        return self._receive(self._opened(), timeout)
 
     def _opened(self) -> Connection:
         if self.open is None:
-            raise NotWrittenError("sqlSession", "no WebSocket is open")
+            raise not_open()
         return self.open
 
     def _close(self) -> None:
         if self.open is not None:
             self.open.is_closed = True
-            self.open.seconds = min(self.open.seconds, self.now - self.open.opened_at)
+            self.open.seconds = min(self.open.seconds, self.moment - self.open.opened_at)
             self.open = None
 
     def _receive(self, connection: Connection, timeout: float) -> ServerMessage | None:
         assert timeout >= 0
         # A wait that is shorter than the clock's step ends at the next one.
-        until = max(self.now + timeout, math.nextafter(self.now, math.inf)) if timeout else self.now
+        until = max(self.moment + timeout, math.nextafter(self.moment, math.inf)) if timeout else self.moment
         found = self.session.next_message(connection, until)
         if found is not None:
-            self.now = max(self.now, found[0])
+            self.moment = max(self.moment, found[0])
             return found[1]
         if connection.noticed_at <= until:
-            self.now = max(self.now, connection.noticed_at)
+            self.moment = max(self.moment, connection.noticed_at)
             raise ConnectionLostError("sqlSession", "the connection was reset")
-        self.now = until
+        self.moment = until
         return None

@@ -230,7 +230,7 @@ def test_a_result_that_is_too_large_is_asked_for_once_and_the_way_out_is_named()
 @pytest.mark.parametrize("wants_result", [True, False])
 def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_succeeded(wants_result: bool) -> None:
     script = begun(FakeSession([Plan(is_too_large=True)]))
-    script.now += 5.0
+    script.moment += 5.0
     script.session._events.clear()
     outcome = script.run(attach, "e1", OPTIONS, wants_result=wants_result)
     assert outcome.state is (StatementState.GAVE_UP if wants_result else StatementState.SUCCEEDED)
@@ -239,7 +239,7 @@ def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_su
 
 def test_a_result_too_large_that_was_not_asked_for_is_no_word_about_the_cancel() -> None:
     script = begun(FakeSession([Plan(seconds=99.0)], cancel_seconds=NEVER))
-    script.session.say(TooLarge(LIMIT), script.now + 0.5, script._opened())
+    script.session.say(TooLarge(LIMIT), script.moment + 0.5, script._opened())
     assert not script.run(last_word_after_cancel, "e1", 1.0)
 
 
@@ -282,7 +282,7 @@ def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
     script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False), is_connected=False)
     script.session.say(ExecutionError("e1", "cannot attach"), START + 1)
     script.run(connect, READY)
-    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
+    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.moment)
     outcome = script.run(attach, "e1", OPTIONS)
     assert (outcome.state, outcome.message) == (
         StatementState.UNKNOWN,
@@ -294,12 +294,12 @@ def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
 def test_a_late_error_before_the_answer_to_a_take_over_is_not_the_answer(final: str) -> None:
     """Such as the second message of the answer to an earlier question."""
     script = SqlScript(FakeSession([Plan(seconds=0.5, final=final)]))
-    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
-    script.now += 2.0
+    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.moment)
+    script.moment += 2.0
     # What was told until now is dropped.
-    script.session.next_message(script._opened(), script.now)
+    script.session.next_message(script._opened(), script.moment)
     script.session._events.clear()
-    script.session.say(ExecutionError("e1", FAILURE), script.now, script.open)
+    script.session.say(ExecutionError("e1", FAILURE), script.moment, script.open)
     outcome = script.run(attach, "e1", OPTIONS)
     assert outcome.state.value == final
     assert outcome.message == (FAILURE if final == "failed" else "")
@@ -608,7 +608,7 @@ def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> Non
 
 def begun(session: FakeSession) -> SqlScript:
     script = SqlScript(session)
-    session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.now)
+    session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.moment)
     return script
 
 
@@ -632,7 +632,7 @@ def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
 @pytest.mark.parametrize("plan", [Plan(seconds=0.0), Plan(forgotten_after=0.0, seconds=99.0)])
 def test_what_has_ended_or_is_not_known_needs_no_cancelling(plan: Plan) -> None:
     script = begun(FakeSession([plan], cancel_seconds=NEVER))
-    script.now += 1.0
+    script.moment += 1.0
     assert script.run(last_word_after_cancel, "e1", 3.8)
     why = "it has already succeeded" if plan.seconds == 0.0 else "Execution not found"
     assert script.notes == [Note(logging.INFO, f"Statement e1 need not be cancelled: {why}")]

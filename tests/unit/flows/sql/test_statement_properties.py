@@ -9,10 +9,10 @@ CANCELLED are what really became of the statement, a result is the real one, and
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import math
 from dataclasses import replace
 from functools import partial
-from typing import Any
+from typing import ParamSpec, TypeVar
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -23,7 +23,6 @@ from airflow_provider_wherobots.api.errors import (
     NotSentError,
     RateLimitedError,
     ServerError,
-    WherobotsApiError,
 )
 from airflow_provider_wherobots.api.sql.messages import (
     CancelExecution,
@@ -42,7 +41,7 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
-from airflow_provider_wherobots.io.base import Io
+from airflow_provider_wherobots.io.base import Flow
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import FAILURE, NEVER, RESULT, URL, Connection, FakeSession, Plan, SqlScript
 
@@ -167,7 +166,7 @@ def test_an_outcome_is_the_truth_or_says_that_it_does_not_know(
     if outcome.state is StatementState.RUNNING:
         # The worker's connection is closed, and another process attaches within the grace.
         script._close()
-        script.now += 60.0
+        script.moment += 60.0
         executed = len(script.written(ExecuteSql))
         ended = script.run(attach, "e1", StatementOptions(url=URL), wants_result=statement.wants_result)
         assert len(script.written(ExecuteSql)) == executed == 1
@@ -184,24 +183,16 @@ def test_on_a_faultless_connection_every_outcome_is_known(session: FakeSession, 
     assert script.elapsed <= session.executions["e1"].plan.seconds + 241
 
 
-async def dying(io: Io, flow: Flow[StatementOutcome], script: SqlScript, seconds: float) -> StatementOutcome | None:
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+def dying(script: SqlScript, seconds: float, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T | None:
     """Run a flow in a process that dies some seconds later."""
-    until = script.now + seconds
-    resume: Callable[[], Effect[Any]] = partial(next, flow)
     try:
-        while script.now < until:
-            try:
-                effect = resume()
-            except StopIteration as end:
-                outcome: StatementOutcome = end.value
-                return outcome
-            try:
-                resume = partial(flow.send, await io.sleep(*effect))
-            except WherobotsApiError as error:
-                resume = partial(flow.throw, error)
+        return script.run_until_death(math.inf, seconds, flow, *args, **kwargs)
     finally:
         script._close()
-    return None
 
 
 @given(
@@ -221,14 +212,14 @@ def test_a_final_event_that_comes_in_time_is_believed_whoever_hears_it(
     outcome = script.run(execute, statement, replace(options, hand_over_after=hand_over))
     script._close()
     for lasts, gap in lives if outcome.state is StatementState.RUNNING else ():
-        script.now += gap
-        seen = script.run(dying, attach("e1", options, wants_result=False), script, lasts)
+        script.moment += gap
+        seen = dying(script, lasts, attach, "e1", options, wants_result=False)
         if seen is not None:
             outcome = seen
             break
     if outcome.state is StatementState.RUNNING:
         running = session.executions["e1"]
-        running.plan.forgotten_after = script.now - running.began_at + forgotten_after
+        running.plan.forgotten_after = script.moment - running.began_at + forgotten_after
         outcome = script.run(attach, "e1", options, wants_result=False)
     truth = script.truth("e1")
     assert truth == session.executions["e1"].plan.final
@@ -245,13 +236,13 @@ def test_whoever_dies_and_whoever_attaches_it_is_executed_once_and_told_as_it_wa
     session: FakeSession, lives: list[tuple[float, float]], hand_over: float | None
 ) -> None:
     script, options = SqlScript(session), StatementOptions(url=URL)
-    flow = execute(Statement("e1", "INSERT"), replace(options, hand_over_after=hand_over))
+    flow = partial(execute, statement=Statement("e1", "INSERT"), options=replace(options, hand_over_after=hand_over))
     for lasts, gap in lives:
-        outcome = script.run(dying, flow, script, lasts)
+        outcome = dying(script, lasts, flow)
         if outcome is not None and (expected := TRUE_STATES.get(outcome.state)) is not None:
             assert script.truth("e1") == expected
-        script.now += gap
-        flow = attach("e1", options)
+        script.moment += gap
+        flow = partial(attach, execution_id="e1", options=options)
     outcome = script.run(flow)
     if (expected := TRUE_STATES.get(outcome.state)) is not None:
         assert script.truth("e1") == expected
@@ -264,14 +255,14 @@ def test_a_cancel_ends_in_time_and_tells_what_really_became_of_the_statement(
 ) -> None:
     script = SqlScript(session)
     connection = script._opened()
-    if connection.noticed_at > script.now:
-        session.transmit(connection, ExecuteSql("e1", "INSERT"), script.now)
+    if connection.noticed_at > script.moment:
+        session.transmit(connection, ExecuteSql("e1", "INSERT"), script.moment)
     if is_lost or not has_sent:
         script._close()
-    script.now += after
-    began = script.now
+    script.moment += after
+    began = script.moment
     last = script.run(last_word_after_cancel, "e1", budget, URL, has_sent=has_sent)
-    assert script.now - began <= budget + 2.5, "a message of this session takes two seconds"
+    assert script.moment - began <= budget + 2.5, "a message of this session takes two seconds"
     assert len(script.written(ExecuteSql)) <= 1
     if isinstance(last, StateUpdated | ExecutionResult):
         assert script.truth("e1") == last.state
