@@ -57,7 +57,8 @@ class EventLoopIo(Io):
         self._callbacks = callbacks
         self._socket_limits = socket_limits
         self._socket: SqlSocket | None = None
-        self._since = self.monotonic()
+        # When this flow's slice of the event loop began.
+        self._since = 0.0
         # Until when, in the event loop's time, an interrupted flow waits for room; None if it is not interrupted.
         self._writes_by: float | None = None
 

@@ -237,8 +237,8 @@ def test_by_name_an_older_run_on_its_way_out_does_not_hide_the_new_one() -> None
     service = FakeService(cancel_seconds=60, list_lag=1.0)
     service.add_run(NAME, START - 100, id="older")
     service.add_run(NAME, START, id="newer")
-    cancel = cancel_runs_of(replace(UNANSWERED, passed_over=("older",)), WORKER_CANCEL_BUDGET_SECONDS)
-    assert Script(service).run(cancel) == ["older", "newer"]
+    memory = replace(UNANSWERED, passed_over=("older",))
+    assert Script(service).run(cancel_runs_of, memory, WORKER_CANCEL_BUDGET_SECONDS) == ["older", "newer"]
 
 
 def test_by_name_one_that_is_not_known_yet_does_not_use_up_the_time_of_the_other() -> None:

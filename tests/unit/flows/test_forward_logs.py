@@ -311,9 +311,10 @@ def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
     if was_read:
         script.run(forwarder.catch_up, script.moment + 10)
     script.moment += 1
-    script.run(
-        forwarder.drain(60, script.moment + 900) if way == "drain" else forwarder.read_last(script.moment + 5, 5.0)
-    )
+    if way == "drain":
+        script.run(forwarder.drain, 60, script.moment + 900)
+    else:
+        script.run(forwarder.read_last, script.moment + 5, 5.0)
     text = f"The log of run {run.id} could not be read to its end ({error}). Read the rest on the run's page"
     assert [(note.level, note.text) for note in script.notes] == [(logging.WARNING, text)]
 

@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -60,8 +59,8 @@ def too_large_above(size: int, runs: int) -> Answer:
     return answer
 
 
-@pytest.mark.parametrize("flow", [lambda: list_runs(max_outage_seconds=10), lambda: find_runs(SUFFIX)])
-def test_a_page_that_is_too_large_is_requested_in_smaller_ones(flow: Callable[[], Flow[Any]]) -> None:
+@pytest.mark.parametrize("flow", [lambda io: list_runs(io, max_outage_seconds=10), lambda io: find_runs(io, SUFFIX)])
+def test_a_page_that_is_too_large_is_requested_in_smaller_ones(flow: Flow[[], Any]) -> None:
     script = Script(too_large_above(30, runs=180))
     found = script.run(flow)
     runs = found[0] if isinstance(found, tuple) else found
@@ -75,8 +74,8 @@ def test_a_single_run_that_is_too_large_is_an_error() -> None:
         Script(too_large_above(0, runs=1)).run(find_runs, SUFFIX)
 
 
-@pytest.mark.parametrize("flow", [lambda: list_runs(max_outage_seconds=10), lambda: find_runs(SUFFIX)])
-def test_runs_that_cannot_be_read_are_left_out_and_counted(flow: Callable[[], Flow[Any]]) -> None:
+@pytest.mark.parametrize("flow", [lambda io: list_runs(io, max_outage_seconds=10), lambda io: find_runs(io, SUFFIX)])
+def test_runs_that_cannot_be_read_are_left_out_and_counted(flow: Flow[[], Any]) -> None:
     script = Script(always(RunPage((Run("run0", NAME, "RUNNING"),), left_out=2)))
     found = script.run(flow)
     assert [run.id for run in (found[0] if isinstance(found, tuple) else found)] == ["run0"]
@@ -115,8 +114,10 @@ def test_every_page_has_the_same_size() -> None:
     assert [dict(sent.call.params)["size"] for sent in script.sent] == ["100", "100"]
 
 
-@pytest.mark.parametrize("flow", [lambda: list_runs(max_outage_seconds=20.0), lambda: list_active_runs(20.0)])
-def test_a_longer_one_is_an_error(flow: Callable[[], Flow[object]]) -> None:
+@pytest.mark.parametrize(
+    "flow", [lambda io: list_runs(io, max_outage_seconds=20.0), lambda io: list_active_runs(io, 20.0)]
+)
+def test_a_longer_one_is_an_error(flow: Flow[[], object]) -> None:
     script = Script(always(ServerError("listJobRuns", 503)))
     with pytest.raises(ServerError):
         script.run(flow)

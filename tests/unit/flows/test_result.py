@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import pytest
@@ -116,20 +117,16 @@ def read_a_long_log(flow: Any, seconds_per_page: float) -> tuple[Outcome, float,
 
 @pytest.mark.parametrize("was_followed", [True, False])
 def test_a_result_that_is_asked_for_is_read_as_patiently_as_a_log(was_followed: bool) -> None:
-    flow = settle_run(
-        Run.from_json({"id": "run0", "status": "COMPLETED"}),
-        FollowOptions("run0", START, poll_logs=False, return_result=True),
-    )
-    if was_followed:
-        flow = follow_run(FollowOptions("run0", START, poll_logs=False, return_result=True))
-    outcome, seconds, _ = read_a_long_log(flow, 1.0)
+    options = FollowOptions("run0", START, poll_logs=False, return_result=True)
+    settle = partial(settle_run, run=Run.from_json({"id": "run0", "status": "COMPLETED"}))
+    outcome, seconds, _ = read_a_long_log(partial(follow_run if was_followed else settle, options=options), 1.0)
     assert seconds > TAIL_SECONDS
     assert outcome.result == RESULT
 
 
 def test_reading_for_a_result_ends_in_any_case() -> None:
     options = FollowOptions("run0", START, poll_logs=False, return_result=True)
-    outcome, seconds, script = read_a_long_log(follow_run(options), 20.0)
+    outcome, seconds, script = read_a_long_log(partial(follow_run, options=options), 20.0)
     assert seconds <= DRAIN_SECONDS
     assert outcome.result is None
     assert script.said("was not read to its end within the time limit. Read the rest on the run's page")

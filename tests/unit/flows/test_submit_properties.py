@@ -13,9 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
+from airflow_provider_wherobots.flows.quota import QuotaWait
 from airflow_provider_wherobots.flows.submit import LOOK_AGAIN_DELAYS, Submission, UnclearCreateError, submit_run
-from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
 from tests.unit.flows.fake_service import FakeService, Fault
@@ -30,8 +29,8 @@ MEMORIES = st.sampled_from([FIRST, Memory(IDENTITY, 0, Past.KNOWN, has_looked=Tr
 WITHIN_THE_LOOKS = st.floats(0, sum(LOOK_AGAIN_DELAYS))
 
 
-def submitted(script: Script, flow: Flow[Submission | AwaitingQuota]) -> Submission:
-    submission = script.run(flow)
+def submitted(script: Script, *args: Any, **kwargs: Any) -> Submission:
+    submission = script.run(submit_run, *args, **kwargs)
     assert isinstance(submission, Submission)
     return submission
 
@@ -41,9 +40,9 @@ def json_copy(document: dict[str, Any]) -> dict[str, Any]:
     return copy
 
 
-def failure_of(script: Script, flow: Flow[Submission | AwaitingQuota]) -> WherobotsApiError | None:
+def failure_of(script: Script, *args: Any, **kwargs: Any) -> WherobotsApiError | None:
     try:
-        script.run(flow)
+        script.run(submit_run, *args, **kwargs)
     except WherobotsApiError as error:
         return error
     return None
@@ -57,7 +56,7 @@ def test_exactly_one_create_takes_effect_when_runs_show_within_the_looks(
     service.fault("createJobRun", *creates)
     service.fault("listJobRuns", *looks)
     script = Script(service, jitter=jitter)
-    submission = submitted(script, submit_run(PAYLOAD, memory=memory, max_outage_seconds=3_600))
+    submission = submitted(script, PAYLOAD, memory=memory, max_outage_seconds=3_600)
     assert [run.id for run in service.runs] == [submission.run.id]
     assert service.cancels == []
 
@@ -70,13 +69,13 @@ def test_an_attempt_that_gives_up_is_taken_up_by_the_next_one(
     service.fault("createJobRun", *creates)
     service.fault("listJobRuns", *looks)
     script = Script(service)
-    failure = failure_of(script, submit_run(PAYLOAD, memory=FIRST, max_outage_seconds=outage))
+    failure = failure_of(script, PAYLOAD, memory=FIRST, max_outage_seconds=outage)
     if service.runs:
         assert failure is None or isinstance(failure, UnclearCreateError)
     service.heal()
     script.moment += 300
     memory = Memory.from_json(script.remembered[-1][0].to_json()) if script.remembered else FIRST
-    submission = submitted(script, submit_run(PAYLOAD, memory=memory, max_outage_seconds=3_600))
+    submission = submitted(script, PAYLOAD, memory=memory, max_outage_seconds=3_600)
     assert [run.id for run in service.kept(script.moment)] == [submission.run.id]
 
 

@@ -33,7 +33,7 @@ from airflow_provider_wherobots.flows.upload import (
     find_shared_folder,
     upload,
 )
-from airflow_provider_wherobots.io.base import Note
+from airflow_provider_wherobots.io.base import Flow, Note
 from airflow_provider_wherobots.io.worker import FlowStoppedError
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.run_name import Identity
@@ -182,7 +182,12 @@ def test_a_key_that_is_refused_for_a_moment_delays_the_upload(source: FileSource
 
 
 def test_an_outage_has_an_end(source: FileSource) -> None:
-    for flow in (upload(source, PREFIX, 100), FileUploads({URI: source}, PREFIX, 100).upload({})):
+    of_payload = FileUploads({URI: source}, PREFIX, 100)
+    flows: tuple[Flow[[], Any], ...] = (
+        lambda io: upload(io, source, PREFIX, 100),
+        lambda io: of_payload.upload(io, {}),
+    )
+    for flow in flows:
         script = UploadScript(Storage(*[down()] * 1000))
         with pytest.raises(UploadFailedError, match="503: SlowDown") as caught:
             script.run(flow)

@@ -144,9 +144,9 @@ def test_another_connection_takes_the_place_of_the_open_one(driven: Driven) -> N
 
 def test_without_a_connection_nothing_is_written_and_closing_is_no_error(driven: Driven) -> None:
     driven.run(lambda io: io.disconnect())
-    for effect in (Transmit(CancelExecution("e1")), Receive(1.0)):
+    for use in (lambda: driven.transmit(CancelExecution("e1")), lambda: driven.receive(1.0)):
         with pytest.raises(NotWrittenError, match="no WebSocket is open"):
-            driven.run(perform, effect)
+            use()
 
 
 def test_silence_ends_a_wait_in_time(driven: Driven) -> None:

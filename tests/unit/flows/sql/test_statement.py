@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 import logging
 from typing import Any
@@ -560,14 +561,9 @@ def test_a_long_statement_is_handed_over_once_the_session_says_that_it_can_be() 
     assert (ended.state, ended.results) == (StatementState.SUCCEEDED, None)
     assert 300 <= ended.seconds < 302
     # And back on the worker.
-    for again, geometry in (
-        (fetch("e1", options), "ewkt"),
-        (fetch("e1", options, geometry="wkt"), "wkt"),
-        (attach("e1", options), "ewkt"),
-        (attach("e1", options, geometry="wkt"), "wkt"),
-    ):
+    for again, geometry in itertools.product((fetch, attach), ("ewkt", "wkt")):
         script._close()
-        fetched = script.run(again)
+        fetched = script.run(again, "e1", options, geometry=geometry)
         assert (fetched.state, fetched.results) == (StatementState.SUCCEEDED, RESULT)
         assert script.arrived(RetrieveResults)[-1] == RetrieveResults("e1", geometry, attach=True)
     assert len(script.arrived(ExecuteSql)) == 1

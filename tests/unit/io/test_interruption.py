@@ -19,10 +19,10 @@ from airflow_provider_wherobots.io import event_loop
 from airflow_provider_wherobots.io.base import Callbacks, Clock, Reloaded
 from airflow_provider_wherobots.io.event_loop import EventLoopIo
 from airflow_provider_wherobots.logs.cursor import LogCursor
-from tests.unit.drivers.stopping import stop_from
-from tests.unit.drivers.virtual_loop import moment, run
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.script import START
+from tests.unit.io.stopping import stop_from
+from tests.unit.io.virtual_loop import moment, run
 
 SECOND = 1_000_000_000
 
@@ -65,12 +65,12 @@ async def stopped_after(turns: int, run: ActiveRun) -> list[str]:
     async def a_turn(seconds: float = 0.0) -> None:
         await asyncio.sleep(0)
 
-    outlets: Callbacks[Awaitable[Reloaded], Awaitable[None]] = Callbacks(
+    callbacks: Callbacks[Awaitable[Reloaded], Awaitable[None]] = Callbacks(
         lambda level, text: None, lambda record: written.extend(record.text.split("\n")), reload, room=a_turn
     )
     transport: Any = run
-    driver = EventLoopIo(transport, outlets, clock=Clock(a_turn, monotonic=moment))
-    await stop_from(turns, driver.run(follow_run, FollowOptions("r1", START)))
+    io = EventLoopIo(transport, callbacks, clock=Clock(a_turn, monotonic=moment))
+    await stop_from(turns, follow_run(io, FollowOptions("r1", START)))
     return written
 
 

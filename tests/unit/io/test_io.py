@@ -1,4 +1,4 @@
-"""Both drivers do what a flow asks for, in its order, and neither does more."""
+"""Each ``Io`` does what a flow asks for, in its order, and neither does more."""
 
 from __future__ import annotations
 
@@ -28,21 +28,17 @@ from airflow_provider_wherobots.io import event_loop as asynchronous
 from airflow_provider_wherobots.io.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
-    ROOM,
     Callbacks,
     Clock,
     Flow,
     Io,
-    Note,
-    Pause,
     Reloaded,
-    size_of,
 )
-from airflow_provider_wherobots.io.event_loop import EventLoopIo
+from airflow_provider_wherobots.io.event_loop import ROOM, EventLoopIo, size_of
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.logs.records import LogRecord
-from tests.unit.drivers.stopping import stop_from
-from tests.unit.drivers.virtual_loop import moment, run
+from tests.unit.io.stopping import stop_from
+from tests.unit.io.virtual_loop import moment, run
 
 CALL = calls.get_run("r1")
 NOT_FOUND = Response(404, {}, b'{"errors": [], "requestId": "r"}')
@@ -75,7 +71,7 @@ class FakeAsyncTransport(FakeTransport):
 
 
 class Driven:
-    """A driver of either kind over a fake transport, and what came out of it.
+    """An ``Io`` of either kind over a fake transport, and what came out of it.
 
     :param kind: ``sync`` or ``async``; the latter runs on a virtual clock.
     :param monotonic: the clock that does not jump, of the latter.
@@ -95,14 +91,16 @@ class Driven:
         self.transport: FakeTransport = (FakeTransport if kind == "sync" else FakeAsyncTransport)(*answers)
         transport: Any = self.transport
         self.sync = WorkerIo(transport, Callbacks(self._note, self.records.append, self._reload, self._publish))
-        self._async = EventLoopIo(
+        self.asynchronous = EventLoopIo(
             transport,
             Callbacks(self._note, self.records.append, self._reload_async, self._publish_async),
             clock=Clock(asyncio.sleep, monotonic=monotonic),
         )
 
-    def run(self, flow: Flow[Any]) -> Any:
-        return self.sync.run(flow) if self._kind == "sync" else run(self._async.run(flow))
+    def run(self, flow: Flow[..., Any], *args: Any, **kwargs: Any) -> Any:
+        if self._kind == "sync":
+            return self.sync.run(flow, *args, **kwargs)
+        return run(flow(self.asynchronous, *args, **kwargs))
 
     def _note(self, level: int, text: str) -> None:
         self.notes.append((level, text))
@@ -121,32 +119,26 @@ class Driven:
         self._publish(key, value)
 
 
-async def iter_of(io: Io, effect: Any) -> None:
-    await io.sleep(*effect)
-
-
 both = pytest.mark.parametrize("kind", ["sync", "async"])
 
 
 @both
-def test_every_effect_is_performed_and_its_result_handed_back(kind: str) -> None:
+def test_everything_that_a_flow_asks_for_is_done_and_its_result_handed_back(kind: str) -> None:
     records = [LogRecord(1, logging.INFO, "a"), LogRecord(None, logging.ERROR, "b")]
 
     async def flow(io: Io) -> list[Any]:
-        results: list[Any] = []
-        for effect in (Note(logging.INFO, "hello"), Forward(records), Pause(0.0), Pause(0.001, 1.0), Now(), Send(CALL)):
-            results.append(await io.sleep(*effect))
+        await io.note(logging.INFO, "hello")
+        await io.forward(records)
+        await io.sleep(0.001, 1.0)
         began = io.monotonic()
         await io.sleep(0.01)
         assert io.monotonic() - began >= 0.01
-        results.append(await io.reload())
-        assert await io.publish("key", "value") is None
-        return results
+        await io.publish("key", "value")
+        return [io.now(), await io.send_once(CALL), await io.reload()]
 
     driven = Driven(kind, GOOD)
     before = time.time()
-    said, forwarded, slept, slept_longer, moment, run, changed = driven.run(flow)
-    assert (said, forwarded, slept, slept_longer) == (None, None, None, None)
+    moment, run, changed = driven.run(flow)
     assert before <= moment <= time.time()
     assert isinstance(run, Run)
     assert changed == Reloaded(True, "connection 'test'")
@@ -206,10 +198,12 @@ def test_any_other_error_ends_the_flow_and_closes_it(kind: str) -> None:
     assert closed == [True]
 
 
-@both
-def test_what_is_no_effect_is_refused(kind: str) -> None:
-    with pytest.raises(TypeError, match="is not an effect"):
-        Driven(kind).run(iter_of, "a text")
+def test_a_flow_that_awaits_something_else_is_refused_on_a_worker() -> None:
+    async def flow(io: Io) -> None:
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="has awaited something that is not of its Io"):
+        Driven("sync").run(flow)
 
 
 def test_a_large_response_is_parsed_outside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,13 +256,16 @@ def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> No
     assert [operation for operation, _, _ in driven.transport.sent] == ["getJobRunLogs", "cancelJobRun", "getJobRun"]
 
 
-@pytest.mark.parametrize("effect", [Send(CALL), Pause(60.0), Publish("key", "value"), ReloadCredentials()])
-def test_a_stopped_driver_refuses_to_send_to_wait_to_publish_and_to_reload(
-    effect: Send[Run] | Sleep | Publish | ReloadCredentials,
-) -> None:
-    async def flow(io: Io) -> None:
-        await io.sleep(*effect)
+ASKED: tuple[Flow[[], object], ...] = (
+    lambda io: io.send_once(CALL),
+    lambda io: io.sleep(60.0),
+    lambda io: io.publish("key", "value"),
+    lambda io: io.reload(),
+)
 
+
+@pytest.mark.parametrize("flow", ASKED)
+def test_a_stopped_io_refuses_to_send_to_wait_to_publish_and_to_reload(flow: Flow[[], object]) -> None:
     driven = Driven("sync", GOOD)
     driven.sync.stopped = True
     with pytest.raises(FlowStoppedError):
@@ -278,7 +275,7 @@ def test_a_stopped_driver_refuses_to_send_to_wait_to_publish_and_to_reload(
     assert driven.reloads == 0
 
 
-def test_a_stopped_driver_still_says_and_forwards_and_tells_the_time() -> None:
+def test_a_stopped_io_still_says_and_forwards_and_tells_the_time() -> None:
     async def flow(io: Io) -> float:
         await io.note(logging.INFO, "stopping")
         await io.forward([LogRecord(None, logging.INFO, "last")])
@@ -295,7 +292,7 @@ def test_a_stopped_driver_still_says_and_forwards_and_tells_the_time() -> None:
 @pytest.mark.parametrize(
     "answer", [ResponseLostError("createJobRun", "reset"), Response(503, {}, b""), Response(429, {}, b"")]
 )
-def test_a_driver_stopped_during_a_create_never_creates_again(answer: Response | Exception) -> None:
+def test_an_io_stopped_during_a_create_never_creates_again(answer: Response | Exception) -> None:
     def stop_and_answer() -> Response:
         driven.sync.stopped = True
         if isinstance(answer, Exception):
@@ -309,7 +306,7 @@ def test_a_driver_stopped_during_a_create_never_creates_again(answer: Response |
     assert [operation for operation, _, _ in driven.transport.sent] == ["createJobRun"]
 
 
-def test_a_create_that_succeeds_while_the_driver_is_stopped_gives_its_run() -> None:
+def test_a_create_that_succeeds_while_the_io_is_stopped_gives_its_run() -> None:
     def stop_and_answer() -> Response:
         driven.sync.stopped = True
         return GOOD
@@ -330,7 +327,7 @@ async def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkey
 
     task = asyncio.create_task(others())
     records = [LogRecord(None, logging.INFO, str(number)) for number in range(50)]
-    await driven._async.run(iter_of, Forward(records))
+    await driven.asynchronous.forward(records)
     task.cancel()
     assert [record.text for record in driven.records] == [str(number) for number in range(50)]
     assert set(range(1, 50)) <= set(written_at_each_turn)
@@ -354,19 +351,19 @@ async def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_a
             await asyncio.sleep(0)
 
     task = asyncio.create_task(others())
-    await driven._async.run(flow)
+    await flow(driven.asynchronous)
     task.cancel()
     assert turns >= 50
 
 
-async def test_an_async_driver_that_is_cancelled_writes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_event_loops_io_that_is_cancelled_writes_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     driven = Driven("async")
 
     async def flow(io: Io) -> None:
         await io.forward([LogRecord(None, logging.INFO, str(number)) for number in range(50)])
 
-    task = asyncio.create_task(driven._async.run(flow))
+    task = asyncio.create_task(flow(driven.asynchronous))
     for _ in range(10):
         await asyncio.sleep(0)
     assert 0 < len(driven.records) < 50
@@ -385,7 +382,7 @@ def test_few_lines_are_forwarded_in_one_go(monkeypatch: pytest.MonkeyPatch) -> N
 
     async def main() -> None:
         asyncio.get_running_loop().call_soon(turns.append, "others")
-        await driven._async.run(flow)
+        await flow(driven.asynchronous)
         turns.append("forwarded")
 
     driven = Driven("async")
@@ -410,7 +407,7 @@ class Room:
         await self._made.wait()
 
 
-async def driven_in_a_task(flow: Flow[None]) -> tuple[asyncio.Task[None], list[str], Room]:
+async def driven_in_a_task(flow: Flow[[], None]) -> tuple[asyncio.Task[None], list[str], Room]:
     """Begin a flow, and return its task, what is written, and the room for that."""
     written: list[str] = []
     room = Room()
@@ -427,8 +424,8 @@ async def driven_in_a_task(flow: Flow[None]) -> tuple[asyncio.Task[None], list[s
     transport: Any = FakeAsyncTransport()
     # No time passes, so no slice of the event loop ends.
     clock: Clock[Awaitable[None]] = Clock(asyncio.sleep, monotonic=lambda: 0.0)
-    driver = EventLoopIo(transport, Callbacks(note, write, reload, room=room.wait), clock=clock)
-    task = asyncio.create_task(driver.run(flow))
+    io = EventLoopIo(transport, Callbacks(note, write, reload, room=room.wait), clock=clock)
+    task = asyncio.create_task(flow(io))
     await asyncio.sleep(0.01)
     return task, written, room
 
@@ -436,7 +433,7 @@ async def driven_in_a_task(flow: Flow[None]) -> tuple[asyncio.Task[None], list[s
 async def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -> None:
     lines = [str(number) for number in range(100)]
     records = [LogRecord(None, logging.INFO, line) for line in lines]
-    task, written, room = await driven_in_a_task(iter_of(Forward(records)))
+    task, written, room = await driven_in_a_task(lambda io: io.forward(records))
     most, before = 0, 0
     while not task.done():
         room.make()
@@ -451,14 +448,14 @@ async def test_lines_are_written_when_there_is_room_and_never_more_than_fits() -
 
 async def test_a_message_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "MESSAGE_WAIT_SECONDS", 0.05)
-    task, written, room = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is cancelled")))
+    task, written, room = await driven_in_a_task(lambda io: io.note(logging.INFO, "Run r1 is cancelled"))
     assert (room.waits, written) == (1, [])
     await task
     assert written == ["Run r1 is cancelled"]
 
 
 async def test_a_message_that_is_interrupted_while_it_waits_is_written_when_there_is_room() -> None:
-    task, written, room = await driven_in_a_task(iter_of(Note(logging.INFO, "Run r1 is RUNNING")))
+    task, written, room = await driven_in_a_task(lambda io: io.note(logging.INFO, "Run r1 is RUNNING"))
     for _ in range(3):
         task.cancel()
         await asyncio.sleep(0.01)
@@ -480,7 +477,7 @@ async def writing_when_interrupted(io: Io) -> None:
 
 async def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "LAST_WAIT_SECONDS", 0.05)
-    task, written, room = await driven_in_a_task(writing_when_interrupted())
+    task, written, room = await driven_in_a_task(writing_when_interrupted)
     task.cancel()
     # A kill cancels the run only after this, and there never is room.
     await asyncio.wait({task}, timeout=5)
@@ -489,14 +486,14 @@ async def test_an_interrupted_flow_waits_for_room_only_briefly(monkeypatch: pyte
 
 async def test_after_the_last_line_there_is_no_wait_for_room(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
-    task, written, room = await driven_in_a_task(iter_of(Forward([LogRecord(None, logging.INFO, "a")])))
+    task, written, room = await driven_in_a_task(lambda io: io.forward([LogRecord(None, logging.INFO, "a")]))
     room.make()
     await asyncio.sleep(0.01)
     assert (task.done(), room.waits, written) == (True, 1, ["a"])
 
 
 async def test_an_interrupted_flow_writes_when_there_is_room_and_another_interruption_changes_nothing() -> None:
-    task, written, room = await driven_in_a_task(writing_when_interrupted())
+    task, written, room = await driven_in_a_task(writing_when_interrupted)
     while not task.done():
         before = list(written)
         for _ in range(3):
@@ -516,13 +513,13 @@ async def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
 ) -> None:
     # The event loop gets a turn between any two effects and after each line.
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
-    left = [Forward([LogRecord(None, logging.INFO, line) for line in lines]) for lines in ("ab", "c", "def", "gh")]
+    left = [[LogRecord(None, logging.INFO, line) for line in lines] for lines in ("ab", "c", "def", "gh")]
     asked: list[str] = []
 
     async def write_all(io: Io) -> None:
         while left:
-            asked.extend(record.text for record in left[0].records)
-            await io.sleep(*left.pop(0))
+            asked.extend(record.text for record in left[0])
+            await io.forward(left.pop(0))
 
     async def flow(io: Io) -> None:
         try:
@@ -535,6 +532,6 @@ async def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
             raise
 
     driven = Driven("async")
-    await stop_from(turns, driven._async.run(flow))
+    await stop_from(turns, flow(driven.asynchronous))
     assert [record.text for record in driven.records] + [text for _, text in driven.notes] == asked
     assert "".join(asked[:8]) == ("abcdefgh" if turns else "")

@@ -6,7 +6,7 @@ import inspect
 
 import pytest
 
-from tests.unit.drivers.virtual_loop import run
+from tests.unit.io.virtual_loop import run
 
 
 @pytest.hookimpl(tryfirst=True)

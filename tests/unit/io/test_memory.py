@@ -18,8 +18,8 @@ from airflow_provider_wherobots.io.base import Callbacks, Clock, Flow, Io, Reloa
 from airflow_provider_wherobots.io.event_loop import EventLoopIo
 from airflow_provider_wherobots.io.worker import WorkerIo
 from tests.unit.api import shapes
-from tests.unit.drivers.virtual_loop import run
 from tests.unit.flows.script import START
+from tests.unit.io.virtual_loop import run
 
 RUN_ID = "0s3wureoxx7aw3"
 MARK = "only in these answers"
@@ -78,8 +78,8 @@ async def send_and_sleep(io: Io) -> None:
     await io.sleep(1.0)
 
 
-def asleep(kind: str, flow: Flow[Any]) -> list[list[str]]:
-    """Run a flow with a real driver, and look at what is alive instead of sleeping."""
+def asleep(kind: str, flow: Flow[[], object]) -> list[list[str]]:
+    """Run a flow with a real ``Io``, and look at what is alive instead of sleeping."""
     seen: list[list[str]] = []
 
     def sleep(seconds: float) -> None:
@@ -96,24 +96,24 @@ def asleep(kind: str, flow: Flow[Any]) -> list[list[str]]:
 
     transport: Any = Transport() if kind == "sync" else AsyncTransport()
     if kind == "sync":
-        outlets: Callbacks[Reloaded, None] = Callbacks(ignore, ignore, lambda: Reloaded(False, ""))
-        WorkerIo(transport, outlets, clock=Clock(sleep)).run(flow)
+        callbacks: Callbacks[Reloaded, None] = Callbacks(ignore, ignore, lambda: Reloaded(False, ""))
+        WorkerIo(transport, callbacks, clock=Clock(sleep)).run(flow)
     else:
-        driver = EventLoopIo(transport, Callbacks(ignore, ignore, reload), clock=Clock(sleep_async))
-        run(driver.run(flow))
+        io = EventLoopIo(transport, Callbacks(ignore, ignore, reload), clock=Clock(sleep_async))
+        run(flow(io))
     return seen
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_no_answer_is_alive_while_a_run_is_waited_for(kind: str) -> None:
-    seen = asleep(kind, follow_run(FollowOptions(RUN_ID, START)))
+    seen = asleep(kind, lambda io: follow_run(io, FollowOptions(RUN_ID, START)))
     assert len(seen) > len(STATUSES), "between the polls, and after the end for late lines"
     assert seen == [[]] * len(seen)
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
-def test_a_driver_keeps_no_answer_of_its_own(kind: str) -> None:
-    assert asleep(kind, send_and_sleep()) == [[]]
+def test_an_io_keeps_no_answer_of_its_own(kind: str) -> None:
+    assert asleep(kind, send_and_sleep) == [[]]
 
 
 async def send_and_keep(io: Io) -> None:
@@ -124,5 +124,5 @@ async def send_and_keep(io: Io) -> None:
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_the_check_sees_an_answer_that_is_kept(kind: str) -> None:
-    [alive] = asleep(kind, send_and_keep())
+    [alive] = asleep(kind, send_and_keep)
     assert "Run" in alive
