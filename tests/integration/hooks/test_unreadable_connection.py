@@ -16,6 +16,7 @@ from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
@@ -170,9 +171,8 @@ def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cance
 ) -> None:
     it, left = away(until=7.0), []
 
-    def cancel_run(run_id: str, budget_seconds: float) -> Any:
+    async def cancel_run(io: Io, run_id: str, budget_seconds: float) -> Any:
         left.append(budget_seconds)
-        yield from ()
 
     monkeypatch.setattr(run, "cancel_run", cancel_run)
     monkeypatch.setattr(guarded, "time", it)

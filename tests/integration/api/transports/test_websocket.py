@@ -1,4 +1,4 @@
-"""Both drivers on a real WebSocket: what becomes of every kind of connection, and what no error and no log shows."""
+"""Each ``Io`` on a real WebSocket: what becomes of every kind of connection, and what no error and no log shows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ ENDPOINT = Endpoint("https://api.example.com", KEY)
 
 @pytest.fixture(params=["sync", "async"])
 def drive(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Driven]]:
-    """Makes a driver, with the limits of its WebSockets."""
+    """Makes an ``Io``, with the limits of its WebSockets."""
     caplog.set_level(logging.DEBUG)
     made: list[Driven] = []
 
