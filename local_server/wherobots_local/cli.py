@@ -16,13 +16,12 @@ from pathlib import Path
 from typing import Any
 
 from wherobots_local import __version__
-from wherobots_local.certificate import made_certificate
 from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.http.listener import Listener, bound_socket, url_of
 from wherobots_local.http.protocol import raise_soft_limit
 from wherobots_local.run_report import RunReport
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES
-from wherobots_local.security import API_KEY_VARIABLE, is_every_address
+from wherobots_local.security import API_KEY_VARIABLE, is_every_address, made_certificate
 from wherobots_local.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import queue
 import threading
 
-from wherobots_local.api.vocabulary import COMPLETED, RUNNING
+from wherobots_local.api.errors import COMPLETED, RUNNING
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.terminal import Terminal, escaped
 

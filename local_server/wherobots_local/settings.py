@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wherobots_local.api.errors import ApiError
-from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour, patched
+from wherobots_local.control.faults import LIKE_THE_SERVICE, Behaviour, patched
 from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES
 from wherobots_local.security import ApiKey, is_host_name, resolves_to_loopback

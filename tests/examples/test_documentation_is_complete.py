@@ -27,9 +27,8 @@ from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
 from tests.support.places import CHECKOUT, TREE
 from wherobots_local import ControlClient
-from wherobots_local.api.vocabulary import SQL_MESSAGES
-from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.control.faults import FaultRules
+from wherobots_local.api.errors import SQL_MESSAGES
+from wherobots_local.control.faults import Behaviour, FaultRules
 
 DOCS = TREE / "docs"
 COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)

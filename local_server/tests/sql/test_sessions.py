@@ -12,7 +12,7 @@ from websockets.exceptions import ConnectionClosed
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, assert_shape, behaviour
 from wherobots_local import ControlClient, LocalServer
-from wherobots_local.api.sql_requests import SqlSessionPayload
+from wherobots_local.api.requests import SqlSessionPayload
 from wherobots_local.sql.session import LocalSqlSession
 
 

@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.control.behaviour import Seconds
+from wherobots_local.api.queries import ControlModel, validated
+from wherobots_local.control.faults import Seconds
 from wherobots_local.runs.run import LocalRun, utc_now
 from wherobots_local.security import checked_key
 

@@ -12,11 +12,10 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
-from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query
-from wherobots_local.api.validation import validated
-from wherobots_local.control.behaviour import Behaviour, patched
+from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query, validated
+from wherobots_local.api.requests import parse_create_request
+from wherobots_local.control.faults import Behaviour, patched
 from wherobots_local.control.requests import (
     ConnectionsEnd,
     Eviction,
@@ -29,17 +28,14 @@ from wherobots_local.control.requests import (
     apply_run_patch,
     parse_new_key,
 )
-from wherobots_local.http.bodies import decoded, read_body
-from wherobots_local.http.gate import require_key
-from wherobots_local.http.responses import JsonResponse, error_response, origin_of
+from wherobots_local.http.faults import require_key
+from wherobots_local.http.messages import JsonResponse, decoded, error_response, origin_of, read_body
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.service import LocalService
 from wherobots_local.sql.session import LocalSqlSession
 from wherobots_local.sql.synthetic import SyntheticAnswer
 from wherobots_local.sql.view import controlled_session_view, session_view
-from wherobots_local.views.log_pages import log_end
-from wherobots_local.views.run_pages import run_page
-from wherobots_local.views.run_view import run_view
+from wherobots_local.views.runs import log_end, run_page, run_view
 
 PREFIX = "/_control"
 

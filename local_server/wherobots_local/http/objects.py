@@ -12,13 +12,12 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from wherobots_local.api.vocabulary import GET_OBJECT, PUT_OBJECT
+from wherobots_local.api.errors import GET_OBJECT, PUT_OBJECT
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import JournalEntry
 from wherobots_local.files import uploads
-from wherobots_local.files.presigned import PREFIX
-from wherobots_local.files.uploads import TooLargeError, UploadEndedError
-from wherobots_local.http.fault_actions import respond
+from wherobots_local.files.uploads import PREFIX, TooLargeError, UploadEndedError
+from wherobots_local.http.faults import respond
 from wherobots_local.service import LocalService
 from wherobots_local.storage import SCHEME, StorageError, local_path
 

@@ -15,24 +15,22 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from wherobots_local.api.errors import ApiError
-from wherobots_local.api.sql_requests import (
+from wherobots_local.api.errors import OPEN_SQL_SOCKET, ORGANIZATION_ID, ApiError
+from wherobots_local.api.requests import (
     CancelMessage,
     ExecuteMessage,
     ReceivedMessage,
     RetrieveMessage,
     parse_session_message,
 )
-from wherobots_local.api.vocabulary import OPEN_SQL_SOCKET, ORGANIZATION_ID
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import JournalEntry
-from wherobots_local.http.fault_actions import disturb_upgrade
-from wherobots_local.http.gate import require_key
+from wherobots_local.http.faults import disturb_upgrade, require_key
+from wherobots_local.http.messages import error_response, origin_of
 from wherobots_local.http.protocol import connection_of
-from wherobots_local.http.responses import error_response, origin_of
 from wherobots_local.service import LocalService
-from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
+from wherobots_local.sql.stored import Frame, error_frame
 
 _MOST_WAITING = 1000
 """A client that is this many messages behind gets no progress."""

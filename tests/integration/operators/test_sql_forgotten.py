@@ -16,7 +16,7 @@ from tests.integration.operators.sql_tasks import statement_deferral_of
 from tests.integration.sql_support import executed
 from tests.integration.support import TaskInstance, context, events_of, resume, trigger_of
 from wherobots_local import ControlClient, LocalServer
-from wherobots_local.api.sql_requests import ExecuteMessage
+from wherobots_local.api.requests import ExecuteMessage
 from wherobots_local.sql.executions import Executions, SqlListener
 
 Execute = Callable[[str], Any]

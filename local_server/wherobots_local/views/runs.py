@@ -1,4 +1,7 @@
-"""Pages of a log, for each way in which known clients of the service read the cursor.
+"""Runs in the published schemas (``RunView``, ``RunMetricsResponse``), the pages of List Runs, and those of a log.
+
+Pages of runs are newest first, with opaque cursors. Pages of a log exist for each way in which known clients of the
+service read the cursor.
 
 The published description only says that ``cursor``, ``timestamp``, ``current_page`` and ``next_page`` are strings.
 By default a cursor is the time of the last line shown, the page begins after it, and every page names a next one. With
@@ -13,14 +16,171 @@ this the official provider, the Wherobots SDK and the Wherobots command-line cli
 from __future__ import annotations
 
 import bisect
+import math
+import time
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any
 
-from wherobots_local.api.queries import LogEndQuery, LogsQuery, cursor_of, read_cursor, wrong_cursor
-from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.runs.log import RunLog
-from wherobots_local.runs.log_blocks import StoredLine
+from wherobots_local.api.errors import USER_ID
+from wherobots_local.api.queries import (
+    ListQuery,
+    LogEndQuery,
+    LogsQuery,
+    cursor_of,
+    name_matches,
+    read_cursor,
+    wrong_cursor,
+)
+from wherobots_local.control.faults import Behaviour
+from wherobots_local.runs.log import RunLog, StoredLine
+from wherobots_local.runs.run import AppEvent, LocalRun, timestamp
+
+_SINCE = timestamp(datetime(2026, 1, 1, tzinfo=UTC))
+SINCE = {"createTime": _SINCE, "updateTime": _SINCE}
+"""The times of the user, the organization and the storage."""
+
+_MOVING_VERSIONS = ("", "latest", "preview")
+_LOCAL_VERSION = "local"
+
+
+def run_view(run: LocalRun) -> dict[str, Any]:
+    return {
+        "id": run.id,
+        "createTime": timestamp(run.created_at),
+        "updateTime": timestamp(run.updated_at),
+        "name": run.request.name,
+        "status": run.status,
+        "triggeredBy": {
+            "id": USER_ID,
+            **SINCE,
+            "email": None,
+            "name": "local",
+            "roles": [],
+        },
+        "startTime": timestamp(run.started_at) if run.started_at else None,
+        "completeTime": timestamp(run.completed_at) if run.completed_at else None,
+        "kubeApp": _kube_app(run),
+        "payload": run.request.as_json(),
+    }
+
+
+def metrics_view(run: LocalRun) -> dict[str, Any]:
+    """A local run is not measured, and costs nothing."""
+    moment = int(run.completed_at.timestamp() if run.completed_at else time.time())
+    return {
+        "series_metrics": {
+            f"{name.upper()}_UTILIZATION_PERCENT": {
+                "display_name": f"{name} Utilization",
+                "metric": {"data": [], "format": "PERCENTAGE"},
+            }
+            for name in ("CPU", "Memory")
+        },
+        "instant_metrics": {
+            "COST_USD": _instant("Cost", 0.0, moment, "CURRENCY"),
+            "CONSUMED_SPATIAL_UNITS": _instant("Consumed Spatial Units", 0.0, moment, "NUMBER"),
+        },
+    }
+
+
+def event_view(event: AppEvent) -> dict[str, Any]:
+    return {
+        "id": event.id,
+        "createTime": timestamp(event.created_at),
+        "updateTime": timestamp(event.created_at),
+        "code": event.code,
+        "message": event.message,
+        "eventMeta": event.meta,
+    }
+
+
+def resolved_version(version: str | None) -> str:
+    """Return a version itself, unless it is a moving one."""
+    return _LOCAL_VERSION if version is None or version in _MOVING_VERSIONS else version
+
+
+def _kube_app(run: LocalRun) -> dict[str, Any]:
+    return {
+        "id": run.app_id,
+        "createTime": timestamp(run.created_at),
+        "updateTime": timestamp(run.updated_at),
+        "instanceId": f"local-{run.app_id}",
+        "appType": "RUN",
+        "status": run.app_status,
+        "createdById": USER_ID,
+        "apiPayload": None,
+        "appMeta": {
+            "spark_ui_url": run.spark_ui_url,
+            "spark_eventlogs_url": "",
+            "resolved_version": resolved_version(run.request.version),
+        },
+        "events": [event_view(event) for event in run.events],
+        "cpuUsage": 0,
+        "regionName": run.region,
+        "message": run.app_message,
+    }
+
+
+def _instant(name: str, value: float, moment: int, data_format: str) -> dict[str, Any]:
+    return {"display_name": name, "metric": {"data": {"value": value, "timestamp": moment}, "format": data_format}}
+
+
+_AFTER = ">"
+_BEFORE = "<"
+_UP_TO = "="
+
+
+def run_page(runs: Sequence[LocalRun], query: ListQuery, behaviour: Behaviour, now: float) -> dict[str, Any]:
+    """Return a ``CursorPage`` of the matching runs. ``runs`` are sorted by age, oldest first."""
+    latest = now - behaviour.list_delay_seconds
+    fitting = [run for run in runs if run.created_monotonic <= latest and _fits(run, query, behaviour)]
+    fitting.reverse()
+    page = _cut(fitting, query)
+    has_previous = bool(page) and page[0] is not fitting[0]
+    has_next = bool(page) and page[-1] is not fitting[-1]
+    return {
+        "items": [run_view(run) for run in page],
+        "total": len(fitting),
+        "current_page": query.cursor or _to_cursor(_AFTER, None),
+        "current_page_backwards": _to_cursor(_UP_TO, page[-1].sequence) if page else None,
+        "previous_page": _to_cursor(_BEFORE, page[0].sequence) if has_previous else None,
+        "next_page": _to_cursor(_AFTER, page[-1].sequence) if has_next else None,
+    }
+
+
+def _fits(run: LocalRun, query: ListQuery, behaviour: Behaviour) -> bool:
+    part = behaviour.name_filter == "substring"
+    return (
+        (query.name is None or name_matches(query.name, run.request.name, part=part))
+        and (query.created_after is None or run.created_at > query.created_after)
+        and (query.status is None or run.status in query.status)
+        and (query.region is None or run.region == query.region)
+    )
+
+
+def _cut(fitting: list[LocalRun], query: ListQuery) -> list[LocalRun]:
+    direction, sequence = read_cursor(query.cursor, _from_cursor) if query.cursor else (_AFTER, None)
+    if query.size == 0:
+        return []
+    place = math.inf if sequence is None else sequence
+    if direction == _AFTER:
+        return list(islice((run for run in fitting if run.sequence < place), query.size))
+    place -= 1 if direction == _UP_TO else 0
+    before = (run for run in reversed(fitting) if run.sequence > place)
+    return list(islice(before, query.size))[::-1]
+
+
+def _to_cursor(direction: str, sequence: int | None) -> str:
+    return cursor_of(direction if sequence is None else f"{direction}{sequence}")
+
+
+def _from_cursor(text: str) -> tuple[str, int | None]:
+    direction, sequence = text[:1], text[1:]
+    if direction not in (_AFTER, _BEFORE, _UP_TO) or (direction != _AFTER and not sequence):
+        raise ValueError(direction)
+    return direction, int(sequence) if sequence else None
+
 
 START = "0"
 

@@ -1,18 +1,31 @@
-"""The body of ``POST /runs``: the published schema ``CreateRunPayload-Input``. Rules that are stricter than the schema
-are types of their own. They refuse values with which a run would fail for an obscure reason."""
+"""The bodies and parameters of requests, and the messages of SQL clients.
+
+The body of ``POST /runs`` is the published schema ``CreateRunPayload-Input``. Rules that are stricter than the schema
+are types of their own. They refuse values with which a run would fail for an obscure reason.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, Discriminator, Field, StringConstraints, Tag, computed_field
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, StringConstraints, Tag, computed_field
 
-from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.validation import PublishedModel, validated
-from wherobots_local.api.vocabulary import DEFAULT_TIMEOUT_SECONDS, FILE_TYPES, RUNTIMES
+from wherobots_local.api.errors import (
+    CANCEL_EXECUTION,
+    DEFAULT_TIMEOUT_SECONDS,
+    EXECUTE_SQL,
+    FILE_TYPES,
+    RETRIEVE_RESULTS,
+    RUNTIMES,
+    ApiError,
+    Problem,
+)
+from wherobots_local.api.queries import Parameters, PublishedModel, validated, without_nulls
 
 _LIBRARY_NAME = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9._-]*[A-Za-z0-9])?(?:\[[A-Za-z0-9._, -]*\])?")
 _ONE_VERSION = r"\s*(?:===|==|~=|!=|<=|>=|<|>)?\s*[A-Za-z0-9][A-Za-z0-9.*+!_-]*\s*"
@@ -147,3 +160,140 @@ def parse_create_request(body: object) -> CreateRunRequest:
         given = "neither was" if request.run_python is None else "both were"
         raise ApiError(400, [Problem(f"exactly one of runPython and runJar must be given; {given}", "runPython")])
     return request
+
+
+class CostsRequest(PublishedModel):
+    """``GetKubeAppCostsInput``: the ``kubeApp.id`` of each run."""
+
+    kube_app_ids: Annotated[list[str], Field(min_length=1, max_length=100)]
+
+
+class FolderQuery(Parameters):
+    """``limit=0`` means all entries."""
+
+    cursor: str | None = None
+    limit: Annotated[int, Field(ge=0, le=1000)] = 0
+
+
+class RenameQuery(Parameters):
+    new_name: str
+
+
+class KeyQuery(Parameters):
+    """Bucket and key of a file."""
+
+    key: Annotated[str, AfterValidator(lambda key: key.strip().removeprefix("s3://"))]
+
+
+class DirectoryQuery(Parameters):
+    """Bucket and key of a folder, with or without a slash at the end."""
+
+    dir: Annotated[str, AfterValidator(lambda key: key.strip().removeprefix("s3://").removesuffix("/"))]
+
+
+class IntegrationDirectoryQuery(Parameters):
+    """``dir`` is a path in the integration."""
+
+    integration_id: str
+    dir: Annotated[str, AfterValidator(lambda path: path.strip().strip("/"))]
+
+
+_Life = Annotated[int, Field(ge=1, lt=2**31)]
+
+
+class SqlSessionPayload(PublishedModel):
+    """``SqlSessionAPIPayload``, and ``sessionKey``, which clients send although it is not published. Equal payloads
+    request the same session."""
+
+    runtime_id: Literal[RUNTIMES] | None = None  # type: ignore[valid-type]
+    version: str | None = None
+    environment_preset_id: str | None = None
+    environment_override_preset_id: str | None = None
+    idle_timeout_minutes: _Life | None = None
+    shutdown_after_inactive_seconds: _Life | None = None
+    session_type: Literal["single", "multi"] = "multi"
+    session_key: str | None = None
+
+
+class SqlSessionQuery(Parameters):
+    region: str | None = None
+    force_new: bool = False
+
+
+class SqlSessionsQuery(Parameters):
+    region: str | None = None
+
+
+_Id = Annotated[str, StringConstraints(min_length=1, max_length=255)]
+_Option = Annotated[str, BeforeValidator(lambda value: value if isinstance(value, str) else json.dumps(value))]
+
+
+class StoreRequest(Parameters):
+    """``store``: where a result is written. Clients send the booleans also as text."""
+
+    format: Literal["parquet", "csv", "geojson"] = "parquet"
+    single: bool | None = None
+    generate_presigned_url: bool = False
+    options: dict[str, _Option] = Field(default_factory=dict)
+
+
+class ExecuteMessage(Parameters):
+    """``execute_sql``."""
+
+    execution_id: _Id
+    statement: str
+    store: StoreRequest | None = None
+    enable_progress_events: bool = False
+
+
+class RetrieveMessage(Parameters):
+    """``retrieve_results``."""
+
+    execution_id: _Id
+    format: Literal["arrow", "json"] = "arrow"
+    compression: Literal["brotli", "gzip", "zstd", "lz4", "none"] = "brotli"
+    geometry: Literal["ewkt", "wkt", "wkb", "ewkb", "geojson"] = "ewkt"
+    attach: bool = False
+
+
+class CancelMessage(Parameters):
+    """``cancel``."""
+
+    execution_id: _Id
+
+
+SessionMessage = ExecuteMessage | RetrieveMessage | CancelMessage
+
+_KINDS: dict[str, tuple[str, type[ExecuteMessage] | type[RetrieveMessage] | type[CancelMessage]]] = {
+    "execute_sql": (EXECUTE_SQL, ExecuteMessage),
+    "retrieve_results": (RETRIEVE_RESULTS, RetrieveMessage),
+    "cancel": (CANCEL_EXECUTION, CancelMessage),
+}
+
+
+@dataclass(frozen=True)
+class ReceivedMessage:
+    """A message of a client. If it breaks a rule, ``message`` is None and ``problem`` is one sentence."""
+
+    operation: str
+    execution_id: str
+    message: SessionMessage | None
+    problem: str = ""
+
+
+def parse_session_message(text: str) -> ReceivedMessage | None:
+    """Read a text frame. Returns None without readable JSON, a known kind and an execution id."""
+    try:
+        document = without_nulls(json.loads(text))
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(document, dict):
+        return None
+    kind, execution_id = document.get("kind"), document.get("execution_id")
+    if not isinstance(kind, str) or kind not in _KINDS or not isinstance(execution_id, str) or not execution_id:
+        return None
+    operation, model = _KINDS[kind]
+    try:
+        return ReceivedMessage(operation, execution_id, validated(model, document))
+    except ApiError as error:
+        return ReceivedMessage(operation, execution_id, None, str(error))
