@@ -13,7 +13,7 @@ from uuid import uuid4
 from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
-from airflow_provider_wherobots.api.connection import Settings
+from airflow_provider_wherobots.api.endpoint import Settings
 from airflow_provider_wherobots.api.sql.sessions import SessionRequest
 from airflow_provider_wherobots.cli.output import print_message
 from airflow_provider_wherobots.cli.service import io_of

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from airflow_provider_wherobots.api.connection import Settings
+from airflow_provider_wherobots.api.endpoint import Settings
 from airflow_provider_wherobots.cli.checks import check_sql, check_trigger_logs, check_versions
 from airflow_provider_wherobots.cli.output import (
     FAILED,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, TypeVar
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.connection import Settings
+from airflow_provider_wherobots.api.endpoint import Settings
 from airflow_provider_wherobots.api.errors import NotFoundError, PermissionDeniedError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES
 from airflow_provider_wherobots.doctor.check import Check, State

@@ -33,7 +33,7 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
-from airflow_provider_wherobots.api.runs.redact import redact
+from airflow_provider_wherobots.api.runs.payload import redact
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.list_runs import age, find_runs, find_runs_of_task
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.api.errors import (
     PermissionDeniedError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.runs.files import Keys, value_at, with_values
+from airflow_provider_wherobots.api.runs.payload import Keys, value_at, with_values
 from airflow_provider_wherobots.api.storage import calls
 from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address
 from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT

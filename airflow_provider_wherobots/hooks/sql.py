@@ -11,7 +11,7 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
-from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
+from airflow_provider_wherobots.api.endpoint import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
@@ -473,7 +473,7 @@ def _check_no_event_loop() -> None:
 
 
 def _download(address: str, file: IO[bytes]) -> None:
-    from airflow_provider_wherobots.api.transports.download import download
+    from airflow_provider_wherobots.api.transports.requests import download
 
     if address.startswith("s3:"):
         raise refused(

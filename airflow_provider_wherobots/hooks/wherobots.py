@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__
-from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, DEFAULT_CONN_ID, Settings, read_settings
+from airflow_provider_wherobots.api.endpoint import CONNECTION_TYPE, DEFAULT_CONN_ID, Settings, read_settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, NotSentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
@@ -51,7 +51,7 @@ HOOK_OUTAGE_SECONDS = 60.0
 """How long a method of the hook tolerates consecutive transient failures. The operator has ``max_outage_seconds``."""
 FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.api.transports.aiohttp",
-    "airflow_provider_wherobots.api.transports.session_pool",
+    "airflow_provider_wherobots.api.transports.aiohttp",
     "airflow_provider_wherobots.io.event_loop",
 )
 _IMPORTING = asyncio.Lock()
@@ -152,7 +152,7 @@ class WherobotsHook(BaseHook):
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop()
         from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-        from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
+        from airflow_provider_wherobots.api.transports.aiohttp import shared_sessions
         from airflow_provider_wherobots.io.event_loop import EventLoopIo
         from airflow_provider_wherobots.task_log.resume import ResumedLog
 

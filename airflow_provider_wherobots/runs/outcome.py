@@ -10,7 +10,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
-from airflow_provider_wherobots.api.runs.redact import redact
+from airflow_provider_wherobots.api.runs.payload import redact
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import known_arguments
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.runs.files import Keys, local_files, local_path
+from airflow_provider_wherobots.api.runs.payload import Keys, local_files, local_path
 from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES
 from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import dags_folder

@@ -13,15 +13,13 @@ from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from http.client import HTTPException
 from typing import Any, TypeVar
-
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError
 from urllib3.util.ssl_match_hostname import CertificateError
-
-from airflow_provider_wherobots.api.body import Body
+from airflow_provider_wherobots.api.response import Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
@@ -49,6 +47,9 @@ from airflow_provider_wherobots.api.transports.environment import (
     is_plain_http,
     proxy_for,
 )
+from typing import IO
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
 
 T = TypeVar("T")
 
@@ -302,3 +303,33 @@ def _shows_no_secret(record: logging.LogRecord) -> bool:
 
 for _name in ("connection", "connectionpool", "util.retry"):
     logging.getLogger(f"urllib3.{_name}").addFilter(_shows_no_secret)
+
+
+OPERATION = "getObject"
+TIMEOUTS = (10.0, 60.0)
+"""The most seconds to connect, and without a byte of the file. A large file may take long."""
+PIECE_BYTES = 1024 * 1024
+MAX_ERROR_BYTES = 10_000
+
+
+def download(url: PresignedUrl, file: IO[bytes]) -> None:
+    """Download a file once. Redirects are not followed. Errors show no part of the URL that is secret."""
+
+    def prepare() -> requests.PreparedRequest:
+        return prepare_presigned("GET", url, "airflow-provider-wherobots")
+
+    def receive(response: requests.Response) -> WherobotsApiError | None:
+        if response.status_code != 200:
+            body = response.raw.read(MAX_ERROR_BYTES)
+            return refusal(response.status_code, response.headers, body, OPERATION)
+        for piece in response.iter_content(PIECE_BYTES):
+            file.write(piece)
+        return None
+
+    adapter = Adapter()
+    try:
+        failed = adapter.exchange(OPERATION, url, prepare, receive, TIMEOUTS)
+    finally:
+        adapter.close()
+    if failed is not None:
+        raise failed

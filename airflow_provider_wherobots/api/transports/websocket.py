@@ -40,7 +40,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
     read_message,
 )
-from airflow_provider_wherobots.api.transports import session_pool
+from airflow_provider_wherobots.api.transports import aiohttp as session_pool
 from airflow_provider_wherobots.api.transports.aiohttp import body_of, kind_of, words_of
 from airflow_provider_wherobots.api.transports.environment import (
     UnusableCaBundleError,

@@ -6,7 +6,7 @@ import logging
 
 from airflow_provider_wherobots.api import errors
 from airflow_provider_wherobots.api.errors import NotFoundError, NotWrittenError, WherobotsApiError
-from airflow_provider_wherobots.api.sql import calls
+from airflow_provider_wherobots.api.sql import sessions as calls
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.retry import JITTER, growing_delay
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
-from airflow_provider_wherobots.api.sql import calls
+from airflow_provider_wherobots.api.sql import sessions as calls
 from airflow_provider_wherobots.api.sql.sessions import READY, RequestedSession, SessionRequest, SqlSession
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (

@@ -26,7 +26,7 @@ from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.api.transports import download
+from airflow_provider_wherobots.api.transports import requests as download
 from airflow_provider_wherobots.compat import (
     AIRFLOW,
     AirflowFailException,
