@@ -22,7 +22,7 @@ GROUPS = {
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),
     "airflow": (
-        ["triggers/guarded.py", "tasks/memory.py", "tasks/*_try.py", "tasks/*attempt.py", "sql/frames.py"],
+        ["triggers/guarded.py", "tasks/memory.py", "tasks/*_try.py", "tasks/*attempt.py", "sql/results.py"],
         [
             "tests/integration/triggers",
             "tests/integration/operators",
@@ -32,7 +32,7 @@ GROUPS = {
         ],
     ),
 }
-NEEDS_PANDAS = ["airflow_provider_wherobots/sql/frames.py"]
+NEEDS_PANDAS = ["airflow_provider_wherobots/sql/results.py"]
 PARTS = ("airflow_provider_wherobots", "tests", "local_server", "docs", "example_dags", "README.md", "pyproject.toml")
 
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import ipaddress
 import json
-from dataclasses import dataclass, field
-from urllib.parse import quote, urlsplit
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
-from airflow_provider_wherobots.api.storage.address import checked_upload_to
+from urllib.parse import quote, urlsplit
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.storage import checked_upload_to
 
 DEFAULT_HOST = "api.cloud.wherobots.com"
 ACCEPT_ENCODING = "gzip"

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
+
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import UnreadableResponseError, error_from_response
-import zlib
-from collections.abc import Mapping
-from airflow_provider_wherobots.api.errors import ResponseTooLargeError, UnreadableResponseError
+from airflow_provider_wherobots.api.errors import ResponseTooLargeError, UnreadableResponseError, error_from_response
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from airflow_provider_wherobots.exceptions import WherobotsException, WherobotsS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 from airflow_provider_wherobots.hooks.sql_failures import Written, refused
 from airflow_provider_wherobots.io.base import WriteNote
-from airflow_provider_wherobots.sql.frames import for_frames, to_pandas
 from airflow_provider_wherobots.sql.results import (
     MAX_ROWS,
     Column,
@@ -19,9 +18,11 @@ from airflow_provider_wherobots.sql.results import (
     Row,
     UnreadableResultError,
     columns_of,
+    for_frames,
     for_xcom,
     read_table,
     rows_of,
+    to_pandas,
 )
 
 if TYPE_CHECKING:
@@ -119,7 +120,7 @@ class ResultSet:
         """The whole result set as a pandas DataFrame; one without columns if there is no result set.
 
         A BIGINT column with NULL has the type ``Int64``, so that its numbers stay exact. Columns of the same name and
-        maps are changed, see :func:`airflow_provider_wherobots.sql.frames.for_frames`.
+        maps are changed, see :func:`airflow_provider_wherobots.sql.results.for_frames`.
 
         :raises ImportError: if pandas is not installed.
         """

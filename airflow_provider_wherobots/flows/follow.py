@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
@@ -23,7 +25,6 @@ from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, sp
 from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
 from airflow_provider_wherobots.stored import StoredOptions
@@ -334,3 +335,20 @@ class _SparkUi:
         self.url = url
         await io.note(logging.INFO, f"Spark UI: {url}")
         await io.publish(SPARK_UI_URL_KEY, url)
+
+
+COPY_SECONDS = DRAIN_SECONDS
+"""How long the log may be read, unless the task's deadline comes first."""
+UNREADABLE_SECONDS = 60.0
+"""How long a log that cannot be read for now is waited for."""
+
+
+async def copy_log(io: Io, run_id: str, seconds: float) -> None:
+    """Forward the log from its beginning, as far as it can be read within ``seconds``."""
+    run = f"the log of run {words.short(run_id)}"
+    await io.note(logging.INFO, f"Copying {run} (copy_log_on_resume). Airflow shows its lines at their own times")
+    until = io.now() + seconds
+    log = LogForwarder(run_id, deadline=until, max_outage_seconds=UNREADABLE_SECONDS)
+    await log.drain(io, UNREADABLE_SECONDS, until, ended_ago=math.inf)
+    if not log.has_unread_rest:
+        await io.note(logging.INFO, f"Copied {run}")

@@ -36,6 +36,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
@@ -48,13 +49,10 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, at_most, pause_after, time_left
 from airflow_provider_wherobots.io.base import Io, Pause
-from airflow_provider_wherobots.logs.causes import LastErrors
-from airflow_provider_wherobots.logs.cursor import LogCursor
-from airflow_provider_wherobots.logs.lateness import Lateness
+from airflow_provider_wherobots.logs.causes import LastErrors, LogTail
+from airflow_provider_wherobots.logs.cursor import Lateness, LogCursor
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
-from airflow_provider_wherobots.logs.tail import LogTail
-from airflow_provider_wherobots.messages import words
 
 LATENESS_MARGIN_SECONDS = 3.0
 """A line may be later than those before it, and a ``Date`` has whole seconds."""

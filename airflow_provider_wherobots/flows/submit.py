@@ -29,6 +29,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -47,7 +48,6 @@ from airflow_provider_wherobots.flows.retry import (
 )
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.memory import Memory, Past
 
 T = TypeVar("T")

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics, number, parse_time
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.usage import CPU, MEMORY, peak
 
 METRICS_SECONDS = 5.0

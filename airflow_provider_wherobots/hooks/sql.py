@@ -11,11 +11,12 @@ from tempfile import TemporaryFile
 from typing import IO, TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.endpoint import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
 from airflow_provider_wherobots.exceptions import (
@@ -27,9 +28,7 @@ from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.sql.frames import read_parquet
-from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.sql.results import HOW_TO_INSTALL, missing, read_parquet
 from airflow_provider_wherobots.sql.statements import statements
 from airflow_provider_wherobots.sql.values import insert_statements
 

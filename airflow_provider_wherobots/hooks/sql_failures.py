@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import QuotaError, WherobotsApiError
 from airflow_provider_wherobots.compat import (
     AirflowFailException,
@@ -36,8 +37,7 @@ from airflow_provider_wherobots.flows.sql.journal import Doubt
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.words import reason_of
 
 EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
     StatementState.FAILED: WherobotsSqlStatementFailedException,

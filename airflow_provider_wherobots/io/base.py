@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     REFUSED_KEY,
@@ -24,14 +25,13 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.io.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord, make_safe
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.memory import Memory
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.endpoint import Endpoint
     from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage
-    from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-    from airflow_provider_wherobots.files.local_file import FileSource, LocalFile
+    from airflow_provider_wherobots.api.storage import PresignedUrl
+    from airflow_provider_wherobots.files import FileSource, LocalFile
 
 CALL_SECONDS = 70.0
 """How long a call may take, if its flow does not say."""

@@ -13,8 +13,8 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.files.local_file import FileSource, LocalFile, open_file
+from airflow_provider_wherobots.api.storage import PresignedUrl
+from airflow_provider_wherobots.files import FileSource, LocalFile, open_file
 from airflow_provider_wherobots.io.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,

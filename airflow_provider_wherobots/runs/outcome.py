@@ -8,10 +8,10 @@ from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
 from airflow_provider_wherobots.api.runs.payload import redact
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import known_arguments
 
 REATTACHED = "It stays active; a retry of the task re-attaches to it"

@@ -15,9 +15,9 @@ from typing import Any, Self
 from airflow_provider_wherobots.compat import Context, current_context, is_resumed, iteration_of, starts_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
 from airflow_provider_wherobots.flows.sql.journal import ThisTry, Writes
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, Try
 from airflow_provider_wherobots.runs.run_name import Identity
+from airflow_provider_wherobots.words import reason_of
 
 KEY = "wherobots"
 

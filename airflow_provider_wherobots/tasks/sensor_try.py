@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, NoReturn
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
@@ -14,7 +15,6 @@ from airflow_provider_wherobots.compat import AirflowSensorTimeout, Context
 from airflow_provider_wherobots.exceptions import kind_of_call
 from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS, send
 from airflow_provider_wherobots.flows.summary import spark_ui_url
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome

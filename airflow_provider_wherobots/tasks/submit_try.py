@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory, published_name
@@ -23,8 +24,6 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedE
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError
 from airflow_provider_wherobots.logs.causes import is_out_of_memory
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, argument_errors
 from airflow_provider_wherobots.runs import measurements
@@ -48,6 +47,7 @@ from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.memory import TaskMemory, try_of
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.words import places_of, reason_of
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, RUNS_KEY
 
 EARLIER_CANCEL_SECONDS = 300.0

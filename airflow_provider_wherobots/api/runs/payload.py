@@ -6,22 +6,20 @@ Runtimes, regions and versions are not checked against a list, because the servi
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from datetime import timedelta
 from enum import Enum
 from math import ceil, isfinite
 from pathlib import PurePosixPath
-from typing import Any
-from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.runs.runtimes import NEXT, is_published
-from airflow_provider_wherobots.api.storage.address import safe_name
-from collections.abc import Iterator, Mapping
-from copy import deepcopy
 from typing import Any, TypeAlias
 from urllib.parse import unquote, urlsplit
-import json
-from collections.abc import Mapping
+
+from airflow_provider_wherobots.api.errors import InvalidArgumentError
+from airflow_provider_wherobots.api.runs.runtimes import NEXT, is_published
+from airflow_provider_wherobots.api.storage import safe_name
 
 FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 

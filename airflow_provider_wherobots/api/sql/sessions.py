@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
+
+from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.endpoint import is_loopback
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from typing import Any
-from urllib.parse import quote, urlsplit
-from airflow_provider_wherobots.api.call import Call, no_content
 
 MULTI, SINGLE = "multi", "single"
 SESSION_TYPES = (MULTI, SINGLE)

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from functools import lru_cache
-from typing import Any
+import ssl
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import lru_cache, partial
+from typing import TYPE_CHECKING, Any, TypeAlias
+
 import aiohttp
+from aiohttp.client_proto import ResponseHandler
 from yarl import URL
-from airflow_provider_wherobots.api.response import Body
+
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
@@ -19,7 +25,7 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.response import Body, Response
 from airflow_provider_wherobots.api.transports.environment import (
     UNRESOLVED_HINT,
     Proxy,
@@ -27,15 +33,8 @@ from airflow_provider_wherobots.api.transports.environment import (
     describe_route,
     is_plain_http,
     proxy_for,
+    ssl_context,
 )
-import ssl
-from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
-from aiohttp.client_proto import ResponseHandler
-from airflow_provider_wherobots.api.transports.environment import UnusableCaBundleError, ssl_context
 
 if TYPE_CHECKING:
     from aiohttp.client import ClientTimeout

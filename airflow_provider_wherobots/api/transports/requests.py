@@ -12,14 +12,15 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from http.client import HTTPException
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
+
 import requests
 from requests.adapters import HTTPAdapter
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError
 from urllib3.util.ssl_match_hostname import CertificateError
-from airflow_provider_wherobots.api.response import Body
+
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
@@ -30,8 +31,8 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.storage.presigned import (
+from airflow_provider_wherobots.api.response import Body, Response
+from airflow_provider_wherobots.api.storage import (
     PUT_OBJECT,
     Content,
     PresignedUrl,
@@ -47,9 +48,6 @@ from airflow_provider_wherobots.api.transports.environment import (
     is_plain_http,
     proxy_for,
 )
-from typing import IO
-from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
 
 T = TypeVar("T")
 

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.logs.causes import (
     is_out_of_memory,
 )
 from airflow_provider_wherobots.logs.records import make_safe
-from airflow_provider_wherobots.messages.words import MAX_CHARS
+from airflow_provider_wherobots.words import MAX_CHARS
 from tests.unit.flows.fake_log import T0
 
 RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "failures.json").read_text())

@@ -14,7 +14,7 @@ from airflow_provider_wherobots.api.errors import (
     ResponseLostError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.api.transports.requests import download
 from tests.integration.api.transports.wire import Wire, answering
 

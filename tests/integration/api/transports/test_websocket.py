@@ -39,9 +39,8 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.api.transports import socket_thread, websocket
 from airflow_provider_wherobots.api.transports.websocket import IN_TRIGGERER, ON_WORKER, SocketLimits
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute, last_word_after_cancel
 from airflow_provider_wherobots.io import event_loop
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.io.worker import FlowStoppedError
