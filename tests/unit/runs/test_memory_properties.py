@@ -178,7 +178,7 @@ def test_a_document_is_read_as_it_was_written() -> None:
         .looked(["r1"])
         .create_sent()
         .has_run("r2", 7.0)
-        .with_journal(Journal(("d0",), "d1", "e1", "s1"), is_past_known=True)
+        .with_journal(Journal("d00000", "d11111", "e1", "s1"), is_past_known=True)
         .has_session("s1")
         .with_runtime("tiny", "small")
     )
@@ -233,7 +233,7 @@ def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past
 
 
 def test_what_a_new_round_knows_of_the_one_before() -> None:
-    journal = Journal(("d0",), "d1", "e1", "s1")
+    journal = Journal("d00000", "d11111", "e1", "s1")
     before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1", 7.0).create_sent()
     before = before.with_journal(journal, is_past_known=True)
     cleared = Memory.begin(before, IDENTITY, BegunTry(2, 4, 1))
