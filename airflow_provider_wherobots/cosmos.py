@@ -7,7 +7,7 @@ from __future__ import annotations
 from functools import cached_property
 from typing import Any
 
-from airflow_provider_wherobots.api.endpoint import CONNECTION_TYPE
+from airflow_provider_wherobots.api.connection import CONNECTION_TYPE
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 

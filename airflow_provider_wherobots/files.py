@@ -1,4 +1,8 @@
-""" """
+"""A file of this machine, checked and hashed, and a folder as one zip file.
+
+The same files always give the same bytes. So names are sorted, times and modes fixed, and nothing is compressed:
+another version of zlib would compress otherwise.
+"""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_wherobots import config
-from airflow_provider_wherobots.api.endpoint import SQL_CONNECTION_TYPE
+from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE
 from airflow_provider_wherobots.hooks import connection_form
 
 PACKAGE = "airflow_provider_wherobots"

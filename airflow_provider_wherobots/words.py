@@ -1,4 +1,9 @@
-""" """
+"""The words of messages: durations, times, the service's own texts, and unforeseen exceptions.
+
+The text of an exception may come from the service, a secrets backend, or a proxy with a password in its address. So it
+is escaped and cut, and the user information before the ``@`` of an address is removed. Python's traceback also prints
+the texts of all exceptions that led to this one. Here each has only its type and its place.
+"""
 
 from __future__ import annotations
 

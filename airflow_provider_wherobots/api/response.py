@@ -1,4 +1,9 @@
-"""An HTTP response, and how it becomes a model or a typed error."""
+"""An HTTP response: how its body is read, and how it becomes a model or a typed error.
+
+The limit applies to the decompressed body, because a few kilobytes of gzip can expand to gigabytes (RFC 9110, section
+8.4). So both transports pass on the bytes as received, and gzip is decompressed here, in bounded steps.
+A success over the limit is an error. An error status has a lower limit, and its body is cut there.
+"""
 
 from __future__ import annotations
 

@@ -1,4 +1,10 @@
-""" """
+"""Storage: ``s3://`` addresses, presigned URLs, and the requests of an upload.
+
+The host behind a presigned URL responds with S3's XML, not with the API's ``ErrorBody``. A header that was not signed,
+such as ``Content-Type``, makes the signature wrong.
+Sources: "Uploading objects with presigned URLs" and "Error responses" in the documentation of Amazon S3, and the
+service's OpenAPI description, tags "organization" and "files".
+"""
 
 from __future__ import annotations
 

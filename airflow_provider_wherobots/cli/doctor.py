@@ -1,4 +1,7 @@
-"""``doctor``: makes the checks, creates the runs and prints the result."""
+"""``doctor``: makes the checks, creates the runs and prints the result.
+
+Some checks need Airflow: its version and logs, and a statement in a SQL session.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ from uuid import uuid4
 from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__, words
-from airflow_provider_wherobots.api.endpoint import Settings
+from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.sql.sessions import SessionRequest
 from airflow_provider_wherobots.cli.output import (
     FAILED,

@@ -1,4 +1,4 @@
-"""``runs list`` and ``runs cancel``."""
+"""``runs list`` and ``runs cancel``, and how each command cancels runs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED as CANCELLED_STATUS
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.cli import runs as cancelling
 from airflow_provider_wherobots.cli.output import FAILED, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
 from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
@@ -55,12 +54,12 @@ def _cancel(arguments: argparse.Namespace) -> int:
     report = print_result if arguments.output == "table" else print_message
     with io_of(read_settings(arguments.conn)) as io:
         run_ids = dict.fromkeys(arguments.run_ids)
-        rows = cancelling.cancel_each(io, run_ids, lambda run: None if arguments.yes else cancelling.WOULD_BE)
-    print_rows(rows, arguments.output, cancelling.COLUMNS)
-    report(cancelling.count(rows))
+        rows = cancel_each(io, run_ids, lambda run: None if arguments.yes else WOULD_BE)
+    print_rows(rows, arguments.output, COLUMNS)
+    report(count(rows))
     if not arguments.yes:
         report("Nothing was cancelled. --yes cancels the runs.")
-    return cancelling.exit_code(rows)
+    return exit_code(rows)
 
 
 def _row(run: Run, url: str) -> dict[str, Any]:

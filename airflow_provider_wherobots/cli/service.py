@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from functools import partialmethod
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.endpoint import Settings
+from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message
 from airflow_provider_wherobots.io.worker import WorkerIo, standalone_io

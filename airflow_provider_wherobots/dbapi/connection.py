@@ -1,4 +1,4 @@
-"""A connection to a SQL session as PEP 249 describes it. Every task executes SQL through it."""
+"""A connection to a SQL session, and its cursor, as PEP 249 describes them. Every task executes SQL through them."""
 
 from __future__ import annotations
 

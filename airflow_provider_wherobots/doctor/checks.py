@@ -1,4 +1,8 @@
-""" """
+"""The doctor's checks: the API key, the organization, storage, and the logs of triggers.
+
+A trigger writes its part of the log on the triggerer. A log handler must store it when the trigger ends, and read it
+back next to the worker's part. Source: ``upload`` and ``read`` of the handlers of Airflow's providers in November 2026.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +13,7 @@ from typing import Any, TypeAlias, TypeVar
 
 from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.endpoint import Settings
+from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.errors import NotFoundError, PermissionDeniedError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES
 from airflow_provider_wherobots.flows.probe import probe

@@ -50,7 +50,8 @@ from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, at_most, pause_after, time_left
 from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.logs.causes import LastErrors, LogTail
-from airflow_provider_wherobots.logs.cursor import Lateness, LogCursor
+from airflow_provider_wherobots.logs.cursor import LogCursor
+from airflow_provider_wherobots.logs.lateness import Lateness
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
 

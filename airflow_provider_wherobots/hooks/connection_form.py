@@ -7,7 +7,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_wherobots.api.endpoint import CONNECTION_TYPE, DEFAULT_HOST
+from airflow_provider_wherobots.api.connection import CONNECTION_TYPE
+from airflow_provider_wherobots.api.endpoint import DEFAULT_HOST
 from airflow_provider_wherobots.api.runs.runtimes import REGIONS, RUNTIMES, VERSIONS
 
 HOOK_NAME = "Wherobots"

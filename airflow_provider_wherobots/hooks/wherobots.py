@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from airflow import __version__ as airflow_version
 
 from airflow_provider_wherobots import __version__, words
-from airflow_provider_wherobots.api.endpoint import CONNECTION_TYPE, DEFAULT_CONN_ID, Settings, read_settings
+from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, DEFAULT_CONN_ID, Settings, read_settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, NotSentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics

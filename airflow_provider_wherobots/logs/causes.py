@@ -2,6 +2,8 @@
 
 A wrong cause is worse than none. So only the exception that ended the program counts, with the exceptions that it names
 as its causes; and an exception is a line that begins with the name of its class, not a text that mentions one.
+
+Without a cause, the last lines of the log explain a failure.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ from datetime import timedelta
 from enum import Enum
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_wherobots.api.endpoint import DEFAULT_CONN_ID
+from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.runs.payload import whole_seconds
 from airflow_provider_wherobots.compat import BaseOperator, is_in_task
 from airflow_provider_wherobots.config import (

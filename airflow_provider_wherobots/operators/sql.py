@@ -7,7 +7,7 @@ from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
-from airflow_provider_wherobots.api.endpoint import DEFAULT_CONN_ID
+from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.sessions import MULTI
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException

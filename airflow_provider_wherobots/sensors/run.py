@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.endpoint import DEFAULT_CONN_ID
+from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.compat import (
     AirflowSensorTimeout,
     AirflowSkipException,

@@ -1,6 +1,9 @@
-"""The result of an execution as a table, its columns and its rows.
+"""The result of an execution: as a table, as rows, and as a data frame of pandas.
 
 PyArrow is imported where it is used: a DAG file that names the hook does not need it.
+
+Whole numbers beside NULL stay exact, where pandas, and Airflow when it reads an XCom, would make floats of them.
+Columns of the same name and maps, which Airflow's XCom cannot hold, are changed.
 """
 
 from __future__ import annotations

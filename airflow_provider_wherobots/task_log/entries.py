@@ -6,26 +6,19 @@ times in milliseconds. Source: Airflow's "Logging for Tasks", and ``log_format``
 
 from __future__ import annotations
 
-import asyncio
-import fcntl
 import json
 import logging
-import os
 import re
-import select
-import stat
-import struct
-import termios
 import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, MutableMapping
 from datetime import UTC, datetime
 from functools import lru_cache, partial
 from types import FunctionType
 from typing import Any, NamedTuple
-from weakref import WeakKeyDictionary
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 _TEXT_RECORD = re.compile(r"\[([^\]]+)\] \{([^:}]*):(\d+)\} ([A-Z]+) - (.*)", re.DOTALL)
 _LEVELS = {name.lower(): level for name, level in logging.getLevelNamesMapping().items()}
@@ -269,78 +262,3 @@ def _iso(time_us: int) -> str:
 @lru_cache(maxsize=64)
 def _iso_second(seconds: int) -> str:
     return time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(seconds))
-
-
-CHECK_SECONDS = 0.05
-"""The delay between two checks whether the supervisor has read the socket."""
-READ_SECONDS = 10.0
-"""How long the supervisor may take to read: other triggers may never let the socket be empty."""
-
-_sockets: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, LogSocket | None]] = WeakKeyDictionary()
-
-
-class LogSocket:
-    """The socket to the supervisor, shared by all triggers of an event loop."""
-
-    def __init__(self, descriptor: int) -> None:
-        self._descriptor = descriptor
-        self._poll = select.poll()
-        self._poll.register(descriptor, select.POLLOUT)
-        self._turn = asyncio.Lock()
-        self._reading: asyncio.Task[None] | None = None
-
-    def is_writable(self) -> bool:
-        """Whether a write does not block. It does not if the other end is closed: then it fails."""
-        return bool(self._poll.poll(0))
-
-    async def wait_for_room(self) -> None:
-        """Wait until the socket is writable. Several triggers wait in turn, in their order."""
-        if not self._turn.locked() and self.is_writable():
-            return
-        async with self._turn:
-            while not self.is_writable():
-                await self._wait_until_writable()
-
-    def is_read(self) -> bool:
-        """Whether the other end has read everything. Only Linux reports what it has not read."""
-        try:
-            (unread,) = struct.unpack("i", fcntl.ioctl(self._descriptor, termios.TIOCOUTQ, bytes(4)))
-        except OSError:
-            return True
-        return bool(unread == 0)
-
-    async def wait_until_read(self) -> None:
-        """Wait until the other end has read everything, for ten seconds at most."""
-        if self.is_read():
-            return
-        if self._reading is None or self._reading.done():
-            # One for all triggers: thousands that end together would fill the event loop with their looks.
-            self._reading = asyncio.create_task(self._look_until_read())
-        await asyncio.wait({self._reading}, timeout=READ_SECONDS)
-
-    async def _look_until_read(self) -> None:
-        while not self.is_read():  # noqa: ASYNC110 - there is no event for it
-            await asyncio.sleep(CHECK_SECONDS)
-
-    async def _wait_until_writable(self) -> None:
-        loop, event = asyncio.get_running_loop(), asyncio.Event()
-        loop.add_writer(self._descriptor, event.set)
-        try:
-            await event.wait()
-        finally:
-            loop.remove_writer(self._descriptor)
-
-
-def log_socket(descriptor: int) -> LogSocket | None:
-    """The socket of a file descriptor, the same for all callers of an event loop. None if it is not a socket."""
-    sockets = _sockets.setdefault(asyncio.get_running_loop(), {})
-    if descriptor not in sockets:
-        sockets[descriptor] = LogSocket(descriptor) if _is_socket(descriptor) else None
-    return sockets[descriptor]
-
-
-def _is_socket(descriptor: int) -> bool:
-    try:
-        return stat.S_ISSOCK(os.fstat(descriptor).st_mode)
-    except OSError:
-        return False

@@ -2,6 +2,9 @@
 
 Source: ``CreateRunPayload`` in the OpenAPI description, and the Runs REST API page for what the schema leaves open.
 Runtimes, regions and versions are not checked against a list, because the service adds new ones.
+
+Before a payload is shown, probable secrets in it are hidden: scripts get secrets as arguments, and Spark gets them as
+settings, and the service echoes both. A secret is found by the name next to it; one without such a name is not found.
 """
 
 from __future__ import annotations

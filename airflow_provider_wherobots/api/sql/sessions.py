@@ -1,4 +1,7 @@
-"""A SQL session: the request for one, and what the service says of it. An unknown status is kept."""
+"""A SQL session: the request for one, and what the service says of it. An unknown status is kept.
+
+Source: the service's OpenAPI description, tag "sql". Operation ids are taken from it.
+"""
 
 from __future__ import annotations
 

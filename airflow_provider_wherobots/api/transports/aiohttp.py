@@ -1,4 +1,8 @@
-"""The triggerer's transport, on sessions that many runs share. Only the worker uploads files."""
+"""The triggerer's transport, on sessions that many runs share. Only the worker uploads files.
+
+The pooled ``aiohttp.ClientSession`` objects of a host are shared by all runs in one event loop. A call waits for a free
+connection. If other calls hang, cancels must not wait for them, so they have their own session.
+"""
 
 from __future__ import annotations
 

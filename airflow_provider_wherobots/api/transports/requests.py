@@ -1,6 +1,8 @@
 """The worker's transport, on one adapter of ``requests``.
 
 Not on a ``requests.Session``, which parses redirects even if they are not followed, keeps cookies, and reads ~/.netrc.
+
+A presigned URL gets no header of the API.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How a statement ended, or why it is no longer followed."""
+"""How a statement ended, or why it is no longer followed, and the summary of a task's statements."""
 
 from __future__ import annotations
 

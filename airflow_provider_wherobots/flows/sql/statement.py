@@ -2,6 +2,8 @@
 
 A statement is sent once. If its connection is lost, the flow opens another one and attaches to the execution. Only a
 statement of which certainly nothing was written is sent again. ``follower`` decides; here it is performed.
+
+A cancel is bounded in time, its result is logged, and it raises no ``WherobotsApiError``.
 """
 
 from __future__ import annotations

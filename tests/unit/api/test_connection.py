@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.endpoint import read_settings
+from airflow_provider_wherobots.api.connection import read_settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 KEY = "wh-secret-4711"

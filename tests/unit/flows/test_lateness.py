@@ -11,7 +11,7 @@ import pytest
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import LogForwarder
-from airflow_provider_wherobots.logs.cursor import Lateness
+from airflow_provider_wherobots.logs.lateness import Lateness
 from airflow_provider_wherobots.runs.outcome import Outcome
 from tests.support.places import TREE
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog

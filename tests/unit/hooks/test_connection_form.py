@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.api.endpoint import EXTRA_KEYS, read_settings
+from airflow_provider_wherobots.api.connection import EXTRA_KEYS, read_settings
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, ExtraField, field_behaviour, provider_info
 
 
