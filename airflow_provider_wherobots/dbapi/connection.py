@@ -87,10 +87,10 @@ class Connection:
         self._exit = ExitStack()
         self._io = self._exit.enter_context(io)
         self._run_apart = run_apart
-        self._note = note
+        self.note = note
         self._geometry = geometry
         self._log_sql = log_sql
-        self._fails_if_cut = fails_if_cut
+        self.fails_if_cut = fails_if_cut
         self.writes = writes or Writes()
         self.written = written or Written()
         self._max_outage_seconds = max_outage_seconds
@@ -131,7 +131,7 @@ class Connection:
         :param log_sql: whether it notes its statements, if the connection does; default True.
         """
         self._check_open()
-        return Cursor(self, self._note, log_sql=log_sql and self._log_sql, fails_if_cut=self._fails_if_cut)
+        return Cursor(self, log_sql and self._log_sql)
 
     def execute(self, statement: str, store: Store | None = None) -> StatementOutcome:
         """Execute a statement, and wait for its end. An interruption, such as a kill or a timeout, cancels it.
@@ -150,7 +150,7 @@ class Connection:
         if kind is not StatementKind.WRITE:
             outcome = self.send(message, options)
             if outcome.is_result_forgotten and kind is StatementKind.READ:
-                self._note(logging.WARNING, f"{outcome.message}; executing the statement again")
+                self.note(logging.WARNING, f"{outcome.message}; executing the statement again")
                 outcome = self.send(replace(message, execution_id=str(uuid4())), options)
             return outcome
         write = self.writes.next(statement, store)
@@ -236,7 +236,7 @@ class Connection:
             return Doubt(str(error), asked.execution_ids[0], asked.session_id)
         if isinstance(verdict, Execute) and answers[0].state is StatementState.FAILED:
             text = f"The statement failed in an earlier try ({answers[0].message}); executing it again"
-            self._note(logging.INFO, text)
+            self.note(logging.INFO, text)
         return verdict
 
     def end_earlier_rounds(self) -> None:
@@ -367,55 +367,29 @@ class Connection:
         self.close()
 
 
-STORED = Store("parquet", single=True, presigned_url=True)
-"""How a result is stored to be downloaded as a file."""
-
-
 class Cursor(ResultSet):
-    """Executes statements one after the other, and holds the result of the last one.
+    """Executes statements one after the other, and holds the result of the last one. :meth:`Connection.cursor` makes it.
 
     :param connection: the connection.
-    :param note: takes the statements, and the warning about a result that may be cut.
-    :param log_sql: whether statements are noted, with their literals masked; default True.
-    :param fails_if_cut: whether a result that may be cut is an error, and not a warning; default False.
+    :param log_sql: whether statements are noted, with their literals masked.
     """
 
-    def __init__(
-        self, connection: Connection, note: WriteNote, *, log_sql: bool = True, fails_if_cut: bool = False
-    ) -> None:
-        super().__init__(note, connection.written, fails_if_cut=fails_if_cut)
+    def __init__(self, connection: Connection, log_sql: bool) -> None:
+        super().__init__(connection.note, connection.written, fails_if_cut=connection.fails_if_cut)
         self._connection = connection
         self._log_sql = log_sql
 
-    def execute(self, operation: str, parameters: Parameters | None = None) -> Cursor:
+    def execute(self, operation: str, parameters: Parameters | None = None, store: Store | None = None) -> Cursor:
         """Execute a statement, and wait for its end.
 
         :param operation: the statement, one.
         :param parameters: a mapping or a sequence, see :func:`airflow_provider_wherobots.sql.parameters.bind`.
+        :param store: where its result is stored; default None, it is fetched if there is one.
         :returns: this cursor.
         :raises WherobotsArgumentException: if the parameters do not fit; nothing was sent. Not retried.
-        :raises WherobotsException: of another kind if it did not succeed.
+        :raises WherobotsException: of another kind if it did not succeed, or if nobody knows where its result is.
         """
-        self._execute(operation, parameters)
-        return self
-
-    def execute_stored(self, operation: str, parameters: Parameters | None = None) -> str | None:
-        """Execute a statement whose result is stored in one Parquet file: the way to all rows.
-
-        :param operation: the statement, one.
-        :param parameters: see :meth:`execute`.
-        :returns: presigned URL of the file; None if the result has no rows, as nothing is stored then.
-        :raises WherobotsException: as :meth:`execute` does, and if the address of its result is unknown.
-        """
-        return self._execute(operation, parameters, STORED).result_uri
-
-    def close(self) -> None:
-        """Cancel the statement that still runs, which only an interruption leaves behind, and drop the result."""
-        self.clear()
-        self._connection.cancel_running()
-
-    def _execute(self, operation: str, parameters: Parameters | None, store: Store | None = None) -> StatementOutcome:
-        self.clear()
+        super().close()
         with self._written.no_retry():
             statement = self._bound(operation, parameters)
             try:
@@ -434,7 +408,13 @@ class Cursor(ResultSet):
                 raise WherobotsSqlException(
                     "the statement succeeded, but the session no longer knows where its result is stored"
                 )
-        return outcome
+            self.stored_at = outcome.result_uri
+        return self
+
+    def close(self) -> None:
+        """Cancel the statement that still runs, which only an interruption leaves behind, and drop the result."""
+        super().close()
+        self._connection.cancel_running()
 
     def _bound(self, operation: str, parameters: Parameters | None) -> str:
         if not isinstance(operation, str) or not operation.strip():

@@ -50,14 +50,16 @@ class ResultSet:
         self._note = note
         self._written = written or Written()
         self._fails_if_cut = fails_if_cut
-        self.clear()
+        ResultSet.close(self)
 
-    def clear(self) -> None:
+    def close(self) -> None:
         """Drop the result."""
         self.description: tuple[Column, ...] | None = None
         """The columns of the result set; None if the last statement has none, such as DDL."""
         self.query_id: str | None = None
         """The id of the last execution that has succeeded; None without one. Airflow's lineage has it too."""
+        self.stored_at: str | None = None
+        """The address of its result if that was stored; None if it has no rows."""
         self._table: pyarrow.Table | None = None
         self._rows: list[Row] | None = None
         self._is_read = False
@@ -72,7 +74,7 @@ class ResultSet:
 
         :raises WherobotsSqlException: if the result cannot be read, or may be cut and that is an error.
         """
-        self.clear()
+        ResultSet.close(self)
         self._is_read, self.query_id = is_read, outcome.execution_id
         try:
             table = read_table(outcome.results)
@@ -135,10 +137,6 @@ class ResultSet:
         with self._reading():
             table = self._table_for_frames()
             return [for_xcom(dict(zip(table.column_names, row, strict=True))) for row in rows_of(table)]
-
-    def close(self) -> None:
-        """Drop the result."""
-        self.clear()
 
     def _table_for_frames(self) -> pyarrow.Table:
         import pyarrow

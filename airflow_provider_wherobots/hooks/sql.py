@@ -8,13 +8,13 @@ from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, STORED
 from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
 from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
@@ -284,10 +284,7 @@ class WherobotsSqlHook(DbApiHook):
         return all(ended)
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
-        """Try the connection with one cheap call, for the Test button. Starts no session, and takes 10 s at most.
-
-        :returns: whether it works, and a message with the cause, in the service's own words.
-        """
+        """Try the connection with one cheap call, as :meth:`WherobotsHook.test_connection` does. Starts no session."""
         return self._rest.test_connection()
 
     def get_uri(self) -> str:
@@ -335,8 +332,8 @@ class WherobotsSqlHook(DbApiHook):
             frame: pandas.DataFrame = frames if isinstance(sql, str) else frames[-1]
             return frame
         with self._written.no_retry():
-            with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor:
-                address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
+            with closing(self.get_conn()) as connection:
+                address = connection.cursor().execute(cast(str, sql), cast(Any, parameters), STORED).stored_at
             return self.read_stored(address)
 
     def get_df_by_chunks(self, *args: Any, chunksize: int, **kwargs: Any) -> Generator[Any, None, None]:
@@ -353,9 +350,20 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: of another kind if it cannot be downloaded.
         """
         check_installed(frames=True)
+        if address is not None and address.startswith("s3:"):
+            raise refused(
+                "address: is in S3, where only its owner can read it: store with 'single': True and "
+                "'generate_presigned_url': True, or read it with a hook for S3"
+            )
+        from airflow_provider_wherobots.api.transports.requests import download
+
         with TemporaryFile() as file:
-            if address is not None:
-                _download(address, file)
+            try:
+                if address is not None:
+                    download(PresignedUrl(address), file)
+            except WherobotsApiError as error:
+                raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
+            file.seek(0)
             frame, changes = read_parquet(None if address is None else file)
         for change in changes:
             self.log.info(change)
@@ -469,18 +477,3 @@ def _check_no_event_loop() -> None:
             "meanwhile. A trigger that calls it cannot be used, such as that of GenericTransfer(page_size=...) below "
             "Airflow 3.2; in own code call it with asyncio.to_thread()"
         )
-
-
-def _download(address: str, file: IO[bytes]) -> None:
-    from airflow_provider_wherobots.api.transports.requests import download
-
-    if address.startswith("s3:"):
-        raise refused(
-            "address: is in S3, where only its owner can read it: store with 'single': True and "
-            "'generate_presigned_url': True, or read it with a hook for S3"
-        )
-    try:
-        download(PresignedUrl(address), file)
-    except WherobotsApiError as error:
-        raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
-    file.seek(0)

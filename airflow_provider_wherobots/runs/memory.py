@@ -41,7 +41,6 @@ from typing import Any, Self
 from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.stored import known_arguments
 
-
 DIGEST_CHARS = 6
 """How long the digest of a SQL write is."""
 

@@ -51,6 +51,10 @@ class Store:
         return {**fields, "options": dict(self.options)} if self.options else fields
 
 
+STORED = Store("parquet", single=True, presigned_url=True)
+"""How a result is stored to be downloaded as a file."""
+
+
 def read_store(given: Any) -> Store:
     """Read the argument ``store``.
 

@@ -24,7 +24,7 @@ from airflow.providers.common.sql.operators.generic_transfer import GenericTrans
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.api.errors import ServerError
-from airflow_provider_wherobots.api.sql.messages import Results
+from airflow_provider_wherobots.api.sql.messages import STORED, Results
 from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.api.transports import requests as download
 from airflow_provider_wherobots.compat import (
@@ -35,7 +35,6 @@ from airflow_provider_wherobots.compat import (
     AirflowTaskTimeout,
 )
 from airflow_provider_wherobots.dbapi import connection as connection_module
-from airflow_provider_wherobots.dbapi.connection import STORED
 from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -137,7 +136,7 @@ def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook) -> None:
         with pytest.raises(WherobotsSqlStatementFailedException):
             cursor.execute("FAIL gone")
         check_refusal()
-        cursor.execute_stored("SELECT ROWS 7")
+        cursor.execute("SELECT ROWS 7", store=STORED)
         check_refusal()
 
 

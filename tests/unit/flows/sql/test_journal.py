@@ -53,12 +53,8 @@ SENT = Journal("", INSERT.digest, "e1", "s1")
         pytest.param(SENT, INSERT, Ask(("e1",), "s1"), id="its end is not known"),
         pytest.param(Journal(INSERT.digest, "", "e1", "s1"), INSERT, Skip("e1", "s1"), id="done, the newest"),
         pytest.param(Journal(INSERT.digest, "", "e1", "s1"), DELETE, Execute(), id="the one after it"),
-        pytest.param(
-            Journal(INSERT.digest, DELETE.digest, "e2", "s1"), INSERT, Skip(), id="done, and not the newest"
-        ),
-        pytest.param(
-            Journal(DELETE.digest, "", "e1", "s1"), INSERT, Doubt(CHANGED, "e1", "s1"), id="another one done"
-        ),
+        pytest.param(Journal(INSERT.digest, DELETE.digest, "e2", "s1"), INSERT, Skip(), id="done, and not the newest"),
+        pytest.param(Journal(DELETE.digest, "", "e1", "s1"), INSERT, Doubt(CHANGED, "e1", "s1"), id="another one done"),
         pytest.param(
             Journal(DELETE.digest + INSERT.digest, "", "e1", "s1"),
             INSERT,
