@@ -97,7 +97,8 @@ def test_the_probable_cause_is_read_from_the_whole_log_or_from_the_reason(poll_l
         service, run = serve((0, "RUNNING"), (30, "FAILED"), app_message=reason)
         run.log = FakeLog([FakeLine(0.0, T0 + number, text) for number, text in enumerate(texts_)])
         outcome, _ = follow(service, poll_logs=poll_logs)
-        assert outcome.cause is not None and outcome.cause.name.endswith("out of memory")
+        assert outcome.cause is not None
+        assert outcome.cause.name.endswith("out of memory")
 
 
 CUT = "Its log, as far as it could be read:"
@@ -116,7 +117,8 @@ def test_a_log_that_could_not_be_read_to_its_end_says_so_and_shows_no_cause() ->
     outcome, _ = follow(answer)
     assert outcome.describe() == f"Run run0 failed (FAILED): exit code 1\n{CUT}\nMemoryError: tile 7 is halved\nline 1"
     run.app_message = "exit code 137"
-    assert (cause := follow(answer)[0].cause) is not None and cause.in_short == "perhaps out of memory (exit code 137)"
+    assert (cause := follow(answer)[0].cause) is not None
+    assert cause.in_short == "perhaps out of memory (exit code 137)"
 
 
 def test_while_pending_the_log_is_not_asked_for() -> None:
