@@ -21,7 +21,7 @@ import requests
 from airflow.configuration import conf
 
 from airflow_provider_wherobots.api.runs.models import Run, parse_time
-from airflow_provider_wherobots.cli import runs as cancelling
+from airflow_provider_wherobots.cli import runs as of_runs
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
 from airflow_provider_wherobots.compat import AIRFLOW
@@ -53,7 +53,7 @@ def find_orphans(arguments: argparse.Namespace) -> int:
         if arguments.cancel:
             # Before anything is printed: a reader such as `head` may close the pipe early.
             owners = {run.id: owner for run, owner in runs if owner is not None and run.id in orphans}
-            ended = cancelling.cancel_each(io, owners, lambda run: _why_kept(deployment, run, owners[run.id]))
+            ended = of_runs.cancel_each(io, owners, lambda run: _why_kept(deployment, run, owners[run.id]))
     if is_table:
         print_rows(rows, arguments.output, COLUMNS)
     else:
@@ -63,10 +63,10 @@ def find_orphans(arguments: argparse.Namespace) -> int:
     if orphans and not arguments.cancel:
         report("Nothing was cancelled. --cancel cancels the orphans.")
     if is_table:
-        print_rows(ended, arguments.output, cancelling.COLUMNS)
+        print_rows(ended, arguments.output, of_runs.COLUMNS)
     if ended:
-        report(cancelling.count(ended))
-    return cancelling.exit_code(ended)
+        report(of_runs.count(ended))
+    return of_runs.exit_code(ended)
 
 
 def _find_runs(io: WorkerIo, deployment: Deployment) -> list[tuple[Run, TaskInstance | None]]:
@@ -102,7 +102,7 @@ def _why_kept(deployment: Deployment, run: Run, owner: TaskInstance) -> str | No
         verdict = judge(run, deployment.read(owner))
     except CommandFailedError as error:
         # Raised, it would hide the results of those before this one.
-        return f"{cancelling.NOT_CANCELLED}: {error}"
+        return f"{of_runs.NOT_CANCELLED}: {error}"
     return None if verdict is RunVerdict.ORPHAN else f"kept: {verdict}"
 
 

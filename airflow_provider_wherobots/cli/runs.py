@@ -15,11 +15,11 @@ from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.cli.output import FAILED, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
 from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
+from airflow_provider_wherobots.flows.follow import add_metrics
 from airflow_provider_wherobots.flows.list_runs import list_runs
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics
 from airflow_provider_wherobots.io.worker import WorkerIo
-from airflow_provider_wherobots.runs.by_dag import totals_by_dag
+from airflow_provider_wherobots.runs.summary import RunSummary, totals_by_dag
 from airflow_provider_wherobots.words import counted
 
 LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")

@@ -21,12 +21,12 @@ from airflow_provider_wherobots.flows.retry import (
     time_left,
     within,
 )
-from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
+from airflow_provider_wherobots.runs.summary import RunSummary, spark_ui_url
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
@@ -43,6 +43,8 @@ LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 CLOCK_SECONDS = 2.0
 """How much too early a run's end may seem: the service's ``Date`` has whole seconds, and a poll takes time."""
+METRICS_SECONDS = 5.0
+"""How long the one call for the metrics may take."""
 LAST_LOOK_SECONDS = 5.0
 """How long each of these may take at the deadline: a refused cancel, the last read of the log, the last poll."""
 
@@ -242,11 +244,23 @@ async def _with_log(
         log_tail=tail,
         summary=summary.to_json(),
         result=result,
-        probable_cause=errors.probable_cause(outcome.reason) if failed_by_itself else "",
+        cause=errors.probable_cause(outcome.reason) if failed_by_itself else None,
         log_is_cut=log.has_unread_rest,
         result_refused=why_refused,
         result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
     )
+
+
+async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None) -> RunSummary:
+    """Add the run's metrics to a summary, if one short call before the deadline can get them. Never fails."""
+    if deadline is not None and io.now() + METRICS_SECONDS > deadline:
+        return summary
+    try:
+        # Not `send`: a refused key is no reason to read the connection again just for this.
+        metrics = await io.send_once(calls.get_run_metrics(summary.run_id), METRICS_SECONDS)
+    except WherobotsApiError:
+        return summary
+    return summary.measured(metrics)
 
 
 async def settle_run(io: Io, run: Run, options: FollowOptions) -> Outcome:

@@ -29,6 +29,21 @@ class Cause(NamedTuple):
     advice: str
 
 
+class Found(NamedTuple):
+    """A probable cause: its name, the words that show it, and what to do."""
+
+    name: str
+    seen: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"Probable cause: {self.in_short}. {self.advice}"
+
+    @property
+    def in_short(self) -> str:
+        return f"{self.name} ({self.seen})"
+
+
 OUT_OF_MEMORY = "out of memory"
 """The cause if the driver or an executor has certainly run out of memory."""
 PERHAPS_OUT_OF_MEMORY = f"perhaps {OUT_OF_MEMORY}"
@@ -124,50 +139,45 @@ class LastErrors:
         """The line that names the last exception, if that may have ended the program. Else empty."""
         return self._lines[-1] if self._lines and self._lines_after <= MAX_LINES_AFTER else ""
 
-    def probable_cause(self, reason: str) -> str:
-        """One sentence: the cause that the service's reason shows, or else these lines, and what to do; or empty."""
+    def probable_cause(self, reason: str) -> Found | None:
+        """The cause that the service's reason shows, or else these lines."""
         error = re.search(rf"(?<!\S){_CLASS}.*", reason, re.DOTALL)
-        in_log = self._cause(CAUSES) if self.last else ""
+        in_log = self._cause(CAUSES) if self.last else None
         for cause in CAUSES:
             if words := re.search(cause.pattern, reason[: error.start()] if error else reason):
-                is_certain = cause.name == PERHAPS_OUT_OF_MEMORY and is_out_of_memory(in_log)
-                return in_log if is_certain else _describe(cause, words[0])
-        return (cause_in(error[0], CAUSES) if error else "") or in_log
+                is_certain = cause.name == PERHAPS_OUT_OF_MEMORY and in_log and in_log.name == OUT_OF_MEMORY
+                return in_log if is_certain else _found(cause, words[0])
+        return (cause_in(error[0], CAUSES) if error else None) or in_log
 
-    def _cause(self, causes: Sequence[Cause]) -> str:
+    def _cause(self, causes: Sequence[Cause]) -> Found | None:
         if _KILLED_TASK.search("\n".join(self._lines)):
-            return _describe(CAUSES[0], _KILLED)
+            return _found(CAUSES[0], _KILLED)
         counts = True
         for line in reversed(self._lines):
             error = _ERROR.match(line)
             if error is None or not (counts or error["text"] == _DIRECT_CAUSE):
-                return ""
+                return None
             if _ONLY_NOTICED.match(error["text"]):
                 continue
             for cause in causes:
                 if re.match(cause.pattern, error["text"]):
-                    return _describe(cause, error["text"])
+                    return _found(cause, error["text"])
             counts = error["text"] == _DIRECT_CAUSE or error["cause"] is not None
-        return ""
+        return None
 
 
-def cause_in(message: str, causes: Sequence[Cause] = OF_STATEMENTS) -> str:
+def cause_in(message: str, causes: Sequence[Cause] = OF_STATEMENTS) -> Found | None:
     """The same for an engine's message about a statement. Only exceptions count, as it may quote the user's SQL."""
     errors = LastErrors()
     errors.add([("", message)])
     return errors._cause(causes)
 
 
-def _describe(cause: Cause, words: str) -> str:
+def _found(cause: Cause, words: str) -> Found:
     # The query of a presigned URL is a secret.
     words = re.sub(r"(?<=[^\s?])\?[^\s?]*=\S*", "?…", words)
     seen = words if len(words) <= MAX_QUOTED_CHARS else f"{words[:MAX_QUOTED_CHARS]}…"
-    return f"Probable cause: {cause.name} ({seen}). {cause.advice}"
-
-
-def is_out_of_memory(probable_cause: str) -> bool:
-    """Whether a sentence of this module says that a run has certainly run out of memory."""
-    return probable_cause.startswith(f"Probable cause: {OUT_OF_MEMORY} (")
+    return Found(cause.name, seen, cause.advice)
 
 
 MAX_TAIL_CHARS = 4_000

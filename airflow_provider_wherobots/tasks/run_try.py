@@ -28,10 +28,10 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import COPY_SECONDS, LAST_LOOK_SECONDS, FollowOptions, copy_log, settle_run
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.summary import spark_ui_url
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.tasks.task_try import TaskTry
 from airflow_provider_wherobots.words import reason_of

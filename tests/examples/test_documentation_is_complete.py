@@ -18,11 +18,11 @@ from airflow_provider_wherobots.api.errors import QuotaError, error_from_respons
 from airflow_provider_wherobots.config import OPTIONS
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.sql.outcome import SqlSummary
-from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
 from airflow_provider_wherobots.logs.causes import CAUSES
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.runs.summary import RunSummary
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
 from tests.support.places import CHECKOUT, TREE

@@ -24,7 +24,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "logs": ("api.runs.models", "logs"),
     "files": ("api.errors", "api.storage", "files"),
     "words": ("logs.records",),
-    "runs": ("api", "logs", "words", "flows.summary", "runs", "stored", "xcoms"),
+    "runs": ("api", "logs", "words", "runs", "stored", "xcoms"),
     "io": ("api", "files", "logs", "words", "runs.memory", "io"),
     "flows": ("api", "files", "logs", "words", "runs", "io.base", "io.rate_limit", "flows", "stored", "xcoms"),
     "sql": ("api.errors", "api.sql", "sql"),
