@@ -12,7 +12,7 @@ from uuid import uuid4
 
 from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionResult, StateUpdated, Store
+from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionStatus, Store
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.exceptions import (
@@ -311,7 +311,7 @@ class Connection:
         last = self._run_apart(last_word_after_cancel, execution_id, budget_seconds, self.url)
         # Without contact the session may have cancelled it before, when part of it had taken effect.
         was_in_contact = self._sent_on is not None and self._io.open_socket is self._sent_on
-        if isinstance(last, StateUpdated | ExecutionResult) and last.state == SUCCEEDED:
+        if isinstance(last, ExecutionStatus) and last.state == SUCCEEDED:
             self._ended[execution_id] = StatementState.SUCCEEDED
         elif wrote_nothing(last, was_in_contact=was_in_contact):
             self._ended[execution_id] = StatementState.FAILED
@@ -368,7 +368,7 @@ class Connection:
 
 
 class Cursor(ResultSet):
-    """Executes statements one after the other, and holds the result of the last one. :meth:`Connection.cursor` makes it.
+    """Executes statements one after the other, and holds the result of the last one.
 
     :param connection: the connection.
     :param log_sql: whether statements are noted, with their literals masked.
