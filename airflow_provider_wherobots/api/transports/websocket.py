@@ -79,12 +79,6 @@ _CONNECT: Call[object] = Call("connectSqlSession", "GET", "", no_content)
 _FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError)
 
 
-class _RefusedError(Exception):
-    def __init__(self, error: WherobotsApiError) -> None:
-        super().__init__(str(error))
-        self.error = error
-
-
 class _Bytes(ResponseHandler):
     """Counts the bytes that arrive over a connection, and reads no more of a message that is too large.
 
@@ -233,7 +227,7 @@ class SqlSocket:
             if message is not None:
                 self._arrived.append(message)
                 self._news.set()
-        elif self._incoming.is_too_large or _is_too_big(frame):
+        elif self._incoming.is_too_large or getattr(frame.data, "code", None) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
             limit = self._limits.message_bytes
             self._arrived.append(TooLarge(limit))
             self._lose(f"a message was larger than {limit:,} bytes")
@@ -279,23 +273,19 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
             )
         resources.callback(made[-1].cut)
         return SqlSocket(connection, endpoint, route, resources, made[-1], limits)
-    except _RefusedError as refused:
-        failure = refused.error
+    except WherobotsApiError as refused:
+        failure = refused
     except _FAILURES as error:
-        failure = _failure(error, endpoint, route)
+        words = endpoint.redact(words_of(error))
+        if isinstance(error, aiohttp.WSServerHandshakeError):
+            words = f"the host refused the WebSocket: {words}"
+        failure = kind_of(error)(_CONNECT.operation, f"{route}: {words}")
     except BaseException:
         await _close(resources)
         raise
     await _close(resources)
     # Raised outside the except blocks: the libraries' errors may show a key that the response echoed.
     raise failure
-
-
-def _failure(error: BaseException, endpoint: Endpoint, route: str) -> WherobotsApiError:
-    words = endpoint.redact(words_of(error))
-    if isinstance(error, aiohttp.WSServerHandshakeError):
-        words = f"the host refused the WebSocket: {words}"
-    return kind_of(error)(_CONNECT.operation, f"{route}: {words}")
 
 
 def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
@@ -312,21 +302,13 @@ def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
         body = await body_of(_CONNECT, response)
         if 200 <= response.status < 300:
             cause = "it is not a WebSocket handshake"
-            raise _RefusedError(
-                UnreadableResponseError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
-            )
-        raise _RefusedError(
-            error_from_response(_CONNECT.operation, response.status, response.headers, body, endpoint.redact)
-        )
+            raise UnreadableResponseError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
+        raise error_from_response(_CONNECT.operation, response.status, response.headers, body, endpoint.redact)
 
     found = aiohttp.TraceConfig()
     found.on_request_end.append(refuse)
     found.on_request_redirect.append(refuse)
     return found
-
-
-def _is_too_big(frame: aiohttp.WSMessage) -> bool:
-    return isinstance(frame.data, aiohttp.WebSocketError) and frame.data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
 
 
 async def _decoded(frame: Any) -> ServerMessage | None:
