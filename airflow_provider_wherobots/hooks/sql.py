@@ -7,6 +7,7 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
+from math import inf
 from tempfile import TemporaryFile
 from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
@@ -121,12 +122,17 @@ class WherobotsSqlHook(DbApiHook):
                 session_key=_plain(session_key),
                 shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             )
-            self._wait_seconds = _checked_wait(session_wait_timeout)
             self._geometry = _checked_choice("geometry", geometry, GEOMETRIES)
-            self._given_session_id = _checked_session_id(_plain(session_id))
             self._fails_if_cut = _checked_choice("on_truncated", on_truncated, ("fail", "warn")) == "fail"
         except InvalidArgumentError as error:
             raise refused(str(error)) from None
+        wait, given = session_wait_timeout, _plain(session_id)
+        if wait is not None and (isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 < wait < inf):
+            raise refused(f"session_wait_timeout={wait!r}: must be a number of seconds above 0")
+        if given is not None and not is_session_id(given):
+            raise refused(f"session_id={given!r}: must be the id of a SQL session, or None")
+        self._wait_seconds = SESSION_WAIT_SECONDS if wait is None else float(wait)
+        self._given_session_id = given
         self._connections: list[Connection] = []
         self._written = Written()
         self._own: list[str] = []
@@ -135,11 +141,7 @@ class WherobotsSqlHook(DbApiHook):
 
     @property
     def settings(self) -> Settings:
-        """The connection, read once.
-
-        :raises WherobotsArgumentException: when a field of it breaks a rule.
-        :raises AirflowNotFoundException: when there is no such connection.
-        """
+        """The connection, as :attr:`WherobotsHook.settings` reads it."""
         return self._rest.settings
 
     @property
@@ -292,12 +294,8 @@ class WherobotsSqlHook(DbApiHook):
         return f"{self.conn_type}://{urlsplit(self.settings.endpoint.base_url).netloc}"
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Execute SQL, as in every SQL hook of Airflow.
+        """Execute SQL, as ``DbApiHook.run`` does, but ``autocommit`` has no effect.
 
-        :param args: ``sql``, a statement or a list of them, ``autocommit``, which has no effect, ``parameters``,
-            ``handler``, ``split_statements`` and ``return_last``.
-        :param kwargs: the same.
-        :returns: what the handler makes of the results; None without one.
         :raises WherobotsException: if a statement fails, or if a timeout of the task passes after a write. The task is
             not retried if a statement may have written.
         """
@@ -416,42 +414,17 @@ class WherobotsSqlHook(DbApiHook):
 
     @staticmethod
     def split_sql_string(sql: str, strip_semicolon: bool = False) -> list[str]:
-        """Split SQL at its semicolons. Comments and hints are kept.
-
-        :param sql: one or more statements.
-        :param strip_semicolon: has no effect: the statements never have one.
-        """
+        """Split SQL at its semicolons, which are always left out. Comments and hints are kept."""
         return statements(sql)
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The form's extra fields, for Airflow before 3.2."""
-        return WherobotsHook.get_connection_form_widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """The form's standard fields, for Airflow before 3.2."""
-        return connection_form.field_behaviour()
+    get_connection_form_widgets = WherobotsHook.get_connection_form_widgets
+    get_ui_field_behaviour = WherobotsHook.get_ui_field_behaviour
 
 
 def _plain(value: Any) -> Any:
     """The value of an enum, such as the official provider's; None for an empty field of a connection."""
     value = value.value if isinstance(value, Enum) else value
     return None if value == "" else value
-
-
-def _checked_wait(seconds: Any) -> float:
-    if seconds is None:
-        return SESSION_WAIT_SECONDS
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise InvalidArgumentError(f"session_wait_timeout={seconds!r}: must be a number of seconds above 0")
-    return float(seconds)
-
-
-def _checked_session_id(session_id: Any) -> str | None:
-    if session_id is not None and not is_session_id(session_id):
-        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session, or None")
-    return None if session_id is None else str(session_id)
 
 
 def _checked_choice(argument: str, value: Any, choices: tuple[str, ...]) -> str:
