@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import replace
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, ParamSpec
 from uuid import uuid4
 
 from airflow_provider_wherobots import words
@@ -51,7 +51,6 @@ from airflow_provider_wherobots.sql.parameters import Parameters, bind
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 
 class Connection:
@@ -116,13 +115,15 @@ class Connection:
 
     def open(self, flow: Flow[P, SqlSession], *args: P.args, **kwargs: P.kwargs) -> SqlSession:
         """Wait for a session, and connect to it."""
-        found = self._run(flow, *args, **kwargs)
+        with self._failures():
+            found = self._io.run(flow, *args, **kwargs)
         self.connect(found)
         return found
 
     def connect(self, session: SqlSession) -> None:
         """Connect to a session that is ready, in place of the one before."""
-        self._run(connect, session, self._max_outage_seconds)
+        with self._failures():
+            self._io.run(connect, session, self._max_outage_seconds)
         self.session = session
 
     def cursor(self, *, log_sql: bool = True) -> Cursor:
@@ -180,19 +181,21 @@ class Connection:
             self.writes.sending(write, message.execution_id, self.session_id)
             if self._io.stopped:
                 self.writes.ended(StatementOutcome(StatementState.GAVE_UP, message.execution_id, was_sent=False))
-        outcome = self._follow(message.execution_id, True, execute, message, options)
+        with self._following(message.execution_id, self._io.open_socket):
+            outcome = self._no_longer_runs(self._io.run(execute, message, options))
         self.writes.ended(outcome)
         return outcome
 
     def attach(self, execution_id: str, options: StatementOptions, *, wants_result: bool = True) -> StatementOutcome:
         """Follow a statement that another connection has sent to its end."""
-        return self._follow(
-            execution_id, False, attach, execution_id, options, geometry=self._geometry, wants_result=wants_result
-        )
+        with self._following(execution_id):
+            outcome = self._io.run(attach, execution_id, options, geometry=self._geometry, wants_result=wants_result)
+            return self._no_longer_runs(outcome)
 
     def fetch(self, execution_id: str, options: StatementOptions) -> StatementOutcome:
         """Fetch the result of a statement that has succeeded."""
-        return self._follow(execution_id, False, fetch, execution_id, options, geometry=self._geometry)
+        with self._following(execution_id):
+            return self._no_longer_runs(self._io.run(fetch, execution_id, options, geometry=self._geometry))
 
     # What earlier tries have sent
 
@@ -243,8 +246,8 @@ class Connection:
         """After a clear: cancel what the round before has left running. Raises if it may still run."""
         for session_id, execution_ids in self.writes.left.items():
             try:
-                with self._at(session_id, self.options()) as there:
-                    running = self._run(end_earlier, execution_ids, there.url)
+                with self._at(session_id, self.options()) as there, self._failures():
+                    running = self._io.run(end_earlier, execution_ids, there.url)
             except WherobotsSqlSessionException as error:
                 if isinstance(error.__cause__, SessionEndedError):
                     continue
@@ -271,26 +274,28 @@ class Connection:
 
     # How a statement ends
 
-    def _follow(
-        self, execution_id: str, sends: bool, flow: Flow[P, StatementOutcome], *args: P.args, **kwargs: P.kwargs
-    ) -> StatementOutcome:
-        """Run a flow that executes a statement (``sends``), or attaches to one."""
+    @contextmanager
+    def _following(self, execution_id: str, sent_on: object = None) -> Iterator[None]:
+        """The context in which a flow sends a statement, on a WebSocket (``sent_on``), or attaches to one."""
         self._check_open()
         if self._is_following:
             raise refused("the connection executes a statement in another thread: each thread needs its own connection")
         self._check_not_stopped()
         self._is_following = True
         try:
-            self._sent_on = self._io.open_socket if sends else None
+            self._sent_on = sent_on
             self.running = self._sent = execution_id
-            outcome = self._run(flow, *args, **kwargs)
-            if outcome.state is not StatementState.RUNNING:
-                self.running = None
+            with self._failures():
+                yield
         except BaseException:
             self.note_ends()
             raise
         finally:
             self._is_following = False
+
+    def _no_longer_runs(self, outcome: StatementOutcome) -> StatementOutcome:
+        if outcome.state is not StatementState.RUNNING:
+            self.running = None
         return outcome
 
     def note_ends(self) -> None:
@@ -341,10 +346,12 @@ class Connection:
         finally:
             self._exit.close()
 
-    def _run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    @contextmanager
+    def _failures(self) -> Iterator[None]:
+        """The context in which what a flow raises becomes an exception of the task."""
         self._check_not_stopped()
         try:
-            return self._io.run(flow, *args, **kwargs)
+            yield
         except WherobotsApiError as error:
             raise failure_of_session(error) from error
         except InvalidArgumentError as error:

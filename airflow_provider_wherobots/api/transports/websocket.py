@@ -40,8 +40,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
     read_message,
 )
-from airflow_provider_wherobots.api.transports import aiohttp as session_pool
-from airflow_provider_wherobots.api.transports.aiohttp import body_of, kind_of, words_of
+from airflow_provider_wherobots.api.transports.aiohttp import body_of, kind_of, own_session, words_of
 from airflow_provider_wherobots.api.transports.environment import (
     UnusableCaBundleError,
     describe_route,
@@ -263,7 +262,7 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
     failure: WherobotsApiError
     try:
         async with asyncio.timeout(seconds):
-            session = await resources.enter_async_context(session_pool.own_session(origin, make, _refusals(endpoint)))
+            session = await resources.enter_async_context(own_session(origin, make, _refusals(endpoint)))
             connection = await session.ws_connect(
                 url,
                 headers=endpoint.headers,
