@@ -35,8 +35,7 @@ from airflow_provider_wherobots.runs.memory import Memory
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-    from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
-    from airflow_provider_wherobots.api.transports.websocket import SocketLimits
+    from airflow_provider_wherobots.api.transports.websocket import SocketLimits, SocketThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -149,7 +148,7 @@ class WorkerIo(Io):
         self._check_not_stopped()
         if self._socket is None:
             # Imported here: a task without SQL needs neither aiohttp nor a second thread.
-            from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
+            from airflow_provider_wherobots.api.transports.websocket import SocketThread
 
             self._socket = SocketThread(self._socket_limits)
         self._socket.connect(self._transport.endpoint, url, timeout)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots import words
 from airflow_provider_wherobots.compat import mask_secret
-from airflow_provider_wherobots.dbapi.result_set import ResultSet
+from airflow_provider_wherobots.dbapi.connection import ResultSet
 from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
 

@@ -35,7 +35,7 @@ from airflow_provider_wherobots.compat import (
     AirflowTaskTimeout,
 )
 from airflow_provider_wherobots.dbapi import connection as connection_module
-from airflow_provider_wherobots.dbapi.result_set import ResultSet
+from airflow_provider_wherobots.dbapi.connection import ResultSet
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,

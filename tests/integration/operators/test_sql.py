@@ -41,9 +41,9 @@ from airflow_provider_wherobots.flows.sql import statement as cancel
 from airflow_provider_wherobots.flows.sql import statement as connection
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import last_word_after_cancel
-from airflow_provider_wherobots.runs.memory import Journal
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.runs.memory import Journal
 from airflow_provider_wherobots.sql import results
 from airflow_provider_wherobots.sql import results as requirements
 from airflow_provider_wherobots.tasks import sql_results, sql_try
