@@ -125,7 +125,7 @@ async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None
     if deadline is not None and io.now() + METRICS_SECONDS > deadline:
         return summary
     try:
-        # Not `attempt`: a refused key is no reason to read the connection again just for this.
+        # Not `send`: a refused key is no reason to read the connection again just for this.
         metrics = await io.send_once(calls.get_run_metrics(summary.run_id), METRICS_SECONDS)
     except WherobotsApiError:
         return summary
