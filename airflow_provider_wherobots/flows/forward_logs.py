@@ -22,7 +22,7 @@ waits too. An outage does not count as waiting, and is tolerated for as long as 
 last pages are read again, for lines that have landed on them since.
 
 Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
-of a page are taken over before the first effect that can be interrupted. An interruption leaves them to ``release``.
+of a page are taken over before the first ``await`` that can be interrupted. An interruption leaves them to ``release``.
 
 A failed logs call never affects the task's result. After the run's end, only a log that could not be read to its end
 logs a warning.
@@ -280,7 +280,7 @@ class LogForwarder:
             self.lateness.compare_clocks(page, asked, moment)
             self._outage, self._was_read = None, True
             lines, more = self._cursor.accept(page, is_ending=is_ending)
-            # Before any effect that may be interrupted.
+            # Before any ``await`` that may be interrupted.
             self._untaken = self._take(lines)
             if lines:
                 oldest, newest = oldest or lines[0], lines[-1]

@@ -301,6 +301,9 @@ async def _take_over(io: Io, search: _Search, rules: Rules) -> Run | None:
             await _warn_of_others(io, others)
         return None
     run = await _choose(io, of_round)
+    if past is not Past.KNOWN:
+        # They may be of an earlier round, so no retry takes them over either.
+        search.memory = search.memory.looked(run.id for run in runs if not run.is_active)
     await search.has_run(io, run)
     return run
 

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
@@ -125,7 +125,18 @@ class Task:
             self.document = None
 
 
+BEFORE_TWO_CLEARS = [
+    Try(None, None, False, Between.RETRY, 0.0),
+    Try(None, "COMPLETED", False, Between.CLEAR, 0.0),
+    Try(None, None, False, Between.CLEAR, 0.0),
+    Try(None, "FAILED", False, Between.RETRY, 0.0),
+    Try(None, None, False, Between.RETRY, 0.0),
+]
+"""The try after the second clear attaches. When that run has failed, the completed one is still of before the clear."""
+
+
 @settings(max_examples=30 * settings().max_examples)
+@example(BEFORE_TWO_CLEARS, Store.FORGETS, 0.0, False)
 @given(TRIES, st.sampled_from(Store), st.floats(0, 29), st.booleans())
 def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
     tries: list[Try], store: Store, list_lag: float, may_replace: bool
