@@ -11,7 +11,15 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.compat import AIRFLOW, get_parsing_context
+from airflow_provider_wherobots.compat import get_parsing_context
+from airflow_provider_wherobots.decorators.base import (
+    KNOWN_CONTEXT_KEYS,
+    DecoratedOperator,
+    FParams,
+    FReturn,
+    Task,
+    task_decorator_factory,
+)
 from airflow_provider_wherobots.decorators.script import (
     REFUSED_VALUE,
     check_arguments,
@@ -24,25 +32,6 @@ from airflow_provider_wherobots.decorators.script import (
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
-
-if TYPE_CHECKING or AIRFLOW >= (3, 0):
-    from airflow.sdk.bases.decorator import (  # type: ignore[attr-defined]
-        KNOWN_CONTEXT_KEYS,
-        DecoratedOperator,
-        FParams,
-        FReturn,
-        Task,
-        task_decorator_factory,
-    )
-else:
-    from airflow.decorators.base import (
-        KNOWN_CONTEXT_KEYS,
-        DecoratedOperator,
-        FParams,
-        FReturn,
-        Task,
-        task_decorator_factory,
-    )
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
