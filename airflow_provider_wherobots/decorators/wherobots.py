@@ -198,6 +198,3 @@ def _with_dependencies(environment: Any, dependencies: Any) -> Any:
             "environment['dependencies']"
         )
     return {**environment, "dependencies": dependencies}
-
-
-__all__ = ["KNOWN_CONTEXT_KEYS", "DecoratedOperator", "FParams", "FReturn", "Task", "task_decorator_factory"]
