@@ -42,11 +42,10 @@ class WherobotsLocal(LocalServer):
     def fault(self, operation: str, action: Mapping[str, Any] | str, **conditions: Any) -> None:
         """Add a fault.
 
-        :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
+        :param operation: an ``operationId``, ``openSqlSocket``, or ``*``.
         :param action: what happens, such as ``{"type": "status", "status": 503}``; a string is short for
             ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``times``, ``seconds``,
-            ``after``, ``per_second``.
+        :param conditions: ``run_id``, ``name``, ``times``, ``seconds``, ``after``, ``per_second``.
         """
         self.control.add_fault(operation, action, **conditions)
 

@@ -27,7 +27,6 @@ from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
 from tests.support.places import CHECKOUT, TREE
 from wherobots_local import ControlClient
-from wherobots_local.api.errors import SQL_MESSAGES
 from wherobots_local.control.faults import Behaviour, FaultRules
 
 DOCS = TREE / "docs"
@@ -213,10 +212,8 @@ def test_the_local_servers_page_names_every_switch_with_its_default() -> None:
     assert told == Behaviour().model_dump()
 
 
-def test_the_local_servers_page_names_every_fault_of_sql_and_control_call() -> None:
+def test_the_local_servers_page_names_every_control_call_for_sql() -> None:
     text = page("local-api.md")
-    (messages,) = re.findall(r"^Messages of the client \((.*?)\)", text, re.MULTILINE)
-    assert names(messages) == list(SQL_MESSAGES)
     methods = {name.partition("(")[0] for cell, *_ in table(text, "### Control calls for SQL") for name in names(cell)}
     assert methods == {name for name in dir(ControlClient) if "sql" in name}
 

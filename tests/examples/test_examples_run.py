@@ -346,7 +346,7 @@ def test_the_sql_session_is_shared_by_its_tasks_and_stopped_by_its_teardown(
 
     session_id = runs.xcom(dag_id, "start")
     control = ControlClient(server.url, server.api_key)
-    session = control.sql_session(session_id)
+    (session,) = (session for session in control.sql_sessions() if session["id"] == session_id)
     assert session["status"].startswith("DESTROY")
     sent = [entry for entry in control.requests("executeSql") if entry["session_id"] == session_id]
     assert len(sent) == 3

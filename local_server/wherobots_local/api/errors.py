@@ -112,8 +112,7 @@ OPEN_SQL_SOCKET = "openSqlSocket"
 EXECUTE_SQL = "executeSql"
 RETRIEVE_RESULTS = "retrieveResults"
 CANCEL_EXECUTION = "cancelExecution"
-SQL_MESSAGES = (EXECUTE_SQL, RETRIEVE_RESULTS, CANCEL_EXECUTION)
-"""Messages of a client over the WebSocket of a session."""
+"""The names of the messages of a client over the WebSocket of a session, for the list of requests."""
 
 PUT_OBJECT = "putObject"
 GET_OBJECT = "getObject"

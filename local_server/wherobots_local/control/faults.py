@@ -13,7 +13,6 @@ from wherobots_local.api.errors import (
     OBJECT_OPERATIONS,
     OPEN_SQL_SOCKET,
     OPERATIONS,
-    SQL_MESSAGES,
     ApiError,
     Problem,
 )
@@ -87,32 +86,23 @@ class FailRun(ControlModel):
 
 FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | FailRun
 
-_OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
-_OF_MESSAGES = frozenset({"reset", "lose_answer"})
-
 
 @dataclass(frozen=True)
 class FaultTarget:
-    """The request or message that rules are compared with."""
+    """The request that rules are compared with."""
 
     operation: str
     run_id: str | None = None
     name: str | None = None
-    session_id: str | None = None
-    statement: str | None = None
 
 
 class FaultRule(ControlModel):
     """A rule. A key that is None matches anything and sets no limit."""
 
-    operation: Literal[  # type: ignore[valid-type]
-        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES
-    ] = ANY_OPERATION
+    operation: Literal[ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET] = ANY_OPERATION  # type: ignore[valid-type]
     action: Annotated[FaultAction, Field(discriminator="type")]
     run_id: str | None = None
     name: str | None = None
-    session_id: str | None = None
-    statement: str | None = None
     times: _Count | None = None
     seconds: Seconds | None = None
     after: _Count = 0
@@ -120,23 +110,15 @@ class FaultRule(ControlModel):
 
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
-        suitable = _OF_CALLS
-        if self.operation == CREATE_RUN:
-            suitable = _OF_CALLS | {"fail_run"}
-        elif self.operation in SQL_MESSAGES:
-            suitable = _OF_MESSAGES
-        if self.action.type not in suitable:
-            raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
+        if self.action.type == "fail_run" and self.operation != CREATE_RUN:
+            raise ValueError(f"must have the operation {CREATE_RUN} for the action fail_run")
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        is_message = target.operation in SQL_MESSAGES
         return (
-            (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
+            self.operation in (ANY_OPERATION, target.operation)
             and self.run_id in (None, target.run_id)
-            and self.session_id in (None, target.session_id)
             and (self.name is None or (target.name is not None and name_matches(self.name, target.name)))
-            and (self.statement is None or self.statement.casefold() in (target.statement or "").casefold())
         )
 
 

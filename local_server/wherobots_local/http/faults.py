@@ -98,7 +98,7 @@ class Operation:
         async def handle() -> Response:
             return self._respond(ReceivedCall(self._service, request, body, entry))
 
-        target = FaultTarget(self._operation_id, entry.run_id, entry.name, entry.session_id)
+        target = FaultTarget(self._operation_id, entry.run_id, entry.name)
         await respond(self._service, entry, target, handle, scope, receive, send)
 
     def _respond(self, call: ReceivedCall) -> Response:

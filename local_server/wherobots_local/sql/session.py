@@ -105,12 +105,6 @@ class LocalSqlSession:
             self.executions.detach(listener, was_clean=was_clean)
         self._watch()
 
-    def drop_connections(self, code: int | None) -> int:
-        """End all connections, and return their number. None ends them as if the network had failed."""
-        for listener in tuple(self._listeners):
-            listener.close(code, "")
-        return len(self._listeners)
-
     async def _start(self) -> None:
         pause = self._rules().sql_start_delay_seconds / (len(_START_STEPS) + 1)
         for step in _START_STEPS if pause else _START_STEPS[-1:]:
