@@ -23,6 +23,7 @@ from airflow_provider_wherobots.io.base import Callbacks, Clock, Flow, Reloaded
 from airflow_provider_wherobots.io.event_loop import EventLoopIo
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.logs.cursor import LogCursor
+from airflow_provider_wherobots.logs.records import LogRecord
 from tests.unit.flows.fake_log import FakeLine, FakeLog
 from tests.unit.flows.script import START
 from tests.unit.io.stopping import stop_from
