@@ -127,14 +127,7 @@ async def follow_run(io: Io, options: FollowOptions) -> Outcome:
     )
     # The run was created, or found, with the key.
     outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS, key_worked=True)
-    try:
-        outcome = await _follow(io, options, log, outage)
-    except GeneratorExit:
-        raise
-    except BaseException:
-        # A task that is killed also writes the lines it has read.
-        await log.release(io)
-        raise
+    outcome = await _follow(io, options, log, outage)
     return replace(outcome, outage_seconds=outage.seconds(outcome.ended_at))
 
 
