@@ -15,7 +15,10 @@ copyright = "2026, the authors of airflow-provider-wherobots"
 release = version = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx_copybutton"]
-exclude_patterns = ["_build"]
+# The source folder is the whole checkout, so that a link between pages is the same here and there.
+root_doc = "docs/index"
+include_patterns = ["CHANGELOG.md", "docs/*.md", "local_server/*.md", "local_server/docs/*.md"]
+exclude_patterns = [".*", "docs/_build"]
 nitpicky = True
 # Links to the documentation of Python, Airflow and other libraries would need the network.
 nitpick_ignore_regex = [

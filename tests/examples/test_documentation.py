@@ -26,7 +26,11 @@ def code(kind: str, block: str) -> str:
 
 EXAMPLES = [
     pytest.param(code(kind, block), id=f"{page.relative_to(TREE)}-{number}")
-    for page in (TREE / "README.md", *sorted((TREE / "docs").glob("*.md")))
+    for page in (
+        TREE / "README.md",
+        *sorted((TREE / "docs").glob("*.md")),
+        *sorted((TREE / "local_server/docs").glob("*.md")),
+    )
     # Its blocks are files for a pytest of their own: see test_testing_dags.py.
     if page.name != "test-your-dags.md"
     for number, (copied, kind, block) in enumerate(BLOCK.findall(page.read_text()))

@@ -32,6 +32,8 @@ from wherobots_local.control.behaviour import Behaviour
 from wherobots_local.control.faults import FaultRules
 
 DOCS = TREE / "docs"
+SERVER_DOCS = TREE / "local_server" / "docs"
+SERVER_API = SERVER_DOCS / "api.md"
 COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REGION = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.MULTILINE | re.DOTALL)
 
@@ -207,15 +209,15 @@ def test_the_connections_page_names_every_option_with_its_default() -> None:
 
 def test_the_local_servers_page_names_every_switch_with_its_default() -> None:
     rows = [
-        *table(page("local-api.md"), "## Switches"),
-        *table(page("local-api.md"), "### Switches of SQL sessions"),
+        *table(SERVER_API.read_text(), "## Switches"),
+        *table(SERVER_API.read_text(), "### Switches of SQL sessions"),
     ]
     told = {names(switch)[0]: json.loads(default.strip("`")) for switch, default, _ in rows}
     assert told == Behaviour().model_dump()
 
 
 def test_the_local_servers_page_names_every_fault_of_sql_and_control_call() -> None:
-    text = page("local-api.md")
+    text = SERVER_API.read_text()
     (messages,) = re.findall(r"^Messages of the client \((.*?)\)", text, re.MULTILINE)
     assert names(messages) == list(SQL_MESSAGES)
     methods = {name.partition("(")[0] for cell, *_ in table(text, "### Control calls for SQL") for name in names(cell)}
@@ -223,7 +225,7 @@ def test_the_local_servers_page_names_every_fault_of_sql_and_control_call() -> N
 
 
 def test_the_local_servers_page_shows_a_quota_error_as_the_provider_knows_it() -> None:
-    (block,) = re.findall(r"### Quota\n.*?```json\n(.*?)^```$", page("local-api.md"), re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"### Quota\n.*?```json\n(.*?)^```$", SERVER_API.read_text(), re.MULTILINE | re.DOTALL)
     rule = json.loads(block)
     FaultRules().add(rule, 0)
     sent = rule["action"]
@@ -292,8 +294,10 @@ def test_a_readme_links_to_files_that_exist(readme: Path) -> None:
 
 
 def test_the_pages_show_every_picture() -> None:
-    shown = {name for text in map(Path.read_text, DOCS.glob("*.md")) for name in re.findall(r"images/([\w.-]+)", text)}
-    assert shown == {path.name for path in (DOCS / "images").glob("*")}
+    for folder in (DOCS, SERVER_DOCS):
+        texts_there = map(Path.read_text, folder.glob("*.md"))
+        shown = {name for text in texts_there for name in re.findall(r"images/([\w.-]+)", text)}
+        assert shown == {path.name for path in (folder / "images").glob("*")}
 
 
 def test_the_command_lines_page_names_every_option() -> None:

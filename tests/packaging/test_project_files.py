@@ -21,7 +21,7 @@ def read_yaml(path: Path) -> Any:
     return yaml.safe_load(path.read_text())
 
 
-@pytest.mark.parametrize("page", ["docs/architecture.md", "CONTRIBUTING.md", "RELEASING.md"])
+@pytest.mark.parametrize("page", ["ARCHITECTURE.md", "CONTRIBUTING.md", "RELEASING.md"])
 def test_every_path_that_a_page_for_contributors_names_exists(page: str) -> None:
     text = re.sub(r"^```.*?^```", "", (TREE / page).read_text(), flags=re.MULTILINE | re.DOTALL)
     named = {
@@ -41,7 +41,11 @@ def test_the_commands_are_targets() -> None:
 
 
 def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() -> None:
-    pages = [TREE / "README.md", TREE / "local_server" / "README.md", *sorted((TREE / "docs").glob("*.md"))]
+    pages = [
+        path
+        for folder in (TREE, TREE / "local_server")
+        for path in (folder / "README.md", *sorted((folder / "docs").glob("*.md")))
+    ]
     arguments: dict[str, list[str]] = {}
     for page in pages:
         for block in re.findall(r"^ *```\w*\n(.*?)^ *```$", page.read_text(), re.MULTILINE | re.DOTALL):
@@ -59,7 +63,7 @@ def test_each_package_is_installed_as_it_is_before_or_after_the_first_release() 
     assert arguments == {
         "README.md": [provider],
         "local_server/README.md": [f"{server}[sql]"],
-        "docs/local-server.md": [f"{server}[sql]"],
+        "local_server/docs/server.md": [f"{server}[sql]"],
         "docs/quickstart.md": [server, provider],
         "docs/test-your-dags.md": [server],
     }
