@@ -25,6 +25,7 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
+from dev import reference
 from tests.support.places import CHECKOUT, TREE
 from wherobots_local import ControlClient
 from wherobots_local.api.vocabulary import SQL_MESSAGES
@@ -326,3 +327,8 @@ def test_the_doctors_page_names_every_question() -> None:
 
     told = table(page("command-line.md"), "### Compare the service with what the provider assumes")
     assert [question for question, *_ in told] == [question.text for question in QUESTIONS]
+
+
+def test_the_reference_is_that_of_the_code() -> None:
+    for path, text in reference.pages().items():
+        assert path.read_text() == text, "run 'python -m dev.reference'"
