@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 
-HOW_TO_INSTALL = "pip install 'airflow-provider-wherobots[sql]'"
+HOW_TO_INSTALL = "install the extra sql of airflow-provider-wherobots, from where you got the provider"
 PACKAGES = ("pyarrow", "cbor2")
 
 

@@ -917,13 +917,15 @@ def test_the_hook_names_the_extra_if_airflows_part_of_it_is_missing() -> None:
         "try:\n    import airflow_provider_wherobots.hooks.sql\nexcept Missing as error:\n    print(error)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip().endswith("pip install 'airflow-provider-wherobots[sql]'")
+    assert answer.stdout.strip().endswith(
+        "install the extra sql of airflow-provider-wherobots, from where you got the provider"
+    )
 
 
 def test_what_the_extra_installs_is_named_if_it_is_missing(
     hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = re.escape(": pip install 'airflow-provider-wherobots[sql]'")
+    how = re.escape(": install the extra sql of airflow-provider-wherobots, from where you got the provider")
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     for use, what in ((hook.get_df, "pyarrow and cbor2 and pandas"), (hook.run, "pyarrow and cbor2")):
         with pytest.raises(AirflowOptionalProviderFeatureException, match=f"SQL needs {what}{how}"):

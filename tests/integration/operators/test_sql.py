@@ -233,7 +233,10 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "pandas" else name)
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         make()
-    assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"
+    assert (
+        str(caught.value)
+        == "task: SQL needs pandas: install the extra sql of airflow-provider-wherobots, from where you got the provider"
+    )
     for arguments in (
         {"handler": "records"},
         {"handler": fetch_all_handler},
@@ -242,7 +245,7 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     ):
         make(**arguments)
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
-    with pytest.raises(AirflowOptionalProviderFeatureException, match=r"needs pyarrow and cbor2 and pandas: pip"):
+    with pytest.raises(AirflowOptionalProviderFeatureException, match=r"needs pyarrow and cbor2 and pandas: install"):
         make()
 
 
