@@ -234,8 +234,8 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         make()
     assert (
-        str(caught.value)
-        == "task: SQL needs pandas: install the extra sql of airflow-provider-wherobots, from where you got the provider"
+        str(caught.value) == "task: SQL needs pandas: install the extra sql of airflow-provider-wherobots, "
+        "from where you got the provider"
     )
     for arguments in (
         {"handler": "records"},
