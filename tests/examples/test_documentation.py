@@ -11,17 +11,11 @@ from jinja2 import StrictUndefined
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.support.pages import code
 
 TREE = Path(__file__).parents[2]
 # A block below such a comment is a part of a file, see test_documentation_is_complete.py.
 BLOCK = re.compile(r"(<!-- \S+: \w+ -->\n)?^```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
-
-
-def code(kind: str, block: str) -> str:
-    """A block as Python; of a comparison, what it is afterwards."""
-    if kind == "python":
-        return block
-    return "".join(line[1:] for line in block.splitlines(keepends=True) if not line.startswith("-"))
 
 
 EXAMPLES = [

@@ -10,13 +10,8 @@ from tests.support.places import TREE
 SERVER = TREE / "local_server"
 GENERATED = {TREE / "docs" / "reference.md", SERVER / "docs" / "reference.md", SERVER / "docs" / "coverage.md"}
 """Pages that a command writes from the code, and a test compares with it."""
-# Until the guides replace them; then this line goes.
-OLD = {
-    TREE / "docs" / f"{name}.md"
-    for name in ["decorator", "how-it-works", "index", "install", "moving", "production", "test-your-dags"]
-}
 PROVIDERS, SERVERS = (
-    sorted({folder / "README.md", *(folder / "docs").glob("*.md")} - GENERATED - OLD) for folder in (TREE, SERVER)
+    sorted({folder / "README.md", *(folder / "docs").glob("*.md")} - GENERATED) for folder in (TREE, SERVER)
 )
 PRIVATE = re.compile(
     r"\b(create call|left active|of others|own session|certainly|in doubt|lateness|grace|(the|a|this|each) round|"
