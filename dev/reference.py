@@ -15,7 +15,7 @@ HOOKS = {
         "create_run get_run list_runs cancel_run get_run_logs get_run_metrics upload_file"
     ),
     f"{_PACKAGE}.hooks.sql.WherobotsSqlHook": "start_session stop_session get_df read_stored insert_rows close",
-    f"{_PACKAGE}.dbapi.cursor.Cursor": "execute fetchone fetchmany fetchall fetch_pandas fetch_records",
+    f"{_PACKAGE}.dbapi.connection.Cursor": "execute fetchone fetchmany fetchall fetch_pandas fetch_records",
 }
 MODELS = ("Run", "KubeApp", "LogPage", "LogLine", "RunMetrics")
 FUNCTIONS = {f"{_PACKAGE}.retry_policies.wherobots_retry_policy": ""}
