@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pendulum
 from airflow.providers.smtp.notifications.smtp import SmtpNotifier
-from airflow.providers.standard.sensors.time_delta import TimeDeltaSensor
+from airflow.providers.standard.sensors.date_time import DateTimeSensorAsync
 from airflow.sdk import DAG  # Airflow 2.11: from airflow import DAG
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -53,10 +53,11 @@ with DAG(
     catchup=False,
     max_active_runs=1,
 ):
-    TimeDeltaSensor(
+    DateTimeSensorAsync(
         task_id="defer",
-        delta=timedelta(minutes=1),
-        deferrable=True,
+        target_time="{{ ti.start_date + macros.timedelta(minutes=1) }}",
+        retries=1,
+        retry_delay=timedelta(seconds=10),
         execution_timeout=timedelta(minutes=9),
     )
 # [END dag]

@@ -177,13 +177,15 @@ class Connection:
         write = self.writes.next(statement, store)
         try:
             outcome = self.look(write, options, wants_result=message.wants_result) or self.send(message, options, write)
-            self.written.may_have |= outcome.was_sent and outcome.state is not StatementState.FAILED
+            if outcome.was_sent and outcome.state is not StatementState.FAILED:
+                self.written.add(statement)
         except BaseException:
             if self._sent == message.execution_id:
                 # It may succeed before its cancel, or has just ended.
                 self.cancel_running()
                 self.note_ends()
-                self.written.may_have |= self._ended.get(self._sent) is not StatementState.FAILED
+                if self._ended.get(self._sent) is not StatementState.FAILED:
+                    self.written.add(statement)
             raise
         return outcome
 

@@ -91,19 +91,21 @@ DECISIONS: Mapping[tuple[FoundRuns, Past], Decision] = {
 class UnclearCreateError(WherobotsApiError):
     """It is unknown whether the run was created. If the task is durable, its next try looks for it first."""
 
+    says_what_failed = True
     transient = True
 
 
 class NotReplacedError(WherobotsApiError):
     """The run of an earlier round could not be cancelled, so it stays active and no run was created."""
 
+    says_what_failed = True
     transient = True
 
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
             cause.operation,
-            f"the task was cleared, but run {run.id} of before the clear could not be cancelled ({cause}); "
-            "no new run was created",
+            f"Could not cancel the previous run {run.id} ({cause.reason}), so no new run was started. Cancel it "
+            "in the console, or with the command in the log above. Then clear the task again",
         )
 
 
@@ -315,8 +317,8 @@ async def _warn_of_others(io: Io, runs: Iterable[Run]) -> None:
             created = "" if run.created_ago is None else f" {words.duration(run.created_ago)} ago"
             await io.note(
                 logging.WARNING,
-                f"Run {run.id} is active, and has the ids of this task. It was created{created}, by another deployment "
-                "with the same DAG or before a clear of this one. It is left alone. To cancel it:",
+                f"Found an active run {run.id} with this task's name, started{created} by another deployment with the "
+                "same DAG, or before a clear. Not touching it. If it is yours, cancel it:",
                 f"runs cancel --yes {run.id}",
             )
 
@@ -394,7 +396,7 @@ class _Create:
             try:
                 found = await self._find_unclear(io)
             except WherobotsApiError as error:
-                raise _unclear(cause, f"looking it up failed too ({error})") from error
+                raise _unclear(cause, f"looking it up failed too ({error.reason})") from error
             if found is not None:
                 text = f"Found run {found.id}: the create call had succeeded, only its response was lost"
                 await io.note(logging.INFO, text)
@@ -435,7 +437,7 @@ async def _note_attached(io: Io, run: Run, payload: Mapping[str, Any]) -> None:
 
 
 def _unclear(cause: WherobotsApiError, why: str) -> UnclearCreateError:
-    return UnclearCreateError(cause.operation, f"it is unclear whether the run was created: {cause}; {why}")
+    return UnclearCreateError(cause.operation, f"It is unclear whether the run was created: {cause.reason}; {why}")
 
 
 def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:

@@ -37,14 +37,18 @@ MAX_READS = 3
 
 
 class UploadFailedError(WherobotsApiError):
+    says_what_failed = True
+
     def __init__(self, what: str, cause: WherobotsApiError, advice: str) -> None:
-        text = f"{what} ({str(cause).removeprefix(f'{cause.operation}: ')})"
+        text = f"{what} ({cause.reason})"
         super().__init__(cause.operation, f"{text}; {advice}" if advice and not cause.transient else text)
         self.transient, self.key_may_change = cause.transient, cause.key_may_change
 
 
 class NoStorageError(WherobotsApiError):
     """The organization has no managed storage, and upload_to is not set."""
+
+    says_what_failed = True
 
 
 async def upload(

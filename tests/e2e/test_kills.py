@@ -96,5 +96,5 @@ def test_execution_timeout_while_deferred(world: World) -> None:
     log = late.end("failed")
     late.wait_for_statuses("CANCELLED")
     assert late.counts() == (1, 1)
-    assert "the triggerer follows run" in log
+    assert "Deferred. Polling run" in log
     assert "execution_timeout" in log

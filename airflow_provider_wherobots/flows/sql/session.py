@@ -83,6 +83,8 @@ class SessionWait(StoredOptions):
 class SessionFailedError(WherobotsApiError):
     """No statement can be executed in the session."""
 
+    says_what_failed = True
+
     def __init__(self, text: str) -> None:
         super().__init__("getSqlSession", text)
 
@@ -256,7 +258,7 @@ async def stop_session(
         except (NotFoundError, ConflictError) as error:
             left = min(began + appearance_seconds, until) - io.monotonic()
             if isinstance(error, ConflictError) or left <= FIRST_LOOK_SECONDS:
-                await io.note(logging.INFO, f"{session} need not be stopped: {error}")
+                await io.note(logging.INFO, f"{session} need not be stopped: {error.reason}")
                 return True
             await io.sleep(FIRST_LOOK_SECONDS)
         except WherobotsApiError as error:
@@ -268,7 +270,8 @@ async def stop_session(
             if pause < MIN_STOP_PAUSE_SECONDS:
                 await io.note(
                     logging.WARNING,
-                    f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
+                    f"{session} could not be stopped ({error.reason}). It ends by itself some time after its last "
+                    "client has "
                     f'disconnected. To stop it: WherobotsSqlHook().stop_session("{words.short(session_id)}")',
                 )
                 return False
@@ -288,7 +291,7 @@ async def stop_requested_session(io: Io, request: SessionRequest, budget_seconds
     except WherobotsApiError as error:
         await io.note(
             logging.WARNING,
-            f"A SQL session may have been started, and could not be stopped ({error}). A retry uses it; "
+            f"A SQL session may have been started, and could not be stopped ({error.reason}). A retry uses it; "
             "without one it ends some time after its start",
         )
         return False

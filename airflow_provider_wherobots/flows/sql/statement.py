@@ -167,7 +167,7 @@ async def _connect(io: Io, follower: Follower, connector: Connector) -> None:
         else:
             failure = await connector.attempt(io, failure, within)
     except WherobotsApiError as error:
-        follower.given_up(words.quoted(str(error)))
+        follower.given_up(words.quoted(error.reason))
     else:
         if failure is None:
             follower.replaced()
@@ -200,7 +200,7 @@ async def connect(io: Io, session: SqlSession, budget_seconds: float = CONNECT_B
         if isinstance(error, SessionFailedError) or not is_refusal(error):
             raise
         text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
-        raise SessionFailedError(f"{text}: {words.quoted(str(error))}") from error
+        raise SessionFailedError(f"{text}: {words.quoted(error.reason)}") from error
 
 
 def is_refusal(error: WherobotsApiError) -> bool:

@@ -58,7 +58,7 @@ from tests.integration.sql_support import API_KEY, executed, set_connection
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 
-NOT_RETRIED = "The task is not retried: one of its statements has written, or may have"
+NOT_RETRIED = "The task is not retried, because this statement has written, or may have"
 PLACES: dict[str, list[Any]] = {"id": [1, 2], "geom": ["SRID=4326;POINT (1 2)", None]}
 
 
@@ -343,8 +343,8 @@ def test_control_characters_of_a_statement_are_visible_in_the_log(
 @pytest.mark.parametrize(
     ("statement", "is_retried", "says"),
     [
-        ("INSERT INTO t SELECT 1", False, r"^Outcome unknown: the statement was sent, .* may have taken effect"),
-        ("SELECT * FROM t", True, r"^Outcome unknown: .*\. A retry of the task executes it again"),
+        ("INSERT INTO t SELECT 1", False, r"^Outcome unknown of the statement: .* may have taken effect"),
+        ("SELECT * FROM t", True, r"^Outcome unknown of the statement: .*\. A retry of the task executes it again"),
     ],
 )
 def test_an_unknown_outcome_is_final_if_the_statement_may_not_be_repeated(
@@ -435,8 +435,10 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
         assert isinstance(caught.value, AirflowTaskTimeout)
     else:
         assert isinstance(caught.value, AirflowFailException)
+        written = "HOLD" if sql == "HOLD" else "INSERT INTO t VALUES (?)"
         assert str(caught.value) == (
-            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}, and a retry could execute it again. Check the table"
+            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}: {written}. Check its table. Then clear the task, or "
+            "mark it as success"
         )
 
 

@@ -52,8 +52,8 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
     assert script.told == [
         Note(
             logging.WARNING,
-            f"No run was created yet: the organization's quota is used up. createJobRun: {status} "
-            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. Retrying the create call for up to 1 hour "
+            f"No run was created yet: the organization's quota is used up. {status} "
+            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. Retrying the create request for up to 1 hour "
             "(max_quota_wait_seconds=3600), first in 5 seconds",
         )
     ]
@@ -107,8 +107,9 @@ def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words
         script.run(submit_run, PAYLOAD, quota=QuotaWait(limit))
     assert limit <= script.elapsed < limit + 5
     assert str(caught.value) == (
-        f"createJobRun: no run was created: the organization's quota was used up{when}. "
-        "403 INSUFFICIENT_QUOTA_ERROR: DISK_PER_NODE_GB is 500, asked 900"
+        f"No run was created: the organization's quota was used up{when}. "
+        "403 INSUFFICIENT_QUOTA_ERROR: DISK_PER_NODE_GB is 500, asked 900. Free quota, request a smaller runtime or "
+        "disks, or raise max_quota_wait_seconds"
     )
     assert caught.value.transient
     assert not caught.value.at_deadline
@@ -123,7 +124,7 @@ def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> Non
     ) in str(caught.value)
     assert caught.value.at_deadline
     assert 90 <= script.elapsed < 95
-    assert script.said("Retrying the create call for up to 1 minute 30 seconds (execution_timeout)")
+    assert script.said("Retrying the create request for up to 1 minute 30 seconds (execution_timeout)")
 
 
 def test_a_limit_beyond_all_measure_is_a_limit_all_the_same() -> None:
@@ -223,7 +224,7 @@ def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_t
 @pytest.mark.parametrize("limit", [0.0, 20.0])
 def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_run(limit: float) -> None:
     service = service_filled_by_a_lost_create(list_lag=600.0)
-    with pytest.raises(UnclearCreateError, match="it is unclear whether the run was created"):
+    with pytest.raises(UnclearCreateError, match="It is unclear whether the run was created"):
         Script(service).run(submit_run, PAYLOAD, memory=FIRST, quota=QuotaWait(limit))
 
 

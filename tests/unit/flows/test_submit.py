@@ -128,7 +128,7 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     script = Script(service)
     with pytest.raises(UnclearCreateError) as caught:
         script.run(submit_run, PAYLOAD)
-    assert str(caught.value).startswith("createJobRun: it is unclear whether the run was created: createJobRun: ")
+    assert str(caught.value).startswith("It is unclear whether the run was created: ")
     assert str(caught.value).endswith("; it cannot be looked up by its name (durable=False)")
     assert script.operations == ["createJobRun"]
     assert caught.value.transient
@@ -227,8 +227,7 @@ def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_
     with pytest.raises(UnclearCreateError) as caught:
         script.run(submit_run, PAYLOAD, memory=FIRST)
     assert str(caught.value) == (
-        "createJobRun: it is unclear whether the run was created: createJobRun: 403: no body; "
-        "no run with its name has been found so far"
+        "It is unclear whether the run was created: 403: no body; no run with its name has been found so far"
     )
 
 
@@ -294,8 +293,8 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     with pytest.raises(NotReplacedError) as caught:
         script.run(submit_run, PAYLOAD, memory=CLEARED, max_outage_seconds=60)
     assert str(caught.value) == (
-        f"cancelJobRun: the task was cleared, but run run0 of before the clear could not be cancelled ({error}); "
-        "no new run was created"
+        f"Could not cancel the previous run run0 ({error.reason}), so no new run was started. Cancel it in the "
+        "console, or with the command in the log above. Then clear the task again"
     )
     assert caught.value.transient
     assert 30 <= script.elapsed <= 75
@@ -535,11 +534,11 @@ def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left
     submission, script = submit(lambda call, moment: service(call, moment + ahead), memory=memory)
     assert submission.run.id == "run1"
     assert service.cancels == []
-    [warning] = script.said("Run other")
+    [warning] = script.said("run other")
     assert warning.level == logging.WARNING
     assert warning.text == (
-        "Run other is active, and has the ids of this task. It was created 1 hour ago, by another deployment with the "
-        "same DAG or before a clear of this one. It is left alone. To cancel it: "
+        "Found an active run other with this task's name, started 1 hour ago by another deployment with the same DAG, "
+        "or before a clear. Not touching it. If it is yours, cancel it: "
         "python -m airflow_provider_wherobots runs cancel --yes other"
     )
 
