@@ -260,7 +260,7 @@ class Connection:
         except WherobotsSqlSessionException as error:
             return Doubt(str(error), asked.execution_ids[0], asked.session_id)
         if isinstance(verdict, Execute) and answers[0].state is StatementState.FAILED:
-            text = f"The statement failed in an earlier try ({answers[0].message}); executing it again"
+            text = f"The statement failed in an earlier attempt ({answers[0].message}); executing it again"
             self.note(logging.INFO, text)
         return verdict
 
@@ -277,7 +277,8 @@ class Connection:
             if running:
                 raise WherobotsUnavailableException(
                     f"The task was cleared, but its statement {running} could not be cancelled, and may still run in "
-                    f"SQL session {session_id or self.session_id}. This try has executed nothing: clear the task again"
+                    f"SQL session {session_id or self.session_id}. This attempt has executed nothing: clear the task "
+                    "again"
                 )
         self.writes.ended_left()
 

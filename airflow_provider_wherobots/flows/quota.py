@@ -20,7 +20,7 @@ DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 FIRST_QUOTA_RETRY_SECONDS = 5.0
 """The pause after the first refusal: a run of the organization may just be ending."""
 MAX_QUOTA_RETRY_SECONDS = 300.0
-"""The longest pause between two create calls. Runs that free quota take minutes to hours."""
+"""The longest pause between two create requests. Runs that free quota take minutes to hours."""
 MIN_RUN_SECONDS = 10.0
 """A run with less time than this before the deadline is not created."""
 HEARTBEAT_SECONDS = 300.0
@@ -144,5 +144,5 @@ class QuotaRefusals:
         elif is_handed_over or self._noted_at is None or moment - self._noted_at >= HEARTBEAT_SECONDS:
             self._noted_at = moment
             waited = words.duration(wait.waited(moment))
-            await io.note(logging.INFO, f"Still waiting for quota after {waited}; next create call in {delay}")
+            await io.note(logging.INFO, f"Still waiting for quota after {waited}; next create request in {delay}")
         return AwaitingQuota(wait, pause) if is_handed_over else pause

@@ -14,7 +14,7 @@ UNCLEAR means that a run may exist which is in no list yet: a create was sent wh
 for during 30 s, even if a run of before that create is active; then what is there counts. A run that failed or was
 cancelled counts as NONE. An active run of an earlier round is replaced in every column: it is cancelled first.
 
-A create that certainly did not arrive is repeated, and for a minute one whose API key is refused. If its response was
+A create that did not arrive is repeated, and for a minute one whose API key is refused. If its response was
 lost or unclear, the run is looked for during 30 s before anything is sent again. A create that is refused because the
 organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
@@ -168,7 +168,7 @@ async def submit_run(
             if taken.is_active:
                 await _note_attached(io, taken, await uploads.compare(io, payload, taken.payload))
             else:
-                text = f"Using run {taken.id} of an earlier try ({taken.status}); the job does not run again"
+                text = f"Using run {taken.id} of an earlier attempt ({taken.status}); the job does not run again"
                 await io.note(logging.INFO, text)
             return Submission(taken, reattached=True)
     to_send = await uploads.upload(io, payload)
@@ -218,7 +218,7 @@ class _Search:
         """Cancel the active runs of earlier rounds."""
         for run in runs:
             if run.is_active:
-                await io.note(logging.INFO, f"Cancelling run {run.id} of before the clear; a new run replaces it")
+                await io.note(logging.INFO, f"Cancelling run {run.id} from before the clear; a new run replaces it")
                 budget = max(self._max_outage_seconds, CANCEL_BUDGET_SECONDS)
                 error = await cancel_run(io, run.id, budget)
                 # A run that is listed may be gone.
@@ -289,7 +289,7 @@ async def _take_over(io: Io, search: _Search, rules: Rules) -> Run | None:
         if decision is not Decision.LOOK_AGAIN or delay is None:
             break
         if delay == LOOK_AGAIN_DELAYS[0]:
-            text = "An earlier try may have created a run that is in no list yet. Looking for it for up to"
+            text = "An earlier attempt may have created a run that is in no list yet. Looking for it for up to"
             await io.note(logging.INFO, f"{text} {words.duration(sum(LOOK_AGAIN_DELAYS))}")
         await io.sleep(delay)
     if decision is Decision.REPLACE and not rules.may_replace:
@@ -324,7 +324,7 @@ async def _warn_of_others(io: Io, runs: Iterable[Run]) -> None:
 
 
 class _Create:
-    """One create call, repeated until there is a run, but never so that there are two."""
+    """One create request, repeated until there is a run, but never so that there are two."""
 
     def __init__(self, search: _Search | None, max_outage_seconds: float) -> None:
         self._search = search
@@ -398,7 +398,7 @@ class _Create:
             except WherobotsApiError as error:
                 raise _unclear(cause, f"looking it up failed too ({error.reason})") from error
             if found is not None:
-                text = f"Found run {found.id}: the create call had succeeded, only its response was lost"
+                text = f"Found run {found.id}: the create request had succeeded, only its response was lost"
                 await io.note(logging.INFO, text)
                 return found
         return None
@@ -426,7 +426,9 @@ async def _choose(io: Io, runs: Sequence[Run]) -> Run:
 
 
 async def _note_attached(io: Io, run: Run, payload: Mapping[str, Any]) -> None:
-    await io.note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
+    await io.note(
+        logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier attempt of this task"
+    )
     differing = differing_fields(payload, {"name": run.name, **run.payload})
     if differing:
         await io.note(

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -152,3 +153,14 @@ def test_the_doctor_against_the_local_server(shell: Shell, tmp_path: Path) -> No
     assert printed.endswith(shown)
     assert "Does a run complete?" in printed
     assert "local-key" not in printed
+
+
+def test_the_nightly_guide_writes_what_its_script_reads(shell: Shell, tmp_path: Path) -> None:
+    (write,) = blocks("docs/nightly-script.md", "## On the local server")
+    shell(write)
+    header, *rows = (tmp_path / "data/wherobots-demo/rain/readings.csv").read_text().splitlines()
+    schema = re.search(r'schema="(.*?)"', (TREE / "docs/nightly-script.md").read_text())
+    assert schema is not None
+    assert header.split(",") == [column.split()[0] for column in schema[1].split(", ")]
+    yesterday = date.today() - timedelta(days=1)
+    assert f"ZRH,{yesterday},1.5" in rows

@@ -8,9 +8,9 @@ connection. The flow (``statement``) asks :meth:`Follower.next`, does it, and te
 the flow's monotonic clock.
 
 The session may lose its final event, and may forget an execution that still runs. It cancels the executions of a lost
-connection after a grace period, unless another connection attaches. Hence five rules:
+connection after two minutes, unless another connection attaches. Hence five rules:
 
-* The statement is written once. It is written again only if certainly nothing of it was written.
+* The statement is written once. It is written again only if nothing of it was written.
 * Each connection that has not sent it attaches first, also to cancel it.
 * After silence the state is requested. The response is a state, or an error message that does not show how it ends.
 * An outcome is ``UNKNOWN`` only if the session can no longer report it within the limits.

@@ -109,7 +109,7 @@ async def request_session(
     io: Io, request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> RequestedSession:
     """Request a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
-    that makes a new session each time is repeated only if it certainly had no effect.
+    that makes a new session each time is repeated only if it is known to have had no effect.
     """
     for requests_left in reversed(range(MAX_REQUESTS)):
         asked = await send(io, calls.create_session(request), max_outage_seconds)

@@ -1,7 +1,7 @@
 """A statement: executing it, following it to its end, and attaching to it from elsewhere.
 
 A statement is sent once. If its connection is lost, the flow opens another one and attaches to the execution. Only a
-statement of which certainly nothing was written is sent again. ``follower`` decides; here it is performed.
+statement of which nothing was written is sent again. ``follower`` decides; here it is performed.
 
 A cancel is bounded in time, its result is logged, and it raises no ``WherobotsApiError``.
 """
@@ -318,7 +318,7 @@ async def end_earlier(io: Io, execution_ids: Sequence[str], url: str) -> str:
         if last is None:
             return execution_id
         if not isinstance(last, ExecutionError) and last.state == CANCELLED:
-            await io.note(logging.INFO, f"Cancelled statement {words.short(execution_id)} of before the clear")
+            await io.note(logging.INFO, f"Cancelled statement {words.short(execution_id)} from before the clear")
     return ""
 
 
@@ -346,7 +346,7 @@ async def last_word_after_cancel(
 
 
 def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
-    """Whether a statement has certainly written nothing, by its last word after its cancel.
+    """Whether a statement is known to have written nothing, by its last word after its cancel.
 
     One that was cancelled has not if the connection that has sent it has also asked for the cancel, and
     ``was_in_contact`` all the time: Spark stops it before its commit. Otherwise the session or somebody else may have

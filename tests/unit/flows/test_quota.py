@@ -64,7 +64,7 @@ def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
     script.run(submit_run, PAYLOAD)
     first, *others = script.told[1:]
     assert first == Note(
-        logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create call in 5 minutes"
+        logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create request in 5 minutes"
     )
     assert len(others) == 8
     assert max(script.sleeps) == MAX_QUOTA_RETRY_SECONDS
@@ -154,7 +154,7 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     memory = script.remembered[-1][0]
     assert memory.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
     assert script.told[-1].text == (
-        "Still waiting for quota after 2 minutes 35 seconds; next create call in 2 minutes 40 seconds"
+        "Still waiting for quota after 2 minutes 35 seconds; next create request in 2 minutes 40 seconds"
     )
     while isinstance(result, AwaitingQuota):
         script.moment += result.pause.seconds
@@ -183,7 +183,7 @@ def test_a_wait_that_goes_on_elsewhere_says_so_at_once_and_not_each_time() -> No
     script = Script(full_until(START + 60, FakeService()))
     script.run(submit_run, PAYLOAD, quota=QuotaWait(since=START - 100, refusals=3))
     assert [note.text for note in script.told] == [
-        "Still waiting for quota after 1 minute 40 seconds; next create call in 40 seconds"
+        "Still waiting for quota after 1 minute 40 seconds; next create request in 40 seconds"
     ]
 
 

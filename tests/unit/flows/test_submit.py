@@ -106,7 +106,7 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     lost, found = script.told
     assert lost.level == logging.WARNING
     assert lost.text.endswith("; the run may exist. Looking it up by its name")
-    assert found == Note(logging.INFO, "Found run run0: the create call had succeeded, only its response was lost")
+    assert found == Note(logging.INFO, "Found run run0: the create request had succeeded, only its response was lost")
 
 
 @pytest.mark.parametrize("fault", UNCLEAR_WITHOUT_EFFECT)
@@ -157,7 +157,7 @@ def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names
     submission, script = submit(service, memory=RETRY, payload=PAYLOAD | {"version": "latest"})
     assert submission.reattached
     assert script.notes == [
-        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier try of this task"),
+        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier attempt of this task"),
         Note(
             logging.WARNING,
             "Run run0 was created with other values for runPython.uri, version; following it. Clear the task to run "
@@ -262,7 +262,7 @@ def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> Non
     submission, script = submit(service, memory=CLEARED)
     assert (submission.run.id, submission.reattached) == ("run1", False)
     assert script.told == [
-        Note(logging.INFO, "Cancelling run run0 of before the clear; a new run replaces it"),
+        Note(logging.INFO, "Cancelling run run0 from before the clear; a new run replaces it"),
         Note(logging.INFO, "Cancel of run run0 was accepted"),
     ]
     assert [run.id for run in service.kept(script.moment)] == ["run1"]

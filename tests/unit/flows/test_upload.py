@@ -305,7 +305,7 @@ def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
 
 
 def test_no_upload_after_a_stop(source: FileSource) -> None:
-    """A kill while it asks for a URL: no upload and no create call follows."""
+    """A kill while it asks for a URL: no upload and no create request follows."""
 
     class Killed(UploadScript):
         async def _exchange(self, call: Call[T], connect_timeout: float, read_timeout: float) -> T:
