@@ -68,9 +68,9 @@ async def find_shared_folder(io: Io, max_outage_seconds: float = DEFAULT_MAX_OUT
     try:
         organization = await send(io, call, max_outage_seconds)
     except WherobotsApiError as error:
-        raise UploadFailedError("the organization's storage could not be found", error, name_it) from error
+        raise UploadFailedError("The organization's storage could not be found", error, name_it) from error
     if organization.bucket is None:
-        raise NoStorageError(call.operation, f"the organization has no managed storage; {name_it}")
+        raise NoStorageError(call.operation, f"The organization has no managed storage; {name_it}")
     return f"{SCHEME}{organization.bucket}/{organization.id}/{SHARED_FOLDER}/{OWN_FOLDER}"
 
 

@@ -338,7 +338,7 @@ class _StatusNotes:
             limit = f"again for up to {words.duration(left)}" if left > 0 else "one more time"
             await io.note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
-            raise SessionEndedError(f"the service does not know {self.session}")
+            raise SessionEndedError(f"The service does not know {self.session}")
 
     async def seen(self, io: Io, session: SqlSession) -> None:
         self._unknown = 0

@@ -270,7 +270,7 @@ class Connector:
         try:
             session = await io.send(calls.get_session(self._session_id), ATTEMPT_SECONDS)
         except NotFoundError:
-            raise SessionEndedError(f"the service does not know SQL session {words.short(self._session_id)}") from None
+            raise SessionEndedError(f"The service does not know SQL session {words.short(self._session_id)}") from None
         except WherobotsApiError:
             # The service does not tell, and the host may be back.
             pass

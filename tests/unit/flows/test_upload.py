@@ -254,14 +254,14 @@ def test_without_a_view_of_the_organization_upload_to_is_needed(source: FileSour
     storage.failures["getMyOrganization"] = [PermissionDeniedError("getMyOrganization", 403)] * 99
     with pytest.raises(UploadFailedError) as caught:
         UploadScript(storage).run(upload, source, None)
-    assert str(caught.value) == (f"the organization's storage could not be found (403: no body); {NAME_IT}")
+    assert str(caught.value) == (f"The organization's storage could not be found (403: no body); {NAME_IT}")
 
 
 def test_an_organization_without_storage(source: FileSource) -> None:
     script = UploadScript(Storage(), lambda call, moment: Organization("org1", None))
     with pytest.raises(NoStorageError) as caught:
         script.run(upload, source, None)
-    assert str(caught.value) == f"the organization has no managed storage; {NAME_IT}"
+    assert str(caught.value) == f"The organization has no managed storage; {NAME_IT}"
 
 
 def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Path) -> None:

@@ -225,7 +225,7 @@ def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: 
     script = Script(stages((0, unknown)))
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session, "s1", SessionWait())
-    assert str(caught.value) == "the service does not know SQL session s1"
+    assert str(caught.value) == "The service does not know SQL session s1"
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
     told = "The service does not know SQL session s1; polling again for up to 1 minute"
     assert script.notes == [Note(logging.INFO, told)]
