@@ -247,7 +247,7 @@ class LogForwarder:
             case Behind() | Limited():
                 why = "was not read to its end within the time limit"
             case CallFailed(error=error):
-                why = f"could not be read to its end ({error})"
+                why = f"could not be read to its end ({error.reason})"
             case _:
                 return
         await io.note(logging.WARNING, f"The log of run {self._run_id} {why}. Read the rest on the run's page")
@@ -356,13 +356,13 @@ class LogForwarder:
         self.state = CallFailed(error, was_noted or is_worth_it)
         if is_worth_it:
             await io.note(
-                logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run"
+                logging.WARNING, f"The run's log cannot be read for now ({error.reason}); this does not affect the run"
             )
 
     async def _note_blocked(self, io: Io) -> None:
         if isinstance(self.state, Blocked) and not self.state.is_noted:
             self.state = Blocked(error := self.state.error, is_noted=True)
-            await io.note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
+            await io.note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error.reason}")
 
 
 async def print_log(io: Io, run_id: str) -> bool:

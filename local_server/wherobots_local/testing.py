@@ -35,7 +35,7 @@ class WherobotsLocal(LocalServer):
     def behave(self, **switches: Any) -> dict[str, Any]:
         """Change switches, such as ``sql_synthetic=True``, and return all.
 
-        :param switches: see the table of switches in ``docs/local-api.md``.
+        :param switches: see the table of switches in ``docs/api.md``.
         """
         return self.control.behaviour(**switches)
 
