@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import Enum
 from math import inf
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from airflow_provider_wherobots import words
@@ -40,6 +40,7 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     import pandas
+    from airflow.providers.openlineage.sqlparser import DatabaseInfo
 
     from airflow_provider_wherobots.dbapi.connection import Connection
 
@@ -417,8 +418,35 @@ class WherobotsSqlHook(DbApiHook):
         """Split SQL at its semicolons, which are always left out. Comments and hints are kept."""
         return statements(sql)
 
+    def get_sqlalchemy_engine(self, engine_kwargs: dict[str, Any] | None = None) -> Any:
+        """There is no engine: using what is returned raises an error."""
+        return _NoEngine()
+
+    def get_openlineage_database_info(self, connection: Any) -> DatabaseInfo:
+        """With it OpenLineage finds the tables in a statement's text. It cannot query their columns."""
+        from airflow.providers.openlineage.sqlparser import DatabaseInfo
+
+        from airflow_provider_wherobots.tasks.openlineage import NAMESPACE
+
+        return DatabaseInfo(scheme=NAMESPACE, database="spark_catalog")
+
+    def get_openlineage_database_dialect(self, connection: Any) -> str:
+        """Of those that OpenLineage's parser knows, the nearest to Spark's."""
+        return "databricks"
+
+    def get_openlineage_default_schema(self) -> str:
+        """The database of a table that is named without one."""
+        return "default"
+
     get_connection_form_widgets = WherobotsHook.get_connection_form_widgets
     get_ui_field_behaviour = WherobotsHook.get_ui_field_behaviour
+
+
+class _NoEngine:
+    """OpenLineage gets an engine before it finds the tables, and needs it only to query their columns."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise refused("SQLAlchemy does not know Wherobots, and a query for columns would need a SQL session")
 
 
 def _plain(value: Any) -> Any:
