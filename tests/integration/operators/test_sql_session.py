@@ -33,6 +33,7 @@ from tests.integration.support import TaskInstance, context, deferral_of, next_t
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 Make = Callable[..., WherobotsSqlOperator]
 NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more sessions"}], "requestId": "req-1"}
