@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, Literal
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
 from airflow_provider_wherobots.api.sql.sessions import MULTI
-from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
+from airflow_provider_wherobots.compat import FAILED_TRIGGER, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask, value_of
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, refuse_argument
 from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.tasks.wherobots_task import refuse_argument
 
 try:
     from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
@@ -27,10 +27,10 @@ if TYPE_CHECKING:
 
     from airflow_provider_wherobots.compat import Context
     from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-    from airflow_provider_wherobots.tasks.sql_try import SqlTry
+    from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
 
-class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
+class WherobotsSqlOperator(SqlTask["SqlAttempt"], SQLExecuteQueryOperator):
     """Execute SQL in a session of Wherobots Cloud, and return the result or store it in a file.
 
     Requests a session (``POST /sql/session``), which is shared with other tasks that request the same, and defers while
@@ -193,7 +193,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
                     "could not tell what the operator has written. Make it a task of its own, or use WherobotsSqlHook "
                     "in the function"
                 )
-            return self._new_try(context).begin()
+            return self._new_attempt(context).begin()
 
     def execute_complete(self, context: Context, event: Any, **stored: Any) -> Any:
         """Continue after the triggerer has waited for quota or the session, or has followed a statement.
@@ -204,7 +204,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         :returns: see :meth:`execute`.
         """
         with self._apply_retry_rules():
-            return self._new_try(context).resume(event, stored)
+            return self._new_attempt(context).resume(event, stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, the worker follows the statement in its place.
@@ -217,11 +217,11 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         """
         give_up = partial(super().resume_execution, next_method, next_kwargs, context)
         with self._apply_retry_rules():
-            this_try = self._new_try(context)
-            if this_try.starts_over(next_method, next_kwargs):
-                return this_try.begin()
+            attempt = self._new_attempt(context)
+            if attempt.starts_over(next_method, next_kwargs):
+                return attempt.begin()
             if next_method == FAILED_TRIGGER:
-                return this_try.resume_after_failed_trigger((next_kwargs or {}).get("error"), give_up)
+                return attempt.resume_after_failed_trigger((next_kwargs or {}).get("error"), give_up)
             return give_up()
 
     def get_db_hook(self) -> WherobotsSqlHook:
@@ -243,7 +243,12 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
         if absent := missing(frames=makes_frames):
             raise AirflowOptionalProviderFeatureException(f"{self.task_id}: {absent}")
 
-    def _new_try(self, context: Context) -> SqlTry:
-        from airflow_provider_wherobots.tasks.sql_try import SqlTry
+    def _new_attempt(self, context: Context) -> SqlAttempt:
+        from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 
-        return SqlTry(self, context, self._attempt)
+        return self._begin(context, lambda: SqlAttempt(self, context))
+
+    def on_kill(self) -> None:
+        self._was_killed = True
+        if self._attempt is not None:
+            self._attempt.kill()

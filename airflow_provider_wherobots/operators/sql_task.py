@@ -6,19 +6,15 @@ from collections.abc import Mapping
 from enum import Enum
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.api.sql.messages import Store, read_store
 from airflow_provider_wherobots.api.sql.sessions import SINGLE, SessionRequest, is_session_id
-from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.operators.wherobots_task import WherobotsTask, argument_errors, push
-from airflow_provider_wherobots.xcoms import SQL_SESSION_ID_KEY
+from airflow_provider_wherobots.tasks.wherobots_task import A, WherobotsTask, argument_errors
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
+    pass
 
 
-class SqlTask(WherobotsTask):
+class SqlTask(WherobotsTask[A]):
     """What a try needs of ``WherobotsSqlOperator``, which describes the arguments."""
 
     runtime: str | None
@@ -74,14 +70,6 @@ class SqlTask(WherobotsTask):
             raise self._wrong(f"session_id={self.session_id!r}: must be the id of a SQL session")
         return str(given)
 
-    def announce_session(self, context: Context, session_id: str) -> str:
-        """Push the id of the session, and the link to it. Returns the link's address."""
-        url = workload_history_url(self.hook.settings.endpoint.base_url)
-        push(self, context, SQL_SESSION_ID_KEY, session_id)
-        for key in WherobotsSqlSessionLink().address_keys:
-            push(self, context, key, url)
-        return url
-
     @property
     def makes_own_session(self) -> bool:
         """Whether the task requests a session that no other task gets."""
@@ -111,11 +99,6 @@ class SqlTask(WherobotsTask):
                 shutdown_after_inactive_seconds=self.shutdown_after_inactive_seconds,
                 **rendered,
             )
-
-    def _make_attempt(self) -> SqlAttempt:
-        from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
-
-        return SqlAttempt(self.hook)
 
 
 def value_of(value: Any) -> Any:

@@ -1,40 +1,97 @@
-"""The work of one try while it runs on a worker, and how a kill stops it."""
+"""What every task of this provider does in one call from Airflow, and how a kill stops it."""
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import copy_context
+from datetime import timedelta
 from threading import Thread
-from typing import ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
-from airflow_provider_wherobots.exceptions import WherobotsTaskKilledException
+from airflow_provider_wherobots.compat import (
+    FAILED_TRIGGER,
+    RETRY_RESUMES_DEFERRAL,
+    BaseOperator,
+    Context,
+    get_stats,
+    is_ended_by_user,
+)
+from airflow_provider_wherobots.exceptions import (
+    WherobotsException,
+    WherobotsExecutionTimeoutException,
+    WherobotsQuotaException,
+    WherobotsTaskKilledException,
+)
+from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
+from airflow_provider_wherobots.links.run import StoredAddressLink
+from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.runs.measurements import Kind, Measurement
 from airflow_provider_wherobots.runs.memory import Memory
+from airflow_provider_wherobots.tasks.memory import try_of
+from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+
+if TYPE_CHECKING:
+    from airflow.triggers.base import BaseTrigger
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+DEFER_MARGIN_SECONDS = 120.0
+"""How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
 WRITE_SECONDS = 1.0
 """How long a kill waits until its lines are in the log. If the log is held, they are written once it is not."""
+TRY_NUMBER = "try_number"
+"""What each deferral keeps, by which a try notices that it gets the event of another."""
+BEGAN_AT = "began_at"
+"""What the deferral of a try that has started over keeps: when that was. Airflow has the start of another try."""
 
 
 class Attempt:
-    """Runs flows on the calling thread. A signal handler may interrupt it with :meth:`kill`."""
+    """What a task does in one call from Airflow: at the start of a try, and when a deferred try resumes.
 
-    def __init__(self, hook: WherobotsHook) -> None:
+    It runs flows on the calling thread. A signal handler may interrupt it with :meth:`kill`.
+    """
+
+    def __init__(self, task: BaseOperator, hook: WherobotsHook, context: Context, *, may_defer: bool) -> None:
+        self.context = context
+        self.log = task.log
+        self.may_defer = may_defer
+        self.is_deferring = False
+        self.was_killed = False
+        self._of = task
         self._hook = hook
-        self._io: WorkerIo | None = None
-        self._killed = False
-        self._notes: list[tuple[int, str]] | None = None
-        self.began_at: float | None = None
+        self._began_at: float | None = None
         """When the try has started over, in epoch seconds; None if it began when Airflow says."""
+        self._io: WorkerIo | None = None
+        self._notes: list[tuple[int, str]] | None = None
 
-    @property
-    def was_killed(self) -> bool:
-        return self._killed
+    def starts_over(self, next_method: str, next_kwargs: Mapping[str, Any] | None) -> bool:
+        """Whether Airflow resumes a try that should start over. The try then begins now.
+
+        Either the try gets the event of an earlier try, or the task was missing in its DAG for a time. Airflow gives it
+        the event of the try before if the task is cleared while a worker resumes it, and on 3.0 and 3.1.0 in every
+        retry of a deferred task (#56704). It removes a deferred task that was renamed, and when it is back, resumes it
+        without an event.
+        """
+        kwargs, try_number = next_kwargs or {}, self.context["ti"].try_number
+        has_event = next_method == FAILED_TRIGGER or "event" in kwargs
+        if has_event and kwargs.get(TRY_NUMBER, try_number) == try_number:
+            self._began_at = kwargs.get(BEGAN_AT)
+            return False
+        if not (has_event or RETRY_RESUMES_DEFERRAL):
+            # On 3.3 such a task must not defer again, as that ends every triggerer (apache/airflow issue 69841).
+            self.may_defer = False
+        self._began_at = time.time()
+        return True
+
+    # Flows, and a kill
 
     def get_ready(self) -> None:
         """Import the HTTP client and read the connection. A kill must find both done: it may interrupt either."""
@@ -52,7 +109,7 @@ class Attempt:
         with self._hook.io(self.note, publish=publish, remember=remember) as io:
             # In this order: a kill may come between the two.
             self._io = io
-            io.stopped = self._killed
+            io.stopped = self.was_killed
             try:
                 yield io
             finally:
@@ -71,9 +128,9 @@ class Attempt:
         Does not read the connection again, because the interrupted code may be in the middle of a request to the
         supervisor.
         """
-        if self._killed:
+        if self.was_killed:
             return
-        self._killed, self._notes = True, []
+        self.was_killed, self._notes = True, []
         if self._io is not None:
             self._io.stop()
         try:
@@ -105,3 +162,127 @@ class Attempt:
     def _write(self, notes: Iterable[tuple[int, str]]) -> None:
         for level, text in notes:
             self._hook.log.log(level, text)
+
+    # When to give up
+
+    @property
+    def is_first(self) -> bool:
+        """Whether Airflow has started no try of this task instance before."""
+        return try_of(self.context).is_first
+
+    @property
+    def is_last(self) -> bool:
+        """Whether Airflow makes no other try after this one fails."""
+        return try_of(self.context).is_last
+
+    @property
+    def execution_timeout(self) -> float | None:
+        """The task's ``execution_timeout`` in seconds."""
+        limit = self._of.execution_timeout
+        return None if limit is None else float(limit.total_seconds())
+
+    @property
+    def deadline(self) -> float | None:
+        """When to give up, in epoch seconds: shortly before ``execution_timeout``, to cancel and report in time."""
+        seconds = self.execution_timeout
+        if seconds is None:
+            return None
+        start = self.context["ti"].start_date
+        started = self._began_at or (start.timestamp() if start is not None else time.time())
+        return float(started + seconds - min(15.0, max(2.0, seconds * 0.05)))
+
+    def timed_out(self, reason: object) -> WherobotsExecutionTimeoutException:
+        """The exception of a task whose deadline has come."""
+        seconds = self.execution_timeout
+        limit = "" if seconds is None else f"execution_timeout is {words.duration(seconds)}: "
+        return WherobotsExecutionTimeoutException(f"{limit}{reason}")
+
+    def quota_wait(self, max_seconds: float) -> QuotaWait:
+        """The wait for quota, from now on."""
+        return QuotaWait(max_seconds, self.may_defer, self.deadline)
+
+    def no_quota(self, error: QuotaNotFreedError) -> WherobotsException:
+        """The exception of a task that has waited for quota in vain."""
+        return self.timed_out(error) if error.at_deadline else WherobotsQuotaException(str(error))
+
+    # Deferral
+
+    def defer(
+        self,
+        trigger: BaseTrigger,
+        method_name: str,
+        kept: Mapping[str, Any] | None = None,
+        timeout: timedelta | None = None,
+    ) -> NoReturn:
+        """Defer the task. It resumes with ``kept``."""
+        # The process may not have noticed yet. Airflow 3 then refuses the deferral, and calls no "on_kill"; 2.11 would
+        # follow the run all the same.
+        if is_ended_by_user(self.context["ti"]):
+            self._of.on_kill()
+        if self.was_killed:
+            # What the kill has ended must not be followed.
+            raise WherobotsTaskKilledException("The task was killed before it was deferred")
+        self.is_deferring = True
+        own: dict[str, Any] = {TRY_NUMBER: self.context["ti"].try_number}
+        if self._began_at is not None:
+            own[BEGAN_AT] = self._began_at
+        self._of.defer(trigger=trigger, method_name=method_name, kwargs={**own, **(kept or {})}, timeout=timeout)
+        raise AssertionError("a deferral returns")
+
+    def defer_for_quota(self, awaiting: AwaitingQuota, method_name: str, kept: Mapping[str, Any]) -> NoReturn:
+        """Defer a long wait for quota. The task resumes with ``kept``."""
+        seconds = awaiting.pause.length()
+        self.defer(
+            WherobotsQuotaTrigger(time.time() + seconds),
+            method_name,
+            {**kept, "quota": awaiting.wait.to_kwargs()},
+            None if awaiting.wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),
+        )
+
+    @staticmethod
+    def defer_timeout(deadline: float | None) -> timedelta | None:
+        """How long Airflow may let the task be deferred; None without a deadline."""
+        if deadline is None:
+            return None
+        return timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)
+
+    # XComs and metrics
+
+    def push(self, key: str, value: Any) -> None:
+        """Push an XCom. A failure is logged, and does not fail the task."""
+        try:
+            self.context["ti"].xcom_push(key=key, value=value)
+        except Exception as error:
+            self.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
+
+    def push_address(self, link: StoredAddressLink, url: str) -> None:
+        """Push the address that a link opens."""
+        for key in link.address_keys:
+            self.push(key, url)
+
+    def pull(self, key: str) -> Any:
+        """Pull an XCom of this task instance. None if there is none."""
+        ti = self.context["ti"]
+        return ti.xcom_pull(task_ids=self._of.task_id, key=key, map_indexes=ti.map_index)
+
+    @property
+    def metric_tags(self) -> dict[str, str]:
+        """The tags of each of the task's metrics."""
+        return {"dag_id": self.context["ti"].dag_id, "task_id": self.context["ti"].task_id}
+
+    def emit(self, measurements: Iterable[Measurement]) -> None:
+        """Send values to Airflow's metrics (StatsD, Datadog or OpenTelemetry). An error is one warning in the log."""
+        try:
+            stats = get_stats()
+            for measurement in measurements:
+                name, value, tags = measurement.name, measurement.value, dict(measurement.tags)
+                match measurement.kind:
+                    case Kind.COUNTER:
+                        stats.incr(name, int(value), tags=tags)
+                    case Kind.GAUGE:
+                        stats.gauge(name, value, tags=tags)
+                    case Kind.TIMING:
+                        # A number would be milliseconds to some clients and seconds to others.
+                        stats.timing(name, timedelta(seconds=value), tags=tags)
+        except Exception as error:
+            self.log.warning("The task's metrics could not be sent: %s", reason_of(error))

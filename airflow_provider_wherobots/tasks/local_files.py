@@ -8,25 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.runs.files import Keys, local_files, local_path
 from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES
-from airflow_provider_wherobots.api.storage.address import checked_upload_to
 from airflow_provider_wherobots.compat import dags_folder
 from airflow_provider_wherobots.files.local_file import FileSource, absolute
-from airflow_provider_wherobots.flows.upload import FileUploads
-from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.operators.creates_run import CreatesRun
-
-
-def find_uploads(task: CreatesRun, payload: Mapping[str, Any], context: Context) -> FileUploads:
-    """Find the local files that a create body names, and the folder to upload them to. Reads none of them."""
-    with argument_errors(task.task_id):
-        sources = find_sources(payload, context)
-        upload_to = task.hook.settings.upload_to
-        if task.upload_to is not None:
-            upload_to = checked_upload_to("upload_to", task.upload_to)
-    return FileUploads(sources, upload_to, task.max_outage_seconds)
 
 
 def find_sources(payload: Mapping[str, Any], context: Context) -> dict[Keys, FileSource]:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class SqlResults:
     """The results of a task's statements so far."""
 
-    def __init__(self, task: SqlTask) -> None:
+    def __init__(self, task: SqlTask[Any]) -> None:
         self._task = task
         self._values: list[Any] = []
         self._descriptions: list[Any] = []

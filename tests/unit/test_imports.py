@@ -36,7 +36,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "task_log": ("logs", "task_log", "compat"),
     "cli": (
         *("api", "logs", "messages", "runs", "flows", "io", "dbapi", "doctor", "hooks"),
-        *("operators.creates_run", "compat", "config", "exceptions", "xcoms", "cli"),
+        *("operators.run", "compat", "config", "exceptions", "xcoms", "cli"),
     ),
     "decorators.script": ("api.errors", "logs.result"),
     "decorators.names": (),

@@ -42,7 +42,7 @@ from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sql import requirements, results
-from airflow_provider_wherobots.tasks import sql_results, sql_try
+from airflow_provider_wherobots.tasks import sql_attempt, sql_results
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
@@ -89,7 +89,7 @@ def make(conn_id: str) -> Make:
 
 @pytest.fixture
 def hand_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.2)
+    monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.2)
 
 
 def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[str]]:
@@ -620,7 +620,7 @@ def test_a_kill_before_a_statement_is_sent_sends_none(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make()
-    monkeypatch.setattr(WherobotsSqlOperator, "announce_session", lambda *_: task.on_kill())
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "push_address", lambda *_: task.on_kill())
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert executed(control) == []
@@ -634,14 +634,14 @@ def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcom
     deferred = statement_deferral_of(task, ti)
     event = StatementOutcome(StatementState.RUNNING, ti.xcoms["execution_id"], "it failed").to_event()
     resumed = make("HOLD")
-    ready = sql_try.SqlTry.get_ready
+    ready = sql_attempt.SqlAttempt.ready_session
 
     def get_ready_and_kill(*given: Any) -> Any:
         session = ready(*given)
         resumed.on_kill()
         return session
 
-    monkeypatch.setattr(sql_try.SqlTry, "get_ready", get_ready_and_kill)
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "ready_session", get_ready_and_kill)
     with pytest.raises(WherobotsTaskKilledException) as caught:
         resume(resumed, ti, deferred, event)
     assert not isinstance(caught.value, AirflowFailException), "a retry asks what became of it"
@@ -1055,7 +1055,7 @@ def test_a_retry_that_is_given_the_deferral_of_the_try_before_repeats_no_write(
     control.answer_sql("INSERT 3", error="once")
     control.answer_sql("INSERT 1", seconds=1)
     with monkeypatch.context() as patch:
-        patch.setattr(sql_try, "HAND_OVER_SECONDS", 0.1)
+        patch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.1)
         deferred = statement_deferral_of(task, first)
     event = events_of(trigger_of(deferred))
     for ti in (first, next_try(first)):
