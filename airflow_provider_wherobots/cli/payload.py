@@ -41,10 +41,10 @@ def print_payload(arguments: argparse.Namespace) -> int:
     try:
         task.render_template_fields(context)
     except ImportError as error:
-        # What Airflow 3 reads XComs through is only there in a worker.
+        # What Airflow 3 reads XComs through is only there in a worker, on 3.0 also for a variable that is not set.
         if "SUPERVISOR_COMMS" not in str(error):
             raise
-        raise CommandFailedError("the task takes the result of an earlier task, which has not run") from None
+        raise CommandFailedError("a template reads the result of an earlier task, or a variable that is not set") from None
     # Of a mapped task, this is the one with the index.
     task = context["task"]
     if not isinstance(task, WherobotsRunOperator):

@@ -168,7 +168,7 @@ def main() -> None:
     log_as_a_triggerer_does(Path(os.devnull))
     load = Load(**given.load)
     trigger_of("none", 0, False, load.pause)
-    result = asyncio.run(follow, given.side, given.url, load, given.logs)
+    result = asyncio.run(follow(given.side, given.url, load, given.logs))
     json.dump(result, sys.stdout)
     print()
 

@@ -150,10 +150,10 @@ def test_a_room_imports_only_what_stands_below_it(room: str) -> None:
 
 
 def test_the_check_sees_an_arrow_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(MAY_IMPORT, "drivers", ("logs", "drivers"))
-    assert "drivers/blocking.py imports flows.effects" in wrong_imports("drivers")
+    monkeypatch.setitem(MAY_IMPORT, "io", ("logs", "io"))
+    assert "io/worker.py imports api.call" in wrong_imports("io")
     monkeypatch.setitem(MAY_IMPORT, "hooks", ("hooks",))
-    assert "hooks/wherobots.py imports drivers.blocking" in wrong_imports("hooks")
+    assert "hooks/wherobots.py imports io.worker" in wrong_imports("hooks")
 
 
 def test_no_file_needs_one_that_needs_it() -> None:

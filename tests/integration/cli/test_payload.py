@@ -75,6 +75,9 @@ def command(
     (tmp_path / "payloads.py").write_text(DAGS)
     monkeypatch.setattr("airflow.settings.DAGS_FOLDER", str(tmp_path))
     monkeypatch.setenv("AIRFLOW__CORE__LOAD_EXAMPLES", "False")
+    if (3, 0) <= AIRFLOW < (3, 1):
+        # It asks a running task's supervisor for a variable that is not set, although the template has a default.
+        monkeypatch.setenv("AIRFLOW_VAR_PAYLOAD_REGION", "aws-eu-west-1")
 
     def run(*arguments: str) -> tuple[int, str, str]:
         capsys.readouterr()
@@ -140,7 +143,7 @@ def test_the_request_of_a_function(payload: Payload) -> None:
 
 
 IN_DATABASE = pytest.mark.skipif(AIRFLOW < (3, 0), reason="Airflow 2.11 reads XComs from its database")
-NOT_RUN = "the task takes the result of an earlier task, which has not run"
+NOT_RUN = "a template reads the result of an earlier task, or a variable that is not set"
 
 
 @pytest.mark.parametrize(

@@ -38,14 +38,14 @@ def test_after_a_429_of_a_logs_call_no_trigger_calls_but_to_cancel(conn_id: str,
     control.add_fault("getJobRunLogs", LIMITED, times=1)
 
     async def follow(run_id: str) -> None:
-        async with WherobotsHook(conn_id).async_driver(logging.getLogger("limited")) as driver:
-            await driver.run(follow_run, FollowOptions(run_id, time.time(), polling_interval=2.0))
+        async with WherobotsHook(conn_id).async_io(logging.getLogger("limited")) as io:
+            await follow_run(io, FollowOptions(run_id, time.time(), polling_interval=2.0))
 
     async def main() -> bool:
         tasks = [asyncio.create_task(follow(run_id)) for run_id in ids]
         await asyncio.to_thread(wait_for, lambda: any(r["status"] == 429 for r in control.requests()), what="the 429")
-        async with WherobotsHook(conn_id).async_driver(logging.getLogger("limited")) as driver:
-            cancelled = await driver.run(cancel_run, ids[0]) is None
+        async with WherobotsHook(conn_id).async_io(logging.getLogger("limited")) as io:
+            cancelled = await cancel_run(io, ids[0]) is None
         # In this time, each would call several times.
         await asyncio.sleep(2.0)
         for task in tasks:
@@ -71,13 +71,13 @@ def test_the_calls_of_one_hook_keep_to_a_limit_and_a_driver_apart_does_not(
     async def flow(io: Io) -> None:
         await io.send_once(calls.get_run("r1"))
 
-    with hook.driver() as driver, pytest.raises(RateLimitedError):
-        driver.run(flow)
-    with hook.driver() as driver, pytest.raises(KeyLimitedError):
-        driver.run(flow)
+    with hook.io() as io, pytest.raises(RateLimitedError):
+        io.run(flow)
+    with hook.io() as io, pytest.raises(KeyLimitedError):
+        io.run(flow)
     control.clear_requests()
-    with hook.driver(may_reload=False) as driver:
-        assert isinstance(driver.run(cancel_run, "nosuchrun12345"), NotFoundError)
+    with hook.io(may_reload=False) as io:
+        assert isinstance(io.run(cancel_run, "nosuchrun12345"), NotFoundError)
     assert control.requests()
 
 
@@ -86,7 +86,7 @@ def test_a_cancel_in_a_signal_handler_is_bounded_however_long_there_is_no_answer
     notes: list[str] = []
     connections: list[socket.socket] = []
 
-    def driver(url: str) -> WorkerIo:
+    def io_for(url: str) -> WorkerIo:
         transport = RequestsTransport(Endpoint(url, "k"))
         return WorkerIo(
             transport, Callbacks(lambda level, text: notes.append(text), lambda record: None, lambda: NOT_RELOADED)
@@ -100,8 +100,8 @@ def test_a_cancel_in_a_signal_handler_is_bounded_however_long_there_is_no_answer
         await io.send_once(calls.get_run("r1"), 4.0)
 
     with Wire(no_answer) as wire:
-        kill = signal_when(lambda: connections, lambda *_: driver(wire.url).run(cancel_run, "r1", 1.5))
+        kill = signal_when(lambda: connections, lambda *_: io_for(wire.url).run(cancel_run, "r1", 1.5))
         with kill, pytest.raises(ResponseLostError):
-            driver(wire.url).run(flow)
+            io_for(wire.url).run(flow)
     assert len(connections) > 1
     assert "could not be cancelled" in notes[-1]

@@ -16,6 +16,7 @@ from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.hooks import wherobots as hook_module
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
@@ -64,7 +65,7 @@ def away(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> Callable[..., 
 
 
 async def read_settings(hook: WherobotsHook, **arguments: Any) -> str:
-    async with hook.async_driver(logging.getLogger("trigger"), **arguments):
+    async with hook.async_io(logging.getLogger("trigger"), **arguments):
         return hook.settings.endpoint.api_key
 
 
@@ -170,9 +171,8 @@ def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cance
 ) -> None:
     it, left = away(until=7.0), []
 
-    def cancel_run(run_id: str, budget_seconds: float) -> Any:
+    async def cancel_run(io: Io, run_id: str, budget_seconds: float) -> Any:
         left.append(budget_seconds)
-        yield from ()
 
     monkeypatch.setattr(run, "cancel_run", cancel_run)
     monkeypatch.setattr(guarded, "time", it)
@@ -200,15 +200,15 @@ def test_a_connection_that_is_being_changed_is_an_outage_of_the_flow_too(
 
     monkeypatch.setattr(WherobotsHook, "get_connection", staticmethod(read))
     monkeypatch.setattr(hook_module, "get_async_connection", read_async)
-    hook, flow = WherobotsHook(), send(calls.get_run(run_id), 60.0)
+    hook = WherobotsHook()
 
     async def run_in_event_loop() -> Any:
-        async with hook.async_driver(logging.getLogger("trigger")) as driver:
-            return await driver.run(flow)
+        async with hook.async_io(logging.getLogger("trigger")) as io:
+            return await send(io, calls.get_run(run_id), 60.0)
 
     if kind == "triggerer":
         assert asyncio.run(run_in_event_loop()).id == run_id
     else:
-        with hook.driver() as driver:
-            assert driver.run(flow).id == run_id
+        with hook.io() as io:
+            assert io.run(send, calls.get_run(run_id), 60.0).id == run_id
     assert keys == []

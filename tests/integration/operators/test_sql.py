@@ -40,6 +40,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.sql import cancel, connection
 from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sql import requirements, results
 from airflow_provider_wherobots.tasks import sql_attempt, sql_results
@@ -600,9 +601,9 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
 ) -> None:
     task, allowed = make("HOLD"), []
 
-    def note_and_cancel(execution_id: str, budget_seconds: float, *given: Any, **more: Any) -> Any:
+    def note_and_cancel(io: Io, execution_id: str, budget_seconds: float, *given: Any, **more: Any) -> Any:
         allowed.append(budget_seconds)
-        return last_word_after_cancel(execution_id, budget_seconds, *given, **more)
+        return last_word_after_cancel(io, execution_id, budget_seconds, *given, **more)
 
     monkeypatch.setattr(dbapi_connection, "last_word_after_cancel", note_and_cancel)
     # The cancel has no effect.

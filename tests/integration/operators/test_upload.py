@@ -17,7 +17,7 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsTaskKilledException
 from airflow_provider_wherobots.files import archive
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
-from airflow_provider_wherobots.io import blocking
+from airflow_provider_wherobots.io import worker
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from tests.integration.signals import signal_when
@@ -177,7 +177,7 @@ def test_a_kill_during_the_upload_ends_with_that_request_and_creates_nothing(
     dags: Path, operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As on Airflow 3: ``on_kill`` runs in a signal handler, and then the interrupted code goes on."""
-    monkeypatch.setattr(blocking, "READ_TIMEOUT_SECONDS", 1.0)
+    monkeypatch.setattr(worker, "READ_TIMEOUT_SECONDS", 1.0)
     # Longer than a test may take.
     control.add_fault("putObject", {"type": "hang", "seconds": 3_000})
     task = operator(run_python={"uri": "jobs/stats.py"}, deferrable=False, upload_to="s3://jobs/killed")

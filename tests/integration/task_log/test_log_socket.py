@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_wherobots.io.base import ROOM, size_of
+from airflow_provider_wherobots.io.event_loop import ROOM, size_of
 from airflow_provider_wherobots.logs.records import MAX_RECORD_CHARS
 from airflow_provider_wherobots.task_log import log_socket as module
 from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket

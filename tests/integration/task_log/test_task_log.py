@@ -206,12 +206,12 @@ def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place
         for record in records(0, lines):
             log.write(record)
 
-    asyncio.run(follow, one, 3, 23)
+    asyncio.run(follow(one, 3, 23))
     with one.open("r+b") as file:
         file.truncate(one.stat().st_size - cut)
     whole = entries(one)[2:]
     assert len(whole) == (3 + 22 if cut else 3 + 23)
-    asyncio.run(follow, two, 0, 30)
+    asyncio.run(follow(two, 0, 30))
     assert entries(two)[2 : 2 + len(whole)] == whole
     assert [entry.text for entry in entries(two)[2:]] == [
         *(f"note {n}" for n in range(3)),
@@ -261,9 +261,9 @@ def test_a_long_log_is_resumed_slice_by_slice_while_the_run_is_followed(
             log.write(record)
         return read_before
 
-    asyncio.run(follow, one, 3, lines[:2_503])
+    asyncio.run(follow(one, 3, lines[:2_503]))
     slices.clear()
-    assert len(asyncio.run(follow, two, notes, lines)) == 1, "before the run is followed, one slice is read"
+    assert len(asyncio.run(follow(two, notes, lines))) == 1, "before the run is followed, one slice is read"
     assert max(slices) < 300
     assert [entry.text for entry in entries(two) if entry.text.startswith("line")] == [line.text for line in lines]
     assert "half of it" in [entry.text for entry in entries(two)]
@@ -442,9 +442,9 @@ def test_no_line_is_shown_twice_though_a_trigger_could_not_read_the_connection_a
         await asyncio.wait({following})
         return path
 
-    one = asyncio.run(follow, 1)
+    one = asyncio.run(follow(1))
     control.patch_run(run_id, status="COMPLETED")
-    two = asyncio.run(follow, 2)
+    two = asyncio.run(follow(2))
     shown = [line for line in shown_of(one, two) if "line " in line]
     assert all(line.endswith(text) for line, text in zip(shown, lines, strict=True)), shown
 

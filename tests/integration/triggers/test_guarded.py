@@ -14,6 +14,7 @@ from unittest.mock import AsyncMock
 import pytest
 
 from airflow_provider_wherobots import compat
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from tests.integration.support import events_of
@@ -268,7 +269,7 @@ def texts_of(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
     make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def follow_run(options: Any) -> Any:
+    async def follow_run(io: Io, options: Any) -> Any:
         raise RuntimeError("http://user:secret@proxy/ is away")
 
     monkeypatch.setattr(run, "follow_run", follow_run)
@@ -288,7 +289,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
 ) -> None:
     budgets: list[float] = []
 
-    def cancel_run(run_id: str, budget_seconds: float) -> Any:
+    async def cancel_run(io: Io, run_id: str, budget_seconds: float) -> Any:
         budgets.append(budget_seconds)
         raise RuntimeError("http://user:secret@proxy/ is away")
 

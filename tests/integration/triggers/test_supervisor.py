@@ -106,7 +106,7 @@ def test_a_question_that_is_waited_for_no_longer_harms_nobody(triggerer_end: soc
                 await asyncio.wait_for(state(-1), ANSWER_SECONDS / 10)
             assert await state(2) == "deferred"
 
-    asyncio.run(ask)
+    asyncio.run(ask())
 
 
 def test_an_xcom_is_pushed_from_a_trigger(triggerer_end: socket.socket) -> None:

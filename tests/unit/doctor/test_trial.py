@@ -49,7 +49,7 @@ class Service:
 
 
 def carried_out(service: Service, kind: type[BaseException] | None = None) -> tuple[Trial, Script, list[str]]:
-    """Do what the command does; the driver that ends the runs is a new one."""
+    """Do what the command does; the ``Io`` that ends the runs is a new one."""
     trial, script = Trial(PLAN), Script(service)
     if kind is None:
         script.run(try_out, trial)

@@ -49,7 +49,7 @@ class Sent:
     """A call as it went out.
 
     :param at: when, in epoch seconds.
-    :param timeout: seconds it was allowed, or None for the driver's own.
+    :param timeout: seconds it was allowed, or None for the usual ones.
     """
 
     call: Call[Any]

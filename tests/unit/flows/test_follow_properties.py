@@ -84,8 +84,8 @@ class Scripted:
         return read_response(call, given)
 
 
-def follow(service: Answer, options: FollowOptions, **driver: Any) -> tuple[Outcome, Script]:
-    script = Script(service, latency=LATENCY, **driver)
+def follow(service: Answer, options: FollowOptions, **more: Any) -> tuple[Outcome, Script]:
+    script = Script(service, latency=LATENCY, **more)
     return script.run(follow_run, options), script
 
 

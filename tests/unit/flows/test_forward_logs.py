@@ -88,7 +88,7 @@ class Slices(Script):
 
 @pytest.mark.parametrize("forward", [True, False])
 def test_an_item_with_very_many_breaks_is_forwarded_in_slices(forward: bool) -> None:
-    """Between two slices a driver can yield to the event loop, also if nothing is forwarded."""
+    """Between two slices an ``Io`` can yield to the event loop, also if nothing is forwarded."""
     script = Slices("\n".join(f"line {n}" for n in range(5_000)))
     log = LogForwarder("r1", forward=forward)
     script.run(log.catch_up, inf)

@@ -242,7 +242,8 @@ def test_each_request_has_its_timeouts(kind: str) -> None:
 def test_after_a_429_nothing_is_sent_with_that_key_but_a_cancel(kind: str) -> None:
     async def flow(io: Io) -> list[str]:
         said = []
-        for call in (calls.get_run_logs("r1"), CALL, calls.cancel_run("r1"), CALL):
+        asked: tuple[Call[Any], ...] = (calls.get_run_logs("r1"), CALL, calls.cancel_run("r1"), CALL)
+        for call in asked:
             try:
                 await io.send_once(call)
             except RateLimitedError as error:

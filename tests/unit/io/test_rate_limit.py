@@ -14,8 +14,12 @@ from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedEr
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
-from airflow_provider_wherobots.flows.retry import MAX_RETRY_AFTER_SECONDS, MIN_RETRY_AFTER_SECONDS
-from airflow_provider_wherobots.io.rate_limit import RateLimit, RateLimits
+from airflow_provider_wherobots.io.rate_limit import (
+    MAX_RETRY_AFTER_SECONDS,
+    MIN_RETRY_AFTER_SECONDS,
+    RateLimit,
+    RateLimits,
+)
 from airflow_provider_wherobots.runs.outcome import Ending
 from tests.unit.flows.script import KEY, START, Answer, Script, always, answers, texts
 

@@ -20,6 +20,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from airflow_provider_wherobots.flows.quota import AwaitingQuota
 from airflow_provider_wherobots.flows.submit import Rules, submit_run
 from airflow_provider_wherobots.runs.memory import Answer, Journal, Memory, Past
 from airflow_provider_wherobots.runs.memory import Try as BegunTry
@@ -143,6 +144,7 @@ def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
         for remembered, _ in script.remembered:
             task.remember(remembered)
         then = this.then
+        assert not isinstance(submission, AwaitingQuota)
         if submission is not None:
             active = [run.id for run in service.kept(script.moment)]
             assert active == ([submission.run.id] if submission.run.is_active else [])

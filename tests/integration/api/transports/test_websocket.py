@@ -1,4 +1,4 @@
-"""Both drivers on a real WebSocket: what becomes of every kind of connection, and what no error and no log shows."""
+"""Each ``Io`` on a real WebSocket: what becomes of every kind of connection, and what no error and no log shows."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ ENDPOINT = Endpoint("https://api.example.com", KEY)
 
 @pytest.fixture(params=["sync", "async"])
 def drive(request: pytest.FixtureRequest, caplog: pytest.LogCaptureFixture) -> Iterator[Callable[..., Driven]]:
-    """Makes a driver, with the limits of its WebSockets."""
+    """Makes an ``Io``, with the limits of its WebSockets."""
     caplog.set_level(logging.DEBUG)
     made: list[Driven] = []
 
@@ -525,13 +525,13 @@ def test_a_task_of_the_event_loop_that_is_cancelled_can_still_cancel() -> None:
         driven = Driven("async", ENDPOINT)
 
         async def main() -> bool:
-            await driven.asynchronous.run(lambda io: io.connect_once(server.url))
-            following = asyncio.create_task(driven.asynchronous.run(execute, Statement("e1", "SLEEP"), options(server)))
+            await driven.asynchronous.connect_once(server.url)
+            following = asyncio.create_task(execute(driven.asynchronous, Statement("e1", "SLEEP"), options(server)))
             await asyncio.sleep(0.3)
             following.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await following
-            return await driven.asynchronous.run(last_word_after_cancel, "e1", has_sent=True) is not None
+            return await last_word_after_cancel(driven.asynchronous, "e1", has_sent=True) is not None
 
         assert driven.loop.run_until_complete(main())
         driven.close()
@@ -552,8 +552,8 @@ def test_many_messages_give_the_event_loop_back_in_between(monkeypatch: pytest.M
         async def main() -> int:
             turns = 0
             statement = Statement("e1", "DROP", wants_result=False)
-            await driven.asynchronous.run(lambda io: io.connect_once(server.url))
-            following = asyncio.create_task(driven.asynchronous.run(execute, statement, options(server)))
+            await driven.asynchronous.connect_once(server.url)
+            following = asyncio.create_task(execute(driven.asynchronous, statement, options(server)))
             while not following.done():
                 await asyncio.sleep(0)
                 turns += 1

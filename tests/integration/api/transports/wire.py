@@ -37,7 +37,7 @@ def send_by_aiohttp(endpoint: Endpoint, call: Call[Any], connect: float, read: f
         async with shared_sessions(endpoint.base_url) as sessions:
             return await AiohttpTransport(endpoint, sessions).send(call, connect, read)
 
-    return asyncio.run(send)
+    return asyncio.run(send())
 
 
 class Wire:

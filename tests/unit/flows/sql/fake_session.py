@@ -1,4 +1,4 @@
-"""A SQL session in memory, on the caller's clock, with the faults that a real one has; and a driver with it.
+"""A SQL session in memory, on the caller's clock, with the faults that a real one has; and an ``Io`` with it.
 
 It loses connections, final events and executions, and cancels the executions of lost connections after a grace period.
 What really became of each statement is known, so a test can hold an outcome against it.
