@@ -44,7 +44,9 @@ def print_payload(arguments: argparse.Namespace) -> int:
         # What Airflow 3 reads XComs through is only there in a worker, on 3.0 also for a variable that is not set.
         if "SUPERVISOR_COMMS" not in str(error):
             raise
-        raise CommandFailedError("a template reads the result of an earlier task, or a variable that is not set") from None
+        raise CommandFailedError(
+            "a template reads the result of an earlier task, or a variable that is not set"
+        ) from None
     # Of a mapped task, this is the one with the index.
     task = context["task"]
     if not isinstance(task, WherobotsRunOperator):

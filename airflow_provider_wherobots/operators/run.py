@@ -293,7 +293,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             if next_method == FAILED_TRIGGER:
                 outcome = self._outcome_after_trigger_failure(attempt, next_kwargs)
                 if outcome is not None:
-                    return self._finish_after_trigger_failure(context, outcome)
+                    return self.execute_complete(context, outcome.to_event())
             return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
@@ -316,7 +316,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
         except BaseException as error:
             if parent is self and is_in_task():
-                self._end_earlier_runs(self._new_attempt(context), error)
+                self._new_attempt(context).end_earlier_runs(error)
             raise
 
     def _may_retry(self, error: BaseException) -> bool:
@@ -340,17 +340,12 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
                 raise
             except BaseException as error:
                 if not attempt.may_have_run:
-                    self._end_earlier_runs(attempt, error)
+                    attempt.end_earlier_runs(error)
                 if attempt.memory is not None and not attempt.was_killed and not attempt.is_retried(error):
                     attempt.memory.remember(attempt.memory.now.over())
                 raise
             if attempt.memory is not None:
                 attempt.memory.remember(attempt.memory.now.done(context["ti"].try_number))
-
-    def _end_earlier_runs(self, attempt: RunAttempt, error: BaseException) -> None:
-        """Cancel the runs of the task, if a try ends before it has looked for them and no retry follows."""
-        if self.durable and self.cancel_on_kill:
-            attempt.end_earlier_runs(error)
 
     # From the start to the run's end
 
@@ -393,7 +388,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
         from airflow_provider_wherobots.flows.submit import Rules, submit_run
         from airflow_provider_wherobots.flows.upload import FileUploads
-        from airflow_provider_wherobots.tasks.local_files import find_sources
+        from airflow_provider_wherobots.tasks.create_request import find_sources
 
         memory = None if attempt.memory is None else attempt.memory.now
         payload = self.payload_to_send(attempt.context, memory)
@@ -432,10 +427,10 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         from airflow_provider_wherobots.runs.outcome import LOOK_UP, NO_RUN, describe_no_run
 
         kind, again, is_look = kind_of_call(error), NO_RUN, error.operation == LOOK_UP
-        if not (is_look and attempt.is_first):
+        if not (is_look and attempt.this_try.is_first):
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
             kind = WherobotsUnavailableException if is_look else kind
-            again = attempt.end_possible_run(error, is_retried=attempt.is_retried(kind()), is_durable=self.durable)
+            again = attempt.end_possible_run(error, is_retried=attempt.is_retried(kind()))
             attempt.may_have_run = True
         return kind(describe_no_run(error, self.max_outage_seconds, again=again))
 
@@ -490,12 +485,11 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         if outcome.ending is Ending.GAVE_UP and outcome.run_id:
             outcome = self._follow_on(attempt, outcome)
         self.run_id = outcome.run_id
-        if self.runtime_on_out_of_memory and is_out_of_memory(outcome.probable_cause) and not attempt.is_last:
+        if self.runtime_on_out_of_memory and is_out_of_memory(outcome.probable_cause) and not attempt.this_try.is_last:
             outcome = self._choose_runtime(attempt, outcome)
         attempt.keep(outcome.run_id, outcome.status, outcome.summary)
         attempt.emit(of_end(outcome, attempt.metric_tags, cancelled_at_deadline=self.cancel_on_kill))
-        is_left = outcome.ending is Ending.GAVE_UP
-        left = attempt.end_without_follower(outcome.run_id, is_durable=self.durable) if is_left else ""
+        left = attempt.end_without_follower(outcome.run_id) if outcome.ending is Ending.GAVE_UP else ""
         return attempt.finish(outcome, left=left, retry=self._after_lost_result(attempt))
 
     def _follow_on(self, attempt: RunAttempt, outcome: Outcome) -> Outcome:
@@ -542,7 +536,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
     def _after_lost_result(self, attempt: RunAttempt) -> str:
         """What follows when the log of a completed run has no result."""
-        if attempt.is_last:
+        if attempt.this_try.is_last:
             return "No retry follows"
         finds_run = attempt.memory is not None and attempt.memory.is_kept and self.reuse_completed
         return "A retry reads it again first" if finds_run else "A retry starts a new run"
@@ -556,28 +550,19 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         run_id = attempt.pull(RUN_ID_KEY)
         if not run_id:
             attempt.may_have_run = True
-            self._end_earlier_runs(attempt, TaskDeferralError("the trigger failed"))
+            attempt.end_earlier_runs(TaskDeferralError("the trigger failed"))
             return None
         outcome = attempt.settle_after_trigger_failure(run_id)
         # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the cause.
         timed_out = str((next_kwargs or {}).get("error")) == TRIGGER_TIMEOUT
         return None if outcome is not None and timed_out and outcome.ending is Ending.CANCELLED else outcome
 
-    def _finish_after_trigger_failure(self, context: Context, outcome: Outcome) -> Any:
-        """Finish with the outcome of a run whose trigger has failed."""
-        with self._working(context) as attempt:
-            attempt.may_have_run = True
-            if self.durable:
-                attempt.memory = attempt.read_memory()
-            with attempt.copying_log(outcome):
-                return self._finish(attempt, outcome)
-
     # The body of POST /runs. It is built twice by the same rules: when the DAG is parsed, to check the arguments that
     # are known then; and before it is sent.
 
     def payload_to_send(self, context: Context, memory: Memory | None) -> dict[str, Any]:
         """Build the body after all arguments are rendered. Without a memory the name is sent as it is."""
-        from airflow_provider_wherobots.tasks.openlineage import add_parent_job
+        from airflow_provider_wherobots.tasks.create_request import add_parent_job
 
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
         payload = self._checked_payload(name)

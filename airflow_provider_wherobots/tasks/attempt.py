@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from abc import abstractmethod
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from contextvars import copy_context
 from datetime import timedelta
 from threading import Thread
@@ -33,7 +33,7 @@ from airflow_provider_wherobots.links.run import StoredAddressLink
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.measurements import Kind, Measurement
-from airflow_provider_wherobots.runs.memory import Memory
+from airflow_provider_wherobots.runs.memory import Try
 from airflow_provider_wherobots.tasks.memory import try_of
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 
@@ -100,13 +100,14 @@ class Attempt:
         self._hook.settings  # noqa: B018
 
     @contextmanager
-    def driving(
-        self,
-        publish: Callable[[str, str], None] | None = None,
-        remember: Callable[[Memory, str], None] | None = None,
-    ) -> Iterator[WorkerIo]:
-        """The time in which flows can run. A WebSocket that a flow opens stays open until the end of this context."""
-        with self._hook.io(self.note, publish=publish, remember=remember) as io:
+    def open(self) -> Iterator[WorkerIo]:
+        """The time in which flows can run, unless it has begun already. A WebSocket that a flow opens stays open until
+        the end of this context.
+        """
+        if self._io is not None:
+            yield self._io
+            return
+        with self._new_io() as io:
             # In this order: a kill may come between the two.
             self._io = io
             io.stopped = self.was_killed
@@ -115,12 +116,16 @@ class Attempt:
             finally:
                 self._io = None
 
-    def run_on(self, io: WorkerIo, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    def _new_io(self) -> AbstractContextManager[WorkerIo]:
+        return self._hook.io(self.note)
+
+    def run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a flow that :meth:`kill` can stop."""
-        try:
-            return io.run(flow, *args, **kwargs)
-        except FlowStoppedError as error:
-            raise WherobotsTaskKilledException(str(error)) from None
+        with self.open() as io:
+            try:
+                return io.run(flow, *args, **kwargs)
+            except FlowStoppedError as error:
+                raise WherobotsTaskKilledException(str(error)) from None
 
     def kill(self) -> None:
         """Stop for good, and end what is under way.
@@ -166,14 +171,9 @@ class Attempt:
     # When to give up
 
     @property
-    def is_first(self) -> bool:
-        """Whether Airflow has started no try of this task instance before."""
-        return try_of(self.context).is_first
-
-    @property
-    def is_last(self) -> bool:
-        """Whether Airflow makes no other try after this one fails."""
-        return try_of(self.context).is_last
+    def this_try(self) -> Try:
+        """The try that Airflow has started."""
+        return try_of(self.context)
 
     @property
     def execution_timeout(self) -> float | None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
 
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -34,6 +34,7 @@ from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError
 from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.io.base import Flow
+from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
 from airflow_provider_wherobots.messages import words
@@ -60,7 +61,6 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.tasks.wherobots_task import FollowsRun
 
 P = ParamSpec("P")
-T = TypeVar("T")
 
 KILL_SECONDS = WORKER_CANCEL_BUDGET_SECONDS if (3, 0) <= AIRFLOW < (3, 4) else CANCEL_BUDGET_SECONDS
 """How long a cancel is retried in a kill. Airflow 2.11 and 3.4 leave 60 s (``killed_task_cleanup_time``), after lost
@@ -127,8 +127,7 @@ class RunAttempt(Attempt):
     ) -> Submission | AwaitingQuota:
         """Get the run by a flow. A kill meanwhile cancels the runs with the task's identity."""
         self.get_ready()
-        with self.driving(remember=None if self.memory is None else self.memory.remember) as io:
-            submission = self.run_on(io, flow, *args, **kwargs)
+        submission = self.run(flow, *args, **kwargs)
         if isinstance(submission, AwaitingQuota):
             if self.was_killed:
                 raise WherobotsTaskKilledException("The task was killed while it waited for quota")
@@ -147,16 +146,17 @@ class RunAttempt(Attempt):
             self._run_on_new_session(cancel_run, run_id, KILL_SECONDS)
         raise WherobotsTaskKilledException(f"The task was killed before it could follow run {run_id}")
 
-    def run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a flow that :meth:`kill` can stop."""
-        with self.driving() as io:
-            return self.run_on(io, flow, *args, **kwargs)
+    def _new_io(self) -> AbstractContextManager[WorkerIo]:
+        return self._hook.io(
+            self.note,
+            publish=lambda _key, url: self.push_address(WherobotsSparkUiLink(), url),
+            remember=None if self.memory is None else self.memory.remember,
+        )
 
     def follow(self, options: FollowOptions) -> Outcome:
         """Follow a run to its end."""
         self.adopt(options.run_id)
-        with self.driving(lambda _key, url: self.push_address(WherobotsSparkUiLink(), url)) as io:
-            outcome = self.run_on(io, follow_run, options)
+        outcome = self.run(follow_run, options)
         self._run_id = None
         return outcome
 
@@ -198,10 +198,10 @@ class RunAttempt(Attempt):
     def end_earlier_runs(self, error: BaseException) -> None:
         """Cancel the runs of the task, which fails before it has looked for them, if no retry follows. Never raises."""
         try:
-            if self.is_retried(error):
+            if not self.task.durable or not self.task.cancel_on_kill or self.is_retried(error):
                 return
             memory = (self.memory or self.read_memory()).now
-            is_unused = memory.past_of_runs is Past.NOTHING and self.is_first and not memory.passed_over
+            is_unused = memory.past_of_runs is Past.NOTHING and self.this_try.is_first and not memory.passed_over
             if is_unused and not self.may_have_run:
                 return
             if not self.was_killed:
@@ -218,11 +218,11 @@ class RunAttempt(Attempt):
         self.log.info("Cancelling the active runs of this task, if there are any, because no retry follows")
         return self.run(cancel_runs_of, memory, CANCEL_BUDGET_SECONDS)
 
-    def end_possible_run(self, error: WherobotsApiError, *, is_retried: bool, is_durable: bool) -> str:
+    def end_possible_run(self, error: WherobotsApiError, *, is_retried: bool) -> str:
         """Cancel a run that a failed submission may have left, if no retry looks for it. Returns a sentence on it."""
         may_exist = "The run may exist and be active"
         if is_retried:
-            does = "looks it up by its name first" if is_durable else "creates a new one (durable=False)"
+            does = "looks it up by its name first" if self.task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
         is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
         may_cancel = is_unclear and self.task.cancel_on_kill
@@ -231,12 +231,12 @@ class RunAttempt(Attempt):
         command = words.command("orphans", self.task.wherobots_conn_id)
         return f"{may_exist}, and no retry will look it up. To look: {command}"
 
-    def end_without_follower(self, run_id: str, *, is_durable: bool) -> str:
+    def end_without_follower(self, run_id: str) -> str:
         """Cancel a run that this try gave up, if no retry follows. Returns what happens to the run."""
         command = words.command(f"runs cancel --yes {run_id}", self.task.wherobots_conn_id)
         to_cancel = f". To cancel it: {command}"
-        if not self.is_last:
-            return f"{REATTACHED if is_durable else NOT_FOUND_AGAIN}{to_cancel}"
+        if not self.this_try.is_last:
+            return f"{REATTACHED if self.task.durable else NOT_FOUND_AGAIN}{to_cancel}"
         if not self.task.cancel_on_kill:
             return f"{LEFT_ALONE}{to_cancel}"
         try:
@@ -258,7 +258,7 @@ class RunAttempt(Attempt):
 
     def is_retried(self, error: BaseException) -> bool:
         """Whether a retry follows if the task fails with this exception."""
-        return not (self.is_last or self.was_killed) and self.task.may_retry(error)
+        return not (self.this_try.is_last or self.was_killed) and self.task.may_retry(error)
 
     def options(self, run_id: str, started_at: float, deadline: float | None, *, is_new: bool = False) -> FollowOptions:
         """The options to follow a run, from the task's arguments."""
@@ -290,10 +290,12 @@ class RunAttempt(Attempt):
         return Deferred(None if self.memory is None else self.memory.now.to_json(), **more).to_kwargs()
 
     def resume(self, stored: Mapping[str, Any]) -> Deferred:
-        """Read what the try has kept, and remember what it knew."""
+        """Read what the try has kept, and remember what it knew. After a failed trigger it has kept nothing."""
         kept = Deferred.from_kwargs(stored)
         if kept.memory is not None:
             self.memory = TaskMemory.resume(self.context, self.log, kept.memory)
+        elif self.task.durable:
+            self.memory = self.read_memory()
         return kept
 
     # What the task tells

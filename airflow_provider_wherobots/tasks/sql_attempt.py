@@ -1,32 +1,31 @@
-"""One try of the operator that executes SQL.
+"""What a SQL task does in one call from Airflow.
 
-A try gets a session, finds out what earlier tries have executed (``flows/sql/journal.py``), and executes the rest, one
+It gets a session, finds out what earlier tries have executed (``flows/sql/journal.py``), and executes the rest, one
 statement after the other. A long statement is handed to the triggerer and taken back.
-
-The task's *own session* is stopped when the task is done or killed, or fails and is not retried: a retry uses it. Only
-a session of the type ``single`` is not found again, so it is stopped in any case.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
 from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import Store
-from airflow_provider_wherobots.api.sql.sessions import SINGLE, SessionRequest, SqlSession
-from airflow_provider_wherobots.compat import Context
+from airflow_provider_wherobots.api.sql.sessions import SessionRequest, SqlSession
+from airflow_provider_wherobots.compat import Context, mask_secret
 from airflow_provider_wherobots.dbapi.connection import Connection
+from airflow_provider_wherobots.dbapi.result_set import ResultSet
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
+    WherobotsSqlException,
     WherobotsSqlSessionException,
     WherobotsTaskKilledException,
     kind_of_call,
@@ -53,27 +52,20 @@ from airflow_provider_wherobots.flows.sql.statement import Statement, StatementO
 from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure, in_doubt
 from airflow_provider_wherobots.io.base import Flow
-from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.measurements import of_statement
 from airflow_provider_wherobots.runs.memory import Answer, Past
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
-from airflow_provider_wherobots.sql.parameters import read_statements
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.attempt import DEFER_MARGIN_SECONDS, Attempt
 from airflow_provider_wherobots.tasks.memory import TaskMemory, writes_of
-from airflow_provider_wherobots.tasks.sql_results import SqlResults
-from airflow_provider_wherobots.tasks.wherobots_task import argument_errors
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY
 
 if TYPE_CHECKING:
-    from airflow_provider_wherobots.operators.sql_task import SqlTask
-
-P = ParamSpec("P")
-T = TypeVar("T")
+    from airflow_provider_wherobots.tasks.wherobots_task import WherobotsTask
 
 HAND_OVER_SECONDS = 30.0
 """How long a statement may hold a worker before the triggerer follows it."""
@@ -96,10 +88,29 @@ class Planned:
     position: int
     text: str = field(repr=False)
     kind: StatementKind
-    wants_result: bool
     store: Store | None
     is_returned: bool
     write: Write | None
+
+    @property
+    def wants_result(self) -> bool:
+        return self.is_returned and returns_result(self.text)
+
+    @property
+    def digest(self) -> str:
+        return digest_of(self.text, self.store)
+
+
+def plan(texts: Sequence[str], store: Store | None, returned: range) -> list[Planned]:
+    """The statements of a task, from their texts. The result of the last one goes to ``store``."""
+    planned: list[Planned] = []
+    for position, text in enumerate(texts):
+        kind, number = kind_of(text), sum(one.write is not None for one in planned)
+        target = store if position == len(texts) - 1 else None
+        is_write = kind is StatementKind.WRITE
+        write = Write(number, position, digest_of(text, target)) if is_write else None
+        planned.append(Planned(position, text, kind, target, position in returned, write))
+    return planned
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,81 +138,96 @@ class DeferredSql(StoredOptions):
 
 
 class SqlAttempt(Attempt):
-    """Executes the statements of a task in its session, on one WebSocket, and cancels and stops in a kill."""
+    """Executes a task's statements in a session, on one WebSocket. A kill cancels the statement, and stops a session of
+    the task's own.
+    """
 
-    _memory: TaskMemory
+    memory: TaskMemory
     _writes: Writes
 
-    def __init__(self, task: SqlTask[SqlAttempt], context: Context) -> None:
+    def __init__(
+        self,
+        task: WherobotsTask[SqlAttempt],
+        context: Context,
+        planned: list[Planned],
+        *,
+        geometry: str,
+        fails_if_cut: bool,
+        read: Callable[[ResultSet], Any],
+        may_hand_over: bool,
+    ) -> None:
         super().__init__(task, task.hook, context, may_defer=task.deferrable)
         self.task = task
-        self.connection: Connection | None = None
-        """Whose statement a kill cancels."""
-        self.stop: Flow[..., object] | None = None
-        """The flow that stops the task's own session, from the seconds that it may take; None if it has none."""
-        self._planned = _plan(task)
-        self._results = SqlResults(task)
-        self._session: SqlSession | None = None
+        self.values: list[Any] = []
+        """What the statements have returned so far that the task returns."""
+        self.descriptions: list[Any] = []
+        self.last: StatementOutcome | None = None
+        """The outcome of the last statement."""
         self.session_id = ""
         """The session's id, as soon as it is known."""
+        self._planned = planned
+        self._geometry = geometry
+        self._fails_if_cut = fails_if_cut
+        self._read = read
+        self._session: SqlSession | None = None
+        self._may_hand_over = may_hand_over
+        self._connection: Connection | None = None
+        self._stop: Flow[..., object] | None = None
+        """The flow that stops the task's own session, from the seconds that it may take; None if it has none."""
         self._sessions = 1
         self._index = 0
         self._seconds = 0.0
-        self._last: StatementOutcome | None = None
+        self._rows: int | None = None
 
-    def begin(self) -> Any:
-        """Get a session, and execute the statements in it.
+    # A kill
 
-        What a deferral of another try has kept does not count: that try may have gone on, and executed more.
-        """
-        self._remember_with(TaskMemory.begin(self.context, self.log, if_missing=Answer.NOTHING))
-        with self._working():
-            self._memory.remember(self._memory.now)
-            return self._execute_in_session(None)
+    def _end_all(self) -> None:
+        """Cancel the statement that runs, then stop the session."""
+        share = WORKER_CANCEL_BUDGET_SECONDS / (1 if self._stop is None else 2)
+        if self._connection is not None:
+            self._connection.cancel_running(share)
+        self.stop_own_session(share)
 
-    def resume(self, event: Mapping[str, Any] | None, stored: Mapping[str, Any]) -> Any:
-        """Continue after the wait for quota, for the session, or for the statement that the triggerer has followed.
+    def note_ends(self) -> None:
+        """Note in the journal what a kill has cancelled."""
+        if self._connection is not None:
+            self._connection.note_ends()
 
-        ``stored`` is what the try has kept.
-        """
-        kept = DeferredSql.from_kwargs(stored)
-        wait = self._restore(event, kept)
-        with self._working():
-            if event and event.get("execution_id"):
-                return self._take_back(StatementOutcome.from_event(event), kept)
-            if not self.session_id:
-                return self._execute_in_session(kept.quota)
-            return self._execute_once_ready(wait, partial(self.ready_session, self.session_id))
+    def stop_own_session(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> None:
+        """Stop the task's own session, if it has one."""
+        stop, self._stop = self._stop, None
+        if stop is not None:
+            self._run_on_new_session(stop, budget_seconds=budget_seconds)
 
-    def resume_after_failed_trigger(self, error: Any, give_up: Callable[[], Any]) -> Any:
-        """Follow the statement that a trigger should have followed. If there was none, ``give_up``."""
-        if execution_id := self.pull(SQL_EXECUTION_ID_KEY):
-            return self.resume(StatementOutcome(StatementState.RUNNING, execution_id, str(error)).to_event(), {})
-        self._restore(None, DeferredSql())
-        with self._working():
-            return give_up()
+    def _own(self, session_id: str, *, is_new: bool = True) -> None:
+        """Let a kill stop a session that nobody else has. ``is_new``: the service may not know it yet."""
+        seconds = APPEARANCE_SECONDS if is_new else 0.0
+        self._stop = partial(stop_session, session_id=session_id, appearance_seconds=seconds, own_key=self.own_key)
 
     # What the task remembers
 
-    def _restore(self, event: Any, kept: DeferredSql) -> SessionWait:
-        """Restore what the try knew before its deferral, and return the rest of the wait for its session."""
+    def begin(self) -> None:
+        """Read what the task remembers of its earlier tries."""
+        self._remember_with(TaskMemory.begin(self.context, self.log, if_missing=Answer.NOTHING))
+
+    def resume(self, event: Mapping[str, Any] | None, stored: Mapping[str, Any]) -> DeferredSql:
+        """Read what the try has kept, and remember what it knew."""
+        kept = DeferredSql.from_kwargs(stored)
         if kept.memory is None:
-            self._remember_with(TaskMemory.begin(self.context, self.log, if_missing=Answer.NOTHING))
+            self.begin()
         else:
             self._remember_with(TaskMemory.resume(self.context, self.log, kept.memory))
-        if isinstance(event, dict) and event.get("reason"):
+        if event and event.get("reason"):
             text = "The triggerer ended its wait for the SQL session (%s); looking at it on this worker"
             self.log.info(text, words.quoted(str(event["reason"])))
         self.session_id = kept.session_id or self.pull(SQL_SESSION_ID_KEY) or ""
-        if self.session_id and self._memory.now.session_id == self.session_id:
-            self.own(self.session_id, self._own_key)
+        if self.session_id and self.memory.now.session_id == self.session_id:
+            self._own(self.session_id)
         self._sessions = kept.sessions
-        left = self._new_wait() if kept.wait is None else SessionWait.from_kwargs(kept.wait)
-        # The trigger has been patient already.
-        return replace(left, max_outage_seconds=min(left.max_outage_seconds, USED_OUTAGE_SECONDS))
+        return kept
 
     def _remember_with(self, memory: TaskMemory) -> None:
-        self._memory, now = memory, memory.now
+        self.memory, now = memory, memory.now
         self._writes = writes_of(memory, self.context, {}, self.task.retries or 0)
         if now.has_ended_writes or self.context["ti"].try_number == 1:
             return
@@ -212,122 +238,65 @@ class SqlAttempt(Attempt):
             left.setdefault(session_id, []).append(execution_id)
         self._writes.left = left
 
+    @staticmethod
+    def event_of_running(execution_id: str, error: object) -> dict[str, Any]:
+        """The event in the place of a failed trigger's: this worker follows the statement."""
+        return StatementOutcome(StatementState.RUNNING, execution_id, str(error)).to_event()
+
     def _kept(self, **more: Any) -> dict[str, Any]:
-        return {"memory": self._memory.now.to_json(), **more}
-
-    @contextmanager
-    def _working(self) -> Iterator[None]:
-        """The time in which the try works. What it has come to is remembered."""
-        try:
-            with self.open():
-                yield
-        except BaseException as error:
-            may_retry = self._is_retried_after(error)
-            is_used = self.is_deferring or (may_retry and self.task.session_type != SINGLE)
-            if self.was_killed:
-                self.note_ends()
-            elif isinstance(error, Exception) and not self.is_deferring and not may_retry:
-                self._memory.remember(self._memory.now.over())
-            # Without an id the request has failed. If a session was started all the same, it ends by itself.
-            if self.session_id and (self.was_killed or not is_used):
-                self.stop_own_session()
-            raise
-        self.stop_own_session()
-        self._memory.remember(self._memory.now.done(self.context["ti"].try_number))
-
-    def _is_retried_after(self, error: BaseException) -> bool:
-        return self.task.may_retry(error) and not self.is_last
-
-    @property
-    def _is_last(self) -> bool:
-        """Whether no retry follows."""
-        ti = self.context["ti"]
-        return bool(ti.try_number > ti.max_tries)
+        return {"memory": self.memory.now.to_json(), **more}
 
     # The session
 
-    def _execute_in_session(self, quota: Mapping[str, Any] | None, wait: SessionWait | None = None) -> Any:
-        """Request a session, unless one is given, and execute the statements in it once it is ready."""
-        given, wait = self.task.checked_session_id(), wait or self._new_wait()
-        if given is not None:
-            self.session_id, wait = given, replace(wait, appearance_seconds=0.0)
-        else:
-            self._request(quota, is_own=self.task.makes_own_session)
-            if self.stop is not None:
-                self._memory.remember(self._memory.now.has_session(self.session_id))
+    @property
+    def own_key(self) -> str:
+        """The key of a session that only this task uses."""
+        name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
+        return durable_run_name(name, self.memory.now.identity)
+
+    def request_session(self, request: SessionRequest, quota: QuotaWait, *, is_own: bool) -> None:
+        """Request a session. After a long wait for quota the task resumes."""
+        # A kill may come before the response, which has the session's id.
+        is_found_again = is_own and request.is_repeatable
+        self._stop = partial(stop_requested_session, request=request) if is_found_again else None
+        with self._failures():
+            response = self.run(request_session_with_quota, request, quota, self.task.max_outage_seconds)
+        if isinstance(response, AwaitingQuota):
+            self.defer_for_quota(response, "execute_complete", self._kept())
+        self._stop = None
+        self.session_id = response.id
+        if is_own and not response.fallback:
+            self._own(response.id)
+            self.memory.remember(self.memory.now.has_session(response.id))
+
+    def announce_session(self) -> None:
+        """Push the id of the session, and the link to it."""
         url = workload_history_url(self.task.hook.settings.endpoint.base_url)
         self.push(SQL_SESSION_ID_KEY, self.session_id)
         self.push_address(WherobotsSqlSessionLink(), url)
         self.log.info("SQL session %s; sessions are listed at %s", words.short(self.session_id), url)
-        return self._execute_once_ready(wait, self._get_ready_or_defer)
 
-    def _execute_once_ready(self, wait: SessionWait, get_ready: Callable[[SessionWait], SqlSession]) -> Any:
-        """Wait for the session, and execute the statements in it.
+    def session_wait(self, timeout: float, stored: Mapping[str, Any] | None = None) -> SessionWait:
+        """The wait for a session, from now on, or the rest of one that was ``stored``."""
+        if stored is not None:
+            return SessionWait.from_kwargs(stored)
+        return SessionWait(timeout, self.task.max_outage_seconds, self.deadline, time.time())
 
-        If the session fails, nothing was sent. Below Airflow 3.3 no retry could know that. So this try requests another
-        session there, if it has writes.
-        """
-        try:
-            session = get_ready(wait)
-        except WherobotsSqlSessionException as error:
-            no_retry_knows = not self._memory.is_kept and any(one.write for one in self._planned)
-            may_request = self._sessions < MAX_SESSIONS and not self.task.is_session_given
-            if not (no_retry_knows and may_request and isinstance(error.__cause__, SessionEndedError)):
-                raise
-            self.log.warning("%s. Nothing was sent to it: requesting another session", error)
-            self._sessions += 1
-            return self._execute_in_session(None, wait)
-        return self._execute_all(session)
-
-    def _request(self, quota: Mapping[str, Any] | None, *, is_own: bool) -> None:
-        """Request a session. After a long wait for quota the task resumes."""
-        request = self._own_request() if is_own else self.task.session_request(self.task.session_key)
-        wait = self.quota_wait(self.task.max_quota_wait_seconds)
-        if quota is not None:
-            wait = QuotaWait.from_kwargs(quota)
-        # A kill may come before the response, which has the session's id.
-        is_found_again = is_own and request.is_repeatable
-        self.stop = partial(stop_requested_session, request=request) if is_found_again else None
+    def await_session(self, wait: SessionWait) -> SqlSession:
+        """Wait for the session on this worker."""
         with self._failures():
-            response = self.run(request_session_with_quota, request, wait, self.task.max_outage_seconds)
-        if isinstance(response, AwaitingQuota):
-            self.defer_for_quota(response, "execute_complete", self._kept())
-        self.stop = None
-        if is_own and not response.fallback:
-            self.own(response.id, self._own_key)
-        self.session_id = response.id
+            return self.run(await_session, self.session_id, wait)
 
-    def _own_request(self) -> SessionRequest:
-        """The request for a session with a key that only this task has. Sent again, it finds the same session."""
-        return replace(self.task.session_request(self._own_key), force_new=False)
+    def await_session_again(self, wait: SessionWait) -> SqlSession:
+        """Look at a session that the triggerer has waited for: it has been patient already."""
+        return self.await_session(replace(wait, max_outage_seconds=min(wait.max_outage_seconds, USED_OUTAGE_SECONDS)))
 
-    @property
-    def _own_key(self) -> str:
-        """The key of a session that only this task uses."""
-        name = default_run_name(self.context["ti"].dag_id, self.task.task_id)
-        return durable_run_name(name, self._memory.now.identity)
-
-    @property
-    def _key_to_stop(self) -> str:
-        """The same, if a kill stops the session; else empty."""
-        return "" if self.stop is None else self._own_key
-
-    def _new_wait(self) -> SessionWait:
-        """The wait for a session, from now on."""
-        task = self.task
-        return SessionWait(task.session_wait_timeout, task.max_outage_seconds, self.deadline, time.time())
-
-    def ready_session(self, session_id: str, wait: SessionWait) -> SqlSession:
-        """Wait for a session on this worker."""
-        with self._failures():
-            return self.run(await_session, session_id, wait)
-
-    def _get_ready_or_defer(self, wait: SessionWait) -> SqlSession:
+    def await_session_or_defer(self, wait: SessionWait) -> SqlSession:
         """Wait for the session: on this worker, or in the triggerer if the task may be deferred and the session is not
         ready yet.
         """
         if not self.may_defer:
-            return self.ready_session(self.session_id, wait)
+            return self.await_session(wait)
         with self._failures():
             try:
                 return self.run(await_session, self.session_id, replace(wait, timeout=0.0))
@@ -340,13 +309,29 @@ class SqlAttempt(Attempt):
                 # The trigger is patient.
                 self.log.warning("%s", error)
         self.log.info("Deferring the task: the triggerer waits for SQL session %s", words.short(self.session_id))
-        conn_id, carried = self.task.wherobots_conn_id, wait.to_kwargs()
+        carried = wait.to_kwargs()
         self.defer(
-            WherobotsSqlTrigger(conn_id, self.session_id, carried, own_key=self._key_to_stop),
+            WherobotsSqlTrigger(self.task.wherobots_conn_id, self.session_id, carried, own_key=self._key_to_stop),
             "execute_complete",
             self._kept(session_id=self.session_id, wait=carried, sessions=self._sessions),
             timedelta(seconds=wait.left(0.0, time.time()) + DEFER_MARGIN_SECONDS),
         )
+
+    def may_request_another(self, error: WherobotsSqlSessionException) -> bool:
+        """Whether the try requests another session after one has failed, to which nothing was sent. A retry does so,
+        but below Airflow 3.3 no retry could know that nothing was sent.
+        """
+        no_retry_knows = not self.memory.is_kept and any(one.write for one in self._planned)
+        if not no_retry_knows or self._sessions >= MAX_SESSIONS or not isinstance(error.__cause__, SessionEndedError):
+            return False
+        self.log.warning("%s. Nothing was sent to it: requesting another session", error)
+        self._sessions += 1
+        return True
+
+    @property
+    def _key_to_stop(self) -> str:
+        """The key of the task's own session, if a kill stops it; else empty."""
+        return "" if self._stop is None else self.own_key
 
     @contextmanager
     def _failures(self) -> Iterator[None]:
@@ -367,43 +352,68 @@ class SqlAttempt(Attempt):
 
     def _connected(self) -> Connection:
         """The connection to the task's session."""
-        if self.connection is None:
-            return self._connect(self.ready_session(self.session_id, SessionWait.of_used(time.time())))
-        return self.connection
+        if self._connection is None:
+            return self._connect(self.await_session(SessionWait.of_used(time.time())))
+        return self._connection
 
     def _connect(self, session: SqlSession) -> Connection:
-        task = self.task
-        connection = self.connect(self._writes, task.geometry, task.max_outage_seconds)
         self._session = session
-        if self.stop is not None:
-            self.own(session.id, self._own_key, is_new=False)
-        connection.connect(session)
-        return connection
+        if self._stop is not None:
+            self._own(session.id, is_new=False)
+        if self._connection is None:
+            self._connection = Connection(
+                self.open(),
+                self._run_on_new_session,
+                self.note,
+                geometry=self._geometry,
+                writes=self._writes,
+                max_outage_seconds=self.task.max_outage_seconds,
+            )
+        self._connection.connect(session)
+        return self._connection
 
     def _options(self, connection: Connection, **more: Any) -> StatementOptions:
         return replace(connection.options(), deadline=self.deadline, **more)
 
     # The statements
 
-    def _execute_all(self, session: SqlSession) -> Any:
-        """Find out about all that earlier tries may have sent, before anything is executed."""
+    def execute_all(self, session: SqlSession) -> None:
+        """Find out about all that earlier tries may have sent, before anything is executed. Then execute the rest."""
         connection = self._connect(session)
         connection.end_earlier_rounds()
         options = self._options(connection, hand_over_after=self._hand_over_after)
-        if (edited := self._writes.edited([one.write.digest for one in self._planned if one.write])) is not None:
+        writes = [one.write for one in self._planned if one.write is not None]
+        if (edited := self._writes.edited([write.digest for write in writes])) is not None:
             self._fail_in_doubt(edited)
-        for statement in self._planned:
-            if statement.write is not None:
-                self._index = statement.position
-                found = self._in_no_doubt(partial(connection.look, statement.write, options))
-                if found is None:
-                    break
-                if found.state is StatementState.RUNNING:
-                    self._hand_over(found, index=OF_EARLIER_TRY)
-                if not found.is_earlier:
-                    self._take(found)
+        for write in writes:
+            self._index = write.position
+            found = self._in_no_doubt(partial(connection.look, write, options))
+            if found is None:
+                break
+            if found.state is StatementState.RUNNING:
+                self._hand_over(found, index=OF_EARLIER_TRY)
+            if not found.is_earlier:
+                self._take(found)
         self._index = 0
-        return self._execute_rest()
+        self._execute_rest()
+
+    def take_back(self, event: Mapping[str, Any], kept: DeferredSql) -> None:
+        """Take the outcome of a statement that a trigger has followed, and execute the rest."""
+        outcome = StatementOutcome.from_event(event)
+        index = self._place_of(outcome.execution_id, kept)
+        if index is None:
+            self._writes.ended(outcome)
+            self.execute_all(self.await_session(SessionWait.of_used(time.time())))
+            return
+        self._index, self._seconds = index, kept.seconds
+        # With results before it, the task would not have deferred.
+        absent = [None] * sum(statement.is_returned for statement in self._planned[:index])
+        self.values, self.descriptions = list(absent), list(absent)
+        if outcome.state is StatementState.RUNNING or self._must_fetch(outcome):
+            outcome = self._follow(outcome)
+        self._writes.ended(outcome)
+        self._take(self._again_if_forgotten(outcome))
+        self._execute_rest()
 
     def _in_no_doubt(self, look: Callable[[], StatementOutcome | None]) -> StatementOutcome | None:
         try:
@@ -412,20 +422,19 @@ class SqlAttempt(Attempt):
             self._fail_in_doubt(error.doubt)
 
     def _fail_in_doubt(self, doubt: Doubt) -> NoReturn:
-        self._last = StatementOutcome(StatementState.UNKNOWN, doubt.execution_id)
+        self.last = StatementOutcome(StatementState.UNKNOWN, doubt.execution_id)
         self._summarize()
         # The store could not be read. The next try may read it, and then knows.
-        may_know = self._memory.now.past is Past.UNKNOWN and self.context.get("task_state_store") is not None
-        is_final = self.is_last or not may_know
+        may_know = self.memory.now.past is Past.UNKNOWN and self.context.get("task_state_store") is not None
+        is_final = self.this_try.is_last or not may_know
         session_id = doubt.session_id or self.session_id
         made = in_doubt(self._name(), doubt.why, doubt.execution_id, session_id, is_final=is_final)
         raise made if may_know else without_retry(made)
 
-    def _execute_rest(self) -> Any:
+    def _execute_rest(self) -> None:
         while self._index < len(self._planned):
             self._take(self._again_if_forgotten(self._execute()))
         self._summarize()
-        return None if self._last is None else self._results.value(self._last)
 
     def _execute(self, execution_id: str = "") -> StatementOutcome:
         """Execute a statement, unless an earlier try has. Its outcome ``is_earlier`` then."""
@@ -441,7 +450,7 @@ class SqlAttempt(Attempt):
         self.push(SQL_EXECUTION_ID_KEY, execution_id)
         number, count, text = self._index + 1, len(self._planned), masked(statement.text)
         self.log.info("Executing statement %d of %d [%s]: %s", number, count, execution_id, text)
-        message = Statement(execution_id, statement.text, statement.store, self.task.geometry, statement.wants_result)
+        message = Statement(execution_id, statement.text, statement.store, self._geometry, statement.wants_result)
         outcome = connection.send(message, options, statement.write)
         if outcome.state is StatementState.RUNNING:
             self._hand_over(outcome, index=self._index)
@@ -449,7 +458,7 @@ class SqlAttempt(Attempt):
 
     def _id_of(self, statement: Planned) -> str:
         """The id under which this try executes a statement."""
-        return self._writes.this_try.id_of(statement.position, digest_of(statement.text, statement.store))
+        return self._writes.this_try.id_of(statement.position, statement.digest)
 
     def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
         """Execute a read once more if the session, which executes many at once, has forgotten its result."""
@@ -462,10 +471,8 @@ class SqlAttempt(Attempt):
     @property
     def _hand_over_after(self) -> float | None:
         """When the triggerer follows a statement; None if it cannot, or would lose results that this process holds."""
-        limit = None if self.task.is_session_given else self.task.shutdown_after_inactive_seconds
-        # The session must live without a client for as long as a triggerer may take to attach.
-        outlives = limit is None or limit >= GRACE_SECONDS
-        return HAND_OVER_SECONDS if self.may_defer and outlives and not self._results.is_holding else None
+        holds_results = any(value is not None for value in self.values)
+        return HAND_OVER_SECONDS if self.may_defer and self._may_hand_over and not holds_results else None
 
     def _hand_over(self, outcome: StatementOutcome, *, index: int) -> NoReturn:
         """Let the triggerer attach to a statement. The session cancels it if that does not happen in two minutes."""
@@ -487,21 +494,6 @@ class SqlAttempt(Attempt):
             self.defer_timeout(self.deadline),
         )
 
-    def _take_back(self, outcome: StatementOutcome, kept: DeferredSql) -> Any:
-        """Take the outcome of a statement that a trigger has followed, and continue."""
-        index = self._place_of(outcome.execution_id, kept)
-        if index is None:
-            self._writes.ended(outcome)
-            return self._execute_all(self.ready_session(self.session_id, SessionWait.of_used(time.time())))
-        self._index, self._seconds = index, kept.seconds
-        # With results before it, the task would not have deferred.
-        self._results.add_none(sum(statement.is_returned for statement in self._planned[:index]))
-        if outcome.state is StatementState.RUNNING or self._must_fetch(outcome):
-            outcome = self._follow(outcome)
-        self._writes.ended(outcome)
-        self._take(self._again_if_forgotten(outcome))
-        return self._execute_rest()
-
     def _place_of(self, execution_id: str, kept: DeferredSql) -> int | None:
         """The place of the statement that a trigger has followed; None for one of an earlier try. Its text may be
         rendered differently now. On 3.0 the trigger may be that of an earlier try.
@@ -510,7 +502,7 @@ class SqlAttempt(Attempt):
         if index == OF_EARLIER_TRY:
             return None
         if index is None:
-            which = [(one.position, digest_of(one.text, one.store)) for one in self._planned]
+            which = [(one.position, one.digest) for one in self._planned]
             places = [one[0] for one in which if execution_id in (this.id_of(*one), *this.ids_before(*one))]
             index = places[0] if places else 0 if len(self._planned) == 1 else None
         if index is None or kept.kinds not in ("", self._kinds):
@@ -567,7 +559,7 @@ class SqlAttempt(Attempt):
     def _take(self, outcome: StatementOutcome) -> None:
         """Keep the result of a statement that has succeeded, otherwise fail the task."""
         statement = self._statement
-        self._last = outcome
+        self.last = outcome
         if not outcome.is_earlier:
             region = self._session.region if self._session else None
             self.emit(of_statement(outcome.seconds, outcome.state.value, region, self.metric_tags))
@@ -580,16 +572,38 @@ class SqlAttempt(Attempt):
                 self.session_id,
                 self.execution_timeout,
                 may_repeat=statement.write is None,
-                is_last=self.is_last,
+                is_last=self.this_try.is_last,
             )
         when = "an earlier try; not executing it again" if outcome.is_earlier else words.duration(outcome.seconds)
         self.log.info("%s succeeded in %s", self._name(), when)
         if statement.is_returned:
-            self._results.add(outcome, is_read=statement.kind is StatementKind.READ)
+            found = ResultSet(self.log.log, fails_if_cut=self._fails_if_cut)
+            found.take(outcome, is_read=statement.kind is StatementKind.READ)
+            self._rows = found.rowcount if found.description else None
+            self.values.append(self._read(found))
+            self.descriptions.append(found.description)
         self._index += 1
 
+    def stored_address(self, last: StatementOutcome, store: Store) -> str | None:
+        """The address of the last statement's stored result; None if it has no rows."""
+        if last.result_uri is None:
+            if last.is_location_lost:
+                raise WherobotsSqlException(
+                    "The last statement has succeeded and its result is stored, but the session no longer knows where"
+                )
+            self.log.info("The result has no rows, so nothing was stored: the task returns None")
+            return None
+        size = "" if last.size is None else f" ({words.size(last.size)})"
+        if store.presigned_url:
+            # Everyone who knows the URL can read the file.
+            mask_secret(last.result_uri)
+            self.log.info("The result is stored%s; its presigned URL is what the task returns", size)
+        else:
+            self.log.info("The result is stored at %s%s", words.quoted(last.result_uri), size)
+        return last.result_uri
+
     def _summarize(self) -> None:
-        last, session = self._last, self._session
+        last, session = self.last, self._session
         summary = SqlSummary(
             state="unknown" if last is None else last.state.value,
             session_id=self.session_id,
@@ -598,7 +612,7 @@ class SqlAttempt(Attempt):
             version=(session.version or None) if session else None,
             statements=self._index,
             seconds=round(self._seconds, 3),
-            rows=self._results.rows,
+            rows=self._rows,
             stored_bytes=None if last is None else last.size,
         )
         self.log.info("%s", summary.describe())
@@ -611,99 +625,3 @@ class SqlAttempt(Attempt):
     def _name(self) -> str:
         """The statement as messages name it."""
         return f"Statement {self._index + 1} of {len(self._planned)} ({masked(self._statement.text, SHOWN_CHARS)})"
-
-    # Flows, and a kill
-
-    @contextmanager
-    def open(self) -> Iterator[None]:
-        """Open the ``Io``, and close it at the end with its WebSocket."""
-        self.get_ready()
-        self.connection = None
-        with self.driving():
-            yield
-
-    def run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a flow that :meth:`kill` can stop, between :meth:`open` and its end."""
-        return self.run_on(self.io, flow, *args, **kwargs)
-
-    @property
-    def io(self) -> WorkerIo:
-        """The ``Io``, between :meth:`open` and its end."""
-        if self._io is None:
-            raise RuntimeError("the attempt is not open")
-        return self._io
-
-    def connect(self, writes: Writes, geometry: str, outage_seconds: float) -> Connection:
-        """The connection, which is made once between :meth:`open` and its end."""
-        from airflow_provider_wherobots.dbapi.connection import Connection
-
-        if self.connection is None:
-            self.connection = Connection(
-                nullcontext(self.io),
-                self._run_on_new_session,
-                self.note,
-                geometry=geometry,
-                writes=writes,
-                max_outage_seconds=outage_seconds,
-            )
-        return self.connection
-
-    def note_ends(self) -> None:
-        """Note in the journal what a kill has cancelled."""
-        if self.connection is not None:
-            self.connection.note_ends()
-
-    def own(self, session_id: str, key: str, *, is_new: bool = True) -> None:
-        """Let a kill stop a session with a key that nobody else has. ``is_new``: the service may not know it yet."""
-        seconds = APPEARANCE_SECONDS if is_new else 0.0
-        self.stop = partial(stop_session, session_id=session_id, appearance_seconds=seconds, own_key=key)
-
-    def stop_own_session(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> None:
-        """Stop the task's own session, if it has one."""
-        stop, self.stop = self.stop, None
-        if stop is not None:
-            self._run_on_new_session(stop, budget_seconds=budget_seconds)
-
-    def _end_all(self) -> None:
-        """Cancel the statement that runs, then stop the session."""
-        share = WORKER_CANCEL_BUDGET_SECONDS / (1 if self.stop is None else 2)
-        if self.connection is not None:
-            self.connection.cancel_running(share)
-        self.stop_own_session(share)
-
-
-def _plan(task: SqlTask[Any]) -> list[Planned]:
-    """Make the statements of a task, once its arguments are rendered. What can be checked before anything is sent is
-    checked here.
-    """
-    if task.database:
-        task.log.warning(
-            "database=%r has no effect: connections share their session, so it has no current database. Name it in "
-            "the statement, such as catalog.database.table",
-            task.database,
-        )
-    if task.hook_params:
-        names = ", ".join(map(str, task.hook_params))
-        task.log.warning("hook_params (%s) has no effect: the task has arguments for all of it", names)
-    with argument_errors(task.task_id):
-        texts = read_statements(task.sql, bool(task.split_statements), task.parameters)
-    task.checked_session_id()
-    store, last = task.checked_store(), len(texts) - 1
-    planned: list[Planned] = []
-    for position, text in enumerate(texts):
-        is_returned = store is None and task.fetches_results and (position == last or not task.returns_one)
-        kind, number = kind_of(text), sum(one.write is not None for one in planned)
-        target = store if position == last else None
-        is_write = kind is StatementKind.WRITE
-        planned.append(
-            Planned(
-                position,
-                text,
-                kind,
-                wants_result=is_returned and returns_result(text),
-                store=target,
-                is_returned=is_returned,
-                write=Write(number, position, digest_of(text, target)) if is_write else None,
-            )
-        )
-    return planned

@@ -166,6 +166,8 @@ class FollowsRun(WherobotsTask[A]):
     wait_post_run_logs_timeout_seconds: float
     cancel_on_kill: bool
     copy_log_on_resume: bool
+    durable: bool = False
+    """Whether a retry finds the run of the try before, by what the task remembers."""
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
     without_result: str = "its log has no line that begins with 'airflow-result:'"

@@ -37,7 +37,6 @@ from airflow_provider_wherobots.io.base import Pause
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.tasks.sql_attempt import DeferredSql, SqlAttempt
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from tests.integration.support import TaskInstance, context, deferral_of
@@ -202,12 +201,12 @@ def stored_of_sql() -> dict[str, Any]:
     operator = WherobotsSqlOperator(
         task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1), deferrable=True
     )
-    attempt = SqlAttempt(operator, context(TaskInstance()))
-    attempt._restore(None, DeferredSql(session_id="s1"))
-    attempt.connection = Mock(options=lambda: StatementOptions("wss://s1", session_id="s1"))
+    attempt = operator._new_attempt(context(TaskInstance()))
+    attempt.resume(None, {"session_id": "s1"})
+    attempt._connection = Mock(options=lambda: StatementOptions("wss://s1", session_id="s1"))
     attempt.run = Mock(side_effect=NotSentError("getSqlSession", "refused"))  # type: ignore[method-assign]
     with pytest.raises(TaskDeferred) as session:
-        attempt._get_ready_or_defer(SessionWait(deadline=1e10, since=1e9))
+        attempt.await_session_or_defer(SessionWait(deadline=1e10, since=1e9))
     with pytest.raises(TaskDeferred) as statement:
         attempt._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9), index=0)
     return {

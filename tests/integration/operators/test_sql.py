@@ -43,7 +43,7 @@ from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, State
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sql import requirements, results
-from airflow_provider_wherobots.tasks import sql_attempt, sql_results
+from airflow_provider_wherobots.tasks import sql_attempt
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
@@ -276,7 +276,7 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
     make: Make, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(sql_results, "mask_secret", masked.append)
+    monkeypatch.setattr(sql_attempt, "mask_secret", masked.append)
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
     address = make("SELECT ROWS 2", store=store).execute(context(TaskInstance()))
     assert address.startswith("http")
@@ -635,14 +635,14 @@ def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcom
     deferred = statement_deferral_of(task, ti)
     event = StatementOutcome(StatementState.RUNNING, ti.xcoms["execution_id"], "it failed").to_event()
     resumed = make("HOLD")
-    ready = sql_attempt.SqlAttempt.ready_session
+    ready = sql_attempt.SqlAttempt.await_session
 
     def get_ready_and_kill(*given: Any) -> Any:
         session = ready(*given)
         resumed.on_kill()
         return session
 
-    monkeypatch.setattr(sql_attempt.SqlAttempt, "ready_session", get_ready_and_kill)
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "await_session", get_ready_and_kill)
     with pytest.raises(WherobotsTaskKilledException) as caught:
         resume(resumed, ti, deferred, event)
     assert not isinstance(caught.value, AirflowFailException), "a retry asks what became of it"
@@ -955,12 +955,13 @@ def call_that_stored(
     first: dict[str, Any] = {}
     control.answer_sql("CALL", {"rewritten": [3]})
 
-    def fail(self: Any, last: StatementOutcome) -> None:
-        first.update(address=last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
+    def fail(task: WherobotsSqlOperator, attempt: sql_attempt.SqlAttempt) -> None:
+        assert attempt.last is not None
+        first.update(address=attempt.last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
         raise LookupError("once")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sql_results.SqlResults, "value", fail)
+        patched.setattr(WherobotsSqlOperator, "_value", fail)
         with pytest.raises(LookupError):
             make(CALL, store=stored(presigned), retries=1).execute(context(ti))
     return ti, first
