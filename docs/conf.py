@@ -21,7 +21,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:.*", r"(?!(airflow_provider_wherobots|wherobots_local)\b).*"),
     # Base classes of operators, sensors, triggers, links and options, which are not part of the public interface.
-    ("py:class", r".*\.(CreatesRun|FollowsRun|WherobotsTask|SqlTask|StoredOptions)"),
+    ("py:class", r".*\.(FollowsRun|WherobotsTask|StoredOptions)"),
     ("py:class", r".*\.(GuardedTrigger|StoredAddressLink)"),
     # What stands between the parts of the DB-API connection.
     ("py:class", r".*\.(SyncDriver|Effect|StatementOutcome|SqlSession|Writes)"),

@@ -297,10 +297,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Cancel the run, unless ``cancel_on_kill=False``. Airflow calls this in a signal handler, seconds before it
-        ends the process.
-        """
-        # Imports nothing, because a signal handler calls this.
+        """Cancel the run, unless ``cancel_on_kill=False``. A signal handler calls this, so it imports nothing."""
         self._was_killed = True
         if self._attempt is not None:
             self._attempt.kill()
@@ -398,7 +395,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         try:
             with argument_errors(self.task_id):
                 files = find_sources(payload, attempt.context)
-                submission = attempt.get_run(
+                submission = attempt.run(
                     submit_run,
                     payload,
                     self.region_to_send,
@@ -418,6 +415,8 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             attempt.push(RUN_ID_KEY, "")
             attempt.defer_for_quota(submission, "execute_after_quota_wait", attempt.kept())
         attempt.may_have_run = True
+        # A kill during the create call did not know the run's id yet.
+        attempt.adopt(submission.run.id)
         return submission
 
     def _no_run(self, attempt: RunAttempt, error: WherobotsApiError) -> WherobotsException:

@@ -203,12 +203,7 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
                     "could not tell what the operator has written. Make it a task of its own, or use WherobotsSqlHook "
                     "in the function"
                 )
-            attempt = self._new_attempt(context)
-            # What a deferral of another try has kept does not count: that try may have gone on, and executed more.
-            attempt.begin()
-            with self._working(attempt):
-                attempt.memory.remember(attempt.memory.now)
-                return self._execute_in_session(attempt)
+            return self._start(self._new_attempt(context))
 
     def execute_complete(self, context: Context, event: Any, **stored: Any) -> Any:
         """Continue after the triggerer has waited for quota or the session, or has followed a statement.
@@ -228,7 +223,7 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
                 if not attempt.session_id:
                     return self._execute_in_session(attempt, kept.quota)
                 wait = attempt.session_wait(self.session_wait_timeout, kept.wait)
-                return self._execute_once_ready(attempt, wait, attempt.await_session_again)
+                return self._execute_once_ready(attempt, wait, attempt.await_session)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, the worker follows the statement in its place.
@@ -242,7 +237,7 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
         with self._apply_retry_rules():
             attempt = self._new_attempt(context)
             if attempt.starts_over(next_method, next_kwargs):
-                return self.execute(context)
+                return self._start(attempt)
             if next_method != FAILED_TRIGGER:
                 return super().resume_execution(next_method, next_kwargs, context)
             if execution_id := attempt.pull(SQL_EXECUTION_ID_KEY):
@@ -253,10 +248,7 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
                 return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Cancel the statement, and stop the task's own session. Airflow calls this in a signal handler, seconds before
-        it ends the process.
-        """
-        # Imports nothing, because a signal handler calls this.
+        """Cancel the statement, and stop the task's own session. A signal handler calls this, so it imports nothing."""
         self._was_killed = True
         if self._attempt is not None:
             self._attempt.kill()
@@ -287,7 +279,6 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
         it. Only a session of the type ``single`` is not found again, so it is stopped in any case.
         """
         try:
-            attempt.get_ready()
             with attempt.open():
                 yield
         except BaseException as error:
@@ -303,6 +294,13 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
             raise
         attempt.stop_own_session()
         attempt.memory.remember(attempt.memory.now.done(attempt.context["ti"].try_number))
+
+    def _start(self, attempt: SqlAttempt) -> Any:
+        """Begin a try. What a deferral of another try has kept does not count: that one may have executed more."""
+        attempt.begin()
+        with self._working(attempt):
+            attempt.memory.remember(attempt.memory.now)
+            return self._execute_in_session(attempt)
 
     # The session, the statements and the result
 

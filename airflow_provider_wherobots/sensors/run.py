@@ -171,10 +171,7 @@ class WherobotsRunSensor(FollowsRun["RunAttempt"], BaseSensorOperator):
             raise
 
     def on_kill(self) -> None:
-        """Cancel the run with ``cancel_on_kill=True``. Airflow calls this in a signal handler, seconds before it ends
-        the process.
-        """
-        # Imports nothing, because a signal handler calls this.
+        """Cancel the run with ``cancel_on_kill=True``. A signal handler calls this, so it imports nothing."""
         self._was_killed = True
         if self._attempt is not None:
             self._attempt.kill()

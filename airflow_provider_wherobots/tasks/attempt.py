@@ -107,6 +107,7 @@ class Attempt:
         if self._io is not None:
             yield self._io
             return
+        self.get_ready()
         with self._new_io() as io:
             # In this order: a kill may come between the two.
             self._io = io
@@ -208,13 +209,9 @@ class Attempt:
     # Deferral
 
     def defer(
-        self,
-        trigger: BaseTrigger,
-        method_name: str,
-        kept: Mapping[str, Any] | None = None,
-        timeout: timedelta | None = None,
+        self, trigger: BaseTrigger, method_name: str, kept: Mapping[str, Any], until: float | None = None
     ) -> NoReturn:
-        """Defer the task. It resumes with ``kept``."""
+        """Defer the task. It resumes with ``kept``. ``until`` is when the trigger ends by itself, in epoch seconds."""
         # The process may not have noticed yet. Airflow 3 then refuses the deferral, and calls no "on_kill"; 2.11 would
         # follow the run all the same.
         if is_ended_by_user(self.context["ti"]):
@@ -226,25 +223,15 @@ class Attempt:
         own: dict[str, Any] = {TRY_NUMBER: self.context["ti"].try_number}
         if self._began_at is not None:
             own[BEGAN_AT] = self._began_at
-        self._of.defer(trigger=trigger, method_name=method_name, kwargs={**own, **(kept or {})}, timeout=timeout)
+        left = None if until is None else timedelta(seconds=max(0.0, until - time.time()) + DEFER_MARGIN_SECONDS)
+        self._of.defer(trigger=trigger, method_name=method_name, kwargs={**own, **kept}, timeout=left)
         raise AssertionError("a deferral returns")
 
     def defer_for_quota(self, awaiting: AwaitingQuota, method_name: str, kept: Mapping[str, Any]) -> NoReturn:
         """Defer a long wait for quota. The task resumes with ``kept``."""
-        seconds = awaiting.pause.length()
-        self.defer(
-            WherobotsQuotaTrigger(time.time() + seconds),
-            method_name,
-            {**kept, "quota": awaiting.wait.to_kwargs()},
-            None if awaiting.wait.deadline is None else timedelta(seconds=seconds + DEFER_MARGIN_SECONDS),
-        )
-
-    @staticmethod
-    def defer_timeout(deadline: float | None) -> timedelta | None:
-        """How long Airflow may let the task be deferred; None without a deadline."""
-        if deadline is None:
-            return None
-        return timedelta(seconds=max(0.0, deadline - time.time()) + DEFER_MARGIN_SECONDS)
+        until, wait = time.time() + awaiting.pause.length(), awaiting.wait
+        kept = {**kept, "quota": wait.to_kwargs()}
+        self.defer(WherobotsQuotaTrigger(until), method_name, kept, None if wait.deadline is None else until)
 
     # XComs and metrics
 

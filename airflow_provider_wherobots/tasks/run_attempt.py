@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
@@ -29,11 +29,10 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
 from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
 from airflow_provider_wherobots.flows.follow import LAST_LOOK_SECONDS, FollowOptions, follow_run, settle_run
-from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
+from airflow_provider_wherobots.flows.quota import QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS, send
-from airflow_provider_wherobots.flows.submit import NotReplacedError, Submission, UnclearCreateError
+from airflow_provider_wherobots.flows.submit import NotReplacedError, UnclearCreateError
 from airflow_provider_wherobots.flows.summary import spark_ui_url
-from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
@@ -59,8 +58,6 @@ from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.tasks.wherobots_task import FollowsRun
-
-P = ParamSpec("P")
 
 KILL_SECONDS = WORKER_CANCEL_BUDGET_SECONDS if (3, 0) <= AIRFLOW < (3, 4) else CANCEL_BUDGET_SECONDS
 """How long a cancel is retried in a kill. Airflow 2.11 and 3.4 leave 60 s (``killed_task_cleanup_time``), after lost
@@ -121,20 +118,6 @@ class RunAttempt(Attempt):
         self._cancelled: set[str] = set()
 
     # The run, and a kill
-
-    def get_run(
-        self, flow: Flow[P, Submission | AwaitingQuota], *args: P.args, **kwargs: P.kwargs
-    ) -> Submission | AwaitingQuota:
-        """Get the run by a flow. A kill meanwhile cancels the runs with the task's identity."""
-        self.get_ready()
-        submission = self.run(flow, *args, **kwargs)
-        if isinstance(submission, AwaitingQuota):
-            if self.was_killed:
-                raise WherobotsTaskKilledException("The task was killed while it waited for quota")
-            return submission
-        # A kill during the create call did not know the run's id yet.
-        self.adopt(submission.run.id)
-        return submission
 
     def adopt(self, run_id: str) -> None:
         """Set the run that :meth:`kill` cancels from now on."""
@@ -283,7 +266,7 @@ class RunAttempt(Attempt):
         """Let the triggerer follow the run. The task resumes with ``kept``."""
         self.log.info("%s", options.describe(deferred=True))
         trigger = WherobotsRunTrigger(self.task.wherobots_conn_id, options.to_kwargs(), self.task.cancel_on_kill)
-        self.defer(trigger, "execute_complete", kept, self.defer_timeout(options.deadline))
+        self.defer(trigger, "execute_complete", kept, options.deadline)
 
     def kept(self, **more: Any) -> dict[str, Any]:
         """What the try keeps while it is deferred."""

@@ -10,7 +10,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
@@ -59,7 +58,7 @@ from airflow_provider_wherobots.runs.memory import Answer, Past
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 from airflow_provider_wherobots.stored import StoredOptions
-from airflow_provider_wherobots.tasks.attempt import DEFER_MARGIN_SECONDS, Attempt
+from airflow_provider_wherobots.tasks.attempt import Attempt
 from airflow_provider_wherobots.tasks.memory import TaskMemory, writes_of
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY
@@ -278,18 +277,16 @@ class SqlAttempt(Attempt):
 
     def session_wait(self, timeout: float, stored: Mapping[str, Any] | None = None) -> SessionWait:
         """The wait for a session, from now on, or the rest of one that was ``stored``."""
-        if stored is not None:
-            return SessionWait.from_kwargs(stored)
-        return SessionWait(timeout, self.task.max_outage_seconds, self.deadline, time.time())
+        if stored is None:
+            return SessionWait(timeout, self.task.max_outage_seconds, self.deadline, time.time())
+        wait = SessionWait.from_kwargs(stored)
+        # The trigger has been patient already.
+        return replace(wait, max_outage_seconds=min(wait.max_outage_seconds, USED_OUTAGE_SECONDS))
 
     def await_session(self, wait: SessionWait) -> SqlSession:
         """Wait for the session on this worker."""
         with self._failures():
             return self.run(await_session, self.session_id, wait)
-
-    def await_session_again(self, wait: SessionWait) -> SqlSession:
-        """Look at a session that the triggerer has waited for: it has been patient already."""
-        return self.await_session(replace(wait, max_outage_seconds=min(wait.max_outage_seconds, USED_OUTAGE_SECONDS)))
 
     def await_session_or_defer(self, wait: SessionWait) -> SqlSession:
         """Wait for the session: on this worker, or in the triggerer if the task may be deferred and the session is not
@@ -314,7 +311,7 @@ class SqlAttempt(Attempt):
             WherobotsSqlTrigger(self.task.wherobots_conn_id, self.session_id, carried, own_key=self._key_to_stop),
             "execute_complete",
             self._kept(session_id=self.session_id, wait=carried, sessions=self._sessions),
-            timedelta(seconds=wait.left(0.0, time.time()) + DEFER_MARGIN_SECONDS),
+            time.time() + wait.left(0.0, time.time()),
         )
 
     def may_request_another(self, error: WherobotsSqlSessionException) -> bool:
@@ -387,7 +384,7 @@ class SqlAttempt(Attempt):
             self._fail_in_doubt(edited)
         for write in writes:
             self._index = write.position
-            found = self._in_no_doubt(partial(connection.look, write, options))
+            found = self._look(connection, write, options)
             if found is None:
                 break
             if found.state is StatementState.RUNNING:
@@ -415,9 +412,12 @@ class SqlAttempt(Attempt):
         self._take(self._again_if_forgotten(outcome))
         self._execute_rest()
 
-    def _in_no_doubt(self, look: Callable[[], StatementOutcome | None]) -> StatementOutcome | None:
+    def _look(
+        self, connection: Connection, write: Write, options: StatementOptions, *, wants_result: bool = False
+    ) -> StatementOutcome | None:
+        """What earlier tries have made of a write; None if it is to be executed."""
         try:
-            return look()
+            return connection.look(write, options, wants_result=wants_result)
         except InDoubtError as error:
             self._fail_in_doubt(error.doubt)
 
@@ -443,8 +443,8 @@ class SqlAttempt(Attempt):
         if statement.write is not None:
             is_stored = statement.store is not None and returns_result(statement.text)
             wants_result = statement.wants_result or is_stored
-            look = partial(connection.look, statement.write, options, wants_result=wants_result)
-            if (found := self._in_no_doubt(look)) is not None:
+            found = self._look(connection, statement.write, options, wants_result=wants_result)
+            if found is not None:
                 return found
         execution_id = execution_id or self._id_of(statement)
         self.push(SQL_EXECUTION_ID_KEY, execution_id)
@@ -491,7 +491,7 @@ class SqlAttempt(Attempt):
             ),
             "execute_complete",
             self._kept(session_id=self.session_id, index=index, kinds=self._kinds, seconds=self._seconds),
-            self.defer_timeout(self.deadline),
+            self.deadline,
         )
 
     def _place_of(self, execution_id: str, kept: DeferredSql) -> int | None:

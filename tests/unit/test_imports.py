@@ -34,6 +34,10 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "doctor": ("api", "logs", "messages", "runs", "io.base", "flows", "doctor"),
     "task_log": ("logs", "task_log", "compat"),
+    "tasks": (
+        *("api", "files", "logs", "messages", "runs", "flows", "io", "sql", "dbapi", "hooks", "links", "triggers"),
+        *("compat", "config", "exceptions", "stored", "xcoms", "tasks"),
+    ),
     "cli": (
         *("api", "logs", "messages", "runs", "flows", "io", "dbapi", "doctor", "hooks"),
         *("operators.run", "compat", "config", "exceptions", "xcoms", "cli"),
