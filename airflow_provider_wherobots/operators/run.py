@@ -245,7 +245,9 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         :param context: the task's context.
         :returns: the run's id, or its result.
         """
-        return self._start(context)
+        with self._working(context) as attempt:
+            attempt.begin()
+            return self._run(attempt)
 
     def execute_after_quota_wait(self, context: Context, event: Any, **stored: Any) -> Any:
         """Repeat the create call, after the triggerer has waited for quota.
@@ -273,7 +275,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             attempt.may_have_run = True
             outcome = Outcome.from_event(event)
             if self._is_to_be_repeated(attempt, outcome, kept.reattached, kept.started_at):
-                return self._run(attempt, attempt.quota_wait(self.max_quota_wait_seconds), is_replacement=True)
+                return self._run(attempt, is_replacement=True)
             with attempt.copying_log(outcome):
                 return self._finish(attempt, outcome)
 
@@ -289,7 +291,9 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         with self._apply_retry_rules():
             attempt = self._new_attempt(context)
             if attempt.starts_over(next_method, next_kwargs):
-                return self._start(context, next_kwargs)
+                with self._working(context):
+                    attempt.begin((next_kwargs or {}).get("memory"))
+                    return self._run(attempt)
             if next_method == FAILED_TRIGGER:
                 outcome = self._outcome_after_trigger_failure(attempt, next_kwargs)
                 if outcome is not None:
@@ -344,24 +348,17 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             if attempt.memory is not None:
                 attempt.memory.remember(attempt.memory.now.done(context["ti"].try_number))
 
-    # From the start to the run's end
+    # From the create request to the run's end
 
-    def _start(self, context: Context, kept: Mapping[str, Any] | None = None) -> Any:
-        """Begin a try. ``kept`` is what it kept while it was deferred, if it starts over."""
-        with self._working(context) as attempt:
-            if self.durable:
-                attempt.memory = attempt.read_memory((kept or {}).get("memory"))
-                attempt.memory.remember(attempt.memory.now)
-            return self._run(attempt, attempt.quota_wait(self.max_quota_wait_seconds))
-
-    def _run(self, attempt: RunAttempt, quota: QuotaWait, *, is_replacement: bool = False) -> Any:
-        """Get a run and follow it to its end, on this worker or by deferring.
+    def _run(self, attempt: RunAttempt, quota: QuotaWait | None = None, *, is_replacement: bool = False) -> Any:
+        """Get a run and follow it to its end, on this worker or by deferring. ``quota`` is the rest of a wait.
 
         A run that an earlier try has cancelled is replaced once. ``is_replacement``: it has been.
         """
         from airflow_provider_wherobots.runs.measurements import of_reattachment
 
         while True:
+            quota = quota or attempt.quota_wait(self.max_quota_wait_seconds)
             with self.script_of_this_try(attempt.context):
                 submission = self._submit(attempt, quota)
             run = submission.run
@@ -378,7 +375,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             outcome = self._follow(attempt, run, quota.deadline, started_at, reattached=reattached)
             if not self._is_to_be_repeated(attempt, outcome, reattached, started_at):
                 return self._finish(attempt, outcome)
-            quota, is_replacement = attempt.quota_wait(self.max_quota_wait_seconds), True
+            quota, is_replacement = None, True
 
     def _submit(self, attempt: RunAttempt, quota: QuotaWait) -> Submission:
         """Get a run, or defer while the organization is full."""
@@ -393,9 +390,9 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             too_small = ", ".join(runtime or "the default" for runtime in raised[:-1])
             self.log.info("Using runtime %s, as earlier runs were out of memory on %s", raised[-1], too_small)
         try:
-            with argument_errors(self.task_id):
+            with argument_errors(self.task_id), attempt.open() as io:
                 files = find_sources(payload, attempt.context)
-                submission = attempt.run(
+                submission = io.run(
                     submit_run,
                     payload,
                     self.region_to_send,

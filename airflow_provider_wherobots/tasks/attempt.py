@@ -101,8 +101,8 @@ class Attempt:
 
     @contextmanager
     def open(self) -> Iterator[WorkerIo]:
-        """The time in which flows can run, unless it has begun already. A WebSocket that a flow opens stays open until
-        the end of this context.
+        """The time in which flows can run that :meth:`kill` can stop, unless it has begun already. A WebSocket that a
+        flow opens stays open until the end of this context.
         """
         if self._io is not None:
             yield self._io
@@ -114,6 +114,8 @@ class Attempt:
             io.stopped = self.was_killed
             try:
                 yield io
+            except FlowStoppedError as error:
+                raise WherobotsTaskKilledException(str(error)) from None
             finally:
                 self._io = None
 
@@ -123,10 +125,7 @@ class Attempt:
     def run(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a flow that :meth:`kill` can stop."""
         with self.open() as io:
-            try:
-                return io.run(flow, *args, **kwargs)
-            except FlowStoppedError as error:
-                raise WherobotsTaskKilledException(str(error)) from None
+            return io.run(flow, *args, **kwargs)
 
     def kill(self) -> None:
         """Stop for good, and end what is under way.

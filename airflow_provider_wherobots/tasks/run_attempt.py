@@ -183,7 +183,7 @@ class RunAttempt(Attempt):
         try:
             if not self.task.durable or not self.task.cancel_on_kill or self.is_retried(error):
                 return
-            memory = (self.memory or self.read_memory()).now
+            memory = (self.memory or self._read_memory()).now
             is_unused = memory.past_of_runs is Past.NOTHING and self.this_try.is_first and not memory.passed_over
             if is_unused and not self.may_have_run:
                 return
@@ -233,7 +233,13 @@ class RunAttempt(Attempt):
 
     # What the task remembers, and a deferral
 
-    def read_memory(self, kept: Mapping[str, Any] | None = None) -> TaskMemory:
+    def begin(self, kept: Mapping[str, Any] | None = None) -> None:
+        """Begin a try. ``kept`` is the document that it kept while it was deferred, if it starts over."""
+        if self.task.durable:
+            self.memory = self._read_memory(kept)
+            self.memory.remember(self.memory.now)
+
+    def _read_memory(self, kept: Mapping[str, Any] | None = None) -> TaskMemory:
         """What the task remembers of its earlier tries."""
         # A function may execute several operators, which it tells apart by their arguments.
         is_inside = self.task.task_id != self.context["ti"].task_id
@@ -278,7 +284,7 @@ class RunAttempt(Attempt):
         if kept.memory is not None:
             self.memory = TaskMemory.resume(self.context, self.log, kept.memory)
         elif self.task.durable:
-            self.memory = self.read_memory()
+            self.memory = self._read_memory()
         return kept
 
     # What the task tells
