@@ -60,12 +60,12 @@ class Attempt:
     """
 
     def __init__(self, task: BaseOperator, hook: WherobotsHook, context: Context, *, may_defer: bool) -> None:
+        self.task = task
         self.context = context
         self.log = task.log
         self.may_defer = may_defer
         self.is_deferring = False
         self.was_killed = False
-        self._of = task
         self._hook = hook
         self._began_at: float | None = None
         """When the try has started over, in epoch seconds; None if it began when Airflow says."""
@@ -178,7 +178,7 @@ class Attempt:
     @property
     def execution_timeout(self) -> float | None:
         """The task's ``execution_timeout`` in seconds."""
-        limit = self._of.execution_timeout
+        limit = self.task.execution_timeout
         return None if limit is None else float(limit.total_seconds())
 
     @property
@@ -214,7 +214,7 @@ class Attempt:
         # The process may not have noticed yet. Airflow 3 then refuses the deferral, and calls no "on_kill"; 2.11 would
         # follow the run all the same.
         if is_ended_by_user(self.context["ti"]):
-            self._of.on_kill()
+            self.task.on_kill()
         if self.was_killed:
             # What the kill has ended must not be followed.
             raise WherobotsTaskKilledException("The task was killed before it was deferred")
@@ -223,7 +223,7 @@ class Attempt:
         if self._began_at is not None:
             own[BEGAN_AT] = self._began_at
         left = None if until is None else timedelta(seconds=max(0.0, until - time.time()) + DEFER_MARGIN_SECONDS)
-        self._of.defer(trigger=trigger, method_name=method_name, kwargs={**own, **kept}, timeout=left)
+        self.task.defer(trigger=trigger, method_name=method_name, kwargs={**own, **kept}, timeout=left)
         raise AssertionError("a deferral returns")
 
     def defer_for_quota(self, awaiting: AwaitingQuota, method_name: str, kept: Mapping[str, Any]) -> NoReturn:
@@ -249,7 +249,7 @@ class Attempt:
     def pull(self, key: str) -> Any:
         """Pull an XCom of this task instance. None if there is none."""
         ti = self.context["ti"]
-        return ti.xcom_pull(task_ids=self._of.task_id, key=key, map_indexes=ti.map_index)
+        return ti.xcom_pull(task_ids=self.task.task_id, key=key, map_indexes=ti.map_index)
 
     @property
     def metric_tags(self) -> dict[str, str]:

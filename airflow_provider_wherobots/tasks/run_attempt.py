@@ -102,9 +102,10 @@ class Deferred(StoredOptions):
 class RunAttempt(Attempt):
     """Gets and follows a run, pushes what is known of it, and cancels it in a kill."""
 
+    task: FollowsRun[RunAttempt]
+
     def __init__(self, task: FollowsRun[RunAttempt], context: Context, job: str = "") -> None:
         super().__init__(task, task.hook, context, may_defer=task.deferrable)
-        self.task = task
         self._job = job
         self.memory: TaskMemory | None = None
         """What the task remembers; None with ``durable=False``, and for a sensor. A kill that knows no run cancels the

@@ -141,6 +141,7 @@ class SqlAttempt(Attempt):
     the task's own.
     """
 
+    task: WherobotsTask[SqlAttempt]
     memory: TaskMemory
     _writes: Writes
 
@@ -156,7 +157,6 @@ class SqlAttempt(Attempt):
         may_hand_over: bool,
     ) -> None:
         super().__init__(task, task.hook, context, may_defer=task.deferrable)
-        self.task = task
         self.values: list[Any] = []
         """What the statements have returned so far that the task returns."""
         self.descriptions: list[Any] = []
