@@ -330,23 +330,22 @@ class RunAttempt(Attempt):
         try:
             yield
         finally:
-            try:
-                self._copy_log(outcome)
-            # A kill too: the run has ended, and how it ended is how the task ends.
-            except Exception as error:
-                self.log.warning("The log of run %s could not be copied: %s", outcome.run_id, reason_of(error))
+            # When a run is given up, the service has not answered for a long time.
+            is_readable = outcome.ending is not Ending.GAVE_UP
+            if self.task.copy_log_on_resume and self.task.poll_logs and is_readable:
+                self._copy_log(outcome.run_id)
 
-    def _copy_log(self, outcome: Outcome) -> None:
-        run_id, deadline = outcome.run_id, self.deadline
-        # When a run is given up, the service has not answered for a long time.
-        is_readable = outcome.ending is not Ending.GAVE_UP
-        if not (self.task.copy_log_on_resume and self.task.poll_logs and is_readable):
-            return
-        seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
-        if seconds <= 0:
-            self.log.warning("Not copying the log of run %s: execution_timeout has passed", run_id)
-            return
-        self.run(copy_log, run_id, seconds)
+    def _copy_log(self, run_id: str) -> None:
+        try:
+            deadline = self.deadline
+            seconds = COPY_SECONDS if deadline is None else min(COPY_SECONDS, deadline - time.time())
+            if seconds > 0:
+                self.run(copy_log, run_id, seconds)
+            else:
+                self.log.warning("Not copying the log of run %s: execution_timeout has passed", run_id)
+        # A kill too: the run has ended, and how it ended is how the task ends.
+        except Exception as error:
+            self.log.warning("The log of run %s could not be copied: %s", run_id, reason_of(error))
 
     def finish(self, outcome: Outcome, *, left: str = REATTACHED, retry: str = "A retry reads it again") -> Any:
         """Push what is known of the run. Return its id or its result, or raise the exception of the task.
