@@ -18,7 +18,7 @@ from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice, checked_runtimes, whole_seconds
 from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory, published_name
-from airflow_provider_wherobots.api.storage.address import checked_upload_to
+from airflow_provider_wherobots.api.storage import checked_upload_to
 from airflow_provider_wherobots.compat import (
     FAILED_TRIGGER,
     TRIGGER_TIMEOUT,
@@ -84,7 +84,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
     XComs: ``run_id``, ``run_url`` and ``runs`` (the run of each attempt) as soon as there is a run, ``spark_ui_url`` as
     soon as it is known,
-    ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once the run has ended,
+    ``run_summary`` (fields of :class:`~airflow_provider_wherobots.runs.summary.RunSummary`) once the run has ended,
     regardless of its status, and ``result`` with it, if the script printed one. Once the run has completed, both go
     into the event of each asset (dataset on 2.11) in ``outlets``. If the result is an object with a list
     ``partitions``, on 3.3 each asset has an event for each of them.
@@ -474,14 +474,13 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
         A run that was given up is followed on if this worker can read it.
         """
-        from airflow_provider_wherobots.logs.causes import is_out_of_memory
         from airflow_provider_wherobots.runs.measurements import of_end
         from airflow_provider_wherobots.runs.outcome import Ending
 
         if outcome.ending is Ending.GAVE_UP and outcome.run_id:
             outcome = self._follow_on(attempt, outcome)
         self.run_id = outcome.run_id
-        if self.runtime_on_out_of_memory and is_out_of_memory(outcome.probable_cause) and not attempt.this_try.is_last:
+        if self.runtime_on_out_of_memory and outcome.is_out_of_memory and not attempt.this_try.is_last:
             outcome = self._choose_runtime(attempt, outcome)
         attempt.keep(outcome.run_id, outcome.status, outcome.summary)
         attempt.emit(of_end(outcome, attempt.metric_tags, cancelled_at_deadline=self.cancel_on_kill))
@@ -494,8 +493,8 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         After an outage the task defers again, so that it takes no worker slot. If only the triggerer cannot reach the
         service, that happens once per ``max_outage_seconds``.
         """
-        from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
         from airflow_provider_wherobots.runs.outcome import Ending
+        from airflow_provider_wherobots.words import places_of, reason_of
 
         run_id = outcome.run_id
         try:
@@ -528,7 +527,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             memory.remember(memory.now.with_runtime(given, chosen))
             text = f"A retry gets runtime {chosen} instead of {failed_on or 'the default'}"
         self.log.warning("Run %s was out of memory. %s", outcome.run_id, text)
-        return replace(outcome, probable_cause=f"{outcome.probable_cause}\n{text}")
+        return replace(outcome, next_try=text)
 
     def _after_lost_result(self, attempt: RunAttempt) -> str:
         """What follows when the log of a completed run has no result."""

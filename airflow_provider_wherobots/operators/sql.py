@@ -18,7 +18,7 @@ from airflow_provider_wherobots.compat import FAILED_TRIGGER, AirflowOptionalPro
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
 from airflow_provider_wherobots.exceptions import WherobotsSqlSessionException
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.sql.results import HOW_TO_INSTALL, missing
 from airflow_provider_wherobots.tasks.wherobots_task import WherobotsTask, argument_errors, refuse_argument
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY
 
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_wherobots.api.sql.sessions import SqlSession
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.dbapi.result_set import ResultSet
+    from airflow_provider_wherobots.dbapi.connection import ResultSet
     from airflow_provider_wherobots.flows.sql.session import SessionWait
     from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
     from airflow_provider_wherobots.tasks.sql_attempt import Planned, SqlAttempt
@@ -53,7 +53,7 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
     :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`.
 
     XComs: ``session_id`` and ``session_url`` as soon as there is a session, ``execution_id`` before each statement is
-    sent, and ``sql_summary`` (fields of :class:`~airflow_provider_wherobots.flows.sql.summary.SqlSummary`) at the end.
+    sent, and ``sql_summary`` (fields of :class:`~airflow_provider_wherobots.flows.sql.outcome.SqlSummary`) at the end.
 
     Source: the arguments of ``WherobotsSqlOperator`` of ``airflow-providers-wherobots``.
 

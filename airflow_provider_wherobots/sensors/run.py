@@ -191,9 +191,9 @@ class WherobotsRunSensor(FollowsRun["RunAttempt"], BaseSensorOperator):
 
     def _look(self, attempt: RunAttempt, run_id: str) -> Run:
         """The run. An outage is tolerated, and for a minute that the service does not know the run yet."""
+        from airflow_provider_wherobots import words
         from airflow_provider_wherobots.api.runs import calls
         from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS, send
-        from airflow_provider_wherobots.messages import words
 
         attempt.adopt(run_id)
         tolerated = min(self.max_outage_seconds, self.limit[1])
@@ -204,8 +204,8 @@ class WherobotsRunSensor(FollowsRun["RunAttempt"], BaseSensorOperator):
 
     def _announce(self, attempt: RunAttempt, run: Run) -> None:
         """Push the run's links, and tell its status, if a poke before has not done so."""
-        from airflow_provider_wherobots.flows.summary import spark_ui_url
-        from airflow_provider_wherobots.messages import words
+        from airflow_provider_wherobots import words
+        from airflow_provider_wherobots.runs.summary import spark_ui_url
 
         seen = (run.status, spark_ui_url(run))
         if seen == self._announced:

@@ -11,6 +11,7 @@ from datetime import timedelta
 from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.compat import (
     FAILED_TRIGGER,
     RETRY_RESUMES_DEFERRAL,
@@ -30,12 +31,11 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.links.run import StoredAddressLink
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.measurements import Kind, Measurement
 from airflow_provider_wherobots.runs.memory import Try
 from airflow_provider_wherobots.tasks.memory import try_of
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from airflow_provider_wherobots.words import reason_of
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger

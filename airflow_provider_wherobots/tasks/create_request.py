@@ -6,11 +6,10 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.runs.files import Keys, local_files, local_path
-from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES
+from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES, Keys, local_files, local_path
 from airflow_provider_wherobots.compat import conf, dags_folder
-from airflow_provider_wherobots.files.local_file import FileSource, absolute
-from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.files import FileSource, absolute
+from airflow_provider_wherobots.words import reason_of
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
@@ -27,17 +28,20 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run, cancel_runs_of
-from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
-from airflow_provider_wherobots.flows.follow import LAST_LOOK_SECONDS, FollowOptions, follow_run, settle_run
+from airflow_provider_wherobots.flows.follow import (
+    COPY_SECONDS,
+    LAST_LOOK_SECONDS,
+    FollowOptions,
+    copy_log,
+    follow_run,
+    settle_run,
+)
 from airflow_provider_wherobots.flows.quota import QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS, send
 from airflow_provider_wherobots.flows.submit import NotReplacedError, UnclearCreateError
-from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.io.worker import WorkerIo
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory, Past
 from airflow_provider_wherobots.runs.outcome import (
     CANCELLED_AT_LAST,
@@ -50,10 +54,12 @@ from airflow_provider_wherobots.runs.outcome import (
     Ending,
     Outcome,
 )
+from airflow_provider_wherobots.runs.summary import spark_ui_url
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.attempt import Attempt
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.words import reason_of
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUNS_KEY, SPARK_UI_URL_KEY
 
 if TYPE_CHECKING:

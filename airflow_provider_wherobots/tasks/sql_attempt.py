@@ -14,13 +14,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.endpoint import workload_history_url
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.sessions import SessionRequest, SqlSession
 from airflow_provider_wherobots.compat import Context, mask_secret
-from airflow_provider_wherobots.dbapi.connection import Connection
-from airflow_provider_wherobots.dbapi.result_set import ResultSet
+from airflow_provider_wherobots.dbapi.connection import Connection, ResultSet
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -34,7 +34,7 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedE
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_WRITE_SECONDS
 from airflow_provider_wherobots.flows.sql.journal import Doubt, Write, Writes, digest_of
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import SqlSummary, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
     USED_OUTAGE_SECONDS,
@@ -48,11 +48,9 @@ from airflow_provider_wherobots.flows.sql.session import (
     stop_session,
 )
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
-from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure, in_doubt
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.measurements import of_statement
 from airflow_provider_wherobots.runs.memory import Answer, Past
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
