@@ -426,7 +426,7 @@ class WherobotsSqlHook(DbApiHook):
         """With it OpenLineage finds the tables in a statement's text. It cannot query their columns."""
         from airflow.providers.openlineage.sqlparser import DatabaseInfo
 
-        from airflow_provider_wherobots.tasks.openlineage import NAMESPACE
+        from airflow_provider_wherobots.sql.lineage import NAMESPACE
 
         return DatabaseInfo(scheme=NAMESPACE, database="spark_catalog")
 

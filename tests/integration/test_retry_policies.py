@@ -85,7 +85,7 @@ def test_a_run_that_failed_before_its_script_began_is_a_kind_of_its_own(
     control.patch_run(run["id"], status="FAILED", completed=True, kubeApp=app)
     task = operator()
     options = FollowOptions(run["id"], started_at=time.time())
-    event = task._attempt.follow(options, lambda key, value: None).to_event()
+    event = task._new_attempt(context(TaskInstance())).follow(options).to_event()
     with pytest.raises(WherobotsRunNotStartedException, match=r"before its script began.*no nodes") as failed:
         task.execute_complete(context(TaskInstance()), event)
     assert isinstance(failed.value, WherobotsRunFailedException)

@@ -54,7 +54,7 @@ def test_the_deferral_says_which_run_it_follows_and_how(operator: Operator, said
 
 
 def test_a_name_from_the_service_is_escaped_and_bounded_in_the_log(operator: Operator, said: Callable[[], str]) -> None:
-    operator()._new_try(context(TaskInstance()))._announce(Run("r1", "name\x07" * 1_000, "PENDING"))
+    operator()._new_attempt(context(TaskInstance())).announce(Run("r1", "name\x07" * 1_000, "PENDING"))
     text = said()
     assert "Run r1 (name\\x07name" in text
     assert len(text) < 1_000

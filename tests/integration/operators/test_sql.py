@@ -46,7 +46,7 @@ from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.memory import Journal
 from airflow_provider_wherobots.sql import results
 from airflow_provider_wherobots.sql import results as requirements
-from airflow_provider_wherobots.tasks import sql_results, sql_try
+from airflow_provider_wherobots.tasks import sql_attempt
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
@@ -94,7 +94,7 @@ def make(conn_id: str) -> Make:
 
 @pytest.fixture
 def hand_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.2)
+    monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.2)
 
 
 def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[str]]:
@@ -281,7 +281,7 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
     make: Make, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(sql_results, "mask_secret", masked.append)
+    monkeypatch.setattr(sql_attempt, "mask_secret", masked.append)
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
     address = make("SELECT ROWS 2", store=store).execute(context(TaskInstance()))
     assert address.startswith("http")
@@ -626,7 +626,7 @@ def test_a_kill_before_a_statement_is_sent_sends_none(
     make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make()
-    monkeypatch.setattr(WherobotsSqlOperator, "announce_session", lambda *_: task.on_kill())
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "push_address", lambda *_: task.on_kill())
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert executed(control) == []
@@ -640,14 +640,14 @@ def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcom
     deferred = statement_deferral_of(task, ti)
     event = StatementOutcome(StatementState.RUNNING, ti.xcoms["execution_id"], "it failed").to_event()
     resumed = make("HOLD")
-    ready = sql_try.SqlTry.get_ready
+    ready = sql_attempt.SqlAttempt.await_session
 
     def get_ready_and_kill(*given: Any) -> Any:
         session = ready(*given)
         resumed.on_kill()
         return session
 
-    monkeypatch.setattr(sql_try.SqlTry, "get_ready", get_ready_and_kill)
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "await_session", get_ready_and_kill)
     with pytest.raises(WherobotsTaskKilledException) as caught:
         resume(resumed, ti, deferred, event)
     assert not isinstance(caught.value, AirflowFailException), "a retry asks what became of it"
@@ -958,12 +958,13 @@ def call_that_stored(
     first: dict[str, Any] = {}
     control.answer_sql("CALL", {"rewritten": [3]})
 
-    def fail(self: Any, last: StatementOutcome) -> None:
-        first.update(address=last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
+    def fail(task: WherobotsSqlOperator, attempt: sql_attempt.SqlAttempt) -> None:
+        assert attempt.last is not None
+        first.update(address=attempt.last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
         raise LookupError("once")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sql_results.SqlResults, "value", fail)
+        patched.setattr(WherobotsSqlOperator, "_value", fail)
         with pytest.raises(LookupError):
             make(CALL, store=stored(presigned), retries=1).execute(context(ti))
     return ti, first
@@ -1061,7 +1062,7 @@ def test_a_retry_that_is_given_the_deferral_of_the_try_before_repeats_no_write(
     control.answer_sql("INSERT 3", error="once")
     control.answer_sql("INSERT 1", seconds=1)
     with monkeypatch.context() as patch:
-        patch.setattr(sql_try, "HAND_OVER_SECONDS", 0.1)
+        patch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.1)
         deferred = statement_deferral_of(task, first)
     event = events_of(trigger_of(deferred))
     for ti in (first, next_try(first)):

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_wherobots.exceptions import WherobotsException
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.tasks import sql_try
+from airflow_provider_wherobots.tasks import sql_attempt
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import statement_deferral_of
 from tests.integration.sql_support import executed
@@ -85,12 +85,12 @@ def test_a_write_that_is_forgotten_at_once_has_succeeded(
 def test_a_result_that_is_forgotten_while_the_task_is_deferred(
     control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.1)
+    monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.1)
     control.answer_sql("slow", {"one": [1]}, seconds=1.0)
     task, ti = WherobotsSqlOperator(task_id="task", sql="SELECT slow", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     event = events_of(trigger_of(deferred))
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 30.0)
+    monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 30.0)
     control.evict_sql_execution(ti.xcoms["session_id"], event["execution_id"])
     assert len(resume(task, ti, deferred, event)) == 1
     assert executed(control) == ["SELECT slow"] * 2

@@ -37,7 +37,7 @@ def dags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "team" / "jobs").mkdir(parents=True)
     (folder / "team" / "dag.py").touch()
     (folder / "team" / "jobs" / "stats.py").write_text(SCRIPT)
-    monkeypatch.setattr("airflow_provider_wherobots.tasks.local_files.dags_folder", lambda: str(folder))
+    monkeypatch.setattr("airflow_provider_wherobots.tasks.create_request.dags_folder", lambda: str(folder))
     return folder
 
 

@@ -1,12 +1,16 @@
-"""What every task of this provider has: its connection, its XComs, a kill, and which failures are retried."""
+"""What every task of this provider has: its connection, the rules of its arguments, and which failures are retried.
+
+A DAG file imports this, so it imports nothing that only a running task needs. Airflow imports a DAG file's operators
+again each time it parses the file. Source: "Top level Python Code" on Airflow's page "Best Practices".
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
 from sys import float_info
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AirflowFailException, AirflowSkipException, Context
@@ -23,26 +27,30 @@ if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
     from airflow_provider_wherobots.tasks.attempt import Attempt
 
-    Base = BaseOperator
+A = TypeVar("A", bound="Attempt")
+
+if TYPE_CHECKING:
+
+    class Base(BaseOperator, Generic[A]):
+        """An operator of Airflow."""
 else:
     # As an operator it would hide the arguments of Airflow's operator or sensor.
-    Base = object
-
-DEFER_MARGIN_SECONDS = 120.0
-"""How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
-FAILED_TRIGGER = "__fail__"
-"""``next_method`` with which Airflow resumes a task whose trigger crashed or timed out."""
-TRIGGER_TIMEOUT = "Trigger timeout"
-"""The ``error`` that Airflow passes if the deferral timed out (``TriggerFailureReason``)."""
+    Base = Generic
 
 
-class WherobotsTask(Base):
-    """What ``WherobotsRunOperator``, ``WherobotsRunSensor`` and the operators of SQL share."""
+class WherobotsTask(Base[A]):
+    """What ``WherobotsRunOperator``, ``WherobotsRunSensor`` and ``WherobotsSqlOperator`` share.
+
+    What a task does in one call from Airflow is in an :class:`~airflow_provider_wherobots.tasks.attempt.Attempt`, of a
+    class that only a running task imports.
+    """
 
     deferrable: bool
+    max_outage_seconds: float
 
-    _made_attempt: Any = None
-    _was_killed: bool = False
+    _attempt: A | None = None
+    """The call from Airflow that is under way, or was last. A kill ends what it has begun."""
+    _was_killed = False
 
     @property
     def wherobots_conn_id(self) -> str:
@@ -63,28 +71,15 @@ class WherobotsTask(Base):
 
         return WherobotsHook(self.wherobots_conn_id)
 
-    @property
-    def _attempt(self) -> Any:
-        """The object that makes this try's calls, and that a kill stops. A subclass decides its class."""
-        if self._made_attempt is None:
-            self._made_attempt = self._make_attempt()
+    def _begin(self, context: Context, make: Callable[[], A]) -> A:
+        """The attempt of a call from Airflow, which is made once."""
+        attempt = self._attempt
+        if attempt is None or attempt.context is not context:
+            self._attempt = attempt = make()
             # The signal may come between any two of these lines. It is never lost, and a second kill does nothing.
             if self._was_killed:
-                self._made_attempt.kill()
-        return self._made_attempt
-
-    def _make_attempt(self) -> Attempt:
-        raise NotImplementedError
-
-    def on_kill(self) -> None:
-        """Stop, and end what the task has begun: cancel its run or statement, and stop a session of its own.
-
-        Airflow calls this in a signal handler, seconds before it ends the process.
-        """
-        # Imports nothing, because a signal handler calls this.
-        self._was_killed = True
-        if self._made_attempt is not None:
-            self._made_attempt.kill()
+                attempt.kill()
+        return attempt
 
     @contextmanager
     def _apply_retry_rules(self) -> Iterator[None]:
@@ -163,21 +158,23 @@ def is_unrendered(value: Any) -> bool:
     return hasattr(value, "iter_references")
 
 
-def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
-    """Push an XCom. A failure is logged, and does not fail the task."""
-    try:
-        context["ti"].xcom_push(key=key, value=value)
-    except Exception as error:
-        from airflow_provider_wherobots.words import reason_of
+class FollowsRun(WherobotsTask[A]):
+    """What ``WherobotsRunOperator`` and ``WherobotsRunSensor`` share."""
 
-        task.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
+    poll_logs: bool
+    polling_interval: float
+    wait_post_run_logs_timeout_seconds: float
+    cancel_on_kill: bool
+    copy_log_on_resume: bool
+    durable: bool = False
+    """Whether a retry finds the run of the try before, by what the task remembers."""
+    return_result: bool = False
+    """Whether the task returns the run's result instead of its id."""
+    without_result: str = "its log has no line that begins with 'airflow-result:'"
+    """What is wrong with a log that has no result, in the words of the DAG's author."""
 
-
-def pull(task: WherobotsTask, context: Context, key: str) -> Any:
-    """Pull an XCom of this task instance. None if there is none."""
-    return context["ti"].xcom_pull(task_ids=task.task_id, key=key, map_indexes=context["ti"].map_index)
-
-
-def deadline_margin(execution_timeout: float) -> float:
-    """How long before ``execution_timeout`` the provider gives up, in seconds."""
-    return min(15.0, max(2.0, execution_timeout * 0.05))
+    @property
+    def limit(self) -> tuple[str, float | None]:
+        """The argument that limits a try, and its seconds; None without a limit."""
+        seconds = self.execution_timeout
+        return "execution_timeout", None if seconds is None else seconds.total_seconds()
