@@ -10,7 +10,7 @@ import pytest
 
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.support.places import TREE
-from wherobots_local.testing import WherobotsLocal
+from wherobots_local import LocalServer
 
 PAGE = (TREE / "docs" / "test-your-dags.md").read_text()
 FILES = dict(re.findall(r"his is `([\w/]+\.py)`:\n\n```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
@@ -41,7 +41,7 @@ def test_the_tasks_upload_what_they_run(fresh_wherobots_local, monkeypatch):
     run = dag.test()
     assert run.state == "success"
     assert run.get_task_instance("double").xcom_pull("double") == 42
-    assert [run["status"] for run in fresh_wherobots_local.runs] == ["COMPLETED", "COMPLETED"]
+    assert [run["status"] for run in fresh_wherobots_local.control.runs()] == ["COMPLETED", "COMPLETED"]
 """,
 }
 # The same fixture as the page's, with the advice of the page: the scripts are copied.
@@ -87,6 +87,6 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     assert f"{number} passed" in done.stdout
 
 
-def test_airflow_reads_the_connection(wherobots_local: WherobotsLocal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflow_reads_the_connection(wherobots_local: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", wherobots_local.airflow_connection)
     assert WherobotsHook().test_connection() == (True, f"The Runs API accepts the API key ({wherobots_local.url})")
