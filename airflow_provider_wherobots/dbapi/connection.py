@@ -177,13 +177,15 @@ class Connection:
         write = self.writes.next(statement, store)
         try:
             outcome = self.look(write, options, wants_result=message.wants_result) or self.send(message, options, write)
-            self.written.may_have |= outcome.was_sent and outcome.state is not StatementState.FAILED
+            if outcome.was_sent and outcome.state is not StatementState.FAILED:
+                self.written.add(statement)
         except BaseException:
             if self._sent == message.execution_id:
                 # It may succeed before its cancel, or has just ended.
                 self.cancel_running()
                 self.note_ends()
-                self.written.may_have |= self._ended.get(self._sent) is not StatementState.FAILED
+                if self._ended.get(self._sent) is not StatementState.FAILED:
+                    self.written.add(statement)
             raise
         return outcome
 
@@ -258,7 +260,7 @@ class Connection:
         except WherobotsSqlSessionException as error:
             return Doubt(str(error), asked.execution_ids[0], asked.session_id)
         if isinstance(verdict, Execute) and answers[0].state is StatementState.FAILED:
-            text = f"The statement failed in an earlier try ({answers[0].message}); executing it again"
+            text = f"The statement failed in an earlier attempt ({answers[0].message}); executing it again"
             self.note(logging.INFO, text)
         return verdict
 
@@ -275,7 +277,8 @@ class Connection:
             if running:
                 raise WherobotsUnavailableException(
                     f"The task was cleared, but its statement {running} could not be cancelled, and may still run in "
-                    f"SQL session {session_id or self.session_id}. This try has executed nothing: clear the task again"
+                    f"SQL session {session_id or self.session_id}. This attempt has executed nothing: clear the task "
+                    "again"
                 )
         self.writes.ended_left()
 

@@ -23,6 +23,7 @@ except ImportError as error:
     raise AirflowOptionalProviderFeatureException(f"SQL needs more packages ({error}): {HOW_TO_INSTALL}") from error
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import XComArg
 
     from airflow_provider_wherobots.compat import Context
@@ -236,6 +237,22 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
             *("session_key", "session_id", "shutdown_after_inactive_seconds", "geometry", "on_truncated"),
         )
         return WherobotsSqlHook(**{**(self.hook_params or {}), **{name: getattr(self, name) for name in names}})
+
+    def get_openlineage_facets_on_start(self) -> OperatorLineage:
+        """Tell OpenLineage the statements, with their literals masked, and their tables. Sends nothing to Wherobots."""
+        from airflow.providers.openlineage.sqlparser import SQLParser
+
+        from airflow_provider_wherobots.sql.parameters import read_statements
+        from airflow_provider_wherobots.sql.statements import masked
+
+        sql, hook = read_statements(self.sql, bool(self.split_statements), self.parameters), self.get_db_hook()
+        parser = SQLParser(hook.get_openlineage_database_dialect(None), hook.get_openlineage_default_schema())
+        info = hook.get_openlineage_database_info(None)
+        found = parser.generate_openlineage_metadata_from_sql(sql, hook, info, use_connection=False)
+        # The parser's errors quote the statement.
+        found.run_facets.clear()
+        found.job_facets["sql"].query = ";\n".join(masked(text, len(text)) for text in sql)
+        return found
 
     def _check_installed(self) -> None:
         # The default result is a pandas DataFrame.

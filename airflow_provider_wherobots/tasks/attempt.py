@@ -27,7 +27,7 @@ class Attempt:
     def __init__(self, hook: WherobotsHook) -> None:
         self._hook = hook
         self._io: WorkerIo | None = None
-        self._killed = False
+        self._killed = self._has_ended_all = False
         self._notes: list[tuple[int, str]] | None = None
         self.began_at: float | None = None
         """When the try has started over, in epoch seconds; None if it began when Airflow says."""
@@ -66,20 +66,23 @@ class Attempt:
             raise WherobotsTaskKilledException(str(error)) from None
 
     def kill(self) -> None:
-        """Stop for good, and end what is under way.
+        """Stop for good, and end what is under way. Another kill does nothing, unless this one was interrupted: on 2.11
+        a second SIGTERM raises in it, and everywhere the task's timeout.
 
         Does not read the connection again, because the interrupted code may be in the middle of a request to the
         supervisor.
         """
-        if self._killed:
+        if self._has_ended_all:
             return
+        interrupted = self._notes
         self._killed, self._notes = True, []
         if self._io is not None:
             self._io.stop()
         try:
             self._end_all()
+            self._has_ended_all = True
         finally:
-            notes, self._notes = self._notes, None
+            notes, self._notes = self._notes, interrupted
             if notes:
                 # This thread may have been interrupted while it held the log's lock, and would wait for itself.
                 writer = Thread(target=copy_context().run, args=(self._write, notes), daemon=True)

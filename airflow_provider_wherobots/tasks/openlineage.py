@@ -1,22 +1,27 @@
-"""OpenLineage's properties that tell the Spark of a run which task has started it.
+"""What OpenLineage is told: which task has started the Spark of a run, and which table an asset is.
 
-With them the lineage that Spark reports belongs to the task. A helper of Airflow's OpenLineage provider makes them, as
-for Airflow's other Spark operators. Source: the page "Passing parent job information to Spark jobs" of
-``apache-airflow-providers-openlineage``.
+With OpenLineage's properties the lineage that Spark reports belongs to the task. A helper of Airflow's OpenLineage
+provider makes them, as for Airflow's other Spark operators. Source: the page "Passing parent job information to Spark
+jobs" of ``apache-airflow-providers-openlineage``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
 
 from airflow_provider_wherobots.compat import conf
 from airflow_provider_wherobots.words import reason_of
 
 if TYPE_CHECKING:
+    from openlineage.client.event_v2 import Dataset
+
     from airflow_provider_wherobots.compat import Context
 
 PACKAGE = "airflow.providers.openlineage"
+NAMESPACE = "wherobots"
+"""Of tables, and the scheme of assets that are tables."""
 
 
 def add_parent_job(
@@ -43,6 +48,17 @@ def add_parent_job(
     if not added:
         return payload
     return {**payload, "environment": {**environment, "sparkConfigs": {**added, **configs}}}
+
+
+def table_of(asset: Any, context: Any) -> Dataset:
+    """The table of an asset such as ``wherobots://catalog/database/table``, named as SQL names it.
+
+    Airflow's OpenLineage provider calls it, as ``get_provider_info`` says.
+    """
+    from openlineage.client.event_v2 import Dataset
+
+    uri = urlsplit(asset.uri)
+    return Dataset(namespace=NAMESPACE, name=f"{uri.netloc}{uri.path}".strip("/").replace("/", "."))
 
 
 def _explain(error: Exception) -> str:

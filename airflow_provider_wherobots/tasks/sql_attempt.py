@@ -78,9 +78,10 @@ class SqlAttempt(Attempt):
 
     def stop_own_session(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> None:
         """Stop the task's own session, if it has one."""
-        stop, self.stop = self.stop, None
-        if stop is not None:
-            self._run_on_new_session(stop, budget_seconds=budget_seconds)
+        if self.stop is not None:
+            self._run_on_new_session(self.stop, budget_seconds=budget_seconds)
+            # Only now: if this is interrupted, another kill repeats it.
+            self.stop = None
 
     def _end_all(self) -> None:
         """Cancel the statement that runs, then stop the session."""

@@ -47,7 +47,7 @@ class ServerSettings:
     :param like_the_service: whether the server starts with delays, late lines and missing values that the service has,
         or may have; default False.
     :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See the
-        table of switches in ``docs/local-api.md``.
+        table of switches in ``docs/api.md``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.
     :param keep_days: how many days ended runs, unused virtual environments and storage that a reset moved are kept;
         default 14.

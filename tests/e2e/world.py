@@ -311,7 +311,7 @@ class Case(DagCase):
         ]
 
     def creates_received(self) -> list[Json]:
-        """The create calls that have reached the service, answered or not."""
+        """The create requests that have reached the service, answered or not."""
         return [entry for entry in self.world.control.requests() if self._is_create(entry)]
 
     def counts(self) -> tuple[int, int]:

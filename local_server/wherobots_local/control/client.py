@@ -37,7 +37,7 @@ class ControlClient:
     def behaviour(self, **switches: Any) -> dict[str, Any]:
         """Change switches and return all of them; with none given, only return them.
 
-        :param switches: see the table of switches in ``docs/local-api.md``.
+        :param switches: see the table of switches in ``docs/api.md``.
         """
         if not switches:
             return self._call("GET", "/behaviour")

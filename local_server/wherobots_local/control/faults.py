@@ -201,7 +201,7 @@ Count = Annotated[int, Field(ge=1, lt=2**63)]
 
 
 class Behaviour(ControlModel):
-    """The switches; ``docs/local-api.md`` describes each. The defaults are quick, and work with all known clients."""
+    """The switches; ``docs/api.md`` describes each. The defaults are quick, and work with all known clients."""
 
     log_cursor: Literal["nanoseconds", "nanoseconds-int", "offset", "opaque"] = "nanoseconds"
     log_boundary: Literal["after", "last", "next"] = "after"

@@ -59,7 +59,7 @@ from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 
-NOT_RETRIED = "The task is not retried: one of its statements has written, or may have"
+NOT_RETRIED = "The task is not retried, because this statement has written, or may have"
 PLACES: dict[str, list[Any]] = {"id": [1, 2], "geom": ["SRID=4326;POINT (1 2)", None]}
 
 
@@ -344,8 +344,8 @@ def test_control_characters_of_a_statement_are_visible_in_the_log(
 @pytest.mark.parametrize(
     ("statement", "is_retried", "says"),
     [
-        ("INSERT INTO t SELECT 1", False, r"^Outcome unknown: the statement was sent, .* may have taken effect"),
-        ("SELECT * FROM t", True, r"^Outcome unknown: .*\. A retry of the task executes it again"),
+        ("INSERT INTO t SELECT 1", False, r"^Outcome unknown of the statement: .* may have taken effect"),
+        ("SELECT * FROM t", True, r"^Outcome unknown of the statement: .*\. A retry of the task executes it again"),
     ],
 )
 def test_an_unknown_outcome_is_final_if_the_statement_may_not_be_repeated(
@@ -436,8 +436,10 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
         assert isinstance(caught.value, AirflowTaskTimeout)
     else:
         assert isinstance(caught.value, AirflowFailException)
+        written = "HOLD" if sql == "HOLD" else "INSERT INTO t VALUES (?)"
         assert str(caught.value) == (
-            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}, and a retry could execute it again. Check the table"
+            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}: {written}. Check its table. Then clear the task, or "
+            "mark it as success"
         )
 
 
@@ -917,13 +919,15 @@ def test_the_hook_names_the_extra_if_airflows_part_of_it_is_missing() -> None:
         "try:\n    import airflow_provider_wherobots.hooks.sql\nexcept Missing as error:\n    print(error)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip().endswith("pip install 'airflow-provider-wherobots[sql]'")
+    assert answer.stdout.strip().endswith(
+        "install the extra sql of airflow-provider-wherobots, from where you got the provider"
+    )
 
 
 def test_what_the_extra_installs_is_named_if_it_is_missing(
     hook: WherobotsSqlHook, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = re.escape(": pip install 'airflow-provider-wherobots[sql]'")
+    how = re.escape(": install the extra sql of airflow-provider-wherobots, from where you got the provider")
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     for use, what in ((hook.get_df, "pyarrow and cbor2 and pandas"), (hook.run, "pyarrow and cbor2")):
         with pytest.raises(AirflowOptionalProviderFeatureException, match=f"SQL needs {what}{how}"):

@@ -121,7 +121,7 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
     else:
         statement = "DELETE FROM t"
     begin(next_try(first))
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="This try has not executed it") as caught:
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="This attempt has not executed it") as caught:
         WherobotsSqlHook().run([INSERT, statement])
     assert isinstance(caught.value, AirflowFailException)
     assert executed(control) == [INSERT, UPDATE]

@@ -78,7 +78,7 @@ def forget_settings() -> None:
 
 @pytest.fixture
 def create(operator: Operator, control: ControlClient) -> Callable[..., dict[str, Any]]:
-    """Run a task up to its create call, as Airflow does, and return the environment that the service received."""
+    """Run a task up to its create request, as Airflow does, and return the environment that the service received."""
 
     def run(try_number: int = 1, **arguments: Any) -> dict[str, Any]:
         task, ti = operator(wait_for_completion=False, **arguments), TaskInstance(try_number, 3)

@@ -174,5 +174,5 @@ def test_the_text_of_a_refusal_is_printed_once(operator: support.Operator, contr
     with pytest.raises(WherobotsRequestException) as refused:
         operator().execute(context(TaskInstance()))
     printed = "".join(traceback.format_exception(refused.value))
-    assert "createJobRun: 400" in printed
-    assert printed.count("createJobRun: 400") == 1
+    assert "Creating the run failed: 400" in printed
+    assert printed.count("Creating the run failed: 400") == 1

@@ -25,7 +25,7 @@ from airflow_provider_wherobots.flows.sql import session as session_flows
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
-from tests.integration.calls import timeouts_of
+from tests.integration.calls import RaisedInHandlerError, interrupt_first, timeouts_of
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
@@ -33,6 +33,7 @@ from tests.integration.support import TaskInstance, context, deferral_of, next_t
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
+from wherobots_local.control.client import ControlClient
 
 Make = Callable[..., WherobotsSqlOperator]
 NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more sessions"}], "requestId": "req-1"}
@@ -217,6 +218,20 @@ def test_a_kill_while_an_xcom_is_pushed_stops_the_session(make: Make, control: S
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(Killed()))
+    assert deletes(control) == 1
+
+
+def test_a_kill_that_is_itself_interrupted_still_stops_the_session(
+    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task = make(force_new=True)
+    interrupt_first("deleteSqlSession", lambda: None, monkeypatch)
+    kill = signal_when(lambda: control.requests("getSqlSession"), lambda *_: task.on_kill())
+    with kill, pytest.raises(RaisedInHandlerError):
+        task.execute(context(TaskInstance()))
+    # Airflow calls it at a timeout, once the exception has left the task.
+    task.on_kill()
     assert deletes(control) == 1
 
 

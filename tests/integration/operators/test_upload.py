@@ -235,5 +235,8 @@ def test_the_hook_uploads_no_file_without_a_path(path: Any, conn_id: str, contro
     "value", ["jobs", "s3://", "s3://B", "s3://bucket//x", "s3://bucket/../x", "s3://b u/x", 5, ""]
 )
 def test_a_wrong_folder_is_an_error_at_parse(value: Any) -> None:
-    with pytest.raises(WherobotsArgumentException, match=r"^task: upload_to=.*: must be the S3 address of a folder"):
+    with pytest.raises(
+        WherobotsArgumentException,
+        match=r"^task: upload_to=.*: must (start with s3://bucket/|be like s3://bucket/folder)",
+    ):
         WherobotsRunOperator(task_id="task", run_python={"uri": "a.py"}, upload_to=value)

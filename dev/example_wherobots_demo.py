@@ -1,7 +1,6 @@
 """The demo: a spatial join over the world's airports, and SQL on its result. ``make demo`` runs it without an account.
 
-The script ``jobs/airport_neighbours.py`` lies next to this file, and is uploaded. It writes its result into the local
-server's root, so it runs only there.
+Local server only, because its script writes the result into the server's root.
 """
 
 import pendulum

@@ -1,4 +1,4 @@
-"""How a task waits for its run, and for how long."""
+"""Limits of time: for an attempt, for its run, for an outage of the API; and a task that waits on a worker."""
 
 from datetime import timedelta
 
@@ -17,21 +17,26 @@ AREA = {
 }
 
 with DAG(
-    "example_wherobots_waiting",
-    description="Waiting on a worker, and limits for the wait",
+    "example_wherobots_timeouts",
+    description="Limits of time, and a wait on a worker",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
-    WherobotsRunOperator(task_id="on_a_worker", run_python=AREA, deferrable=False)
+    WherobotsRunOperator(
+        task_id="on_a_worker",
+        run_python=AREA,
+        deferrable=False,  # for runs of a few seconds, or without a triggerer
+        execution_timeout=timedelta(minutes=30),
+    )
 
     WherobotsRunOperator(
         task_id="with_limits",
         run_python=AREA,
-        execution_timeout=timedelta(minutes=30),  # per try, from its start, the wait for a runtime included
-        timeout_seconds=timedelta(minutes=20),  # per run, enforced by the service
-        max_outage_seconds=300,  # how long the API may be unreachable before the try fails
+        execution_timeout=timedelta(minutes=30),  # of an attempt, with the wait for a runtime
+        timeout_seconds=timedelta(minutes=20),  # of the run; the service ends it
+        max_outage_seconds=300,  # how long the API may be unreachable before the attempt fails
         retries=2,
         retry_delay=timedelta(minutes=1),
     )
