@@ -33,7 +33,6 @@ from tests.integration.support import TaskInstance, context, deferral_of, next_t
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
-from wherobots_local.control.client import ControlClient
 
 Make = Callable[..., WherobotsSqlOperator]
 NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more sessions"}], "requestId": "req-1"}
@@ -222,7 +221,7 @@ def test_a_kill_while_an_xcom_is_pushed_stops_the_session(make: Make, control: S
 
 
 def test_a_kill_that_is_itself_interrupted_still_stops_the_session(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     task = make(force_new=True)
