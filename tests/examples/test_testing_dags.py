@@ -11,7 +11,7 @@ import yaml
 
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.support.places import TREE
-from wherobots_local.testing import WherobotsLocal
+from wherobots_local import LocalServer
 
 PAGE = (TREE / "docs" / "test-your-dags.md").read_text()
 FILES = dict(re.findall(r"his is `([\w/]+\.py)`:\n\n```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
@@ -37,7 +37,7 @@ def test_the_function_returns_its_value(service):
     run = dag.test()
     assert run.state == "success"
     assert run.get_task_instance("double").xcom_pull("double") == 42
-    assert [run["status"] for run in service.runs] == ["COMPLETED"]
+    assert [run["status"] for run in service.control.runs()] == ["COMPLETED"]
 """,
 }
 ALL = {**FILES, **FUNCTION}
@@ -73,6 +73,6 @@ def test_the_tests_of_the_page_pass(tmp_path: Path) -> None:
     assert f"{number} passed" in done.stdout
 
 
-def test_airflow_reads_the_connection(wherobots_local: WherobotsLocal, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_airflow_reads_the_connection(wherobots_local: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT", wherobots_local.airflow_connection)
     assert WherobotsHook().test_connection() == (True, f"The Runs API accepts the API key ({wherobots_local.url})")
