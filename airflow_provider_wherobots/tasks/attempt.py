@@ -27,7 +27,7 @@ class Attempt:
     def __init__(self, hook: WherobotsHook) -> None:
         self._hook = hook
         self._io: WorkerIo | None = None
-        self._killed = self._has_ended_all = False
+        self._is_ready = self._killed = self._has_ended_all = False
         self._notes: list[tuple[int, str]] | None = None
         self.began_at: float | None = None
         """When the try has started over, in epoch seconds; None if it began when Airflow says."""
@@ -41,6 +41,7 @@ class Attempt:
         import airflow_provider_wherobots.api.transports.requests  # noqa: F401
 
         self._hook.settings  # noqa: B018
+        self._is_ready = True
 
     @contextmanager
     def driving(
@@ -79,8 +80,10 @@ class Attempt:
         if self._io is not None:
             self._io.stop()
         try:
-            self._end_all()
-            self._has_ended_all = True
+            # Else the interrupted code may be reading the connection. It ends what there is when it is stopped.
+            if self._is_ready:
+                self._end_all()
+                self._has_ended_all = True
         finally:
             notes, self._notes = self._notes, interrupted
             if notes:
