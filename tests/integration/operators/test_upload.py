@@ -209,11 +209,11 @@ def test_a_folder_is_zipped_once_for_a_task(
 ) -> None:
     (dags / "team" / "geo").mkdir()
     (dags / "team" / "geo" / "area.py").touch()
-    zipped = []
+    zipped, real = [], archive.write_archive
 
     def write_archive(folder: Path, *others: Any) -> Any:
         zipped.append(folder)
-        return archive.write_archive(folder, *others)
+        return real(folder, *others)
 
     monkeypatch.setattr("airflow_provider_wherobots.files.write_archive", write_archive)
     control.add_fault("putObject", "reset", times=1)
