@@ -165,7 +165,8 @@ class Connection:
         :returns: its outcome, also of a failure.
         :raises InDoubtError: if an earlier try may have executed it, and nobody knows.
         """
-        self._check_open()
+        # Before the journal: a refused write was not sent.
+        self._check_free()
         kind, options = kind_of(statement), self.options()
         message = Statement(str(uuid4()), statement, store, self._geometry, wants_result=returns_result(statement))
         if kind is not StatementKind.WRITE:
@@ -300,9 +301,7 @@ class Connection:
     @contextmanager
     def _following(self, execution_id: str, sent_on: object = None) -> Iterator[None]:
         """The context in which a flow sends a statement, on a WebSocket (``sent_on``), or attaches to one."""
-        self._check_open()
-        if self._is_following:
-            raise refused("the connection executes a statement in another thread: each thread needs its own connection")
+        self._check_free()
         self._check_not_stopped()
         self._is_following = True
         try:
@@ -389,6 +388,11 @@ class Connection:
     def _check_open(self) -> None:
         if self.is_closed:
             raise refused("the connection is closed")
+
+    def _check_free(self) -> None:
+        self._check_open()
+        if self._is_following:
+            raise refused("the connection executes a statement in another thread: each thread needs its own connection")
 
     def __enter__(self) -> Connection:
         return self

@@ -65,7 +65,7 @@ class Attempt:
         self.log = task.log
         self.may_defer = may_defer
         self.is_deferring = False
-        self.was_killed = self._has_ended_all = False
+        self.was_killed = self._is_ready = self._has_ended_all = False
         self._hook = hook
         self._began_at: float | None = None
         """When the try has started over, in epoch seconds; None if it began when Airflow says."""
@@ -98,6 +98,7 @@ class Attempt:
         import airflow_provider_wherobots.api.transports.requests  # noqa: F401
 
         self._hook.settings  # noqa: B018
+        self._is_ready = True
 
     @contextmanager
     def open(self) -> Iterator[WorkerIo]:
@@ -141,8 +142,10 @@ class Attempt:
         if self._io is not None:
             self._io.stop()
         try:
-            self._end_all()
-            self._has_ended_all = True
+            # Else the interrupted code may be reading the connection. It ends what there is when it is stopped.
+            if self._is_ready:
+                self._end_all()
+                self._has_ended_all = True
         finally:
             notes, self._notes = self._notes, interrupted
             if notes:

@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_wherobots.compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementFailedException,
     WherobotsTaskKilledException,
@@ -124,6 +125,28 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="This attempt has not executed it") as caught:
         WherobotsSqlHook().run([INSERT, statement])
     assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == [INSERT, UPDATE]
+
+
+def test_a_write_that_the_connection_refuses_leaves_the_one_that_runs_in_no_doubt(
+    begin: Callable[..., None], control: SqlControl
+) -> None:
+    """A signal handler, or another thread, uses the connection while it executes a write."""
+    control.answer_sql(INSERT, held=True)
+    first = TaskInstance()
+    begin(first)
+    with WherobotsSqlHook().get_conn() as connection, connection.cursor() as cursor:
+
+        def execute(*_: Any) -> None:
+            with pytest.raises(WherobotsArgumentException, match="each thread needs its own connection"):
+                connection.cursor().execute(UPDATE)
+            control.release_sql()
+
+        with signal_when(lambda: sql_support.is_running(control), execute):
+            cursor.execute(INSERT)
+        cursor.execute(UPDATE)
+    begin(next_try(first))
+    WherobotsSqlHook().run([INSERT, UPDATE])
     assert executed(control) == [INSERT, UPDATE]
 
 

@@ -333,3 +333,27 @@ def test_a_kill_that_is_itself_interrupted_still_cancels_the_run(
         task.on_kill()
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_effective"]) == (1, 1)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_kill_while_a_try_reads_its_connection_does_not_read_it_in_the_signal_handler(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    ti = TaskInstance()
+    if not first:
+        deferral_of(operator(run_python=WAIT, retries=1), ti)
+        ti = next_try(ti)
+    task = operator(run_python=WAIT, deferrable=False, retries=1)
+    get_connection, reads = task.hook.get_connection, []
+
+    def be_killed_while_reading(conn_id: str) -> Any:
+        reads.append(conn_id)
+        task.on_kill()
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert len(reads) == 1
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == ((0, 0) if first else (1, 1))

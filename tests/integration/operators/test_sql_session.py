@@ -29,7 +29,7 @@ from tests.integration.calls import RaisedInHandlerError, interrupt_first, timeo
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, next_try, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, next_try, resume, trigger_of
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
@@ -217,6 +217,26 @@ def test_a_kill_while_an_xcom_is_pushed_stops_the_session(make: Make, control: S
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(Killed()))
+    assert deletes(control) == 1
+
+
+def test_a_kill_while_a_resumed_try_reads_its_connection_does_not_read_it_in_the_signal_handler(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    ti, task = TaskInstance(), make(force_new=True, deferrable=True)
+    deferred = deferral_of(make(force_new=True, deferrable=True), ti)
+    get_connection, reads = task.hook.get_connection, []
+
+    def be_killed_while_reading(conn_id: str) -> Any:
+        reads.append(conn_id)
+        task.on_kill()
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    with pytest.raises(WherobotsTaskKilledException):
+        resume(task, ti, deferred, {"reason": "the trigger has given up"})
+    assert len(reads) == 1
     assert deletes(control) == 1
 
 
