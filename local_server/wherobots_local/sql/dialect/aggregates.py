@@ -12,7 +12,7 @@ from wherobots_local.sql.dialect.errors import failed, unsupported
 
 _AROUND = (exp.Window, exp.Filter, exp.IgnoreNulls)
 # DuckDB's functions that can leave out NULL in a window.
-_OF_VALUES: Mapping[str, type[exp.Expr]] = {
+_OF_VALUES: Mapping[str, type[exp.Func]] = {
     "first_value": exp.FirstValue,
     "lag": exp.Lag,
     "last_value": exp.LastValue,
@@ -50,9 +50,7 @@ def _written(node: exp.Anonymous, whole: exp.Expr) -> exp.Expr:
     given = list(node.expressions[0].expressions if is_distinct else node.expressions)
     check_count(name, given, least, most)
     window = whole if isinstance(whole, exp.Window) else None
-    is_skipping = isinstance(node.parent, exp.IgnoreNulls)
-    if is_skipping:
-        whole = _without_mark(node, whole)
+    whole, is_skipping = _without_mark(node, whole)
     if target in ("first", "last"):
         is_skipping = (len(given) > 1 and _is_true(given.pop())) or is_skipping
         if window is not None:
@@ -79,12 +77,15 @@ def _written(node: exp.Anonymous, whole: exp.Expr) -> exp.Expr:
     return _finished(name, target, whole if something is None else _filtered(whole, something))
 
 
-def _without_mark(node: exp.Expr, whole: exp.Expr) -> exp.Expr:
-    """Remove IGNORE NULLS from around a call."""
-    if node.parent is whole:
-        return node
-    node.parent.replace(node)
-    return whole
+def _without_mark(node: exp.Expr, whole: exp.Expr) -> tuple[exp.Expr, bool]:
+    """Remove IGNORE NULLS from around a call. Return what is left of the whole, and whether it was there."""
+    mark = node.parent
+    if not isinstance(mark, exp.IgnoreNulls):
+        return whole, False
+    if mark is whole:
+        return node, True
+    mark.replace(node)
+    return whole, True
 
 
 def _prepared(target: str, given: list[exp.Expr]) -> list[exp.Expr]:

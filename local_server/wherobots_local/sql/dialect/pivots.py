@@ -37,7 +37,7 @@ def _pivoted(pivot: exp.Expr, source: exp.Expr) -> exp.Select:
     used = {name_of_call(aggregate.unalias()) for aggregate in pivot.expressions}
     if not used <= _OF_NUMBERS and not used <= _ALONE:
         raise unsupported("PIVOT of other aggregates than sum, avg, count, or min and max")
-    named = [exp.Star(except_=_names(columns))]
+    named: list[exp.Expr] = [exp.Star(except_=_names(columns))]
     for name, value in values:
         for aggregate in pivot.expressions:
             if len(pivot.expressions) > 1 and not isinstance(aggregate, exp.Alias):

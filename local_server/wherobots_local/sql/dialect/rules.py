@@ -197,8 +197,9 @@ def _like(node: exp.Expr) -> exp.Expr:
 
 
 def _quantified(node: exp.Expr) -> exp.Expr:
-    is_list = isinstance(node.this, exp.Tuple | exp.Paren)
-    if not is_list or type(node.parent) not in (exp.Like, exp.ILike) or isinstance(node.parent.parent, exp.Escape):
+    like = node.parent
+    is_like = isinstance(like, exp.Like | exp.ILike) and not isinstance(like.parent, exp.Escape)
+    if not is_like or not isinstance(node.this, exp.Tuple | exp.Paren):
         raise unsupported("ANY and ALL other than in LIKE with a list and without ESCAPE")
     return node
 
