@@ -24,7 +24,6 @@ SELECT 1 = ANY (SELECT 1)
 SELECT 'x' LIKE ANY ('x', 'y') ESCAPE '!'
 SELECT sum(1) IGNORE NULLS FROM fields
 SELECT 'x' 'y'
-SELECT last_value(x, true) OVER (ORDER BY x) FROM fields
 SELECT * FROM csv.`s3://bucket/in.csv`
 SET spark.sql.sources.partitionOverwriteMode = dynamic
 CREATE TABLE there (a INT) LOCATION 's3://bucket/there'
