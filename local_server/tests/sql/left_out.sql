@@ -30,8 +30,12 @@ CREATE TABLE there (a INT) LOCATION 's3://bucket/there'
 SELECT * FROM fields TABLESAMPLE (10 PERCENT)
 SELECT x FROM fields QUALIFY row_number() OVER (ORDER BY x) = 1
 SELECT x FROM fields VERSION AS OF 1
-SELECT * FROM fields PIVOT (count(x) FOR x IN (1))
+SELECT * FROM fields PIVOT (first(x) FOR x IN (1))
 DELETE FROM fields USING fields f WHERE true
 INSERT INTO fields REPLACE WHERE x = 1 SELECT 1, named_struct('x', 1)
 SET spark.sql.session.timeZone = 'Asia/Tokyo'
 SET spark.sql.ansi.enabled = false
+DROP TABLE fields PIVOT (sum(x) FOR x IN (1))
+DELETE FROM fields PIVOT (sum(x) FOR x IN (1))
+INSERT INTO fields PIVOT (sum(x) FOR x IN (1)) SELECT 1, named_struct('x', 1)
+SELECT * FROM fields a JOIN fields b PIVOT (sum(x) FOR x IN (1))

@@ -15,6 +15,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.known import check, check_whole
+from wherobots_local.sql.dialect.pivots import without_pivots
 
 # sqlglot warns about each Command. They are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -176,6 +177,7 @@ def read(text: str) -> exp.Expr:
         # Hints have no effect.
         query.set("hint", None)
     check(statements[0])
+    without_pivots(statements[0])
     return statements[0]
 
 
