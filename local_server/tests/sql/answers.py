@@ -56,6 +56,13 @@ TABLES = {
         "(400, 'Dan', 50, 4, 'Street 4')"
         ") AS person(id, name, age, class, address)"
     ),
+    "SALES": (
+        "(VALUES (1,'a',CAST(12.50 AS DECIMAL(10,2)),2,CAST(3.999 AS DECIMAL(6,3))),"
+        "(2,'a',CAST(0.01 AS DECIMAL(10,2)),3,CAST(0.125 AS DECIMAL(6,3))),"
+        "(3,'b',CAST(1000.00 AS DECIMAL(10,2)),7,CAST(10 AS DECIMAL(6,3))),"
+        "(4,'b',NULL,1,CAST(0.250 AS DECIMAL(6,3))),"
+        "(5,'c',CAST(-7.77 AS DECIMAL(10,2)),6,NULL)) AS sales(id,g,amount,qty,price)"
+    ),
 }
 
 

@@ -34,10 +34,13 @@ def wrong(session: Session, answer: Answer) -> str:
 
 
 def is_same(found: Any, value: Any) -> bool:
-    """Whether values are the same. Numbers may be of another type, times are UTC, and a map's keys have no order."""
+    """Whether values are the same. Numbers may be of another type, but decimals have the same
+    digits; times are UTC, and a map's keys have no order."""
     match found, value:
         case (bool(), _) | (_, bool()):
             return found is value
+        case (Decimal(), Decimal()):
+            return found == value
         case (int() | float() | Decimal(), int() | float() | Decimal()):
             are_nan = math.isnan(found) and math.isnan(value)
             return are_nan or math.isclose(found, value, rel_tol=1e-9, abs_tol=1e-12)

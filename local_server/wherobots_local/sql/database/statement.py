@@ -13,11 +13,12 @@ import duckdb
 from sqlglot import exp
 
 from wherobots_local.sql.database import columns, files
+from wherobots_local.sql.database.decimals import with_types_of_spark
 from wherobots_local.sql.database.results import Rows, kind_of, plain_type
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
 from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
 from wherobots_local.sql.dialect.parser import Name, name_of
-from wherobots_local.sql.dialect.queries import write
+from wherobots_local.sql.dialect.queries import translated
 
 Parts = list[tuple[str, str]]
 """Columns that a table is partitioned by, each with a unit of time or nothing."""
@@ -110,11 +111,16 @@ class Statement:
                 raise
 
     def written(self, tree: exp.Expr) -> str:
-        written = write(tree, self)
-        columns.check(self, tree)
-        for both in tree.find_all(exp.SetOperation):
-            self._check_sides(both, tree.args.get("with_"))
-        return written
+        """Return a query or a change in DuckDB's SQL. This changes its tree."""
+        try:
+            tree = translated(tree, self)
+            columns.check(self, tree)
+            with_types_of_spark(self, tree)
+            for both in tree.find_all(exp.SetOperation):
+                self._check_sides(both, tree.args.get("with_"))
+            return tree.sql("duckdb", comments=False)
+        except RecursionError:
+            raise unsupported("expressions nested this deeply") from None
 
     def _check_sides(self, both: exp.Expr, defined: exp.Expr | None) -> None:
         """Refuse UNION and the like of a text and another value, which Spark casts in another way."""

@@ -221,6 +221,13 @@ def _get_json_object(arguments: list[exp.Expr]) -> exp.Expr:
     return macro("_json", as_text(arguments[0]), exp.Literal.string(path))
 
 
+def _try_divide(arguments: list[exp.Expr]) -> exp.Expr:
+    check_count("try_divide", arguments, 2, 2)
+    one, other = arguments
+    is_number = isinstance(other, exp.Literal) and float(other.name) != 0
+    return macro("_quotient", one, other if is_number else call("nullif", other, exp.convert(0)))
+
+
 def _now(arguments: list[exp.Expr]) -> exp.Expr:
     check_count("now", arguments, 0, 0)
     return call("now")
@@ -256,6 +263,7 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "struct": _struct,
     "timestampadd": _with_unit("timestampadd", ""),
     "timestampdiff": _with_unit("timestampdiff", ""),
+    "try_divide": _try_divide,
     "transform": _each("transform"),
     "zip_with": _zip_with,
     **{name: _with_pattern(name) for name in ("to_date", "to_timestamp", "try_to_timestamp", "unix_timestamp")},

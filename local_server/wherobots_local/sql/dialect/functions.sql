@@ -12,6 +12,13 @@ CREATE MACRO spark._is_number(x) AS regexp_full_match(typeof(x), 'DECIMAL\([\d,]
 CREATE MACRO spark._quotient(a, b) AS CASE WHEN NOT spark._is_number(a) OR NOT spark._is_number(b) THEN spark._refuse('the division of other values than numbers')
     WHEN (spark._is_exact(a) AND typeof(b) NOT IN ('DOUBLE', 'FLOAT')) OR (spark._is_exact(b) AND typeof(a) NOT IN ('DOUBLE', 'FLOAT'))
     THEN spark._refuse('the division of decimals; cast one of them AS DOUBLE') ELSE a / spark._divisor(b) END;
+-- With the types of a statement, decimals are divided as whole numbers: their digits, with zeros behind them.
+CREATE MACRO spark._digits(x, zeros) AS coalesce(TRY_CAST(replace(x::VARCHAR, '.', '') || zeros AS HUGEINT), CASE WHEN x IS NOT NULL THEN spark._refuse('the division of decimals of so many digits') END);
+CREATE MACRO spark._quotient_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] IS NOT NULL THEN
+    _q[1] // spark._divisor(_q[2]) + CASE WHEN abs(_q[1] % _q[2]) >= abs(_q[2]) - abs(_q[1] % _q[2]) THEN sign(_q[1]) * sign(_q[2]) ELSE 0 END END)[1];
+CREATE MACRO spark._div_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] IS NOT NULL THEN _q[1] // spark._divisor(_q[2]) END)[1];
+CREATE MACRO spark._mod_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] IS NOT NULL THEN _q[1] % spark._divisor(_q[2]) END)[1];
+CREATE MACRO spark._pmod_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] % spark._divisor(_q[2]) < 0 THEN (_q[1] % _q[2] + _q[2]) % _q[2] WHEN _q[1] IS NOT NULL THEN _q[1] % _q[2] END)[1];
 CREATE MACRO spark._mod(a, b) AS a % spark._divisor(b);
 CREATE MACRO spark._div(a, b) AS CASE WHEN spark._is_exact(a) OR spark._is_exact(b) THEN spark._refuse('DIV of decimals') ELSE a // spark._divisor(b) END::BIGINT;
 CREATE MACRO spark._inexact(x) AS CASE WHEN spark._is_exact(x) THEN spark._refuse('avg of decimals; cast them AS DOUBLE') ELSE x END;
@@ -140,7 +147,6 @@ CREATE MACRO spark.bit_count(x) AS bit_count(x::BIGINT);
 CREATE MACRO spark.try_add(a, b) AS TRY(a + b);
 CREATE MACRO spark.try_subtract(a, b) AS TRY(a - b);
 CREATE MACRO spark.try_multiply(a, b) AS TRY(a * b);
-CREATE MACRO spark.try_divide(a, b) AS spark._quotient(a, nullif(b, 0));
 
 -- Text. Groups are `$1` in Java's replacements and `\1` in DuckDB's.
 CREATE MACRO spark._letters(s) AS CASE WHEN regexp_matches(s, '[\x{DF}\x{130}\x{149}\x{1F0}\x{390}\x{3A3}\x{3B0}\x{587}\x{1E96}-\x{1E9E}\x{1F50}-\x{1FFC}\x{FB00}-\x{FB17}]') THEN spark._refuse('the case of such letters') ELSE s END;
