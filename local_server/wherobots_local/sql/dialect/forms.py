@@ -155,8 +155,12 @@ def _lambda(arguments: list[exp.Expr], count: int, name: str) -> exp.Lambda:
 
 def _each(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
     def rule(arguments: list[exp.Expr]) -> exp.Expr:
-        if len(_lambda(arguments, 2, name).expressions) != 1:
-            raise unsupported(f"{name} with the place of a value")
+        function = _lambda(arguments, 2, name)
+        for place in function.expressions[1:]:
+            # It counts from 0.
+            for used in [found for found in function.this.find_all(exp.Identifier) if found.name == place.name]:
+                outer = used.parent if isinstance(used.parent, exp.Column) else used
+                outer.replace(exp.paren(exp.Sub(this=used.copy(), expression=exp.convert(1))))
         return call(f"list_{name}", *arguments)
 
     return rule
@@ -207,10 +211,10 @@ def _field(name: str, place: int) -> exp.Expr:
 
 
 def _reduce(arguments: list[exp.Expr]) -> exp.Expr:
-    if len(arguments) == 4:
-        raise unsupported("aggregate with two functions", "apply the second to the result")
-    function = _lambda(arguments, 3, "aggregate")
-    return call("list_reduce", arguments[0], function, arguments[1])
+    finish = _lambda(arguments, 4, "aggregate") if len(arguments) == 4 else None
+    function = _lambda(arguments[:3], 3, "aggregate")
+    made = call("list_reduce", arguments[0], function, arguments[1])
+    return _let(finish.expressions[0], made, finish.this) if finish is not None else made
 
 
 def _get_json_object(arguments: list[exp.Expr]) -> exp.Expr:
@@ -266,5 +270,5 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "try_divide": _try_divide,
     "transform": _each("transform"),
     "zip_with": _zip_with,
-    **{name: _with_pattern(name) for name in ("to_date", "to_timestamp", "try_to_timestamp", "unix_timestamp")},
+    **{name: _with_pattern(name) for name in ("to_date", "to_timestamp", "try_to_date", "try_to_timestamp", "unix_timestamp")},
 }

@@ -57,7 +57,8 @@ CREATE MACRO spark._time(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN CASE
             WHEN kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::TIMESTAMPTZ END
         WHEN regexp_matches(x::VARCHAR, '\d') THEN spark._refuse('this text as a time')
         WHEN x IS NOT NULL AND kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::TIMESTAMPTZ END
-    WHEN typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) IN ('DATE', '"NULL"') THEN TRY_CAST(x AS TIMESTAMPTZ) ELSE spark._refuse('this cast to a time') END;
+    WHEN typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) IN ('DATE', '"NULL"') THEN TRY_CAST(x AS TIMESTAMPTZ)
+    WHEN typeof(x) IN ('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT') THEN make_timestamptz(TRY_CAST(x AS BIGINT) * 1000000) ELSE spark._refuse('this cast to a time') END;
 CREATE MACRO spark._binary(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN encode(x::VARCHAR) WHEN typeof(x) IN ('BLOB', '"NULL"') THEN TRY_CAST(x AS BLOB)
     ELSE spark._refuse('this cast to binary') END;
 -- Text of other values. Times are those of the session's time zone, and show no zone.
@@ -89,6 +90,7 @@ CREATE MACRO spark._comparable(a, b) AS CASE WHEN typeof(a) LIKE '%MAP(%' OR typ
     OR typeof(a) = 'BOOLEAN' OR typeof(b) = 'BOOLEAN') THEN spark._refuse('comparing values of such different types; use CAST') ELSE b END;
 CREATE MACRO spark._condition(x) AS CASE WHEN typeof(x) IN ('BOOLEAN', '"NULL"') THEN x::BOOLEAN ELSE spark._refuse('a condition that is no boolean') END;
 CREATE MACRO spark._minus(a, b) AS CASE WHEN typeof(a) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') AND typeof(b) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') THEN spark._refuse('the difference of times; use datediff or timestampdiff') ELSE a - b END;
+CREATE MACRO spark._ranked(x) AS CASE WHEN spark._is_number(x) OR typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) = 'DATE' THEN x ELSE spark._refuse('percentiles of other values than numbers and times') END;
 CREATE MACRO spark._flat(x) AS CASE WHEN regexp_matches(typeof(x), '^(STRUCT|MAP)|\]$') THEN spark._refuse('the order of arrays, maps and structs') ELSE x END;
 CREATE MACRO spark._number_or_null(x) AS CASE WHEN NOT isnan(x) THEN x END;
 CREATE MACRO spark.equal_null(a, b) AS a IS NOT DISTINCT FROM b;
@@ -222,6 +224,7 @@ CREATE MACRO spark.to_date(s) AS spark._day(s), (s, pattern, shape) AS spark._pa
 CREATE MACRO spark.timestamp(s) AS spark._at(s);
 CREATE MACRO spark.to_timestamp(s) AS spark._at(s), (s, pattern, shape) AS spark._parse(s, pattern, shape)::TIMESTAMPTZ;
 CREATE MACRO spark.try_to_timestamp(s) AS CAST(spark._time(s, NULL) AS TIMESTAMPTZ), (s, pattern, shape) AS CASE WHEN regexp_full_match(s, shape) THEN try_strptime(s, pattern)::TIMESTAMPTZ END;
+CREATE MACRO spark.try_to_date(s) AS CAST(spark._date(s, NULL) AS DATE), (s, pattern, shape) AS CASE WHEN regexp_full_match(s, shape) THEN try_strptime(s, pattern)::DATE END;
 CREATE MACRO spark.unix_seconds(t) AS CASE WHEN typeof(t) = 'TIMESTAMP WITH TIME ZONE' THEN floor(epoch_us(TRY_CAST(t AS TIMESTAMPTZ)) / 1000000)::BIGINT ELSE spark._refuse('unix_seconds of other values than timestamps') END;
 CREATE MACRO spark.unix_timestamp() AS epoch(now())::BIGINT, (t) AS CASE WHEN typeof(t) = 'VARCHAR' AND NOT regexp_full_match(t::VARCHAR, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d') THEN spark._refuse('such a text as a time') ELSE epoch_us(spark._at(t)) // 1000000 END,
     (s, pattern, shape) AS epoch(spark._parse(s, pattern, shape))::BIGINT;

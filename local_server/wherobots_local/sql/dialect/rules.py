@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 
-from wherobots_local.sql.dialect.aggregates import aggregates, is_aggregate
+from wherobots_local.sql.dialect.aggregates import aggregates, is_aggregate, ordered
 from wherobots_local.sql.dialect.calls import GENERATORS, as_text, call, macro, name_of_call
 from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.dialect.forms import part
@@ -216,6 +216,15 @@ def _group(node: exp.Expr) -> exp.Expr:
 # Generators
 
 
+def _select(node: exp.Expr) -> exp.Expr:
+    """In one process rows have one order: SORT BY and CLUSTER BY are ORDER BY, and DISTRIBUTE BY has no effect."""
+    for key in ("distribute", "sort", "cluster"):
+        clause = node.args.pop(key, None)
+        if clause is not None and key != "distribute" and node.args.get("order") is None:
+            node.set("order", exp.Order(expressions=clause.expressions))
+    return _generators(node)
+
+
 def _generators(node: exp.Expr) -> exp.Expr:
     columns: list[exp.Expr] = []
     count = 0
@@ -316,7 +325,7 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Neg: _negative,
     exp.Not: _conditions,
     exp.Or: _conditions,
-    exp.Select: _generators,
+    exp.Select: _select,
     exp.StrPosition: _written_as("locate", "substr", "this", "position"),
     exp.Substring: _written_as("substring", "this", "start", "length"),
     exp.Trim: _trim,
@@ -328,4 +337,4 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
 }
 
 # In this order: the last ones see the calls that the others have written.
-RULES = (aggregates, _node, size, _left)
+RULES = (ordered, aggregates, _node, size, _left)
