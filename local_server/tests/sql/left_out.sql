@@ -18,8 +18,6 @@ INSERT OVERWRITE fields PARTITION (x = 1) SELECT named_struct('x', 1)
 INSERT INTO fields BY NAME SELECT 1 AS x, named_struct('x', 1) AS s
 EXPLAIN SELECT 1
 TABLE fields
-SELECT x FROM fields SORT BY x
-SELECT x FROM fields DISTRIBUTE BY x
 SELECT 1 = ANY (SELECT 1)
 SELECT 'x' LIKE ANY ('x', 'y') ESCAPE '!'
 SELECT sum(1) IGNORE NULLS FROM fields

@@ -1,32 +1,18 @@
-"""Gives decimals the type, and so the digits, that Spark's rules give them: those of DuckDB are others.
-
-The types of operands are known where DuckDB binds them: a call of ``pi`` with them fails with an error that names
-them, because ``pi`` takes no arguments.
-"""
+"""Operations on decimals with the type, and so the digits, that Spark's rules give them: those of DuckDB are others."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
-import duckdb
 from sqlglot import exp
 
-from wherobots_local.sql.dialect.calls import call, macro, name_of_call
+from wherobots_local.sql.dialect.calls import macro, name_of_call
 from wherobots_local.sql.dialect.functions import finished
 
-if TYPE_CHECKING:
-    from wherobots_local.sql.database.statement import Statement
-
 _DIGITS = {"TINYINT": 3, "SMALLINT": 5, "INTEGER": 10, "BIGINT": 20, "HUGEINT": 20}
-_OF_TYPE = re.compile(r"'pi\((.*)\)'\. You might need")
-_PAIR = re.compile(r"((?:\(.*?\)|[^(,])+)(?:, (.*))?")
-_MOST = 300
-"""More operations than this keep the types of DuckDB, and divisions of decimals are refused."""
-_CALLS = ("_quotient", "_div", "_mod", "_minus", "pmod", "round")
-_AGGREGATES = ("sum", "avg", "median", "quantile_cont")
-_FIRST = ("with_", "from_", "joins", "laterals", "group")
+AGGREGATES = ("sum", "avg", "median", "quantile_cont")
 
 
 class _Kind(NamedTuple):
@@ -46,85 +32,35 @@ class _Kind(NamedTuple):
         return exp.Cast(this=value, to=exp.DataType.build(f"DECIMAL({self.precision}, {self.scale})"))
 
 
-def with_types_of_spark(statement: Statement, tree: exp.Expr) -> None:
-    """Change the operations on decimals in a tree that is written for DuckDB."""
-    nodes = [node for node in _inner_first(tree) if _operands(node)]
-    if len(nodes) > _MOST or all(_are_literals(node) for node in nodes):
-        return
-    while nodes:
-        equal = _equal(nodes)
-        operands = _operands(equal[0])
-        kinds = _kinds(statement, tree, equal)
-        nodes = [node for node in nodes if not any(node is other for other in equal)]
-        if kinds is None or not any(kind.startswith("DECIMAL") for kind in kinds):
-            continue
-        if "FLOAT" in kinds:
-            _as_doubles(equal)
-            continue
-        sizes = [_kind(kind, operand) for kind, operand in zip(kinds, operands, strict=True)]
-        if None in sizes:
-            continue
-        for node in equal:
-            if (made := _exact(node, [size for size in sizes if size is not None])) is not None:
-                _whole(node).replace(made)
+def operation(node: exp.Expr) -> str:
+    """Return the name of an operator, of an aggregate or of a macro."""
+    return name_of_call(node.expression if isinstance(node, exp.Dot) else node) or type(node).__name__
 
 
-def _inner_first(node: exp.Expr) -> Iterator[exp.Expr]:
-    """Yield what gives a column its type before what uses the column."""
-    for child in sorted(node.iter_expressions(), key=lambda child: child.arg_key not in _FIRST):
-        yield from _inner_first(child)
-    yield node
-
-
-def _name(node: exp.Expr) -> str:
-    return name_of_call(node.expression) if isinstance(node, exp.Dot) else ""
-
-
-def _operands(node: exp.Expr) -> list[exp.Expr]:
-    """Return the values on whose types the type of an operation depends; none for other nodes."""
-    if isinstance(node, exp.Add | exp.Sub | exp.Mul):
+def operands(node: exp.Expr) -> list[exp.Expr]:
+    """Return the values of an operation."""
+    if isinstance(node, exp.Binary) and not isinstance(node, exp.Dot):
         return [node.this, node.expression]
-    if (name := _name(node)) in _CALLS:
-        given: list[exp.Expr] = node.expression.expressions
-        return given[: 1 if name == "round" else 2]
-    if name_of_call(node) in _AGGREGATES and node.expressions:
-        given = node.expressions
-        return given[0].expressions if isinstance(given[0], exp.Distinct) else given[:1]
-    return []
+    given: list[exp.Expr] = (node.expression if isinstance(node, exp.Dot) else node).expressions
+    return given[0].expressions if given and isinstance(given[0], exp.Distinct) else given
 
 
-def _are_literals(node: exp.Expr) -> bool:
-    return all(isinstance(operand, exp.Literal) and "." not in operand.name for operand in _operands(node))
+def whole(node: exp.Expr) -> exp.Expr:
+    """Return an aggregate with its FILTER and OVER."""
+    while isinstance(node.parent, exp.Filter | exp.Window) and node.arg_key == "this":
+        node = node.parent
+    return node
 
 
-def _equal(nodes: list[exp.Expr]) -> list[exp.Expr]:
-    """Return the first node, and those of its SELECT that are the same: GROUP BY must stay what SELECT has."""
-    first, select = nodes[0], nodes[0].find_ancestor(exp.Select)
-    if select is None or select.args.get("group") is None:
-        return [first]
-    return [first, *(node for node in nodes[1:] if node == first and node.find_ancestor(exp.Select) is select)]
-
-
-def _kinds(statement: Statement, tree: exp.Expr, nodes: list[exp.Expr]) -> list[str] | None:
-    """Return DuckDB's types of the operands; None if nothing uses them."""
-    marked = []
-    for node in nodes:
-        is_aggregate = isinstance(node, exp.Anonymous)
-        place = _operands(node)[0] if is_aggregate else node
-        mark = call("pi", *(operand.copy() for operand in _operands(node)))
-        place.replace(mark)
-        marked.append((mark, place))
-    try:
-        statement.execute(f"EXPLAIN {tree.sql('duckdb', comments=False)}")
-    except duckdb.Error as error:
-        found = _OF_TYPE.search(str(error))
-    else:
-        found = None
-    finally:
-        for mark, place in marked:
-            mark.replace(place)
-    pair = _PAIR.fullmatch(found[1]) if found is not None else None
-    return [kind for kind in pair.groups() if kind] if pair is not None else None
+def exact(node: exp.Expr, names: list[str]) -> exp.Expr | None:
+    """Return an operation with Spark's type; None if it is no operation on decimals. ``names`` are DuckDB's types of its
+    first operands."""
+    if not any(name.startswith("DECIMAL") for name in names):
+        return None
+    if "FLOAT" in names or operation(node) in ("median", "quantile_cont"):
+        return _of_doubles(node)
+    kinds = [kind for name, value in zip(names, operands(node), strict=False) if (kind := _kind(name, value))]
+    return _exact(node, kinds) if len(kinds) == len(names) else None
 
 
 def _kind(name: str, operand: exp.Expr) -> _Kind | None:
@@ -138,18 +74,11 @@ def _kind(name: str, operand: exp.Expr) -> _Kind | None:
     return _Kind(_DIGITS[name], 0) if name in _DIGITS else None
 
 
-def _whole(node: exp.Expr) -> exp.Expr:
-    """Return an aggregate with its FILTER and OVER."""
-    while isinstance(node.parent, exp.Filter | exp.Window) and node.arg_key == "this":
-        node = node.parent
-    return node
-
-
 def _exact(node: exp.Expr, kinds: Sequence[_Kind]) -> exp.Expr | None:
     """Return an operation with Spark's type. Sources: DecimalPrecision and the aggregates of Spark 4.1."""
     a, b = kinds[0], kinds[-1]
     scale, digits = max(a.scale, b.scale), max(a.precision - a.scale, b.precision - b.scale)
-    name = _name(node) or name_of_call(node) or type(node).__name__
+    name = operation(node)
     match name:
         case "Add" | "Sub" | "_minus":
             return _calculated(node, kinds, _Kind.bounded(digits + scale + 1, scale))
@@ -157,34 +86,35 @@ def _exact(node: exp.Expr, kinds: Sequence[_Kind]) -> exp.Expr | None:
             return _calculated(node, kinds, _Kind.bounded(a.precision + b.precision + 1, a.scale + b.scale))
         case "_quotient":
             behind = max(6, a.scale + b.precision + 1)
-            return _ratio(_operands(node), kinds, _Kind.bounded(a.precision - a.scale + b.scale + behind, behind))
+            return _ratio(operands(node), kinds, _Kind.bounded(a.precision - a.scale + b.scale + behind, behind))
         case "_div":
-            return exp.Cast(this=_of_digits(name, _operands(node), kinds), to=exp.DataType.build("bigint"))
+            return exp.Cast(this=_of_digits(name, operands(node), kinds), to=exp.DataType.build("bigint"))
         case "_mod" | "pmod":
             kind = _Kind.bounded(min(a.precision - a.scale, b.precision - b.scale) + scale, scale)
-            return _with_point(_of_digits(name, _operands(node), kinds), kind)
+            return _with_point(_of_digits(name, operands(node), kinds), kind)
         case "round":
             return _rounded(node, a)
         case "sum":
-            return _Kind(min(a.precision + 10, 38), a.scale).of(_whole(node).copy())
+            return _Kind(min(a.precision + 10, 38), a.scale).of(whole(node).copy())
         case "avg":
-            sides = [_instead(_whole(node), "sum"), _instead(_whole(node), "count")]
+            sides = [_instead(whole(node), "sum"), _instead(whole(node), "count")]
             added = _Kind(min(a.precision + 10, 38), a.scale)
             return _ratio(sides, (added, _Kind(20, 0)), _Kind(min(a.precision + 4, 38), min(a.scale + 4, 38)))
-    # An interpolation.
-    _as_doubles([node])
     return None
 
 
-def _as_doubles(nodes: list[exp.Expr]) -> None:
-    for operand in [operand for node in nodes for operand in _operands(node)]:
+def _of_doubles(node: exp.Expr) -> exp.Expr:
+    made = whole(node).copy()
+    aggregate = next(found for found in made.walk() if operation(found) == operation(node))
+    for operand in operands(aggregate)[: 2 if isinstance(node, exp.Binary) else 1]:
         operand.replace(exp.Cast(this=operand.copy(), to=exp.DataType.build("double")))
+    return made
 
 
 def _calculated(node: exp.Expr, kinds: Sequence[_Kind], kind: _Kind) -> exp.Expr:
     # DuckDB would keep to 18 digits, if both have fewer.
     sizes = [_Kind(38, kinds[0].scale) if kind.precision > 18 else kinds[0], kinds[1]]
-    one, other = (size.of(operand.copy()) for size, operand in zip(sizes, _operands(node), strict=True))
+    one, other = (size.of(operand.copy()) for size, operand in zip(sizes, operands(node), strict=True))
     operation = type(node) if isinstance(node, exp.Binary) and not isinstance(node, exp.Dot) else exp.Sub
     return kind.of(operation(this=one, expression=other))
 
@@ -224,7 +154,7 @@ def _instead(whole: exp.Expr, name: str) -> exp.Expr:
     aggregate = made
     while not isinstance(aggregate, exp.Anonymous):
         aggregate = aggregate.this
-    (operand,) = _operands(aggregate)
+    (operand,) = operands(aggregate)
     operand.replace(operand.expression.expressions[0])
     aggregate.set("this", name)
     return made

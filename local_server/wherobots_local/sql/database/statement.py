@@ -13,8 +13,8 @@ import duckdb
 from sqlglot import exp
 
 from wherobots_local.sql.database import columns, files
-from wherobots_local.sql.database.decimals import with_types_of_spark
 from wherobots_local.sql.database.results import Rows, kind_of, plain_type
+from wherobots_local.sql.database.typed import with_types
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
 from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
 from wherobots_local.sql.dialect.parser import Name, name_of
@@ -115,7 +115,7 @@ class Statement:
         try:
             tree = translated(tree, self)
             columns.check(self, tree)
-            with_types_of_spark(self, tree)
+            with_types(self, tree)
             for both in tree.find_all(exp.SetOperation):
                 self._check_sides(both, tree.args.get("with_"))
             return tree.sql("duckdb", comments=False)

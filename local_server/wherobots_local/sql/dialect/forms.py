@@ -10,6 +10,7 @@ from sqlglot.dialects.spark import Spark
 
 from wherobots_local.sql.dialect.calls import ANY, as_text, call, check_count, is_text, macro
 from wherobots_local.sql.dialect.errors import failed, unsupported
+from wherobots_local.sql.dialect.json_values import read, schema
 from wherobots_local.sql.dialect.patterns import reading, writing
 
 _UNITS = frozenset(
@@ -217,6 +218,12 @@ def _reduce(arguments: list[exp.Expr]) -> exp.Expr:
     return _let(finish.expressions[0], made, finish.this) if finish is not None else made
 
 
+def _from_json(arguments: list[exp.Expr]) -> exp.Expr:
+    check_count("from_json", arguments, 2, 2)
+    made = read("_json", schema(_literal(arguments[1], "schemas of JSON")))
+    return _let(exp.to_identifier("_json"), macro("_json_text", as_text(arguments[0])), exp.Var(this=made))
+
+
 def _get_json_object(arguments: list[exp.Expr]) -> exp.Expr:
     check_count("get_json_object", arguments, 2, 2)
     path = _literal(arguments[1], "paths")
@@ -257,6 +264,7 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "exists": _every("exists"),
     "filter": _each("filter"),
     "forall": _every("forall"),
+    "from_json": _from_json,
     "from_unixtime": _from_unixtime,
     "get_json_object": _get_json_object,
     "if": _if,
@@ -270,5 +278,8 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "try_divide": _try_divide,
     "transform": _each("transform"),
     "zip_with": _zip_with,
-    **{name: _with_pattern(name) for name in ("to_date", "to_timestamp", "try_to_date", "try_to_timestamp", "unix_timestamp")},
+    **{
+        name: _with_pattern(name)
+        for name in ("to_date", "to_timestamp", "try_to_date", "try_to_timestamp", "unix_timestamp")
+    },
 }

@@ -335,4 +335,21 @@ CREATE MACRO spark.map_from_entries(entries) AS map_from_entries(entries);
 CREATE MACRO spark.map_concat(a, b) AS CASE WHEN list_has_any(map_keys(a), map_keys(b)) THEN error('[DUPLICATED_MAP_KEY] Duplicate map key was found. SQLSTATE: 23505') WHEN a IS NOT NULL AND b IS NOT NULL THEN map_concat(a, b) END;
 CREATE MACRO spark.json_array_length(json) AS CASE WHEN json_valid(json) AND json_type(json) = 'ARRAY' THEN json_array_length(json)::INTEGER END;
 CREATE MACRO spark.json_object_keys(json) AS CASE WHEN json_valid(json) AND json_type(json) = 'OBJECT' THEN json_keys(json) END;
+CREATE MACRO spark.to_json(x) AS CASE WHEN x IS NOT NULL THEN spark._refuse('to_json here') END;
+CREATE MACRO spark._json_of_decimal(x) AS CASE WHEN abs(x) < 0.000001 AND length(split_part(x::VARCHAR, '.', 2)) > 6 THEN spark._refuse('such a decimal as JSON') ELSE spark._decimal(x) END;
+-- Values in JSON. Spark reads more than what is valid: single quotes, and what follows a value.
+CREATE MACRO spark._json_text(x) AS CASE WHEN x IS NULL OR regexp_full_match(x, '\s*') THEN NULL WHEN json_valid(x) THEN x::JSON
+    WHEN regexp_matches(x, '^\s*[\[{]') THEN spark._refuse('such a text as JSON') ELSE 'null'::JSON END;
+CREATE MACRO spark._json_type(j) AS CASE WHEN json_type(j) = 'OBJECT' AND len(json_keys(j)) > len(list_distinct(json_keys(j))) THEN spark._refuse('JSON with a key twice') ELSE json_type(j) END;
+CREATE MACRO spark._json_string(j) AS CASE WHEN json_type(j) = 'NULL' THEN NULL WHEN json_type(j) = 'VARCHAR' THEN json_extract_string(j, '$')
+    WHEN regexp_matches(j::VARCHAR, '\d[eE.]|\\') THEN spark._refuse('this JSON as a text') ELSE j::VARCHAR END;
+CREATE MACRO spark._json_whole(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT') THEN json_extract_string(j, '$') END;
+CREATE MACRO spark._json_number(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN json_extract_string(j, '$')
+    WHEN json_type(j) = 'VARCHAR' AND regexp_full_match(json_extract_string(j, '$'), '(?i)nan|[+-]?inf(inity)?') THEN spark._refuse('such a text as a number') END;
+CREATE MACRO spark._json_decimal(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'VARCHAR') THEN
+    CASE WHEN length(json_extract_string(j, '$')) > 16 THEN spark._refuse('such a text as a decimal') ELSE json_extract_string(j, '$') END END;
+CREATE MACRO spark._json_boolean(j) AS CASE WHEN json_type(j) = 'BOOLEAN' THEN json_extract_string(j, '$') END;
+CREATE MACRO spark._json_date(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN CAST(spark._date(json_extract_string(j, '$'), NULL) AS DATE) END;
+CREATE MACRO spark._json_time(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN CAST(spark._time(json_extract_string(j, '$'), NULL) AS TIMESTAMPTZ)
+    WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN spark._refuse('a number in JSON as a time') END;
 CREATE MACRO spark._json(json, path) AS CASE WHEN json_valid(json) THEN CASE WHEN json_type(json, path) IN ('OBJECT', 'ARRAY') AND regexp_matches(json, '\d[eE.]\d|\\') THEN spark._refuse('this JSON inside of JSON') ELSE json_extract_string(json, path) END END;
