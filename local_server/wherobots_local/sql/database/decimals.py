@@ -53,8 +53,7 @@ def whole(node: exp.Expr) -> exp.Expr:
 
 
 def exact(node: exp.Expr, names: list[str]) -> exp.Expr | None:
-    """Return an operation with Spark's type; None if it is no operation on decimals. ``names`` are DuckDB's types of its
-    first operands."""
+    """Return an operation with Spark's type; None if it is none on decimals. ``names`` are types of its operands."""
     if not any(name.startswith("DECIMAL") for name in names):
         return None
     if "FLOAT" in names or operation(node) in ("median", "quantile_cont"):

@@ -31,7 +31,8 @@ def ordered(node: exp.Expr) -> exp.Expr:
     """Write an aggregate WITHIN GROUP as one that gets the order as an argument."""
     if not isinstance(node, exp.WithinGroup):
         return node
-    made, order = node.this, node.expression
+    made: exp.Expr = node.this
+    order = node.expression
     name, (first, *others) = name_of_call(made), order.expressions
     if name in ("listagg", "string_agg"):
         is_distinct = isinstance(made.expressions[0], exp.Distinct)

@@ -77,6 +77,8 @@ CREATE MACRO spark._joined(x) AS CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|F
     THEN spark._refuse('such a value as text; use CAST(... AS STRING)') WHEN spark._is_exact(x) THEN spark._decimal(x) ELSE x::VARCHAR END;
 CREATE MACRO spark._joined_all(x) AS CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|FLOAT|TIMESTAMP|BLOB|STRUCT|MAP|INTERVAL)') AND typeof(x) NOT LIKE '%[]' OR (spark._is_exact(x) AND regexp_matches(x::VARCHAR, '^-?\.'))
     THEN spark._refuse('such a value as text; use CAST(... AS STRING)') ELSE x END;
+-- What a column of VARCHAR(n) stores.
+CREATE MACRO spark._within(s, n) AS CASE WHEN length(rtrim(s, ' ')) > n THEN error('[EXCEED_LIMIT_LENGTH] Exceeds char/varchar type length limitation: ' || n || '. SQLSTATE: 54006') ELSE left(s, n) END;
 CREATE MACRO spark._texts(x) AS CASE WHEN typeof(x) LIKE '%[]' THEN TRY_CAST(x AS VARCHAR[]) ELSE [spark._joined(x)] END;
 CREATE MACRO spark._concat_ws(mark, items) AS CASE WHEN mark IS NOT NULL THEN array_to_string(list_filter(items, lambda item: item IS NOT NULL), mark) END;
 CREATE MACRO spark.raise_error(message) AS error('[USER_RAISED_EXCEPTION] ' || coalesce(message, 'null') || ' SQLSTATE: P0001');

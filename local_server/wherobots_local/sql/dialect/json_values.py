@@ -1,4 +1,4 @@
-"""Values as JSON, and JSON as values of a type. These parts are DuckDB's SQL, because the types decide what they are."""
+"""Values as JSON, and JSON as values of a type, in DuckDB's SQL."""
 
 from __future__ import annotations
 

@@ -73,8 +73,6 @@ class ServiceSql(Spark):
             if not self._curr or self._index > 0:
                 return super()._parse_statement()
             first = self._curr.text.upper()
-            if first == "EXPLAIN":
-                raise unsupported("EXPLAIN")
             if first in _WITHOUT_EFFECT:
                 return self._without_effect()
             if (parse := _COMMANDS.get(first)) is not None:
@@ -112,7 +110,20 @@ class ServiceSql(Spark):
             self._advance(len(self._tokens))
             return self.expression(Command(this="NOTHING"))
 
+        def _explain(self) -> Command:
+            self._match_texts(("EXTENDED", "FORMATTED", "COST"))
+            begin = self._index
+            query = super()._parse_statement()
+            if not isinstance(query, exp.Query):
+                raise unsupported("EXPLAIN of other statements than queries")
+            check_whole(query, self._tokens[begin:])
+            return self.expression(Command(this="EXPLAIN", value=query))
+
         def _show(self) -> Command:
+            if self._match_texts(("COLUMNS",)) or (self._match_texts(("CREATE",)) and self._match(TokenType.TABLE)):
+                kind = "COLUMNS" if self._prev.text.upper() == "COLUMNS" else "CREATE TABLE"
+                self._match_texts(("IN", "FROM"))
+                return self.expression(Command(this=f"SHOW {kind}", name=self._parse_table_parts()))
             if not self._match_texts(("CATALOGS", "SCHEMAS", "DATABASES", "NAMESPACES", "TABLES", "VIEWS")):
                 raise unsupported(f"SHOW {self._curr.text}"[:40])
             kind = self._prev.text.upper().replace("DATABASES", "SCHEMAS").replace("NAMESPACES", "SCHEMAS")
@@ -143,6 +154,7 @@ class ServiceSql(Spark):
 
 
 _COMMANDS = {
+    "EXPLAIN": ServiceSql.Parser._explain,
     "SHOW": ServiceSql.Parser._show,
     "DESC": ServiceSql.Parser._describe,
     "DESCRIBE": ServiceSql.Parser._describe,
