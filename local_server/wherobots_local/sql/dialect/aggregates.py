@@ -22,7 +22,8 @@ _OF_VALUES: Mapping[str, type[exp.Func]] = {
 _OF_ORDER = frozenset(
     ("cume_dist", "dense_rank", "lag", "lead", "nth_value", "ntile", "percent_rank", "rank", "row_number")
 )
-_OF_RANK = {"percentile_cont": "percentile", "percentile_disc": "percentile_approx"}
+OF_RANK = {"percentile_cont": "percentile", "percentile_disc": "percentile_approx"}
+"""Aggregates that need WITHIN GROUP, and what they are without it."""
 _GUARDED: Mapping[str, str] = {"avg": "_inexact", "max": "_flat", "min": "_flat", "quantile_disc": "_ranked"}
 """Macros that refuse a value."""
 
@@ -41,13 +42,13 @@ def ordered(node: exp.Expr) -> exp.Expr:
         given[1:] = [exp.Order(this=mark, expressions=order.expressions)]
         (made.expressions[0] if is_distinct else made).set("expressions", given)
         return made
-    if name not in _OF_RANK or others or (first.args.get("desc") and name == "percentile_disc"):
+    if name not in OF_RANK or others or (first.args.get("desc") and name == "percentile_disc"):
         raise unsupported(f"{name} WITHIN GROUP in this order")
     check_count(name, made.expressions, 1, 1)
     (share,) = made.expressions
     if first.args.get("desc"):
         share = exp.Sub(this=exp.convert(1), expression=share)
-    return exp.Anonymous(this=_OF_RANK[name], expressions=[first.this, share])
+    return exp.Anonymous(this=OF_RANK[name], expressions=[first.this, share])
 
 
 def is_aggregate(node: exp.Expr) -> bool:

@@ -227,6 +227,7 @@ CREATE MACRO spark.timestamp(s) AS spark._at(s);
 CREATE MACRO spark.to_timestamp(s) AS spark._at(s), (s, pattern, shape) AS spark._parse(s, pattern, shape)::TIMESTAMPTZ;
 CREATE MACRO spark.try_to_timestamp(s) AS CAST(spark._time(s, NULL) AS TIMESTAMPTZ), (s, pattern, shape) AS CASE WHEN regexp_full_match(s, shape) THEN try_strptime(s, pattern)::TIMESTAMPTZ END;
 CREATE MACRO spark.try_to_date(s) AS CAST(spark._date(s, NULL) AS DATE), (s, pattern, shape) AS CASE WHEN regexp_full_match(s, shape) THEN try_strptime(s, pattern)::DATE END;
+CREATE MACRO spark._window(t, n) AS list_transform([epoch_us(spark._at(t))], lambda _u: {'start': make_timestamptz(_u - (_u % n + n) % n), 'end': make_timestamptz(_u - (_u % n + n) % n + n)})[1];
 CREATE MACRO spark.unix_seconds(t) AS CASE WHEN typeof(t) = 'TIMESTAMP WITH TIME ZONE' THEN floor(epoch_us(TRY_CAST(t AS TIMESTAMPTZ)) / 1000000)::BIGINT ELSE spark._refuse('unix_seconds of other values than timestamps') END;
 CREATE MACRO spark.unix_timestamp() AS epoch(now())::BIGINT, (t) AS CASE WHEN typeof(t) = 'VARCHAR' AND NOT regexp_full_match(t::VARCHAR, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d') THEN spark._refuse('such a text as a time') ELSE epoch_us(spark._at(t)) // 1000000 END,
     (s, pattern, shape) AS epoch(spark._parse(s, pattern, shape))::BIGINT;

@@ -15,7 +15,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.known import check, check_whole
-from wherobots_local.sql.dialect.pivots import without_pivots
+from wherobots_local.sql.dialect.pivots import without_pivots, without_windows
 
 # sqlglot warns about each Command. They are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -59,6 +59,7 @@ class ServiceSql(Spark):
             kind: lambda self, this, to: self._typed_literal(this, to)
             for kind in (exp.DType.DATE, exp.DType.TIMESTAMPTZ)
         }
+        FUNC_TOKENS: ClassVar = {*SparkParser.FUNC_TOKENS, TokenType.WINDOW}
         FUNCTION_PARSERS: ClassVar = {name: SparkParser.FUNCTION_PARSERS[name] for name in _WITH_GRAMMAR}
         NO_PAREN_FUNCTION_PARSERS: ClassVar = {
             name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "IF")
@@ -190,6 +191,7 @@ def read(text: str) -> exp.Expr:
         query.set("hint", None)
     check(statements[0])
     without_pivots(statements[0])
+    without_windows(statements[0])
     return statements[0]
 
 

@@ -1,4 +1,4 @@
-"""PIVOT and UNPIVOT, written as queries. The other columns are all that they do not name."""
+"""PIVOT and UNPIVOT, written as queries (the other columns are all that they do not name), and windows of time."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from wherobots_local.sql.dialect.errors import syntax_error, unsupported
 
 # Without rows a count is NULL; but it is 0 beside a MIN or MAX of other values than numbers.
 _OF_NUMBERS = frozenset(("avg", "count", "mean", "sum"))
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
 _ALONE = frozenset(("max", "min"))
 
 
@@ -74,6 +75,36 @@ def _unpivoted(pivot: exp.Expr, source: exp.Expr) -> exp.Select:
         return made
     there = exp.column(value.name, quoted=True).is_(exp.null()).not_()
     return exp.select("*").from_(made.subquery("unpivoted")).where(there)
+
+
+def without_windows(tree: exp.Expr) -> None:
+    """Replace ``window(at, '1 hour')`` in a SELECT, and its fields. Rows without a time are left out."""
+    for select in tree.find_all(exp.Select):
+        own = [node for node in select.walk() if node.find_ancestor(exp.Select) is select]
+        made = [node for node in own if name_of_call(node) == "window"]
+        if not made:
+            continue
+        if len({node.sql() for node in made}) > 1 or len(made[0].expressions) != 2:
+            raise unsupported("windows of time that overlap, or several in one SELECT")
+        at, length = made[0].expressions
+        window = macro("_window", at.copy(), exp.convert(_microseconds(length)))
+        names = {"window", *(node.parent.alias for node in made if isinstance(node.parent, exp.Alias))}
+        fields = [node for node in own if isinstance(node, exp.Column) and node.table in names]
+        for node in [*made, *fields]:
+            new = window.copy()
+            if isinstance(node, exp.Column):
+                new = call("struct_extract", new, exp.Literal.string(node.name))
+            is_column = node.parent is select and node.arg_key == "expressions"
+            node.replace(exp.alias_(new, node.name if isinstance(node, exp.Column) else "window") if is_column else new)
+        select.where(at.copy().is_(exp.null()).not_(), copy=False)
+
+
+def _microseconds(length: exp.Expr) -> int:
+    count, _, unit = length.name.partition(" ")
+    seconds = _SECONDS.get(unit.lower().removesuffix("s"))
+    if not isinstance(length, exp.Literal) or not count.isdigit() or seconds is None:
+        raise unsupported("windows of time whose length is no literal such as '10 minutes'")
+    return int(count) * seconds * 1_000_000
 
 
 def _columns(aggregates: list[exp.Expr]) -> list[exp.Expr]:
