@@ -122,6 +122,10 @@ def update(statement: Statement, tree: exp.Expr) -> None:
 def merge(statement: Statement, tree: exp.Expr) -> None:
     into = statement.table(tree.this)
     table = into.full
+    if (with_ := tree.args.pop("with_", None)) is not None:
+        query = exp.select("*").from_(tree.args["using"].copy())
+        query.set("with_", with_)
+        tree.set("using", query.subquery(tree.args["using"].alias_or_name))
     source_name = tree.args["using"].alias_or_name
     whens = tree.args["whens"].expressions
     with statement.changing(table):

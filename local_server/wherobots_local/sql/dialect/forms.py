@@ -132,6 +132,28 @@ def _from_unixtime(arguments: list[exp.Expr]) -> exp.Expr:
     return macro("_from_unixtime", arguments[0], exp.Literal.string(writing(pattern)))
 
 
+def _format_string(arguments: list[exp.Expr]) -> exp.Expr:
+    """Write a text with values in it: ``%s``, ``%d``, ``%05d`` and ``%.2f``."""
+    pattern, values = _literal(arguments[0] if arguments else exp.null(), "formats"), arguments[1:]
+    parts = re.split(r"(%(?:[sd%]|0\d+d|\.\d+f))", pattern)
+    used = [part for part in parts[1::2] if part != "%%"]
+    if any("%" in part for part in parts[::2]) or len(used) != len(values):
+        raise unsupported(f"the format {pattern[:40]!r} with {len(values)} values")
+    made: exp.Expr = exp.Literal.string(parts[0])
+    for mark, text in zip(parts[1::2], parts[2::2], strict=True):
+        shown = exp.Literal.string("%") if mark == "%%" else _formatted(mark, values.pop(0))
+        made = exp.DPipe(this=exp.DPipe(this=made, expression=shown), expression=exp.Literal.string(text))
+    return exp.paren(made)
+
+
+def _formatted(mark: str, value: exp.Expr) -> exp.Expr:
+    if mark == "%s":
+        return exp.Coalesce(this=as_text(value), expressions=[exp.Literal.string("null")])
+    if mark.endswith("f"):
+        return macro("_fixed", value, exp.convert(int(mark[2:-1])))
+    return macro("_padded", value, exp.convert(int(mark[1:-1] or 0)))
+
+
 def _literal(value: exp.Expr, what: str) -> str:
     if not isinstance(value, exp.Literal) or not value.is_string:
         raise unsupported(f"{what} that are not literals")
@@ -182,6 +204,25 @@ def _zip_with(arguments: list[exp.Expr]) -> exp.Expr:
     first, second = function.expressions
     body = _let(first, _field("_values", 1), _let(second, _field("_values", 2), function.this))
     return _zipped(arguments[:2], body)
+
+
+def _each_entry(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
+    """Return a rule for a map made of the entries of another. A key that comes twice is an error, as in Spark."""
+
+    def rule(arguments: list[exp.Expr]) -> exp.Expr:
+        function = _lambda(arguments, 2, name)
+        if len(function.expressions) != 2:
+            raise unsupported(f"{name} without a function of two values")
+        key, value = (_field("_entry", place) for place in (1, 2))
+        body = _let(function.expressions[0], key, _let(function.expressions[1], value, function.this))
+        entries = call("map_entries", arguments[0])
+        if name == "map_filter":
+            made = call("list_filter", entries, exp.Lambda(this=body, expressions=[exp.to_identifier("_entry")]))
+            return call("map_from_entries", made)
+        each = exp.Lambda(this=body, expressions=[exp.to_identifier("_entry")])
+        return call("map", call("map_keys", arguments[0].copy()), call("list_transform", entries, each))
+
+    return rule
 
 
 def _arrays_zip(arguments: list[exp.Expr]) -> exp.Expr:
@@ -264,19 +305,23 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "exists": _every("exists"),
     "filter": _each("filter"),
     "forall": _every("forall"),
+    "format_string": _format_string,
     "from_json": _from_json,
     "from_unixtime": _from_unixtime,
     "get_json_object": _get_json_object,
     "if": _if,
     "map": _map,
+    "map_filter": _each_entry("map_filter"),
     "named_struct": _named_struct,
     "now": _now,
+    "printf": _format_string,
     "sequence": _sequence,
     "struct": _struct,
     "timestampadd": _with_unit("timestampadd", ""),
     "timestampdiff": _with_unit("timestampdiff", ""),
     "try_divide": _try_divide,
     "transform": _each("transform"),
+    "transform_values": _each_entry("transform_values"),
     "zip_with": _zip_with,
     **{
         name: _with_pattern(name)

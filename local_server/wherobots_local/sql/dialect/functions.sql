@@ -93,7 +93,8 @@ CREATE MACRO spark._comparable(a, b) AS CASE WHEN typeof(a) LIKE '%MAP(%' OR typ
 CREATE MACRO spark._condition(x) AS CASE WHEN typeof(x) IN ('BOOLEAN', '"NULL"') THEN x::BOOLEAN ELSE spark._refuse('a condition that is no boolean') END;
 CREATE MACRO spark._minus(a, b) AS CASE WHEN typeof(a) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') AND typeof(b) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') THEN spark._refuse('the difference of times; use datediff or timestampdiff') ELSE a - b END;
 CREATE MACRO spark._ranked(x) AS CASE WHEN spark._is_number(x) OR typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) = 'DATE' THEN x ELSE spark._refuse('percentiles of other values than numbers and times') END;
-CREATE MACRO spark._flat(x) AS CASE WHEN regexp_matches(typeof(x), '^(STRUCT|MAP)|\]$') THEN spark._refuse('the order of arrays, maps and structs') ELSE x END;
+-- In Spark NULL in a value comes first, in DuckDB last.
+CREATE MACRO spark._flat(x) AS CASE WHEN typeof(x) LIKE '%MAP(%' OR (regexp_matches(typeof(x), '^STRUCT|\]$') AND contains(TRY_CAST(x AS VARCHAR), 'NULL')) THEN spark._refuse('the order of maps, or of arrays and structs with NULL') ELSE x END;
 CREATE MACRO spark._number_or_null(x) AS CASE WHEN NOT isnan(x) THEN x END;
 CREATE MACRO spark.equal_null(a, b) AS a IS NOT DISTINCT FROM b;
 CREATE MACRO spark.nullifzero(x) AS nullif(x, 0);
@@ -139,6 +140,10 @@ CREATE MACRO spark.rint(x) AS round_even(x::DOUBLE, 0);
 CREATE MACRO spark.round(x) AS round(x), (x, digits) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') AND (digits > 0 OR NOT isfinite(TRY_CAST(x AS DOUBLE))) THEN
     cast_to_type(CASE WHEN abs(TRY_CAST(x AS DOUBLE)) >= 1e15 THEN x ELSE round(TRY_CAST(x::VARCHAR AS DECIMAL(38, 16)), digits)::DOUBLE END, round(x, digits))
     WHEN spark._is_exact(x) AND digits < 0 THEN cast_to_type(round(TRY_CAST(trunc(x) AS DECIMAL(38, 0)), digits), round(x, digits)) ELSE round(x, digits) END;
+CREATE MACRO spark._bucket(x, one, other, n) AS CASE WHEN x IS NULL OR one IS NULL OR other IS NULL OR n IS NULL OR n <= 0 OR isnan(x) OR NOT isfinite(one) OR NOT isfinite(other) OR one = other THEN NULL
+    WHEN one < other THEN CASE WHEN x < one THEN 0 WHEN x >= other THEN n + 1 ELSE trunc(n::DOUBLE * (x - one) / (other - one)) + 1 END
+    WHEN x > one THEN 0 WHEN x <= other THEN n + 1 ELSE trunc(n::DOUBLE * (one - x) / (one - other)) + 1 END::BIGINT;
+CREATE MACRO spark.width_bucket(x, one, other, n) AS spark._bucket(x::DOUBLE, one::DOUBLE, other::DOUBLE, n);
 CREATE MACRO spark.sign(x) AS CASE WHEN spark._is_number(x) THEN CASE WHEN isnan(x::DOUBLE) THEN x::DOUBLE ELSE sign(x)::DOUBLE END ELSE spark._refuse('sign of such a value') END;
 CREATE MACRO spark.negative(x) AS -(x);
 CREATE MACRO spark.positive(x) AS CASE WHEN spark._is_number(x) THEN x ELSE spark._refuse('positive of such a value') END;
@@ -209,6 +214,13 @@ CREATE MACRO spark.octet_length(x) AS strlen(x);
 CREATE MACRO spark.bit_length(x) AS 8 * spark.octet_length(x);
 CREATE MACRO spark.ascii(s) AS CASE WHEN s = '' THEN 0 ELSE ascii(s) END;
 CREATE MACRO spark.format_number(x, digits) AS CASE WHEN digits < 0 OR NOT isfinite(x::DOUBLE) OR typeof(x) IN ('DOUBLE', 'FLOAT') OR (abs(x) * 10 ** digits)::DECIMAL(38, 9) % 1 = 0.5 THEN spark._refuse('format_number of floating points, or of a number in the middle') ELSE format('{:,.' || digits || 'f}', round(x, digits)::DOUBLE) END;
+CREATE MACRO spark._padded(x, n) AS CASE WHEN x IS NULL THEN CASE WHEN n = 0 THEN 'null' ELSE spark._refuse('NULL in such a format') END
+    WHEN NOT regexp_matches(typeof(x), '^(TINY|SMALL|BIG)?INT') THEN spark._refuse('%d of other values than whole numbers') WHEN x < 0 THEN '-' || lpad(substr(x::VARCHAR, 2), greatest(n - 1, length(x::VARCHAR) - 1)::INTEGER, '0') ELSE lpad(x::VARCHAR, greatest(n, length(x::VARCHAR))::INTEGER, '0') END;
+CREATE MACRO spark._fixed(x, n) AS CASE WHEN x IS NULL THEN left('null', n) WHEN n > 9 OR NOT regexp_matches(typeof(x), '^(DECIMAL|DOUBLE|FLOAT)') OR abs(TRY_CAST(x AS DOUBLE)) >= 1e15 OR NOT isfinite(TRY_CAST(x AS DOUBLE)) THEN spark._refuse('such a value in a format')
+    ELSE list_transform([split(round(TRY_CAST(x::VARCHAR AS DECIMAL(38, 18)), n)::VARCHAR, '.')], lambda _f: _f[1] || CASE WHEN n > 0 THEN '.' || left(_f[2], n) ELSE '' END)[1] END;
+CREATE MACRO spark.encode(s, charset) AS CASE WHEN upper(charset) = 'UTF-8' THEN encode(s) WHEN charset IS NOT NULL THEN spark._refuse('other encodings than UTF-8') END;
+CREATE MACRO spark.decode(x, charset) AS CASE WHEN upper(charset) = 'UTF-8' AND typeof(x) = 'BLOB' THEN decode(TRY_CAST(x AS BLOB)) WHEN charset IS NOT NULL THEN spark._refuse('decode of such a value') END;
+CREATE MACRO spark.url_encode(s) AS replace(replace(replace(url_encode(s), '%20', '+'), '~', '%7E'), '%2A', '*');
 CREATE MACRO spark.find_in_set(s, items) AS CASE WHEN contains(s, ',') THEN 0 WHEN items IS NOT NULL AND s IS NOT NULL THEN coalesce(list_position(string_split(items, ','), s), 0) END;
 CREATE MACRO spark.mask(s) AS CASE WHEN regexp_matches(s, '[^\x00-\x7F]') THEN spark._refuse('mask of letters beyond A to Z') ELSE regexp_replace(regexp_replace(regexp_replace(s, '[A-Z]', 'X', 'g'), '[a-z]', 'x', 'g'), '[0-9]', 'n', 'g') END;
 CREATE MACRO spark.url_decode(s) AS CASE WHEN contains(s, '%') AND regexp_matches(s, '%($|.$|[^0-9A-Fa-f]|.[^0-9A-Fa-f])') THEN spark._refuse('such a text as a URL') ELSE url_decode(replace(s, '+', ' ')) END;
@@ -281,6 +293,7 @@ CREATE MACRO spark.timestamp_micros(n) AS make_timestamptz(n::BIGINT);
 CREATE MACRO spark._zone(zone) AS CASE WHEN regexp_full_match(zone, 'UTC|[A-Z]\w+/\w+') THEN zone WHEN zone IS NOT NULL THEN spark._refuse('such a time zone') END;
 CREATE MACRO spark.from_utc_timestamp(t, zone) AS timezone(spark._zone(zone), spark._at(t))::TIMESTAMPTZ;
 CREATE MACRO spark.to_utc_timestamp(t, zone) AS timezone(spark._zone(zone), spark._at(t)::TIMESTAMP);
+CREATE MACRO spark.convert_timezone(zone, t) AS timezone(spark._zone(zone), spark._at(t)), (old, zone, t) AS timezone(spark._zone(zone), timezone(spark._zone(old), spark._at(t)::TIMESTAMP));
 
 -- Arrays, maps and JSON. Spark keeps the order of the first array.
 CREATE MACRO spark._listed(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN spark._refuse('explode of a map without two names') ELSE x END;
@@ -305,6 +318,7 @@ CREATE MACRO spark._any(flags) AS list_reduce(flags, lambda _all, _next: _all OR
 CREATE MACRO spark._all(flags) AS list_reduce(flags, lambda _all, _next: _all AND _next, true);
 CREATE MACRO spark.array_append(a, x) AS CASE WHEN a IS NOT NULL THEN list_append(a, x) END;
 CREATE MACRO spark.array_prepend(a, x) AS CASE WHEN a IS NOT NULL THEN list_prepend(x, a) END;
+CREATE MACRO spark.array_insert(a, place, x) AS CASE WHEN place BETWEEN 1 AND len(a) + 1 THEN list_concat(a[:place - 1], [x], a[place:]) WHEN a IS NOT NULL AND place IS NOT NULL THEN spark._refuse('array_insert outside of the array') END;
 CREATE MACRO spark.array_compact(a) AS list_filter(a, lambda _c: _c IS NOT NULL);
 -- Sorting brings equal values together; the first of them stays, in its place.
 CREATE MACRO spark.array_distinct(a) AS list_transform([list_sort(list_transform(a, lambda x, i: {'value': x, 'place': i}))], lambda _s: list_transform(list_sort(list_filter(
@@ -355,4 +369,4 @@ CREATE MACRO spark._json_boolean(j) AS CASE WHEN json_type(j) = 'BOOLEAN' THEN j
 CREATE MACRO spark._json_date(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN CAST(spark._date(json_extract_string(j, '$'), NULL) AS DATE) END;
 CREATE MACRO spark._json_time(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN CAST(spark._time(json_extract_string(j, '$'), NULL) AS TIMESTAMPTZ)
     WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN spark._refuse('a number in JSON as a time') END;
-CREATE MACRO spark._json(json, path) AS CASE WHEN json_valid(json) THEN CASE WHEN json_type(json, path) IN ('OBJECT', 'ARRAY') AND regexp_matches(json, '\d[eE.]\d|\\') THEN spark._refuse('this JSON inside of JSON') ELSE json_extract_string(json, path) END END;
+CREATE MACRO spark._json(json, path) AS CASE WHEN json_valid(json) THEN CASE WHEN json_type(json, path) IN ('OBJECT', 'ARRAY') AND regexp_matches(json_extract_string(json, path), '\d[eE.]\d|\\') THEN spark._refuse('this JSON inside of JSON') ELSE json_extract_string(json, path) END END;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 import sqlglot
@@ -49,6 +50,14 @@ class ServiceSql(Spark):
         # A doubled quote is one quote, as in Spark 4.
         STRING_ESCAPES: ClassVar = ["\\", "'", '"']
 
+    def tokenize(self, sql: str, **options: Any) -> list[Token]:
+        """Read ``window`` as a name, except in ``WINDOW w AS``."""
+        tokens = super().tokenize(sql, **options)
+        for token, later in zip_longest(tokens, tokens[2:]):
+            if token.token_type is TokenType.WINDOW and (later is None or later.token_type is not TokenType.ALIAS):
+                token.token_type = TokenType.VAR
+        return tokens
+
     class Parser(SparkParser):
         STRICT_CAST = True
         # All other calls are read as they are written.
@@ -59,7 +68,6 @@ class ServiceSql(Spark):
             kind: lambda self, this, to: self._typed_literal(this, to)
             for kind in (exp.DType.DATE, exp.DType.TIMESTAMPTZ)
         }
-        FUNC_TOKENS: ClassVar = {*SparkParser.FUNC_TOKENS, TokenType.WINDOW}
         FUNCTION_PARSERS: ClassVar = {name: SparkParser.FUNCTION_PARSERS[name] for name in _WITH_GRAMMAR}
         NO_PAREN_FUNCTION_PARSERS: ClassVar = {
             name: SparkParser.NO_PAREN_FUNCTION_PARSERS[name] for name in ("CASE", "IF")
@@ -189,6 +197,9 @@ def read(text: str) -> exp.Expr:
     for query in statements[0].find_all(exp.Select):
         # Hints have no effect.
         query.set("hint", None)
+        clauses = [clause for clause in query.args if clause in ("laterals", "joins")]
+        if query.args.get("joins") and clauses[0] == "laterals":
+            raise syntax_error("a table behind LATERAL VIEW", "JOIN")
     check(statements[0])
     without_pivots(statements[0])
     without_windows(statements[0])

@@ -254,6 +254,10 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     name = name_of_call(made)
     if name == "stack" and not is_outer:
         return _named(_stacked(made.expressions), names)
+    if name == "json_tuple" and len(made.expressions) > 1:
+        json, *keys = made.expressions
+        fields = [written(exp.Anonymous(this="get_json_object", expressions=[json.copy(), _path(key)])) for key in keys]
+        return _named({f"c{place}": exp.Array(expressions=[field]) for place, field in enumerate(fields)}, names)
     if len(made.expressions) != 1:
         raise unsupported(f"{name} of several values")
     value, has_place = made.expressions[0], name == "posexplode"
@@ -272,6 +276,12 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     if has_place:
         lists = {"pos": call("range", call("array_length", next(iter(lists.values())))), **lists}
     return _named(lists, names)
+
+
+def _path(key: exp.Expr) -> exp.Expr:
+    if not isinstance(key, exp.Literal) or not key.name.isidentifier():
+        raise unsupported("json_tuple with keys that are no literals of letters and digits")
+    return exp.Literal.string(f"$.{key.name}")
 
 
 def _stacked(given: list[exp.Expr]) -> dict[str, exp.Expr]:
