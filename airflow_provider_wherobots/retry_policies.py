@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.runs.redact import redact
+from airflow_provider_wherobots.api.runs.payload import redact
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,

@@ -17,12 +17,12 @@ from tests.support.places import CHECKOUT
 
 GROUPS = {
     "unit": (
-        ["flows/*", "runs/*", "messages/*", "logs/*", "sql/*", "api/errors.py"],
+        ["flows/*", "runs/*", "words.py", "logs/*", "sql/*", "api/errors.py"],
         # Hundreds of runs at once take minutes in what mutmut makes of the code.
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),
     "airflow": (
-        ["triggers/guarded.py", "tasks/memory.py", "tasks/*_try.py", "tasks/*attempt.py", "sql/frames.py"],
+        ["triggers/guarded.py", "tasks/memory.py", "tasks/*_try.py", "tasks/*attempt.py", "sql/results.py"],
         [
             "tests/integration/triggers",
             "tests/integration/operators",
@@ -32,7 +32,7 @@ GROUPS = {
         ],
     ),
 }
-NEEDS_PANDAS = ["airflow_provider_wherobots/sql/frames.py"]
+NEEDS_PANDAS = ["airflow_provider_wherobots/sql/results.py"]
 PARTS = ("airflow_provider_wherobots", "tests", "local_server", "docs", "example_dags", "README.md", "pyproject.toml")
 
 

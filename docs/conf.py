@@ -24,7 +24,7 @@ nitpick_ignore_regex = [
     ("py:class", r".*\.(CreatesRun|FollowsRun|WherobotsTask|SqlTask|StoredOptions)"),
     ("py:class", r".*\.(GuardedTrigger|StoredAddressLink)"),
     # What stands between the parts of the DB-API connection.
-    ("py:class", r".*\.(SyncDriver|Effect|StatementOutcome|SqlSession|Writes)"),
+    ("py:.*", r".*\.(WorkerIo|Io|Flow|StatementOutcome|SqlSession|Writes)"),
 ]
 
 myst_enable_extensions = ["colon_fence", "deflist"]

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow_provider_wherobots.api.endpoint import Endpoint, base_url, check_console_url_template, console_url
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.storage.address import checked_upload_to
+from airflow_provider_wherobots.api.storage import checked_upload_to
 
 CONNECTION_TYPE = "wherobots"
 DEFAULT_CONN_ID = "wherobots_default"

@@ -13,7 +13,7 @@ from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
 from typing import Any, TextIO
 
-from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots import words
 
 FAILED, INTERRUPTED = 1, 130
 """Exit codes. Wrong arguments exit with argparse's 2."""

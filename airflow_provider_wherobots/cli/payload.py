@@ -17,7 +17,7 @@ from uuid import uuid4
 
 import pendulum
 
-from airflow_provider_wherobots.api.runs.redact import redact
+from airflow_provider_wherobots.api.runs.payload import redact
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result
 from airflow_provider_wherobots.cli.service import read_settings
 from airflow_provider_wherobots.compat import AIRFLOW
@@ -44,7 +44,7 @@ def print_payload(arguments: argparse.Namespace) -> int:
         # What Airflow 3 reads XComs through is only there in a worker, on 3.0 also for a variable that is not set.
         if "SUPERVISOR_COMMS" not in str(error):
             raise
-        raise CommandFailedError("a template reads the result of an earlier task, or a variable that is not set") from None
+        raise CommandFailedError("a template reads an earlier task's result, or a variable that is not set") from None
     # Of a mapped task, this is the one with the index.
     task = context["task"]
     if not isinstance(task, CreatesRun):

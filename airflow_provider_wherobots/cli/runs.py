@@ -1,19 +1,26 @@
-"""``runs list`` and ``runs cancel``."""
+"""``runs list`` and ``runs cancel``, and how each command cancels runs."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any
 
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.models import CANCELLED as CANCELLED_STATUS
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.cli import cancelling
-from airflow_provider_wherobots.cli.output import print_message, print_result, print_rows
+from airflow_provider_wherobots.cli.output import FAILED, print_message, print_result, print_rows
 from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
+from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
+from airflow_provider_wherobots.flows.follow import add_metrics
 from airflow_provider_wherobots.flows.list_runs import list_runs
-from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics
-from airflow_provider_wherobots.runs.by_dag import totals_by_dag
+from airflow_provider_wherobots.flows.retry import send
+from airflow_provider_wherobots.io.worker import WorkerIo
+from airflow_provider_wherobots.runs.summary import RunSummary, totals_by_dag
+from airflow_provider_wherobots.words import counted
 
 LIST_COLUMNS = ("id", "status", "created", "ran_seconds", "region", "runtime", "name")
 DAG_COLUMNS = ("dag", "runs", "hours", "cost_usd", "without_cost", "failures")
@@ -47,12 +54,12 @@ def _cancel(arguments: argparse.Namespace) -> int:
     report = print_result if arguments.output == "table" else print_message
     with io_of(read_settings(arguments.conn)) as io:
         run_ids = dict.fromkeys(arguments.run_ids)
-        rows = cancelling.cancel_each(io, run_ids, lambda run: None if arguments.yes else cancelling.WOULD_BE)
-    print_rows(rows, arguments.output, cancelling.COLUMNS)
-    report(cancelling.count(rows))
+        rows = cancel_each(io, run_ids, lambda run: None if arguments.yes else WOULD_BE)
+    print_rows(rows, arguments.output, COLUMNS)
+    report(count(rows))
     if not arguments.yes:
         report("Nothing was cancelled. --yes cancels the runs.")
-    return cancelling.exit_code(rows)
+    return exit_code(rows)
 
 
 def _row(run: Run, url: str) -> dict[str, Any]:
@@ -80,3 +87,49 @@ COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "runs list": _list,
     "runs cancel": _cancel,
 }
+
+
+CANCELLED = "cancelled"
+REQUESTED = "cancel requested"
+NOT_CANCELLED = "not cancelled"
+HAD_ENDED = "had ended"
+WOULD_BE = "would be cancelled"
+COLUMNS = ("id", "name", "status", "result")
+
+
+def cancel_each(io: WorkerIo, run_ids: Iterable[str], instead: Callable[[Run], str | None]) -> list[dict[str, Any]]:
+    """Cancel runs, wait until they have ended, and return a row for each.
+
+    ``instead`` is called immediately before each cancel. It returns the result of a run that is not to be cancelled, or
+    None.
+    """
+    rows = [_cancel_one(io, run_id, instead) for run_id in run_ids]
+    ended = io.run(await_ends, [row["id"] for row in rows if row["result"] == REQUESTED])
+    for row in rows:
+        if (status := ended.get(row["id"])) is not None:
+            row.update(status=status, result=CANCELLED if status == CANCELLED_STATUS else HAD_ENDED)
+    return rows
+
+
+def count(rows: Iterable[Mapping[str, Any]]) -> str:
+    """Count the results in one line: "10 runs: 9 cancelled, 1 had ended"."""
+    results = Counter(row["result"].partition(":")[0] for row in rows)
+    number = results.total()
+    runs = counted(number, "run")
+    return f"{runs}: {', '.join(f'{times} {result}' for result, times in results.items())}" if number else runs
+
+
+def exit_code(rows: Iterable[Mapping[str, Any]]) -> int:
+    """The exit code of a command that cancels: 1 if a run that was to be cancelled was not."""
+    return FAILED if any(row["result"].startswith(NOT_CANCELLED) for row in rows) else 0
+
+
+def _cancel_one(io: WorkerIo, run_id: str, instead: Callable[[Run], str | None]) -> dict[str, Any]:
+    try:
+        run = io.run(send, calls.get_run(run_id), MAX_OUTAGE_SECONDS)
+    except WherobotsApiError as error:
+        return {"id": run_id, "name": None, "status": None, "result": f"{NOT_CANCELLED}: {error}"}
+    result = HAD_ENDED if run.is_terminal else instead(run)
+    if result is None:
+        result = REQUESTED if io.run(cancel_run, run_id, refused_seconds=0.0) is None else NOT_CANCELLED
+    return {"id": run.id, "name": run.name, "status": run.status, "result": result}

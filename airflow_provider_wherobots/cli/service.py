@@ -13,8 +13,7 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message
 from airflow_provider_wherobots.io.worker import WorkerIo, standalone_io
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.messages.unforeseen import reason_of
-from airflow_provider_wherobots.messages.words import quoted
+from airflow_provider_wherobots.words import quoted, reason_of
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.hooks.wherobots import WherobotsHook

@@ -12,16 +12,29 @@ from typing import TYPE_CHECKING, Any, ClassVar, overload
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import get_parsing_context
-from airflow_provider_wherobots.decorators.arguments import check_arguments, check_call, encode_arguments
-from airflow_provider_wherobots.decorators.base import KNOWN_CONTEXT_KEYS, DecoratedOperator, task_decorator_factory
-from airflow_provider_wherobots.decorators.names import warn_of_outside_names
-from airflow_provider_wherobots.decorators.script import REFUSED_VALUE, check_function, script_name, script_of
+from airflow_provider_wherobots.decorators.base import (
+    KNOWN_CONTEXT_KEYS,
+    DecoratedOperator,
+    FParams,
+    FReturn,
+    Task,
+    task_decorator_factory,
+)
+from airflow_provider_wherobots.decorators.script import (
+    REFUSED_VALUE,
+    check_arguments,
+    check_call,
+    check_function,
+    encode_arguments,
+    script_name,
+    script_of,
+    warn_of_outside_names,
+)
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.decorators.base import FParams, FReturn, Task
 
 _NOT_HERE = ("run_python", "run_jar", "return_result")
 """Arguments of the run operator that the function replaces."""

@@ -11,11 +11,11 @@ import math
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED
 from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.check import Check, Reading, State
+from airflow_provider_wherobots.doctor.checks import Check, Reading, State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, PRINTED, TIMEOUT, Trial
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.outcome import Ending
 
 CANCEL_SECONDS = 65.0

@@ -9,12 +9,13 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, PENDING, Run
 from airflow_provider_wherobots.api.runs.payload import build_payload
 from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.check import Check, State
+from airflow_provider_wherobots.doctor.checks import Check, State
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.forward_logs import print_log
@@ -22,7 +23,6 @@ from airflow_provider_wherobots.flows.list_runs import find_runs
 from airflow_provider_wherobots.flows.retry import send
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.logs.records import LogRecord
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 
 LOG, CANCEL, TIMEOUT = "log", "cancel", "timeout"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
@@ -19,13 +21,12 @@ from airflow_provider_wherobots.flows.retry import (
     time_left,
     within,
 )
-from airflow_provider_wherobots.flows.summary import RunSummary, add_metrics, spark_ui_url
 from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
+from airflow_provider_wherobots.runs.summary import RunSummary, spark_ui_url
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
 
@@ -42,6 +43,8 @@ LONG_HOLD_SECONDS = 60.0
 """If a limited API key delays a poll for this long, that is logged, at most every five minutes."""
 CLOCK_SECONDS = 2.0
 """How much too early a run's end may seem: the service's ``Date`` has whole seconds, and a poll takes time."""
+METRICS_SECONDS = 5.0
+"""How long the one call for the metrics may take."""
 LAST_LOOK_SECONDS = 5.0
 """How long each of these may take at the deadline: a refused cancel, the last read of the log, the last poll."""
 
@@ -241,11 +244,23 @@ async def _with_log(
         log_tail=tail,
         summary=summary.to_json(),
         result=result,
-        probable_cause=errors.probable_cause(outcome.reason) if failed_by_itself else "",
+        cause=errors.probable_cause(outcome.reason) if failed_by_itself else None,
         log_is_cut=log.has_unread_rest,
         result_refused=why_refused,
         result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
     )
+
+
+async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None) -> RunSummary:
+    """Add the run's metrics to a summary, if one short call before the deadline can get them. Never fails."""
+    if deadline is not None and io.now() + METRICS_SECONDS > deadline:
+        return summary
+    try:
+        # Not `send`: a refused key is no reason to read the connection again just for this.
+        metrics = await io.send_once(calls.get_run_metrics(summary.run_id), METRICS_SECONDS)
+    except WherobotsApiError:
+        return summary
+    return summary.measured(metrics)
 
 
 async def settle_run(io: Io, run: Run, options: FollowOptions) -> Outcome:
@@ -334,3 +349,20 @@ class _SparkUi:
         self.url = url
         await io.note(logging.INFO, f"Spark UI: {url}")
         await io.publish(SPARK_UI_URL_KEY, url)
+
+
+COPY_SECONDS = DRAIN_SECONDS
+"""How long the log may be read, unless the task's deadline comes first."""
+UNREADABLE_SECONDS = 60.0
+"""How long a log that cannot be read for now is waited for."""
+
+
+async def copy_log(io: Io, run_id: str, seconds: float) -> None:
+    """Forward the log from its beginning, as far as it can be read within ``seconds``."""
+    run = f"the log of run {words.short(run_id)}"
+    await io.note(logging.INFO, f"Copying {run} (copy_log_on_resume). Airflow shows its lines at their own times")
+    until = io.now() + seconds
+    log = LogForwarder(run_id, deadline=until, max_outage_seconds=UNREADABLE_SECONDS)
+    await log.drain(io, UNREADABLE_SECONDS, until, ended_ago=math.inf)
+    if not log.has_unread_rest:
+        await io.note(logging.INFO, f"Copied {run}")

@@ -22,7 +22,7 @@ waits too. An outage does not count as waiting, and is tolerated for as long as 
 last pages are read again, for lines that have landed on them since.
 
 Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
-of a page are taken over before the first effect that can be interrupted. An interruption leaves them to ``release``.
+of a page are taken over before the first ``await`` that can be interrupted. An interruption leaves them to ``release``.
 
 A failed logs call never affects the task's result. After the run's end, only a log that could not be read to its end
 logs a warning.
@@ -36,6 +36,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     BadRequestError,
@@ -48,13 +49,11 @@ from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Line, LogPage
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, at_most, pause_after, time_left
 from airflow_provider_wherobots.io.base import Io, Pause
-from airflow_provider_wherobots.logs.causes import LastErrors
+from airflow_provider_wherobots.logs.causes import LastErrors, LogTail
 from airflow_provider_wherobots.logs.cursor import LogCursor
 from airflow_provider_wherobots.logs.lateness import Lateness
 from airflow_provider_wherobots.logs.records import LogRecord, RecordReader, split_lines
 from airflow_provider_wherobots.logs.result import ResultReader
-from airflow_provider_wherobots.logs.tail import LogTail
-from airflow_provider_wherobots.messages import words
 
 LATENESS_MARGIN_SECONDS = 3.0
 """A line may be later than those before it, and a ``Date`` has whole seconds."""
@@ -281,7 +280,7 @@ class LogForwarder:
             self.lateness.compare_clocks(page, asked, moment)
             self._outage, self._was_read = None, True
             lines, more = self._cursor.accept(page, is_ending=is_ending)
-            # Before any effect that may be interrupted.
+            # Before any ``await`` that may be interrupted.
             self._untaken = self._take(lines)
             if lines:
                 oldest, newest = oldest or lines[0], lines[-1]

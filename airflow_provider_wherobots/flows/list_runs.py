@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Iterable
 from datetime import UTC, datetime
 from functools import partial
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import ResponseTooLargeError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, Run, RunPage
 from airflow_provider_wherobots.flows.retry import repeat
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.run_name import Identity
 
 PAGE_SIZE = 100

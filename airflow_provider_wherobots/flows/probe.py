@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     ForeignResponseError,
@@ -17,7 +18,6 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
 
 PROBE_SECONDS = 10.0
 """How long the whole test may take."""

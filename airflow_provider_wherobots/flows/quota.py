@@ -9,10 +9,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, replace
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import Arrival, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.flows.retry import JITTER, at_most, growing_delay
 from airflow_provider_wherobots.io.base import Io, Pause
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
 DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0

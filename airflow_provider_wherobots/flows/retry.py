@@ -11,6 +11,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     REFUSED_KEY,
@@ -21,7 +22,6 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.io.base import CALL_SECONDS, Io, Pause
 from airflow_provider_wherobots.io.rate_limit import MAX_RETRY_AFTER_SECONDS, MIN_RETRY_AFTER_SECONDS
-from airflow_provider_wherobots.messages import words
 
 T = TypeVar("T")
 

@@ -29,11 +29,12 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, NotFoundError, QuotaError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import COMPLETED, Run
-from airflow_provider_wherobots.api.runs.redact import redact
+from airflow_provider_wherobots.api.runs.payload import redact
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.list_runs import age, find_runs, find_runs_of_task
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaRefusals, QuotaWait
@@ -47,7 +48,6 @@ from airflow_provider_wherobots.flows.retry import (
 )
 from airflow_provider_wherobots.flows.upload import NO_UPLOADS, FileUploads
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.memory import Memory, Past
 
 T = TypeVar("T")
@@ -301,6 +301,9 @@ async def _take_over(io: Io, search: _Search, rules: Rules) -> Run | None:
             await _warn_of_others(io, others)
         return None
     run = await _choose(io, of_round)
+    if past is not Past.KNOWN:
+        # They may be of an earlier round, so no retry takes them over either.
+        search.memory = search.memory.looked(run.id for run in runs if not run.is_active)
     await search.has_run(io, run)
     return run
 

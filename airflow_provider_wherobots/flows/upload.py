@@ -12,6 +12,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from airflow_provider_wherobots import words
+from airflow_provider_wherobots.api import storage as calls
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
     InvalidArgumentError,
@@ -19,14 +21,11 @@ from airflow_provider_wherobots.api.errors import (
     PermissionDeniedError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.runs.files import Keys, value_at, with_values
-from airflow_provider_wherobots.api.storage import calls
-from airflow_provider_wherobots.api.storage.address import SCHEME, address_of, end_of_address
-from airflow_provider_wherobots.api.storage.presigned import PUT_OBJECT
-from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile
+from airflow_provider_wherobots.api.runs.payload import Keys, value_at, with_values
+from airflow_provider_wherobots.api.storage import PUT_OBJECT, SCHEME, address_of, end_of_address
+from airflow_provider_wherobots.files import FileChangedError, FileSource, LocalFile
 from airflow_provider_wherobots.flows.retry import DEFAULT_MAX_OUTAGE_SECONDS, Outage, send, wait_out
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
 
 SHARED_FOLDER = "data/shared"
 """The folder of managed storage into which all principals of the organization can write."""

@@ -1,5 +1,5 @@
 """The form of a Wherobots connection. Airflow 3.2 and later read it from the provider info, earlier versions from the
-hook. :mod:`airflow_provider_wherobots.api.connection` defines the extra fields.
+hook. :mod:`airflow_provider_wherobots.api.endpoint` defines the extra fields.
 """
 
 from __future__ import annotations

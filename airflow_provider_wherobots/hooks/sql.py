@@ -7,15 +7,17 @@ from collections.abc import Generator, Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import replace
 from enum import Enum
+from math import inf
 from tempfile import TemporaryFile
-from typing import IO, TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.connection import SQL_CONNECTION_TYPE, Settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
-from airflow_provider_wherobots.api.sql.messages import GEOMETRIES
+from airflow_provider_wherobots.api.sql.messages import GEOMETRIES, STORED
 from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, SqlSession, is_session_id
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
+from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
 from airflow_provider_wherobots.exceptions import (
@@ -27,9 +29,7 @@ from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.sql.frames import read_parquet
-from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.sql.results import HOW_TO_INSTALL, missing, read_parquet
 from airflow_provider_wherobots.sql.statements import statements
 from airflow_provider_wherobots.sql.values import insert_statements
 
@@ -122,12 +122,17 @@ class WherobotsSqlHook(DbApiHook):
                 session_key=_plain(session_key),
                 shutdown_after_inactive_seconds=shutdown_after_inactive_seconds,
             )
-            self._wait_seconds = _checked_wait(session_wait_timeout)
             self._geometry = _checked_choice("geometry", geometry, GEOMETRIES)
-            self._given_session_id = _checked_session_id(_plain(session_id))
             self._fails_if_cut = _checked_choice("on_truncated", on_truncated, ("fail", "warn")) == "fail"
         except InvalidArgumentError as error:
             raise refused(str(error)) from None
+        wait, given = session_wait_timeout, _plain(session_id)
+        if wait is not None and (isinstance(wait, bool) or not isinstance(wait, int | float) or not 0 < wait < inf):
+            raise refused(f"session_wait_timeout={wait!r}: must be a number of seconds above 0")
+        if given is not None and not is_session_id(given):
+            raise refused(f"session_id={given!r}: must be the id of a SQL session, or None")
+        self._wait_seconds = SESSION_WAIT_SECONDS if wait is None else float(wait)
+        self._given_session_id = given
         self._connections: list[Connection] = []
         self._written = Written()
         self._own: list[str] = []
@@ -136,11 +141,7 @@ class WherobotsSqlHook(DbApiHook):
 
     @property
     def settings(self) -> Settings:
-        """The connection, read once.
-
-        :raises WherobotsArgumentException: when a field of it breaks a rule.
-        :raises AirflowNotFoundException: when there is no such connection.
-        """
+        """The connection, as :attr:`WherobotsHook.settings` reads it."""
         return self._rest.settings
 
     @property
@@ -285,10 +286,7 @@ class WherobotsSqlHook(DbApiHook):
         return all(ended)
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]
-        """Try the connection with one cheap call, for the Test button. Starts no session, and takes 10 s at most.
-
-        :returns: whether it works, and a message with the cause, in the service's own words.
-        """
+        """Try the connection with one cheap call, as :meth:`WherobotsHook.test_connection` does. Starts no session."""
         return self._rest.test_connection()
 
     def get_uri(self) -> str:
@@ -296,12 +294,8 @@ class WherobotsSqlHook(DbApiHook):
         return f"{self.conn_type}://{urlsplit(self.settings.endpoint.base_url).netloc}"
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
-        """Execute SQL, as in every SQL hook of Airflow.
+        """Execute SQL, as ``DbApiHook.run`` does, but ``autocommit`` has no effect.
 
-        :param args: ``sql``, a statement or a list of them, ``autocommit``, which has no effect, ``parameters``,
-            ``handler``, ``split_statements`` and ``return_last``.
-        :param kwargs: the same.
-        :returns: what the handler makes of the results; None without one.
         :raises WherobotsException: if a statement fails, or if a timeout of the task passes after a write. The task is
             not retried if a statement may have written.
         """
@@ -336,8 +330,8 @@ class WherobotsSqlHook(DbApiHook):
             frame: pandas.DataFrame = frames if isinstance(sql, str) else frames[-1]
             return frame
         with self._written.no_retry():
-            with closing(self.get_conn()) as connection, closing(connection.cursor()) as cursor:
-                address = cursor.execute_stored(cast(str, sql), cast(Any, parameters))
+            with closing(self.get_conn()) as connection:
+                address = connection.cursor().execute(cast(str, sql), cast(Any, parameters), STORED).stored_at
             return self.read_stored(address)
 
     def get_df_by_chunks(self, *args: Any, chunksize: int, **kwargs: Any) -> Generator[Any, None, None]:
@@ -354,9 +348,20 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: of another kind if it cannot be downloaded.
         """
         check_installed(frames=True)
+        if address is not None and address.startswith("s3:"):
+            raise refused(
+                "address: is in S3, where only its owner can read it: store with 'single': True and "
+                "'generate_presigned_url': True, or read it with a hook for S3"
+            )
+        from airflow_provider_wherobots.api.transports.requests import download
+
         with TemporaryFile() as file:
-            if address is not None:
-                _download(address, file)
+            try:
+                if address is not None:
+                    download(PresignedUrl(address), file)
+            except WherobotsApiError as error:
+                raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
+            file.seek(0)
             frame, changes = read_parquet(None if address is None else file)
         for change in changes:
             self.log.info(change)
@@ -409,42 +414,17 @@ class WherobotsSqlHook(DbApiHook):
 
     @staticmethod
     def split_sql_string(sql: str, strip_semicolon: bool = False) -> list[str]:
-        """Split SQL at its semicolons. Comments and hints are kept.
-
-        :param sql: one or more statements.
-        :param strip_semicolon: has no effect: the statements never have one.
-        """
+        """Split SQL at its semicolons, which are always left out. Comments and hints are kept."""
         return statements(sql)
 
-    @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """The form's extra fields, for Airflow before 3.2."""
-        return WherobotsHook.get_connection_form_widgets()
-
-    @classmethod
-    def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """The form's standard fields, for Airflow before 3.2."""
-        return connection_form.field_behaviour()
+    get_connection_form_widgets = WherobotsHook.get_connection_form_widgets
+    get_ui_field_behaviour = WherobotsHook.get_ui_field_behaviour
 
 
 def _plain(value: Any) -> Any:
     """The value of an enum, such as the official provider's; None for an empty field of a connection."""
     value = value.value if isinstance(value, Enum) else value
     return None if value == "" else value
-
-
-def _checked_wait(seconds: Any) -> float:
-    if seconds is None:
-        return SESSION_WAIT_SECONDS
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < float("inf"):
-        raise InvalidArgumentError(f"session_wait_timeout={seconds!r}: must be a number of seconds above 0")
-    return float(seconds)
-
-
-def _checked_session_id(session_id: Any) -> str | None:
-    if session_id is not None and not is_session_id(session_id):
-        raise InvalidArgumentError(f"session_id={session_id!r}: must be the id of a SQL session, or None")
-    return None if session_id is None else str(session_id)
 
 
 def _checked_choice(argument: str, value: Any, choices: tuple[str, ...]) -> str:
@@ -470,18 +450,3 @@ def _check_no_event_loop() -> None:
             "meanwhile. A trigger that calls it cannot be used, such as that of GenericTransfer(page_size=...) below "
             "Airflow 3.2; in own code call it with asyncio.to_thread()"
         )
-
-
-def _download(address: str, file: IO[bytes]) -> None:
-    from airflow_provider_wherobots.api.transports.download import download
-
-    if address.startswith("s3:"):
-        raise refused(
-            "address: is in S3, where only its owner can read it: store with 'single': True and "
-            "'generate_presigned_url': True, or read it with a hook for S3"
-        )
-    try:
-        download(PresignedUrl(address), file)
-    except WherobotsApiError as error:
-        raise kind_of_call(error)(f"The stored result cannot be downloaded: {error}") from error
-    file.seek(0)

@@ -6,9 +6,10 @@ write: see :class:`Written`.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import QuotaError, WherobotsApiError
 from airflow_provider_wherobots.compat import (
     AirflowFailException,
@@ -36,16 +37,7 @@ from airflow_provider_wherobots.flows.sql.journal import Doubt
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
-
-EXCEPTIONS: Mapping[StatementState, type[WherobotsException]] = {
-    StatementState.FAILED: WherobotsSqlStatementFailedException,
-    StatementState.CANCELLED: WherobotsSqlStatementCancelledException,
-    StatementState.UNKNOWN: WherobotsSqlOutcomeUnknownException,
-    StatementState.DEADLINE: WherobotsExecutionTimeoutException,
-    StatementState.GAVE_UP: WherobotsUnavailableException,
-}
+from airflow_provider_wherobots.words import reason_of
 
 _REPEATABLE = "A retry of the task executes it again"
 _ASKS = "It may have taken effect. A retry of the task asks the session, and does not execute it again unless it failed"
@@ -122,31 +114,28 @@ def in_doubt(
 def _of_outcome(
     outcome: StatementOutcome, what: str, session_id: str, limit_seconds: float | None, advice: str
 ) -> WherobotsException:
-    kind = EXCEPTIONS.get(outcome.state, WherobotsSqlOutcomeUnknownException)
-    if outcome.is_too_large:
-        kind = WherobotsSqlException
-    said = _said(outcome, what, limit_seconds, advice)
+    why = outcome.message
+    kind: type[WherobotsException] = WherobotsSqlOutcomeUnknownException
+    match outcome.state:
+        case StatementState.FAILED:
+            cause, kind = cause_in(why), WherobotsSqlStatementFailedException
+            said = f"{what} failed: {why}\n{cause}" if cause else f"{what} failed: {why}"
+        case StatementState.CANCELLED:
+            kind, said = WherobotsSqlStatementCancelledException, f"{what} was cancelled on the service's side"
+        case StatementState.DEADLINE:
+            kind, limit = WherobotsExecutionTimeoutException, ""
+            if limit_seconds is not None:
+                limit = f" ({words.duration(limit_seconds)})"
+            said = f"{what} had not ended when the task's execution_timeout{limit} was reached; {why}"
+        case StatementState.GAVE_UP:
+            kind = WherobotsSqlException if outcome.is_too_large else WherobotsUnavailableException
+            said = f"{what}: {why}" if outcome.was_sent else f"{what} was not executed: {why}"
+        case _:
+            which = f"{what[:1].lower()}{what[1:]}"
+            said = f"Outcome unknown: {which} was sent, but how it ended cannot be known: {why}. {advice}"
     made = kind(f"{said}\nExecution {outcome.execution_id} in SQL session {session_id}")
     # A retry would pay for the same result again.
     return without_retry(made) if outcome.is_too_large else made
-
-
-def _said(outcome: StatementOutcome, what: str, limit_seconds: float | None, advice: str) -> str:
-    why = outcome.message
-    match outcome.state:
-        case StatementState.FAILED:
-            cause = cause_in(why)
-            return f"{what} failed: {why}\n{cause}" if cause else f"{what} failed: {why}"
-        case StatementState.CANCELLED:
-            return f"{what} was cancelled on the service's side"
-        case StatementState.DEADLINE:
-            limit = "" if limit_seconds is None else f" ({words.duration(limit_seconds)})"
-            return f"{what} had not ended when the task's execution_timeout{limit} was reached; {why}"
-        case StatementState.GAVE_UP if not outcome.was_sent:
-            return f"{what} was not executed: {why}"
-        case StatementState.GAVE_UP:
-            return f"{what}: {why}"
-    return f"Outcome unknown: {what[:1].lower()}{what[1:]} was sent, but how it ended cannot be known: {why}. {advice}"
 
 
 _WRITTEN = (

@@ -18,15 +18,15 @@ from urllib.parse import urlsplit
 
 from airflow import __version__ as airflow_version
 
-from airflow_provider_wherobots import __version__
+from airflow_provider_wherobots import __version__, words
 from airflow_provider_wherobots.api.connection import CONNECTION_TYPE, DEFAULT_CONN_ID, Settings, read_settings
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, NotSentError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics
-from airflow_provider_wherobots.api.storage.address import checked_upload_to
+from airflow_provider_wherobots.api.storage import checked_upload_to
 from airflow_provider_wherobots.compat import AIRFLOW, BaseHook, Connection, get_async_connection
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
-from airflow_provider_wherobots.files.local_file import FileSource, absolute
+from airflow_provider_wherobots.files import FileSource, absolute
 from airflow_provider_wherobots.flows.probe import PROBE_SECONDS, probe
 from airflow_provider_wherobots.flows.retry import Outage, send
 from airflow_provider_wherobots.flows.upload import upload
@@ -34,10 +34,9 @@ from airflow_provider_wherobots.hooks import connection_form
 from airflow_provider_wherobots.io.base import Callbacks, Flow, Reloaded, WriteNote
 from airflow_provider_wherobots.io.rate_limit import RateLimits, limits_of_event_loop
 from airflow_provider_wherobots.io.worker import WorkerIo
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Memory
 from airflow_provider_wherobots.task_log.entries import record_writer
+from airflow_provider_wherobots.words import reason_of
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
@@ -51,7 +50,7 @@ HOOK_OUTAGE_SECONDS = 60.0
 """How long a method of the hook tolerates consecutive transient failures. The operator has ``max_outage_seconds``."""
 FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.api.transports.aiohttp",
-    "airflow_provider_wherobots.api.transports.session_pool",
+    "airflow_provider_wherobots.api.transports.aiohttp",
     "airflow_provider_wherobots.io.event_loop",
 )
 _IMPORTING = asyncio.Lock()
@@ -151,8 +150,7 @@ class WherobotsHook(BaseHook):
         """
         # Imported here: a worker that only defers, and a DAG that is only parsed, need no aiohttp.
         await _import_for_event_loop()
-        from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-        from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
+        from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, shared_sessions
         from airflow_provider_wherobots.io.event_loop import EventLoopIo
         from airflow_provider_wherobots.task_log.resume import ResumedLog
 

@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Concatenate, Generic, NamedTuple, ParamSpec, TypeAlias, TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import (
     REFUSED_KEY,
@@ -24,14 +25,13 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.io.rate_limit import RateLimits
 from airflow_provider_wherobots.logs.records import LogRecord, make_safe
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.runs.memory import Memory
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.endpoint import Endpoint
     from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage
-    from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-    from airflow_provider_wherobots.files.local_file import FileSource, LocalFile
+    from airflow_provider_wherobots.api.storage import PresignedUrl
+    from airflow_provider_wherobots.files import FileSource, LocalFile
 
 CALL_SECONDS = 70.0
 """How long a call may take, if its flow does not say."""
@@ -164,13 +164,16 @@ class Io(ABC):
         """
         limit = self._limits.of(self._endpoint.api_key)
         limit.check(call, self.monotonic())
-        connecting = CONNECT_TIMEOUT_SECONDS if timeout is None else min(CONNECT_TIMEOUT_SECONDS, timeout / 3)
+        connecting, in_all = CONNECT_TIMEOUT_SECONDS, CALL_SECONDS
+        if timeout is not None:
+            connecting, in_all = min(CONNECT_TIMEOUT_SECONDS, timeout / 3), timeout
         try:
-            answer = await self._exchange(call, connecting, (timeout or CALL_SECONDS) - connecting)
+            answer = await self._exchange(call, connecting, in_all - connecting)
         except WherobotsApiError as error:
             if isinstance(error, RateLimitedError):
                 limit.refused(call, error, self.monotonic())
-            raise _quoted(error) from error.__cause__
+            _quote(error)
+            raise
         limit.succeeded(call, self.monotonic())
         return answer
 
@@ -261,7 +264,8 @@ class Io(ABC):
         try:
             await self._open_socket(url, timeout or SOCKET_TIMEOUT_SECONDS)
         except WherobotsApiError as error:
-            raise _quoted(error) from error.__cause__
+            _quote(error)
+            raise
 
     @abstractmethod
     async def _open_socket(self, url: str, timeout: float) -> None: ...
@@ -290,10 +294,9 @@ def not_open() -> NotWrittenError:
     return NotWrittenError("sqlSession", "no WebSocket is open")
 
 
-def _quoted(error: WherobotsApiError) -> WherobotsApiError:
+def _quote(error: WherobotsApiError) -> None:
     # The text quotes the service: it can have any length and any character.
     error.args = (words.quoted(str(error)),)
-    return error
 
 
 def _named(error: AuthenticationError, source: str) -> AuthenticationError:

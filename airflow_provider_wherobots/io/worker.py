@@ -13,8 +13,8 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.response import read_response
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.files.local_file import FileSource, LocalFile, open_file
+from airflow_provider_wherobots.api.storage import PresignedUrl
+from airflow_provider_wherobots.files import FileSource, LocalFile, open_file
 from airflow_provider_wherobots.io.base import (
     CONNECT_TIMEOUT_SECONDS,
     READ_TIMEOUT_SECONDS,
@@ -35,8 +35,7 @@ from airflow_provider_wherobots.runs.memory import Memory
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.sql.messages import ClientMessage, ServerMessage
     from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-    from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
-    from airflow_provider_wherobots.api.transports.websocket import SocketLimits
+    from airflow_provider_wherobots.api.transports.websocket import SocketLimits, SocketThread
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -149,7 +148,7 @@ class WorkerIo(Io):
         self._check_not_stopped()
         if self._socket is None:
             # Imported here: a task without SQL needs neither aiohttp nor a second thread.
-            from airflow_provider_wherobots.api.transports.socket_thread import SocketThread
+            from airflow_provider_wherobots.api.transports.websocket import SocketThread
 
             self._socket = SocketThread(self._socket_limits)
         self._socket.connect(self._transport.endpoint, url, timeout)

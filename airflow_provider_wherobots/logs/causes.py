@@ -2,16 +2,19 @@
 
 A wrong cause is worse than none. So only the exception that ended the program counts, with the exceptions that it names
 as its causes; and an exception is a line that begins with the name of its class, not a text that mentions one.
+
+Without a cause, the last lines of the log explain a failure.
 """
 
 from __future__ import annotations
 
 import re
+from collections import deque
 from collections.abc import Sequence
 from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import Line
-from airflow_provider_wherobots.logs.records import make_plain
+from airflow_provider_wherobots.logs.records import make_plain, split_lines
 
 MAX_ERRORS, MAX_ERROR_CHARS, MAX_QUOTED_CHARS = 20, 500, 150
 MAX_LINES_AFTER = 100
@@ -24,6 +27,21 @@ class Cause(NamedTuple):
     pattern: str
     name: str
     advice: str
+
+
+class Found(NamedTuple):
+    """A probable cause: its name, the words that show it, and what to do."""
+
+    name: str
+    seen: str
+    advice: str
+
+    def __str__(self) -> str:
+        return f"Probable cause: {self.in_short}. {self.advice}"
+
+    @property
+    def in_short(self) -> str:
+        return f"{self.name} ({self.seen})"
 
 
 OUT_OF_MEMORY = "out of memory"
@@ -121,47 +139,88 @@ class LastErrors:
         """The line that names the last exception, if that may have ended the program. Else empty."""
         return self._lines[-1] if self._lines and self._lines_after <= MAX_LINES_AFTER else ""
 
-    def probable_cause(self, reason: str) -> str:
-        """One sentence: the cause that the service's reason shows, or else these lines, and what to do; or empty."""
+    def probable_cause(self, reason: str) -> Found | None:
+        """The cause that the service's reason shows, or else these lines."""
         error = re.search(rf"(?<!\S){_CLASS}.*", reason, re.DOTALL)
-        in_log = self._cause(CAUSES) if self.last else ""
+        in_log = self._cause(CAUSES) if self.last else None
         for cause in CAUSES:
             if words := re.search(cause.pattern, reason[: error.start()] if error else reason):
-                is_certain = cause.name == PERHAPS_OUT_OF_MEMORY and is_out_of_memory(in_log)
-                return in_log if is_certain else _describe(cause, words[0])
-        return (cause_in(error[0], CAUSES) if error else "") or in_log
+                is_certain = cause.name == PERHAPS_OUT_OF_MEMORY and in_log and in_log.name == OUT_OF_MEMORY
+                return in_log if is_certain else _found(cause, words[0])
+        return (cause_in(error[0], CAUSES) if error else None) or in_log
 
-    def _cause(self, causes: Sequence[Cause]) -> str:
+    def _cause(self, causes: Sequence[Cause]) -> Found | None:
         if _KILLED_TASK.search("\n".join(self._lines)):
-            return _describe(CAUSES[0], _KILLED)
+            return _found(CAUSES[0], _KILLED)
         counts = True
         for line in reversed(self._lines):
             error = _ERROR.match(line)
             if error is None or not (counts or error["text"] == _DIRECT_CAUSE):
-                return ""
+                return None
             if _ONLY_NOTICED.match(error["text"]):
                 continue
             for cause in causes:
                 if re.match(cause.pattern, error["text"]):
-                    return _describe(cause, error["text"])
+                    return _found(cause, error["text"])
             counts = error["text"] == _DIRECT_CAUSE or error["cause"] is not None
-        return ""
+        return None
 
 
-def cause_in(message: str, causes: Sequence[Cause] = OF_STATEMENTS) -> str:
+def cause_in(message: str, causes: Sequence[Cause] = OF_STATEMENTS) -> Found | None:
     """The same for an engine's message about a statement. Only exceptions count, as it may quote the user's SQL."""
     errors = LastErrors()
     errors.add([("", message)])
     return errors._cause(causes)
 
 
-def _describe(cause: Cause, words: str) -> str:
+def _found(cause: Cause, words: str) -> Found:
     # The query of a presigned URL is a secret.
     words = re.sub(r"(?<=[^\s?])\?[^\s?]*=\S*", "?…", words)
     seen = words if len(words) <= MAX_QUOTED_CHARS else f"{words[:MAX_QUOTED_CHARS]}…"
-    return f"Probable cause: {cause.name} ({seen}). {cause.advice}"
+    return Found(cause.name, seen, cause.advice)
 
 
-def is_out_of_memory(probable_cause: str) -> bool:
-    """Whether a sentence of this module says that a run has certainly run out of memory."""
-    return probable_cause.startswith(f"Probable cause: {OUT_OF_MEMORY} (")
+MAX_TAIL_CHARS = 4_000
+MAX_LINES = 60
+MAX_LINE_CHARS = 500
+UNMARKED_LINES = 15
+_MARKS = ("Traceback (most recent call last)", "Caused by: ")
+_CHAINS = ("The above exception was the direct cause", "During handling of the above exception")
+"""What Python writes between the traceback of a cause and the traceback of its consequence."""
+
+
+class LogTail:
+    """The newest lines of a log."""
+
+    def __init__(self) -> None:
+        # A list: an empty deque takes 760 bytes, and a triggerer holds thousands of tails.
+        self._lines: list[str] = []
+
+    def add(self, lines: Sequence[Line]) -> None:
+        """Remember lines. Each is split at line breaks, and cut if too long."""
+        for _, raw in lines[-MAX_LINES:]:
+            for text in deque(split_lines(raw), MAX_LINES):
+                self._lines.append(text if len(text) <= MAX_LINE_CHARS else f"{text[:MAX_LINE_CHARS]}…")
+        del self._lines[:-MAX_LINES]
+
+    def explain(self, error: str = "") -> str:
+        """The lines from the last ``Traceback`` or ``Caused by:`` on, else the last 15; at most 4,000 safe characters.
+
+        A traceback includes the tracebacks of its causes. If lines have to be left out, the first one stays.
+
+        :param error: the line that names the log's last exception; without those marks the lines begin at or before it.
+        """
+        lines = [make_plain(text) for text in self._lines]
+        start = max(0, len(lines) - UNMARKED_LINES)
+        first = error
+        marks = [index for index, text in enumerate(lines) if any(mark in text for mark in _MARKS)]
+        if marks:
+            start = marks.pop()
+            while marks and any(chain in text for text in lines[max(0, start - 2) : start] for chain in _CHAINS):
+                start = marks.pop()
+            first = lines[start]
+        elif named := [index for index, text in enumerate(lines) if error and text.startswith(error)]:
+            start = min(start, named[-1])
+        text = "\n".join(lines[start:])
+        shown = text if len(text) <= MAX_TAIL_CHARS else f"…{text[-MAX_TAIL_CHARS:]}"
+        return shown if first in shown else f"{first}\n…\n{text[len(first) + 2 - MAX_TAIL_CHARS :]}"

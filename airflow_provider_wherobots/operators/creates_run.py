@@ -13,7 +13,7 @@ from math import ceil
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice, checked_runtimes
-from airflow_provider_wherobots.api.storage.address import checked_upload_to
+from airflow_provider_wherobots.api.storage import checked_upload_to
 from airflow_provider_wherobots.operators.follows_run import FollowsRun
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name

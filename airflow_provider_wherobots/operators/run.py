@@ -51,7 +51,7 @@ class WherobotsRunOperator(CreatesRun, BaseOperator):
 
     XComs: ``run_id``, ``run_url`` and ``runs`` (the run of each attempt) as soon as there is a run, ``spark_ui_url`` as
     soon as it is known,
-    ``run_summary`` (fields of :class:`~airflow_provider_wherobots.flows.summary.RunSummary`) once the run has ended,
+    ``run_summary`` (fields of :class:`~airflow_provider_wherobots.runs.summary.RunSummary`) once the run has ended,
     regardless of its status, and ``result`` with it, if the script printed one. Once the run has completed, both go
     into the event of each asset (dataset on 2.11) in ``outlets``. If the result is an object with a list
     ``partitions``, on 3.3 each asset has an event for each of them.

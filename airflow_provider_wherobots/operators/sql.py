@@ -15,7 +15,7 @@ from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SEC
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.operators.sql_task import SqlTask, value_of
 from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, refuse_argument
-from airflow_provider_wherobots.sql.requirements import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.sql.results import HOW_TO_INSTALL, missing
 
 try:
     from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
@@ -45,7 +45,7 @@ class WherobotsSqlOperator(SqlTask, SQLExecuteQueryOperator):
     :class:`~airflow_provider_wherobots.exceptions.WherobotsSqlOutcomeUnknownException`.
 
     XComs: ``session_id`` and ``session_url`` as soon as there is a session, ``execution_id`` before each statement is
-    sent, and ``sql_summary`` (fields of :class:`~airflow_provider_wherobots.flows.sql.summary.SqlSummary`) at the end.
+    sent, and ``sql_summary`` (fields of :class:`~airflow_provider_wherobots.flows.sql.outcome.SqlSummary`) at the end.
 
     Source: the arguments of ``WherobotsSqlOperator`` of ``airflow-providers-wherobots``.
 

@@ -168,7 +168,7 @@ def push(task: WherobotsTask, context: Context, key: str, value: Any) -> None:
     try:
         context["ti"].xcom_push(key=key, value=value)
     except Exception as error:
-        from airflow_provider_wherobots.messages.unforeseen import reason_of
+        from airflow_provider_wherobots.words import reason_of
 
         task.log.warning("XCom %s could not be pushed: %s", key, reason_of(error))
 

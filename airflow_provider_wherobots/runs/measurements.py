@@ -9,8 +9,8 @@ from enum import StrEnum
 from typing import Any
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.summary import RunSummary
 
 QUEUED = "wherobots.run.queued"
 RAN = "wherobots.run.ran"

@@ -41,6 +41,9 @@ from typing import Any, Self
 from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.stored import known_arguments
 
+DIGEST_CHARS = 6
+"""How long the digest of a SQL write is."""
+
 
 class Past(StrEnum):
     """What a try knows of the tries before it, in its round."""
@@ -99,14 +102,15 @@ class Try:
 class Journal:
     """The SQL writes of a round, in order. ``flows/sql/journal.py`` has the theory.
 
-    :param done: digests of those that have taken effect.
+    :param done: the digests of those that have taken effect, one after the other. It is stored with each write, so a
+        digest is short. One digest of all would not do: a function could make other writes, and fewer, in a retry.
     :param sent: digest of the one after them, which was sent and whose end is not known; empty if there is none.
     :param execution_id: of the last one that was sent.
     :param session_id: its session.
     :param ahead: how many of those that earlier tries have done the function of the newest try has not come to yet.
     """
 
-    done: tuple[str, ...] = ()
+    done: str = ""
     sent: str = ""
     execution_id: str = ""
     session_id: str = ""
@@ -115,7 +119,17 @@ class Journal:
     @classmethod
     def from_json(cls, document: Mapping[str, Any]) -> Self:
         given = known_arguments(cls, document)
-        return cls(**{**given, "done": tuple(given.get("done", ()))})
+        # An earlier state had a list of longer ones.
+        return cls(**{**given, "done": "".join(one[:DIGEST_CHARS] for one in given.get("done", ""))})
+
+    @property
+    def count(self) -> int:
+        """How many have taken effect."""
+        return len(self.done) // DIGEST_CHARS
+
+    def digest(self, number: int) -> str:
+        """The digest of one that has taken effect, counted from 0."""
+        return self.done[number * DIGEST_CHARS : (number + 1) * DIGEST_CHARS]
 
     @property
     def in_doubt(self) -> tuple[tuple[str, str], ...]:

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import Arrival, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import CANCELLED, COMPLETED, FAILED, TIMED_OUT, Run
-from airflow_provider_wherobots.api.runs.redact import redact
-from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots.api.runs.payload import redact
+from airflow_provider_wherobots.logs.causes import OUT_OF_MEMORY, Found
 from airflow_provider_wherobots.stored import known_arguments
 
 REATTACHED = "It stays active; a retry of the task re-attaches to it"
@@ -52,7 +52,7 @@ _ENDINGS_BY_STATUS = {
 class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up.
-    ``outage_seconds`` counts all outages. ``probable_cause`` is a sentence.
+    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise.
     ``cancel_failed``: the run should have been cancelled at the deadline, and was not.
     ``log_is_cut``: the log was not read to its end.
     ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
@@ -68,7 +68,8 @@ class Outcome:
     summary: dict[str, Any] | None = None
     result: str | None = None
     outage_seconds: float = 0.0
-    probable_cause: str = ""
+    cause: Found | None = None
+    next_try: str = ""
     cancel_failed: bool = False
     log_is_cut: bool = False
     result_refused: str = ""
@@ -79,8 +80,14 @@ class Outcome:
         """Whether the script has printed a result that cannot be used. It would print the same again."""
         return self.result is None and not self.log_is_cut and bool(self.result_refused or self.result_logged)
 
+    @property
+    def is_out_of_memory(self) -> bool:
+        """Whether the run has certainly run out of memory."""
+        return self.cause is not None and self.cause.name == OUT_OF_MEMORY
+
     def to_event(self) -> dict[str, Any]:
-        return {**asdict(self), "ending": self.ending.value}
+        cause = None if self.cause is None else list(self.cause)
+        return {**asdict(self), "ending": self.ending.value, "cause": cause}
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> Outcome:
@@ -95,7 +102,8 @@ class Outcome:
             given = known_arguments(cls, event)
             name, status = given["ending"], given["status"]
             ending = _ENDINGS.get(name) or _ENDINGS_BY_STATUS.get(status, Ending.GAVE_UP)
-            outcome = cls(**{**given, "ending": ending})
+            cause = given.get("cause")
+            outcome = cls(**{**given, "ending": ending, "cause": None if cause is None else Found(*cause)})
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"the trigger's event cannot be read: {error!r}") from None
         if name in _ENDINGS or ending is Ending.COMPLETED:
@@ -122,15 +130,13 @@ class Outcome:
 
     def in_short(self) -> str:
         """What Airflow's pages can show beside a task: without the log, and without what looks like a secret."""
-        cause, _, then = self.probable_cause.partition("\n")
-        named = re.match(r"Probable cause: (.*?\))\. ", cause)
         cost = (self.summary or {}).get("cost_usd")
         parts = (
             self.status,
-            named[1] if named else redact(self.reason)[:MAX_REASON_CHARS],
+            self.cause.in_short if self.cause else redact(self.reason)[:MAX_REASON_CHARS],
             f"run {words.short(self.run_id)}",
             "" if cost is None else f"{cost:.4g} USD",
-            then,
+            self.next_try,
         )
         return "; ".join(filter(None, parts))
 
@@ -151,9 +157,9 @@ class Outcome:
             text += f": {self.reason}"
         if self.ending is Ending.GAVE_UP:
             text += f". {left}"
-        if self.probable_cause:
-            # Before the log: an alert may cut the end of a long message.
-            text += f"\n{self.probable_cause}"
+        # Before the log: an alert may cut the end of a long message.
+        for sentence in filter(None, (self.cause, self.next_try)):
+            text += f"\n{sentence}"
         if run_url:
             text += f"\nRun: {run_url}"
         if self.log_tail:

@@ -6,11 +6,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_wherobots.api.runs.files import Keys, local_files, local_path
-from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES
-from airflow_provider_wherobots.api.storage.address import checked_upload_to
+from airflow_provider_wherobots.api.runs.payload import FILE_DEPENDENCY_SUFFIXES, Keys, local_files, local_path
+from airflow_provider_wherobots.api.storage import checked_upload_to
 from airflow_provider_wherobots.compat import dags_folder
-from airflow_provider_wherobots.files.local_file import FileSource, absolute
+from airflow_provider_wherobots.files import FileSource, absolute
 from airflow_provider_wherobots.flows.upload import FileUploads
 from airflow_provider_wherobots.operators.wherobots_task import argument_errors
 

@@ -15,9 +15,9 @@ from typing import Any, Self
 from airflow_provider_wherobots.compat import Context, current_context, is_resumed, iteration_of, starts_before
 from airflow_provider_wherobots.exceptions import WherobotsUnavailableException
 from airflow_provider_wherobots.flows.sql.journal import ThisTry, Writes
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.memory import Answer, Memory, Past, Try
 from airflow_provider_wherobots.runs.run_name import Identity
+from airflow_provider_wherobots.words import reason_of
 
 KEY = "wherobots"
 
@@ -192,7 +192,7 @@ def writes_of_this_task(log: Any) -> Writes:
             has_come_to_writes = is_resumed(context["ti"]) and memory.now.done_in_try == number
             if not has_come_to_writes:
                 journal = memory.now.journal
-                memory.now = replace(memory.now, journal=replace(journal, ahead=len(journal.done)))
+                memory.now = replace(memory.now, journal=replace(journal, ahead=journal.count))
             writes = writes_of(memory, context, left, changed=lambda now: now.done(number))
             # If the store cannot be read, nothing is sent. The ids of a hook are random, so no session can tell more.
             writes.is_past_known = True

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.compat import conf
-from airflow_provider_wherobots.messages.unforeseen import reason_of
+from airflow_provider_wherobots.words import reason_of
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.compat import HAS_PARTITIONS, is_asset
@@ -25,17 +26,15 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
-from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
-from airflow_provider_wherobots.flows.follow import LAST_LOOK_SECONDS, FollowOptions, settle_run
+from airflow_provider_wherobots.flows.follow import COPY_SECONDS, LAST_LOOK_SECONDS, FollowOptions, copy_log, settle_run
 from airflow_provider_wherobots.flows.retry import send
-from airflow_provider_wherobots.flows.summary import spark_ui_url
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.logs.result import MARKER, PARTITIONS, read_partitions
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.summary import spark_ui_url
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.tasks.task_try import TaskTry
+from airflow_provider_wherobots.words import reason_of
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, SPARK_UI_URL_KEY
 
 if TYPE_CHECKING:

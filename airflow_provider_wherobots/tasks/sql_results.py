@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.compat import mask_secret
-from airflow_provider_wherobots.dbapi.result_set import ResultSet
+from airflow_provider_wherobots.dbapi.connection import ResultSet
 from airflow_provider_wherobots.exceptions import WherobotsSqlException
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome
-from airflow_provider_wherobots.messages import words
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.operators.sql_task import SqlTask

@@ -18,6 +18,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NoReturn
 from uuid import uuid4
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.sessions import SINGLE, SessionRequest, SqlSession
@@ -34,7 +35,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_WRITE_SECONDS
 from airflow_provider_wherobots.flows.sql.journal import Doubt, Write, Writes, digest_of
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import SqlSummary, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import (
     USED_OUTAGE_SECONDS,
     SessionEndedError,
@@ -46,9 +47,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     stop_requested_session,
 )
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
-from airflow_provider_wherobots.flows.sql.summary import SqlSummary
 from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure, in_doubt
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.operators.wherobots_task import DEFER_MARGIN_SECONDS, argument_errors
 from airflow_provider_wherobots.runs.measurements import of_statement
 from airflow_provider_wherobots.runs.memory import Answer, Past

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, NoReturn
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory, published_name
@@ -22,9 +23,6 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.submit import NotReplacedError, Rules, Submission, UnclearCreateError
-from airflow_provider_wherobots.logs.causes import is_out_of_memory
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.operators.creates_run import CreatesRun
 from airflow_provider_wherobots.operators.wherobots_task import TRIGGER_TIMEOUT, argument_errors
 from airflow_provider_wherobots.runs import measurements
@@ -48,6 +46,7 @@ from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.memory import TaskMemory, try_of
 from airflow_provider_wherobots.tasks.run_try import EXCEPTIONS, RunTry, follow_options
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
+from airflow_provider_wherobots.words import places_of, reason_of
 from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY, RUNS_KEY
 
 EARLIER_CANCEL_SECONDS = 300.0
@@ -159,7 +158,7 @@ class SubmitTry(RunTry[CreatesRun]):
         if outcome.ending is Ending.GAVE_UP and outcome.run_id:
             outcome = self._follow_on(outcome)
         self.task.run_id = outcome.run_id
-        if self.task.runtime_on_out_of_memory and is_out_of_memory(outcome.probable_cause) and not self._is_last:
+        if self.task.runtime_on_out_of_memory and outcome.is_out_of_memory and not self._is_last:
             outcome = self._choose_runtime(outcome, self.task.runtime_on_out_of_memory)
         self._keep(outcome.run_id, outcome.status, outcome.summary)
         self._emit(measurements.of_end(outcome, self._metric_tags, cancelled_at_deadline=self.task.cancel_on_kill))
@@ -240,7 +239,7 @@ class SubmitTry(RunTry[CreatesRun]):
             memory.remember(memory.now.with_runtime(given, chosen))
             text = f"A retry gets runtime {chosen} instead of {failed_on or 'the default'}"
         self.log.warning("Run %s was out of memory. %s", outcome.run_id, text)
-        return replace(outcome, probable_cause=f"{outcome.probable_cause}\n{text}")
+        return replace(outcome, next_try=text)
 
     def _follow_on(self, outcome: Outcome) -> Outcome:
         """Follow a run that was given up, as long as this worker can read it. Returns how that ended.

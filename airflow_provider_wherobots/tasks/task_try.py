@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.compat import (
     RETRY_RESUMES_DEFERRAL,
     Context,
@@ -21,8 +22,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
 from airflow_provider_wherobots.links.run import StoredAddressLink
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.operators.wherobots_task import (
     DEFER_MARGIN_SECONDS,
     FAILED_TRIGGER,
@@ -32,6 +31,7 @@ from airflow_provider_wherobots.operators.wherobots_task import (
 )
 from airflow_provider_wherobots.runs.measurements import Kind, Measurement
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
+from airflow_provider_wherobots.words import reason_of
 
 if TYPE_CHECKING:
     from airflow.triggers.base import BaseTrigger

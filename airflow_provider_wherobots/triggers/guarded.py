@@ -12,12 +12,12 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.compat import TRIGGER_HAS_ON_KILL, get_task_state, warm_up_supervisor
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
 from airflow_provider_wherobots.task_log.entries import wait_until_read
+from airflow_provider_wherobots.words import places_of, reason_of
 
 STATE_TIMEOUT_SECONDS = 5.0
 """How long one check whether the task is still deferred may take."""

@@ -9,7 +9,7 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_wherobots.messages import words
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.task_log.entries import wait_until_read
 from airflow_provider_wherobots.triggers import guarded

@@ -12,11 +12,11 @@ from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.links.run import WherobotsSparkUiLink
-from airflow_provider_wherobots.messages.unforeseen import reason_of
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.task_log.resume import ResumedLog
 from airflow_provider_wherobots.triggers.guarded import GuardedTrigger
+from airflow_provider_wherobots.words import reason_of
 
 XCOM_TIMEOUT_SECONDS = 5.0
 """How long pushing an XCom may take."""

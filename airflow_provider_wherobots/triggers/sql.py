@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, stop_session
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach, last_word_after_cancel
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import ignore_unknown
 from airflow_provider_wherobots.triggers.guarded import DEFERRED, WITH_WORKER, GuardedTrigger
 

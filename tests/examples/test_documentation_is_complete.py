@@ -17,12 +17,12 @@ from airflow_provider_wherobots import exceptions, xcoms
 from airflow_provider_wherobots.api.errors import QuotaError, error_from_response
 from airflow_provider_wherobots.config import OPTIONS
 from airflow_provider_wherobots.flows.follow import FollowOptions
-from airflow_provider_wherobots.flows.sql.summary import SqlSummary
-from airflow_provider_wherobots.flows.summary import RunSummary
+from airflow_provider_wherobots.flows.sql.outcome import SqlSummary
 from airflow_provider_wherobots.hooks.connection_form import EXTRA_FIELDS, LABELS
 from airflow_provider_wherobots.logs.causes import CAUSES
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
+from airflow_provider_wherobots.runs.summary import RunSummary
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
 from tests.support.places import CHECKOUT, TREE
@@ -297,7 +297,7 @@ def test_the_pages_show_every_picture() -> None:
 
 
 def test_the_command_lines_page_names_every_option() -> None:
-    from airflow_provider_wherobots.cli.arguments import add_commands
+    from airflow_provider_wherobots.cli.main import add_commands
 
     def commands(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
         (action,) = (one for one in parser._actions if isinstance(one, argparse._SubParsersAction))

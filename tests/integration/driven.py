@@ -7,9 +7,8 @@ import contextlib
 from typing import Any, ParamSpec, TypeVar
 
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, shared_sessions
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 from airflow_provider_wherobots.api.transports.websocket import SocketLimits
 from airflow_provider_wherobots.io.base import Callbacks, Flow, Reloaded
 from airflow_provider_wherobots.io.event_loop import EventLoopIo

@@ -18,8 +18,7 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
+from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, shared_sessions
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from local_server.tests.started import Started
 from local_server.tests.support import KEY

@@ -15,9 +15,9 @@ from airflow_provider_wherobots.compat import AIRFLOW
 PACKAGE = "airflow_provider_wherobots"
 HTTP_OF_WORKER = f"{PACKAGE}.api.transports.requests"
 HTTP = ("api.transports.requests",)
-RUNNING = ("hooks.wherobots", "io", "api.runs.models", "api.call", "triggers.run", "files")
+RUNNING = ("hooks.wherobots", "io", "api.runs.models", "triggers.run", "files")
 """What only a running task needs."""
-SQL = ("hooks.sql", "dbapi", "sql", "flows.sql", "api.sql", "api.transports.websocket", "api.transports.socket_thread")
+SQL = ("hooks.sql", "dbapi", "sql", "flows.sql", "api.sql", "api.transports.websocket")
 STATEMENT = (*HTTP, "dbapi", "api.transports.aiohttp")
 """What only a statement needs."""
 WITHOUT: dict[str, tuple[str, ...]] = {

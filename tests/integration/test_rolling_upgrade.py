@@ -32,11 +32,11 @@ from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaWait
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWait
 from airflow_provider_wherobots.flows.sql.statement import StatementOptions
-from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.io.base import Pause
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.summary import RunSummary
 from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
 from airflow_provider_wherobots.tasks.sql_try import DeferredSql, SqlTry
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger

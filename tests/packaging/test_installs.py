@@ -15,7 +15,7 @@ CONSTRAINTS = TREE / "requirements" / "constraints"
 FILES = [CONSTRAINTS / f"airflow-{version}.txt" for version in ("2.11.0", "2.11.2", "3.0.6", "3.2.1", "3.3.1")]
 """Those that Airflow publishes."""
 
-NEED_MORE = ("api.transports.websocket", "api.transports.socket_thread", "cosmos")
+NEED_MORE = ("api.transports.websocket", "cosmos")
 """Modules that need packages which the provider does not require."""
 IMPORT_ALL = """
 import importlib, pkgutil, sys

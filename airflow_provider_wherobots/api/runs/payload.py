@@ -2,22 +2,27 @@
 
 Source: ``CreateRunPayload`` in the OpenAPI description, and the Runs REST API page for what the schema leaves open.
 Runtimes, regions and versions are not checked against a list, because the service adds new ones.
+
+Before a payload is shown, probable secrets in it are hidden: scripts get secrets as arguments, and Spark gets them as
+settings, and the service echoes both. A secret is found by the name next to it; one without such a name is not found.
 """
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from copy import deepcopy
 from datetime import timedelta
 from enum import Enum
 from math import ceil, isfinite
 from pathlib import PurePosixPath
-from typing import Any
+from typing import Any, TypeAlias
+from urllib.parse import unquote, urlsplit
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.runs.files import is_local, local_path
 from airflow_provider_wherobots.api.runs.runtimes import NEXT, is_published
-from airflow_provider_wherobots.api.storage.address import safe_name
+from airflow_provider_wherobots.api.storage import safe_name
 
 FILE_DEPENDENCY_SUFFIXES = (".jar", ".whl", ".zip", ".json")
 
@@ -353,3 +358,124 @@ def _pypi_dependency(where: str, requirement: str) -> dict[str, str | None]:
             "'shapely==2.0.6'; a file is {'filePath': ...}"
         )
     return {"libraryName": found[1], "libraryVersion": found[2]}
+
+
+Keys: TypeAlias = tuple[str | int, ...]
+"""Where a value is in a body: the keys and indexes that lead to it."""
+
+_SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
+_ARGUMENTS = {"runPython": "run_python", "runJar": "run_jar"}
+
+
+def is_local(uri: str) -> bool:
+    """Whether a URI is a path, or begins with ``file:``."""
+    scheme = _SCHEME.match(uri)
+    return scheme is None or scheme[1].lower() == "file"
+
+
+def local_path(where: str, uri: str) -> str:
+    """Return the path of a local URI. ``where`` names the value in the ``InvalidArgumentError`` if it has none."""
+    path = uri
+    if _SCHEME.match(uri):
+        try:
+            parts = urlsplit(uri)
+            is_usable = parts.netloc in ("", "localhost") and not parts.query and not parts.fragment
+            path = unquote(parts.path, errors="strict")
+        except ValueError:
+            is_usable = False
+        if not is_usable or not path.startswith("/"):
+            raise InvalidArgumentError(f"{where}: must hold an absolute path, such as file:///opt/airflow/dags/job.py")
+    if "\0" in path:
+        raise InvalidArgumentError(f"{where}: must not contain a null character")
+    return path
+
+
+def local_files(payload: Mapping[str, Any]) -> Iterator[tuple[Keys, str, str]]:
+    """Find the local files in a create body: their keys in the body, the arguments that name them, and their URIs."""
+    for key, argument in _ARGUMENTS.items():
+        if key in payload and is_local(uri := payload[key]["uri"]):
+            yield (key, "uri"), f"{argument}['uri']", uri
+    for index, dependency in enumerate(payload.get("environment", {}).get("dependencies", ())):
+        if is_local(path := dependency.get("filePath", "s3:")):
+            where = f"environment['dependencies'][{index}]['filePath']"
+            yield ("environment", "dependencies", index, "filePath"), where, path
+
+
+def value_at(document: Any, keys: Keys) -> Any:
+    """Return a value in a body; None if it is not there."""
+    for key in keys:
+        try:
+            document = document[key]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return document
+
+
+def with_values(document: Mapping[str, Any], values: Mapping[Keys, Any]) -> dict[str, Any]:
+    """Return a copy of a body with other values. The body is not changed."""
+    copied = deepcopy(dict(document))
+    for (*parents, last), value in values.items():
+        place: Any = copied
+        for key in parents:
+            place = place[key]
+        place[last] = value
+    return copied
+
+
+HIDDEN = "***"
+_SECRET_NAME = re.compile(
+    r"passw|pwd|passphrase|secret|token|credential|authorization|signature|(?<![a-z0-9])(?:sas|sig|pass)\b"
+    r"|(?:api|access|private|account|storage|shared|encryption)[-_. ]?key",
+    re.IGNORECASE,
+)
+_USER_INFO = re.compile(r"(?<=://)[^/\s@]*:[^/\s]*@")
+_WHOLE = re.compile(r"([\w.-]+)\s*=\s*")
+"""The beginning of a text that is one assignment: the rest is its value."""
+_VALUE = r"""\{[^}]*\}+|"[^"]*"|'[^']*'|(?:(?:Bearer|Basic)\s+)?[^&;,\s]+"""
+_ASSIGNED = re.compile(rf"""([?&;,\s{{"']|^)([\w.-]+)(["']?(?:\s*=\s*|\s*:\s+))({_VALUE})""", re.IGNORECASE)
+
+
+def redact(value: Any) -> Any:
+    """Return a copy with ``***`` in place of values whose key, option or parameter is named like a secret, and of user
+    information in addresses.
+    """
+    if isinstance(value, Mapping):
+        return {key: HIDDEN if _is_secret(key, item) else redact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return _redact_list(value)
+    if isinstance(value, str):
+        return _redact_text(value)
+    return value
+
+
+def _redact_text(text: str) -> str:
+    if text[:1] in ("{", "["):
+        # An argument that is JSON.
+        try:
+            return json.dumps(redact(json.loads(text)))
+        except (ValueError, RecursionError):
+            pass
+    whole = _WHOLE.match(text)
+    if whole is not None and _SECRET_NAME.search(whole[1]):
+        return f"{whole[0]}{HIDDEN}"
+    return _ASSIGNED.sub(_hide_assigned, _USER_INFO.sub(f"{HIDDEN}@", text))
+
+
+def _is_secret(key: Any, value: Any) -> bool:
+    return isinstance(key, str) and not isinstance(value, Mapping | list) and _SECRET_NAME.search(key) is not None
+
+
+def _redact_list(items: list[Any]) -> list[Any]:
+    """Hide also the item after an option such as ``--password``."""
+    shown: list[Any] = []
+    before: Any = None
+    for item in items:
+        is_option = isinstance(before, str) and before.startswith("-") and "=" not in before
+        shown.append(HIDDEN if is_option and _is_secret(before, item) else redact(item))
+        before = item
+    return shown
+
+
+def _hide_assigned(found: re.Match[str]) -> str:
+    separator, name, sign, _ = found.groups()
+    return f"{separator}{name}{sign}{HIDDEN}" if _SECRET_NAME.search(name) else found[0]

@@ -10,7 +10,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
@@ -21,7 +21,8 @@ FINAL = frozenset({SUCCEEDED, FAILED, CANCELLED})
 GEOMETRIES = ("ewkt", "wkt", "wkb", "ewkb", "geojson")
 """How a session can write geometries; the first one is the default."""
 STORE_FORMATS = ("parquet", "csv", "geojson")
-STORE_KEYS = ("format", "single", "generate_presigned_url", "options")
+STORE_FLAGS = ("single", "generate_presigned_url")
+STORE_KEYS = ("format", *STORE_FLAGS, "options")
 MAX_ERROR_CHARS = 10_000
 """How much of an error's text is kept."""
 
@@ -51,6 +52,10 @@ class Store:
         return {**fields, "options": dict(self.options)} if self.options else fields
 
 
+STORED = Store("parquet", single=True, presigned_url=True)
+"""How a result is stored to be downloaded as a file."""
+
+
 def read_store(given: Any) -> Store:
     """Read the argument ``store``.
 
@@ -67,88 +72,65 @@ def read_store(given: Any) -> Store:
         raise InvalidArgumentError(
             f"store['format']={name!r}: must be {', '.join(STORE_FORMATS[:-1])} or {STORE_FORMATS[-1]}"
         )
-    single, presigned = _flag(given, "single"), _flag(given, "generate_presigned_url")
+    single, presigned = (given.get(key, False) for key in STORE_FLAGS)
+    for key, value in zip(STORE_FLAGS, (single, presigned), strict=True):
+        if not isinstance(value, bool):
+            raise InvalidArgumentError(f"store[{key!r}]={value!r}: must be True or False")
     if presigned and not single:
         raise InvalidArgumentError("store['generate_presigned_url']=True: needs store['single']=True")
-    return Store(name, single, presigned, _options(given.get("options")))
-
-
-def _flag(given: Mapping[str, Any], key: str) -> bool:
-    value = given.get(key, False)
-    if not isinstance(value, bool):
-        raise InvalidArgumentError(f"store[{key!r}]={value!r}: must be True or False")
-    return value
-
-
-def _options(options: Any) -> dict[str, str]:
-    if options is None:
-        return {}
+    options = {} if given.get("options") is None else given["options"]
     if not isinstance(options, Mapping):
         raise InvalidArgumentError(f"store['options']={options!r}: must be a dict of strings")
     for key, value in options.items():
         if not isinstance(key, str) or not isinstance(value, str):
             raise InvalidArgumentError(f"store['options'][{key!r}]={value!r}: name and value must be strings")
-    return dict(options)
+    return Store(name, single, presigned, dict(options))
 
 
 @dataclass(frozen=True, slots=True)
-class ExecuteSql:
-    """Execute a statement."""
-
-    executes: ClassVar[bool] = True
+class ClientMessage:
+    """A request of a client about an execution. ``_fields`` are those of its kind."""
 
     execution_id: str
+
+    def _fields(self) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def to_text(self) -> str:
+        """The message as it is sent."""
+        return json.dumps({"execution_id": self.execution_id, **self._fields()})
+
+
+@dataclass(frozen=True, slots=True)
+class ExecuteSql(ClientMessage):
+    """Execute a statement."""
+
     statement: str = field(repr=False)
     store: Store | None = None
 
-    def to_text(self) -> str:
-        message: dict[str, Any] = {
-            "kind": "execute_sql",
-            "execution_id": self.execution_id,
-            "statement": self.statement,
-            "enable_progress_events": True,
-        }
-        if self.store is not None:
-            message["store"] = self.store.to_json()
-        return json.dumps(message)
+    def _fields(self) -> dict[str, Any]:
+        stored = {} if self.store is None else {"store": self.store.to_json()}
+        return {"kind": "execute_sql", "statement": self.statement, "enable_progress_events": True, **stored}
 
 
 @dataclass(frozen=True, slots=True)
-class RetrieveResults:
+class RetrieveResults(ClientMessage):
     """Request the state and the result of an execution; with ``attach`` its later events come to this connection."""
 
-    executes: ClassVar[bool] = False
-
-    execution_id: str
     geometry: str = "ewkt"
     attach: bool = False
 
-    def to_text(self) -> str:
-        message: dict[str, Any] = {
-            "kind": "retrieve_results",
-            "execution_id": self.execution_id,
-            "format": "arrow",
-            "compression": "zstd",
-            "geometry": self.geometry,
-        }
-        if self.attach:
-            message["attach"] = True
-        return json.dumps(message)
+    def _fields(self) -> dict[str, Any]:
+        form = {"format": "arrow", "compression": "zstd", "geometry": self.geometry}
+        return {"kind": "retrieve_results", **form, **({"attach": True} if self.attach else {})}
 
 
 @dataclass(frozen=True, slots=True)
-class CancelExecution:
+class CancelExecution(ClientMessage):
     """Cancel an execution."""
 
-    executes: ClassVar[bool] = False
-
-    execution_id: str
-
-    def to_text(self) -> str:
-        return json.dumps({"kind": "cancel", "execution_id": self.execution_id})
-
-
-ClientMessage: TypeAlias = ExecuteSql | RetrieveResults | CancelExecution
+    def _fields(self) -> dict[str, Any]:
+        return {"kind": "cancel"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +143,8 @@ class Results:
 
 
 @dataclass(frozen=True, slots=True)
-class StateUpdated:
-    """An execution has another state."""
+class ExecutionStatus:
+    """The state of an execution, and where its result is stored."""
 
     execution_id: str
     state: str
@@ -175,19 +157,16 @@ class StateUpdated:
 
 
 @dataclass(frozen=True, slots=True)
-class ExecutionResult:
+class StateUpdated(ExecutionStatus):
+    """An execution has another state."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExecutionResult(ExecutionStatus):
     """The response to :class:`RetrieveResults`; its state need not be final."""
 
-    execution_id: str
-    state: str
     results: Results | None = None
-    result_uri: str | None = field(default=None, repr=False)
-    size: int | None = None
     attached: bool = False
-
-    @property
-    def is_final(self) -> bool:
-        return self.state in FINAL
 
 
 _NOT_FOUND = re.compile(r"\bexecution\b.{0,300}\bnot found\b|\bunknown execution\b", re.IGNORECASE | re.DOTALL)
@@ -255,16 +234,10 @@ def _message(document: Mapping[Any, Any]) -> ServerMessage | None:
         return None
     match document.get("kind"):
         case "state_updated":
-            return StateUpdated(execution_id, _state(document), _text(document, "result_uri"), _whole(document, "size"))
+            return StateUpdated(*_status(execution_id, document))
         case "execution_result":
-            return ExecutionResult(
-                execution_id,
-                _state(document),
-                _results(document.get("results")),
-                _text(document, "result_uri"),
-                _whole(document, "size"),
-                document.get("attached") is True,
-            )
+            results, is_attached = _results(document.get("results")), document.get("attached") is True
+            return ExecutionResult(*_status(execution_id, document), results, is_attached)
         case "error":
             return ExecutionError(execution_id, str(document.get("message") or "")[:MAX_ERROR_CHARS])
         case "execution_progress":
@@ -284,13 +257,10 @@ def _results(value: Any) -> Results | None:
     )
 
 
-def _state(document: Mapping[Any, Any]) -> str:
-    return str(document.get("state") or "").lower()
-
-
-def _text(document: Mapping[Any, Any], name: str) -> str | None:
-    value = document.get(name)
-    return value if isinstance(value, str) and value else None
+def _status(execution_id: str, document: Mapping[Any, Any]) -> tuple[str, str, str | None, int | None]:
+    uri = document.get("result_uri")
+    uri = uri if isinstance(uri, str) and uri else None
+    return execution_id, str(document.get("state") or "").lower(), uri, _whole(document, "size")
 
 
 def _whole(document: Mapping[Any, Any], name: str) -> int | None:

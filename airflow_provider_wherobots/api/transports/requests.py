@@ -1,6 +1,8 @@
 """The worker's transport, on one adapter of ``requests``.
 
 Not on a ``requests.Session``, which parses redirects even if they are not followed, keeps cookies, and reads ~/.netrc.
+
+A presigned URL gets no header of the API.
 """
 
 from __future__ import annotations
@@ -12,7 +14,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextvars import ContextVar
 from http.client import HTTPException
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import requests
 from requests.adapters import HTTPAdapter
@@ -21,7 +23,6 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from airflow_provider_wherobots.api.body import Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
@@ -32,8 +33,8 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.storage.presigned import (
+from airflow_provider_wherobots.api.response import Body, Response
+from airflow_provider_wherobots.api.storage import (
     PUT_OBJECT,
     Content,
     PresignedUrl,
@@ -302,3 +303,33 @@ def _shows_no_secret(record: logging.LogRecord) -> bool:
 
 for _name in ("connection", "connectionpool", "util.retry"):
     logging.getLogger(f"urllib3.{_name}").addFilter(_shows_no_secret)
+
+
+OPERATION = "getObject"
+TIMEOUTS = (10.0, 60.0)
+"""The most seconds to connect, and without a byte of the file. A large file may take long."""
+PIECE_BYTES = 1024 * 1024
+MAX_ERROR_BYTES = 10_000
+
+
+def download(url: PresignedUrl, file: IO[bytes]) -> None:
+    """Download a file once. Redirects are not followed. Errors show no part of the URL that is secret."""
+
+    def prepare() -> requests.PreparedRequest:
+        return prepare_presigned("GET", url, "airflow-provider-wherobots")
+
+    def receive(response: requests.Response) -> WherobotsApiError | None:
+        if response.status_code != 200:
+            body = response.raw.read(MAX_ERROR_BYTES)
+            return refusal(response.status_code, response.headers, body, OPERATION)
+        for piece in response.iter_content(PIECE_BYTES):
+            file.write(piece)
+        return None
+
+    adapter = Adapter()
+    try:
+        failed = adapter.exchange(OPERATION, url, prepare, receive, TIMEOUTS)
+    finally:
+        adapter.close()
+    if failed is not None:
+        raise failed

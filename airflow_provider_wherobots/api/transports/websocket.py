@@ -12,9 +12,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Coroutine
+from concurrent.futures import CancelledError, Future
 from contextlib import AsyncExitStack, suppress
 from dataclasses import dataclass, replace
-from typing import Any
+from threading import Thread
+from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import aiohttp
@@ -40,8 +43,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
     read_message,
 )
-from airflow_provider_wherobots.api.transports import session_pool
-from airflow_provider_wherobots.api.transports.aiohttp import body_of, kind_of, words_of
+from airflow_provider_wherobots.api.transports.aiohttp import body_of, kind_of, own_session, words_of
 from airflow_provider_wherobots.api.transports.environment import (
     UnusableCaBundleError,
     describe_route,
@@ -77,12 +79,6 @@ IN_TRIGGERER = SocketLimits(MIB)
 
 _CONNECT: Call[object] = Call("connectSqlSession", "GET", "", no_content)
 _FAILURES = (UnusableCaBundleError, TimeoutError, aiohttp.ClientError, OSError, ValueError)
-
-
-class _RefusedError(Exception):
-    def __init__(self, error: WherobotsApiError) -> None:
-        super().__init__(str(error))
-        self.error = error
 
 
 class _Bytes(ResponseHandler):
@@ -233,7 +229,7 @@ class SqlSocket:
             if message is not None:
                 self._arrived.append(message)
                 self._news.set()
-        elif self._incoming.is_too_large or _is_too_big(frame):
+        elif self._incoming.is_too_large or getattr(frame.data, "code", None) == aiohttp.WSCloseCode.MESSAGE_TOO_BIG:
             limit = self._limits.message_bytes
             self._arrived.append(TooLarge(limit))
             self._lose(f"a message was larger than {limit:,} bytes")
@@ -269,7 +265,7 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
     failure: WherobotsApiError
     try:
         async with asyncio.timeout(seconds):
-            session = await resources.enter_async_context(session_pool.own_session(origin, make, _refusals(endpoint)))
+            session = await resources.enter_async_context(own_session(origin, make, _refusals(endpoint)))
             connection = await session.ws_connect(
                 url,
                 headers=endpoint.headers,
@@ -279,23 +275,19 @@ async def open_socket(endpoint: Endpoint, url: str, seconds: float, limits: Sock
             )
         resources.callback(made[-1].cut)
         return SqlSocket(connection, endpoint, route, resources, made[-1], limits)
-    except _RefusedError as refused:
-        failure = refused.error
+    except WherobotsApiError as refused:
+        failure = refused
     except _FAILURES as error:
-        failure = _failure(error, endpoint, route)
+        words = endpoint.redact(words_of(error))
+        if isinstance(error, aiohttp.WSServerHandshakeError):
+            words = f"the host refused the WebSocket: {words}"
+        failure = kind_of(error)(_CONNECT.operation, f"{route}: {words}")
     except BaseException:
         await _close(resources)
         raise
     await _close(resources)
     # Raised outside the except blocks: the libraries' errors may show a key that the response echoed.
     raise failure
-
-
-def _failure(error: BaseException, endpoint: Endpoint, route: str) -> WherobotsApiError:
-    words = endpoint.redact(words_of(error))
-    if isinstance(error, aiohttp.WSServerHandshakeError):
-        words = f"the host refused the WebSocket: {words}"
-    return kind_of(error)(_CONNECT.operation, f"{route}: {words}")
 
 
 def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
@@ -312,21 +304,13 @@ def _refusals(endpoint: Endpoint) -> aiohttp.TraceConfig:
         body = await body_of(_CONNECT, response)
         if 200 <= response.status < 300:
             cause = "it is not a WebSocket handshake"
-            raise _RefusedError(
-                UnreadableResponseError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
-            )
-        raise _RefusedError(
-            error_from_response(_CONNECT.operation, response.status, response.headers, body, endpoint.redact)
-        )
+            raise UnreadableResponseError(_CONNECT.operation, response.status, body, cause, endpoint.redact)
+        raise error_from_response(_CONNECT.operation, response.status, response.headers, body, endpoint.redact)
 
     found = aiohttp.TraceConfig()
     found.on_request_end.append(refuse)
     found.on_request_redirect.append(refuse)
     return found
-
-
-def _is_too_big(frame: aiohttp.WSMessage) -> bool:
-    return isinstance(frame.data, aiohttp.WebSocketError) and frame.data.code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
 
 
 async def _decoded(frame: Any) -> ServerMessage | None:
@@ -347,3 +331,114 @@ async def _close(resources: AsyncExitStack) -> None:
 def _origin(url: str) -> str:
     parts = urlsplit(url)
     return f"{'http' if parts.scheme == 'ws' else 'https'}://{parts.netloc}"
+
+
+T = TypeVar("T")
+
+SLACK_SECONDS = 5.0
+"""How much longer than its own limit a step in the loop may take."""
+
+
+class SocketThread:
+    """At most one open WebSocket for blocking code, in an event loop in a thread of its own, which is started when the
+    first one is opened. So it responds to pings while the caller is busy.
+
+    Every method can be called in a signal handler that has interrupted another one, and from another thread: messages
+    are taken on the caller's thread, and the loop only waits for them.
+    """
+
+    def __init__(self, limits: SocketLimits | None = None) -> None:
+        self._limits = limits or ON_WORKER
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._thread: Thread | None = None
+        self._socket: SqlSocket | None = None
+        self._waiting: Future[Any] | None = None
+
+    def connect(self, endpoint: Endpoint, url: str, seconds: float) -> None:
+        """Open a WebSocket in place of the open one."""
+        self.disconnect()
+        opened = self._in_loop(open_socket(endpoint, url, seconds, self._limits), seconds)
+        # A signal handler may have opened another one in that time.
+        self.disconnect()
+        self._socket = opened
+
+    def transmit(self, message: ClientMessage) -> None:
+        self._in_loop(self._open_socket().transmit(message), WRITE_SECONDS)
+
+    def receive(self, seconds: float) -> ServerMessage | None:
+        """Wait for the next message. None if no message arrives in time, or the wait was broken off."""
+        found = self._open_socket()
+        outer = self._waiting
+        wait = self._waiting = asyncio.run_coroutine_threadsafe(found.wait(seconds), self._running_loop())
+        try:
+            with suppress(CancelledError):
+                self._result(wait, seconds)
+        finally:
+            self._waiting = outer
+        return found.take()
+
+    def break_off(self) -> None:
+        """End the wait in which this thread was interrupted."""
+        if self._waiting is not None:
+            self._waiting.cancel()
+
+    @property
+    def open_socket(self) -> SqlSocket | None:
+        """The WebSocket, unless it is lost."""
+        return None if self._socket is None or self._socket.is_lost else self._socket
+
+    def disconnect(self) -> None:
+        """Close the open WebSocket, if one is open. Never raises."""
+        found, self._socket = self._socket, None
+        if found is not None:
+            with suppress(Exception):
+                self._in_loop(found.close(), 0.0)
+
+    def close(self) -> None:
+        """Close the WebSocket, and end the thread."""
+        self.disconnect()
+        loop, thread = self._loop, self._thread
+        self._loop = self._thread = None
+        if loop is not None and thread is not None:
+            loop.call_soon_threadsafe(loop.stop)
+            thread.join(SLACK_SECONDS)
+
+    def _open_socket(self) -> SqlSocket:
+        if self._socket is None:
+            raise NotWrittenError("sqlSession", "no WebSocket is open")
+        return self._socket
+
+    def _in_loop(self, work: Coroutine[Any, Any, T], seconds: float) -> T:
+        try:
+            return self._result(asyncio.run_coroutine_threadsafe(work, self._running_loop()), seconds)
+        except CancelledError:
+            raise ConnectionLostError("sqlSession", "another thread has closed the WebSocket") from None
+
+    def _result(self, future: Future[T], seconds: float) -> T:
+        try:
+            return future.result(seconds + SLACK_SECONDS)
+        except TimeoutError:
+            raise ConnectionLostError("sqlSession", "the thread of the WebSocket does not respond") from None
+        finally:
+            # If this thread was interrupted, nothing waits for it any more.
+            future.cancel()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+            self._thread = Thread(target=_run, args=(self._loop,), name="wherobots-sql-session", daemon=True)
+            self._thread.start()
+        return self._loop
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    try:
+        loop.run_forever()
+        left = asyncio.all_tasks(loop)
+        for task in left:
+            task.cancel()
+        if left:
+            loop.run_until_complete(asyncio.wait(left, timeout=SLACK_SECONDS / 2))
+    finally:
+        loop.close()

@@ -61,13 +61,13 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, TypeAlias
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import ConnectionLostError, WherobotsApiError
 from airflow_provider_wherobots.api.sql import messages as sql
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.io.base import Note
-from airflow_provider_wherobots.messages import words
 
 NEVER = float("inf")
 REQUEST_AFTER = (30.0, 60.0, 120.0, 240.0)

@@ -48,10 +48,9 @@ from uuid import UUID, uuid5
 
 from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.runs.memory import Journal
+from airflow_provider_wherobots.runs.memory import DIGEST_CHARS, Journal
 
 NAMESPACE = UUID("5f0d4f6e-7c0a-4a0e-9d7e-0c6f2f1d9b51")
-DIGEST_CHARS = 12
 MAX_LEFT = 10
 """How many ids are computed for a write that an earlier round may have left running."""
 SEVERAL = "several at a time"
@@ -197,7 +196,7 @@ class Writes:
         self.left = left or {}
         self._keep = keep
         self._own: set[str] = set()
-        self._done_before = len(self.journal.done)
+        self._done_before = self.journal.count
         self._changing = Lock()
 
     def next(self, text: str, store: Store | None) -> Write:
@@ -218,8 +217,7 @@ class Writes:
 
     def edited(self, digests: Sequence[str]) -> Doubt | None:
         """The doubt if the writes of a task, which are all known, do not begin with those of the journal."""
-        begun = [*self.journal.done, *filter(None, [self.journal.sent])]
-        return None if list(digests[: len(begun)]) == begun else self._changed()
+        return None if "".join(digests).startswith(self.journal.done + self.journal.sent) else self._changed()
 
     def _changed(self) -> Doubt:
         return Doubt(CHANGED, self.journal.execution_id, self.journal.session_id)
@@ -227,10 +225,10 @@ class Writes:
     def decide(self, write: Write) -> Verdict | Ask:
         """What the try does with a write, once those before it are done."""
         journal, number = self.journal, write.number
-        if number < len(journal.done):
-            if journal.done[number] != write.digest:
+        if number < journal.count:
+            if journal.digest(number) != write.digest:
                 return self._changed()
-            is_newest = number == len(journal.done) - 1 and not journal.sent
+            is_newest = number == journal.count - 1 and not journal.sent
             return Skip(journal.execution_id, journal.session_id) if is_newest else Skip()
         if journal.sent and journal.execution_id not in self._own:
             if journal.sent == write.digest:
@@ -245,7 +243,7 @@ class Writes:
         """What follows from the answers so far. None if the session is to be asked about the next execution."""
         newest, last = answers[0], answers[-1]
         if has_succeeded(last):
-            done, execution_id = (*self.journal.done, write.digest), last.execution_id
+            done, execution_id = self.journal.done + write.digest, last.execution_id
             self._note(Journal(done, "", execution_id, asked.session_id, self.journal.ahead))
             return Skip(last.execution_id, asked.session_id)
         if wrote_nothing(newest):
@@ -283,7 +281,7 @@ class Writes:
             if outcome.execution_id != journal.execution_id or journal.sent in ("", SEVERAL):
                 return
             if has_succeeded(outcome):
-                self._note(replace(journal, done=(*journal.done, journal.sent), sent=""))
+                self._note(replace(journal, done=journal.done + journal.sent, sent=""))
             elif wrote_nothing(outcome):
                 self._note(replace(journal, sent=""))
 

@@ -6,8 +6,9 @@ import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import ConflictError, NotFoundError, QuotaError, WherobotsApiError
-from airflow_provider_wherobots.api.sql import calls
+from airflow_provider_wherobots.api.sql import sessions as calls
 from airflow_provider_wherobots.api.sql.sessions import READY, RequestedSession, SessionRequest, SqlSession
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaRefusals, QuotaWait
 from airflow_provider_wherobots.flows.retry import (
@@ -21,7 +22,6 @@ from airflow_provider_wherobots.flows.retry import (
     send,
 )
 from airflow_provider_wherobots.io.base import Io, Pause
-from airflow_provider_wherobots.messages import words
 from airflow_provider_wherobots.stored import StoredOptions
 
 DEFAULT_SESSION_WAIT_TIMEOUT = 900.0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from airflow_provider_wherobots.cli import checks
+from airflow_provider_wherobots.cli import doctor as checks
 from airflow_provider_wherobots.cli import doctor as doctor_command
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
@@ -106,7 +106,7 @@ def test_sql_is_executed_in_a_session_that_is_stopped(doctor: Doctor, control: C
 def test_a_dead_sql_engine_fails_the_command(
     doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, operation: str, text: str
 ) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.flows.sql.connection.REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_wherobots.flows.sql.statement.REFUSED_SECONDS", 0.0)
     if operation == "executeSql":
         control.answer_sql("SELECT 1", error=text)
     else:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, TypeAlias
 
 import pytest
 
-from airflow_provider_wherobots.cli import deployment
+from airflow_provider_wherobots.cli import orphans as deployment
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.runs.run_name import Identity, durable_run_name

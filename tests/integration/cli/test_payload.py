@@ -143,7 +143,7 @@ def test_the_request_of_a_function(payload: Payload) -> None:
 
 
 IN_DATABASE = pytest.mark.skipif(AIRFLOW < (3, 0), reason="Airflow 2.11 reads XComs from its database")
-NOT_RUN = "a template reads the result of an earlier task, or a variable that is not set"
+NOT_RUN = "a template reads an earlier task's result, or a variable that is not set"
 
 
 @pytest.mark.parametrize(

@@ -12,8 +12,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES, TERMINAL_STATUSES
-from airflow_provider_wherobots.cli.arguments import DEFAULT_CONN_ID, STATUSES
-from airflow_provider_wherobots.cli.main import main
+from airflow_provider_wherobots.cli.main import DEFAULT_CONN_ID, STATUSES, main
 from airflow_provider_wherobots.cli.runs import LIST_COLUMNS
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from tests.integration.conftest import API_KEY, set_connection

@@ -7,10 +7,9 @@ from pathlib import Path
 import pytest
 from airflow.utils.log.file_task_handler import FileTaskHandler
 
-from airflow_provider_wherobots.cli.checks import check_trigger_logs
+from airflow_provider_wherobots.cli.doctor import check_trigger_logs
 from airflow_provider_wherobots.compat import AIRFLOW
-from airflow_provider_wherobots.doctor.check import State
-from airflow_provider_wherobots.doctor.trigger_logs import LOCAL
+from airflow_provider_wherobots.doctor.checks import LOCAL, State
 
 Use = Callable[[type], None]
 
@@ -91,7 +90,7 @@ def test_a_handler_that_cannot_be_loaded_shows_no_secret(use: Use, monkeypatch: 
     def fail() -> None:
         raise RuntimeError("https://user:secret@example.com")
 
-    monkeypatch.setattr("airflow_provider_wherobots.cli.checks._log_handler", fail)
+    monkeypatch.setattr("airflow_provider_wherobots.cli.doctor._log_handler", fail)
     assert check_trigger_logs().text == "The log handler cannot be loaded here (RuntimeError)."
     assert LOCAL not in check_trigger_logs().text
 

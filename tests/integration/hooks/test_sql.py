@@ -24,9 +24,9 @@ from airflow.providers.common.sql.operators.generic_transfer import GenericTrans
 
 from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.api.errors import ServerError
-from airflow_provider_wherobots.api.sql.messages import Results
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.api.transports import download
+from airflow_provider_wherobots.api.sql.messages import STORED, Results
+from airflow_provider_wherobots.api.storage import PresignedUrl
+from airflow_provider_wherobots.api.transports import requests as download
 from airflow_provider_wherobots.compat import (
     AIRFLOW,
     AirflowFailException,
@@ -35,8 +35,7 @@ from airflow_provider_wherobots.compat import (
     AirflowTaskTimeout,
 )
 from airflow_provider_wherobots.dbapi import connection as connection_module
-from airflow_provider_wherobots.dbapi.cursor import STORED
-from airflow_provider_wherobots.dbapi.result_set import ResultSet
+from airflow_provider_wherobots.dbapi.connection import ResultSet
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -49,10 +48,10 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import last_word_after_cancel
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-from airflow_provider_wherobots.sql import requirements
+from airflow_provider_wherobots.sql import results as requirements
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection
@@ -137,7 +136,7 @@ def test_rows_are_fetched_only_after_a_success(hook: WherobotsSqlHook) -> None:
         with pytest.raises(WherobotsSqlStatementFailedException):
             cursor.execute("FAIL gone")
         check_refusal()
-        cursor.execute_stored("SELECT ROWS 7")
+        cursor.execute("SELECT ROWS 7", store=STORED)
         check_refusal()
 
 

@@ -37,12 +37,15 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
-from airflow_provider_wherobots.flows.sql import cancel, connection
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
+from airflow_provider_wherobots.flows.sql import statement as cancel
+from airflow_provider_wherobots.flows.sql import statement as connection
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.statement import last_word_after_cancel
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.sql import requirements, results
+from airflow_provider_wherobots.runs.memory import Journal
+from airflow_provider_wherobots.sql import results
+from airflow_provider_wherobots.sql import results as requirements
 from airflow_provider_wherobots.tasks import sql_results, sql_try
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
@@ -116,7 +119,7 @@ def document(ti: TaskInstance) -> Any:
 def written(ti: TaskInstance) -> list[str]:
     """What the task remembers of its writes, in order."""
     journal = document(ti)["journal"]
-    return [*["succeeded"] * len(journal["done"]), *["sent"] * bool(journal["sent"])]
+    return [*["succeeded"] * Journal.from_json(journal).count, *["sent"] * bool(journal["sent"])]
 
 
 def wait_until_it_runs(control: ControlClient) -> None:

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 from airflow.exceptions import TaskDeferred
 
+from airflow_provider_wherobots import files as archive
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsTaskKilledException
-from airflow_provider_wherobots.files import archive
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io import worker
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -209,13 +209,13 @@ def test_a_folder_is_zipped_once_for_a_task(
 ) -> None:
     (dags / "team" / "geo").mkdir()
     (dags / "team" / "geo" / "area.py").touch()
-    zipped = []
+    zipped, real = [], archive.write_archive
 
     def write_archive(folder: Path, *others: Any) -> Any:
         zipped.append(folder)
-        return archive.write_archive(folder, *others)
+        return real(folder, *others)
 
-    monkeypatch.setattr("airflow_provider_wherobots.files.local_file.write_archive", write_archive)
+    monkeypatch.setattr("airflow_provider_wherobots.files.write_archive", write_archive)
     control.add_fault("putObject", "reset", times=1)
     task = operator(
         environment={"dependencies": [{"filePath": "geo"}]}, wait_for_completion=False, upload_to="s3://jobs/geo"

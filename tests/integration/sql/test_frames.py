@@ -11,7 +11,7 @@ import pyarrow as pa
 import pytest
 from pyarrow import parquet
 
-from airflow_provider_wherobots.sql.frames import for_frames, read_parquet, to_pandas
+from airflow_provider_wherobots.sql.results import for_frames, read_parquet, to_pandas
 
 CELL = 617700169958293503
 """A cell of H3: no float has this value."""

@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.body import ERROR_BODY_BYTES, STEP_BYTES, Body
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.errors import Arrival, ResponseTooLargeError, UnreadableResponseError
+from airflow_provider_wherobots.api.response import ERROR_BODY_BYTES, STEP_BYTES, Body
 from airflow_provider_wherobots.api.runs import calls
 
 CALL: Call[Any] = calls.get_run("r1")

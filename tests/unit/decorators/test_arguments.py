@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.decorators.arguments import (
+from airflow_provider_wherobots.decorators.script import (
     CONTEXT_KEYS,
     MAX_ARGUMENTS_BYTES,
     check_arguments,

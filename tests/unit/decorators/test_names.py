@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.decorators.names import warn_of_outside_names
+from airflow_provider_wherobots.decorators.script import warn_of_outside_names
 from tests.unit.decorators import example_functions as example
 
 NESTED = example.outer()

@@ -16,8 +16,14 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import RunPage
-from airflow_provider_wherobots.doctor.check import Check, State
-from airflow_provider_wherobots.doctor.service import check_region, check_runtime, check_service, check_storage
+from airflow_provider_wherobots.doctor.checks import (
+    Check,
+    State,
+    check_region,
+    check_runtime,
+    check_service,
+    check_storage,
+)
 from tests.unit.flows.script import Script, answers, by_operation
 
 OPERATION = "listJobRuns"

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.api.errors import (
     ResponseLostError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.doctor.check import State
+from airflow_provider_wherobots.doctor.checks import State
 from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Plan, Trial, end_runs, runs_check, try_out
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_service import FakeRun, FakeService

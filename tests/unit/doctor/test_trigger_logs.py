@@ -2,8 +2,7 @@
 
 import pytest
 
-from airflow_provider_wherobots.doctor.check import Check, State
-from airflow_provider_wherobots.doctor.trigger_logs import LOCAL, check_handler
+from airflow_provider_wherobots.doctor.checks import LOCAL, Check, State, check_handler
 
 
 def check(name: str, *, supports: bool = True, unseen: str = "", copies: bool = False) -> Check:

@@ -15,8 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.files.archive import PIECE_BYTES, ArchiveError, write_archive
-from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, absolute, open_file
+from airflow_provider_wherobots.files import (
+    PIECE_BYTES,
+    ArchiveError,
+    FileChangedError,
+    FileSource,
+    absolute,
+    open_file,
+    write_archive,
+)
 
 LIMIT = 10_000_000
 NAMES = st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=6)

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.errors import PermissionDeniedError, ResponseTooLargeError, ServerError
-from airflow_provider_wherobots.flows.copy_log import COPY_SECONDS, copy_log
+from airflow_provider_wherobots.flows.follow import COPY_SECONDS, copy_log
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeService
 from tests.unit.flows.script import REST, START, Hang, Script, always, texts

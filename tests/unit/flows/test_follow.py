@@ -27,9 +27,9 @@ from airflow_provider_wherobots.flows.follow import (
     follow_run,
 )
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS
-from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.io.base import Note, Pause
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.summary import RunSummary
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService, Fault
 from tests.unit.flows.script import REST, START, Answer, Hang, Script, always, answers, by_operation, texts
@@ -60,7 +60,7 @@ def test_any_other_end_comes_with_the_reason_and_the_end_of_the_log(status: str,
     service, _ = serve((0, "RUNNING"), (30, status), lines=20, app_message="exit code 137")
     outcome, script = follow(service)
     assert (outcome.ending, outcome.status, outcome.reason) == (ending, status, "exit code 137")
-    assert bool(outcome.probable_cause) is (ending is Ending.FAILED), "another ending is its own cause"
+    assert bool(outcome.cause) is (ending is Ending.FAILED), "another ending is its own cause"
     assert outcome.log_tail.splitlines()[-1] == "line 19"
     assert texts(script.records) == [f"line {n}" for n in range(20)]
 
@@ -86,7 +86,7 @@ def test_a_traceback_that_comes_late_explains_the_failure_all_the_same() -> None
     run.log = FakeLog([FakeLine(0.0, T0, "started"), FakeLine(35.0, T0 + 1, "ValueError: no such country")])
     outcome, script = follow(service, poll_logs=False)
     assert outcome.log_tail.splitlines() == ["started", "ValueError: no such country"]
-    assert outcome.probable_cause == ""
+    assert outcome.cause is None
     assert script.records == []
 
 
@@ -97,7 +97,8 @@ def test_the_probable_cause_is_read_from_the_whole_log_or_from_the_reason(poll_l
         service, run = serve((0, "RUNNING"), (30, "FAILED"), app_message=reason)
         run.log = FakeLog([FakeLine(0.0, T0 + number, text) for number, text in enumerate(texts_)])
         outcome, _ = follow(service, poll_logs=poll_logs)
-        assert "out of memory (" in outcome.probable_cause
+        assert outcome.cause is not None
+        assert outcome.cause.name.endswith("out of memory")
 
 
 CUT = "Its log, as far as it could be read:"
@@ -116,7 +117,8 @@ def test_a_log_that_could_not_be_read_to_its_end_says_so_and_shows_no_cause() ->
     outcome, _ = follow(answer)
     assert outcome.describe() == f"Run run0 failed (FAILED): exit code 1\n{CUT}\nMemoryError: tile 7 is halved\nline 1"
     run.app_message = "exit code 137"
-    assert follow(answer)[0].probable_cause.startswith("Probable cause: perhaps out of memory (exit code 137)")
+    assert (cause := follow(answer)[0].cause) is not None
+    assert cause.in_short == "perhaps out of memory (exit code 137)"
 
 
 def test_while_pending_the_log_is_not_asked_for() -> None:

@@ -13,8 +13,8 @@ import pytest
 from airflow_provider_wherobots.api.errors import ServerError
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.follow import DRAIN_SECONDS, TAIL_SECONDS, FollowOptions, follow_run, settle_run
-from airflow_provider_wherobots.flows.summary import RunSummary
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.summary import RunSummary
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
 from tests.unit.flows.fake_service import FakeRun, FakeService
 from tests.unit.flows.script import START, Script, always, by_operation, texts

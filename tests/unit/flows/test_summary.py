@@ -16,7 +16,8 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
-from airflow_provider_wherobots.flows.summary import METRICS_SECONDS, RunSummary, add_metrics
+from airflow_provider_wherobots.flows.follow import METRICS_SECONDS, add_metrics
+from airflow_provider_wherobots.runs.summary import RunSummary
 from tests.unit.api import shapes
 from tests.unit.flows.script import START, Script, always, answers
 

@@ -22,9 +22,8 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
 )
 from airflow_provider_wherobots.api.runs.models import Run, RunPage
-from airflow_provider_wherobots.api.storage.calls import Organization
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, refusal
-from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile
+from airflow_provider_wherobots.api.storage import Organization, PresignedUrl, refusal
+from airflow_provider_wherobots.files import FileChangedError, FileSource, LocalFile
 from airflow_provider_wherobots.flows.submit import submit_run
 from airflow_provider_wherobots.flows.upload import (
     FileUploads,

@@ -228,14 +228,30 @@ def test_each_request_has_its_timeouts(kind: str) -> None:
         await io.send_once(CALL)
         await io.send_once(CALL, 3.0)
         await io.send_once(CALL, 100.0)
+        await io.send_once(CALL, 0.0)
 
-    driven = Driven(kind, GOOD, GOOD, GOOD)
+    driven = Driven(kind, GOOD, GOOD, GOOD, GOOD)
     driven.run(flow)
     assert driven.transport.sent == [
         ("getJobRun", CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS),
         ("getJobRun", 1.0, 2.0),
         ("getJobRun", 10.0, 90.0),
+        ("getJobRun", 0.0, 0.0),
     ]
+
+
+@both
+def test_an_api_error_still_says_what_it_came_from(kind: str) -> None:
+    def lose() -> Response:
+        try:
+            raise ZeroDivisionError
+        except ZeroDivisionError:
+            raise ResponseLostError("getJobRun", "reset")  # noqa: B904 - the context is what is tested
+
+    with pytest.raises(ResponseLostError) as caught:
+        Driven(kind, lose).run(Io.send, CALL)
+    assert isinstance(caught.value.__context__, ZeroDivisionError)
+    assert not caught.value.__suppress_context__
 
 
 @both

@@ -5,8 +5,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import LogLine
-from airflow_provider_wherobots.logs.causes import LastErrors
-from airflow_provider_wherobots.logs.tail import MAX_LINE_CHARS, MAX_LINES, MAX_TAIL_CHARS, UNMARKED_LINES, LogTail
+from airflow_provider_wherobots.logs.causes import (
+    MAX_LINE_CHARS,
+    MAX_LINES,
+    MAX_TAIL_CHARS,
+    UNMARKED_LINES,
+    LastErrors,
+    LogTail,
+)
 
 
 def explain(*lines: str) -> str:

@@ -4,8 +4,7 @@ import traceback
 
 import pytest
 
-from airflow_provider_wherobots.messages.unforeseen import places_of, reason_of
-from airflow_provider_wherobots.messages.words import MAX_CHARS
+from airflow_provider_wherobots.words import MAX_CHARS, places_of, reason_of
 
 PROXY = "http://user:secret@proxy.example.com:3128/"
 

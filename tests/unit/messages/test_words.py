@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.cli.arguments import add_commands
+from airflow_provider_wherobots import words
+from airflow_provider_wherobots.cli.main import add_commands
 from airflow_provider_wherobots.logs.records import make_safe
-from airflow_provider_wherobots.messages import words
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.runs.by_dag import PARENT_JOB, ROOT_JOB, dag_of, totals_by_dag
 from airflow_provider_wherobots.runs.run_name import Identity, default_run_name, durable_run_name
+from airflow_provider_wherobots.runs.summary import PARENT_JOB, ROOT_JOB, RunSummary, dag_of, totals_by_dag
 
 IDENTITY = Identity("3f9a02", "c41d77e8")
 

@@ -17,7 +17,7 @@ from enum import Enum
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.flows.quota import AwaitingQuota
@@ -125,7 +125,18 @@ class Task:
             self.document = None
 
 
+BEFORE_TWO_CLEARS = [
+    Try(None, None, False, Between.RETRY, 0.0),
+    Try(None, "COMPLETED", False, Between.CLEAR, 0.0),
+    Try(None, None, False, Between.CLEAR, 0.0),
+    Try(None, "FAILED", False, Between.RETRY, 0.0),
+    Try(None, None, False, Between.RETRY, 0.0),
+]
+"""The try after the second clear attaches. When that run has failed, the completed one is still of before the clear."""
+
+
 @settings(max_examples=30 * settings().max_examples)
+@example(BEFORE_TWO_CLEARS, Store.FORGETS, 0.0, False)
 @given(TRIES, st.sampled_from(Store), st.floats(0, 29), st.booleans())
 def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
     tries: list[Try], store: Store, list_lag: float, may_replace: bool
@@ -178,7 +189,7 @@ def test_a_document_is_read_as_it_was_written() -> None:
         .looked(["r1"])
         .create_sent()
         .has_run("r2", 7.0)
-        .with_journal(Journal(("d0",), "d1", "e1", "s1"), is_past_known=True)
+        .with_journal(Journal("d00000", "d11111", "e1", "s1"), is_past_known=True)
         .has_session("s1")
         .with_runtime("tiny", "small")
     )
@@ -233,7 +244,7 @@ def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past
 
 
 def test_what_a_new_round_knows_of_the_one_before() -> None:
-    journal = Journal(("d0",), "d1", "e1", "s1")
+    journal = Journal("d00000", "d11111", "e1", "s1")
     before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1", 7.0).create_sent()
     before = before.with_journal(journal, is_past_known=True)
     cleared = Memory.begin(before, IDENTITY, BegunTry(2, 4, 1))

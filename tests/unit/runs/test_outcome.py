@@ -17,6 +17,7 @@ from airflow_provider_wherobots.api.errors import (
 )
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError
+from airflow_provider_wherobots.logs.causes import Found
 from airflow_provider_wherobots.logs.records import make_safe
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome, describe_no_run
 
@@ -150,9 +151,10 @@ def test_every_ending_has_its_words_with_reason_address_and_log(ending: Ending, 
 
 
 def test_the_probable_cause_stands_before_the_log() -> None:
-    cause = "Probable cause: out of memory"
-    outcome = Outcome(Ending.FAILED, "r1", "FAILED", "exit code 137", "last line", probable_cause=cause)
-    assert f": exit code 137\n{cause}\nRun: {URL}\nThe end of its log:" in outcome.describe(URL)
+    cause = Found("out of memory", "MemoryError", "Request a larger runtime")
+    then = "A retry gets runtime small instead of tiny"
+    outcome = Outcome(Ending.FAILED, "r1", "FAILED", "exit code 137", "last line", cause=cause, next_try=then)
+    assert f": exit code 137\n{cause}\n{then}\nRun: {URL}\nThe end of its log:" in outcome.describe(URL)
 
 
 def test_what_becomes_of_a_run_that_can_no_longer_be_followed_is_said() -> None:
@@ -203,17 +205,19 @@ def test_a_refusal_speaks_for_itself() -> None:
     ("cause", "reason", "summary", "short"),
     [
         (
-            "Probable cause: out of memory (The executor with id 3 exited with exit code 137(SIGKILL, possible"
-            " container OOM)). Request a larger runtime; see docs\nA retry gets runtime small instead of tiny",
+            Found(
+                "out of memory", "The executor with id 3 exited with exit code 137(SIGKILL, possible container OOM)", ""
+            ),
             "exit code 1",
             {"cost_usd": 1.22},
             "FAILED; out of memory (The executor with id 3 exited with exit code 137(SIGKILL, possible container OOM))"
             "; run r1; 1.22 USD; A retry gets runtime small instead of tiny",
         ),
-        ("", "no nodes; token=abc", {"cost_usd": None}, "FAILED; no nodes; token=***; run r1"),
-        ("", "", None, "FAILED; run r1"),
+        (None, "no nodes; token=abc", {"cost_usd": None}, "FAILED; no nodes; token=***; run r1"),
+        (None, "", None, "FAILED; run r1"),
     ],
 )
-def test_an_outcome_in_short(cause: str, reason: str, summary: dict[str, Any] | None, short: str) -> None:
-    outcome = Outcome(Ending.FAILED, "r1", "FAILED", reason, "tail", summary=summary, probable_cause=cause)
+def test_an_outcome_in_short(cause: Found | None, reason: str, summary: dict[str, Any] | None, short: str) -> None:
+    then = "A retry gets runtime small instead of tiny" if cause else ""
+    outcome = Outcome(Ending.FAILED, "r1", "FAILED", reason, "tail", summary=summary, cause=cause, next_try=then)
     assert outcome.in_short() == short

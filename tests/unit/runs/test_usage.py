@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.runs.models import Run, RunMetrics
-from airflow_provider_wherobots.flows.summary import RunSummary
-from airflow_provider_wherobots.runs.usage import CPU, MEMORY
+from airflow_provider_wherobots.runs.summary import CPU, MEMORY, RunSummary
 from tests.unit.api import shapes
 
 START, END = 1_784_620_800.0, 1_784_621_400.0

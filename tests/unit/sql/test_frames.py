@@ -3,7 +3,7 @@
 import pyarrow as pa
 import pytest
 
-from airflow_provider_wherobots.sql.frames import for_frames
+from airflow_provider_wherobots.sql.results import for_frames
 
 
 @pytest.mark.parametrize(

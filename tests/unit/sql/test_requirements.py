@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from airflow_provider_wherobots.sql import requirements
+from airflow_provider_wherobots.sql import results as requirements
 
 INSTALL = "pip install 'airflow-provider-wherobots[sql]'"
 

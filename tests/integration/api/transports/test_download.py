@@ -14,8 +14,8 @@ from airflow_provider_wherobots.api.errors import (
     ResponseLostError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl
-from airflow_provider_wherobots.api.transports.download import download
+from airflow_provider_wherobots.api.storage import PresignedUrl
+from airflow_provider_wherobots.api.transports.requests import download
 from tests.integration.api.transports.wire import Wire, answering
 
 SECRET = "signature-0f9e8d"
@@ -74,7 +74,7 @@ def test_a_file_that_cannot_be_written_is_no_failure_of_the_host() -> None:
 
 
 def test_a_refusal_that_never_ends_is_a_lost_response(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("airflow_provider_wherobots.api.transports.download.TIMEOUTS", (1.0, 0.2))
+    monkeypatch.setattr("airflow_provider_wherobots.api.transports.requests.TIMEOUTS", (1.0, 0.2))
     over = threading.Event()
 
     def stuck(connection: socket.socket) -> None:

@@ -9,8 +9,12 @@ from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, words_of
-from airflow_provider_wherobots.api.transports.session_pool import MAX_CONNECTIONS, shared_sessions
+from airflow_provider_wherobots.api.transports.aiohttp import (
+    MAX_CONNECTIONS,
+    AiohttpTransport,
+    shared_sessions,
+    words_of,
+)
 from tests.integration.api.transports.wire import Send, send_by_aiohttp
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer

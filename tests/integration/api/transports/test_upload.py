@@ -21,9 +21,9 @@ from airflow_provider_wherobots.api.errors import (
     ServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.storage.presigned import PresignedUrl, UnusableUrlError
+from airflow_provider_wherobots.api.storage import PresignedUrl, UnusableUrlError
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.files.local_file import FileChangedError, FileSource, LocalFile, open_file
+from airflow_provider_wherobots.files import FileChangedError, FileSource, LocalFile, open_file
 from tests.integration.api.transports.wire import Wire, answering, resetting, silent
 
 KEY = "the-api-key-5d1c"

@@ -37,11 +37,10 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.api.transports import socket_thread, websocket
+from airflow_provider_wherobots.api.transports import websocket
 from airflow_provider_wherobots.api.transports.websocket import IN_TRIGGERER, ON_WORKER, SocketLimits
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, execute, last_word_after_cancel
 from airflow_provider_wherobots.io import event_loop
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.io.worker import FlowStoppedError
@@ -579,8 +578,8 @@ def test_the_thread_is_there_only_while_it_is_needed() -> None:
 
 
 def test_a_thread_that_hangs_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(socket_thread, "SLACK_SECONDS", 0.2)
-    monkeypatch.setattr(socket_thread, "WRITE_SECONDS", 0.0)
+    monkeypatch.setattr(websocket, "SLACK_SECONDS", 0.2)
+    monkeypatch.setattr(websocket, "WRITE_SECONDS", 0.0)
     with SessionServer() as server:
         driven = started(server)
         assert driven.sync._socket is not None

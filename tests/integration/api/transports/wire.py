@@ -16,9 +16,8 @@ from typing import Any, TypeAlias
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.response import Response
-from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
+from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, shared_sessions
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
-from airflow_provider_wherobots.api.transports.session_pool import shared_sessions
 
 Send: TypeAlias = Callable[[Endpoint, Call[Any], float, float], Response]
 Handler: TypeAlias = Callable[[socket.socket], None]

@@ -9,8 +9,7 @@ import pendulum
 import pytest
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.api.runs.files import local_files
-from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice
+from airflow_provider_wherobots.api.runs.payload import build_payload, checked_choice, local_files
 
 PYTHON = {"uri": "s3://bucket/job.py"}
 NAN = float("nan")

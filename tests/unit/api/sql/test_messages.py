@@ -65,11 +65,6 @@ def test_a_cancel_has_the_id_only() -> None:
     assert json.loads(CancelExecution("e1").to_text()) == {"kind": "cancel", "execution_id": "e1"}
 
 
-def test_only_a_statement_executes() -> None:
-    messages = (ExecuteSql("e1", ""), RetrieveResults("e1"), CancelExecution("e1"))
-    assert [message.executes for message in messages] == [True, False, False]
-
-
 RESULT = {
     "result_bytes": b"\x28\xb5",
     "format": "arrow",
@@ -109,11 +104,11 @@ RESULT = {
         ({"kind": "execution_result", "state": "running", "attached": "yes"}, ExecutionResult("e1", "running")),
         (
             {"kind": "execution_result", "state": "succeeded", "results": RESULT},
-            ExecutionResult("e1", "succeeded", Results(b"\x28\xb5", "arrow", "zstd")),
+            ExecutionResult("e1", "succeeded", results=Results(b"\x28\xb5", "arrow", "zstd")),
         ),
         (
             {"kind": "execution_result", "state": "succeeded", "results": {"result_bytes": b"x"}},
-            ExecutionResult("e1", "succeeded", Results(b"x", "arrow", "none")),
+            ExecutionResult("e1", "succeeded", results=Results(b"x", "arrow", "none")),
         ),
         ({"kind": "execution_result", "state": "succeeded", "results": [1]}, ExecutionResult("e1", "succeeded")),
     ],
@@ -201,5 +196,7 @@ def test_three_states_are_final(kind: Any) -> None:
 
 
 def test_no_result_and_no_address_is_in_a_repr() -> None:
-    assert "secret" not in repr(ExecutionResult("e1", "succeeded", Results(b"secret"), "https://b/r?sig=secret"))
+    assert "secret" not in repr(
+        ExecutionResult("e1", "succeeded", results=Results(b"secret"), result_uri="https://b/r?sig=secret")
+    )
     assert "secret" not in repr(StateUpdated("e1", "succeeded", "https://b/r?sig=secret"))

@@ -266,7 +266,7 @@ class FakeSession:
         if state == SUCCEEDED:
             results = None if running.has_store else running.plan.results
             uri = running.plan.result_uri if self.can_attach else None
-            return ExecutionResult(message.execution_id, state, results, uri, None, attached)
+            return ExecutionResult(message.execution_id, state, uri, None, results, attached)
         return ExecutionResult(message.execution_id, state, attached=attached)
 
 

@@ -10,7 +10,7 @@ import pytest
 from airflow_provider_wherobots.api.errors import NotSentError, NotWrittenError
 from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage, RetrieveResults, StateUpdated
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.cancel import end_earlier, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.statement import end_earlier, last_word_after_cancel
 from airflow_provider_wherobots.io.base import Note
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript

@@ -43,7 +43,7 @@ def answer(state: StatementState, execution_id: str = "e1", *, is_not_found: boo
 
 
 NOT_FOUND = answer(StatementState.UNKNOWN, is_not_found=True)
-SENT = Journal((), INSERT.digest, "e1", "s1")
+SENT = Journal("", INSERT.digest, "e1", "s1")
 
 
 @pytest.mark.parametrize(
@@ -51,13 +51,15 @@ SENT = Journal((), INSERT.digest, "e1", "s1")
     [
         pytest.param(Journal(), INSERT, Execute(), id="never sent"),
         pytest.param(SENT, INSERT, Ask(("e1",), "s1"), id="its end is not known"),
-        pytest.param(Journal((INSERT.digest,), "", "e1", "s1"), INSERT, Skip("e1", "s1"), id="done, the newest"),
-        pytest.param(Journal((INSERT.digest,), "", "e1", "s1"), DELETE, Execute(), id="the one after it"),
+        pytest.param(Journal(INSERT.digest, "", "e1", "s1"), INSERT, Skip("e1", "s1"), id="done, the newest"),
+        pytest.param(Journal(INSERT.digest, "", "e1", "s1"), DELETE, Execute(), id="the one after it"),
+        pytest.param(Journal(INSERT.digest, DELETE.digest, "e2", "s1"), INSERT, Skip(), id="done, and not the newest"),
+        pytest.param(Journal(DELETE.digest, "", "e1", "s1"), INSERT, Doubt(CHANGED, "e1", "s1"), id="another one done"),
         pytest.param(
-            Journal((INSERT.digest,), DELETE.digest, "e2", "s1"), INSERT, Skip(), id="done, and not the newest"
-        ),
-        pytest.param(
-            Journal((DELETE.digest,), "", "e1", "s1"), INSERT, Doubt(CHANGED, "e1", "s1"), id="another one done"
+            Journal(DELETE.digest + INSERT.digest, "", "e1", "s1"),
+            INSERT,
+            Doubt(CHANGED, "e1", "s1"),
+            id="another one done before the newest",
         ),
         pytest.param(replace(SENT, sent=DELETE.digest), INSERT, Doubt(CHANGED, "e1", "s1"), id="another one sent"),
         pytest.param(
@@ -90,13 +92,13 @@ def test_what_follows_from_the_answers(states: list[StatementState], expected: V
 @pytest.mark.parametrize(
     ("state", "more", "known"),
     [
-        (StatementState.SUCCEEDED, {}, Journal((INSERT.digest,), "", "e1", "s1")),
+        (StatementState.SUCCEEDED, {}, Journal(INSERT.digest, "", "e1", "s1")),
         (StatementState.FAILED, {}, replace(SENT, sent="")),
         (StatementState.DEADLINE, {}, SENT),
-        (StatementState.DEADLINE, {"has_succeeded": True}, Journal((INSERT.digest,), "", "e1", "s1")),
+        (StatementState.DEADLINE, {"has_succeeded": True}, Journal(INSERT.digest, "", "e1", "s1")),
         (StatementState.DEADLINE, {"wrote_nothing": True}, replace(SENT, sent="")),
         (StatementState.DEADLINE, {"was_sent": False}, replace(SENT, sent="")),
-        (StatementState.GAVE_UP, {}, Journal((INSERT.digest,), "", "e1", "s1")),
+        (StatementState.GAVE_UP, {}, Journal(INSERT.digest, "", "e1", "s1")),
         (StatementState.GAVE_UP, {"was_sent": False}, replace(SENT, sent="")),
         (StatementState.CANCELLED, {}, SENT),
         (StatementState.UNKNOWN, {}, SENT),
@@ -142,7 +144,7 @@ def test_no_two_executions_have_one_id() -> None:
 
 
 def test_a_task_whose_writes_are_all_known_begins_with_those_of_the_journal() -> None:
-    writes = Writes(Journal((INSERT.digest,), DELETE.digest, "e2", "s1"), a_try())
+    writes = Writes(Journal(INSERT.digest, DELETE.digest, "e2", "s1"), a_try())
     assert writes.edited([INSERT.digest, DELETE.digest]) is None
     assert writes.edited([INSERT.digest, DELETE.digest, "another"]) is None, "one was added after them"
     changed = Doubt(CHANGED, "e2", "s1")
@@ -391,3 +393,9 @@ def test_after_a_clear_everything_is_executed_again(store: Store, looks_first: b
         world.run(works)
         assert [text for text, _ in world.executed] == list(TEXTS)
         world.clear()
+
+
+def test_the_list_of_digests_that_an_earlier_state_has_stored_is_read() -> None:
+    journal = Journal.from_json({"done": [f"{INSERT.digest}ffffff", f"{DELETE.digest}ffffff"]})
+    assert journal == Journal(INSERT.digest + DELETE.digest)
+    assert Journal.from_json(json.loads(json.dumps({"done": journal.done}))) == journal

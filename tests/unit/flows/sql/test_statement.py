@@ -28,12 +28,19 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.retry import JITTER
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
-from airflow_provider_wherobots.flows.sql.connection import Connector, connect
 from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute, fetch
+from airflow_provider_wherobots.flows.sql.statement import (
+    Connector,
+    Statement,
+    StatementOptions,
+    attach,
+    connect,
+    execute,
+    fetch,
+    last_word_after_cancel,
+)
 from airflow_provider_wherobots.io.base import Note, Pause
 from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import (

@@ -38,9 +38,14 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, attach, execute
+from airflow_provider_wherobots.flows.sql.statement import (
+    Statement,
+    StatementOptions,
+    attach,
+    execute,
+    last_word_after_cancel,
+)
 from airflow_provider_wherobots.io.base import Flow
 from tests.unit.flows.script import START
 from tests.unit.flows.sql.fake_session import FAILURE, NEVER, RESULT, URL, Connection, FakeSession, Plan, SqlScript

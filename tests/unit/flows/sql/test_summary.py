@@ -2,7 +2,7 @@
 
 import pytest
 
-from airflow_provider_wherobots.flows.sql.summary import SqlSummary
+from airflow_provider_wherobots.flows.sql.outcome import SqlSummary
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,8 @@ import pytest
 
 from airflow_provider_wherobots.api.errors import NotFoundError, NotSentError, ServerError
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
-from airflow_provider_wherobots.flows.sql.cancel import last_word_after_cancel
 from airflow_provider_wherobots.flows.sql.outcome import StatementState
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach, last_word_after_cancel
 from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from itertools import pairwise
 from typing import Any
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.endpoint import is_web_address
-from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.models import Run, RunMetrics, number, parse_time
-from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.messages import words
-from airflow_provider_wherobots.runs.usage import CPU, MEMORY, peak
+from airflow_provider_wherobots.api.runs.models import FAILED, TIMED_OUT, Run, RunMetrics, number, parse_time
+from airflow_provider_wherobots.logs.causes import LastErrors
+from airflow_provider_wherobots.runs.run_name import MIN_NAME_CHARS, SUFFIX_CHARS, Identity
 
-METRICS_SECONDS = 5.0
-"""How long the one call for the metrics may take."""
 COST = "COST_USD"
 SPATIAL_UNITS = "CONSUMED_SPATIAL_UNITS"
 
@@ -120,18 +119,6 @@ def spark_ui_url(run: Run) -> str | None:
     return url if url is not None and is_web_address(url) else None
 
 
-async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None) -> RunSummary:
-    """Add the run's metrics to a summary, if one short call before the deadline can get them. Never fails."""
-    if deadline is not None and io.now() + METRICS_SECONDS > deadline:
-        return summary
-    try:
-        # Not `attempt`: a refused key is no reason to read the connection again just for this.
-        metrics = await io.send_once(calls.get_run_metrics(summary.run_id), METRICS_SECONDS)
-    except WherobotsApiError:
-        return summary
-    return summary.measured(metrics)
-
-
 def _text(value: Any) -> str | None:
     # In one line.
     return words.short(" ".join(value.split())) or None if isinstance(value, str) else None
@@ -143,3 +130,64 @@ def _seconds(start: datetime | None, end: datetime | None) -> float | None:
 
 def _short(amount: float) -> str:
     return f"{amount:.2f}" if abs(amount) >= 1 else f"{amount:.4g}"
+
+
+CPU = "CPU_UTILIZATION_PERCENT"
+MEMORY = "MEMORY_UTILIZATION_PERCENT"
+MIN_POINTS = 10
+MAX_GAP = 0.2
+"""How much of the run's time may lie between two points, before the first or after the last."""
+
+
+def peak(metrics: RunMetrics, key: str, start: float, end: float) -> float | None:
+    """The highest value of a series, in percent. None if the series does not cover the run, which ran from one moment
+    to another, in epoch seconds.
+    """
+    points = [(moment, value) for moment, value in metrics.series(key) if start <= moment <= end]
+    moments = [start, *(moment for moment, _ in points), end]
+    longest_gap = max(after - before for before, after in pairwise(moments))
+    if len(points) < MIN_POINTS or longest_gap > MAX_GAP * (end - start):
+        return None
+    return round(max(value for _, value in points), 1)
+
+
+ROOT_JOB, PARENT_JOB = "spark.openlineage.rootParentJobName", "spark.openlineage.parentJobName"
+"""The properties in which OpenLineage names the DAG and the task. The root of a triggered DAG run is another DAG."""
+
+
+def dag_of(run: Run) -> str:
+    """The id of a run's DAG, if OpenLineage or the default name tells it; else what its name has before a dot."""
+    configs = (run.payload.get("environment") or {}).get("sparkConfigs") or {}
+    root, parent = configs.get(ROOT_JOB), configs.get(PARENT_JOB)
+    if isinstance(parent, str):
+        return str(root) if root and parent.startswith(f"{root}.") else parent.partition(".")[0]
+    name = run.name[:-SUFFIX_CHARS] if Identity.in_name(run.name) else run.name
+    # A default name that was too short begins with "airflow.".
+    short = name.removeprefix("airflow.")
+    return (short if len(short) < MIN_NAME_CHARS else name).partition(".")[0]
+
+
+def totals_by_dag(runs: Iterable[tuple[Run, RunSummary]]) -> list[dict[str, Any]]:
+    """A row for each DAG, the most expensive first. Runs without a known cost are counted in ``without_cost``."""
+    rows: dict[str, dict[str, Any]] = {}
+    for run, summary in runs:
+        dag = dag_of(run)
+        none = {"dag": dag, "runs": 0, "hours": 0.0, "cost_usd": 0.0, "without_cost": 0, "failures": Counter()}
+        row = rows.setdefault(dag, none)
+        row["runs"] += 1
+        row["hours"] += (summary.ran_seconds or 0.0) / 3600
+        row["cost_usd"] += summary.cost_usd or 0.0
+        row["without_cost"] += summary.cost_usd is None
+        if run.status in (FAILED, TIMED_OUT):
+            row["failures"][_failure(run)] += 1
+    for row in rows.values():
+        row.update(hours=round(row["hours"], 2), cost_usd=round(row["cost_usd"], 2), failures=dict(row["failures"]))
+    return sorted(rows.values(), key=lambda row: (-row["cost_usd"], row["dag"]))
+
+
+def _failure(run: Run) -> str:
+    if run.has_timed_out:
+        return "timeout_seconds"
+    # The log is not read.
+    cause = LastErrors().probable_cause(run.reason or "")
+    return cause.name if cause else "unknown"

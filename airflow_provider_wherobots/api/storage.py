@@ -1,7 +1,9 @@
-"""Presigned URLs, and the responses of the host behind them: S3's XML, not the API's ``ErrorBody``.
+"""Storage: ``s3://`` addresses, presigned URLs, and the requests of an upload.
 
-Source: "Uploading objects with presigned URLs" and "Error responses" in the documentation of Amazon S3. A header that
-was not signed, such as ``Content-Type``, makes the signature wrong.
+The host behind a presigned URL responds with S3's XML, not with the API's ``ErrorBody``. A header that was not signed,
+such as ``Content-Type``, makes the signature wrong.
+Sources: "Uploading objects with presigned URLs" and "Error responses" in the documentation of Amazon S3, and the
+service's OpenAPI description, tags "organization" and "files".
 """
 
 from __future__ import annotations
@@ -17,12 +19,56 @@ from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.endpoint import is_loopback
 from airflow_provider_wherobots.api.errors import (
     BadRequestError,
+    InvalidArgumentError,
     PermissionDeniedError,
     ResponseError,
     ServerError,
     WherobotsApiError,
     parse_retry_after,
 )
+
+SCHEME = "s3://"
+MAX_KEY_BYTES = 1024
+"""The longest key of S3."""
+
+_BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]")
+_SEGMENT = re.compile(r"[A-Za-z0-9!_.*'()=+@-]+")
+"""What a segment of a key may contain: S3's safe characters, and some that work in every client."""
+_UNSAFE = re.compile(r"[^A-Za-z0-9_.+-]")
+
+
+def checked_upload_to(argument: str, value: object) -> str:
+    """Check the address of the folder that files are uploaded to.
+
+    Returns the address without a slash at its end. Raises an ``InvalidArgumentError`` that names the argument, the
+    value and the rule.
+    """
+    address = value.strip().rstrip("/") if isinstance(value, str) else ""
+    bucket, *segments = address.removeprefix(SCHEME).split("/")
+    is_folder = all(_SEGMENT.fullmatch(segment) and segment not in (".", "..") for segment in segments)
+    is_short = len(address) <= MAX_KEY_BYTES / 2
+    if not (address.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and is_folder and is_short):
+        raise InvalidArgumentError(
+            f"{argument}={value!r}: must be the S3 address of a folder, such as s3://bucket/folder: a bucket's name, "
+            f"then names of letters, digits and !_.*'()=+@-, at most {MAX_KEY_BYTES // 2} characters in all"
+        )
+    return address
+
+
+def address_of(upload_to: str, sha256: str, name: str) -> str:
+    """The address of a file. The same content always has the same one, and other content has another."""
+    return f"{upload_to}/{end_of_address(sha256, name)}"
+
+
+def end_of_address(sha256: str, name: str) -> str:
+    """The part of :func:`address_of` that the file itself determines."""
+    return f"{sha256[:32]}/{safe_name(name)}"
+
+
+def safe_name(name: str) -> str:
+    """The name of a file in storage. What could not be part of every client's address becomes ``_``."""
+    return _UNSAFE.sub("_", name)
+
 
 MAX_UPLOAD_BYTES = 500 * 1024 * 1024
 """The largest file. All clients of the service have this limit."""
@@ -117,3 +163,35 @@ def refusal(
     # Refused is the URL, which needs no key.
     error.key_may_change = False
     return error
+
+
+MAX_ORGANIZATION_BYTES = 64_000_000
+"""The response lists all users of the organization."""
+
+
+@dataclass(frozen=True, slots=True)
+class Organization:
+    """The organization that the API key belongs to. ``bucket`` has no ``s3://``; None without managed storage."""
+
+    id: str
+    bucket: str | None
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Organization:
+        """Read an ``Organization``."""
+        store = data.get("fileStore")
+        name = store.get("bucketName") if isinstance(store, Mapping) else None
+        # Some responses have an address in place of the name.
+        bucket = name.removeprefix(SCHEME).strip("/") if isinstance(name, str) else ""
+        return cls(str(data["id"]), bucket or None)
+
+
+def get_organization() -> Call[Organization]:
+    """``GET /organization`` (getMyOrganization)."""
+    return Call("getMyOrganization", "GET", "/organization", Organization.from_json, max_bytes=MAX_ORGANIZATION_BYTES)
+
+
+def create_upload_url(address: str) -> Call[PresignedUrl]:
+    """``POST /files/upload-url`` (createUploadUrl). It only makes a URL, so it is repeatable."""
+    params = (("key", address.removeprefix(SCHEME)),)
+    return Call("createUploadUrl", "POST", "/files/upload-url", PresignedUrl.from_json, params, is_response_secret=True)
