@@ -80,3 +80,5 @@ def _answers(file: str) -> list[Answer]:
 ANSWERS = _answers("answers.tsv")
 COLUMNS = _answers("column_answers.tsv")
 """Names of columns. All of these are answered, or refused with the class of Spark's error."""
+ORDINARY = [*_answers("ordinary.tsv"), *_answers("ordinary_known.tsv")]
+"""What users write, in the order in which it is executed. Statements in one line are separated by ``; ``."""
