@@ -76,7 +76,7 @@ def _fixed(statement: Statement, target: Target, into: exp.Expr) -> dict[str, ex
     if (clause := into.args.pop("partition", None)) is None:
         return None
     kinds, parts = statement.columns_of(target.full), dict(statement.partitioning(target))
-    fixed = {}
+    fixed: dict[str, exp.Expr] = {}
     for item in clause.expressions:
         name = (item.this if isinstance(item, exp.EQ) else item).name.lower()
         if parts.get(name) != "" or name not in kinds:

@@ -121,6 +121,13 @@ def _with_pattern(name: str) -> Callable[[list[exp.Expr]], exp.Expr | None]:
     return rule
 
 
+def _decode(arguments: list[exp.Expr]) -> exp.Expr:
+    if len(arguments) > 2:
+        raise unsupported("decode with several values", "use CASE")
+    check_count("decode", arguments, 2, 2)
+    return macro("decode", *arguments)
+
+
 def _date_format(arguments: list[exp.Expr]) -> exp.Expr:
     check_count("date_format", arguments, 2, 2)
     return macro("_format", arguments[0], exp.Literal.string(writing(_literal(arguments[1], "date patterns"))))
@@ -148,7 +155,7 @@ def _format_string(arguments: list[exp.Expr]) -> exp.Expr:
 
 def _formatted(mark: str, value: exp.Expr) -> exp.Expr:
     if mark == "%s":
-        return exp.Coalesce(this=as_text(value), expressions=[exp.Literal.string("null")])
+        return macro("_shown", value)
     if mark.endswith("f"):
         return macro("_fixed", value, exp.convert(int(mark[2:-1])))
     return macro("_padded", value, exp.convert(int(mark[1:-1] or 0)))
@@ -302,6 +309,7 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "date_format": _date_format,
     "date_part": _date_part,
     "datediff": _with_unit("timestampdiff", "_datediff"),
+    "decode": _decode,
     "exists": _every("exists"),
     "filter": _each("filter"),
     "forall": _every("forall"),

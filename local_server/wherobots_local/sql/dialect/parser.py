@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import DialectType
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
@@ -50,9 +51,9 @@ class ServiceSql(Spark):
         # A doubled quote is one quote, as in Spark 4.
         STRING_ESCAPES: ClassVar = ["\\", "'", '"']
 
-    def tokenize(self, sql: str, **options: Any) -> list[Token]:
+    def tokenize(self, sql: str, dialect: DialectType = None) -> list[Token]:
         """Read ``window`` as a name, except in ``WINDOW w AS``."""
-        tokens = super().tokenize(sql, **options)
+        tokens = super().tokenize(sql, dialect)
         for token, later in zip_longest(tokens, tokens[2:]):
             if token.token_type is TokenType.WINDOW and (later is None or later.token_type is not TokenType.ALIAS):
                 token.token_type = TokenType.VAR
