@@ -516,15 +516,15 @@ def test_names_of_columns_and_tables_change(engine: EngineDriver) -> None:
     engine.run(
         "CREATE OR REPLACE TABLE called (a INT, day STRING) PARTITIONED BY (day)",
         "ALTER TABLE called RENAME COLUMN day TO since",
-        "ALTER TABLE called RENAME TO named",
-        "INSERT INTO named VALUES (1, 'x'), (2, 'y')",
-        "INSERT OVERWRITE named PARTITION (since = 'x') SELECT 3",
+        "ALTER TABLE called RENAME TO recalled",
+        "INSERT INTO recalled VALUES (1, 'x'), (2, 'y')",
+        "INSERT OVERWRITE recalled PARTITION (since = 'x') SELECT 3",
     )
-    assert engine.rows("SELECT * FROM named ORDER BY a") == [(2, "y"), (3, "x")]
+    assert engine.rows("SELECT * FROM recalled ORDER BY a") == [(2, "y"), (3, "x")]
     assert engine.fails("SELECT * FROM called").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
-    assert engine.fails("ALTER TABLE named RENAME TO named").startswith("[TABLE_OR_VIEW_ALREADY_EXISTS]")
-    assert engine.fails("ALTER TABLE named RENAME TO elsewhere.named").startswith("[UNSUPPORTED_FEATURE]")
-    engine.run("DROP TABLE named")
+    assert engine.fails("ALTER TABLE recalled RENAME TO recalled").startswith("[TABLE_OR_VIEW_ALREADY_EXISTS]")
+    assert engine.fails("ALTER TABLE recalled RENAME TO elsewhere.recalled").startswith("[UNSUPPORTED_FEATURE]")
+    engine.run("DROP TABLE recalled")
 
 
 def test_a_text_fits_into_its_column(engine: EngineDriver) -> None:
@@ -569,7 +569,7 @@ def test_what_shows_a_table_and_a_plan(engine: EngineDriver) -> None:
         "CREATE TABLE spark_catalog.default.shown (\n  id INT NOT NULL,\n  t VARCHAR(5),\n  d DATE)\n"
         "USING iceberg\nPARTITIONED BY (days(d))"
     )
-    engine.run("DROP TABLE shown", text)
+    engine.run("DROP TABLE shown", text, "INSERT INTO shown VALUES (2, NULL, NULL)")
     assert engine.rows("DESCRIBE shown")[1] == ("t", "varchar(5)", None)
     ((plan,),) = engine.rows("EXPLAIN SELECT id FROM shown WHERE id > 1")
     assert "shown" in plan
