@@ -214,7 +214,7 @@ def _zip_with(arguments: list[exp.Expr]) -> exp.Expr:
 
 
 def _each_entry(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
-    """Return a rule for a map made of the entries of another. A key that comes twice is an error, as in Spark."""
+    """Return a rule for a map made of the entries of another."""
 
     def rule(arguments: list[exp.Expr]) -> exp.Expr:
         function = _lambda(arguments, 2, name)
