@@ -59,7 +59,7 @@ MAX_QUOTA_WAIT_SECONDS = Option(
     3600.0,
     "14400",
     "How long a task waits while the organization's quota is used up (INSUFFICIENT_QUOTA_ERROR), in seconds, if the "
-    "task does not set max_quota_wait_seconds. 0 fails the try at once; it may be retried.",
+    "task does not set max_quota_wait_seconds. 0 fails the attempt at once; it may be retried.",
 )
 WAIT_POST_RUN_LOGS = Option(
     "wait_post_run_logs_timeout_seconds",

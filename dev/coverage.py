@@ -24,8 +24,8 @@ from wherobots_local.sql.engine import EngineError
 
 _TREE = Path(__file__).parents[1]
 _DATA = _TREE / "local_server" / "tests" / "sql"
-PAGE = _TREE / "docs" / "local-coverage.md"
-_DIFFERENT = "local-spark-sql.md#what-is-different-from-the-services-sql"
+PAGE = _TREE / "local_server" / "docs" / "coverage.md"
+_DIFFERENT = "spark-sql.md#what-is-different-from-the-services-sql"
 ALL, SOME, NONE = "as the service", "partly", "refused"
 
 PARTLY = {

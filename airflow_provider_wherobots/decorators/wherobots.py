@@ -31,7 +31,7 @@ from airflow_provider_wherobots.decorators.script import (
     warn_of_outside_names,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
+from airflow_provider_wherobots.tasks.wherobots_task import argument_errors, is_unrendered
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context

@@ -90,17 +90,13 @@ class FollowOptions(StoredOptions):
         return max(MIN_POLL_SECONDS, min(FIRST_POLL_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
     def describe(self, deferred: bool) -> str:
-        """State who follows the run, and how often it is polled."""
+        """State who polls the run, how often, and until when."""
         shortest, longest = self.poll_delay(self.started_at), max(MIN_POLL_SECONDS, self.polling_interval)
-        follower = "Deferring the task: the triggerer" if deferred else "This worker"
-        text = f"{follower} follows run {self.run_id}, polling every {shortest:g} s"
-        if longest > shortest:
-            text += f", slowing to every {longest:g} s"
-        text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"
+        text = f"{'Deferred' if deferred else 'Not deferred'}. Polling run {self.run_id} every {shortest:g}"
+        text += f" to {longest:g} s" if longest > shortest else " s"
         if self.deadline is not None:
-            left = words.duration(self.deadline - self.started_at)
-            text += f"; the deadline is {words.moment(self.deadline)}, in {left}"
-        return text
+            text += f"; giving up at {words.moment(self.deadline)}"
+        return text if self.poll_logs else f"{text}; its log is not copied"
 
     def has_cancelled(self, moment: float) -> bool:
         """Whether a run that was cancelled at a moment was cancelled at the deadline, perhaps by a trigger that died
@@ -127,14 +123,7 @@ async def follow_run(io: Io, options: FollowOptions) -> Outcome:
     )
     # The run was created, or found, with the key.
     outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS, key_worked=True)
-    try:
-        outcome = await _follow(io, options, log, outage)
-    except GeneratorExit:
-        raise
-    except BaseException:
-        # A task that is killed also writes the lines it has read.
-        await log.release(io)
-        raise
+    outcome = await _follow(io, options, log, outage)
     return replace(outcome, outage_seconds=outage.seconds(outcome.ended_at))
 
 

@@ -82,7 +82,7 @@ class Outcome:
 
     @property
     def is_out_of_memory(self) -> bool:
-        """Whether the run has certainly run out of memory."""
+        """Whether the run has definitely run out of memory."""
         return self.cause is not None and self.cause.name == OUT_OF_MEMORY
 
     def to_event(self) -> dict[str, Any]:

@@ -163,7 +163,7 @@ def test_a_wrong_argument_of_a_mapped_task_is_not_retried(arguments: dict[str, A
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        ({"run_python": None}, "run_python, run_jar: exactly one must be given, not neither"),
+        ({"run_python": None}, "set run_python or run_jar"),
         ({"run_python": {"args": []}}, r"run_python\['uri'\]: is missing"),
         ({"name": "short"}, "name='short': must be 8 to 255"),
         ({"timeout_seconds": 0}, "timeout_seconds=0: must be a whole number above 0"),

@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from wherobots_local.execution.environment_variables import user_packages
+from wherobots_local.execution.commands import user_packages
 from wherobots_local.memory import usable_memory
 from wherobots_local.sql.engine import EngineDiedError, EngineError
 from wherobots_local.storage import OWN_FOLDER
