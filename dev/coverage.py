@@ -43,6 +43,8 @@ _TABLES = (
     "CREATE TABLE t AS SELECT 1 AS a, 'x' AS b, map('k', 1) AS m, DATE '2024-01-02' AS d",
     "CREATE TABLE u AS SELECT 1 AS a, 'y' AS c",
     "CREATE TABLE changed AS SELECT 1 AS a, 2 AS b",
+    "CREATE TABLE renamed AS SELECT 1 AS a",
+    "CREATE TABLE parts (a INT, p INT) PARTITIONED BY (p)",
     "CREATE TABLE structs AS SELECT named_struct('x', 1) AS s",
 )
 _REFUSED = re.compile(r"\[(UNSUPPORTED_FEATURE|PARSE_SYNTAX_ERROR|UNRESOLVED_ROUTINE|UNRESOLVABLE_TABLE_VALUED)")
