@@ -65,9 +65,9 @@ class WherobotsResultLostException(WherobotsException):
 
 
 class WherobotsResultRefusedException(WherobotsException):
-    """The run completed, but the line with the result that the task returns is not JSON, or breaks another rule.
+    """The run's result is not JSON, or breaks another rule.
 
-    Not retried: the same script would print the same line.
+    The run of a script has completed. A run of ``@task.wherobots`` fails. Not retried: a retry would get the same.
     """
 
 

@@ -21,7 +21,6 @@ from airflow_provider_wherobots.decorators.base import (
     task_decorator_factory,
 )
 from airflow_provider_wherobots.decorators.script import (
-    REFUSED_VALUE,
     check_arguments,
     check_call,
     check_function,
@@ -118,10 +117,6 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # Not DecoratedOperator.execute. It searches arguments and results for assets, and JSON contains none. On 3.0 it
         # needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
-
-    def _may_retry(self, error: BaseException) -> bool:
-        # The message has the run's log.
-        return super()._may_retry(error) and not REFUSED_VALUE.search(str(error))
 
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:

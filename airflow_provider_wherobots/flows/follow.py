@@ -237,6 +237,7 @@ async def _with_log(
         log_is_cut=log.has_unread_rest,
         result_refused=why_refused,
         result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
+        value_refused=failed_by_itself and log.result.is_value_refused,
     )
 
 

@@ -57,6 +57,7 @@ class Outcome:
     ``log_is_cut``: the log was not read to its end.
     ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
     text before the result's marker.
+    ``value_refused``: the run failed because its function returned what cannot be sent or stored.
     """
 
     ending: Ending
@@ -74,6 +75,7 @@ class Outcome:
     log_is_cut: bool = False
     result_refused: str = ""
     result_logged: str = ""
+    value_refused: bool = False
 
     @property
     def has_wrong_result(self) -> bool:

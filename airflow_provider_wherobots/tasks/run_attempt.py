@@ -379,7 +379,8 @@ class RunAttempt(Attempt):
         text = outcome.describe(self.run_url(outcome.run_id), left=left, limit_name=limit_name)
         if outcome.ending is Ending.DEADLINE and limit_name == "timeout":
             return AirflowSensorTimeout(text)
-        failure = EXCEPTIONS[outcome.ending](text)
+        kind = WherobotsResultRefusedException if outcome.value_refused else EXCEPTIONS[outcome.ending]
+        failure = kind(text)
         failure.in_short = outcome.in_short()
         return failure
 
