@@ -8,7 +8,10 @@ import asyncio
 import datetime
 import importlib.util
 import json
+import multiprocessing
+import signal
 import struct
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -721,6 +724,23 @@ def test_a_statement_that_needs_more_memory_than_there_may_be_fails_alone(
         {"kept": 5}
     ]
     small.close()
+
+
+def test_a_process_that_has_no_memory_to_stop_is_killed(runner: asyncio.Runner) -> None:
+    ours, its = multiprocessing.Pipe()
+    running = subprocess.Popen(["sleep", "60"])
+    its.send((0, None, None))
+    started = process.DatabaseProcess(running, ours)
+
+    async def stop() -> None:
+        stopping = asyncio.ensure_future(started.stop())
+        number, *_ = await asyncio.to_thread(its.recv)
+        its.send((number, None, "[OUT_OF_MEMORY] no memory for another statement"))
+        await stopping
+
+    runner.run(stop())
+    assert running.returncode == -signal.SIGKILL
+    its.close()
 
 
 def test_executions_at_the_same_time_lose_no_change(engine: EngineDriver, other: EngineDriver) -> None:

@@ -111,7 +111,7 @@ class DatabaseProcess:
 
     async def stop(self) -> None:
         """End the process. Committed changes stay."""
-        with contextlib.suppress(EngineDiedError, TimeoutError):
+        with contextlib.suppress(EngineDiedError, EngineError, TimeoutError):
             await asyncio.wait_for(asyncio.wrap_future(self.send("stop")[1]), _STOP_SECONDS)
         self._process.kill()
         await asyncio.to_thread(self._process.wait)
