@@ -40,6 +40,7 @@ class CreatesRun(FollowsRun):
     durable: bool
     wait_for_completion: bool
     max_quota_wait_seconds: float
+    max_pending_seconds: float
     reuse_completed: bool
     run_id: str | None = None
     """The run's id, once the task has one: for subclasses, and for code that calls ``execute``."""

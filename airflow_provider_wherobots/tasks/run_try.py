@@ -21,6 +21,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsRunPendingException,
     WherobotsRunTimedOutException,
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
@@ -50,6 +51,7 @@ FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
 EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.FAILED: WherobotsRunFailedException,
     Ending.NOT_STARTED: WherobotsRunNotStartedException,
+    Ending.PENDING_TOO_LONG: WherobotsRunPendingException,
     Ending.TIMED_OUT: WherobotsRunTimedOutException,
     Ending.CANCELLED: WherobotsRunCancelledException,
     Ending.DEADLINE: WherobotsExecutionTimeoutException,
@@ -126,7 +128,7 @@ class RunTry(TaskTry[T, RunAttempt]):
         return "A retry reads it again"
 
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
-        """Repeat the cancel that has failed at the deadline."""
+        """Repeat the cancel that has failed at the deadline, or at ``max_pending_seconds``."""
         try:
             is_cancelled = self.attempt.run(cancel_run, outcome.run_id, LAST_LOOK_SECONDS) is None
         except Exception as error:

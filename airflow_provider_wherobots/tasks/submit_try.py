@@ -382,7 +382,13 @@ class SubmitTry(RunTry[CreatesRun]):
         self, run_id: str, deadline: float | None, started_at: float, *, is_new: bool = False
     ) -> FollowOptions:
         options = follow_options(self.task, started_at, deadline)
-        return replace(options, run_id=run_id, execution_timeout=self._execution_timeout, is_new=is_new)
+        return replace(
+            options,
+            run_id=run_id,
+            execution_timeout=self._execution_timeout,
+            is_new=is_new,
+            max_pending_seconds=self.task.max_pending_seconds,
+        )
 
     def _after_lost_result(self) -> str:
         if self._is_last:
