@@ -15,7 +15,7 @@ from airflow_provider_wherobots.compat import AIRFLOW
 PACKAGE = "airflow_provider_wherobots"
 HTTP_OF_WORKER = f"{PACKAGE}.api.transports.requests"
 HTTP = ("api.transports.requests",)
-RUNNING = ("hooks.wherobots", "io", "api.runs.models", "api.call", "triggers.run", "files")
+RUNNING = ("hooks.wherobots", "io", "api.runs.models", "triggers.run", "files")
 """What only a running task needs."""
 SQL = ("hooks.sql", "dbapi", "sql", "flows.sql", "api.sql", "api.transports.websocket")
 STATEMENT = (*HTTP, "dbapi", "api.transports.aiohttp")

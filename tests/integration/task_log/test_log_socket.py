@@ -11,7 +11,7 @@ import pytest
 
 from airflow_provider_wherobots.io.event_loop import ROOM, size_of
 from airflow_provider_wherobots.logs.records import MAX_RECORD_CHARS
-from airflow_provider_wherobots.task_log import entries as module
+from airflow_provider_wherobots.task_log import log_socket as module
 from airflow_provider_wherobots.task_log.log_socket import LogSocket, log_socket
 
 Sockets = tuple[socket.socket, socket.socket]
