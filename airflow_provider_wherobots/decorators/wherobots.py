@@ -156,6 +156,7 @@ def wherobots_task(
     wait_for_completion: bool = True,
     max_outage_seconds: float | None = None,
     max_quota_wait_seconds: float | None = None,
+    max_pending_seconds: float | None = None,
     retry_cancelled: bool = False,
     reuse_completed: bool = True,
     openlineage_inject_parent_job_info: bool | None = None,

@@ -23,6 +23,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsRunPendingException,
     WherobotsRunTimedOutException,
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
@@ -77,6 +78,7 @@ FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
 EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.FAILED: WherobotsRunFailedException,
     Ending.NOT_STARTED: WherobotsRunNotStartedException,
+    Ending.PENDING_TOO_LONG: WherobotsRunPendingException,
     Ending.TIMED_OUT: WherobotsRunTimedOutException,
     Ending.CANCELLED: WherobotsRunCancelledException,
     Ending.DEADLINE: WherobotsExecutionTimeoutException,
@@ -273,6 +275,7 @@ class RunAttempt(Attempt):
             return_result=task.return_result,
             limit_name=limit_name,
             is_new=is_new,
+            max_pending_seconds=task.max_pending_seconds,
         )
 
     def defer_to_trigger(self, options: FollowOptions, **kept: Any) -> NoReturn:
@@ -399,7 +402,7 @@ class RunAttempt(Attempt):
         return kind(f"{completed} {what}\n{mend}. {url}")
 
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
-        """Repeat the cancel that has failed at the deadline."""
+        """Repeat the cancel that has failed at the deadline, or at ``max_pending_seconds``."""
         try:
             is_cancelled = self.run(cancel_run, outcome.run_id, LAST_LOOK_SECONDS) is None
         except Exception as error:

@@ -25,7 +25,7 @@ except ImportError:  # 2.11
 
 START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
 TALK = {"uri": "s3://jobs/talk.py", "args": [1]}
-NUMBERS = ("polling_interval", "max_outage_seconds", "wait_post_run_logs_timeout_seconds")
+NUMBERS = ("polling_interval", "max_outage_seconds", "max_pending_seconds", "wait_post_run_logs_timeout_seconds")
 FLAGS = ("poll_logs", "deferrable", "durable", "cancel_on_kill", "wait_for_completion")
 
 
