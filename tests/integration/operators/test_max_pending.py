@@ -31,7 +31,7 @@ def test_the_task_fails_at_the_limit_and_the_retry_gets_a_run_of_its_own(
         run_to_end(operator(**WAITS, deferrable=deferrable), ti)
     assert not isinstance(failed.value, AirflowFailException), "it is retried"
     assert "did not start within the task's max_pending_seconds: it waited " in str(failed.value)
-    assert " for runtime tiny in region aws-us-west-2, and was cancelled" in str(failed.value)
+    assert " for runtime tiny, region aws-us-west-2, and was cancelled\nRequest another runtime" in str(failed.value)
     assert ti.xcoms["run_summary"]["status"] == "CANCELLED"
     control.behaviour(start_delay_seconds=0)
     again = next_try(ti)

@@ -42,8 +42,8 @@ def test_a_run_that_does_not_start_is_cancelled_at_the_limit() -> None:
     outcome, script = follow(service)
     assert run.cancelled_at == pytest.approx(START + LIMIT, abs=MIN_POLL_SECONDS * 2)
     assert outcome.describe() == (
-        "Run run0 did not start within the task's max_pending_seconds: it waited 10 minutes 1 second for runtime tiny "
-        "in region aws-us-west-2, and was cancelled"
+        "Run run0 did not start within the task's max_pending_seconds: it waited 10 minutes 1 second for runtime tiny, "
+        "region aws-us-west-2, and was cancelled\nRequest another runtime or region, or raise max_pending_seconds"
     )
     assert (outcome.ending, outcome.status, outcome.cancel_failed) == (Ending.PENDING_TOO_LONG, "CANCELLED", False)
     (warning,) = script.said("cancelling it")
