@@ -16,10 +16,10 @@ LIMIT = 60
 def test_the_limit_counts_from_the_create_request_though_triggerers_are_killed_before_and_after_the_cancel(
     world: World,
 ) -> None:
-    airflow, over = world.airflow, None
+    airflow = world.airflow
     world.control.behaviour(start_delay_seconds=3_600)
     try:
-        case = world.case("pending").begin("talk.py", 3)
+        case = world.case("pending").begin()
         case.wait_until_deferred()
         airflow.kill_component("triggerer", signal.SIGKILL)
         (create,) = case.requests("createJobRun")
@@ -39,6 +39,7 @@ def test_the_limit_counts_from_the_create_request_though_triggerers_are_killed_b
         world.control.behaviour(start_delay_seconds=0)
         if not airflow.is_running("triggerer"):
             airflow.start_component("triggerer")
+    case.release()
     case.end("success", try_number=2)
     log = case.log(1)
     assert f"cancelling it (max_pending_seconds={LIMIT})" in log
