@@ -13,6 +13,7 @@ LIMIT = 60
 
 
 @pytest.mark.alone
+@pytest.mark.slow
 def test_the_limit_counts_from_the_create_request_though_triggerers_are_killed_before_and_after_the_cancel(
     world: World,
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -67,12 +68,16 @@ def test_a_run_without_a_limit_or_that_starts_before_it_is_left_alone(limit: flo
     assert (outcome.ending, run.cancelled_at) == (Ending.COMPLETED, None)
 
 
-@pytest.mark.parametrize(("begin", "waited"), [(400.0, LIMIT), (LIMIT, LIMIT), (7_200.0, 7_200.0)])
+@pytest.mark.parametrize(
+    ("begin", "waited"), [(400.0, LIMIT), (LIMIT - 0.5, LIMIT), (LIMIT, LIMIT), (7_200.0, 7_200.0)]
+)
 def test_the_time_of_earlier_tries_counts(begin: float, waited: float) -> None:
     service, run = serve()
-    outcome, _ = follow(service, begin=begin)
+    outcome, script = follow(service, begin=begin)
     assert outcome.ending is Ending.PENDING_TOO_LONG
     assert run.cancelled_at == pytest.approx(START + waited, abs=MIN_POLL_SECONDS * 2)
+    polls = [sent.at for sent in script.sent_of("getJobRun")]
+    assert all(after - before >= MIN_POLL_SECONDS for before, after in pairwise(polls))
 
 
 @pytest.mark.parametrize("ahead", [-3_600.0, 3_600.0])
@@ -106,6 +111,14 @@ def test_a_run_that_starts_while_it_is_being_cancelled_counts_as_cancelled_at_th
     assert (outcome.ending, outcome.status, outcome.result) == (Ending.PENDING_TOO_LONG, "CANCELLED", None)
     assert outcome.reason.startswith("it waited 10 minutes 30 seconds")
     assert len(service.cancels) == 1
+
+
+def test_so_does_one_whose_end_is_seen_late() -> None:
+    service, _ = serve(((0, "PENDING"), (LIMIT + 2, "RUNNING")), cancel_seconds=100.0)
+    service.fault("getJobRun", None, *[Fault.ERROR_500] * 20)
+    outcome, script = follow(service, begin=LIMIT, max_outage_seconds=1e9)
+    assert (outcome.ending, outcome.status) == (Ending.PENDING_TOO_LONG, "CANCELLED")
+    assert script.elapsed > 100
 
 
 def test_a_run_that_ends_by_itself_while_it_is_being_cancelled_has_its_own_end() -> None:
@@ -157,6 +170,12 @@ def test_the_deadline_wins(deadline: float) -> None:
     outcome, script = follow(service, deadline=START + deadline)
     assert outcome.ending is Ending.DEADLINE
     assert script.elapsed <= deadline + 2
+
+
+def test_a_triggerer_that_dies_after_the_cancel_at_the_deadline_changes_nothing_either() -> None:
+    service, _ = serve(cancelled_at=START + LIMIT + 30)
+    outcome, _ = follow(service, begin=LIMIT + 40, started_at=START, deadline=START + LIMIT + 30)
+    assert (outcome.ending, outcome.reason, outcome.next_try) == (Ending.DEADLINE, "the run was cancelled", "")
 
 
 def test_a_deadline_that_has_passed_wins() -> None:
