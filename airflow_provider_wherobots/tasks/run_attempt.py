@@ -391,9 +391,7 @@ class RunAttempt(Attempt):
         completed, url = f"Run {outcome.run_id} completed, but", self.run_url(outcome.run_id)
         mend = "No retry follows, as the script would print it again. Mend the script, and clear the task"
         if not outcome.has_wrong_result:
-            return WherobotsResultLostException(
-                f"{completed} {self.task.without_result}. The log may still be growing. {retry}. {url}"
-            )
+            return WherobotsResultLostException(f"{completed} {self.task.without_result}. {retry}. {url}")
         if outcome.result_refused:
             kind, what = WherobotsResultRefusedException, f"its result is not used, {outcome.result_refused}"
         else:
