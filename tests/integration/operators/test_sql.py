@@ -41,6 +41,7 @@ from airflow_provider_wherobots.flows.sql import statement as cancel
 from airflow_provider_wherobots.flows.sql import statement as connection
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import last_word_after_cancel
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.memory import Journal
@@ -1158,6 +1159,26 @@ def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
     assert first["shutdownAfterInactiveSeconds"] == 300
     make(**own, shutdown_after_inactive_seconds=900).execute(context(TaskInstance()))
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
+
+
+def test_a_session_that_others_share_because_the_service_ignores_keys_is_left_alone(
+    make: Make, control: ControlClient, said: Callable[[], str]
+) -> None:
+    control.behaviour(sql_session_key=False)
+    others = WherobotsSqlHook(shutdown_after_inactive_seconds=300).start_session()
+    for statement in ("SELECT 1", "FAIL no such table"):
+        ti = TaskInstance()
+        with suppress(WherobotsException):
+            make(statement, force_new=True).execute(context(ti))
+        assert ti.xcoms["session_id"] == others
+    control.answer_sql(INSERT, held=True)
+    task = make(INSERT, force_new=True)
+    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.sql_session(others)["status"] == "READY"
+    assert control.requests("deleteSqlSession") == []
+    assert "does not show that only this task uses it" in said()
 
 
 def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: ControlClient) -> None:
