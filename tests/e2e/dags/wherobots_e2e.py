@@ -82,7 +82,7 @@ with DAG(dag_id="observed", start_date=datetime(2026, 1, 1), schedule=None, catc
             region="aws-us-west-2",
             deferrable=deferrable,
         )
-    copy = {"sql": "INSERT INTO org_catalog.e2e.copy SELECT * FROM e2e.original WHERE id = 'a-literal'"}
-    WherobotsSqlOperator(task_id="sql", wherobots_conn_id="{{ dag_run.conf['conn_id'] }}", **copy)
-    SQLExecuteQueryOperator(task_id="airflows_sql", conn_id="{{ dag_run.conf['conn_id'] }}_sql", **copy)
+    copy = "INSERT INTO org_catalog.e2e.copy SELECT * FROM e2e.original WHERE id = 'a-literal'"
+    WherobotsSqlOperator(task_id="sql", wherobots_conn_id="{{ dag_run.conf['conn_id'] }}", sql=copy)
+    SQLExecuteQueryOperator(task_id="airflows_sql", conn_id="{{ dag_run.conf['conn_id'] }}_sql", sql=copy)
     enable_lineage(observed)
