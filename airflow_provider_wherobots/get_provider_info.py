@@ -16,7 +16,7 @@ MODULES = {
     "sensors": ("run",),
     "triggers": ("run", "quota", "sql"),
 }
-CONVERTER = f"{PACKAGE}.tasks.openlineage.table_of"
+CONVERTER = f"{PACKAGE}.sql.lineage.table_of"
 ASSETS = [{"schemes": ["wherobots"], "handler": None, "to_openlineage_converter": CONVERTER}]
 LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
 

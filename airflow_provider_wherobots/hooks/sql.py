@@ -46,7 +46,7 @@ if TYPE_CHECKING:
 
 SESSION_WAIT_SECONDS = 900.0
 STOP_SECONDS = 5.0
-"""How long the hook tries to stop its own session."""
+"""How long the hook tries to stop its dedicated session."""
 
 
 class WherobotsSqlHook(DbApiHook):
@@ -55,8 +55,8 @@ class WherobotsSqlHook(DbApiHook):
     Connections with the same arguments share one session, unless it is to be new. Each :meth:`get_conn`, and so each
     :meth:`run`, is a separate connection. A shared session ends by itself some time after its last connection.
 
-    Its own session (``force_new``, or the type ``single``) is stopped by :meth:`close`, or ends by itself five minutes
-    after its last connection.
+    A dedicated session (``force_new``, or the type ``single``) is stopped by :meth:`close`, or ends by itself five
+    minutes after its last connection.
 
     All arguments but the connection's id can be None or empty, which takes the default.
 
@@ -68,11 +68,11 @@ class WherobotsSqlHook(DbApiHook):
     :param version: Wherobots version; None takes the connection's, else the latest.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
     :param read_timeout: has no effect; the official provider's hook has it.
-    :param force_new: whether the hook gets its own session, which it uses as long as it lives; default False.
+    :param force_new: whether the hook gets a dedicated session, which it uses as long as it lives; default False.
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param session_key: only hooks with the same key share a session; None shares with those without a key.
     :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; None takes
-        300 with a ``session_key`` and for the hook's own session, else the service's default.
+        300 with a ``session_key`` and for a dedicated session, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is requested.
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``fail`` (default), because
@@ -426,7 +426,7 @@ class WherobotsSqlHook(DbApiHook):
         """With it OpenLineage finds the tables in a statement's text. It cannot query their columns."""
         from airflow.providers.openlineage.sqlparser import DatabaseInfo
 
-        from airflow_provider_wherobots.tasks.openlineage import NAMESPACE
+        from airflow_provider_wherobots.sql.lineage import NAMESPACE
 
         return DatabaseInfo(scheme=NAMESPACE, database="spark_catalog")
 
