@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -800,6 +801,29 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: SqlCon
     threading.Timer(1, control.release_sql).start()
     assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
     assert executed(control) == [INSERT]
+
+
+def test_a_retry_after_an_upgrade_follows_what_an_earlier_state_has_listed(make: Make, control: SqlControl) -> None:
+    both = ["INSERT INTO a VALUES (1)", INSERT]
+    control.answer_sql(INSERT, held=True)
+    ti = leave_behind(make, control, both)
+    sent = control.requests("executeSql")
+    memory = json.loads(ti.store["wherobots"])
+    del memory["journal"], memory["writes_left"], memory["has_ended_writes"]
+    memory["statements"] = [
+        {
+            "position": position,
+            "execution_id": entry["execution_id"],
+            "session_id": entry["session_id"],
+            "outcome": outcome,
+            "digest": hashlib.sha256(f"{entry['statement']}\x1f".encode()).hexdigest()[:12],
+        }
+        for position, (entry, outcome) in enumerate(zip(sent, ("succeeded", ""), strict=True))
+    ]
+    ti.store["wherobots"] = json.dumps(memory)
+    threading.Timer(1, control.release_sql).start()
+    make(both, retries=1).execute(context(next_try(ti)))
+    assert executed(control) == both
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
