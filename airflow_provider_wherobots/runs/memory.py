@@ -122,6 +122,20 @@ class Journal:
         # An earlier state had a list of longer ones.
         return cls(**{**given, "done": "".join(one[:DIGEST_CHARS] for one in given.get("done", ""))})
 
+    @classmethod
+    def of_list(cls, statements: Iterable[Mapping[str, Any]]) -> Self:
+        """The journal of an earlier state, which had a list of the writes with their outcomes."""
+        journal = cls()
+        for one in statements:
+            if one["outcome"] == "failed":
+                continue
+            # A digest that is not known is no write's, so that write is in doubt.
+            digest = (one["digest"] or "?" * DIGEST_CHARS)[:DIGEST_CHARS]
+            journal = replace(journal, execution_id=one["execution_id"], session_id=one["session_id"])
+            has_succeeded = one["outcome"] == "succeeded"
+            journal = replace(journal, done=journal.done + digest) if has_succeeded else replace(journal, sent=digest)
+        return journal
+
     @property
     def count(self) -> int:
         """How many have taken effect."""
@@ -294,6 +308,12 @@ class Memory:
         try:
             given = known_arguments(cls, document)
             known = Past.KNOWN if given.get("has_looked") else Past.NOTHING
+            if "journal" in given:
+                journal = Journal.from_json(given["journal"])
+            else:
+                journal = Journal.of_list(document.get("statements", ()))
+                left = [(one["execution_id"], one["session_id"]) for one in document.get("statements_left", ())]
+                given = {"writes_left": left, "has_ended_writes": document.get("has_ended_statements", False), **given}
             return cls(
                 **{
                     **given,
@@ -303,7 +323,7 @@ class Memory:
                     "runs": tuple(given.get("runs", ())),
                     "runtimes": tuple(given.get("runtimes", ())),
                     "tries": tuple(given.get("tries", ())),
-                    "journal": Journal.from_json(given.get("journal", {})),
+                    "journal": journal,
                     "writes_left": tuple((str(one), str(session)) for one, session in given.get("writes_left", ())),
                 }
             )

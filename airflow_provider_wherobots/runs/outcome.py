@@ -53,7 +53,7 @@ _ENDINGS_BY_STATUS = {
 class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up.
-    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise.
+    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise, or should.
     ``cancel_failed``: the run should have been cancelled at a limit of the task, and was not.
     ``log_is_cut``: the log was not read to its end.
     ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
