@@ -16,6 +16,7 @@ MODULES = {
     "sensors": ("run",),
     "triggers": ("run", "quota", "sql"),
 }
+TASK_PAGE_PLUGIN = "wherobots_task_page"
 LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
 
 
@@ -50,6 +51,7 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "task-decorators": [{"name": "wherobots", "class-name": f"{PACKAGE}.decorators.wherobots.wherobots_task"}],
         "extra-links": [f"{PACKAGE}.links.{name}" for name in LINKS],
+        "plugins": [{"name": TASK_PAGE_PLUGIN, "plugin-class": f"{PACKAGE}.task_page.plugin.WherobotsTaskPage"}],
         # Airflow before 3.2 knows no such key, and ignores it.
         "cli": [f"{PACKAGE}.cli.main.get_wherobots_cli_commands"],
         "config": config.provider_info(),

@@ -41,6 +41,7 @@ from airflow_provider_wherobots.runs.outcome import (
     describe_no_run,
 )
 from airflow_provider_wherobots.runs.run_name import default_run_name
+from airflow_provider_wherobots.runs.summary import RunSummary
 from airflow_provider_wherobots.stored import StoredOptions
 from airflow_provider_wherobots.tasks.local_files import find_uploads
 from airflow_provider_wherobots.tasks.memory import TaskMemory, try_of
@@ -216,8 +217,9 @@ class SubmitTry(RunTry[CreatesRun]):
         """Remember what this try has seen of a run, and push that of all tries: Airflow deletes the XComs of a try
         when the next begins.
         """
-        known = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self._run_url(run_id)}
-        seen = {**known, "status": words.short(status), "cost_usd": (summary or {}).get("cost_usd")}
+        known = {key: value for key, value in (summary or {}).items() if value is not None}
+        ids = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self._run_url(run_id)}
+        seen = {"cost_usd": None, **known, **ids, "status": words.short(status)}
         if self._memory is not None:
             self._memory.remember(self._memory.now.with_try(seen))
         self._push(RUNS_KEY, [seen] if self._memory is None else list(self._memory.now.tries))
@@ -310,7 +312,7 @@ class SubmitTry(RunTry[CreatesRun]):
                 submission = self._submit(quota)
             task.run_id = submission.run.id
             self._announce(submission.run)
-            self._keep(submission.run.id, submission.run.status)
+            self._keep(submission.run.id, submission.run.status, RunSummary.of_run(submission.run).to_json())
             if submission.reattached:
                 self._emit(measurements.of_reattachment(submission.run, self._metric_tags))
             if not task.wait_for_completion:
