@@ -118,7 +118,8 @@ def copy_jobs(folder: Path, *, waiting: bool = True) -> None:
 def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
     """Airflow with some DAGs and without a connection."""
     dags = tmp_path_factory.mktemp("dags")
-    shutil.copyfile(HERE / "dags" / "places.py", dags / "places.py")
+    for own in (HERE / "dags").glob("*.py"):
+        shutil.copyfile(own, dags / own.name)
     for example in EXAMPLES:
         shutil.copyfile(TREE / "example_dags" / example, dags / example)
     # One of the examples uploads the script that lies beside it.

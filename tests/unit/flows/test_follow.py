@@ -294,7 +294,8 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "the run was cancelled")
     assert run.cancelled_at == pytest.approx(START + 10, abs=1)
     assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
-    assert outcome.summary == RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1").to_json()
+    summary = RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1", cause="the run was cancelled")
+    assert outcome.summary == summary.to_json()
     assert script.notes[-3:] == [
         Note(logging.WARNING, f"The log of run run0 could not be read to its end (getJobRunLogs: timed out){REST}"),
         Note(logging.WARNING, "getJobRun: timed out; the run's summary is incomplete"),
