@@ -11,7 +11,7 @@ except ImportError:  # Airflow 2.11
     from airflow.models.dag import DAG  # type: ignore[no-redef]
 
 
-@task.wherobots(runtime="tiny", name="<script>document.title='run'</script>", return_result=True)
+@task.wherobots(runtime="tiny", name="heights_of_peaks")
 def works() -> dict[str, str]:
     """Return something."""
     return {"peak": "<b>Matterhorn</b>"}
