@@ -117,6 +117,11 @@ def retry_resumes_deferral(version: str) -> bool:
 
 RETRY_RESUMES_DEFERRAL = retry_resumes_deferral(airflow_version)
 
+FAILED_TRIGGER = "__fail__"
+"""``next_method`` with which Airflow resumes a task whose trigger crashed or timed out."""
+TRIGGER_TIMEOUT = "Trigger timeout"
+"""The ``error`` that Airflow passes if the deferral timed out (``TriggerFailureReason``)."""
+
 
 T = TypeVar("T")
 

@@ -59,7 +59,15 @@ MAX_QUOTA_WAIT_SECONDS = Option(
     3600.0,
     "14400",
     "How long a task waits while the organization's quota is used up (INSUFFICIENT_QUOTA_ERROR), in seconds, if the "
-    "task does not set max_quota_wait_seconds. 0 fails the try at once; it may be retried.",
+    "task does not set max_quota_wait_seconds. 0 fails the attempt at once; it may be retried.",
+)
+MAX_PENDING_SECONDS = Option(
+    "max_pending_seconds",
+    "float",
+    0.0,
+    "3600",
+    "How long after its creation a run may be PENDING, in seconds, if its task does not set max_pending_seconds. Then "
+    "the task cancels it and fails. 0 is no limit.",
 )
 WAIT_POST_RUN_LOGS = Option(
     "wait_post_run_logs_timeout_seconds",
@@ -91,6 +99,7 @@ OPTIONS = (
     POLLING_INTERVAL,
     MAX_OUTAGE_SECONDS,
     MAX_QUOTA_WAIT_SECONDS,
+    MAX_PENDING_SECONDS,
     WAIT_POST_RUN_LOGS,
     COPY_LOG_ON_RESUME,
     TASK_PAGE,

@@ -48,6 +48,10 @@ class WherobotsRunNotStartedException(WherobotsRunFailedException):
     """The run failed before its script began: preparing, deploying or initializing failed. A retry starts a new run."""
 
 
+class WherobotsRunPendingException(WherobotsRunNotStartedException):
+    """The run was still PENDING after ``max_pending_seconds``, and was cancelled. A retry starts a new run."""
+
+
 class WherobotsRunTimedOutException(WherobotsException):
     """The service ended the run after its ``timeout_seconds``. A retry starts a new run."""
 
@@ -65,9 +69,9 @@ class WherobotsResultLostException(WherobotsException):
 
 
 class WherobotsResultRefusedException(WherobotsException):
-    """The run completed, but the line with the result that the task returns is not JSON, or breaks another rule.
+    """The run's result is not JSON, or breaks another rule.
 
-    Not retried: the same script would print the same line.
+    The run of a script has completed. A run of ``@task.wherobots`` fails. Not retried: a retry would get the same.
     """
 
 

@@ -28,7 +28,7 @@ REATTACH_DELAY = timedelta(minutes=1)
 FAILS = {
     WherobotsArgumentException: "The same request would be refused again",
     WherobotsRequestException: "The same request would be refused again",
-    WherobotsResultRefusedException: "The same script would print the same line",
+    WherobotsResultRefusedException: "A retry would get the same result",
     WherobotsRunCancelledException: "The run was cancelled on the service's side",
     WherobotsSqlStatementCancelledException: "The statement was cancelled on the service's side",
 }

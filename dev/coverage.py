@@ -24,8 +24,8 @@ from wherobots_local.sql.engine import EngineError
 
 _TREE = Path(__file__).parents[1]
 _DATA = _TREE / "local_server" / "tests" / "sql"
-PAGE = _TREE / "docs" / "local-coverage.md"
-_DIFFERENT = "local-spark-sql.md#what-is-different-from-the-services-sql"
+PAGE = _TREE / "local_server" / "docs" / "coverage.md"
+_DIFFERENT = "spark-sql.md#what-is-different-from-the-services-sql"
 ALL, SOME, NONE = "as the service", "partly", "refused"
 
 PARTLY = {
@@ -43,6 +43,8 @@ _TABLES = (
     "CREATE TABLE t AS SELECT 1 AS a, 'x' AS b, map('k', 1) AS m, DATE '2024-01-02' AS d",
     "CREATE TABLE u AS SELECT 1 AS a, 'y' AS c",
     "CREATE TABLE changed AS SELECT 1 AS a, 2 AS b",
+    "CREATE TABLE renamed AS SELECT 1 AS a",
+    "CREATE TABLE parts (a INT, p INT) PARTITIONED BY (p)",
     "CREATE TABLE structs AS SELECT named_struct('x', 1) AS s",
 )
 _REFUSED = re.compile(r"\[(UNSUPPORTED_FEATURE|PARSE_SYNTAX_ERROR|UNRESOLVED_ROUTINE|UNRESOLVABLE_TABLE_VALUED)")

@@ -1,4 +1,4 @@
-"""``make demo``: run the example DAG on a real Airflow, and its job on the local server."""
+"""``make demo``: run a DAG on a real Airflow, and its job on the local server."""
 
 import argparse
 import json
@@ -21,7 +21,8 @@ from tests.support.waiting import WaitTimeout, wait_for
 DAG_ID = "example_wherobots_demo"
 TASKS = ("airport_neighbours", "busiest_airports")
 BUCKET = "wherobots-demo"
-EXAMPLES = TREE / "example_dags"
+DAG_FILE = TREE / "dev" / f"{DAG_ID}.py"
+JOBS = TREE / "example_dags" / "jobs"
 FOLDER = CHECKOUT / ".demo"
 
 
@@ -39,7 +40,11 @@ class TimedOutput:
 @contextmanager
 def airflow_and_server(folder: Path, report: TimedOutput) -> Iterator[tuple[AirflowInstance, LocalServerProcess]]:
     """Run an Airflow and the local server, with a connection between them and their files in ``folder``."""
-    airflow = AirflowInstance(folder / "airflow", dags_folder=EXAMPLES, progress=report)
+    dags = folder / "dags"
+    shutil.rmtree(dags, ignore_errors=True)
+    shutil.copytree(JOBS, dags / "jobs")
+    shutil.copy(DAG_FILE, dags)
+    airflow = AirflowInstance(folder / "airflow", dags_folder=dags, progress=report)
     family = ProcessFamily(f"demo:{folder}")
     with airflow:
         try:
@@ -56,7 +61,7 @@ def airflow_and_server(folder: Path, report: TimedOutput) -> Iterator[tuple[Airf
 
 
 def run_example(airflow: AirflowInstance, report: TimedOutput) -> bool:
-    """Run the example DAG to its end and print the logs of its tasks; return whether it succeeded."""
+    """Run the DAG to its end and print the logs of its tasks; return whether it succeeded."""
     airflow.api.wait_for_dag(DAG_ID)
     run_id = airflow.api.trigger_dag(DAG_ID)
     report(f"Triggered {DAG_ID}; its run is {run_id}")

@@ -17,7 +17,7 @@ from typing import Any
 from local_server.tests.sql.answers import TABLES
 
 FOLDER = Path(__file__).parents[1] / "local_server" / "tests" / "sql"
-FILES = (FOLDER / "answers.tsv", FOLDER / "column_answers.tsv")
+FILES = (FOLDER / "answers.tsv", FOLDER / "column_answers.tsv", FOLDER / "ordinary.tsv")
 
 
 def main(paths: list[Path]) -> None:
@@ -38,12 +38,14 @@ def main(paths: list[Path]) -> None:
         path.write_text("\n".join(lines))
 
 
-def answer(spark: Any, statement: str) -> str:
-    """Return the rows as Python writes them, or the class of the error."""
+def answer(spark: Any, statements: str) -> str:
+    """Return the rows of the last statement as Python writes them, or the class of an error."""
     from pyspark.errors import PySparkException
 
+    rows = []
     try:
-        rows = spark.sql(statement).collect()
+        for statement in statements.split("; "):
+            rows = spark.sql(statement).collect()
     except PySparkException as error:
         return str(error.getCondition() or type(error).__name__).partition(".")[0]
     return "[" + ", ".join(f"({_row(row)})" for row in rows) + "]"

@@ -1,5 +1,7 @@
 """The environment of a run: packages, files, Spark settings and disks. The script is ``jobs/airports_by_region.py``."""
 
+from datetime import timedelta
+
 import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -14,6 +16,7 @@ with DAG(
     description="How many airports lie in each region",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):

@@ -5,6 +5,8 @@ jar --create --file great-circle.jar -C build .
 aws s3 cp great-circle.jar s3://wherobots-demo/jobs/     # or copy it below the local server's root
 """
 
+from datetime import timedelta
+
 import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -19,6 +21,7 @@ with DAG(
     description="The distance between two places, from a JAR",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     params={"from": "47.4582,8.5481", "to": "63.9850,-22.6056"},
     doc_md=__doc__,
     tags=["wherobots", "example"],

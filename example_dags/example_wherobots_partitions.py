@@ -1,8 +1,9 @@
-"""A backfill over tiles: a run sorts readings of rain into H3 cells, and each cell that has changed has a DAG run.
+"""Local server only: a run sorts readings of rain into H3 cells, and each cell that has changed has a DAG run.
 
-The files are below the local server's root, so it runs only there. Before Airflow 3.3 nothing starts the second DAG.
+The files are below the local server's root. Before Airflow 3.3 nothing starts the second DAG.
 """
 
+from datetime import timedelta
 from typing import Any
 
 import pendulum
@@ -75,6 +76,7 @@ with DAG(
     description="Sorts readings into tiles, and names the tiles that have changed",
     schedule=None,
     start_date=START,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     params={"readings": "wherobots-demo/jobs/rain.csv"},
     doc_md=__doc__,
     tags=["wherobots", "example"],
@@ -86,6 +88,7 @@ with DAG(
     description="Runs for each tile that has changed",
     schedule=each_tile,
     start_date=START,
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):

@@ -1,5 +1,6 @@
 """A value that a script returns: one run cuts a box into tiles, and one run for each tile measures it."""
 
+from datetime import timedelta
 from typing import Any
 
 import pendulum
@@ -7,9 +8,8 @@ import pendulum
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
 try:
-    from airflow.sdk import DAG, Asset, task
+    from airflow.sdk import DAG, task
 except ImportError:  # Airflow 2.11
-    from airflow.datasets import Dataset as Asset  # type: ignore[import-not-found, no-redef]
     from airflow.decorators import task  # type: ignore[no-redef, attr-defined]
     from airflow.models.dag import DAG  # type: ignore[no-redef]
 
@@ -18,6 +18,7 @@ with DAG(
     description="A script returns a list, and a mapped task has one run for each of its items",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):
@@ -28,8 +29,6 @@ with DAG(
             "args": ["--bbox", "5.96,45.82,10.49,47.81", "--columns", "3"],
         },
         return_result=True,
-        # Its event says what made it: the run, what it cost, and the result.
-        outlets=[Asset("s3://wherobots-demo/tiles")],
     )
 
     @task

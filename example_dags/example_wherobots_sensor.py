@@ -1,4 +1,4 @@
-"""Wait for a run that another task, another DAG or another system has started."""
+"""Wait for a run that another task, another DAG or another system has started. Then ask the API what it used."""
 
 from datetime import timedelta
 from operator import attrgetter
@@ -18,12 +18,13 @@ except ImportError:  # Airflow 2.11
 
 with DAG(
     "example_wherobots_sensor",
-    description="Start a run without waiting, and wait for its end in sensors",
+    description="Start a run without waiting, wait for its end in sensors, read what it used",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     doc_md=__doc__,
     tags=["wherobots", "example"],
-):
+) as dag:
     # [START by_id]
     start = WherobotsRunOperator(
         task_id="start",
@@ -46,3 +47,12 @@ with DAG(
 
     WherobotsRunSensor(task_id="by_name", run_id=find())
     # [END by_name]
+
+    # Not named `run_id`: in a task's context that is the DAG run's id.
+    @task
+    def usage(wherobots_run_id: str) -> dict[str, float | None]:
+        """Return what the run used; a value that the service does not report yet is None."""
+        return dict(WherobotsHook().get_run_metrics(wherobots_run_id).instant_metrics)
+
+    started: Any = start.output
+    dag.get_task("by_id") >> usage(started)

@@ -3,6 +3,8 @@
 It runs on Wherobots, where Spark is installed, and on the local server with its extra ``spark`` and Java.
 """
 
+from datetime import timedelta
+
 import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -19,6 +21,7 @@ with DAG(
     description="The rain of each region and month, from the readings of its stations",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     params={"partitions": 4},
     doc_md=__doc__,
     tags=["wherobots", "example"],
@@ -31,6 +34,5 @@ with DAG(
             "args": ["--input", f"{BUCKET}/jobs", "--output", f"{BUCKET}/results/rain_by_region"],
         },
         environment={"sparkConfigs": {"spark.sql.shuffle.partitions": "{{ params.partitions }}"}},
-        timeout_seconds=900,
     )
     # [END spark]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import pendulum
@@ -24,6 +25,7 @@ with DAG(
     description="Which hail fell on which fields",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     params={"since": "2026-05-02"},
     doc_md=__doc__,
     tags=["wherobots", "example"],

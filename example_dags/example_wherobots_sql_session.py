@@ -1,5 +1,7 @@
 """Several statements in a session of their own, which a setup task starts and a teardown task stops."""
 
+from datetime import timedelta
+
 import pendulum
 
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
@@ -28,6 +30,7 @@ with DAG(
     description="Tasks that share a SQL session and its temporary views",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):

@@ -1,5 +1,7 @@
 """Values that are known only when the task runs: templates, params and the output of other tasks."""
 
+from datetime import timedelta
+
 import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -15,6 +17,7 @@ with DAG(
     description="The area of two boxes: one with a name from params, one from another task",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     params={"name": "Iceland", "timeout_minutes": 10},
     doc_md=__doc__,
     tags=["wherobots", "example"],
@@ -28,9 +31,8 @@ with DAG(
         run_python={
             "uri": "s3://wherobots-demo/jobs/bbox_area.py",
             "args": [
-                *("--name", "{{ params.name }}"),
+                *("--name", f"{{{{ params.name }}}} on {day}"),
                 *("--bbox", "0,0,1,1"),
-                *("--output", f"s3://wherobots-demo/results/{{{{ params.name }}}}_{day}.json"),
             ],
         },
         timeout_seconds="{{ params.timeout_minutes * 60 }}",

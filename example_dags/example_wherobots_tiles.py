@@ -1,4 +1,4 @@
-"""A day's readings, one run for each tile, two at a time, and a backfill of past days. Each run writes a partition.
+"""A day's readings, one run for each tile, and a backfill of past days. Each run writes a partition.
 
 It runs on the service: set Airflow's variable ``example_wherobots`` to a folder that your organization can read and
 write, such as ``s3://bucket/folder``, and copy ``jobs/places.csv`` and ``jobs/rain.csv`` there. The script
@@ -37,13 +37,12 @@ with DAG(
     # [START tiles]
     WherobotsRunOperator.partial(
         task_id="rain_of_tile",
-        max_active_tis_per_dag=2,
         return_result=True,
-        # On Airflow 3.3 its events name the partitions.
-        outlets=[Asset("s3://example_wherobots/rain_by_tile")],
-        timeout_seconds=900,
+        # On Airflow 3.3 its events name the partitions. An asset has a fixed address: write your folder here too.
+        outlets=[Asset("s3://wherobots-demo/jobs/rain_by_tile")],
         retries=2,
         retry_delay=timedelta(seconds=30),
+        execution_timeout=timedelta(minutes=30),
     ).expand(
         run_python=[
             {

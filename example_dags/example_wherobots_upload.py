@@ -1,5 +1,7 @@
 """A script and a file that lie beside the DAG file: ``jobs/airports_by_region.py`` and ``jobs/regions.json``."""
 
+from datetime import timedelta
+
 import pendulum
 
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
@@ -14,6 +16,7 @@ with DAG(
     description="How many airports lie in each region, by a script of this repository",
     schedule=None,
     start_date=pendulum.datetime(2026, 1, 1, tz="UTC"),
+    default_args={"retries": 2, "retry_delay": timedelta(minutes=1), "execution_timeout": timedelta(minutes=30)},
     doc_md=__doc__,
     tags=["wherobots", "example"],
 ):

@@ -70,6 +70,26 @@ def reduced(error: BaseException) -> tuple[Any, ...]:
     return copyreg.__newobj__, (type(error), *error.args), vars(error)  # type: ignore[attr-defined]
 
 
+_WHAT_FAILED: Mapping[str, str] = {
+    "createJobRun": "Creating the run failed",
+    "getJobRun": "Reading the run failed",
+    "cancelJobRun": "Cancelling the run failed",
+    "listJobRuns": "Listing runs failed",
+    "getJobRunLogs": "Reading the log failed",
+    "getJobRunMetrics": "Reading the run's metrics failed",
+    "getMyOrganization": "Reading the organization failed",
+    "listIntegration": "Listing storage failed",
+    "createUploadUrl": "Uploading the file failed",
+    "putObject": "Uploading the file failed",
+    "createSqlSession": "Starting a SQL session failed",
+    "getSqlSession": "Reading the SQL session failed",
+    "deleteSqlSession": "Stopping the SQL session failed",
+    "connectSqlSession": "Connecting to the SQL session failed",
+    "sqlSession": "The connection to the SQL session failed",
+}
+"""What an error says has failed, by operation id."""
+
+
 class WherobotsApiError(Exception):
     """A call to the Runs API failed.
 
@@ -83,9 +103,21 @@ class WherobotsApiError(Exception):
     arrival: Arrival = Arrival.UNCLEAR
     retry_after: float | None = None
 
+    says_what_failed: bool = False
+    """Whether the text itself says what failed. If not, the message begins with that."""
+
     def __init__(self, operation: str, text: str) -> None:
-        super().__init__(f"{operation}: {text}")
         self.operation = operation
+        super().__init__(text if self.says_what_failed else f"{self._what_failed}: {text}")
+
+    @property
+    def _what_failed(self) -> str:
+        return _WHAT_FAILED.get(self.operation, self.operation)
+
+    @property
+    def reason(self) -> str:
+        """The message without what failed, for a sentence that says so itself."""
+        return str(self).removeprefix(f"{self._what_failed}: ")
 
 
 class NotSentError(WherobotsApiError):
@@ -274,9 +306,7 @@ class KeyLimitedError(RateLimitedError):
     def __init__(self, operation: str, seconds: float) -> None:
         super().__init__(operation, 429, retry_after=seconds)
         self.seconds = seconds
-        self.args = (
-            f"{operation}: not sent: the service limits calls with this API key (429); next attempt in {seconds:.1f} s",
-        )
+        self.args = (f"Not sent: the service limits calls with this API key (429); next attempt in {seconds:.1f} s",)
 
 
 class ServerError(ResponseError):

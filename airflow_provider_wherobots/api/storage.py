@@ -44,13 +44,15 @@ def checked_upload_to(argument: str, value: object) -> str:
     value and the rule.
     """
     address = value.strip().rstrip("/") if isinstance(value, str) else ""
+    if not address.startswith(SCHEME):
+        raise InvalidArgumentError(f"{argument}={value!r}: must start with s3://bucket/")
     bucket, *segments = address.removeprefix(SCHEME).split("/")
     is_folder = all(_SEGMENT.fullmatch(segment) and segment not in (".", "..") for segment in segments)
     is_short = len(address) <= MAX_KEY_BYTES / 2
-    if not (address.startswith(SCHEME) and _BUCKET.fullmatch(bucket) and is_folder and is_short):
+    if not (_BUCKET.fullmatch(bucket) and is_folder and is_short):
         raise InvalidArgumentError(
-            f"{argument}={value!r}: must be the S3 address of a folder, such as s3://bucket/folder: a bucket's name, "
-            f"then names of letters, digits and !_.*'()=+@-, at most {MAX_KEY_BYTES // 2} characters in all"
+            f"{argument}={value!r}: must be like s3://bucket/folder, its names of letters, digits and !_.*'()=+@-, "
+            f"and at most {MAX_KEY_BYTES // 2} characters in all"
         )
     return address
 

@@ -83,7 +83,7 @@ def _find_runs(io: WorkerIo, deployment: Deployment) -> list[tuple[Run, TaskInst
 def _run_row(run: Run, owner: TaskInstance | None) -> dict[str, Any]:
     described = owner.describe() if owner else None
     if owner and not owner.owns(run):
-        described = f"has the ids of {described}; of another deployment, or of before a clear"
+        described = f"same name as {described}, but not started by it"
     return {
         "id": run.id,
         "name": run.name,

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.runs.payload import redact
 from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result
 from airflow_provider_wherobots.cli.service import read_settings
 from airflow_provider_wherobots.compat import AIRFLOW
-from airflow_provider_wherobots.operators.creates_run import CreatesRun
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 
 
 def print_payload(arguments: argparse.Namespace) -> int:
@@ -47,7 +47,7 @@ def print_payload(arguments: argparse.Namespace) -> int:
         raise CommandFailedError("a template reads an earlier task's result, or a variable that is not set") from None
     # Of a mapped task, this is the one with the index.
     task = context["task"]
-    if not isinstance(task, CreatesRun):
+    if not isinstance(task, WherobotsRunOperator):
         raise CommandFailedError(f"the task {arguments.task!r} creates no Wherobots run: {task.task_type}")
     try:
         settings: Any = read_settings(task.wherobots_conn_id)

@@ -165,7 +165,8 @@ class Connection:
         :returns: its outcome, also of a failure.
         :raises InDoubtError: if an earlier try may have executed it, and nobody knows.
         """
-        self._check_open()
+        # Before the journal: a refused write was not sent.
+        self._check_free()
         kind, options = kind_of(statement), self.options()
         message = Statement(str(uuid4()), statement, store, self._geometry, wants_result=returns_result(statement))
         if kind is not StatementKind.WRITE:
@@ -177,13 +178,15 @@ class Connection:
         write = self.writes.next(statement, store)
         try:
             outcome = self.look(write, options, wants_result=message.wants_result) or self.send(message, options, write)
-            self.written.may_have |= outcome.was_sent and outcome.state is not StatementState.FAILED
+            if outcome.was_sent and outcome.state is not StatementState.FAILED:
+                self.written.add(statement)
         except BaseException:
             if self._sent == message.execution_id:
                 # It may succeed before its cancel, or has just ended.
                 self.cancel_running()
                 self.note_ends()
-                self.written.may_have |= self._ended.get(self._sent) is not StatementState.FAILED
+                if self._ended.get(self._sent) is not StatementState.FAILED:
+                    self.written.add(statement)
             raise
         return outcome
 
@@ -258,7 +261,7 @@ class Connection:
         except WherobotsSqlSessionException as error:
             return Doubt(str(error), asked.execution_ids[0], asked.session_id)
         if isinstance(verdict, Execute) and answers[0].state is StatementState.FAILED:
-            text = f"The statement failed in an earlier try ({answers[0].message}); executing it again"
+            text = f"The statement failed in an earlier attempt ({answers[0].message}); executing it again"
             self.note(logging.INFO, text)
         return verdict
 
@@ -275,7 +278,8 @@ class Connection:
             if running:
                 raise WherobotsUnavailableException(
                     f"The task was cleared, but its statement {running} could not be cancelled, and may still run in "
-                    f"SQL session {session_id or self.session_id}. This try has executed nothing: clear the task again"
+                    f"SQL session {session_id or self.session_id}. This attempt has executed nothing: clear the task "
+                    "again"
                 )
         self.writes.ended_left()
 
@@ -297,9 +301,7 @@ class Connection:
     @contextmanager
     def _following(self, execution_id: str, sent_on: object = None) -> Iterator[None]:
         """The context in which a flow sends a statement, on a WebSocket (``sent_on``), or attaches to one."""
-        self._check_open()
-        if self._is_following:
-            raise refused("the connection executes a statement in another thread: each thread needs its own connection")
+        self._check_free()
         self._check_not_stopped()
         self._is_following = True
         try:
@@ -386,6 +388,11 @@ class Connection:
     def _check_open(self) -> None:
         if self.is_closed:
             raise refused("the connection is closed")
+
+    def _check_free(self) -> None:
+        self._check_open()
+        if self._is_following:
+            raise refused("the connection executes a statement in another thread: each thread needs its own connection")
 
     def __enter__(self) -> Connection:
         return self

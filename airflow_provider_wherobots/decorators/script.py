@@ -13,7 +13,6 @@ import ast
 import copy
 import inspect
 import json
-import re
 import types
 import warnings
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
@@ -27,9 +26,6 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 DECORATORS = ("wherobots", "wherobots_task")
 """The last part of the names under which the decorator is used, such as ``task.wherobots``."""
-REFUSED_VALUE = re.compile(r"(TypeError|ValueError): the return value of \w+\(\)[ ,]")
-"""What a script prints if the function's return value cannot be sent, or Airflow could not store it. A retry would run
-the function again for the same."""
 
 _ABOUT = "# {name}() of {file}, at the same lines as there. Made by @task.wherobots of airflow-provider-wherobots."
 _CALL = '''
@@ -61,26 +57,36 @@ def _run_for_airflow(function):
     try:
         result = json.dumps(value, allow_nan=False)
     except (TypeError, ValueError, RecursionError) as error:
-        output.flush()
-        sys.exit(
+        _refuse(
+            output,
             f"TypeError: the return value of {function.__name__}(), of type {type(value).__name__}, is not JSON:"
-            f" {error}. Return None, booleans, finite numbers, strings, and lists and dicts of them"
+            f" {error}. Return None, booleans, finite numbers, strings, and lists and dicts of them",
         )
     if len(result) > {max_bytes}:
-        output.flush()
-        sys.exit(
+        _refuse(
+            output,
             f"ValueError: the return value of {function.__name__}() has {len(result):,} bytes of JSON, and the limit is"
-            f" {{max_bytes}:,}. Write it to storage, and return its address"
+            f" {{max_bytes}:,}. Write it to storage, and return its address",
         )
     if reason := _reason_to_refuse(value):
-        output.flush()
-        sys.exit(
-            f"ValueError: the return value of {function.__name__}() cannot be stored by Airflow, because it {reason}"
+        _refuse(
+            output,
+            f"ValueError: the return value of {function.__name__}() cannot be stored by Airflow, because it {reason}",
         )
     output.flush()
     for line in _lines_of(result):
         # It begins a line, whatever was printed before. In one write, as other processes may write to the same pipe.
         os.write(output.fileno(), f"\\n{line}\\n".encode())
+
+
+def _refuse(output, message):
+    """Fail the run for a return value that a retry would return again. The marked line tells the task so."""
+    import os
+    import sys
+
+    output.flush()
+    os.write(output.fileno(), b"\\n{refused_marker}\\n")
+    sys.exit(message)
 
 
 def _lines_of(result):
@@ -192,6 +198,7 @@ def _call(name: str) -> str:
         MAX_RESULT_BYTES,
         MIN_INTEGER,
         PART_MARKER,
+        REFUSED_MARKER,
     )
 
     text = _CALL
@@ -199,6 +206,7 @@ def _call(name: str) -> str:
         "name": name,
         "marker": MARKER,
         "part_marker": PART_MARKER,
+        "refused_marker": REFUSED_MARKER,
         "max_bytes": MAX_RESULT_BYTES,
         "max_levels": MAX_LEVELS,
         "min_integer": MIN_INTEGER,

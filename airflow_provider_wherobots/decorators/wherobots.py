@@ -21,7 +21,6 @@ from airflow_provider_wherobots.decorators.base import (
     task_decorator_factory,
 )
 from airflow_provider_wherobots.decorators.script import (
-    REFUSED_VALUE,
     check_arguments,
     check_call,
     check_function,
@@ -31,7 +30,7 @@ from airflow_provider_wherobots.decorators.script import (
     warn_of_outside_names,
 )
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.operators.wherobots_task import argument_errors, is_unrendered
+from airflow_provider_wherobots.tasks.wherobots_task import argument_errors, is_unrendered
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.compat import Context
@@ -119,10 +118,6 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         # needs a method that operators do not have.
         return WherobotsRunOperator.execute(self, context)
 
-    def _may_retry(self, error: BaseException) -> bool:
-        # The message has the run's log.
-        return super()._may_retry(error) and not REFUSED_VALUE.search(str(error))
-
     @contextmanager
     def script_of_this_try(self, context: Context) -> Iterator[None]:
         """The time in which the function's script is a file on this worker, so that it can be uploaded."""
@@ -161,6 +156,7 @@ def wherobots_task(
     wait_for_completion: bool = True,
     max_outage_seconds: float | None = None,
     max_quota_wait_seconds: float | None = None,
+    max_pending_seconds: float | None = None,
     retry_cancelled: bool = False,
     reuse_completed: bool = True,
     openlineage_inject_parent_job_info: bool | None = None,

@@ -53,10 +53,12 @@ async def cancel_run(
             may_have_ended = isinstance(error, NotFoundError | ConflictError | BadRequestError) and not may_appear
             seen = await _look_at(io, run_id, left) if may_have_ended else None
             if seen is not None and not seen.is_active:
-                await io.note(logging.INFO, f"Run {run_id} need not be cancelled: {error}")
+                await io.note(logging.INFO, f"Run {run_id} need not be cancelled: {error.reason}")
                 return None
             if seen is None and is_unknown and not may_appear:
-                await io.note(logging.WARNING, f"Run {run_id} was not cancelled, because it is not there ({error})")
+                await io.note(
+                    logging.WARNING, f"Run {run_id} was not cancelled, because it is not there ({error.reason})"
+                )
                 return error
             left = deadline - io.now()
             if isinstance(error, NotFoundError | ConflictError):
@@ -105,8 +107,8 @@ async def cancel_runs_of(io: Io, memory: Memory, budget_seconds: float) -> list[
     if not is_found and (memory.is_create_unanswered or why):
         await io.note(
             logging.WARNING,
-            f"Found no active run whose name ends with {suffix}{why}. If one appears later, only a retry of the task "
-            "finds it. To look again:",
+            f"No run to cancel was found{why}. If the create request still goes through, its run stays active until "
+            "its timeout. Check:",
             f"runs list --name '*{suffix}'",
         )
     return cancelled
@@ -172,8 +174,8 @@ async def _gave_up(io: Io, run_id: str, error: WherobotsApiError) -> WherobotsAp
     # The conflict may be with an earlier cancel, which takes up to a minute to take effect.
     unless = ", unless an earlier cancel takes effect" if isinstance(error, ConflictError) else ""
     text = (
-        f"Run {run_id} could not be cancelled ({error}). It keeps running, and costs money, until its timeout_seconds"
-        f"{unless}. To cancel it:"
+        f"Run {run_id} could not be cancelled ({error.reason}). It keeps running, and costs money, until its "
+        f"timeout_seconds{unless}. To cancel it:"
     )
     await io.note(logging.ERROR, text, f"runs cancel --yes {run_id}")
     return error

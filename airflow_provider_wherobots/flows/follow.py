@@ -10,9 +10,10 @@ from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
-from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.flows.cancel import MAX_END_WAIT_SECONDS, cancel_run
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
 from airflow_provider_wherobots.flows.retry import (
+    CANCEL_BUDGET_SECONDS,
     DEFAULT_MAX_OUTAGE_SECONDS,
     JITTER,
     MIN_FAILED_POLLS,
@@ -69,6 +70,8 @@ class FollowOptions(StoredOptions):
         is another one, its seconds are in the field ``execution_timeout`` all the same.
     :param is_new: whether the run was created for this try, and was active at ``started_at``. Then the first poll
         comes a delay after that. Default False: at once.
+    :param max_pending_seconds: how long after its creation the run may be PENDING until it is cancelled, in seconds;
+        default 0, for ever.
     """
 
     run_id: str
@@ -83,6 +86,7 @@ class FollowOptions(StoredOptions):
     return_result: bool = False
     limit_name: str = "execution_timeout"
     is_new: bool = False
+    max_pending_seconds: float = 0.0
 
     def poll_delay(self, moment: float) -> float:
         """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
@@ -90,17 +94,13 @@ class FollowOptions(StoredOptions):
         return max(MIN_POLL_SECONDS, min(FIRST_POLL_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
     def describe(self, deferred: bool) -> str:
-        """State who follows the run, and how often it is polled."""
+        """State who polls the run, how often, and until when."""
         shortest, longest = self.poll_delay(self.started_at), max(MIN_POLL_SECONDS, self.polling_interval)
-        follower = "Deferring the task: the triggerer" if deferred else "This worker"
-        text = f"{follower} follows run {self.run_id}, polling every {shortest:g} s"
-        if longest > shortest:
-            text += f", slowing to every {longest:g} s"
-        text += f"; its log is {'' if self.poll_logs else 'not '}forwarded"
+        text = f"{'Deferred' if deferred else 'Not deferred'}. Polling run {self.run_id} every {shortest:g}"
+        text += f" to {longest:g} s" if longest > shortest else " s"
         if self.deadline is not None:
-            left = words.duration(self.deadline - self.started_at)
-            text += f"; the deadline is {words.moment(self.deadline)}, in {left}"
-        return text
+            text += f"; giving up at {words.moment(self.deadline)}"
+        return text if self.poll_logs else f"{text}; its log is not copied"
 
     def has_cancelled(self, moment: float) -> bool:
         """Whether a run that was cancelled at a moment was cancelled at the deadline, perhaps by a trigger that died
@@ -117,7 +117,7 @@ class FollowOptions(StoredOptions):
 async def follow_run(io: Io, options: FollowOptions) -> Outcome:
     """Follow a run until it ends, the deadline passes, or polling it is given up.
 
-    Only a passed deadline cancels the run.
+    Only a passed deadline, and ``max_pending_seconds``, cancel the run.
     """
     log = LogForwarder(
         options.run_id,
@@ -127,19 +127,12 @@ async def follow_run(io: Io, options: FollowOptions) -> Outcome:
     )
     # The run was created, or found, with the key.
     outage = Outage(options.max_outage_seconds, REFUSED_SECONDS, MIN_FAILED_POLLS, key_worked=True)
-    try:
-        outcome = await _follow(io, options, log, outage)
-    except GeneratorExit:
-        raise
-    except BaseException:
-        # A task that is killed also writes the lines it has read.
-        await log.release(io)
-        raise
+    outcome = await _follow(io, options, log, outage)
     return replace(outcome, outage_seconds=outage.seconds(outcome.ended_at))
 
 
 async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Outage) -> Outcome:
-    status, spark_ui = _StatusNotes(), _SparkUi()
+    status, spark_ui, limit = _StatusNotes(), _SparkUi(), _PendingLimit(options)
     get_run = calls.get_run(options.run_id)
     seen_active_at: float | None = None
     if options.is_new:
@@ -162,22 +155,25 @@ async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Out
             await outage.succeeded(io, moment)
             await status.seen(io, run, moment, options.started_at)
             await spark_ui.seen(io, run)
-            if run.is_terminal:
+            if run.is_terminal or limit.is_over(moment):
                 # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
+                summary = status.timed(RunSummary.of_run(run, spark_ui.url), options)
                 outcome = Outcome.of_run(run, io.now())
                 if outcome.ending is Ending.CANCELLED and options.has_cancelled(moment - ended_ago):
                     outcome = replace(
                         outcome, ending=Ending.DEADLINE, reason=options.limit_and("the run was cancelled")
                     )
-                summary = status.timed(RunSummary.of_run(run, spark_ui.url), options)
+                else:
+                    outcome = limit.applied(outcome, run, summary, moment)
                 del run
                 return await _settle(io, outcome, summary, log, options, ended_ago)
             seen_active_at = moment
             may_have_log = options.poll_logs and run.status != PENDING
+            limit_in = await limit.check(io, run, moment)
             # A triggerer holds thousands of waiting flows, so none may keep a response in memory.
             del run
-            pause = Pause(options.poll_delay(moment), POLL_JITTER)
+            pause = Pause(min(options.poll_delay(moment), limit_in), POLL_JITTER)
             if may_have_log:
                 until = io.now() + CATCH_UP_SECONDS
                 longest_pause = options.polling_interval - pause.seconds
@@ -215,7 +211,7 @@ async def _settle(
         # The log may not have been read yet: read it briefly even if the deadline has just passed.
         until = max(until, moment + MIN_POLL_SECONDS)
         wait = options.wait_post_run_logs_timeout_seconds
-        if outcome.ending is Ending.NOT_STARTED:
+        if outcome.ending in (Ending.NOT_STARTED, Ending.PENDING_TOO_LONG):
             # Its script has written nothing.
             wait = min(wait, MIN_QUIET_SECONDS)
         needs_result = options.return_result and outcome.ending is Ending.COMPLETED
@@ -238,7 +234,7 @@ async def _with_log(
     errors = LastErrors() if log.has_unread_rest else log.errors
     tail = log.tail.explain(errors.last) if outcome.ending is not Ending.COMPLETED else ""
     # A run that was stopped has no result, even if it printed one.
-    result = None if outcome.ending is Ending.DEADLINE else log.result.text
+    result = None if outcome.ending in (Ending.DEADLINE, Ending.PENDING_TOO_LONG) else log.result.text
     failed_by_itself = outcome.ending in (Ending.FAILED, Ending.NOT_STARTED)
     outcome = replace(
         outcome,
@@ -248,6 +244,7 @@ async def _with_log(
         log_is_cut=log.has_unread_rest,
         result_refused=why_refused,
         result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
+        value_refused=failed_by_itself and log.result.is_value_refused,
     )
     return replace(outcome, summary=replace(summary, cause=outcome.why or None).to_json())
 
@@ -308,6 +305,58 @@ async def _stop_at_deadline(
 
 def _earliest(moment: float, deadline: float | None) -> float:
     return moment if deadline is None else min(moment, deadline)
+
+
+class _PendingLimit:
+    """Cancels a run that is PENDING for too long. The run is followed until the cancel shows, because a retry would
+    re-attach to a run that is still active.
+    """
+
+    def __init__(self, options: FollowOptions) -> None:
+        self._options = options
+        self._cancelled_at: float | None = None
+        self._cancel_failed = False
+
+    async def check(self, io: Io, run: Run, moment: float) -> float:
+        """Cancel a run that has reached the limit, unless the deadline has passed. Returns the seconds until the limit,
+        if it is still to come.
+        """
+        limit = self._options.max_pending_seconds
+        if not limit or run.status != PENDING or self._cancelled_at is not None:
+            return math.inf
+        waited, now = self._waited(run, moment), io.now()
+        if waited < limit:
+            return max(MIN_POLL_SECONDS, limit - waited)
+        budget = _earliest(now + CANCEL_BUDGET_SECONDS, self._options.deadline) - now
+        if budget > 0:
+            text = f"Run {run.id} has been PENDING for {words.duration(waited)}: cancelling it"
+            await io.note(logging.WARNING, f"{text} (max_pending_seconds={limit:g})")
+            self._cancelled_at = moment
+            self._cancel_failed = await cancel_run(io, run.id, budget) is not None
+        return math.inf
+
+    def is_over(self, moment: float) -> bool:
+        """Whether the cancel has had the time that it takes to show."""
+        return self._cancelled_at is not None and moment >= self._cancelled_at + MAX_END_WAIT_SECONDS
+
+    def applied(self, outcome: Outcome, run: Run, summary: RunSummary, moment: float) -> Outcome:
+        """The outcome, or another one if the run was cancelled at the limit, perhaps by a trigger that died before it
+        could report that.
+        """
+        has_cancelled, limit = self._cancelled_at is not None, self._options.max_pending_seconds
+        # A run that has started may have waited for longer than the limit, and be cancelled by others.
+        if limit and run.pending_seconds is not None and (summary.ran_seconds or 0.0) <= MAX_END_WAIT_SECONDS:
+            has_cancelled |= run.pending_seconds >= limit
+        if not has_cancelled or (run.is_terminal and run.status != CANCELLED):
+            return outcome
+        place = f"runtime {summary.runtime or 'unknown'} in region {summary.region or 'unknown'}"
+        cancel_failed = self._cancel_failed and not run.is_terminal
+        end = "cancelling it failed" if cancel_failed else "was cancelled"
+        reason = f"it waited {words.duration(self._waited(run, moment))} for {place}, and {end}"
+        return replace(outcome, ending=Ending.PENDING_TOO_LONG, reason=reason, cancel_failed=cancel_failed)
+
+    def _waited(self, run: Run, moment: float) -> float:
+        return moment - self._options.started_at if run.pending_seconds is None else run.pending_seconds
 
 
 class _StatusNotes:

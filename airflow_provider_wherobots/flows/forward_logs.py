@@ -22,7 +22,7 @@ waits too. An outage does not count as waiting, and is tolerated for as long as 
 last pages are read again, for lines that have landed on them since.
 
 Nothing is lost, doubled or out of order, because only :class:`LogCursor` decides which lines are new, and all new lines
-of a page are taken over before the first ``await`` that can be interrupted. An interruption leaves them to ``release``.
+of a page are taken over before the first ``await`` that can be interrupted. A round that is interrupted forwards them.
 
 A failed logs call never affects the task's result. After the run's end, only a log that could not be read to its end
 logs a warning.
@@ -170,16 +170,15 @@ class LogForwarder:
         await self._read_round(io, until)
         return isinstance(self.state, Behind)
 
-    async def release(self, io: Io) -> None:
-        """Forward the lines that an interruption has left."""
+    async def _release(self, io: Io) -> None:
+        """Forward the lines that were read."""
         for records in self._untaken:
             # Even without records: an ``Io`` can yield to the event loop.
             await io.forward(records)
 
     async def read_last(self, io: Io, until: float, timeout: float) -> None:
         """Read the last round, when following ends before the run does."""
-        moment = io.now()
-        await self._read_round(io, until, ended=moment, timeout=timeout)
+        await self._read_round(io, until, is_ending=True, timeout=timeout)
         await self._note_unread_rest(io)
 
     async def drain(
@@ -196,7 +195,7 @@ class LogForwarder:
         waited, wait, is_first = 0.0, MAX_DRAIN_PAUSE_SECONDS / 3, True
         while True:
             had_left_pages = self._cursor.has_left_pages
-            found = await self._read_round(io, until, ended=ended)
+            found = await self._read_round(io, until, is_ending=True)
             has_looked_back = self._cursor.looks_back and isinstance(self.state, Current)
             if has_looked_back or isinstance(self.state, Behind | Limited):
                 break
@@ -248,7 +247,7 @@ class LogForwarder:
             case Behind() | Limited():
                 why = "was not read to its end within the time limit"
             case CallFailed(error=error):
-                why = f"could not be read to its end ({error})"
+                why = f"could not be read to its end ({error.reason})"
             case _:
                 return
         await io.note(logging.WARNING, f"The log of run {self._run_id} {why}. Read the rest on the run's page")
@@ -261,14 +260,22 @@ class LogForwarder:
                 logging.INFO, f"Reading the rest of the log: {words.counted(self._rest_lines, 'line')} so far"
             )
 
-    async def _read_round(
-        self, io: Io, until: float, *, ended: float | None = None, timeout: float | None = None
-    ) -> bool:
+    async def _read_round(self, io: Io, until: float, *, is_ending: bool = False, timeout: float | None = None) -> bool:
         """Read pages until there are no more for now. Returns whether there were new lines.
 
-        ``ended``: when the run has ended, or following it ends; None while it is followed.
+        ``is_ending``: the run has ended, or following it ends.
         """
-        was, is_ending = self.state, ended is not None
+        try:
+            return await self._read_pages(io, until, is_ending, timeout)
+        except GeneratorExit:
+            raise
+        except BaseException:
+            # A task that is killed also writes the lines it has read.
+            await self._release(io)
+            raise
+
+    async def _read_pages(self, io: Io, until: float, is_ending: bool, timeout: float | None) -> bool:
+        was = self.state
         oldest: Line | None = None
         moment = io.now()
         while moment < until:
@@ -297,7 +304,7 @@ class LogForwarder:
                 self.state = Current(moment, fresh_at)
             elif not more:
                 await self._note_blocked(io)
-            await self.release(io)
+            await self._release(io)
             if not more:
                 return oldest is not None
             self._rest_lines += len(lines)
@@ -349,13 +356,13 @@ class LogForwarder:
         self.state = CallFailed(error, was_noted or is_worth_it)
         if is_worth_it:
             await io.note(
-                logging.WARNING, f"The run's log cannot be read for now ({error}); this does not affect the run"
+                logging.WARNING, f"The run's log cannot be read for now ({error.reason}); this does not affect the run"
             )
 
     async def _note_blocked(self, io: Io) -> None:
         if isinstance(self.state, Blocked) and not self.state.is_noted:
             self.state = Blocked(error := self.state.error, is_noted=True)
-            await io.note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error}")
+            await io.note(logging.WARNING, f"The run's log cannot be read past a line that is too long: {error.reason}")
 
 
 async def print_log(io: Io, run_id: str) -> bool:

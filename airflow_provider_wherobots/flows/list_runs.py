@@ -71,7 +71,7 @@ async def _read_pages_of(
             break
         cursor = page.next_page
     if left_out:
-        text = f"listJobRuns: left out {words.counted(left_out, 'listed run')} without an id or a status"
+        text = f"Left out {words.counted(left_out, 'listed run')} without an id or a status"
         await io.note(logging.WARNING, text)
     return list(runs.values())
 

@@ -47,7 +47,7 @@ async def probe(io: Io, timeout_seconds: float = PROBE_SECONDS) -> tuple[bool, s
         # Not `send`: the key is tested as given, and the connection may not be stored yet.
         await io.send_once(calls.list_runs(size=1), timeout_seconds)
     except WherobotsApiError as error:
-        return False, f"{diagnose(error)}: {words.quoted(str(error).removeprefix(f'{error.operation}: '))}"
+        return False, f"{diagnose(error)}: {words.quoted(error.reason)}"
     return True, "The Runs API accepts the API key"
 
 

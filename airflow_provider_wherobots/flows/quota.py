@@ -20,7 +20,7 @@ DEFAULT_MAX_QUOTA_WAIT_SECONDS = 3_600.0
 FIRST_QUOTA_RETRY_SECONDS = 5.0
 """The pause after the first refusal: a run of the organization may just be ending."""
 MAX_QUOTA_RETRY_SECONDS = 300.0
-"""The longest pause between two create calls. Runs that free quota take minutes to hours."""
+"""The longest pause between two create requests. Runs that free quota take minutes to hours."""
 MIN_RUN_SECONDS = 10.0
 """A run with less time than this before the deadline is not created."""
 HEARTBEAT_SECONDS = 300.0
@@ -92,6 +92,7 @@ class AwaitingQuota:
 class QuotaNotFreedError(WherobotsApiError):
     """The organization had no room until the wait reached its limit. Nothing was created."""
 
+    says_what_failed = True
     transient = True
     arrival = Arrival.REFUSED
 
@@ -106,7 +107,8 @@ class QuotaNotFreedError(WherobotsApiError):
             when = f". Not waiting, because {limit}"
         super().__init__(
             refusal.operation,
-            f"no {what} was created: the organization's quota was used up{when}. {words.quoted(refusal.said)}",
+            f"No {what} was created: the organization's quota was used up{when}. {words.quoted(refusal.said)}. Free "
+            "quota, request a smaller runtime or disks, or raise max_quota_wait_seconds",
         )
 
 
@@ -135,11 +137,12 @@ class QuotaRefusals:
             self._noted_at = moment
             await io.note(
                 logging.WARNING,
-                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(str(error))}. "
-                f"Retrying the create call for up to {words.duration(wait.left(moment))} ({limit}), first in {delay}",
+                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(error.reason)}. "
+                f"Retrying the create request for up to {words.duration(wait.left(moment))} ({limit}), first in "
+                f"{delay}",
             )
         elif is_handed_over or self._noted_at is None or moment - self._noted_at >= HEARTBEAT_SECONDS:
             self._noted_at = moment
             waited = words.duration(wait.waited(moment))
-            await io.note(logging.INFO, f"Still waiting for quota after {waited}; next create call in {delay}")
+            await io.note(logging.INFO, f"Still waiting for quota after {waited}; next create request in {delay}")
         return AwaitingQuota(wait, pause) if is_handed_over else pause

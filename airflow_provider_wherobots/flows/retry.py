@@ -188,7 +188,7 @@ async def send(
     refused_seconds: float | None = None,
 ) -> T:
     """Send a call, and repeat it while it fails transiently, or the API key is refused for not too long. One that is
-    not repeatable is repeated only if it certainly had no effect. Raises the last failure.
+    not repeatable is repeated only if it is known to have had no effect. Raises the last failure.
     """
     return await repeat(
         io,

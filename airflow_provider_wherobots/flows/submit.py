@@ -14,7 +14,7 @@ UNCLEAR means that a run may exist which is in no list yet: a create was sent wh
 for during 30 s, even if a run of before that create is active; then what is there counts. A run that failed or was
 cancelled counts as NONE. An active run of an earlier round is replaced in every column: it is cancelled first.
 
-A create that certainly did not arrive is repeated, and for a minute one whose API key is refused. If its response was
+A create that did not arrive is repeated, and for a minute one whose API key is refused. If its response was
 lost or unclear, the run is looked for during 30 s before anything is sent again. A create that is refused because the
 organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
@@ -91,19 +91,21 @@ DECISIONS: Mapping[tuple[FoundRuns, Past], Decision] = {
 class UnclearCreateError(WherobotsApiError):
     """It is unknown whether the run was created. If the task is durable, its next try looks for it first."""
 
+    says_what_failed = True
     transient = True
 
 
 class NotReplacedError(WherobotsApiError):
     """The run of an earlier round could not be cancelled, so it stays active and no run was created."""
 
+    says_what_failed = True
     transient = True
 
     def __init__(self, run: Run, cause: WherobotsApiError) -> None:
         super().__init__(
             cause.operation,
-            f"the task was cleared, but run {run.id} of before the clear could not be cancelled ({cause}); "
-            "no new run was created",
+            f"Could not cancel the previous run {run.id} ({cause.reason}), so no new run was started. Cancel it "
+            "in the console, or with the command in the log above. Then clear the task again",
         )
 
 
@@ -166,7 +168,7 @@ async def submit_run(
             if taken.is_active:
                 await _note_attached(io, taken, await uploads.compare(io, payload, taken.payload))
             else:
-                text = f"Using run {taken.id} of an earlier try ({taken.status}); the job does not run again"
+                text = f"Using run {taken.id} of an earlier attempt ({taken.status}); the job does not run again"
                 await io.note(logging.INFO, text)
             return Submission(taken, reattached=True)
     to_send = await uploads.upload(io, payload)
@@ -216,7 +218,7 @@ class _Search:
         """Cancel the active runs of earlier rounds."""
         for run in runs:
             if run.is_active:
-                await io.note(logging.INFO, f"Cancelling run {run.id} of before the clear; a new run replaces it")
+                await io.note(logging.INFO, f"Cancelling run {run.id} from before the clear; a new run replaces it")
                 budget = max(self._max_outage_seconds, CANCEL_BUDGET_SECONDS)
                 error = await cancel_run(io, run.id, budget)
                 # A run that is listed may be gone.
@@ -287,7 +289,7 @@ async def _take_over(io: Io, search: _Search, rules: Rules) -> Run | None:
         if decision is not Decision.LOOK_AGAIN or delay is None:
             break
         if delay == LOOK_AGAIN_DELAYS[0]:
-            text = "An earlier try may have created a run that is in no list yet. Looking for it for up to"
+            text = "An earlier attempt may have created a run that is in no list yet. Looking for it for up to"
             await io.note(logging.INFO, f"{text} {words.duration(sum(LOOK_AGAIN_DELAYS))}")
         await io.sleep(delay)
     if decision is Decision.REPLACE and not rules.may_replace:
@@ -315,14 +317,14 @@ async def _warn_of_others(io: Io, runs: Iterable[Run]) -> None:
             created = "" if run.created_ago is None else f" {words.duration(run.created_ago)} ago"
             await io.note(
                 logging.WARNING,
-                f"Run {run.id} is active, and has the ids of this task. It was created{created}, by another deployment "
-                "with the same DAG or before a clear of this one. It is left alone. To cancel it:",
+                f"Found an active run {run.id} with this task's name, started{created} by another deployment with the "
+                "same DAG, or before a clear. Not touching it. If it is yours, cancel it:",
                 f"runs cancel --yes {run.id}",
             )
 
 
 class _Create:
-    """One create call, repeated until there is a run, but never so that there are two."""
+    """One create request, repeated until there is a run, but never so that there are two."""
 
     def __init__(self, search: _Search | None, max_outage_seconds: float) -> None:
         self._search = search
@@ -394,9 +396,9 @@ class _Create:
             try:
                 found = await self._find_unclear(io)
             except WherobotsApiError as error:
-                raise _unclear(cause, f"looking it up failed too ({error})") from error
+                raise _unclear(cause, f"looking it up failed too ({error.reason})") from error
             if found is not None:
-                text = f"Found run {found.id}: the create call had succeeded, only its response was lost"
+                text = f"Found run {found.id}: the create request had succeeded, only its response was lost"
                 await io.note(logging.INFO, text)
                 return found
         return None
@@ -424,7 +426,9 @@ async def _choose(io: Io, runs: Sequence[Run]) -> Run:
 
 
 async def _note_attached(io: Io, run: Run, payload: Mapping[str, Any]) -> None:
-    await io.note(logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier try of this task")
+    await io.note(
+        logging.INFO, f"Re-attached to run {run.id} ({run.status}), started by an earlier attempt of this task"
+    )
     differing = differing_fields(payload, {"name": run.name, **run.payload})
     if differing:
         await io.note(
@@ -435,7 +439,7 @@ async def _note_attached(io: Io, run: Run, payload: Mapping[str, Any]) -> None:
 
 
 def _unclear(cause: WherobotsApiError, why: str) -> UnclearCreateError:
-    return UnclearCreateError(cause.operation, f"it is unclear whether the run was created: {cause}; {why}")
+    return UnclearCreateError(cause.operation, f"It is unclear whether the run was created: {cause.reason}; {why}")
 
 
 def differing_fields(sent: Mapping[str, Any], echoed: Mapping[str, Any]) -> list[str]:

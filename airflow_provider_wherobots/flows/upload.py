@@ -37,14 +37,18 @@ MAX_READS = 3
 
 
 class UploadFailedError(WherobotsApiError):
+    says_what_failed = True
+
     def __init__(self, what: str, cause: WherobotsApiError, advice: str) -> None:
-        text = f"{what} ({str(cause).removeprefix(f'{cause.operation}: ')})"
+        text = f"{what} ({cause.reason})"
         super().__init__(cause.operation, f"{text}; {advice}" if advice and not cause.transient else text)
         self.transient, self.key_may_change = cause.transient, cause.key_may_change
 
 
 class NoStorageError(WherobotsApiError):
     """The organization has no managed storage, and upload_to is not set."""
+
+    says_what_failed = True
 
 
 async def upload(
@@ -64,9 +68,9 @@ async def find_shared_folder(io: Io, max_outage_seconds: float = DEFAULT_MAX_OUT
     try:
         organization = await send(io, call, max_outage_seconds)
     except WherobotsApiError as error:
-        raise UploadFailedError("the organization's storage could not be found", error, name_it) from error
+        raise UploadFailedError("The organization's storage could not be found", error, name_it) from error
     if organization.bucket is None:
-        raise NoStorageError(call.operation, f"the organization has no managed storage; {name_it}")
+        raise NoStorageError(call.operation, f"The organization has no managed storage; {name_it}")
     return f"{SCHEME}{organization.bucket}/{organization.id}/{SHARED_FOLDER}/{OWN_FOLDER}"
 
 

@@ -9,7 +9,7 @@ from dataclasses import replace
 from enum import Enum
 from math import inf
 from tempfile import TemporaryFile
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
 from airflow_provider_wherobots import words
@@ -40,12 +40,13 @@ except ImportError as error:
 
 if TYPE_CHECKING:
     import pandas
+    from airflow.providers.openlineage.sqlparser import DatabaseInfo
 
     from airflow_provider_wherobots.dbapi.connection import Connection
 
 SESSION_WAIT_SECONDS = 900.0
 STOP_SECONDS = 5.0
-"""How long the hook tries to stop its own session."""
+"""How long the hook tries to stop its dedicated session."""
 
 
 class WherobotsSqlHook(DbApiHook):
@@ -54,8 +55,8 @@ class WherobotsSqlHook(DbApiHook):
     Connections with the same arguments share one session, unless it is to be new. Each :meth:`get_conn`, and so each
     :meth:`run`, is a separate connection. A shared session ends by itself some time after its last connection.
 
-    Its own session (``force_new``, or the type ``single``) is stopped by :meth:`close`, or ends by itself five minutes
-    after its last connection.
+    A dedicated session (``force_new``, or the type ``single``) is stopped by :meth:`close`, or ends by itself five
+    minutes after its last connection.
 
     All arguments but the connection's id can be None or empty, which takes the default.
 
@@ -67,11 +68,11 @@ class WherobotsSqlHook(DbApiHook):
     :param version: Wherobots version; None takes the connection's, else the latest.
     :param session_wait_timeout: how long a session may take to become ready, in seconds; default 900.
     :param read_timeout: has no effect; the official provider's hook has it.
-    :param force_new: whether the hook gets its own session, which it uses as long as it lives; default False.
+    :param force_new: whether the hook gets a dedicated session, which it uses as long as it lives; default False.
     :param session_type: ``multi`` (default), which connections share, or ``single``.
     :param session_key: only hooks with the same key share a session; None shares with those without a key.
     :param shutdown_after_inactive_seconds: how long the session lives after its last connection, in seconds; None takes
-        300 with a ``session_key`` and for the hook's own session, else the service's default.
+        300 with a ``session_key`` and for a dedicated session, else the service's default.
     :param geometry: how geometries are written: ``ewkt`` (default), ``wkt``, ``wkb``, ``ewkb`` or ``geojson``.
     :param session_id: id of a session to use; default None, one is requested.
     :param on_truncated: what happens to a result of exactly 1,000 rows, which may be cut: ``fail`` (default), because
@@ -417,8 +418,35 @@ class WherobotsSqlHook(DbApiHook):
         """Split SQL at its semicolons, which are always left out. Comments and hints are kept."""
         return statements(sql)
 
+    def get_sqlalchemy_engine(self, engine_kwargs: dict[str, Any] | None = None) -> Any:
+        """There is no engine: using what is returned raises an error."""
+        return _NoEngine()
+
+    def get_openlineage_database_info(self, connection: Any) -> DatabaseInfo:
+        """With it OpenLineage finds the tables in a statement's text. It cannot query their columns."""
+        from airflow.providers.openlineage.sqlparser import DatabaseInfo
+
+        from airflow_provider_wherobots.sql.lineage import NAMESPACE
+
+        return DatabaseInfo(scheme=NAMESPACE, database="spark_catalog")
+
+    def get_openlineage_database_dialect(self, connection: Any) -> str:
+        """Of those that OpenLineage's parser knows, the nearest to Spark's."""
+        return "databricks"
+
+    def get_openlineage_default_schema(self) -> str:
+        """The database of a table that is named without one."""
+        return "default"
+
     get_connection_form_widgets = WherobotsHook.get_connection_form_widgets
     get_ui_field_behaviour = WherobotsHook.get_ui_field_behaviour
+
+
+class _NoEngine:
+    """OpenLineage gets an engine before it finds the tables, and needs it only to query their columns."""
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise refused("SQLAlchemy does not know Wherobots, and a query for columns would need a SQL session")
 
 
 def _plain(value: Any) -> Any:

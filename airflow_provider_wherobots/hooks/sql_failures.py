@@ -37,15 +37,14 @@ from airflow_provider_wherobots.flows.sql.journal import Doubt
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
+from airflow_provider_wherobots.sql.statements import masked
 from airflow_provider_wherobots.words import reason_of
 
+SHOWN_CHARS = 120
+"""Characters of a statement that a message names."""
 _REPEATABLE = "A retry of the task executes it again"
 _ASKS = "It may have taken effect. A retry of the task asks the session, and does not execute it again unless it failed"
-_OPERATORS_ADVICE = (
-    "Look whether it has taken effect. Then clear the task, which executes all its statements again, or mark it as "
-    "success"
-)
-_HOOKS_ADVICE = "It may have taken effect"
+_MAY_HAVE = "It may have taken effect"
 
 
 class InDoubtError(Exception):
@@ -74,13 +73,13 @@ def failure(
     ``Statement 1 of 2 (MERGE INTO …)``; ``may_repeat`` is whether a retry can execute it again, ``is_last`` whether no
     retry follows.
     """
-    advice = _REPEATABLE if may_repeat else _OPERATORS_ADVICE if is_last else _ASKS
+    advice = _REPEATABLE if may_repeat else "" if is_last else _ASKS
     return _of_outcome(outcome, what, session_id, limit_seconds, advice)
 
 
 def failure_of_hook(outcome: StatementOutcome, session_id: str, *, may_repeat: bool) -> WherobotsException:
     """Make the hook's exception for a statement that did not succeed."""
-    made = _of_outcome(outcome, "The statement", session_id, None, _REPEATABLE if may_repeat else _HOOKS_ADVICE)
+    made = _of_outcome(outcome, "The statement", session_id, None, _REPEATABLE if may_repeat else _MAY_HAVE)
     return without_retry(made) if isinstance(made, NOT_RETRIED) else made
 
 
@@ -103,17 +102,31 @@ def in_doubt(
 
     ``is_final``: no retry follows.
     """
-    advice = f"No retry follows. {_OPERATORS_ADVICE}" if is_final else "A retry of the task finds out"
-    return WherobotsSqlOutcomeUnknownException(
-        f"Outcome unknown: whether an earlier try of this task has executed {what[:1].lower()}{what[1:]} cannot be "
-        f"known: {why}. This try has not executed it. {advice}\n"
-        f"Execution {execution_id} in SQL session {session_id}"
+    sent, not_executed = "an earlier attempt has sent", "This attempt has not executed it"
+    if is_final:
+        said = f"{_check(what)}. Outcome unknown: {sent} it, or may have: {why}. {not_executed}"
+    else:
+        said = f"Outcome unknown: {sent} {_inside(what)}, or may have: {why}. {not_executed}. A retry looks again"
+    return WherobotsSqlOutcomeUnknownException(f"{said}\nExecution {execution_id} in SQL session {session_id}")
+
+
+def _inside(what: str) -> str:
+    """A statement's name inside a sentence."""
+    return f"{what[:1].lower()}{what[1:]}"
+
+
+def _check(what: str) -> str:
+    """What the user does about a statement whose outcome no retry finds out."""
+    return (
+        f"Check whether {_inside(what)} took effect. Then mark the task as success, or clear it, which executes all "
+        "its statements again"
     )
 
 
 def _of_outcome(
     outcome: StatementOutcome, what: str, session_id: str, limit_seconds: float | None, advice: str
 ) -> WherobotsException:
+    """``advice`` is what follows an unknown outcome; if it is empty, the user has to look."""
     why = outcome.message
     kind: type[WherobotsException] = WherobotsSqlOutcomeUnknownException
     match outcome.state:
@@ -131,24 +144,23 @@ def _of_outcome(
             kind = WherobotsSqlException if outcome.is_too_large else WherobotsUnavailableException
             said = f"{what}: {why}" if outcome.was_sent else f"{what} was not executed: {why}"
         case _:
-            which = f"{what[:1].lower()}{what[1:]}"
-            said = f"Outcome unknown: {which} was sent, but how it ended cannot be known: {why}. {advice}"
+            unknown = f"Outcome unknown of {_inside(what)}: {why}"
+            said = f"{unknown}. {advice}" if advice else f"{_check(what)}. {unknown}"
     made = kind(f"{said}\nExecution {outcome.execution_id} in SQL session {session_id}")
     # A retry would pay for the same result again.
     return without_retry(made) if outcome.is_too_large else made
 
 
-_WRITTEN = (
-    "The task is not retried: one of its statements has written, or may have, and a retry could execute it again. "
-    "Check the table"
-)
-
-
 class Written:
-    """Whether a task that uses the hook may have written. If so, no failure of it is retried."""
+    """What a task that uses the hook may have written. If there is something, no failure of it is retried."""
 
     def __init__(self) -> None:
-        self.may_have = False
+        self.statement = ""
+        """The last write that has taken effect, or may have, without its literals; empty if there is none."""
+
+    def add(self, statement: str) -> None:
+        """Remember a write that has taken effect, or may have."""
+        self.statement = words.quoted(masked(statement, SHOWN_CHARS))
 
     @contextmanager
     def no_retry(self) -> Iterator[None]:
@@ -156,13 +168,17 @@ class Written:
         try:
             yield
         except (Exception, AirflowTaskTimeout, AirflowTaskTerminated) as error:
-            if not self.may_have or isinstance(error, AirflowFailException | AirflowSkipException):
+            if not self.statement or isinstance(error, AirflowFailException | AirflowSkipException):
                 raise
             if isinstance(error, AirflowTaskTerminated) and is_ended_by_user():
                 # The user has said what becomes of the task.
                 raise
+            advice = (
+                f"The task is not retried, because this statement has written, or may have: {self.statement}. Check "
+                "its table. Then clear the task, or mark it as success"
+            )
             if isinstance(error, WherobotsException):
-                raise without_retry(type(error)(f"{error}\n{_WRITTEN}")) from error
+                raise without_retry(type(error)(f"{error}\n{advice}")) from error
             is_late = isinstance(error, AirflowTaskTimeout)
             kind = WherobotsExecutionTimeoutException if is_late else WherobotsSqlException
-            raise without_retry(kind(f"{reason_of(error)}\n{_WRITTEN}")) from error
+            raise without_retry(kind(f"{reason_of(error)}\n{advice}")) from error

@@ -180,7 +180,7 @@ class WherobotsHook(BaseHook):
                 await io.close()
 
     def create_run(self, payload: Mapping[str, Any], region: str | None = None) -> Run:
-        """``POST /runs``. Repeated only if the request certainly had no effect.
+        """``POST /runs``. Repeated only if the request is known to have had no effect.
 
         :param payload: the body, see :func:`airflow_provider_wherobots.api.runs.payload.build_payload`.
         :param region: compute region; None takes the connection's default, else the organization's.

@@ -5,6 +5,7 @@ an event loop, and a signal handler can run another flow in between.
 from __future__ import annotations
 
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
@@ -119,8 +120,18 @@ class WorkerIo(Io):
         self._callbacks.tell(level, text, command)
 
     async def forward(self, records: Sequence[LogRecord]) -> None:
-        for record in records:
-            self._callbacks.write(record)
+        left = deque(records)
+        try:
+            self._write_all(left)
+        except BaseException:
+            # A signal handler has raised. Lines that are not written now would be lost.
+            self._write_all(left)
+            raise
+
+    def _write_all(self, left: deque[LogRecord]) -> None:
+        write, take = self._callbacks.write, left.popleft
+        while left:
+            write(take())
 
     async def publish(self, key: str, value: str) -> None:
         self._check_not_stopped()

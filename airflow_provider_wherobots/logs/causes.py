@@ -45,7 +45,7 @@ class Found(NamedTuple):
 
 
 OUT_OF_MEMORY = "out of memory"
-"""The cause if the driver or an executor has certainly run out of memory."""
+"""The cause if the driver or an executor has definitely run out of memory."""
 PERHAPS_OUT_OF_MEMORY = f"perhaps {OUT_OF_MEMORY}"
 _LOST_EXECUTOR = r"The executor with id \w+ exited with exit code 137\b"
 _KILLED = "termination reason: OOMKilled"

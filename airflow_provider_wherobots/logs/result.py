@@ -11,6 +11,8 @@ lines may come in any order. Each is written at once, and is so short that a pip
 
 A result with text before its marker, as a logger prints it, is no result. It is kept for the task's message.
 
+A function's script refuses such a value itself: it prints ``airflow-result-refused`` and fails the run.
+
 A line is refused if it is not JSON, or if Airflow could not store the value as an XCom. A refused line leaves an
 earlier result as it is, and is reported once, when the log has been read.
 
@@ -43,6 +45,8 @@ MARKER = "airflow-result:"
 """The beginning of a line with the result."""
 PART_MARKER = "airflow-result-part:"
 """The beginning of a line with a part of the result."""
+REFUSED_MARKER = "airflow-result-refused"
+"""The line that a function's script prints before it fails for a return value that cannot be sent or stored."""
 PARTITIONS = "partitions"
 """The key of a result with the partitions that the run has written."""
 MAX_RESULT_BYTES = 64 * 1024
@@ -74,7 +78,7 @@ class Refused:
 class ResultReader:
     """Finds the result among a log's lines."""
 
-    __slots__ = ("_parts", "_parts_of", "_time_ns", "logged", "refused", "text")
+    __slots__ = ("_parts", "_parts_of", "_time_ns", "is_value_refused", "logged", "refused", "text")
 
     def __init__(self) -> None:
         # The result, as JSON.
@@ -84,6 +88,8 @@ class ResultReader:
         self.refused: Refused | None = None
         # The last result with text before its marker.
         self.logged = ""
+        # Whether the script has refused the function's return value.
+        self.is_value_refused = False
         # Parts of one result: a script prints one after the other.
         self._parts: dict[int, str] = {}
         self._parts_of = ("", "")
@@ -96,7 +102,7 @@ class ResultReader:
     def add(self, lines: Sequence[Line]) -> None:
         # One search, not one per line: few slices of a log have a result.
         joined = "\n".join([raw for _, raw in lines])
-        if MARKER not in joined and PART_MARKER not in joined:
+        if MARKER not in joined and PART_MARKER not in joined and REFUSED_MARKER not in joined:
             return
         for timestamp, raw in lines:
             for text in split_lines(raw):
@@ -105,6 +111,8 @@ class ResultReader:
                     self._read(timestamp, marked, marked[len(MARKER) :].strip())
                 elif part := _PART.match(marked):
                     self._add_part(timestamp, part)
+                elif marked.rstrip() == REFUSED_MARKER:
+                    self.is_value_refused = True
                 elif MARKER in marked and _is_result(marked.partition(MARKER)[2].strip()):
                     self.logged = marked[:MAX_EXCERPT_CHARS]
 

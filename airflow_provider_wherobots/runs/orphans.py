@@ -28,9 +28,9 @@ class RunVerdict(StrEnum):
 
     ORPHAN = "orphan"
     IN_USE = "in use"
-    LEFT_ACTIVE = "left active"
+    LEFT_RUNNING = "left running"
     UNSURE = "unsure"
-    OF_OTHERS = "of others"
+    NOT_OURS = "not ours"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +87,14 @@ def find_owners(runs: Iterable[Run], task_instances: Iterable[TaskInstance]) -> 
 def judge(run: Run, owner: TaskInstance | None) -> RunVerdict:
     """What an active run is to this deployment. ``owner`` is the task instance with its ids, or None."""
     if owner is None or owner.identity.task != ids_of(run):
-        return RunVerdict.OF_OTHERS
+        return RunVerdict.NOT_OURS
     if not owner.owns(run):
         return RunVerdict.UNSURE
     if owner.state not in ENDED_STATES:
         return RunVerdict.IN_USE
     if RUN_LEFT_ACTIVE_KEY in owner.xcoms:
         # Regardless of the state: the task may have been marked, or removed from its DAG, after it succeeded.
-        return RunVerdict.LEFT_ACTIVE
+        return RunVerdict.LEFT_RUNNING
     if owner.state not in (SUCCESS, REMOVED):
         return RunVerdict.ORPHAN
     # A task that waits for its run succeeds after the run has ended. So it was marked, or did not wait, or was removed.
@@ -102,7 +102,7 @@ def judge(run: Run, owner: TaskInstance | None) -> RunVerdict:
 
 
 def count(verdicts: Iterable[RunVerdict]) -> str:
-    """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 of others"."""
+    """Count runs in one line: "20 active runs: 10 orphans, 6 in use, 4 not ours"."""
     found = list(verdicts)
     runs = counted(len(found), "active run")
     parts = [

@@ -32,6 +32,7 @@ class Ending(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     NOT_STARTED = "not_started"
+    PENDING_TOO_LONG = "pending_too_long"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
@@ -53,10 +54,11 @@ class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up.
     ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise.
-    ``cancel_failed``: the run should have been cancelled at the deadline, and was not.
+    ``cancel_failed``: the run should have been cancelled at a limit of the task, and was not.
     ``log_is_cut``: the log was not read to its end.
     ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
     text before the result's marker.
+    ``value_refused``: the run failed because its function returned what cannot be sent or stored.
     """
 
     ending: Ending
@@ -74,6 +76,7 @@ class Outcome:
     log_is_cut: bool = False
     result_refused: str = ""
     result_logged: str = ""
+    value_refused: bool = False
 
     @property
     def has_wrong_result(self) -> bool:
@@ -82,7 +85,7 @@ class Outcome:
 
     @property
     def is_out_of_memory(self) -> bool:
-        """Whether the run has certainly run out of memory."""
+        """Whether the run has definitely run out of memory."""
         return self.cause is not None and self.cause.name == OUT_OF_MEMORY
 
     @property
@@ -153,6 +156,7 @@ class Outcome:
             Ending.COMPLETED: f"{run} completed",
             Ending.FAILED: f"{run} failed ({self.status})",
             Ending.NOT_STARTED: f"{run} failed before its script began ({self.status})",
+            Ending.PENDING_TOO_LONG: f"{run} did not start within the task's max_pending_seconds",
             Ending.TIMED_OUT: f"{run} was ended by its timeout_seconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
             Ending.DEADLINE: f"{run} was {still} when the task's {limit_name} was reached",

@@ -1,5 +1,5 @@
-"""The sensors that wait for a run which something else has started, and for the first row of a query.
+"""The sensor that waits for a run which something else has started.
 
-Belongs here: their arguments and their rules.
-Not here: how a run is found and followed (``flows``), and what a try does (``tasks``).
+Belongs here: its arguments and their rules, and the life of its task.
+Not here: how a run is found and followed (``flows``), and what only a running task imports (``tasks``).
 """

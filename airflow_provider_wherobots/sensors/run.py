@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_wherobots.api.connection import DEFAULT_CONN_ID
+from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.compat import (
+    FAILED_TRIGGER,
+    TRIGGER_TIMEOUT,
     AirflowSensorTimeout,
     AirflowSkipException,
     BaseSensorOperator,
@@ -27,22 +31,23 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsRunFailedException,
     WherobotsRunTimedOutException,
+    kind_of_call,
 )
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
-from airflow_provider_wherobots.operators.follows_run import FollowsRun
-from airflow_provider_wherobots.operators.wherobots_task import FAILED_TRIGGER, is_unrendered
 from airflow_provider_wherobots.stored import ignore_unknown
+from airflow_provider_wherobots.tasks.wherobots_task import FollowsRun, is_unrendered
 
 if TYPE_CHECKING:
     from airflow.sdk import XComArg
 
+    from airflow_provider_wherobots.api.runs.models import Run
     from airflow_provider_wherobots.compat import Context
-    from airflow_provider_wherobots.tasks.sensor_try import SensorTry
+    from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 
 _RUN_ID = re.compile(r"[!-~]{1,255}")
 
 
-class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
+class WherobotsRunSensor(FollowsRun["RunAttempt"], BaseSensorOperator):
     """Wait for the end of a run that this task did not start, and succeed or fail as the run does.
 
     Returns the run's id. The sensor starts no run, and cancels none unless ``cancel_on_kill=True``. To wait for a run
@@ -79,6 +84,8 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
     template_fields: Sequence[str] = ("run_id", "wherobots_conn_id")
     ui_color = "#d5f0e6"
     operator_extra_links = (WherobotsRunLink(), WherobotsSparkUiLink())
+    _announced: tuple[str, str | None] | None = None
+    """The status and the Spark UI of the run when its links were last pushed."""
 
     def __init__(
         self,
@@ -105,7 +112,7 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
         self._check_flags("poll_logs", "deferrable", "cancel_on_kill")
         if not is_unrendered(run_id):
-            self._check_run_id()
+            self._checked_run_id()
 
     def poke(self, context: Context) -> PokeReturnValue:
         """Look at the run once. While it is active, the task defers with ``deferrable=True``.
@@ -114,8 +121,17 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         :returns: whether the run has completed, and its id.
         """
         with self._apply_retry_rules():
-            self._check_run_id()
-            return PokeReturnValue(*self._new_try(context).check())
+            run_id, attempt = self._checked_run_id(), self._new_attempt(context)
+            run = self._look(attempt, run_id)
+            self._announce(attempt, run)
+            if run.is_terminal:
+                outcome = attempt.follow(attempt.options(run_id, time.time(), attempt.deadline))
+                return PokeReturnValue(True, attempt.finish(outcome))
+            if attempt.may_defer:
+                now, (limit_name, seconds) = time.time(), self.limit
+                deadline = attempt.deadline if limit_name == "execution_timeout" else now + seconds
+                attempt.defer_to_trigger(attempt.options(run_id, now, deadline))
+            return PokeReturnValue(False)
 
     @ignore_unknown
     def execute_complete(self, context: Context, event: Mapping[str, Any]) -> Any:
@@ -125,8 +141,12 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         :param event: the trigger's event.
         :returns: the run's id.
         """
+        from airflow_provider_wherobots.runs.outcome import Outcome
+
         with self._apply_retry_rules():
-            return self._new_try(context).resume_with(event)
+            attempt, outcome = self._new_attempt(context), Outcome.from_event(event)
+            with attempt.copying_log(outcome):
+                return attempt.finish(outcome)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome if it has ended.
@@ -135,11 +155,11 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
-        this_try = self._new_try(context)
-        if this_try.starts_over(next_method, next_kwargs):
+        attempt = self._new_attempt(context)
+        if attempt.starts_over(next_method, next_kwargs):
             return self.execute(context)
         if next_method == FAILED_TRIGGER:
-            event = this_try.event_after_trigger_failure((next_kwargs or {}).get("error"))
+            event = self._event_after_trigger_failure(attempt, (next_kwargs or {}).get("error"))
             if event is not None:
                 next_method, next_kwargs = "execute_complete", {"event": event}
         try:
@@ -150,15 +170,73 @@ class WherobotsRunSensor(FollowsRun, BaseSensorOperator):
                 raise AirflowSkipException(str(error)) from error
             raise
 
-    def _check_run_id(self) -> None:
+    def on_kill(self) -> None:
+        """Cancel the run with ``cancel_on_kill=True``. A signal handler calls this, so it imports nothing."""
+        self._was_killed = True
+        if self._attempt is not None:
+            self._attempt.kill()
+
+    @property
+    def limit(self) -> tuple[str, float]:
+        """The argument that limits a try, and its seconds."""
+        _, seconds = super().limit
+        if seconds is None or seconds > self.timeout:
+            return "timeout", float(self.timeout)
+        return "execution_timeout", seconds
+
+    def _new_attempt(self, context: Context) -> RunAttempt:
+        from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
+
+        return self._begin(context, lambda: RunAttempt(self, context))
+
+    def _look(self, attempt: RunAttempt, run_id: str) -> Run:
+        """The run. An outage is tolerated, and for a minute that the service does not know the run yet."""
+        from airflow_provider_wherobots import words
+        from airflow_provider_wherobots.api.runs import calls
+        from airflow_provider_wherobots.flows.retry import REFUSED_SECONDS, send
+
+        attempt.adopt(run_id)
+        tolerated = min(self.max_outage_seconds, self.limit[1])
+        try:
+            return attempt.run(send, calls.get_run(run_id), tolerated, refused_seconds=REFUSED_SECONDS)
+        except WherobotsApiError as error:
+            raise kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}") from error
+
+    def _announce(self, attempt: RunAttempt, run: Run) -> None:
+        """Push the run's links, and tell its status, if a poke before has not done so."""
+        from airflow_provider_wherobots import words
+        from airflow_provider_wherobots.runs.summary import spark_ui_url
+
+        seen = (run.status, spark_ui_url(run))
+        if seen == self._announced:
+            return
+        self._announced = seen
+        attempt.announce(run)
+        if not run.is_terminal:
+            self.log.info("Run %s is %s", words.short(run.id), words.short(run.status))
+
+    def _event_after_trigger_failure(self, attempt: RunAttempt, error: object) -> dict[str, Any] | None:
+        """The event in the place of the trigger's: how the run ended, or that the wait timed out; None if neither.
+
+        An active run is cancelled if ``cancel_on_kill``.
+        """
+        from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+
+        run_id = str(self.run_id)
+        outcome, timed_out = attempt.settle_after_trigger_failure(run_id), str(error) == TRIGGER_TIMEOUT
+        # The trigger may have cancelled it: the timeout is the cause.
+        is_cause = outcome is None or (outcome.ending is Ending.CANCELLED and self.cancel_on_kill)
+        if timed_out and is_cause:
+            status = "active" if outcome is None else outcome.status
+            reason = "the triggerer did not end the wait in time, so Airflow did"
+            outcome = Outcome(Ending.DEADLINE, run_id, status, reason, ended_at=time.time())
+        return None if outcome is None else outcome.to_event()
+
+    def _checked_run_id(self) -> str:
         # A template of an XCom that is not there renders to "None".
         if not isinstance(self.run_id, str) or not _RUN_ID.fullmatch(self.run_id) or self.run_id == "None":
             raise self._wrong(f"run_id={self.run_id!r}: must be the id of a run")
-
-    def _new_try(self, context: Context) -> SensorTry:
-        from airflow_provider_wherobots.tasks.sensor_try import SensorTry
-
-        return SensorTry(self, context, self._attempt, str(self.run_id), float(self.timeout))
+        return self.run_id
 
     def _may_retry(self, error: BaseException) -> bool:
         is_final = isinstance(error, WherobotsRunFailedException | WherobotsRunTimedOutException)

@@ -114,7 +114,7 @@ def _values(column: pyarrow.ChunkedArray) -> list[Any]:
     return values
 
 
-HOW_TO_INSTALL = "pip install 'airflow-provider-wherobots[sql]'"
+HOW_TO_INSTALL = "install the extra sql of airflow-provider-wherobots, from where you got the provider"
 PACKAGES = ("pyarrow", "cbor2")
 
 

@@ -80,11 +80,6 @@ class TaskMemory:
         return cls(memory, log, context.get("task_state_store"), key)
 
     @property
-    def is_readable(self) -> bool:
-        """Whether the store could be read, if there is one."""
-        return not self._unreadable
-
-    @property
     def is_kept(self) -> bool:
         """Whether later tries get what this one knows."""
         return self._store is not None and not self._unreadable

@@ -16,7 +16,7 @@ from airflow_provider_wherobots.triggers import guarded
 
 
 class WherobotsQuotaTrigger(BaseTrigger):
-    """Wait until a given time, then fire one event. The worker then repeats the create call.
+    """Wait until a given time, then fire one event. The worker then repeats the create request.
 
     A kill cancels nothing, because there is no run yet.
 
@@ -34,7 +34,7 @@ class WherobotsQuotaTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Wait; yields exactly one event."""
-        self.log.info("Waiting for quota; repeating the create call at %s", words.moment(self.until))
+        self.log.info("Waiting for quota; repeating the create request at %s", words.moment(self.until))
         # `airflow dags test` has no triggerer.
         least = 0.0 if self.trigger_id is None else guarded.EARLIEST_EVENT_SECONDS
         await asyncio.sleep(max(least, self.until - time.time()))

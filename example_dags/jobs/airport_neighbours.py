@@ -81,7 +81,7 @@ def main() -> None:
     parser.add_argument("--date", required=True, help="the day of the report, YYYY-MM-DD")
     parser.add_argument("--country", type=country_code, default="IS", help="two letters, ISO 3166")
     parser.add_argument("--radius-km", type=float, default=100, help="how far neighbours may be, in kilometres")
-    parser.add_argument("--output", required=True, help="s3://bucket/key of the GeoJSON, on the local server only")
+    parser.add_argument("--output", help="s3://bucket/key of the GeoJSON, on the local server only")
     parser.add_argument("--table", help="s3://bucket/key of the same as Parquet, on the local server only")
     wanted = parser.parse_args()
 
@@ -96,11 +96,12 @@ def main() -> None:
         log.warning("No airport of %s has another within %g km", wanted.country, wanted.radius_km)
 
     found.to_view("found")
-    features = [feature(row) for row in rows(sedona.sql("SELECT * FROM found ORDER BY iata"))]
-    output = local_path(wanted.output)
-    output.parent.mkdir(parents=True, exist_ok=True)
-    output.write_text(json.dumps({"type": "FeatureCollection", "date": wanted.date, "features": features}))
-    log.info("Wrote %d features to %s", len(features), wanted.output)
+    if wanted.output:
+        features = [feature(row) for row in rows(sedona.sql("SELECT * FROM found ORDER BY iata"))]
+        output = local_path(wanted.output)
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(json.dumps({"type": "FeatureCollection", "date": wanted.date, "features": features}))
+        log.info("Wrote %d features to %s", len(features), wanted.output)
 
     if wanted.table:
         table = sedona.sql("SELECT iata, name, city, neighbours, nearest, nearest_km FROM found")

@@ -1,11 +1,8 @@
 """The area of a bounding box on the globe. Needs nothing but Python."""
 
 import argparse
-import json
 import logging
 import math
-import os
-from pathlib import Path
 
 EARTH_RADIUS_KM = 6371.0088
 
@@ -18,19 +15,11 @@ def area_km2(west: float, south: float, east: float, north: float) -> float:
     return EARTH_RADIUS_KM**2 * math.radians(east - west) * height
 
 
-def write(uri: str, text: str) -> None:
-    """Write a file; on the local server ``s3://bucket/key`` is a file below its root."""
-    path = Path(os.environ["WHEROBOTS_LOCAL_ROOT"], uri.removeprefix("s3://"))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-
-
 def main() -> None:
     """Read the arguments, compute the area and log it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--name", required=True, help="what the box is called")
     parser.add_argument("--bbox", required=True, help="west,south,east,north in degrees")
-    parser.add_argument("--output", help="where the result goes as JSON: s3://bucket/key, on the local server only")
     wanted = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
 
@@ -39,8 +28,6 @@ def main() -> None:
         log.warning("The box is empty: west %g, south %g, east %g, north %g", west, south, east, north)
     area = area_km2(west, south, east, north)
     log.info("%s: %.0f km²", wanted.name, area)
-    if wanted.output:
-        write(wanted.output, json.dumps({"name": wanted.name, "km2": round(area)}))
 
 
 if __name__ == "__main__":

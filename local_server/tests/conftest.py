@@ -13,7 +13,8 @@ from local_server.tests.support import KEY, Client
 from tests.support.fixtures import certificate, chromium, installed_packages, uv
 from tests.support.made_up_sql import made_up_answers
 from tests.support.properties import load_profile
-from wherobots_local import ControlClient, LocalServer
+from tests.support.sql_control import SqlControl
+from wherobots_local import LocalServer
 from wherobots_local.cli import main
 from wherobots_local.security import API_KEY_VARIABLE
 
@@ -35,8 +36,8 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    client = server.control
+def control(server: LocalServer) -> Iterator[SqlControl]:
+    client = SqlControl(server)
     before = client.behaviour()
     client.clear_requests()
     yield client
@@ -50,7 +51,7 @@ def client(server: LocalServer) -> Client:
 
 
 @pytest.fixture
-def sql(server: LocalServer, control: ControlClient) -> SqlClient:
+def sql(server: LocalServer, control: SqlControl) -> SqlClient:
     """A client of SQL without an engine: each answer is made up, or told by the test."""
     control.behaviour(sql_synthetic=True)
     control.clear_sql_answers()

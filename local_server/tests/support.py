@@ -13,7 +13,7 @@ import requests
 from jsonschema import Draft202012Validator
 
 from tests.support.waiting import wait_for
-from wherobots_local.control.behaviour import Behaviour, patched
+from wherobots_local.control.faults import Behaviour, patched
 
 KEY = "test-key"
 FOREVER = "import os, time\nprint(os.getpid())\nprint('up')\nwhile True: time.sleep(0.05)\n"

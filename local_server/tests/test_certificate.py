@@ -17,8 +17,8 @@ from requests.certs import where  # type: ignore[attr-defined]
 
 from local_server.tests.started import Started
 from local_server.tests.support import KEY, Client, require
-from wherobots_local import certificate as certificate_module
-from wherobots_local.certificate import MadeCertificate, made_certificate
+from wherobots_local import security as certificate_module
+from wherobots_local.security import MadeCertificate, made_certificate
 
 NAME = "host.docker.internal"
 

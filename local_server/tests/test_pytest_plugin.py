@@ -57,33 +57,33 @@ def test_a_job_runs(fresh_wherobots_local, first_url, tmp_path_factory):
     while (shown := call(server, f"/runs/{run['id']}"))["status"] not in ("COMPLETED", "FAILED"):
         pass
     assert call(server, f"/runs/{run['id']}/logs")["items"][0]["raw"] == "hello"
-    assert server.runs == [shown]
-    assert {entry["operation"] for entry in server.requests} == {"createJobRun", "getJobRun", "getJobRunLogs"}
+    assert server.control.runs() == [shown]
+    assert {entry["operation"] for entry in server.control.requests()} == {"createJobRun", "getJobRun", "getJobRunLogs"}
 
 
 def test_switches_and_faults(fresh_wherobots_local):
     server = fresh_wherobots_local
-    assert (server.runs, server.requests, list(server.root.glob("[!.]*"))) == ([], [], [])
-    assert server.behave(synthetic_runs=True)["synthetic_runs"]
-    server.fault("createJobRun", {"type": "status", "status": 503}, times=1)
+    assert (server.control.runs(), server.control.requests(), list(server.root.glob("[!.]*"))) == ([], [], [])
+    assert server.control.behaviour(synthetic_runs=True)["synthetic_runs"]
+    server.control.add_fault("createJobRun", {"type": "status", "status": 503}, times=1)
     with pytest.raises(urllib.error.HTTPError, match="503"):
         call(server, "/runs", BODY)
     call(server, "/runs", BODY)
-    assert [entry["status"] for entry in server.requests] == [503, 201]
+    assert [entry["status"] for entry in server.control.requests()] == [503, 201]
     with pytest.raises(ControlError, match="there is no such_a_switch"):
-        server.behave(such_a_switch=1)
+        server.control.behaviour(such_a_switch=1)
 
 
 def test_what_a_test_has_changed_is_over_afterwards(wherobots_local):
-    assert wherobots_local.control.faults() == wherobots_local.runs == []
-    assert not wherobots_local.behave()["synthetic_runs"]
+    assert wherobots_local.control.faults() == wherobots_local.control.runs() == []
+    assert not wherobots_local.control.behaviour()["synthetic_runs"]
     call(wherobots_local, "/runs", BODY)
 
 
 def test_the_fixture_of_the_session_resets_nothing(wherobots_local):
-    assert len(wherobots_local.runs) == 1
-    wherobots_local.reset()
-    assert wherobots_local.runs == []
+    assert len(wherobots_local.control.runs()) == 1
+    wherobots_local.control.reset()
+    assert wherobots_local.control.runs() == []
 
 
 def test_the_connection(fresh_wherobots_local):
@@ -92,13 +92,12 @@ def test_the_connection(fresh_wherobots_local):
     assert json.loads(before) == {"conn_type": "wherobots", "host": server.url, "password": server.api_key}
     server.control.rotate_api_key("another/key")
     assert json.loads(server.airflow_connection)["password"] == "another/key"
-    server.reset()
+    server.control.reset()
     assert server.airflow_connection == before
 
 
 def test_nothing_shows_the_key(wherobots_local):
     assert wherobots_local.api_key not in repr(wherobots_local) + repr(vars(wherobots_local))
-    assert wherobots_local.url in repr(wherobots_local)
 
 
 def test_the_package_has_its_name(wherobots_local):

@@ -16,13 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from wherobots_local import __version__
-from wherobots_local.certificate import made_certificate
 from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.http.listener import Listener, bound_socket, url_of
 from wherobots_local.http.protocol import raise_soft_limit
-from wherobots_local.run_report import RunReport
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES
-from wherobots_local.security import API_KEY_VARIABLE, is_every_address
+from wherobots_local.security import API_KEY_VARIABLE, is_every_address, made_certificate
 from wherobots_local.settings import (
     DEFAULT_HOST,
     DEFAULT_PORT,
@@ -31,7 +29,7 @@ from wherobots_local.settings import (
     checked_host_names,
     default_parallel_runs,
 )
-from wherobots_local.terminal import EscapingFormatter, Terminal, escaped
+from wherobots_local.terminal import EscapingFormatter, RunReport, escaped, print_lines
 
 _UNENCRYPTED = (
     "*" * 100,
@@ -75,7 +73,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         _check_ready_file(ready_file)
         with (
             removed_around(ready_file),
-            RunReport(Terminal(sys.stdout)) as report,
+            RunReport(sys.stdout) as report,
             bound_socket(settings) as bound,
         ):
             _serve(settings, bound, ready_file, report)
@@ -134,7 +132,7 @@ def _made_certificate(folder: Path, options: Mapping[str, Any]) -> dict[str, Any
 def _serve(settings: ServerSettings, bound: socket.socket, ready_file: Path | None, report: RunReport) -> None:
     url = url_of(settings, bound)
     if settings.allow_remote and not settings.tls:
-        Terminal(sys.stderr).print(*_UNENCRYPTED)
+        print_lines(sys.stderr, *_UNENCRYPTED)
 
     random_key = settings.api_key.value if settings.api_key.generated else None
     needs = f", for a shell in which {API_KEY_VARIABLE} is the key" if random_key is None else ""

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from wherobots_local.execution.virtual_environments import EnvironmentCache
-from wherobots_local.files.emptying import Emptying
+from wherobots_local.files.contents import Emptying
 from wherobots_local.runs.registry import RunRegistry
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.runs.store import RunStore

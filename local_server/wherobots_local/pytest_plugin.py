@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from wherobots_local.testing import WherobotsLocal
+    from wherobots_local.server import LocalServer
 
 
 @pytest.fixture(scope="session", name="wherobots_local_init")
@@ -22,17 +22,17 @@ def _wherobots_local_init() -> str | os.PathLike[str] | None:
 @pytest.fixture(scope="session", name="wherobots_local")
 def _wherobots_local(
     tmp_path_factory: pytest.TempPathFactory, wherobots_local_init: str | os.PathLike[str] | None
-) -> Iterator[WherobotsLocal]:
+) -> Iterator[LocalServer]:
     """A local Wherobots server on a free port, with a temporary folder behind s3://, for all tests."""
-    from wherobots_local.testing import WherobotsLocal
+    from wherobots_local.server import LocalServer
 
-    with WherobotsLocal(tmp_path_factory.mktemp("wherobots-local"), init=wherobots_local_init) as server:
+    with LocalServer(tmp_path_factory.mktemp("wherobots-local"), init=wherobots_local_init) as server:
         yield server
 
 
 @pytest.fixture(name="fresh_wherobots_local")
-def _fresh_wherobots_local(wherobots_local: WherobotsLocal) -> Iterator[WherobotsLocal]:
+def _fresh_wherobots_local(wherobots_local: LocalServer) -> Iterator[LocalServer]:
     """The same server, reset before and after the test: no runs, files, faults or requests, default switches."""
-    wherobots_local.reset()
+    wherobots_local.control.reset()
     yield wherobots_local
-    wherobots_local.reset()
+    wherobots_local.control.reset()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import threading
@@ -61,6 +62,11 @@ class LocalServer:
     def root(self) -> Path:
         """Folder behind ``s3://``."""
         return self._settings.root
+
+    @property
+    def airflow_connection(self) -> str:
+        """The connection as JSON, for an environment variable of Airflow such as ``AIRFLOW_CONN_WHEROBOTS_DEFAULT``."""
+        return json.dumps({"conn_type": "wherobots", "host": self.url, "password": self.api_key})
 
     @property
     def control(self) -> ControlClient:

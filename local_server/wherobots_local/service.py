@@ -7,33 +7,30 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from wherobots_local.api.create_request import CreateRunRequest
 from wherobots_local.api.errors import ApiError, Problem
 from wherobots_local.api.queries import ListQuery, LogsQuery, checked_region
+from wherobots_local.api.requests import CreateRunRequest
 from wherobots_local.control.faults import FaultRules
 from wherobots_local.control.journal import Journal
 from wherobots_local.execution.runner import Runner
 from wherobots_local.execution.virtual_environments import EnvironmentCache
-from wherobots_local.execution.workspace import own_folder, remove_temporary_of_killed
-from wherobots_local.files.emptying import Emptying
-from wherobots_local.files.presigned import UrlSigner
-from wherobots_local.files.uploads import Uploads
+from wherobots_local.execution.workspace import locked, own_folder, remove_temporary_of_killed
+from wherobots_local.files.contents import Emptying
+from wherobots_local.files.uploads import Uploads, UrlSigner
 from wherobots_local.housekeeping import Housekeeper
 from wherobots_local.runs.registry import RunRegistry
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.runs.store import RunStore
-from wherobots_local.server_lock import ServerLock
 from wherobots_local.settings import ServerSettings, SettingsError
 from wherobots_local.sql.database.engine import Database, DatabaseEngine
 from wherobots_local.sql.database.initial import execute_file
 from wherobots_local.sql.database.process import database_folder
 from wherobots_local.sql.engine import Engine
-from wherobots_local.sql.sessions import SqlSessions
+from wherobots_local.sql.session import SqlSessions
 from wherobots_local.sql.stored import StoredResults
 from wherobots_local.sql.synthetic import Answers, SyntheticEngine
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER
-from wherobots_local.views.log_pages import log_page
-from wherobots_local.views.run_pages import run_page
+from wherobots_local.views.runs import log_page, run_page
 
 
 class LocalService:
@@ -48,7 +45,7 @@ class LocalService:
         self.journal = Journal()
         try:
             own = own_folder(settings.root)
-            self._lock = ServerLock(own)
+            self._lock = locked(own)
         except BlockingIOError:
             raise SettingsError(f"root is {str(settings.root)!r}, which another local server uses") from None
         except OSError as error:
@@ -88,7 +85,7 @@ class LocalService:
 
     def give_up(self) -> None:
         """Release the root, for a server that never started."""
-        self._lock.release()
+        self._lock.close()
 
     async def stop(self) -> None:
         """End all runs and SQL sessions, and write the records for the next server on this root."""
@@ -96,7 +93,7 @@ class LocalService:
         await self.runner.end_all("The local server was stopped")
         await self._housekeeper.stop()
         self.registry.save()
-        self._lock.release()
+        self._lock.close()
 
     async def settled(self) -> None:
         """Wait for a reset that is running. None begins before the caller's next ``await``."""

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from wherobots_local.api.errors import ApiError
-from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour, patched
+from wherobots_local.control.faults import LIKE_THE_SERVICE, Behaviour, patched
 from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES
 from wherobots_local.security import ApiKey, is_host_name, resolves_to_loopback
@@ -47,7 +47,7 @@ class ServerSettings:
     :param like_the_service: whether the server starts with delays, late lines and missing values that the service has,
         or may have; default False.
     :param behaviour: the switches to start with; they override those of ``like_the_service``. Default none. See the
-        table of switches in ``docs/local-api.md``.
+        table of switches in ``docs/api.md``.
     :param keep_runs: how many ended runs are kept, the newest; default 200.
     :param keep_days: how many days ended runs, unused virtual environments and storage that a reset moved are kept;
         default 14.

@@ -72,7 +72,7 @@ def test_no_run_is_lost_doubled_or_orphaned_and_no_memory_grows(stack: Stack, si
 
     assert {state.partition(" ")[0] for state in states} == {"success"}
     # A run that ended while its task could not take over the result is run again: see "One run per task" in
-    # docs/architecture.md. Nothing else may make a second one.
+    # ARCHITECTURE.md. Nothing else may make a second one.
     assert replace(ledger, runs=0, repeated=()) == Ledger(0)
     stack.result("logs that came whole", check_logs(batches, size.sample, size.seed))
     assert [str(one) for one in growths if not one.is_flat] == []

@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser, ViewportSize
 
 HERE = Path(__file__).parent
-EXAMPLES = ("example_wherobots_demo.py", "example_wherobots_mapped.py", "example_wherobots_spark.py")
+EXAMPLES = (
+    "dev/example_wherobots_demo.py",
+    "example_dags/example_wherobots_mapped.py",
+    "example_dags/example_wherobots_spark.py",
+)
 JOBS = TREE / "example_dags" / "jobs"
 SCRIPTS = {"airport_neighbours.py": "every_level.py", "rain_by_region.py": "rain_until_go.py"}
 """The scripts that the examples start, and what they are here."""
@@ -121,7 +125,7 @@ def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstanc
     for own in (HERE / "dags").glob("*.py"):
         shutil.copyfile(own, dags / own.name)
     for example in EXAMPLES:
-        shutil.copyfile(TREE / "example_dags" / example, dags / example)
+        shutil.copy(TREE / example, dags)
     # One of the examples uploads the script that lies beside it.
     copy_jobs(dags / "jobs")
     instance = AirflowInstance(

@@ -15,7 +15,7 @@ from tests.support.places import CHECKOUT
 if TYPE_CHECKING:
     from playwright.sync_api import Page, Route
 
-DOCS = CHECKOUT / "docs"
+DOCS = (CHECKOUT / "docs", CHECKOUT / "local_server" / "docs")
 REPLACE_TEXTS = """pairs => {
     const texts = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
     while (texts.nextNode())
@@ -35,7 +35,7 @@ class Screenshots:
         self._folder = folder
         self._series = series
         wanted = os.environ.get("WRITE_SCREENSHOTS") == "1"
-        self._pages = "".join(map(Path.read_text, DOCS.glob("*.md"))) if wanted else ""
+        self._pages = {path: path.read_text() for docs in DOCS for path in docs.glob("*.md")} if wanted else {}
 
     def take(
         self, page: Page, what: str, *, height: int | None = None, instead: Mapping[str, str] | None = None
@@ -50,7 +50,8 @@ class Screenshots:
         if window and height:
             page.set_viewport_size({"width": window["width"], "height": height})
         name = f"{what}.png" if self._series is None else f"{what}-{self._series}.png"
-        path = (DOCS / "images" if f"images/{name}" in self._pages else self._folder) / name
+        folders = [shown.parent / "images" for shown, text in self._pages.items() if f"images/{name}" in text]
+        path = (folders or [self._folder])[0] / name
         if instead:
             page.evaluate(REPLACE_TEXTS, [list(pair) for pair in instead.items()])
         # After a key Chromium frames what has the focus.

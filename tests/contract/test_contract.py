@@ -31,7 +31,7 @@ from tests.unit.flows.script import Hang
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.api.queries import LogsQuery, parse_query
 from wherobots_local.runs.log import RunLog
-from wherobots_local.views.log_pages import log_page
+from wherobots_local.views.runs import log_page
 
 T = TypeVar("T")
 

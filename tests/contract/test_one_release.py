@@ -3,7 +3,7 @@
 import airflow_provider_wherobots
 import wherobots_local
 from airflow_provider_wherobots.api.runs.runtimes import RUNTIMES
-from wherobots_local.api import vocabulary
+from wherobots_local.api import errors as vocabulary
 
 
 def test_both_have_the_version_of_the_release() -> None:

@@ -17,6 +17,7 @@ import pytest
 
 from tests.e2e.world import KEY_STEM, World
 from tests.support.airflow_instance import AirflowInstance
+from tests.support.sql_control import SqlControl, reachable_sql
 from tests.support.statsd_server import StatsdServer
 from wherobots_local import LocalServer
 
@@ -116,8 +117,8 @@ def world(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     root = tmp_path_factory.mktemp("storage")
     shutil.copytree(HERE / "jobs", root / "jobs")
     airflow = AirflowInstance.join(found["airflow"])
-    with LocalServer(root, api_key=f"{KEY_STEM}{worker}-1") as server:
-        world = World(airflow, server, server.control, server.api_key, found["folder"], worker, root)
+    with reachable_sql(), LocalServer(root, api_key=f"{KEY_STEM}{worker}-1") as server:
+        world = World(airflow, server, SqlControl(server), server.api_key, found["folder"], worker, root)
         world.control.behaviour(sql_synthetic=True, sql_orphan_grace_seconds=GRACE_SECONDS, sql_clean_close="cancels")
         world.connect()
         for dag_id in ("deferred", "sql_deferred", "sensors"):

@@ -72,6 +72,6 @@ def clear_and_warn(world: World) -> None:
     assert case.statuses() == ["RUNNING", "RUNNING"]
     assert case.counts() == (2, 0)
     left = case.runs()[0]["id"]
-    assert [line for line in log.splitlines() if f"Run {left} is active" in line and "WARNING" in line], log
+    assert [line for line in log.splitlines() if f"active run {left} " in line and "WARNING" in line], log
     assert f"runs cancel --yes {left}" in log
     case.release()

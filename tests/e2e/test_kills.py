@@ -38,9 +38,9 @@ def test_a_task_is_marked_failed_while_the_service_is_in_trouble(world: World, w
 def test_a_task_is_marked_between_its_create_call_and_its_deferral(world: World) -> None:
     """Airflow 3 refuses the deferral, ends the process, and calls no on_kill, unless a heartbeat comes between."""
     if world.airflow.is_series("2.11"):
-        pytest.skip("The mark takes longer there than a short create call")
+        pytest.skip("The mark takes longer there than a short create request")
     case = world.case("deferred").fault("createJobRun", {"type": "slow", "seconds": 1}, times=1).begin()
-    wait_for(case.creates_received, what="the create call")
+    wait_for(case.creates_received, what="the create request")
     mark(case, "failed")
 
 
@@ -96,5 +96,5 @@ def test_execution_timeout_while_deferred(world: World) -> None:
     log = late.end("failed")
     late.wait_for_statuses("CANCELLED")
     assert late.counts() == (1, 1)
-    assert "the triggerer follows run" in log
+    assert "Deferred. Polling run" in log
     assert "execution_timeout" in log

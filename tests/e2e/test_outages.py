@@ -53,4 +53,4 @@ def test_a_run_whose_create_was_not_answered_is_found_once_the_list_shows_it(wor
     case.wait_until_followed("deferred").release()
     log = case.end("success")
     assert case.counts() == (1, 0)
-    assert "the create call had succeeded, only its response was lost" in log
+    assert "the create request had succeeded, only its response was lost" in log

@@ -103,7 +103,7 @@ def test_retries_are_edited_and_the_task_is_cleared_before_the_file_is_parsed(wo
 @pytest.mark.slow
 def test_a_task_is_cleared_while_its_node_is_dead(world: World) -> None:
     """Airflow makes it look like a retry, so the run counts as that of the round. Airflow 3.4 has discarded what the
-    task remembers, so a run that has completed may be one of before the clear: the job runs again.
+    task remembers, so a run that has completed may be one from before the clear: the job runs again.
     """
     needs_memory(world)
     active, completed = (world.case("worker_retry").begin().wait_until_followed("running") for _ in range(2))

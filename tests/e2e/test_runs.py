@@ -40,7 +40,7 @@ def test_the_links_and_the_arguments_are_there_while_the_task_is_deferred(world:
     assert waiting.links() == expected
     assert waiting.xcom("spark_ui_url") == SPARK_UI
     assert log.count(f"Spark UI: {SPARK_UI}") == 1, log
-    assert f"the triggerer follows run {run['id']}" in log
+    assert f"Deferred. Polling run {run['id']}" in log
 
 
 @pytest.mark.parametrize("way", WAYS)

@@ -7,7 +7,7 @@ from tests.support.waiting import wait_for
 
 DAG = "sensors"
 WAITING = {"deferred": "deferred", "marked": "deferred", "rescheduled": "up_for_reschedule", "worker": "running"}
-ON_A_WORKER = "Deferring the task: the triggerer follows "
+ON_A_WORKER = "Deferred. Polling run "
 """What a worker says when it defers."""
 
 

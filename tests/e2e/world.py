@@ -13,9 +13,9 @@ import requests
 from tests.support.airflow_api import Json
 from tests.support.airflow_instance import AirflowInstance
 from tests.support.log_account import numbered
+from tests.support.sql_control import SqlControl
 from tests.support.waiting import PATIENCE_SECONDS, wait_for
 from wherobots_local import LocalServer
-from wherobots_local.control.client import ControlClient
 
 TASK = "run"
 KEY_STEM = "end-to-end-key-"
@@ -52,7 +52,7 @@ class World:
 
     airflow: AirflowInstance
     server: LocalServer
-    control: ControlClient
+    control: SqlControl
     api_key: str
     folder: Path
     worker: str
@@ -311,7 +311,7 @@ class Case(DagCase):
         ]
 
     def creates_received(self) -> list[Json]:
-        """The create calls that have reached the service, answered or not."""
+        """The create requests that have reached the service, answered or not."""
         return [entry for entry in self.world.control.requests() if self._is_create(entry)]
 
     def counts(self) -> tuple[int, int]:

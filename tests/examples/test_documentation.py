@@ -11,22 +11,20 @@ from jinja2 import StrictUndefined
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.support.pages import code
 
 TREE = Path(__file__).parents[2]
 # A block below such a comment is a part of a file, see test_documentation_is_complete.py.
 BLOCK = re.compile(r"(<!-- \S+: \w+ -->\n)?^```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 
-def code(kind: str, block: str) -> str:
-    """A block as Python; of a comparison, what it is afterwards."""
-    if kind == "python":
-        return block
-    return "".join(line[1:] for line in block.splitlines(keepends=True) if not line.startswith("-"))
-
-
 EXAMPLES = [
     pytest.param(code(kind, block), id=f"{page.relative_to(TREE)}-{number}")
-    for page in (TREE / "README.md", *sorted((TREE / "docs").glob("*.md")))
+    for page in (
+        TREE / "README.md",
+        *sorted((TREE / "docs").glob("*.md")),
+        *sorted((TREE / "local_server/docs").glob("*.md")),
+    )
     # Its blocks are files for a pytest of their own: see test_testing_dags.py.
     if page.name != "test-your-dags.md"
     for number, (copied, kind, block) in enumerate(BLOCK.findall(page.read_text()))

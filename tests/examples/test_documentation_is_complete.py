@@ -25,14 +25,16 @@ from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.summary import RunSummary
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.sql.parameters import bind
+from dev import reference
+from tests.support.pages import code
 from tests.support.places import CHECKOUT, TREE
 from wherobots_local import ControlClient
-from wherobots_local.api.vocabulary import SQL_MESSAGES
-from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.control.faults import FaultRules
+from wherobots_local.control.faults import Behaviour, FaultRules
 
 DOCS = TREE / "docs"
-COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```python\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+SERVER_DOCS = TREE / "local_server" / "docs"
+SERVER_API = SERVER_DOCS / "api.md"
+COPIED = re.compile(r"^<!-- (\S+): (\w+) -->\n```(python|diff)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 REGION = re.compile(r"^ *# \[START (\w+)\]\n(.*?)^ *# \[END \1\]", re.MULTILINE | re.DOTALL)
 
 
@@ -65,9 +67,9 @@ def regions(path: Path) -> dict[tuple[str, str], str]:
 
 def test_the_pages_show_example_dags_as_they_are_tested() -> None:
     shown = [
-        ((path, marker), block.strip())
+        ((path, marker), code(kind, block).strip())
         for text in map(Path.read_text, (TREE / "README.md", *DOCS.glob("*.md")))
-        for path, marker, block in COPIED.findall(text)
+        for path, marker, kind, block in COPIED.findall(text)
     ]
     files = [*(TREE / "example_dags").rglob("*.py"), *(TREE / "local_server" / "examples").rglob("*.py")]
     there = {key: part for path in files for key, part in regions(path).items()}
@@ -207,23 +209,20 @@ def test_the_connections_page_names_every_option_with_its_default() -> None:
 
 def test_the_local_servers_page_names_every_switch_with_its_default() -> None:
     rows = [
-        *table(page("local-api.md"), "## Switches"),
-        *table(page("local-api.md"), "### Switches of SQL sessions"),
+        *table(SERVER_API.read_text(), "## Switches"),
+        *table(SERVER_API.read_text(), "### Switches of SQL sessions"),
     ]
     told = {names(switch)[0]: json.loads(default.strip("`")) for switch, default, _ in rows}
     assert told == Behaviour().model_dump()
 
 
-def test_the_local_servers_page_names_every_fault_of_sql_and_control_call() -> None:
-    text = page("local-api.md")
-    (messages,) = re.findall(r"^Messages of the client \((.*?)\)", text, re.MULTILINE)
-    assert names(messages) == list(SQL_MESSAGES)
-    methods = {name.partition("(")[0] for cell, *_ in table(text, "### Control calls for SQL") for name in names(cell)}
-    assert methods == {name for name in dir(ControlClient) if "sql" in name}
+def test_the_local_servers_page_names_every_control_call() -> None:
+    public = {name for name in dir(ControlClient) if not name.startswith("_")}
+    assert set(reference.SERVER["wherobots_local.ControlClient"].split()) == public
 
 
 def test_the_local_servers_page_shows_a_quota_error_as_the_provider_knows_it() -> None:
-    (block,) = re.findall(r"### Quota\n.*?```json\n(.*?)^```$", page("local-api.md"), re.MULTILINE | re.DOTALL)
+    (block,) = re.findall(r"### Quota\n.*?```json\n(.*?)^```$", SERVER_API.read_text(), re.MULTILINE | re.DOTALL)
     rule = json.loads(block)
     FaultRules().add(rule, 0)
     sent = rule["action"]
@@ -257,9 +256,9 @@ def test_the_troubleshooting_page_quotes_messages_that_exist() -> None:
     """A message is looked for as it is; behind an ellipsis at its end anything may follow."""
     quoted = []
     for line in page("troubleshooting.md").splitlines():
-        if line.startswith("| "):
+        if line.startswith("* "):
             # Messages of Airflow and Python are not in this code. What has no space is an argument or an example.
-            seen = re.sub(r"`[^`]+` \((Airflow|Python)\)", "", re.split(r"(?<!\\)\|", line)[1])
+            seen = re.sub(r"`[^`]+` \((Airflow|Python)\)", "", line)
             quoted += [message for message in names(seen) if " " in message]
 
     assert len(quoted) > 25
@@ -272,14 +271,11 @@ def test_the_troubleshooting_page_names_every_probable_cause() -> None:
     assert [cause for cause, *_ in causes] == [cause.name for cause in CAUSES]
 
 
-@pytest.mark.parametrize(("length", "seconds"), [("1 minute", 60), ("10 minutes", 600), ("1 hour", 3600)])
-def test_the_production_page_counts_polls_by_the_rule(length: str, seconds: float) -> None:
-    age, polls, options = 0.0, 0, FollowOptions("r1", started_at=0.0)
-    while age < seconds:
-        age += options.poll_delay(age)
-        polls += 1
-    told = dict(table(page("production.md").replace("| length of the run", "\n# polls\n\n| length"), "# polls"))
-    assert told[length] == str(polls)
+def test_the_production_page_says_how_often_a_run_is_polled() -> None:
+    told = re.search(r"every (\d+) seconds at first, and slows down to every (\d+) seconds", page("production.md"))
+    assert told is not None
+    options = FollowOptions("r1", started_at=0.0)
+    assert [options.poll_delay(age) for age in (0, 24 * 3600)] == [float(seconds) for seconds in told.groups()]
 
 
 @pytest.mark.parametrize(
@@ -292,8 +288,10 @@ def test_a_readme_links_to_files_that_exist(readme: Path) -> None:
 
 
 def test_the_pages_show_every_picture() -> None:
-    shown = {name for text in map(Path.read_text, DOCS.glob("*.md")) for name in re.findall(r"images/([\w.-]+)", text)}
-    assert shown == {path.name for path in (DOCS / "images").glob("*")}
+    for folder in (DOCS, SERVER_DOCS):
+        texts_there = map(Path.read_text, folder.glob("*.md"))
+        shown = {name for text in texts_there for name in re.findall(r"images/([\w.-]+)", text)}
+        assert shown == {path.name for path in (folder / "images").glob("*")}
 
 
 def test_the_command_lines_page_names_every_option() -> None:
@@ -322,3 +320,8 @@ def test_the_doctors_page_names_every_question() -> None:
 
     told = table(page("command-line.md"), "### Compare the service with what the provider assumes")
     assert [question for question, *_ in told] == [question.text for question in QUESTIONS]
+
+
+def test_the_reference_is_that_of_the_code() -> None:
+    for path, text in reference.pages().items():
+        assert path.read_text() == text, "run 'python -m dev.reference'"

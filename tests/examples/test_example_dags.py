@@ -65,7 +65,8 @@ def test_the_examples_import_without_errors(told: dict[str, Any]) -> None:
 
 
 def test_each_file_holds_the_dag_it_is_named_after(told: dict[str, Any]) -> None:
-    assert sorted(told["dags"]) == sorted([*EXAMPLES, "example_wherobots_partitions_tile"])
+    others = ("asset_report", "canary", "partitions_tile")
+    assert sorted(told["dags"]) == sorted([*EXAMPLES, *(f"example_wherobots_{name}" for name in others)])
 
 
 @pytest.mark.parametrize("dag_id", EXAMPLES)

@@ -9,6 +9,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
@@ -20,12 +21,14 @@ from tests.support.waiting import wait_for
 
 pytestmark = pytest.mark.skipif(shutil.which("curl") is None and not os.environ.get("CI"), reason="no curl")
 
+SERVER = "local_server/docs/server.md"
+
 Shell = Callable[..., str]
 
 
 def blocks(page: str, heading: str, kind: str = "bash") -> list[str]:
     """The commands below a heading, up to the next one."""
-    text = (TREE / "docs" / page).read_text().partition(f"\n{heading}\n")[2]
+    text = (TREE / page).read_text().partition(f"\n{heading}\n")[2]
     found = re.findall(rf"^```{kind}\n(.*?)^```$", re.split(r"^#", text, flags=re.MULTILINE)[0], re.M | re.DOTALL)
     # A comment in a block begins like a heading: none of these blocks has one.
     assert found, f"no block below {heading!r}"
@@ -81,7 +84,7 @@ def shell(tmp_path: Path, port: int) -> Iterator[Shell]:
 
 
 def test_the_quick_start_of_the_local_server(shell: Shell, port: int, tmp_path: Path) -> None:
-    start, run, connection = blocks("local-server.md", "## Quick start")
+    start, run, connection = blocks(SERVER, "## Quick start")
     printed = shell(start, serve=True)
     said = shell(run)
     assert '"status":"COMPLETED"' in said
@@ -90,7 +93,7 @@ def test_the_quick_start_of_the_local_server(shell: Shell, port: int, tmp_path: 
     (told,) = re.findall(r"AIRFLOW_CONN_WHEROBOTS_DEFAULT='(.*)'$", printed, re.MULTILINE)
     assert json.loads(found) == json.loads(told.replace("'\"$WHEROBOTS_API_KEY\"'", "local-key"))
     # The terminal shows what the page says that it shows.
-    (shown,) = blocks("local-server.md", "## Quick start", "text")
+    (shown,) = blocks(SERVER, "## Quick start", "text")
     pattern = re.escape(shown.splitlines()[-1])
     for example, anything in (
         ("10:15:02", r"[\d:]+"),
@@ -103,22 +106,22 @@ def test_the_quick_start_of_the_local_server(shell: Shell, port: int, tmp_path: 
 
 
 def test_an_upload_with_curl(shell: Shell, tmp_path: Path) -> None:
-    start, *_ = blocks("local-server.md", "## Quick start")
-    (upload,) = blocks("local-api.md", "### Upload a script with curl")
+    start, *_ = blocks(SERVER, "## Quick start")
+    (upload,) = blocks("local_server/docs/api.md", "### Upload a script with curl")
     shell(start, serve=True)
     (tmp_path / "hello.py").write_text("print('uploaded')\n")
     assert '"status":"PENDING"' in shell(upload)
 
 
 def test_the_recipe_for_airflow_in_docker(shell: Shell, port: int, tmp_path: Path) -> None:
-    (start,) = blocks("local-server.md", "## Airflow in Docker")
+    (start,) = blocks(SERVER, "## Airflow in Docker")
     printed = shell(start, serve=True)
     assert f'"host": "https://host.docker.internal:{port}"' in printed
-    page = (TREE / "docs" / "local-server.md").read_text()
+    page = (TREE / SERVER).read_text()
     (check,) = re.findall(r"`(curl --cacert [^`]+)`", page)
     assert '"ok"' in shell(check)
 
-    (compose,) = blocks("local-server.md", "## Airflow in Docker", "yaml")
+    (compose,) = blocks(SERVER, "## Airflow in Docker", "yaml")
     common = yaml.safe_load(compose.replace("8765", str(port)))["x-airflow-common"]
     connection = json.loads(common["environment"]["AIRFLOW_CONN_WHEROBOTS_DEFAULT"])
     (told,) = re.findall(r"AIRFLOW_CONN_WHEROBOTS_DEFAULT='(.*)'$", printed, re.MULTILINE)
@@ -129,24 +132,35 @@ def test_the_recipe_for_airflow_in_docker(shell: Shell, port: int, tmp_path: Pat
 
 
 def test_the_command_line(shell: Shell, tmp_path: Path) -> None:
-    start, run, connection = blocks("local-server.md", "## Quick start")
+    start, run, connection = blocks(SERVER, "## Quick start")
     shell(start, serve=True)
     shell(run)
     airflow = f"export AIRFLOW_HOME={tmp_path / 'airflow'}\n{connection}\n"
     listed = json.loads(shell(f"{airflow}python -m airflow_provider_wherobots runs list --output json"))
     assert [row["status"] for row in listed] == ["COMPLETED"]
-    (runs,) = blocks("command-line.md", "## Runs")
+    (runs,) = blocks("docs/command-line.md", "## Runs")
     assert json.loads(shell(airflow + runs)) == []
-    (orphans,) = blocks("command-line.md", "## Orphans")
+    (orphans,) = blocks("docs/command-line.md", "## Orphans")
     assert shell(airflow + orphans) == "0 active runs\n" * 2
 
 
 def test_the_doctor_against_the_local_server(shell: Shell, tmp_path: Path) -> None:
-    start, run = blocks("command-line.md", "### Try it against the local server")
+    start, run = blocks("docs/command-line.md", "### Try it against the local server")
     shell(start, serve=True)
     # The commands of a page are run without the settings of this machine's Airflow.
     printed = shell(f"export AIRFLOW_HOME={tmp_path / 'airflow'}\n{run}")
-    (shown,) = blocks("command-line.md", "### Try it against the local server", "text")
+    (shown,) = blocks("docs/command-line.md", "### Try it against the local server", "text")
     assert printed.endswith(shown)
     assert "Does a run complete?" in printed
     assert "local-key" not in printed
+
+
+def test_the_nightly_guide_writes_what_its_script_reads(shell: Shell, tmp_path: Path) -> None:
+    (write,) = blocks("docs/nightly-script.md", "## On the local server")
+    shell(write)
+    header, *rows = (tmp_path / "data/wherobots-demo/rain/readings.csv").read_text().splitlines()
+    schema = re.search(r'schema="(.*?)"', (TREE / "docs/nightly-script.md").read_text())
+    assert schema is not None
+    assert header.split(",") == [column.split()[0] for column in schema[1].split(", ")]
+    yesterday = date.today() - timedelta(days=1)
+    assert f"ZRH,{yesterday},1.5" in rows

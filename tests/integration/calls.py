@@ -34,3 +34,21 @@ def once_answered(then: Callable[[str], object], monkeypatch: pytest.MonkeyPatch
         return answer
 
     monkeypatch.setattr(RequestsTransport, "send", send_and_do)
+
+
+class RaisedInHandlerError(BaseException):
+    """What Airflow raises in a signal handler: on 2.11 after ``on_kill``, and everywhere at a timeout."""
+
+
+def interrupt_first(operation: str, handler: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt the first call of an operation before it is sent, with a signal handler that raises."""
+    send, interrupted = RequestsTransport.send, list[str]()
+
+    def send_or_raise(self: RequestsTransport, call: Call[Any], *timeouts: float) -> Any:
+        if call.operation == operation and not interrupted:
+            interrupted.append(operation)
+            handler()
+            raise RaisedInHandlerError
+        return send(self, call, *timeouts)
+
+    monkeypatch.setattr(RequestsTransport, "send", send_or_raise)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.sql_control import SqlControl
 from wherobots_local import ControlClient, LocalServer
 
 API_KEY = "sql-key-91c4"
@@ -22,10 +23,11 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def control(server: LocalServer) -> ControlClient:
+def control(server: LocalServer) -> SqlControl:
     """A client of the server's control surface. Nothing is left of earlier tests."""
-    server.control.reset()
-    return server.control
+    client = SqlControl(server)
+    client.reset()
+    return client
 
 
 def set_connection(monkeypatch: pytest.MonkeyPatch, server: LocalServer, **fields: object) -> str:

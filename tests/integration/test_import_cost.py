@@ -39,6 +39,8 @@ told = sorted(sys.modules)
 """
 
 LOADED_BEFORE_A_RUN_IS_NAMED = f"""
+from types import SimpleNamespace
+
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 
 class Hook:
@@ -48,11 +50,11 @@ class Hook:
         sys.exit()
 
 told = []
-attempt = RunAttempt(Hook(), cancel_on_kill=True)
+attempt = RunAttempt(SimpleNamespace(hook=Hook(), deferrable=True, log=None), {{}})
 if argument == "adopt":
     attempt.adopt("run0")
 else:
-    attempt.submit(iter(()))
+    attempt.run(None)
 """
 
 IN_WHICH_THREAD = """
@@ -132,7 +134,7 @@ NAMES += ["airflow.sdk.configuration"] if AIRFLOW >= (3, 2) else []
 
 QUESTIONS = (
     *((IMPORTED, module) for module in WITHOUT),
-    *((LOADED_BEFORE_A_RUN_IS_NAMED, method) for method in ("adopt", "submit")),
+    *((LOADED_BEFORE_A_RUN_IS_NAMED, method) for method in ("adopt", "run")),
     (IN_WHICH_THREAD, ""),
     (FAILED_IMPORT, ""),
     (EVERY_MODULE, ""),
@@ -201,7 +203,7 @@ def test_a_dag_file_imports_few_modules_of_this_package(imported: set[str]) -> N
     assert len([name for name in imported if name.startswith(PACKAGE)]) <= 30
 
 
-@pytest.mark.parametrize("method", ["adopt", "submit"])
+@pytest.mark.parametrize("method", ["adopt", "run"])
 def test_a_kill_on_a_worker_imports_nothing(method: str, told: dict[tuple[str, str], Any]) -> None:
     """All is imported before there is something to cancel."""
     assert told[LOADED_BEFORE_A_RUN_IS_NAMED, method] == [True, None]

@@ -85,7 +85,7 @@ def test_a_run_that_failed_before_its_script_began_is_a_kind_of_its_own(
     control.patch_run(run["id"], status="FAILED", completed=True, kubeApp=app)
     task = operator()
     options = FollowOptions(run["id"], started_at=time.time())
-    event = task._attempt.follow(options, lambda key, value: None).to_event()
+    event = task._new_attempt(context(TaskInstance())).follow(options).to_event()
     with pytest.raises(WherobotsRunNotStartedException, match=r"before its script began.*no nodes") as failed:
         task.execute_complete(context(TaskInstance()), event)
     assert isinstance(failed.value, WherobotsRunFailedException)
@@ -137,8 +137,8 @@ def test_the_reason_says_in_a_line_what_failed_and_what_follows(operator: Callab
         "FAILED; The process exited with code 1: ValueError: no such country: Atlantis; "
         f"run {ti.xcoms['run_id']}; 0 USD"
     )
-    refused = policy.evaluate(WherobotsRequestException("createJobRun: 422\nlog"), 1, 3)
-    assert refused.reason == "createJobRun: 422; The same request would be refused again"
+    refused = policy.evaluate(WherobotsRequestException("Creating the run failed: 422\nlog"), 1, 3)
+    assert refused.reason == "Creating the run failed: 422; The same request would be refused again"
     assert len(policy.evaluate(WherobotsQuotaException("x" * 1_000), 1, 3).reason or "") == 500
     assert policy.evaluate(ValueError("x"), 1, 3).reason is None
 
@@ -210,12 +210,14 @@ def test_a_key_that_is_refused_for_a_moment_delays_the_run(
     assert "retrying in 1.0 s, for up to 1 minute, each time with the connection's current API key" in said()
 
 
-@pytest.mark.parametrize("operation", ["listJobRuns", "createJobRun"])
+@pytest.mark.parametrize(
+    ("operation", "failed"), [("listJobRuns", "Listing runs failed"), ("createJobRun", "Creating the run failed")]
+)
 def test_a_key_that_stays_refused_keeps_the_retries(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, operation: str
+    operator: Callable[..., WherobotsRunOperator], control: ControlClient, operation: str, failed: str
 ) -> None:
     control.add_fault(operation, {"type": "status", "status": 401})
-    with pytest.raises(WherobotsUnavailableException, match=f"the API key is refused .{operation}: 401") as caught:
+    with pytest.raises(WherobotsUnavailableException, match=f"the API key is refused .{failed}: 401") as caught:
         operator(max_outage_seconds=1).execute(context(TaskInstance()))
     assert not isinstance(caught.value, AirflowFailException)
     ends = ". No run was created. Check the API key in the connection. Each retry reads it again"
@@ -226,8 +228,14 @@ def test_a_key_that_stays_refused_keeps_the_retries(
 @pytest.mark.parametrize(
     ("fault", "says"),
     [
-        ({"status": 401}, r"listJobRuns: 401.*\. The run may exist and be active; a retry of the task looks it up"),
-        ({"status": 503}, r"listJobRuns: 503.*\(max_outage_seconds=1\)\. The run may exist and be active; a retry"),
+        (
+            {"status": 401},
+            r"Listing runs failed: 401.*\. The run may exist and be active; a retry of the task looks it up",
+        ),
+        (
+            {"status": 503},
+            r"Listing runs failed: 503.*\(max_outage_seconds=1\)\. The run may exist and be active; a retry",
+        ),
     ],
 )
 def test_a_look_up_that_fails_may_retry_as_an_earlier_try_may_have_left_a_run(

@@ -24,6 +24,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsRunPendingException,
     WherobotsRunTimedOutException,
     WherobotsUnavailableException,
 )
@@ -37,8 +38,6 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.summary import RunSummary
-from airflow_provider_wherobots.tasks.sql_attempt import SqlAttempt
-from airflow_provider_wherobots.tasks.sql_try import DeferredSql, SqlTry
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from tests.integration.support import TaskInstance, context, deferral_of
@@ -50,6 +49,7 @@ STATUSES = {
     Ending.COMPLETED: "COMPLETED",
     Ending.FAILED: "FAILED",
     Ending.NOT_STARTED: "FAILED",
+    Ending.PENDING_TOO_LONG: "CANCELLED",
     Ending.TIMED_OUT: "TIMED_OUT",
     Ending.CANCELLED: "CANCELLED",
     Ending.DEADLINE: "RUNNING",
@@ -59,6 +59,7 @@ ENDINGS = [pytest.param(each, name, id=f"{each['version']}-{name}") for each in 
 EXCEPTIONS = {
     "failed": WherobotsRunFailedException,
     "not_started": WherobotsRunNotStartedException,
+    "pending_too_long": WherobotsRunPendingException,
     "timed_out": WherobotsRunTimedOutException,
     "cancelled": WherobotsRunCancelledException,
     "deadline": WherobotsExecutionTimeoutException,
@@ -175,10 +176,11 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     classpath, kwargs = deferred.trigger.serialize()
     run = Run.from_json({"id": "r1", "status": "COMPLETED", "name": "dag.task"})
     summary = RunSummary.of_run(run).to_json()
-    ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
+    ended = set(Ending) - {Ending.DEADLINE, Ending.GAVE_UP}
     wait = AwaitingQuota(QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1), Pause(300.0))
+    attempt = task(wherobots_conn_id=conn_id)._new_attempt(context(TaskInstance()))
     with pytest.raises(TaskDeferred) as waiting:
-        task(wherobots_conn_id=conn_id)._new_try(context(TaskInstance()))._await_quota(wait)
+        attempt.defer_for_quota(wait, "execute_after_quota_wait", attempt.kept())
     quota_classpath, quota_kwargs = waiting.value.trigger.serialize()
     return {
         "version": __version__,
@@ -202,15 +204,14 @@ def stored_of_sql() -> dict[str, Any]:
     operator = WherobotsSqlOperator(
         task_id="task", sql="SELECT 1", execution_timeout=timedelta(hours=1), deferrable=True
     )
-    attempt = SqlAttempt(operator.hook)
-    this_try = SqlTry(operator, context(TaskInstance()), attempt)
-    this_try._restore(None, DeferredSql(session_id="s1"))
-    attempt.connection = Mock(options=lambda: StatementOptions("wss://s1", session_id="s1"))
+    attempt = operator._new_attempt(context(TaskInstance()))
+    attempt.resume(None, {"session_id": "s1"})
+    attempt._connection = Mock(options=lambda: StatementOptions("wss://s1", session_id="s1"))
     attempt.run = Mock(side_effect=NotSentError("getSqlSession", "refused"))  # type: ignore[method-assign]
     with pytest.raises(TaskDeferred) as session:
-        this_try._get_ready_or_defer(SessionWait(deadline=1e10, since=1e9))
+        attempt.await_session_or_defer(SessionWait(deadline=1e10, since=1e9))
     with pytest.raises(TaskDeferred) as statement:
-        this_try._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9), index=0)
+        attempt._hand_over(StatementOutcome(StatementState.RUNNING, "e1", started_at=1e9), index=0)
     return {
         **{
             name: {

@@ -9,7 +9,7 @@ from email.message import Message
 from pathlib import Path
 
 from airflow_provider_wherobots import __version__
-from tests.packaging.conftest import Distribution
+from tests.packaging.conftest import FOLDERS, Distribution
 
 PROVIDER = "airflow_provider_wherobots"
 SERVER = "wherobots_local"
@@ -126,11 +126,13 @@ def test_the_source_distribution_of_the_provider_holds_the_whole_repository(
     assert not [name for name in names if ".venv" in name or (name.startswith((".", "build")) and name != ".gitignore")]
 
 
-def test_the_source_distribution_of_the_server_holds_the_package_and_its_readme(
+def test_the_source_distribution_of_the_server_holds_the_package_and_its_pages(
     distribution_of: Callable[[str], Distribution],
 ) -> None:
     """Its tests share fixtures with the provider's, and stay in the repository."""
     server = distribution_of(SERVER)
     beside = {"CHANGELOG.md", "LICENSE", "README.md", "PKG-INFO", "pyproject.toml"}
+    folder = FOLDERS[SERVER]
+    pages = {path.relative_to(folder).as_posix() for path in (folder / "docs").rglob("*.*")}
 
-    assert files_of(server.sdist) - {".gitignore"} == server.sources() | beside
+    assert files_of(server.sdist) - {".gitignore"} == server.sources() | beside | pages

@@ -118,7 +118,10 @@ def test_without_the_extras_there_is_no_server_and_no_sql_and_the_rest_works(
 
     assert installed["apache-airflow"] == "2.11.0"
     assert not {"starlette", "uvicorn", "cbor2", "pyarrow"} & set(installed)
-    assert sql.stderr.endswith("SQL needs pyarrow and cbor2: pip install 'airflow-provider-wherobots[sql]'\n")
+    assert sql.stderr.endswith(
+        "SQL needs pyarrow and cbor2: install the extra sql of airflow-provider-wherobots, "
+        "from where you got the provider\n"
+    )
     assert dbt.stderr.endswith("dbt needs Cosmos (No module named 'cosmos'): pip install astronomer-cosmos\n")
     assert done.returncode == 0, done.stderr
     assert {

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import pytest
 
+from tests.support.sql_control import HeldAnswer, reachable_sql
 from wherobots_local.sql.synthetic import Answers, SyntheticAnswer
 
 _ROWS = re.compile(r"(?:SELECT )?ROWS (\d{1,7})", re.IGNORECASE)
@@ -30,7 +31,7 @@ def answer_in(statement: str) -> SyntheticAnswer:
         return SyntheticAnswer(error=match[1])
     if match := _NUMBER.fullmatch(text):
         return SyntheticAnswer({match[2] or match[1]: [int(match[1])]})
-    return SyntheticAnswer({"held": [True]}, held=True) if _HOLD.fullmatch(text) else SyntheticAnswer()
+    return HeldAnswer({"held": [True]}) if _HOLD.fullmatch(text) else SyntheticAnswer()
 
 
 @contextmanager
@@ -42,6 +43,6 @@ def made_up_answers() -> Iterator[None]:
         is_given = any(part.casefold() in statement.casefold() for part, _ in self.given)
         return given_to(self, statement) if is_given else answer_in(statement)
 
-    with pytest.MonkeyPatch.context() as patched:
+    with pytest.MonkeyPatch.context() as patched, reachable_sql():
         patched.setattr(Answers, "to", to)
         yield

@@ -34,9 +34,13 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "doctor": ("api", "logs", "words", "runs", "io.base", "flows", "doctor"),
     "task_log": ("logs", "task_log", "compat"),
+    "tasks": (
+        *("api", "files", "logs", "words", "runs", "flows", "io", "sql", "dbapi", "hooks", "links", "triggers"),
+        *("compat", "config", "exceptions", "stored", "xcoms", "tasks"),
+    ),
     "cli": (
         *("api", "logs", "words", "runs", "flows", "io", "dbapi", "doctor", "hooks"),
-        *("operators.creates_run", "compat", "config", "exceptions", "xcoms", "cli"),
+        *("operators.run", "compat", "config", "exceptions", "xcoms", "cli"),
     ),
     "decorators.script": ("api.errors", "logs.result"),
     "stored": (),

@@ -106,7 +106,7 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of an active run of
+    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of a running run of
         Get Run.
     :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
@@ -159,8 +159,9 @@ class Run:
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
     def with_response_time(self, date: str) -> Run:
-        """Return the run with the time of the response. An active run is not changed: only an end has an age."""
-        return replace(self, responded_at=parse_http_date(date)) if self.is_terminal else self
+        """Return the run with the time of the response, unless it is running: nothing needs to know how old it is."""
+        needs_time = self.is_terminal or self.status == PENDING
+        return replace(self, responded_at=parse_http_date(date)) if needs_time else self
 
     @property
     def ended_ago(self) -> float:
@@ -182,6 +183,12 @@ class Run:
         if self.create_time is None or self.responded_at is None:
             return None
         return (self.responded_at - self.create_time).total_seconds()
+
+    @property
+    def pending_seconds(self) -> float | None:
+        """How long it was PENDING, or has been until the response, by the service's clock; None if unknown."""
+        until = self.start_time or self.complete_time or self.responded_at
+        return None if until is None or self.create_time is None else (until - self.create_time).total_seconds()
 
     @property
     def has_timed_out(self) -> bool:

@@ -75,8 +75,7 @@ def build_payload(
             f"name={name!r}: must be 8 to 255 characters, each a letter, a digit, '_', '-' or '.'"
         )
     if (run_python is None) == (run_jar is None):
-        given = "neither" if run_python is None else "both"
-        raise InvalidArgumentError(f"run_python, run_jar: exactly one must be given, not {given}")
+        raise InvalidArgumentError(f"set run_python or run_jar{'' if run_python is None else ', not both'}")
     payload: dict[str, Any] = {"name": name}
     if run_python is not None:
         payload["runPython"] = checker.run("run_python", run_python)

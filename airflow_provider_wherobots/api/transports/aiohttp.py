@@ -199,8 +199,10 @@ class Sessions:
 
     async def close(self) -> None:
         """Close all connections."""
-        await self._calls.close()
-        await self._urgent.close()
+        try:
+            await self._calls.close()
+        finally:
+            await self._urgent.close()
 
 
 @dataclass(slots=True)

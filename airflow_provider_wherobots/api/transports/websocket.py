@@ -425,9 +425,10 @@ class SocketThread:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         if self._loop is None:
-            self._loop = asyncio.new_event_loop()
-            self._thread = Thread(target=_run, args=(self._loop,), name="wherobots-sql-session", daemon=True)
-            self._thread.start()
+            loop = asyncio.new_event_loop()
+            thread = Thread(target=_run, args=(loop,), name="wherobots-sql-session", daemon=True)
+            thread.start()
+            self._loop, self._thread = loop, thread
         return self._loop
 
 

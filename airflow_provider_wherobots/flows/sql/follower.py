@@ -8,9 +8,9 @@ connection. The flow (``statement``) asks :meth:`Follower.next`, does it, and te
 the flow's monotonic clock.
 
 The session may lose its final event, and may forget an execution that still runs. It cancels the executions of a lost
-connection after a grace period, unless another connection attaches. Hence five rules:
+connection after two minutes, unless another connection attaches. Hence five rules:
 
-* The statement is written once. It is written again only if certainly nothing of it was written.
+* The statement is written once. It is written again only if nothing of it was written.
 * Each connection that has not sent it attaches first, also to cancel it.
 * After silence the state is requested. The response is a state, or an error message that does not show how it ends.
 * An outcome is ``UNKNOWN`` only if the session can no longer report it within the limits.
@@ -294,11 +294,11 @@ class Follower:
         elif self.state is ExecutionState.SENDING and was_written:
             self.written()
         elif self.state is ExecutionState.CANCELLING and self._cancel_connects >= MAX_CANCEL_CONNECTS:
-            self._end_cancel(None, words.quoted(str(error)))
+            self._end_cancel(None, words.quoted(error.reason))
 
     def replaced(self) -> None:
         """Another connection is open."""
-        why, self.loss, self._writes = words.quoted(str(self.loss)), None, True
+        why, self.loss, self._writes = words.quoted(self.loss.reason if self.loss else ""), None, True
         if self.state is ExecutionState.SENDING:
             return
         self.attachment, self._was_in_contact = Attachment.ATTACHING, False
@@ -395,9 +395,8 @@ class Follower:
         patience = words.duration(seconds)
         self._note(
             logging.WARNING,
-            f"{self._name}: {why}, but may still report how it ended. Waiting for that up to {patience} after its last "
-            "message. If you can see that it has ended, you need not wait: mark the task as success, or clear it, "
-            "which executes the statement again",
+            f"Waiting up to {patience} for the end of {self._name}, because {why}. To stop waiting, look whether it "
+            "has ended. Then mark the task as success, or clear it, which executes the statement again",
         )
         self.state, self.until, self._text = ExecutionState.FORGOTTEN, self.now + seconds, "" if is_not_found else text
         self._why = f"{why}, and {patience} have passed since its last message"

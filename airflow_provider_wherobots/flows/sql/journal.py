@@ -22,7 +22,7 @@ The answers of the session:
 ======================================================  ===============================================================
 it has succeeded                                        it is skipped
 it still runs                                           it is followed, and its end is the answer
-it has certainly written nothing                        it is executed
+it is known to have written nothing                     it is executed
 anything else, or the session does not know it          it is in doubt: nothing is executed, the task fails for good
 ======================================================  ===============================================================
 
@@ -55,7 +55,7 @@ MAX_LEFT = 10
 """How many ids are computed for a write that an earlier round may have left running."""
 SEVERAL = "several at a time"
 """What was sent, if a function has sent several writes at a time: the journal cannot follow them."""
-CHANGED = "the task was edited, or makes other statements in each try, such as with the time in their text"
+CHANGED = "the task was edited, or makes other statements in each attempt, such as with the time in their text"
 
 
 def digest_of(text: str, store: Store | None = None) -> str:
@@ -65,8 +65,8 @@ def digest_of(text: str, store: Store | None = None) -> str:
 
 
 def wrote_nothing(outcome: StatementOutcome) -> bool:
-    """Whether a statement has certainly written nothing. A cancel that the task has requested counts like a failure, if
-    the session has confirmed it. If somebody else has cancelled the statement, part of it may have taken effect.
+    """Whether a statement is known to have written nothing. A cancel that the task has requested counts like a failure,
+    if the session has confirmed it. If somebody else has cancelled the statement, part of it may have taken effect.
     """
     if outcome.state in (StatementState.DEADLINE, StatementState.GAVE_UP):
         return outcome.wrote_nothing or not outcome.was_sent

@@ -44,7 +44,7 @@ class StatementOutcome:
     :param started_at: when it was sent, in epoch seconds.
     :param was_sent: whether it may have reached the session. If not, it may be sent again.
     :param is_location_lost: whether a stored result may have an address that can no longer be known.
-    :param wrote_nothing: whether, with ``DEADLINE``, it has certainly written nothing.
+    :param wrote_nothing: whether, with ``DEADLINE``, it is known to have written nothing.
     :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never
         part of an event.
     :param is_result_forgotten: whether it has succeeded, and the session no longer knows its result. Never part of an

@@ -83,6 +83,8 @@ class SessionWait(StoredOptions):
 class SessionFailedError(WherobotsApiError):
     """No statement can be executed in the session."""
 
+    says_what_failed = True
+
     def __init__(self, text: str) -> None:
         super().__init__("getSqlSession", text)
 
@@ -107,7 +109,7 @@ async def request_session(
     io: Io, request: SessionRequest, max_outage_seconds: float = DEFAULT_MAX_OUTAGE_SECONDS
 ) -> RequestedSession:
     """Request a session: a new one, or a shared one that is equal. One that is being stopped is waited out. A request
-    that makes a new session each time is repeated only if it certainly had no effect.
+    that makes a new session each time is repeated only if it is known to have had no effect.
     """
     for requests_left in reversed(range(MAX_REQUESTS)):
         asked = await send(io, calls.create_session(request), max_outage_seconds)
@@ -256,7 +258,7 @@ async def stop_session(
         except (NotFoundError, ConflictError) as error:
             left = min(began + appearance_seconds, until) - io.monotonic()
             if isinstance(error, ConflictError) or left <= FIRST_LOOK_SECONDS:
-                await io.note(logging.INFO, f"{session} need not be stopped: {error}")
+                await io.note(logging.INFO, f"{session} need not be stopped: {error.reason}")
                 return True
             await io.sleep(FIRST_LOOK_SECONDS)
         except WherobotsApiError as error:
@@ -268,7 +270,8 @@ async def stop_session(
             if pause < MIN_STOP_PAUSE_SECONDS:
                 await io.note(
                     logging.WARNING,
-                    f"{session} could not be stopped ({error}). It ends by itself some time after its last client has "
+                    f"{session} could not be stopped ({error.reason}). It ends by itself some time after its last "
+                    "client has "
                     f'disconnected. To stop it: WherobotsSqlHook().stop_session("{words.short(session_id)}")',
                 )
                 return False
@@ -288,7 +291,7 @@ async def stop_requested_session(io: Io, request: SessionRequest, budget_seconds
     except WherobotsApiError as error:
         await io.note(
             logging.WARNING,
-            f"A SQL session may have been started, and could not be stopped ({error}). A retry uses it; "
+            f"A SQL session may have been started, and could not be stopped ({error.reason}). A retry uses it; "
             "without one it ends some time after its start",
         )
         return False
@@ -335,7 +338,7 @@ class _StatusNotes:
             limit = f"again for up to {words.duration(left)}" if left > 0 else "one more time"
             await io.note(logging.INFO, f"The service does not know {self.session}; polling {limit}")
         elif left <= 0:
-            raise SessionEndedError(f"the service does not know {self.session}")
+            raise SessionEndedError(f"The service does not know {self.session}")
 
     async def seen(self, io: Io, session: SqlSession) -> None:
         self._unknown = 0

@@ -1,7 +1,7 @@
 """A statement: executing it, following it to its end, and attaching to it from elsewhere.
 
 A statement is sent once. If its connection is lost, the flow opens another one and attaches to the execution. Only a
-statement of which certainly nothing was written is sent again. ``follower`` decides; here it is performed.
+statement of which nothing was written is sent again. ``follower`` decides; here it is performed.
 
 A cancel is bounded in time, its result is logged, and it raises no ``WherobotsApiError``.
 """
@@ -167,7 +167,7 @@ async def _connect(io: Io, follower: Follower, connector: Connector) -> None:
         else:
             failure = await connector.attempt(io, failure, within)
     except WherobotsApiError as error:
-        follower.given_up(words.quoted(str(error)))
+        follower.given_up(words.quoted(error.reason))
     else:
         if failure is None:
             follower.replaced()
@@ -200,7 +200,7 @@ async def connect(io: Io, session: SqlSession, budget_seconds: float = CONNECT_B
         if isinstance(error, SessionFailedError) or not is_refusal(error):
             raise
         text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
-        raise SessionFailedError(f"{text}: {words.quoted(str(error))}") from error
+        raise SessionFailedError(f"{text}: {words.quoted(error.reason)}") from error
 
 
 def is_refusal(error: WherobotsApiError) -> bool:
@@ -270,7 +270,7 @@ class Connector:
         try:
             session = await io.send(calls.get_session(self._session_id), ATTEMPT_SECONDS)
         except NotFoundError:
-            raise SessionEndedError(f"the service does not know SQL session {words.short(self._session_id)}") from None
+            raise SessionEndedError(f"The service does not know SQL session {words.short(self._session_id)}") from None
         except WherobotsApiError:
             # The service does not tell, and the host may be back.
             pass
@@ -318,7 +318,7 @@ async def end_earlier(io: Io, execution_ids: Sequence[str], url: str) -> str:
         if last is None:
             return execution_id
         if not isinstance(last, ExecutionError) and last.state == CANCELLED:
-            await io.note(logging.INFO, f"Cancelled statement {words.short(execution_id)} of before the clear")
+            await io.note(logging.INFO, f"Cancelled statement {words.short(execution_id)} from before the clear")
     return ""
 
 
@@ -346,7 +346,7 @@ async def last_word_after_cancel(
 
 
 def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
-    """Whether a statement has certainly written nothing, by its last word after its cancel.
+    """Whether a statement is known to have written nothing, by its last word after its cancel.
 
     One that was cancelled has not if the connection that has sent it has also asked for the cancel, and
     ``was_in_contact`` all the time: Spark stops it before its commit. Otherwise the session or somebody else may have

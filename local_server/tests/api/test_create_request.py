@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
+from wherobots_local.api.requests import parse_create_request
 
 PYTHON: dict[str, Any] = {"uri": "s3://b/j.py"}
 GOOD: dict[str, Any] = {"name": "a_good_name", "runPython": PYTHON}

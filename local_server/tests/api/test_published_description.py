@@ -11,11 +11,10 @@ from pydantic import BaseModel
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import PUBLISHED, Client, assert_shape, missing, published
 from wherobots_local import ControlClient
-from wherobots_local.api import vocabulary
-from wherobots_local.api.create_request import CreateRunRequest
+from wherobots_local.api import errors as vocabulary
 from wherobots_local.api.errors import _ERROR_CLASSES
 from wherobots_local.api.queries import ListQuery, LogsQuery
-from wherobots_local.api.sql_requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
+from wherobots_local.api.requests import CreateRunRequest, SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
 from wherobots_local.http import runs_api, sql_api, storage_api
 
 SESSION_STRICTER: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import pytest
 
 from local_server.tests.support import KEY, Client
 from wherobots_local import ControlClient, LocalServer, SettingsError
-from wherobots_local.control.behaviour import LIKE_THE_SERVICE, Behaviour
+from wherobots_local.control.faults import LIKE_THE_SERVICE, Behaviour
 
 
 def test_more_lines_than_a_page_may_have_can_be_refused(client: Client, control: ControlClient) -> None:

@@ -19,7 +19,7 @@ from local_server.tests.support import FOREVER, KEY, Client, assert_answers, ass
 from tests.support.waiting import wait_for
 from wherobots_local import ControlClient, LocalServer
 from wherobots_local.execution import process
-from wherobots_local.views import log_pages
+from wherobots_local.views import runs as log_pages
 
 DAEMON = """
 import os, sys, time

@@ -17,18 +17,23 @@ from hypothesis import strategies as st
 from tests.support.waiting import wait_for
 from wherobots_local.execution import commands, guard
 from wherobots_local.execution import process as process_module
-from wherobots_local.execution.commands import CommandError, jar_command, manifest_main_class
-from wherobots_local.execution.environment_variables import install_environment, run_environment
+from wherobots_local.execution.commands import (
+    CommandError,
+    install_environment,
+    jar_command,
+    manifest_main_class,
+    run_environment,
+)
 from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, LineSplitter
-from wherobots_local.execution.spark_settings import (
+from wherobots_local.execution.spark import (
     properties,
     server_settings,
     storage_settings,
+    ui_port,
     with_jars,
     write_conf_folder,
 )
-from wherobots_local.execution.spark_ui import ui_port
 from wherobots_local.execution.virtual_environments import environment_key
 from wherobots_local.execution.workspace import Workspace
 

@@ -22,7 +22,7 @@ from hypothesis.errors import Unsatisfiable
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, PUBLISHED
 from wherobots_local import LocalServer
-from wherobots_local.api.vocabulary import REGIONS
+from wherobots_local.api.errors import REGIONS
 
 EXAMPLES = max(settings().max_examples // 5, 6)
 """How many requests of each kind are made of an operation. At least six: every other one has values that lead to

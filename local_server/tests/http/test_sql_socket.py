@@ -17,13 +17,14 @@ from websockets.sync.client import connect
 
 from local_server.tests.sql_support import NO_PROXY, Session, SqlClient, SqlSocket, table
 from local_server.tests.support import KEY, assert_shape
+from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
-from wherobots_local import ControlClient, LocalServer
+from wherobots_local import LocalServer
 
 NOT_FOUND = "Execution not found"
 
 
-def of_session(control: ControlClient, session: Session, execution_id: str) -> dict[str, Any]:
+def of_session(control: SqlControl, session: Session, execution_id: str) -> dict[str, Any]:
     """What the server knows about an execution."""
     found: dict[str, Any] = next(
         item for item in control.sql_session(session["id"])["executions"] if item["execution_id"] == execution_id
@@ -31,18 +32,18 @@ def of_session(control: ControlClient, session: Session, execution_id: str) -> d
     return found
 
 
-def wait_for_state(control: ControlClient, session: Session, execution_id: str, state: str) -> None:
+def wait_for_state(control: SqlControl, session: Session, execution_id: str, state: str) -> None:
     wait_for(lambda: of_session(control, session, execution_id)["state"] == state, what=f"the execution to be {state}")
 
 
-def wait_for_orphan(control: ControlClient, session: Session, execution_id: str) -> None:
+def wait_for_orphan(control: SqlControl, session: Session, execution_id: str) -> None:
     wait_for(lambda: not of_session(control, session, execution_id)["has_listener"], what="the execution's orphanhood")
 
 
 # Statements and results.
 
 
-def test_a_statement_and_its_rows(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_a_statement_and_its_rows(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("SELECT 7 AS n")
         assert state == {"kind": "state_updated", "execution_id": execution_id, "state": "succeeded"}
@@ -59,7 +60,7 @@ def test_a_statement_and_its_rows(sql: SqlClient, session: Session, control: Con
     assert KEY not in str(control.requests())
 
 
-def test_a_statement_without_a_result(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_a_statement_without_a_result(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("CREATE TABLE t (n INT)")
         assert state["state"] == "succeeded"
@@ -99,7 +100,7 @@ def test_progress_is_sent_on_request(sql: SqlClient, session: Session) -> None:
         assert state["kind"] == "state_updated"
 
 
-def test_several_statements_at_the_same_time(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_several_statements_at_the_same_time(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         slow = socket.begin("HOLD")
         quick, state = socket.run("SELECT 1 AS n")
@@ -145,7 +146,7 @@ def test_a_message_that_breaks_a_rule_is_an_error(sql: SqlClient, session: Sessi
 @pytest.mark.parametrize("form", ["parquet", "csv", "geojson"])
 @pytest.mark.parametrize("single", [True, False, "true", "false"])
 def test_a_result_is_stored(
-    form: str, single: bool | str, sql: SqlClient, session: Session, control: ControlClient
+    form: str, single: bool | str, sql: SqlClient, session: Session, control: SqlControl
 ) -> None:
     with sql.open(session) as socket:
         execution_id, state = socket.run("ROWS 1500", store={"format": form, "single": single, "options": None})
@@ -175,7 +176,7 @@ def test_a_stored_result_can_be_read_without_the_key(sql: SqlClient, session: Se
 # Cancelling.
 
 
-def test_a_statement_is_cancelled(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_a_statement_is_cancelled(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
         for _ in range(2):
@@ -206,7 +207,7 @@ def test_a_statement_is_cancelled_before_it_begins(sql: SqlClient, session: Sess
     ],
 )
 def test_a_needless_cancel(
-    rule: str, unknown: Any, ended: Any, sql: SqlClient, session: Session, control: ControlClient
+    rule: str, unknown: Any, ended: Any, sql: SqlClient, session: Session, control: SqlControl
 ) -> None:
     control.behaviour(sql_needless_cancel=rule)
     with sql.open(session) as socket:
@@ -224,7 +225,7 @@ def test_a_needless_cancel(
 
 
 @pytest.mark.parametrize(("rule", "times"), [("executed", 2), ("refused", 1)])
-def test_a_used_id(rule: str, times: int, sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_a_used_id(rule: str, times: int, sql: SqlClient, session: Session, control: SqlControl) -> None:
     control.behaviour(sql_used_execution_id=rule)
     with sql.open(session) as socket:
         execution_id, _ = socket.run("INSERT INTO t VALUES (1)")
@@ -239,7 +240,7 @@ def test_a_used_id(rule: str, times: int, sql: SqlClient, session: Session, cont
 # Lost connections.
 
 
-def test_a_statement_is_taken_over(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_a_statement_is_taken_over(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD", enable_progress_events=True)
         assert control.drop_sql_connections(session["id"]) == 1
@@ -255,7 +256,7 @@ def test_a_statement_is_taken_over(sql: SqlClient, session: Session, control: Co
     assert [entry["effective"] for entry in control.requests("executeSql")] == [True]
 
 
-def test_only_the_newest_connection_hears_of_it(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_only_the_newest_connection_hears_of_it(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as first, sql.open(session) as second:
         execution_id = first.begin("HOLD")
         assert "attached" not in second.retrieve(execution_id)
@@ -265,19 +266,7 @@ def test_only_the_newest_connection_hears_of_it(sql: SqlClient, session: Session
         assert first.silence()
 
 
-def test_held_statements_are_released_by_their_text(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    control.answer_sql("mine", {"n": [1]}, held=True)
-    with sql.open(session) as mine, sql.open(session) as other:
-        mine.begin("SELECT 'MINE'")
-        other.begin("HOLD")
-        control.release_sql("mine")
-        assert mine.receive()["state"] == "succeeded"
-        assert other.silence()
-        control.release_sql()
-        assert other.receive()["state"] == "succeeded"
-
-
-def test_an_older_session_does_not_attach(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_an_older_session_does_not_attach(sql: SqlClient, session: Session, control: SqlControl) -> None:
     control.behaviour(sql_attach=False)
     with sql.open(session) as first, sql.open(session) as second:
         execution_id = first.begin("ROWS 2", store={"format": "csv"})
@@ -287,7 +276,7 @@ def test_an_older_session_does_not_attach(sql: SqlClient, session: Session, cont
     assert not {"attached", "result_uri", "size"} & set(answer)
 
 
-def test_orphans_are_cancelled(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_orphans_are_cancelled(sql: SqlClient, session: Session, control: SqlControl) -> None:
     control.behaviour(sql_orphan_grace_seconds=0.5)
     socket = sql.open(session)
     execution_id = socket.begin("HOLD")
@@ -298,7 +287,7 @@ def test_orphans_are_cancelled(sql: SqlClient, session: Session, control: Contro
         assert (answer["state"], answer["attached"]) == ("cancelled", True)
 
 
-def test_without_a_grace_an_orphan_continues(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_without_a_grace_an_orphan_continues(sql: SqlClient, session: Session, control: SqlControl) -> None:
     control.behaviour(sql_orphan_grace_seconds=None)
     with sql.open(session) as socket:
         execution_id = socket.begin("SLEEP 1")
@@ -307,7 +296,7 @@ def test_without_a_grace_an_orphan_continues(sql: SqlClient, session: Session, c
 
 @pytest.mark.parametrize(("reading", "state"), [("orphans", "running"), ("cancels", "cancelled")])
 def test_a_client_that_closes_cleanly(
-    sql: SqlClient, session: Session, control: ControlClient, reading: str, state: str
+    sql: SqlClient, session: Session, control: SqlControl, reading: str, state: str
 ) -> None:
     control.behaviour(sql_clean_close=reading)
     with sql.open(session) as socket, sql.open(session) as other:
@@ -319,7 +308,7 @@ def test_a_client_that_closes_cleanly(
         wait_for_state(control, session, others, "succeeded")
 
 
-def test_a_clean_close_cancels_only_when_it_is_one(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_a_clean_close_cancels_only_when_it_is_one(sql: SqlClient, session: Session, control: SqlControl) -> None:
     control.behaviour(sql_clean_close="cancels")
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
@@ -329,7 +318,7 @@ def test_a_clean_close_cancels_only_when_it_is_one(sql: SqlClient, session: Sess
     wait_for_state(control, session, execution_id, "succeeded")
 
 
-def test_the_server_closes_connections_with_a_code(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_the_server_closes_connections_with_a_code(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
         control.drop_sql_connections(session["id"], code=4001)
@@ -344,7 +333,7 @@ def test_the_server_closes_connections_with_a_code(sql: SqlClient, session: Sess
 # What a session remembers.
 
 
-def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         running = socket.begin("HOLD")
         first, _ = socket.run("SELECT 1 AS n")
@@ -361,17 +350,8 @@ def test_the_oldest_execution_is_forgotten(sql: SqlClient, session: Session, con
         assert socket.receive() == {"kind": "state_updated", "execution_id": running, "state": "succeeded"}
 
 
-def test_tests_let_a_session_forget(sql: SqlClient, session: Session, control: ControlClient) -> None:
-    with sql.open(session) as socket:
-        execution_id, _ = socket.run("SELECT 1")
-        assert control.evict_sql_execution(session["id"], execution_id)
-        assert not control.evict_sql_execution(session["id"], execution_id)
-        assert socket.retrieve(execution_id)["message"] == NOT_FOUND
-    assert of_session(control, session, execution_id)["is_known"] is False
-
-
 def test_a_client_that_reads_nothing_loses_its_connection(
-    sql: SqlClient, session: Session, control: ControlClient
+    sql: SqlClient, session: Session, control: SqlControl
 ) -> None:
     control.answer_sql("LONG", {"text": ["x" * 1_000_000]})
     with sql.open(session) as socket:
@@ -386,7 +366,7 @@ def test_a_client_that_reads_nothing_loses_its_connection(
 # The end of a session.
 
 
-def test_the_end_of_a_session_closes_its_connections(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_the_end_of_a_session_closes_its_connections(sql: SqlClient, session: Session, control: SqlControl) -> None:
     with sql.open(session) as socket:
         execution_id = socket.begin("HOLD")
         sql.request("DELETE", f"/sql/session/{session['id']}")
@@ -403,7 +383,7 @@ def refused(session: Session, **options: Any) -> int:
     return raised.value.response.status_code
 
 
-def test_no_connection_to_a_session_that_is_not_ready(sql: SqlClient, control: ControlClient) -> None:
+def test_no_connection_to_a_session_that_is_not_ready(sql: SqlClient, control: SqlControl) -> None:
     control.behaviour(sql_start_delay_seconds=3600)
     session_id = sql.ask(sessionType="single")
     session = {"appMeta": {"url": f"{sql.url}/sql/local0org00000/{session_id}/ws"}}
@@ -460,7 +440,7 @@ def test_another_address_or_a_key_in_it_opens_nothing(
         connect(url, additional_headers=headers, **NO_PROXY)
 
 
-def test_a_large_result_arrives_whole(sql: SqlClient, session: Session, control: ControlClient) -> None:
+def test_a_large_result_arrives_whole(sql: SqlClient, session: Session, control: SqlControl) -> None:
     control.behaviour(sql_max_rows=None)
     with sql.open(session) as socket:
         answer = socket.retrieve(socket.run("ROWS 500000")[0], compression="none")

@@ -10,7 +10,8 @@ import requests
 
 from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
-from wherobots_local import ControlClient, LocalServer
+from tests.support.sql_control import SqlControl
+from wherobots_local import LocalServer
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 
@@ -18,7 +19,7 @@ BROWSER = {"Accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
 # The answer to GET /
 
 
-def test_a_browser_gets_the_page_and_curl_a_few_lines(server: LocalServer, control: ControlClient) -> None:
+def test_a_browser_gets_the_page_and_curl_a_few_lines(server: LocalServer, control: SqlControl) -> None:
     control.add_fault("*", "reset")
     page = requests.get(f"{server.url}/", headers=BROWSER, timeout=30)
     assert (page.status_code, page.headers["Content-Type"]) == (200, "text/html; charset=utf-8")
@@ -40,7 +41,7 @@ ADDRESSES = ("/runs", "/runs/an_id", "/runs/an_id/logs", "/sql/sessions", "/sql/
 
 @pytest.mark.parametrize("address", ["/", *ADDRESSES])
 def test_a_browser_gets_the_page_at_each_address_that_clients_print(
-    address: str, server: LocalServer, control: ControlClient
+    address: str, server: LocalServer, control: SqlControl
 ) -> None:
     control.add_fault("*", "reset")
     page = requests.get(f"{server.url}{address}", headers=BROWSER, timeout=30)
@@ -68,7 +69,7 @@ def test_a_browser_gets_the_page_at_each_address_that_clients_print(
     ],
 )
 def test_a_client_of_the_api_gets_its_answer_there(
-    method: str, headers: dict[str, str | None], address: str, server: LocalServer, control: ControlClient
+    method: str, headers: dict[str, str | None], address: str, server: LocalServer, control: SqlControl
 ) -> None:
     answer = requests.request(method, f"{server.url}{address}", headers=headers, timeout=30)
     known = 200 if address in ("/runs", "/sql/sessions") else 404
@@ -95,9 +96,7 @@ def test_the_pages_calls_need_the_key(client: Client, server: LocalServer) -> No
     assert client.request("GET", "/_control/runs/unknown").status_code == 404
 
 
-def test_the_pages_calls_meet_no_fault_and_no_switch_and_are_not_counted(
-    client: Client, control: ControlClient
-) -> None:
+def test_the_pages_calls_meet_no_fault_and_no_switch_and_are_not_counted(client: Client, control: SqlControl) -> None:
     run, lines = client.run("print('one')\nprint('two')")
     control.behaviour(list_delay_seconds=3600, log_delay_seconds=3600, log_cursor="opaque")
     control.clear_requests()
@@ -131,7 +130,7 @@ def test_a_page_of_a_log_begins_near_its_end(client: Client) -> None:
     assert client.request("GET", f"{path}?last=0").status_code == 422
 
 
-def test_the_list_of_sessions_can_leave_out_their_statements(sql: SqlClient, control: ControlClient) -> None:
+def test_the_list_of_sessions_can_leave_out_their_statements(sql: SqlClient, control: SqlControl) -> None:
     session = sql.ready()
     (brief,) = (
         one

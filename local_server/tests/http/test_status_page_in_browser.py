@@ -13,7 +13,8 @@ from local_server.tests.sql_support import SqlClient
 from local_server.tests.support import KEY, Client
 from tests.browser.screenshots import Screenshots, replace_in_responses
 from tests.support.ports import HeldPort
-from wherobots_local import ControlClient, LocalServer
+from tests.support.sql_control import SqlControl
+from wherobots_local import LocalServer
 
 if TYPE_CHECKING:
     # Playwright is in one environment only; these tests are collected in all of them.
@@ -203,7 +204,7 @@ def test_an_address_of_nothing_says_so(address: str, problem: str, page: Page, c
 
 
 def test_a_sql_sessions_address_shows_its_statements(
-    page: Page, sql: SqlClient, control: ControlClient, problems: list[str]
+    page: Page, sql: SqlClient, control: SqlControl, problems: list[str]
 ) -> None:
     control.answer_sql("SELECT hostile", error=HOSTILE)
     long = f"SELECT '{'x' * 2000}' AS n"
@@ -292,7 +293,7 @@ def test_only_the_end_of_a_long_log_is_shown(page: Page, client: Client) -> None
     [("http://127.0.0.1:4040/", "http://127.0.0.1:4040/"), ("javascript:document.title='owned'", None), ("x", None)],
 )
 def test_the_spark_ui_is_linked_by_http_only(
-    address: str, link: str | None, page: Page, client: Client, control: ControlClient
+    address: str, link: str | None, page: Page, client: Client, control: SqlControl
 ) -> None:
     name = f"spark_{'linked' if link else 'not_linked'}"
     run, _ = client.run("", name=name)

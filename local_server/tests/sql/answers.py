@@ -56,6 +56,13 @@ TABLES = {
         "(400, 'Dan', 50, 4, 'Street 4')"
         ") AS person(id, name, age, class, address)"
     ),
+    "SALES": (
+        "(VALUES (1,'a',CAST(12.50 AS DECIMAL(10,2)),2,CAST(3.999 AS DECIMAL(6,3))),"
+        "(2,'a',CAST(0.01 AS DECIMAL(10,2)),3,CAST(0.125 AS DECIMAL(6,3))),"
+        "(3,'b',CAST(1000.00 AS DECIMAL(10,2)),7,CAST(10 AS DECIMAL(6,3))),"
+        "(4,'b',NULL,1,CAST(0.250 AS DECIMAL(6,3))),"
+        "(5,'c',CAST(-7.77 AS DECIMAL(10,2)),6,NULL)) AS sales(id,g,amount,qty,price)"
+    ),
 }
 
 
@@ -73,3 +80,5 @@ def _answers(file: str) -> list[Answer]:
 ANSWERS = _answers("answers.tsv")
 COLUMNS = _answers("column_answers.tsv")
 """Names of columns. All of these are answered, or refused with the class of Spark's error."""
+ORDINARY = [*_answers("ordinary.tsv"), *_answers("ordinary_known.tsv")]
+"""What users write, in the order in which it is executed. Statements in one line are separated by ``; ``."""

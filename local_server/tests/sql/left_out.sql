@@ -9,17 +9,9 @@ ALTER TABLE fields ADD COLUMN late INT AFTER x
 ALTER TABLE fields ADD COLUMN g GEOMETRY(4326)
 TRUNCATE TABLE fields PARTITION (x = 1)
 CREATE TABLE by_more (a INT) PARTITIONED BY (b STRING)
-CREATE TABLE short (a VARCHAR(3))
 CREATE TABLE short (a ARRAY<CHAR(3)>)
 CREATE TABLE made (a INT DEFAULT 1)
-ALTER TABLE fields RENAME COLUMN x TO y
-ALTER TABLE fields RENAME TO others
-INSERT OVERWRITE fields PARTITION (x = 1) SELECT named_struct('x', 1)
-INSERT INTO fields BY NAME SELECT 1 AS x, named_struct('x', 1) AS s
-EXPLAIN SELECT 1
 TABLE fields
-SELECT x FROM fields SORT BY x
-SELECT x FROM fields DISTRIBUTE BY x
 SELECT 1 = ANY (SELECT 1)
 SELECT 'x' LIKE ANY ('x', 'y') ESCAPE '!'
 SELECT sum(1) IGNORE NULLS FROM fields
@@ -30,8 +22,12 @@ CREATE TABLE there (a INT) LOCATION 's3://bucket/there'
 SELECT * FROM fields TABLESAMPLE (10 PERCENT)
 SELECT x FROM fields QUALIFY row_number() OVER (ORDER BY x) = 1
 SELECT x FROM fields VERSION AS OF 1
-SELECT * FROM fields PIVOT (count(x) FOR x IN (1))
+SELECT * FROM fields PIVOT (first(x) FOR x IN (1))
 DELETE FROM fields USING fields f WHERE true
 INSERT INTO fields REPLACE WHERE x = 1 SELECT 1, named_struct('x', 1)
 SET spark.sql.session.timeZone = 'Asia/Tokyo'
 SET spark.sql.ansi.enabled = false
+DROP TABLE fields PIVOT (sum(x) FOR x IN (1))
+DELETE FROM fields PIVOT (sum(x) FOR x IN (1))
+INSERT INTO fields PIVOT (sum(x) FOR x IN (1)) SELECT 1, named_struct('x', 1)
+SELECT * FROM fields a JOIN fields b PIVOT (sum(x) FOR x IN (1))

@@ -8,7 +8,7 @@ from tests.support.places import TREE
 from wherobots_local.sql.dialect import calls
 from wherobots_local.sql.dialect.functions import NAMES
 
-PAGE = TREE / "docs" / "local-spark-sql.md"
+PAGE = TREE / "local_server" / "docs" / "spark-sql.md"
 DIFFERENT = re.compile(r"^\| (`st_.*`) \| [A-Z].*\. \|$", re.MULTILINE)
 
 

@@ -8,7 +8,10 @@ import asyncio
 import datetime
 import importlib.util
 import json
+import multiprocessing
+import signal
 import struct
+import subprocess
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -512,6 +515,70 @@ def test_changes_of_columns(engine: EngineDriver) -> None:
     assert engine.fails("ALTER TABLE altered DROP COLUMN b").startswith("[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION]")
 
 
+def test_names_of_columns_and_tables_change(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE called (a INT, day STRING) PARTITIONED BY (day)",
+        "ALTER TABLE called RENAME COLUMN day TO since",
+        "ALTER TABLE called RENAME TO recalled",
+        "INSERT INTO recalled VALUES (1, 'x'), (2, 'y')",
+        "INSERT OVERWRITE recalled PARTITION (since = 'x') SELECT 3",
+    )
+    assert engine.rows("SELECT * FROM recalled ORDER BY a") == [(2, "y"), (3, "x")]
+    assert engine.fails("SELECT * FROM called").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert engine.fails("ALTER TABLE recalled RENAME TO recalled").startswith("[TABLE_OR_VIEW_ALREADY_EXISTS]")
+    assert engine.fails("ALTER TABLE recalled RENAME TO elsewhere.recalled").startswith("[UNSUPPORTED_FEATURE]")
+    engine.run("DROP TABLE recalled")
+
+
+def test_a_text_fits_into_its_column(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE short (id INT, code VARCHAR(3))",
+        "INSERT INTO short VALUES (1, 'abc'), (2, 'ab   ')",
+        "ALTER TABLE short ADD COLUMN more VARCHAR(1)",
+    )
+    assert engine.rows("SELECT code FROM short ORDER BY id") == [("abc",), ("ab ",)]
+    for statement in ("INSERT INTO short VALUES (3, 'abcd', 'x')", "UPDATE short SET more = 'xy'"):
+        assert engine.fails(statement).startswith("[EXCEED_LIMIT_LENGTH]")
+    assert engine.rows("DESCRIBE short")[1:] == [("code", "varchar(3)", None), ("more", "varchar(1)", None)]
+
+
+def test_rows_are_inserted_by_the_names_of_their_columns(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE by_name (a INT, b STRING)", "INSERT INTO by_name BY NAME SELECT 'x' AS B, 1 AS a"
+    )
+    assert engine.rows("SELECT * FROM by_name") == [(1, "x")]
+    assert engine.fails("INSERT INTO by_name BY NAME SELECT 1 AS a, 'x' AS c").startswith(
+        "[INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_FIND_DATA]"
+    )
+
+
+def test_a_partition_of_an_insert(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE parts (a INT, d DATE, n INT) PARTITIONED BY (d, n)",
+        "INSERT INTO parts PARTITION (d = '2024-01-01', n = 1) VALUES (1)",
+        "INSERT INTO parts PARTITION (d = DATE '2024-01-02', n) SELECT 2, 5",
+        "INSERT OVERWRITE parts PARTITION (d = '2024-01-01', n = 1) SELECT 9",
+    )
+    days = [datetime.date(2024, 1, day) for day in (1, 2)]
+    assert engine.rows("SELECT a, d, n FROM parts ORDER BY a") == [(2, days[1], 5), (9, days[0], 1)]
+    assert engine.fails("INSERT INTO parts PARTITION (a = 1) SELECT 1, 2").startswith("[NON_PARTITION_COLUMN]")
+
+
+def test_what_shows_a_table_and_a_plan(engine: EngineDriver) -> None:
+    engine.run("CREATE OR REPLACE TABLE shown (id INT NOT NULL, t VARCHAR(5), d DATE) PARTITIONED BY (days(d))")
+    assert engine.rows("SHOW COLUMNS IN shown") == [("id",), ("t",), ("d",)]
+    ((text,),) = engine.rows("SHOW CREATE TABLE shown")
+    assert text == (
+        "CREATE TABLE spark_catalog.default.shown (\n  id INT NOT NULL,\n  t VARCHAR(5),\n  d DATE)\n"
+        "USING iceberg\nPARTITIONED BY (days(d))"
+    )
+    engine.run("DROP TABLE shown", text, "INSERT INTO shown VALUES (2, NULL, NULL)")
+    assert engine.rows("DESCRIBE shown")[1] == ("t", "varchar(5)", None)
+    ((plan,),) = engine.rows("EXPLAIN SELECT id FROM shown WHERE id > 1")
+    assert "shown" in plan
+    assert engine.fails("EXPLAIN DELETE FROM shown").startswith("[UNSUPPORTED_FEATURE]")
+
+
 def test_a_column_has_one_srid(engine: EngineDriver) -> None:
     engine.run("CREATE OR REPLACE TABLE srids AS SELECT 1 AS id, ST_SetSRID(ST_Point(1, 2), 3857) AS g")
     assert engine.rows("SELECT ST_SRID(g) AS s FROM srids") == [(3857,)]
@@ -657,6 +724,23 @@ def test_a_statement_that_needs_more_memory_than_there_may_be_fails_alone(
         {"kept": 5}
     ]
     small.close()
+
+
+def test_a_process_that_has_no_memory_to_stop_is_killed(runner: asyncio.Runner) -> None:
+    ours, its = multiprocessing.Pipe()
+    running = subprocess.Popen(["sleep", "60"])
+    its.send((0, None, None))
+    started = process.DatabaseProcess(running, ours)
+
+    async def stop() -> None:
+        stopping = asyncio.ensure_future(started.stop())
+        number, *_ = await asyncio.to_thread(its.recv)
+        its.send((number, None, "[OUT_OF_MEMORY] no memory for another statement"))
+        await stopping
+
+    runner.run(stop())
+    assert running.returncode == -signal.SIGKILL
+    its.close()
 
 
 def test_executions_at_the_same_time_lose_no_change(engine: EngineDriver, other: EngineDriver) -> None:
@@ -835,6 +919,9 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
         "CREATE TABLE declared (g GEOMETRY(3857))",
         "CREATE TABLE late (id INT NOT NULL, g GEOMETRY) PARTITIONED BY (id)",
         "INSERT INTO late VALUES (1, ST_SetSRID(ST_Point(1, 2), 4326))",
+        "CREATE TABLE short (code VARCHAR(3), day DATE) PARTITIONED BY (day)",
+        "ALTER TABLE short RENAME COLUMN day TO since",
+        "ALTER TABLE short RENAME TO renamed",
         "CREATE TEMPORARY VIEW gone AS SELECT 1 AS a",
     )
 
@@ -861,6 +948,8 @@ def test_a_process_that_ends_by_itself_ends_its_sessions_and_keeps_what_was_comm
     assert following.rows("SELECT g FROM declared") == [("SRID=3857;POINT (1 2)",)]
     assert following.rows("SELECT g, ST_SRID(g) FROM late") == [(WGS84_POINT, 4326)]
     assert following.fails("INSERT INTO late VALUES (NULL, NULL)").startswith("[NOT_NULL_CONSTRAINT_VIOLATION")
+    assert following.fails("INSERT INTO renamed VALUES ('abcd', NULL)").startswith("[EXCEED_LIMIT_LENGTH]")
+    following.run("INSERT OVERWRITE renamed PARTITION (since = '2024-01-01') SELECT 'abc'")
     assert following.fails("SELECT * FROM gone").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     following.close()
 

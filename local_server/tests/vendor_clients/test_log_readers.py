@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from local_server.tests.support import behaviour
 from wherobots_local.api.queries import LogsQuery
 from wherobots_local.runs.log import RunLog
-from wherobots_local.views.log_pages import log_page
+from wherobots_local.views.runs import log_page
 
 T0 = 1_790_000_000_000_000_000
 

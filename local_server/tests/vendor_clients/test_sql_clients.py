@@ -10,6 +10,7 @@ import pytest
 
 from local_server.tests.support import KEY
 from local_server.tests.vendor_clients.programs import official_provider, vendor_client
+from tests.support.sql_control import SqlControl
 from wherobots_local import LocalServer
 
 pytestmark = pytest.mark.slow
@@ -34,7 +35,8 @@ def executed(server: LocalServer) -> Counter[str]:
 
 def test_the_vendors_client(secure: LocalServer, certificate: tuple[Path, Path]) -> None:
     # The connection is lost while this statement runs: the client opens another one, and takes the statement over.
-    secure.control.add_fault("executeSql", "lose_answer", statement="SLEEP 1", times=1)
+    control = SqlControl(secure, certificate[0])
+    control.lose_sql_connection_after("SLEEP 1")
     found = vendor_client("vendor_client_speaks_sql.py", secure.url.removeprefix("https://"), certificate[0])
     assert found["one"] == [{"n": 7}]
     assert found["places"] == [{"name": "Aachen", "place": "SRID=4326;POINT (6.08 50.78)"}]
@@ -48,12 +50,12 @@ def test_the_vendors_client(secure: LocalServer, certificate: tuple[Path, Path])
     assert set(executed(secure).values()) == {1}
     (held,) = (
         execution
-        for execution in secure.control.sql_session(found["session"])["executions"]
+        for execution in control.sql_session(found["session"])["executions"]
         if execution["statement"] == "HOLD"
     )
     assert held["state"] == "cancelled"
-    assert [entry["effective"] for entry in secure.control.requests("cancelExecution")] == [True]
-    attached = [entry for entry in secure.control.requests("openSqlSocket") if entry["session_id"] == found["session"]]
+    assert [entry["effective"] for entry in control.requests("cancelExecution")] == [True]
+    attached = [entry for entry in control.requests("openSqlSocket") if entry["session_id"] == found["session"]]
     assert len(attached) == 3
 
 

@@ -10,15 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local_server.tests.support import behaviour
-from wherobots_local.api.create_request import CreateRunRequest
 from wherobots_local.api.errors import ApiError
 from wherobots_local.api.queries import ListQuery, LogsQuery, name_matches, parse_query
-from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.runs.log import RunLog
-from wherobots_local.runs.log_blocks import LogLines
+from wherobots_local.api.requests import CreateRunRequest
+from wherobots_local.control.faults import Behaviour
+from wherobots_local.runs.log import LogLines, RunLog
 from wherobots_local.runs.run import LocalRun
-from wherobots_local.views.log_pages import log_page
-from wherobots_local.views.run_pages import run_page
+from wherobots_local.views.runs import log_page, run_page
 
 CURSORS = ["nanoseconds", "nanoseconds-int", "offset", "opaque"]
 

@@ -37,7 +37,7 @@ class ControlClient:
     def behaviour(self, **switches: Any) -> dict[str, Any]:
         """Change switches and return all of them; with none given, only return them.
 
-        :param switches: see the table of switches in ``docs/local-api.md``.
+        :param switches: see the table of switches in ``docs/api.md``.
         """
         if not switches:
             return self._call("GET", "/behaviour")
@@ -46,10 +46,9 @@ class ControlClient:
     def add_fault(self, operation: str, action: Mapping[str, Any] | str, **conditions: Any) -> None:
         """Add a fault rule.
 
-        :param operation: an ``operationId``, a message of a SQL session such as ``executeSql``, or ``*``.
+        :param operation: an ``operationId``, ``putObject``, ``getObject``, ``openSqlSocket`` or ``*``.
         :param action: what happens; a string is short for ``{"type": string}``.
-        :param conditions: ``run_id``, ``name``, ``session_id``, ``statement``, ``times``, ``seconds``,
-            ``after``, ``per_second``.
+        :param conditions: ``run_id``, ``name``, ``times``, ``seconds``, ``after``, ``per_second``.
         """
         body = {"type": action} if isinstance(action, str) else dict(action)
         self._call("POST", "/faults", {"operation": operation, "action": body, **conditions})
@@ -140,45 +139,6 @@ class ControlClient:
         """Return all SQL sessions, oldest first, each with its ``connections`` (how many) and ``executions``."""
         return list(self._call("GET", "/sql/sessions")["sessions"])
 
-    def sql_session(self, session_id: str) -> dict[str, Any]:
-        """Return a SQL session as :meth:`sql_sessions` does.
-
-        :param session_id: its id.
-        """
-        return self._call("GET", f"/sql/sessions/{session_id}")
-
-    def end_sql_session(
-        self, session_id: str, *, status: str = "DESTROYED", message: str = "ended by a test", code: int = 1011
-    ) -> None:
-        """End a SQL session and all that runs in it.
-
-        :param session_id: its id.
-        :param status: its status then.
-        :param message: why it ends.
-        :param code: the code with which its connections are closed.
-        """
-        self._call("POST", f"/sql/sessions/{session_id}/end", {"status": status, "message": message, "code": code})
-
-    def drop_sql_connections(self, session_id: str, *, code: int | None = None) -> int:
-        """End the connections of a SQL session, which continues.
-
-        :param session_id: its id.
-        :param code: the code with which they are closed; default None, they end as if the network had failed.
-        :returns: how many there were.
-        """
-        dropped: int = self._call("POST", f"/sql/sessions/{session_id}/drop", {"code": code})["dropped"]
-        return dropped
-
-    def evict_sql_execution(self, session_id: str, execution_id: str) -> bool:
-        """Let a SQL session forget an execution, which continues if it runs.
-
-        :param session_id: id of the session.
-        :param execution_id: id of the execution.
-        :returns: whether the session knew it.
-        """
-        known: bool = self._call("POST", f"/sql/sessions/{session_id}/evict", {"execution_id": execution_id})["known"]
-        return known
-
     def answer_sql(
         self,
         statement: str,
@@ -187,7 +147,6 @@ class ControlClient:
         geometry: Sequence[str] = (),
         error: str = "",
         seconds: float = 0,
-        held: bool = False,
     ) -> None:
         """Set what the synthetic engine does with a statement. The newest of these that fits counts.
 
@@ -196,21 +155,9 @@ class ControlClient:
         :param geometry: which columns are geometries, given as EWKT; default none.
         :param error: the text with which it fails; default empty, it succeeds.
         :param seconds: how long it takes; default 0.
-        :param held: whether it then waits for :meth:`release_sql`; default False.
         """
-        answer = {"columns": columns, "geometry": list(geometry), "error": error, "seconds": seconds, "held": held}
+        answer = {"columns": columns, "geometry": list(geometry), "error": error, "seconds": seconds}
         self._call("POST", "/sql/answers", {"statement": statement, **answer})
-
-    def clear_sql_answers(self) -> None:
-        """Forget what :meth:`answer_sql` has set."""
-        self._call("DELETE", "/sql/answers")
-
-    def release_sql(self, statement: str = "") -> None:
-        """Let statements that are ``held`` by the synthetic engine continue.
-
-        :param statement: text that they contain, in any case; default empty, all continue.
-        """
-        self._call("POST", "/sql/release", {"statement": statement})
 
     def _call(
         self, method: str, path: str, body: object = None, *, seconds: float = _TIMEOUT_SECONDS

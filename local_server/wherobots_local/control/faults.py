@@ -1,22 +1,22 @@
-"""Fault rules: which requests get which fault. ``http/fault_actions.py`` injects the faults."""
+"""Fault rules: which requests get which fault. ``http/faults.py`` injects the faults."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
-from wherobots_local.api.queries import name_matches
-from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.api.vocabulary import (
+from wherobots_local.api.errors import (
     CREATE_RUN,
     OBJECT_OPERATIONS,
     OPEN_SQL_SOCKET,
     OPERATIONS,
-    SQL_MESSAGES,
+    ApiError,
+    Problem,
 )
-from wherobots_local.control.behaviour import Seconds
+from wherobots_local.api.queries import ControlModel, name_matches, shown, validated
 
 ANY_OPERATION = "*"
 
@@ -86,32 +86,23 @@ class FailRun(ControlModel):
 
 FaultAction = SuddenEnd | Hang | Slow | StatusResponse | HtmlResponse | FailRun
 
-_OF_CALLS = frozenset({"lose_answer", "truncate", "reset", "hang", "slow", "status", "html"})
-_OF_MESSAGES = frozenset({"reset", "lose_answer"})
-
 
 @dataclass(frozen=True)
 class FaultTarget:
-    """The request or message that rules are compared with."""
+    """The request that rules are compared with."""
 
     operation: str
     run_id: str | None = None
     name: str | None = None
-    session_id: str | None = None
-    statement: str | None = None
 
 
 class FaultRule(ControlModel):
     """A rule. A key that is None matches anything and sets no limit."""
 
-    operation: Literal[  # type: ignore[valid-type]
-        ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET, *SQL_MESSAGES
-    ] = ANY_OPERATION
+    operation: Literal[ANY_OPERATION, *OPERATIONS, *OBJECT_OPERATIONS, OPEN_SQL_SOCKET] = ANY_OPERATION  # type: ignore[valid-type]
     action: Annotated[FaultAction, Field(discriminator="type")]
     run_id: str | None = None
     name: str | None = None
-    session_id: str | None = None
-    statement: str | None = None
     times: _Count | None = None
     seconds: Seconds | None = None
     after: _Count = 0
@@ -119,23 +110,15 @@ class FaultRule(ControlModel):
 
     @model_validator(mode="after")
     def _action_suits_the_operation(self) -> FaultRule:
-        suitable = _OF_CALLS
-        if self.operation == CREATE_RUN:
-            suitable = _OF_CALLS | {"fail_run"}
-        elif self.operation in SQL_MESSAGES:
-            suitable = _OF_MESSAGES
-        if self.action.type not in suitable:
-            raise ValueError(f"must have an action that {self.operation} can have: {', '.join(sorted(suitable))}")
+        if self.action.type == "fail_run" and self.operation != CREATE_RUN:
+            raise ValueError(f"must have the operation {CREATE_RUN} for the action fail_run")
         return self
 
     def matches(self, target: FaultTarget) -> bool:
-        is_message = target.operation in SQL_MESSAGES
         return (
-            (self.operation == target.operation or (self.operation == ANY_OPERATION and not is_message))
+            self.operation in (ANY_OPERATION, target.operation)
             and self.run_id in (None, target.run_id)
-            and self.session_id in (None, target.session_id)
             and (self.name is None or (target.name is not None and name_matches(self.name, target.name)))
-            and (self.statement is None or self.statement.casefold() in (target.statement or "").casefold())
         )
 
 
@@ -211,3 +194,59 @@ class FaultRules:
     def as_json(self) -> list[dict[str, Any]]:
         """Return the rules as given, with their ``passed`` and ``applied`` counts."""
         return [{**known.source, "passed": known.passed, "applied": known.applied} for known in self._rules]
+
+
+Seconds = Annotated[float, Field(ge=0, le=10 * 365 * 24 * 3600, allow_inf_nan=False)]
+Count = Annotated[int, Field(ge=1, lt=2**63)]
+
+
+class Behaviour(ControlModel):
+    """The switches; ``docs/api.md`` describes each. The defaults are quick, and work with all known clients."""
+
+    log_cursor: Literal["nanoseconds", "nanoseconds-int", "offset", "opaque"] = "nanoseconds"
+    log_boundary: Literal["after", "last", "next"] = "after"
+    log_next_page_when_caught_up: Literal["end", "null", "equal", "absent"] = "end"
+    log_delay_seconds: Seconds = 0.0
+    log_max_size: Count = 1000
+    log_oversize: Literal["cut", "refused"] = "cut"
+    list_delay_seconds: Seconds = 0.0
+    name_filter: Literal["exact", "substring"] = "exact"
+    start_delay_seconds: Seconds = 0.0
+    cancel_delay_seconds: Seconds = 0.5
+    cancel_finished_status: Literal[200, 409] = 200
+    timeout_as: Literal["TIMED_OUT", "FAILED", "CANCELLED"] = "TIMED_OUT"
+    synthetic_runs: bool = False
+    runtime_memory_mib: dict[str, Count] = Field(default_factory=dict)
+
+    sql_synthetic: bool = False
+    sql_start_delay_seconds: Seconds = 0.0
+    sql_max_sessions: Count | None = None
+    sql_orphan_grace_seconds: Seconds | None = 120.0
+    sql_clean_close: Literal["orphans", "cancels"] = "orphans"
+    sql_attach: bool = True
+    sql_max_rows: Count | None = 1000
+    sql_results_of_ddl: Literal["columnless", "null"] = "columnless"
+    sql_needless_cancel: Literal["nothing", "state", "error"] = "nothing"
+    sql_used_execution_id: Literal["executed", "refused"] = "executed"
+
+
+LIKE_THE_SERVICE: Mapping[str, Any] = {
+    "start_delay_seconds": 60.0,
+    "list_delay_seconds": 5.0,
+    "name_filter": "substring",
+    "log_boundary": "last",
+    "log_next_page_when_caught_up": "null",
+    "log_delay_seconds": 20.0,
+    "cancel_delay_seconds": 60.0,
+    "cancel_finished_status": 409,
+    "sql_start_delay_seconds": 120.0,
+    "sql_results_of_ddl": "null",
+}
+"""Delays and missing values that the service has, or may have."""
+
+
+def patched(current: Behaviour, changes: object) -> Behaviour:
+    """Change switches. If one is unknown or has a wrong value, an ``ApiError`` is raised and nothing changes."""
+    if not isinstance(changes, Mapping):
+        raise ApiError(422, [Problem(f"body is {shown(changes)}, but must be a JSON object", "body")])
+    return validated(Behaviour, {**current.model_dump(), **changes}, names=True)

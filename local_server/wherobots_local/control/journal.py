@@ -6,7 +6,7 @@ from collections import Counter, deque
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-from wherobots_local.api.vocabulary import CANCEL_RUN, CREATE_RUN
+from wherobots_local.api.errors import CANCEL_RUN, CREATE_RUN
 from wherobots_local.runs.run import timestamp, utc_now
 
 MAX_ENTRIES = 100_000

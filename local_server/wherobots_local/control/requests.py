@@ -7,8 +7,8 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BeforeValidator, Field
 
 from wherobots_local.api.errors import ApiError, Problem
-from wherobots_local.api.validation import ControlModel, validated
-from wherobots_local.control.behaviour import Seconds
+from wherobots_local.api.queries import ControlModel, validated
+from wherobots_local.control.faults import Seconds
 from wherobots_local.runs.run import LocalRun, utc_now
 from wherobots_local.security import checked_key
 
@@ -18,7 +18,6 @@ def _digits(value: Any) -> Any:
     return int(value) if is_number else value
 
 
-_Code = Annotated[int, Field(ge=1000, le=4999)]
 # Up to the year 2116: the server adds later lines, whose times it stores in 63 bits.
 _Nanoseconds = Annotated[int, BeforeValidator(_digits), Field(ge=0, lt=2**62)]
 
@@ -73,28 +72,6 @@ class Reset(ControlModel):
     storage: bool = True
 
 
-class SessionEnd(ControlModel):
-    status: str = "DESTROYED"
-    message: str = "ended by a test"
-    code: _Code = 1011
-
-
-class ConnectionsEnd(ControlModel):
-    """None ends the connections as if the network had failed."""
-
-    code: _Code | None = None
-
-
-class Eviction(ControlModel):
-    execution_id: str
-
-
-class Release(ControlModel):
-    """Only held statements that contain this text continue."""
-
-    statement: str = ""
-
-
 class NewAnswer(ControlModel):
     """The response of the synthetic engine to a statement."""
 
@@ -103,7 +80,6 @@ class NewAnswer(ControlModel):
     geometry: list[str] = Field(default_factory=list)
     error: str = ""
     seconds: Seconds = 0.0
-    held: bool = False
 
 
 def apply_run_patch(run: LocalRun, patch: RunPatch) -> None:

@@ -10,13 +10,19 @@ from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from wherobots_local.api.vocabulary import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
-from wherobots_local.control.behaviour import Behaviour
-from wherobots_local.execution.commands import CommandError, jar_command, limited_command, python_command
-from wherobots_local.execution.environment_variables import install_environment, run_environment
+from wherobots_local.api.errors import CANCELLED, COMPLETED, FAILED, RUNNING, TIMED_OUT
+from wherobots_local.control.faults import Behaviour
+from wherobots_local.execution.commands import (
+    CommandError,
+    install_environment,
+    jar_command,
+    limited_command,
+    python_command,
+    run_environment,
+)
 from wherobots_local.execution.failures import failure_message
 from wherobots_local.execution.process import GuardedProcess, OnOutput, StartError
-from wherobots_local.execution.spark_ui import watching_ui
+from wherobots_local.execution.spark import watching_ui
 from wherobots_local.execution.virtual_environments import EnvironmentCache, PrepareError
 from wherobots_local.execution.workspace import (
     Workspace,

@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import TextIO
 
-from wherobots_local.api.create_request import FileDependency
-from wherobots_local.execution.spark_settings import server_settings, user_conf_folder, with_jars, write_conf_folder
-from wherobots_local.execution.spark_ui import PORT, free_port, ui_port
+from wherobots_local.api.requests import FileDependency
+from wherobots_local.execution.spark import (
+    PORT,
+    free_port,
+    server_settings,
+    ui_port,
+    user_conf_folder,
+    with_jars,
+    write_conf_folder,
+)
 from wherobots_local.execution.virtual_environments import PrepareError
 from wherobots_local.storage import OWN_FOLDER, RUNS_FOLDER, StorageError, local_path
 
@@ -51,6 +60,20 @@ def own_folder(root: Path) -> Path:
     if not ignored.exists():
         ignored.write_text("*\n", encoding="utf-8")
     return folder
+
+
+def locked(folder: Path) -> TextIO:
+    """Return the open lock file of a server's own folder; its end, and that of the process, is the lock's end.
+
+    :raises BlockingIOError: if another server has the lock.
+    """
+    file = (folder / "server.lock").open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        file.close()
+        raise
+    return file
 
 
 def make_workspace(root: Path, run_id: str) -> Workspace:

@@ -14,10 +14,9 @@ from starlette.types import ASGIApp
 
 from wherobots_local.http import runs_api, sql_api, storage_api
 from wherobots_local.http.control_api import control_routes
-from wherobots_local.http.gate import HostGate
-from wherobots_local.http.objects import object_routes
-from wherobots_local.http.operations import Operation
-from wherobots_local.http.responses import JsonResponse, WithRequestId, routing_error
+from wherobots_local.http.faults import HostGate, Operation
+from wherobots_local.http.messages import JsonResponse, WithRequestId, routing_error
+from wherobots_local.http.objects import object_route
 from wherobots_local.http.sql_socket import sql_socket_route
 from wherobots_local.http.status_page import status_page_routes
 from wherobots_local.security import HostCheck
@@ -43,7 +42,7 @@ def make_app(service: LocalService, hosts: HostCheck) -> ASGIApp:
                 for method, path, operation, handler in table
             ),
             sql_socket_route(service),
-            *object_routes(service),
+            object_route(service),
             *control_routes(service),
         ],
         exception_handlers={HTTPException: routing_error},

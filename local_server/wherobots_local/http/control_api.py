@@ -12,34 +12,25 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from wherobots_local.api.create_request import parse_create_request
 from wherobots_local.api.errors import ApiError
-from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query
-from wherobots_local.api.validation import validated
-from wherobots_local.control.behaviour import Behaviour, patched
+from wherobots_local.api.queries import ListQuery, LogEndQuery, parse_query, validated
+from wherobots_local.api.requests import parse_create_request
+from wherobots_local.control.faults import Behaviour, patched
 from wherobots_local.control.requests import (
-    ConnectionsEnd,
-    Eviction,
     NewAnswer,
     NewLines,
-    Release,
     Reset,
     RunPatch,
-    SessionEnd,
     apply_run_patch,
     parse_new_key,
 )
-from wherobots_local.http.bodies import decoded, read_body
-from wherobots_local.http.gate import require_key
-from wherobots_local.http.responses import JsonResponse, error_response, origin_of
+from wherobots_local.http.faults import require_key
+from wherobots_local.http.messages import JsonResponse, decoded, error_response, origin_of, read_body
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.service import LocalService
-from wherobots_local.sql.session import LocalSqlSession
 from wherobots_local.sql.synthetic import SyntheticAnswer
 from wherobots_local.sql.view import controlled_session_view, session_view
-from wherobots_local.views.log_pages import log_end
-from wherobots_local.views.run_pages import run_page
-from wherobots_local.views.run_view import run_view
+from wherobots_local.views.runs import log_end, run_page, run_view
 
 PREFIX = "/_control"
 
@@ -64,10 +55,6 @@ class ControlCall:
     @property
     def run(self) -> LocalRun:
         return self.service.registry.get(self.request.path_params["run_id"])
-
-    @property
-    def session(self) -> LocalSqlSession:
-        return self.service.sql_sessions.get(self.request.path_params["session_id"])
 
 
 ControlHandler = Callable[[ControlCall], Any]
@@ -182,37 +169,14 @@ def _list_sessions(call: ControlCall) -> dict[str, Any]:
 
 
 def _session(call: ControlCall) -> dict[str, Any]:
-    return controlled_session_view(call.session, origin_of(call.request.scope))
-
-
-def _end_session(call: ControlCall) -> dict[str, Any]:
-    wanted = validated(SessionEnd, call.json_if_any)
-    call.session.begin_to_end(wanted.status, wanted.message, code=wanted.code)
-    return _session(call)
-
-
-def _drop_connections(call: ControlCall) -> dict[str, Any]:
-    return {"dropped": call.session.drop_connections(validated(ConnectionsEnd, call.json_if_any).code)}
-
-
-def _evict(call: ControlCall) -> dict[str, Any]:
-    return {"known": call.session.executions.evict(validated(Eviction, call.json).execution_id)}
+    session = call.service.sql_sessions.get(call.request.path_params["session_id"])
+    return controlled_session_view(session, origin_of(call.request.scope))
 
 
 def _add_answer(call: ControlCall) -> dict[str, Any]:
     answer = validated(NewAnswer, call.json).model_dump()
-    call.service.sql_answers.give(answer.pop("statement"), SyntheticAnswer(**answer))
+    call.service.sql_answers.given.insert(0, (answer.pop("statement"), SyntheticAnswer(**answer)))
     return {"answers": len(call.service.sql_answers.given)}
-
-
-def _clear_answers(call: ControlCall) -> dict[str, Any]:
-    call.service.sql_answers.given.clear()
-    return {"answers": 0}
-
-
-def _release(call: ControlCall) -> dict[str, Any]:
-    call.service.sql_answers.release(validated(Release, call.json_if_any).statement)
-    return {}
 
 
 _CALLS: tuple[tuple[str, str, int, ControlHandler], ...] = (
@@ -235,11 +199,6 @@ _CALLS: tuple[tuple[str, str, int, ControlHandler], ...] = (
     ("POST", "/reset", 200, _reset),
     ("GET", "/sql/sessions", 200, _list_sessions),
     ("GET", "/sql/sessions/{session_id}", 200, _session),
-    ("POST", "/sql/sessions/{session_id}/end", 200, _end_session),
-    ("POST", "/sql/sessions/{session_id}/drop", 200, _drop_connections),
-    ("POST", "/sql/sessions/{session_id}/evict", 200, _evict),
     ("POST", "/sql/answers", 201, _add_answer),
-    ("DELETE", "/sql/answers", 200, _clear_answers),
-    ("POST", "/sql/release", 200, _release),
 )
 """Method, path, status and handler of each call."""

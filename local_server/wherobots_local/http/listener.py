@@ -10,8 +10,7 @@ from collections.abc import Callable
 import uvicorn
 
 from wherobots_local.http.app import make_app
-from wherobots_local.http.protocol import LocalServerProtocol
-from wherobots_local.http.socket_protocol import SocketProtocol
+from wherobots_local.http.protocol import LocalServerProtocol, SocketProtocol
 from wherobots_local.runs.run import LocalRun
 from wherobots_local.security import HostCheck
 from wherobots_local.service import LocalService

@@ -6,16 +6,14 @@ from typing import Any
 
 from starlette.responses import Response
 
-from wherobots_local.api.account_requests import CostsRequest
-from wherobots_local.api.create_request import parse_create_request
-from wherobots_local.api.queries import ListQuery, LogsQuery
-from wherobots_local.api.validation import validated
-from wherobots_local.files.sources import sources
-from wherobots_local.http.operations import OperationTable, ReceivedCall
-from wherobots_local.http.responses import JsonResponse
+from wherobots_local.api.queries import ListQuery, LogsQuery, validated
+from wherobots_local.api.requests import CostsRequest, parse_create_request
+from wherobots_local.files.uploads import sources
+from wherobots_local.http.faults import OperationTable, ReceivedCall
+from wherobots_local.http.messages import JsonResponse
 from wherobots_local.runs.run import LocalRun, utc_now
-from wherobots_local.views.account_view import costs_view, me_view, organization_view, quotas_view
-from wherobots_local.views.run_view import metrics_view, run_view
+from wherobots_local.views.account import costs_view, me_view, organization_view, quotas_view
+from wherobots_local.views.runs import metrics_view, run_view
 
 
 def _create(call: ReceivedCall) -> Response:

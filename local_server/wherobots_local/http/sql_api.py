@@ -6,10 +6,10 @@ from typing import Any
 
 from starlette.responses import Response
 
-from wherobots_local.api.sql_requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
-from wherobots_local.api.validation import validated
-from wherobots_local.http.operations import OperationTable, ReceivedCall
-from wherobots_local.http.responses import JsonResponse, origin_of
+from wherobots_local.api.queries import validated
+from wherobots_local.api.requests import SqlSessionPayload, SqlSessionQuery, SqlSessionsQuery
+from wherobots_local.http.faults import OperationTable, ReceivedCall
+from wherobots_local.http.messages import JsonResponse, origin_of
 from wherobots_local.sql.view import session_view
 
 FALLBACK_HEADER = "X-Wherobots-Sql-Session-Fallback"

@@ -15,24 +15,22 @@ from starlette.routing import WebSocketRoute
 from starlette.types import Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from wherobots_local.api.errors import ApiError
-from wherobots_local.api.sql_requests import (
+from wherobots_local.api.errors import OPEN_SQL_SOCKET, ORGANIZATION_ID, ApiError
+from wherobots_local.api.requests import (
     CancelMessage,
     ExecuteMessage,
     ReceivedMessage,
     RetrieveMessage,
     parse_session_message,
 )
-from wherobots_local.api.vocabulary import OPEN_SQL_SOCKET, ORGANIZATION_ID
 from wherobots_local.control.faults import FaultTarget
 from wherobots_local.control.journal import JournalEntry
-from wherobots_local.http.fault_actions import disturb_upgrade
-from wherobots_local.http.gate import require_key
+from wherobots_local.http.faults import disturb_upgrade, require_key
+from wherobots_local.http.messages import error_response, origin_of
 from wherobots_local.http.protocol import connection_of
-from wherobots_local.http.responses import error_response, origin_of
 from wherobots_local.service import LocalService
-from wherobots_local.sql.frames import Frame, error_frame
 from wherobots_local.sql.session import SOCKET_VERSION, LocalSqlSession
+from wherobots_local.sql.stored import Frame, error_frame
 
 _MOST_WAITING = 1000
 """A client that is this many messages behind gets no progress."""
@@ -63,7 +61,7 @@ class _SqlSocketEndpoint:
         await receive()  # websocket.connect
         try:
             require_key(scope, service.api_key)
-            fault = service.faults.take(FaultTarget(OPEN_SQL_SOCKET, session_id=session_id), time.monotonic())
+            fault = service.faults.take(FaultTarget(OPEN_SQL_SOCKET), time.monotonic())
             if fault is not None:
                 entry.fault = fault.type
                 opens, entry.status = await disturb_upgrade(fault, scope, receive, send)
@@ -116,7 +114,7 @@ class SqlConnection:
                 # Clients send only text. Bytes are ignored, like messages of an unknown kind.
                 message = parse_session_message(event.get("text") or "")
                 if message is not None:
-                    await self._receive(message)
+                    self._receive(message)
         finally:
             self._has_ended = True
             self._session.disconnect(self, was_clean=event.get("code") in _CLEAN)
@@ -150,39 +148,25 @@ class SqlConnection:
         connection = connection_of(self._scope)
         (connection.reset if reset else connection.drop)()
 
-    async def _receive(self, received: ReceivedMessage) -> None:
+    def _receive(self, received: ReceivedMessage) -> None:
         if self._service.sql_sessions.find(self._session.id) is None:
             # A reset has ended the session and emptied the journal.
             return
         message = received.message
-        statement = message.statement if isinstance(message, ExecuteMessage) else None
         entry = JournalEntry(
             operation=received.operation,
             method="MESSAGE",
             path=self._scope["path"],
             session_id=self._session.id,
             execution_id=received.execution_id,
-            statement=statement,
+            statement=message.statement if isinstance(message, ExecuteMessage) else None,
         )
         self._service.journal.record(entry)
-        target = FaultTarget(received.operation, session_id=self._session.id, statement=statement)
-        fault = self._service.faults.take(target, time.monotonic())
-        entry.fault = None if fault is None else fault.type
-        if fault is None:
-            self._handle(received, entry)
-        elif fault.type == "reset":
-            self._lose(reset=True)
-        else:
-            # In this order, so that nothing is sent.
-            self._lose()
-            self._handle(received, entry)
-
-    def _handle(self, received: ReceivedMessage, entry: JournalEntry) -> None:
         if self._session.has_ended:
             # Its connections are being closed.
             return
         executions = self._session.executions
-        match received.message:
+        match message:
             case None:
                 self.post(error_frame(received.execution_id, received.problem))
                 took_effect = False

@@ -7,20 +7,20 @@ from typing import Any
 
 from starlette.responses import RedirectResponse, Response
 
-from wherobots_local.api.account_requests import (
+from wherobots_local.api.errors import ApiError
+from wherobots_local.api.requests import (
     DirectoryQuery,
     FolderQuery,
     IntegrationDirectoryQuery,
     KeyQuery,
     RenameQuery,
 )
-from wherobots_local.api.errors import ApiError
 from wherobots_local.files import contents
-from wherobots_local.files.sources import Source, source, source_of_bucket, sources
-from wherobots_local.http.operations import OperationTable, ReceivedCall
-from wherobots_local.http.responses import origin_of
+from wherobots_local.files.uploads import Source, source, source_of_bucket, sources
+from wherobots_local.http.faults import OperationTable, ReceivedCall
+from wherobots_local.http.messages import origin_of
 from wherobots_local.storage import SCHEME, place_of
-from wherobots_local.views.storage_view import access_view, directory_view, listing_view, source_view
+from wherobots_local.views.account import access_view, directory_view, listing_view, source_view
 
 
 def _credentials(_: ReceivedCall) -> None:

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from itertools import islice
 
-from wherobots_local.api.create_request import CreateRunRequest
 from wherobots_local.api.errors import ApiError
+from wherobots_local.api.requests import CreateRunRequest
 from wherobots_local.runs.run import LocalRun, new_id
 from wherobots_local.runs.store import RunStore
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from wherobots_local.api.create_request import CreateRunRequest
-from wherobots_local.api.vocabulary import PENDING, RUNNING, TERMINAL_STATUSES
+from wherobots_local.api.errors import PENDING, RUNNING, TERMINAL_STATUSES
+from wherobots_local.api.requests import CreateRunRequest
 from wherobots_local.runs.log import RunLog
 
 _ID_ALPHABET = string.ascii_lowercase + string.digits

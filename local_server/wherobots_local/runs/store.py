@@ -13,10 +13,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from wherobots_local.api.create_request import parse_create_request
-from wherobots_local.api.errors import ApiError
-from wherobots_local.api.validation import without_nulls
-from wherobots_local.api.vocabulary import FAILED
+from wherobots_local.api.errors import FAILED, ApiError
+from wherobots_local.api.queries import without_nulls
+from wherobots_local.api.requests import parse_create_request
 from wherobots_local.runs.log import RunLog
 from wherobots_local.runs.run import AppEvent, LocalRun
 

@@ -10,12 +10,19 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, BinaryIO, Protocol
 
-from wherobots_local.api.sql_requests import ExecuteMessage, RetrieveMessage
-from wherobots_local.control.behaviour import Behaviour
+from wherobots_local.api.requests import ExecuteMessage, RetrieveMessage
+from wherobots_local.control.faults import Behaviour
 from wherobots_local.runs.run import new_id
 from wherobots_local.sql.engine import Engine, EngineDiedError, EngineError, Executed, ResultForm
-from wherobots_local.sql.frames import NOT_FOUND, Frame, error_frame, progress_frame, result_frame, state_frame
-from wherobots_local.sql.stored import StoredResults
+from wherobots_local.sql.stored import (
+    NOT_FOUND,
+    Frame,
+    StoredResults,
+    error_frame,
+    progress_frame,
+    result_frame,
+    state_frame,
+)
 
 _log = logging.getLogger(__name__)
 _KEPT = 16

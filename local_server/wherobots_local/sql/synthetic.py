@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -24,45 +24,25 @@ _NEEDED = f"results need a package that the local server does not have (pyarrow)
 @dataclass(frozen=True)
 class SyntheticAnswer:
     """What a statement does: without any of these it succeeds. ``columns`` is None for a statement without a result,
-    such as DDL. Geometries are EWKT. A ``held`` statement waits after ``seconds`` until it is released."""
+    such as DDL. Geometries are EWKT."""
 
     columns: Mapping[str, Sequence[Any]] | None = None
     geometry: Sequence[str] = ()
     error: str = ""
     seconds: float = 0.0
-    held: bool = False
 
 
-@dataclass
 class Answers:
-    """The responses that tests have set, newest first, and the gates of held statements."""
+    """The responses that tests have set, newest first: to statements that contain a text, in any case."""
 
-    given: list[tuple[str, SyntheticAnswer]] = field(default_factory=list)
-    _waiting: list[tuple[str, asyncio.Event]] = field(default_factory=list)
-
-    def give(self, statement: str, answer: SyntheticAnswer) -> None:
-        """Set the response to statements that contain a text, in any case. It overrides earlier ones."""
-        self.given.insert(0, (statement, answer))
+    def __init__(self) -> None:
+        self.given: list[tuple[str, SyntheticAnswer]] = []
 
     def to(self, statement: str) -> SyntheticAnswer:
         for part, answer in self.given:
             if part.casefold() in statement.casefold():
                 return answer
         return SyntheticAnswer()
-
-    def release(self, part: str = "") -> None:
-        """Let held statements that contain a text, in any case, continue."""
-        for statement, gate in self._waiting:
-            if part.casefold() in statement.casefold():
-                gate.set()
-
-    async def wait(self, statement: str) -> None:
-        waiting = statement, asyncio.Event()
-        self._waiting.append(waiting)
-        try:
-            await waiting[1].wait()
-        finally:
-            self._waiting.remove(waiting)
 
 
 class SyntheticEngine:
@@ -86,12 +66,9 @@ class SyntheticEngine:
         for step in range(_STEPS if answer.seconds else 0):
             on_progress(_STEPS, step, 1)
             await asyncio.sleep(answer.seconds / _STEPS)
-        if answer.held:
-            on_progress(_STEPS, 0, 1)
-            await self._answers.wait(statement)
         if answer.error:
             raise EngineError(answer.error)
-        if answer.seconds or answer.held:
+        if answer.seconds:
             on_progress(_STEPS, _STEPS, 0)
         if answer.columns is None:
             self._kept[execution_id] = SyntheticAnswer({})
@@ -147,20 +124,21 @@ def _serialized(columns: Mapping[str, Sequence[Any]], form: ResultForm) -> bytes
     _load_pyarrow()
     import pyarrow
 
-    if form.format == "json":
-        raw = json.dumps(list(_rows(columns)), default=str).encode()
-    else:
-        table = pyarrow.table({name: list(values) for name, values in columns.items()})
-        sink = pyarrow.BufferOutputStream()
-        with pyarrow.ipc.new_stream(sink, table.schema) as writer:
-            writer.write_table(table)
-        raw = sink.getvalue().to_pybytes()
-    if form.compression == "none":
-        return bytes(raw)
-    packed = pyarrow.BufferOutputStream()
-    with pyarrow.CompressedOutputStream(packed, form.compression) as stream:
-        stream.write(raw)
-    return bytes(packed.getvalue().to_pybytes())
+    sink = pyarrow.BufferOutputStream()
+    with sink if form.compression == "none" else pyarrow.CompressedOutputStream(sink, form.compression) as stream:
+        if form.format == "json":
+            stream.write(json.dumps(list(_rows(columns)), default=str).encode())
+        else:
+            table = _table(columns)
+            with pyarrow.ipc.new_stream(stream, table.schema) as writer:
+                writer.write_table(table)
+    return bytes(sink.getvalue())
+
+
+def _table(columns: Mapping[str, Sequence[Any]]) -> Any:
+    import pyarrow
+
+    return pyarrow.table({name: list(values) for name, values in columns.items()})
 
 
 def _file(answer: SyntheticAnswer, form: str) -> bytes:
@@ -169,14 +147,12 @@ def _file(answer: SyntheticAnswer, form: str) -> bytes:
         features = [{"type": "Feature", "geometry": None, "properties": row} for row in _rows(columns)]
         return json.dumps({"type": "FeatureCollection", "features": features}, default=str).encode()
     _load_pyarrow()
-    import pyarrow
     import pyarrow.csv
     import pyarrow.parquet
 
-    table = pyarrow.table({name: list(values) for name, values in columns.items()})
-    sink = pyarrow.BufferOutputStream()
-    (pyarrow.csv.write_csv if form == "csv" else pyarrow.parquet.write_table)(table, sink)
-    return bytes(sink.getvalue().to_pybytes())
+    sink = io.BytesIO()
+    (pyarrow.csv.write_csv if form == "csv" else pyarrow.parquet.write_table)(_table(columns), sink)
+    return sink.getvalue()
 
 
 def _load_pyarrow() -> None:

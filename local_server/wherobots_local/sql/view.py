@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from wherobots_local.api.vocabulary import USER_ID
+from wherobots_local.api.errors import USER_ID
 from wherobots_local.runs.run import timestamp
 from wherobots_local.sql.session import LocalSqlSession
-from wherobots_local.views.run_view import event_view, resolved_version
+from wherobots_local.views.runs import event_view, resolved_version
 
 
 def session_view(session: LocalSqlSession, origin: str) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.tasks import sql_try
+from airflow_provider_wherobots.tasks import sql_attempt
 
 try:
     from airflow.sdk import DAG, setup, teardown
@@ -20,7 +20,7 @@ def rows(cursor: Any) -> list[list[Any]] | None:
 
 
 # A task that is to be deferred holds its worker for so long, and not for half a minute.
-sql_try.HAND_OVER_SECONDS = 2.5
+sql_attempt.HAND_OVER_SECONDS = 2.5
 CONN_ID = "{{ dag_run.conf['conn_id'] }}"
 
 WAYS: dict[str, dict[str, Any]] = {

@@ -22,8 +22,9 @@ from airflow_provider_wherobots.doctor.questions import QUESTIONS
 from airflow_provider_wherobots.doctor.trial import Plan
 from tests.integration.conftest import API_KEY, set_connection
 from tests.support.places import TREE
+from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
-from wherobots_local import ControlClient, LocalServer
+from wherobots_local import LocalServer
 
 SCRIPT_URI = "s3://doctors-bucket/job.py"
 
@@ -39,8 +40,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 @pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
-    client, before = server.control, server.control.behaviour()
+def control(server: LocalServer) -> Iterator[SqlControl]:
+    client = SqlControl(server)
+    before = client.behaviour()
     client.clear_requests()
     yield client
     client.clear_faults()
@@ -75,7 +77,7 @@ def text_of(document: Document, name: str) -> str:
     return f"{check['text']} {check['advice']}"
 
 
-def test_a_healthy_installation(doctor: Doctor, control: ControlClient) -> None:
+def test_a_healthy_installation(doctor: Doctor, control: SqlControl) -> None:
     code, document = doctor()
     assert code == 0
     found = states(document)
@@ -85,12 +87,12 @@ def test_a_healthy_installation(doctor: Doctor, control: ControlClient) -> None:
 
 
 @pytest.fixture
-def synthetic(control: ControlClient) -> None:
+def synthetic(control: SqlControl) -> None:
     control.behaviour(sql_synthetic=True)
 
 
 @pytest.mark.usefixtures("synthetic")
-def test_sql_is_executed_in_a_session_that_is_stopped(doctor: Doctor, control: ControlClient) -> None:
+def test_sql_is_executed_in_a_session_that_is_stopped(doctor: Doctor, control: SqlControl) -> None:
     code, document = doctor("--sql")
     assert (code, states(document)["SQL"]) == (0, "ok")
     assert "SELECT 1 was executed in a new SQL session" in text_of(document, "SQL")
@@ -104,7 +106,7 @@ def test_sql_is_executed_in_a_session_that_is_stopped(doctor: Doctor, control: C
     [("executeSql", "[NO_EXECUTOR] dead"), ("openSqlSocket", "404"), ("createSqlSession", "403")],
 )
 def test_a_dead_sql_engine_fails_the_command(
-    doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, operation: str, text: str
+    doctor: Doctor, control: SqlControl, monkeypatch: pytest.MonkeyPatch, operation: str, text: str
 ) -> None:
     monkeypatch.setattr("airflow_provider_wherobots.flows.sql.statement.REFUSED_SECONDS", 0.0)
     if operation == "executeSql":
@@ -140,7 +142,7 @@ def test_what_is_wrong_is_named_and_no_run_is_created(
     text: str,
     doctor: Doctor,
     server: LocalServer,
-    control: ControlClient,
+    control: SqlControl,
     monkeypatch: pytest.MonkeyPatch,
     script: str,
 ) -> None:
@@ -154,7 +156,7 @@ def test_what_is_wrong_is_named_and_no_run_is_created(
     assert control.requests("createJobRun") == []
 
 
-def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: ControlClient) -> None:
+def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: SqlControl) -> None:
     for operation in ("createUploadUrl", "listIntegration", "createFileUploadUrl", "getMyOrganization"):
         control.add_fault(operation, {"type": "status", "status": 403})
     code, document = doctor("--run")
@@ -167,7 +169,7 @@ QUICK = partial(Plan, timeout_seconds=2, late_seconds=1, poll_seconds=0.2)
 
 
 def test_the_script_is_uploaded_and_its_runs_answer_every_question(
-    doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    doctor: Doctor, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(doctor_command, "Plan", QUICK)
     code, document = doctor("--run")
@@ -181,7 +183,7 @@ def test_the_script_is_uploaded_and_its_runs_answer_every_question(
 
 
 def test_an_answer_that_differs_fails_the_command(
-    doctor: Doctor, control: ControlClient, monkeypatch: pytest.MonkeyPatch, script: str
+    doctor: Doctor, control: SqlControl, monkeypatch: pytest.MonkeyPatch, script: str
 ) -> None:
     monkeypatch.setattr(doctor_command, "Plan", partial(QUICK, list_seconds=1))
     control.behaviour(list_delay_seconds=3_600)
@@ -191,7 +193,7 @@ def test_an_answer_that_differs_fails_the_command(
 
 
 def test_an_interrupted_doctor_cancels_its_own_runs_only(
-    server: LocalServer, control: ControlClient, tmp_path: Path, script: str
+    server: LocalServer, control: SqlControl, tmp_path: Path, script: str
 ) -> None:
     strangers = control.create_run("a_run_of_somebody_else")["id"]
     control.behaviour(start_delay_seconds=600)

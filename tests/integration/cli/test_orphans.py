@@ -120,21 +120,21 @@ def test_twenty_runs_half_of_them_orphans(
     expected = {
         **{start_run(control, of): "orphan" for of in ended},
         **{start_run(control, of): "in use" for of in waiting},
-        start_run(control, fire_and_forget): "left active",
+        start_run(control, fire_and_forget): "left running",
         **dict.fromkeys(unsure, "unsure"),
         # Not of Airflow.
-        start_run(control, ended[0], name="somebody-else-0123456789abcd"): "of others",
+        start_run(control, ended[0], name="somebody-else-0123456789abcd"): "not ours",
     }
     assert len(expected) == 20
 
     before = orphans()
     assert before.returncode == 0, before.stderr
-    assert "20 active runs: 10 orphans, 5 in use, 1 left active, 3 unsure, 1 of others" in before.stdout
+    assert "20 active runs: 10 orphans, 5 in use, 1 left running, 3 unsure, 1 not ours" in before.stdout
     assert "Nothing was cancelled. --cancel cancels the orphans." in before.stdout
     listed = json.loads(orphans("--output", "json").stdout)
     assert {row["id"]: row["verdict"] for row in listed} == expected
     assert {row["task_instance"] for row in listed if row["id"] in unsure} == {
-        f"has the ids of {ids}; of another deployment, or of before a clear"
+        f"same name as {ids}, but not started by it"
         for ids in (
             "nightly.failed_1 manual__failed_1",
             "nightly.mapped[0] manual__mapped",
@@ -158,7 +158,7 @@ def test_task_instances_that_ended_long_before_the_oldest_run_are_not_read(
     row = {**task_instance("long_ago", "failed"), "updated": STARTED}
     airflow.rows = [row]
     start_run(control, row)
-    assert "1 active run: 0 orphans, 1 of others" in orphans().stdout
+    assert "1 active run: 0 orphans, 1 not ours" in orphans().stdout
 
 
 def test_airflow_is_not_asked_if_there_is_nothing_to_find(

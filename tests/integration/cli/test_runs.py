@@ -162,7 +162,7 @@ def test_a_cancel_that_failed_fails_the_command(command: Command, hook: Wherobot
     assert printed.code == 1
     results = {row["id"]: row["result"] for row in json.loads(printed.out)}
     assert results[active].startswith("not cancelled")
-    assert results["nobody"].startswith("not cancelled: getJobRun: 404")
+    assert results["nobody"].startswith("not cancelled: Reading the run failed: 404")
     assert "could not be cancelled" in printed.err
     control.clear_faults()
     hook.cancel_run(active)

@@ -60,3 +60,8 @@ def waits(path: str) -> str:
     while not Path(path).exists():
         time.sleep(0.1)
     return "waited"
+
+
+@task.wherobots(**FAST)
+def complains_of_a_return_value() -> None:
+    raise ValueError("the return value of fetch() was empty")

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.decorators.wherobots import WherobotsDecoratedOp
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsResultLostException,
+    WherobotsResultRefusedException,
     WherobotsRunFailedException,
 )
 from airflow_provider_wherobots.flows.quota import QuotaWait
@@ -262,9 +263,15 @@ def test_the_functions_own_traceback_is_the_tasks_failure(conn_id: str) -> None:
 def test_a_return_value_that_cannot_be_sent_fails_the_task_without_a_retry(
     function: Any, args: list[Any], words: str, conn_id: str
 ) -> None:
-    with pytest.raises(WherobotsRunFailedException, match=words) as failed:
+    with pytest.raises(WherobotsResultRefusedException, match=words) as failed:
         run_to_end(operator_of(function, *args))
     assert isinstance(failed.value, AirflowFailException)
+
+
+def test_what_a_function_says_of_another_return_value_ends_no_retries(conn_id: str) -> None:
+    with pytest.raises(WherobotsRunFailedException, match=r"the return value of fetch\(\) was empty") as failed:
+        run_to_end(operator_of(functions.complains_of_a_return_value))
+    assert not isinstance(failed.value, AirflowFailException)
 
 
 def test_without_waiting_the_run_id_is_returned(conn_id: str) -> None:

@@ -55,10 +55,11 @@ from airflow_provider_wherobots.sql import results as requirements
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection
+from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
-from wherobots_local import ControlClient, LocalServer
+from wherobots_local import LocalServer
 
-NOT_RETRIED = "The task is not retried: one of its statements has written, or may have"
+NOT_RETRIED = "The task is not retried, because this statement has written, or may have"
 PLACES: dict[str, list[Any]] = {"id": [1, 2], "geom": ["SRID=4326;POINT (1 2)", None]}
 
 
@@ -72,19 +73,19 @@ server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture
-def hook(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> WherobotsSqlHook:
+def hook(server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> WherobotsSqlHook:
     set_connection(monkeypatch, server)
     return WherobotsSqlHook()
 
 
-def session_requests(control: ControlClient) -> int:
+def session_requests(control: SqlControl) -> int:
     return len(control.requests("createSqlSession"))
 
 
 # Statements and their results
 
 
-def test_records_are_tuples(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_records_are_tuples(hook: WherobotsSqlHook, control: SqlControl) -> None:
     control.answer_sql("SELECT * FROM places", PLACES, geometry=["geom"])
     assert hook.get_records("SELECT * FROM places") == [(1, "SRID=4326;POINT (1 2)"), (2, None)]
     assert hook.get_first("SELECT * FROM places") == (1, "SRID=4326;POINT (1 2)")
@@ -94,14 +95,14 @@ def test_records_are_tuples(hook: WherobotsSqlHook, control: ControlClient) -> N
 
 
 def test_geometries_are_written_as_the_hook_is_told(
-    server: LocalServer, control: ControlClient, hook: WherobotsSqlHook
+    server: LocalServer, control: SqlControl, hook: WherobotsSqlHook
 ) -> None:
     control.answer_sql("SELECT geom FROM places", {"geom": PLACES["geom"]}, geometry=["geom"])
     assert WherobotsSqlHook(geometry="wkt").get_first("SELECT geom FROM places") == ("POINT (1 2)",)
 
 
 @pytest.mark.parametrize("ddl", ["columnless", "null"])
-def test_a_statement_without_a_result_set(hook: WherobotsSqlHook, control: ControlClient, ddl: str) -> None:
+def test_a_statement_without_a_result_set(hook: WherobotsSqlHook, control: SqlControl, ddl: str) -> None:
     """The official package's users call ``fetchall()`` after a write, to wait for its end."""
     control.behaviour(sql_results_of_ddl=ddl)
     with closing(hook.get_conn()) as connection, closing(connection.cursor()) as cursor:
@@ -114,7 +115,7 @@ def test_a_statement_without_a_result_set(hook: WherobotsSqlHook, control: Contr
     assert hook.run("INSERT INTO t VALUES (1)", handler=lambda cursor: cursor.fetchall()) == []
 
 
-def test_a_result_is_fetched_only_of_what_has_one(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_result_is_fetched_only_of_what_has_one(hook: WherobotsSqlHook, control: SqlControl) -> None:
     control.answer_sql("CALL", {"rewritten": [3]})
     assert hook.get_records("CREATE OR REPLACE TABLE t AS SELECT 1") is None
     assert control.requests("retrieveResults") == []
@@ -153,7 +154,7 @@ def test_rows_are_fetched_in_order_and_once(hook: WherobotsSqlHook) -> None:
         assert len(cursor.fetch_pandas()) == 7
 
 
-def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: SqlControl) -> None:
     rows = [(n, "O'Brien", None, 0.5) for n in range(3)]
     hook.insert_rows("t", rows, target_fields=["a", "b", "c", "d"], commit_every=2, executemany=True, autocommit=True)
     start = "INSERT INTO t (`a`, `b`, `c`, `d`) VALUES "
@@ -166,7 +167,7 @@ def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: Contr
 
 @pytest.mark.parametrize("inserted", [0, 2])
 def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
-    hook: WherobotsSqlHook, control: ControlClient, inserted: int, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: SqlControl, inserted: int, said: Callable[[], str]
 ) -> None:
     control.answer_sql("(99)", error="out of memory")
     with pytest.raises(WherobotsSqlStatementFailedException, match="out of memory") as caught:
@@ -175,7 +176,7 @@ def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
     assert ("Inserted 2 rows into t so far" in said()) is bool(inserted)
 
 
-def test_a_write_whose_commit_is_unknown_is_not_retried(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_write_whose_commit_is_unknown_is_not_retried(hook: WherobotsSqlHook, control: SqlControl) -> None:
     control.answer_sql("INSERT", error="org.apache.iceberg.exceptions.CommitStateUnknownException: no response")
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="its commit failed, and may have") as caught:
         hook.run("INSERT INTO t VALUES (1)")
@@ -241,7 +242,7 @@ def test_rows_that_cannot_be_read_to_their_end_are_not_inserted_again(
     ],
 )
 def test_rows_that_cannot_be_inserted_are_refused(
-    hook: WherobotsSqlHook, control: ControlClient, rows: Any, arguments: dict[str, Any], says: str
+    hook: WherobotsSqlHook, control: SqlControl, rows: Any, arguments: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(WherobotsArgumentException, match=re.escape(says)) as caught:
         hook.insert_rows("t", rows, **arguments)
@@ -279,7 +280,7 @@ def test_a_transfer_of_airflows_does_not_take_the_first_rows_for_all(hook: Whero
 # Runs
 
 
-def test_a_run_without_a_handler_does_not_cancel_its_statement(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_run_without_a_handler_does_not_cancel_its_statement(hook: WherobotsSqlHook, control: SqlControl) -> None:
     hook.run("SLEEP 0.2")
     hook.run("SLEEP 0.2", handler=lambda cursor: cursor.rowcount)
     assert executed(control) == ["SLEEP 0.2", "SLEEP 0.2"]
@@ -293,7 +294,7 @@ def test_a_run_without_a_handler_does_not_cancel_its_statement(hook: WherobotsSq
 
 
 def test_parameters_are_quoted_and_never_logged(
-    hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: SqlControl, said: Callable[[], str]
 ) -> None:
     control.answer_sql("hail", {"a": []})
     hook.run(
@@ -320,7 +321,7 @@ def test_a_statement_is_not_logged_if_the_hook_is_told_so(
     ],
 )
 def test_wrong_statements_and_parameters_are_refused_before_anything_is_sent(
-    hook: WherobotsSqlHook, control: ControlClient, sql: Any, parameters: Any, says: str
+    hook: WherobotsSqlHook, control: SqlControl, sql: Any, parameters: Any, says: str
 ) -> None:
     with pytest.raises(WherobotsArgumentException, match=re.escape(says)) as caught:
         hook.run(sql, parameters=parameters)
@@ -330,7 +331,7 @@ def test_wrong_statements_and_parameters_are_refused_before_anything_is_sent(
 
 
 def test_control_characters_of_a_statement_are_visible_in_the_log(
-    hook: WherobotsSqlHook, control: ControlClient, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: SqlControl, said: Callable[[], str]
 ) -> None:
     control.answer_sql("SELECT `a", {"a": [1]})
     hook.run("SELECT `a\x1b[2Kb`")
@@ -343,12 +344,12 @@ def test_control_characters_of_a_statement_are_visible_in_the_log(
 @pytest.mark.parametrize(
     ("statement", "is_retried", "says"),
     [
-        ("INSERT INTO t SELECT 1", False, r"^Outcome unknown: the statement was sent, .* may have taken effect"),
-        ("SELECT * FROM t", True, r"^Outcome unknown: .*\. A retry of the task executes it again"),
+        ("INSERT INTO t SELECT 1", False, r"^Outcome unknown of the statement: .* may have taken effect"),
+        ("SELECT * FROM t", True, r"^Outcome unknown of the statement: .*\. A retry of the task executes it again"),
     ],
 )
 def test_an_unknown_outcome_is_final_if_the_statement_may_not_be_repeated(
-    hook: WherobotsSqlHook, control: ControlClient, statement: str, is_retried: bool, says: str
+    hook: WherobotsSqlHook, control: SqlControl, statement: str, is_retried: bool, says: str
 ) -> None:
     """The connection is lost, and the session no longer knows the execution."""
     control.answer_sql(statement, held=True)
@@ -383,7 +384,7 @@ class Interrupted(BaseException):
     """What Airflow raises in a task from a signal handler."""
 
 
-def test_an_interruption_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_an_interruption_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control: SqlControl) -> None:
     """As ``execution_timeout`` does."""
 
     def interrupt(*_: Any) -> None:
@@ -407,7 +408,7 @@ def test_an_interruption_cancels_the_statement_that_runs(hook: WherobotsSqlHook,
 )
 def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
     hook: WherobotsSqlHook,
-    control: ControlClient,
+    control: SqlControl,
     sql: str | list[str],
     ends_before: bool,
     is_retried: bool,
@@ -435,8 +436,10 @@ def test_a_task_that_may_have_written_at_its_timeout_is_not_retried(
         assert isinstance(caught.value, AirflowTaskTimeout)
     else:
         assert isinstance(caught.value, AirflowFailException)
+        written = "HOLD" if sql == "HOLD" else "INSERT INTO t VALUES (?)"
         assert str(caught.value) == (
-            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}, and a retry could execute it again. Check the table"
+            f"AirflowTaskTimeout: Timeout, PID: 7\n{NOT_RETRIED}: {written}. Check its table. Then clear the task, or "
+            "mark it as success"
         )
 
 
@@ -491,7 +494,7 @@ def test_what_a_user_makes_of_the_task_stays(
         hook.run("INSERT INTO t VALUES (1)")
 
 
-def test_a_kill_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_kill_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control: SqlControl) -> None:
     """As an operator's ``on_kill`` does in a signal handler, while the main thread waits."""
     told = []
 
@@ -506,7 +509,7 @@ def test_a_kill_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control:
     assert len(control.requests("cancelExecution")) == 1
 
 
-def test_a_kill_while_a_session_starts_executes_nothing(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_kill_while_a_session_starts_executes_nothing(hook: WherobotsSqlHook, control: SqlControl) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     with (
         signal_when(lambda: control.requests("getSqlSession"), lambda *_: hook.cancel_running()),
@@ -522,7 +525,7 @@ def test_a_kill_of_a_hook_that_does_nothing_is_nothing(hook: WherobotsSqlHook) -
     assert hook.cancel_running()
 
 
-def test_closing_after_the_end_cancels_nothing(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_closing_after_the_end_cancels_nothing(hook: WherobotsSqlHook, control: SqlControl) -> None:
     connection = hook.get_conn()
     cursor = connection.cursor()
     cursor.execute("SELECT 1 AS n")
@@ -537,19 +540,19 @@ def test_closing_after_the_end_cancels_nothing(hook: WherobotsSqlHook, control: 
         connection.cursor()
 
 
-def states(control: ControlClient) -> list[str]:
+def states(control: SqlControl) -> list[str]:
     """The states of the executions of this test."""
     known = {entry["execution_id"] for entry in control.requests("executeSql")}
     found = [one for session in control.sql_sessions() for one in session["executions"]]
     return [one["state"] for one in found if one["execution_id"] in known]
 
 
-def signal_when_executed(control: ControlClient, handler: Callable[..., Any]) -> Any:
+def signal_when_executed(control: SqlControl, handler: Callable[..., Any]) -> Any:
     return signal_when(lambda: "running" in states(control), handler)
 
 
 def test_a_statement_that_an_interruption_left_behind_is_cancelled_before_the_next(
-    hook: WherobotsSqlHook, control: ControlClient
+    hook: WherobotsSqlHook, control: SqlControl
 ) -> None:
     """A program catches the interruption, and goes on with the same connection."""
 
@@ -563,7 +566,7 @@ def test_a_statement_that_an_interruption_left_behind_is_cancelled_before_the_ne
         assert states(control) == ["cancelled", "succeeded"]
 
 
-def test_a_connection_serves_one_thread_at_a_time(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_connection_serves_one_thread_at_a_time(hook: WherobotsSqlHook, control: SqlControl) -> None:
     """Two would take each other's messages."""
     with hook.get_conn() as connection:
         rows: list[Any] = []
@@ -579,7 +582,7 @@ def test_a_connection_serves_one_thread_at_a_time(hook: WherobotsSqlHook, contro
     assert control.requests("cancelExecution") == []
 
 
-def test_a_connection_that_another_thread_closes_stays_closed(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_connection_that_another_thread_closes_stays_closed(hook: WherobotsSqlHook, control: SqlControl) -> None:
     """Nothing takes the statement over on a connection that nobody would close: it would keep the session alive."""
     connection, ended = hook.get_conn(), []
 
@@ -602,7 +605,7 @@ def test_a_connection_that_another_thread_closes_stays_closed(hook: WherobotsSql
 
 @pytest.mark.parametrize("pause", [0.0, 0.5])
 def test_a_hook_serves_many_threads_and_a_kill_finds_all_of_them(
-    hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch, pause: float
+    hook: WherobotsSqlHook, control: SqlControl, monkeypatch: pytest.MonkeyPatch, pause: float
 ) -> None:
     """With the pause, each thread has closed its connection before the kill cancels."""
 
@@ -636,7 +639,7 @@ def test_a_hook_serves_many_threads_and_a_kill_finds_all_of_them(
 
 
 def test_the_session_is_asked_for_with_the_arguments_and_the_connections_defaults(
-    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     set_connection(monkeypatch, server, extra={"region": "aws-us-east-1", "runtime": "tiny", "version": ""})
     WherobotsSqlHook(Region.AWS_US_WEST_2, "wherobots_default", "small", None, 900, 0.25, True, "multi").run("SELECT 1")
@@ -653,7 +656,7 @@ def test_the_session_is_asked_for_with_the_arguments_and_the_connections_default
 
 
 def test_a_hook_with_a_session_of_its_own_keeps_it_as_long_as_it_lives(
-    hook: WherobotsSqlHook, control: ControlClient
+    hook: WherobotsSqlHook, control: SqlControl
 ) -> None:
     own = WherobotsSqlHook(force_new=True)
     own.run("SELECT 1 AS n")
@@ -669,13 +672,13 @@ def test_a_hook_with_a_session_of_its_own_keeps_it_as_long_as_it_lives(
     assert own.session.id != first.id
 
 
-def ready(control: ControlClient) -> list[str]:
+def ready(control: SqlControl) -> list[str]:
     return [one["id"] for one in control.sql_sessions() if one["status"] == "READY"]
 
 
 @pytest.mark.parametrize("arguments", [{"force_new": True}, {"session_type": "single"}])
 def test_a_session_of_its_own_ends_when_the_hook_is_closed(
-    hook: WherobotsSqlHook, control: ControlClient, arguments: dict[str, Any]
+    hook: WherobotsSqlHook, control: SqlControl, arguments: dict[str, Any]
 ) -> None:
     own = WherobotsSqlHook(**arguments)
     assert own.session_request.inactive_seconds == 300
@@ -692,7 +695,7 @@ def test_a_session_of_its_own_ends_when_the_hook_is_closed(
     assert len(control.requests("deleteSqlSession")) == 2
 
 
-def test_a_session_that_others_may_use_is_left_alone(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_session_that_others_may_use_is_left_alone(hook: WherobotsSqlHook, control: SqlControl) -> None:
     hook.run("SELECT 1 AS n")
     WherobotsSqlHook().run("SELECT 2 AS n")
     WherobotsSqlHook(session_id=ready(control)[0], force_new=True).run("SELECT 3 AS n")
@@ -703,7 +706,7 @@ def test_a_session_that_others_may_use_is_left_alone(hook: WherobotsSqlHook, con
     assert control.requests("deleteSqlSession") == []
 
 
-def test_a_session_that_is_named_is_used(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_session_that_is_named_is_used(hook: WherobotsSqlHook, control: SqlControl) -> None:
     hook.run("SELECT 1 AS n")
     assert hook.session is not None
     WherobotsSqlHook(session_id=hook.session.id).run("SELECT 2 AS n")
@@ -735,7 +738,7 @@ def test_the_key_is_in_no_address(hook: WherobotsSqlHook) -> None:
     assert hook.dialect_name == "spark"
 
 
-def test_the_connection_is_tested_without_a_session(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_the_connection_is_tested_without_a_session(hook: WherobotsSqlHook, control: SqlControl) -> None:
     works, message = hook.test_connection()
     assert works, message
     assert session_requests(control) == 0
@@ -744,7 +747,7 @@ def test_the_connection_is_tested_without_a_session(hook: WherobotsSqlHook, cont
 # Data frames
 
 
-def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_a_pandas_frame_holds_the_last_result(hook: WherobotsSqlHook, control: SqlControl) -> None:
     import pandas
 
     control.answer_sql("SELECT * FROM places", PLACES, geometry=["geom"])
@@ -860,7 +863,7 @@ def test_what_the_operator_has_stored_is_read(hook: WherobotsSqlHook) -> None:
     ],
 )
 def test_a_frame_that_there_is_not_is_refused(
-    hook: WherobotsSqlHook, control: ControlClient, sql: Any, arguments: dict[str, Any], says: str
+    hook: WherobotsSqlHook, control: SqlControl, sql: Any, arguments: dict[str, Any], says: str
 ) -> None:
     with pytest.raises(WherobotsArgumentException, match=re.escape(says)):
         hook.get_df(sql, **arguments)
@@ -872,7 +875,7 @@ def test_a_frame_that_there_is_not_is_refused(
 )
 def test_a_stored_result_that_cannot_be_downloaded(
     hook: WherobotsSqlHook,
-    control: ControlClient,
+    control: SqlControl,
     monkeypatch: pytest.MonkeyPatch,
     statement: str,
     is_retried: bool,
@@ -895,7 +898,7 @@ def test_a_read_without_a_result_is_no_success(hook: WherobotsSqlHook) -> None:
         hook.get_records("SELECT * FROM nobody.has.answered")
 
 
-def test_an_event_loop_is_not_blocked(hook: WherobotsSqlHook, control: ControlClient) -> None:
+def test_an_event_loop_is_not_blocked(hook: WherobotsSqlHook, control: SqlControl) -> None:
     async def call() -> Any:
         return hook.get_records("SELECT 1 AS n")
 
@@ -916,13 +919,15 @@ def test_the_hook_names_the_extra_if_airflows_part_of_it_is_missing() -> None:
         "try:\n    import airflow_provider_wherobots.hooks.sql\nexcept Missing as error:\n    print(error)"
     )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert answer.stdout.strip().endswith("pip install 'airflow-provider-wherobots[sql]'")
+    assert answer.stdout.strip().endswith(
+        "install the extra sql of airflow-provider-wherobots, from where you got the provider"
+    )
 
 
 def test_what_the_extra_installs_is_named_if_it_is_missing(
-    hook: WherobotsSqlHook, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    hook: WherobotsSqlHook, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    how = re.escape(": pip install 'airflow-provider-wherobots[sql]'")
+    how = re.escape(": install the extra sql of airflow-provider-wherobots, from where you got the provider")
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     for use, what in ((hook.get_df, "pyarrow and cbor2 and pandas"), (hook.run, "pyarrow and cbor2")):
         with pytest.raises(AirflowOptionalProviderFeatureException, match=f"SQL needs {what}{how}"):

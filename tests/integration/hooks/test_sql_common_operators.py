@@ -27,8 +27,9 @@ from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from tests.integration import sql_support
 from tests.integration.hooks.sqlite_engine import SqliteEngine
 from tests.integration.sql_support import CONN_ID, executed, set_connection
+from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
-from wherobots_local import ControlClient, LocalServer
+from wherobots_local import LocalServer
 from wherobots_local.service import LocalService
 
 TABLE = """
@@ -58,7 +59,7 @@ def database(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def connection(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def connection(server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = {
         "region": "aws-us-west-2",
         "runtime": "tiny",
@@ -96,7 +97,7 @@ def test_a_query_with_parameters() -> None:
     assert found == [(2,)]
 
 
-def test_ddl_and_dml_return_nothing(control: ControlClient) -> None:
+def test_ddl_and_dml_return_nothing(control: SqlControl) -> None:
     assert query("CREATE TABLE t (a INTEGER)") is None
     assert query(["INSERT INTO t VALUES (1)", "INSERT INTO t VALUES (2)"]) == [None, None]
     assert query("INSERT INTO t VALUES (3)", do_xcom_push=False) is None
@@ -105,7 +106,7 @@ def test_ddl_and_dml_return_nothing(control: ControlClient) -> None:
 
 
 @pytest.mark.skipif(not hasattr(sql_operators, "SQLInsertRowsOperator"), reason="this Airflow's common-sql has none")
-def test_rows_are_inserted(control: ControlClient) -> None:
+def test_rows_are_inserted(control: SqlControl) -> None:
     sql_operators.SQLInsertRowsOperator(
         task_id="insert",
         conn_id=CONN_ID,
@@ -124,7 +125,7 @@ def test_statements_are_split() -> None:
     assert query("SELECT 1; SELECT 2", split_statements=True, return_last=False) == [[(1,)], [(2,)]]
 
 
-def test_hook_params_are_the_hooks_arguments(control: ControlClient) -> None:
+def test_hook_params_are_the_hooks_arguments(control: SqlControl) -> None:
     query("SELECT 1", hook_params={"region": "aws-eu-west-1", "session_key": "nightly", "force_new": True})
     (entry,) = control.requests("createSqlSession")
     assert entry["query"] == "force_new=true&region=aws-eu-west-1"
@@ -135,7 +136,7 @@ def test_a_query_that_fails() -> None:
         query("SELECT * FROM gone")
 
 
-def test_a_current_database_is_refused(control: ControlClient) -> None:
+def test_a_current_database_is_refused(control: SqlControl) -> None:
     with pytest.raises(WherobotsArgumentException, match=r"database='hail': .* name it in the statement"):
         query("SELECT 1", database="hail")
     assert executed(control) == []
@@ -200,14 +201,14 @@ def test_the_sensor() -> None:
         poke("SELECT id FROM hail WHERE id > 99", fail_on_empty=True)
 
 
-def test_a_sensor_that_pokes_often_shares_one_session(control: ControlClient) -> None:
+def test_a_sensor_that_pokes_often_shares_one_session(control: SqlControl) -> None:
     sensor = SqlSensor(task_id="sensor", conn_id=CONN_ID, sql="SELECT 0")
     assert [sensor.poke({}) for _ in range(3)] == [False, False, False]
     sessions = {entry["session_id"] for entry in control.requests("executeSql")}
     assert len(sessions) == 1
 
 
-def test_a_sensor_holds_no_connection_between_pokes_and_goes_on_in_another_session(control: ControlClient) -> None:
+def test_a_sensor_holds_no_connection_between_pokes_and_goes_on_in_another_session(control: SqlControl) -> None:
     sensor = SqlSensor(task_id="sensor", conn_id=CONN_ID, sql="SELECT 0", hook_params={"session_key": "hail"})
     for _ in range(2):
         assert not sensor.poke({})

@@ -40,7 +40,7 @@ from airflow_provider_wherobots.hooks.sql_failures import failure, failure_of_ho
             {},
             exceptions.WherobotsSqlOutcomeUnknownException,
             False,
-            "Outcome unknown: the statement was sent, but how it ended cannot be known: the reason. It may have taken",
+            "Outcome unknown of the statement: the reason. It may have taken effect",
         ),
         (StatementState.RUNNING, {}, exceptions.WherobotsSqlOutcomeUnknownException, False, "Outcome unknown"),
         (

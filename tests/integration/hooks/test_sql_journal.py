@@ -14,6 +14,7 @@ import pytest
 
 from airflow_provider_wherobots.compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementFailedException,
     WherobotsTaskKilledException,
@@ -26,7 +27,8 @@ from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import executed, set_connection
 from tests.integration.support import StateStore, TaskInstance, context, next_try
-from wherobots_local import ControlClient, LocalServer
+from tests.support.sql_control import SqlControl
+from wherobots_local import LocalServer
 
 INSERT, UPDATE = "INSERT INTO t VALUES (1)", "UPDATE t SET a = 2"
 SELECT = "SELECT 7 AS n"
@@ -39,9 +41,7 @@ class WorkerDiesError(BaseException):
 
 
 @pytest.fixture
-def begin(
-    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Callable[..., None]]:
+def begin(server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., None]]:
     """Begins a try in this process."""
     set_connection(monkeypatch, server)
 
@@ -53,7 +53,7 @@ def begin(
     monkeypatch.setattr(memory, "_writes_of_hooks", None)
 
 
-def die_in(control: ControlClient, *statements: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def die_in(control: SqlControl, *statements: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Run statements, and let the worker die in the last one. Nobody cancels it."""
 
     def die(*_: object) -> None:
@@ -71,7 +71,7 @@ def die_in(control: ControlClient, *statements: str, monkeypatch: pytest.MonkeyP
 
 
 def test_a_retry_executes_no_write_again(
-    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    begin: Callable[..., None], control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.answer_sql(UPDATE, held=True)
     first = TaskInstance()
@@ -85,7 +85,7 @@ def test_a_retry_executes_no_write_again(
     assert executed(control) == [INSERT, SELECT, UPDATE, SELECT]
 
 
-def test_a_retry_executes_what_has_failed(begin: Callable[..., None], control: ControlClient) -> None:
+def test_a_retry_executes_what_has_failed(begin: Callable[..., None], control: SqlControl) -> None:
     control.answer_sql(UPDATE, error="once")
     first = TaskInstance()
     begin(first)
@@ -98,7 +98,7 @@ def test_a_retry_executes_what_has_failed(begin: Callable[..., None], control: C
     assert executed(control) == [INSERT, UPDATE, UPDATE]
 
 
-def test_after_a_clear_all_is_executed_again(begin: Callable[..., None], control: ControlClient) -> None:
+def test_after_a_clear_all_is_executed_again(begin: Callable[..., None], control: SqlControl) -> None:
     first = TaskInstance()
     begin(first)
     WherobotsSqlHook().run([INSERT, UPDATE])
@@ -109,7 +109,7 @@ def test_after_a_clear_all_is_executed_again(begin: Callable[..., None], control
 
 @pytest.mark.parametrize("changes", ["forgotten", "edited"])
 def test_a_write_whose_end_nobody_knows_is_not_executed(
-    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch, changes: str
+    begin: Callable[..., None], control: SqlControl, monkeypatch: pytest.MonkeyPatch, changes: str
 ) -> None:
     control.answer_sql(UPDATE, held=True)
     first = TaskInstance()
@@ -122,16 +122,38 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
     else:
         statement = "DELETE FROM t"
     begin(next_try(first))
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="This try has not executed it") as caught:
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="This attempt has not executed it") as caught:
         WherobotsSqlHook().run([INSERT, statement])
     assert isinstance(caught.value, AirflowFailException)
+    assert executed(control) == [INSERT, UPDATE]
+
+
+def test_a_write_that_the_connection_refuses_leaves_the_one_that_runs_in_no_doubt(
+    begin: Callable[..., None], control: SqlControl
+) -> None:
+    """A signal handler, or another thread, uses the connection while it executes a write."""
+    control.answer_sql(INSERT, held=True)
+    first = TaskInstance()
+    begin(first)
+    with WherobotsSqlHook().get_conn() as connection, connection.cursor() as cursor:
+
+        def execute(*_: Any) -> None:
+            with pytest.raises(WherobotsArgumentException, match="each thread needs its own connection"):
+                connection.cursor().execute(UPDATE)
+            control.release_sql()
+
+        with signal_when(lambda: sql_support.is_running(control), execute):
+            cursor.execute(INSERT)
+        cursor.execute(UPDATE)
+    begin(next_try(first))
+    WherobotsSqlHook().run([INSERT, UPDATE])
     assert executed(control) == [INSERT, UPDATE]
 
 
 @pytest.mark.parametrize(
     "task", [SimpleNamespace(retries=1, poke_interval=60.0), None], ids=["a sensor", "below Airflow 3.3"]
 )
-def test_without_a_journal_each_call_executes(begin: Callable[..., None], control: ControlClient, task: Any) -> None:
+def test_without_a_journal_each_call_executes(begin: Callable[..., None], control: SqlControl, task: Any) -> None:
     first = TaskInstance() if task else TaskInstance(store=None)
     for ti in (first, next_try(first)):
         begin(ti, task)
@@ -139,7 +161,7 @@ def test_without_a_journal_each_call_executes(begin: Callable[..., None], contro
     assert executed(control) == [INSERT] * 2
 
 
-def test_a_retry_executes_what_a_timeout_has_cancelled(begin: Callable[..., None], control: ControlClient) -> None:
+def test_a_retry_executes_what_a_timeout_has_cancelled(begin: Callable[..., None], control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
 
     def time_out(*_: object) -> None:
@@ -156,7 +178,7 @@ def test_a_retry_executes_what_a_timeout_has_cancelled(begin: Callable[..., None
 
 
 def test_two_threads_that_execute_the_same_write_execute_it_twice(
-    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    begin: Callable[..., None], control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin(TaskInstance())
     hook, first_has_number = WherobotsSqlHook(), Event()
@@ -194,7 +216,7 @@ def test_threads_share_the_journal(begin: Callable[..., None], monkeypatch: pyte
 
 
 def test_a_write_is_not_sent_while_the_store_cannot_be_read(
-    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    begin: Callable[..., None], control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = TaskInstance(max_tries=2)
     begin(first)
@@ -216,7 +238,7 @@ def test_a_write_is_not_sent_while_the_store_cannot_be_read(
 
 
 def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
-    begin: Callable[..., None], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    begin: Callable[..., None], control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, put = TaskInstance(), StateStore.set
     begin(first)
@@ -237,7 +259,7 @@ def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
 
 @pytest.mark.parametrize("later", [UPDATE, INSERT], ids=["another statement", "the same text"])
 def test_a_task_that_defers_between_its_writes_goes_on_in_its_journal(
-    begin: Callable[..., None], control: ControlClient, later: str
+    begin: Callable[..., None], control: SqlControl, later: str
 ) -> None:
     """As ``GenericTransfer(page_size=…)`` does, with a write for each page."""
 

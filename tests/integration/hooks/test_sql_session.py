@@ -22,21 +22,22 @@ from tests.integration import sql_support
 from tests.integration.sql_support import set_connection
 from tests.integration.support import TaskInstance, context
 from tests.support.places import TREE
-from wherobots_local import ControlClient, LocalServer
+from tests.support.sql_control import SqlControl
+from wherobots_local import LocalServer
 
 server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture(autouse=True)
-def connection(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def connection(server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, server)
 
 
-def is_alive(control: ControlClient, session_id: str) -> bool:
+def is_alive(control: SqlControl, session_id: str) -> bool:
     return not control.sql_session(session_id)["status"].startswith("DESTROY")
 
 
-def test_a_session_is_started_used_and_stopped(control: ControlClient) -> None:
+def test_a_session_is_started_used_and_stopped(control: SqlControl) -> None:
     control.behaviour(sql_start_delay_seconds=1)
     session_id = WherobotsSqlHook(runtime="tiny", session_key="ours").start_session()
     found = control.sql_session(session_id)
@@ -58,7 +59,7 @@ def test_a_retry_gets_the_same_session_by_its_key_and_another_key_another() -> N
     assert first == retried != other
 
 
-def test_a_client_that_can_send_no_key_gets_the_session_that_has_none(control: ControlClient) -> None:
+def test_a_client_that_can_send_no_key_gets_the_session_that_has_none(control: SqlControl) -> None:
     session_id = WherobotsSqlHook(shutdown_after_inactive_seconds=901).start_session()
     assert control.sql_session(session_id)["apiPayload"]["sessionKey"] is None
     other = WherobotsSqlHook(shutdown_after_inactive_seconds=901)
@@ -67,7 +68,7 @@ def test_a_client_that_can_send_no_key_gets_the_session_that_has_none(control: C
     assert other.session.id == session_id
 
 
-def test_a_session_of_others_that_a_full_organization_offers_is_not_taken(control: ControlClient) -> None:
+def test_a_session_of_others_that_a_full_organization_offers_is_not_taken(control: SqlControl) -> None:
     other = WherobotsSqlHook(session_key="other").start_session()
     control.behaviour(sql_max_sessions=1)
     with pytest.raises(WherobotsQuotaException, match="which others use"):
@@ -76,7 +77,7 @@ def test_a_session_of_others_that_a_full_organization_offers_is_not_taken(contro
 
 
 def test_a_session_that_is_not_ready_in_time_or_refused_is_an_error(
-    control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
@@ -87,7 +88,7 @@ def test_a_session_that_is_not_ready_in_time_or_refused_is_an_error(
         WherobotsSqlHook().start_session()
 
 
-def test_a_start_does_not_block_an_event_loop(control: ControlClient) -> None:
+def test_a_start_does_not_block_an_event_loop(control: SqlControl) -> None:
     async def start() -> None:
         WherobotsSqlHook().start_session()
 
@@ -96,7 +97,7 @@ def test_a_start_does_not_block_an_event_loop(control: ControlClient) -> None:
     assert control.requests() == []
 
 
-def test_a_stop_that_fails_is_told_and_may_be_retried(control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stop_that_fails_is_told_and_may_be_retried(control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     session_id = WherobotsSqlHook().start_session()
     monkeypatch.setattr(session_flows, "MIN_STOP_PAUSE_SECONDS", 1000.0)
     control.add_fault("deleteSqlSession", {"type": "status", "status": 503})
@@ -106,14 +107,14 @@ def test_a_stop_that_fails_is_told_and_may_be_retried(control: ControlClient, mo
 
 
 @pytest.mark.parametrize("session_id", [["a"], "..", " ", None, "None"])
-def test_a_stop_with_something_else_sends_nothing(control: ControlClient, session_id: Any) -> None:
+def test_a_stop_with_something_else_sends_nothing(control: SqlControl, session_id: Any) -> None:
     with pytest.raises(WherobotsArgumentException, match="session_id="):
         WherobotsSqlHook().stop_session(session_id)
     assert control.requests() == []
 
 
 @pytest.mark.skipif(AIRFLOW < (3, 0), reason="the page imports from airflow.sdk")
-def test_the_setup_task_of_the_page_starts_a_session_and_its_teardown_stops_it(control: ControlClient) -> None:
+def test_the_setup_task_of_the_page_starts_a_session_and_its_teardown_stops_it(control: SqlControl) -> None:
     blocks = re.findall(
         r"^```python\n(.*?)^```$", (TREE / "docs/sql-sessions.md").read_text(), re.MULTILINE | re.DOTALL
     )

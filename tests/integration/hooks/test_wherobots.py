@@ -54,7 +54,9 @@ def test_a_wrong_key_is_told_in_the_services_words(
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="not-the-key")
     with pytest.raises(AuthenticationError, match=r"401 UNAUTHORIZED_ERROR.*request id") as caught:
         hook.get_run("abc")
-    assert str(caught.value).startswith("connection 'wherobots_default': the API key is refused (getJobRun: 401 ")
+    assert str(caught.value).startswith(
+        "connection 'wherobots_default': the API key is refused (Reading the run failed: 401 "
+    )
     assert "header" not in str(caught.value), "the service's advice is for API clients"
     assert "not-the-key" not in str(caught.value)
     works, said = hook.test_connection()

@@ -149,7 +149,7 @@ def test_the_jar_style_runs(moved: Moved) -> None:
     assert (environment["sparkDriverDiskGB"], environment["sparkExecutorDiskGB"]) == (20, 40)
     assert environment["sparkConfigs"] == {"spark.sql.shuffle.partitions": "8"}
     assert environment["dependencies"][0]["filePath"] == "s3://lake/jars/empty.jar"
-    assert re.search(rf"follows run {run['id']}, [^\n]*its log is not forwarded", moved.output), "poll_logs=False"
+    assert re.search(rf"Polling run {run['id']} [^\n]*its log is not copied", moved.output), "poll_logs=False"
     assert run["query"] == "region=aws-us-west-2"
 
 

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.task_log import resume
+from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
@@ -134,10 +135,10 @@ def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)
 
-    def fail(flow: Any) -> None:
+    def fail(*given: Any) -> None:
         raise error
 
-    monkeypatch.setattr(type(task._attempt), "run", lambda attempt, flow: fail(flow))
+    monkeypatch.setattr(RunAttempt, "run", fail)
     assert resume_task(task, ti, deferred) == ti.xcoms["run_id"]
     assert f"The log of run {ti.xcoms['run_id']} could not be copied: " in said()
 

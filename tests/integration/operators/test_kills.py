@@ -22,7 +22,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.tasks import memory, run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
-from tests.integration.calls import once_answered, timeouts_of
+from tests.integration.calls import RaisedInHandlerError, interrupt_first, once_answered, timeouts_of
 from tests.integration.signals import signal_when
 from tests.integration.support import (
     Operator,
@@ -316,3 +316,44 @@ def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
     with kill, pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     wait_for(lambda: any("was accepted" in line for line in log.lines), what="the line of the kill")
+
+
+@pytest.mark.parametrize("again", ["a second SIGTERM", "a timeout"])
+def test_a_kill_that_is_itself_interrupted_still_cancels_the_run(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, again: str
+) -> None:
+    """Airflow 2.11 gets SIGTERM from Kubernetes or Celery in each of its processes, and sends one itself."""
+    task, is_timeout = operator(run_python=WAIT, deferrable=False, retries=1), again == "a timeout"
+    interrupt_first("cancelJobRun", (lambda: None) if is_timeout else task.on_kill, monkeypatch)
+    monkeypatch.setattr(time, "sleep", lambda seconds: task.on_kill())
+    with pytest.raises(RaisedInHandlerError):
+        task.execute(context(TaskInstance()))
+    if is_timeout:
+        # Airflow calls it once the exception has left the task.
+        task.on_kill()
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == (1, 1)
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_a_kill_while_a_try_reads_its_connection_does_not_read_it_in_the_signal_handler(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, first: bool
+) -> None:
+    ti = TaskInstance()
+    if not first:
+        deferral_of(operator(run_python=WAIT, retries=1), ti)
+        ti = next_try(ti)
+    task = operator(run_python=WAIT, deferrable=False, retries=1)
+    get_connection, reads = task.hook.get_connection, []
+
+    def be_killed_while_reading(conn_id: str) -> Any:
+        reads.append(conn_id)
+        task.on_kill()
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(ti))
+    assert len(reads) == 1
+    counts = control.counts()
+    assert (counts["creates_effective"], counts["cancels_effective"]) == ((0, 0) if first else (1, 1))

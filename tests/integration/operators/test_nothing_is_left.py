@@ -21,7 +21,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.tasks import run_try, submit_try
+from airflow_provider_wherobots.tasks import run_attempt
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, resume
@@ -72,7 +72,7 @@ def test_a_last_cancel_that_is_refused_is_not_said_to_be_accepted(
     deferral_of(task, ti)
     for operation in ("getJobRun", "cancelJobRun"):
         control.add_fault(operation, {"type": "status", "status": 403})
-    monkeypatch.setattr(submit_try, "cancel_run", partial(cancel_run, budget_seconds=0.1))
+    monkeypatch.setattr(run_attempt, "cancel_run", partial(cancel_run, budget_seconds=0.1))
     with pytest.raises(WherobotsUnavailableException, match="It could not be cancelled, and no retry follows"):
         task.execute_complete(context(ti), event_of_a_given_up_run(ti.xcoms["run_id"]))
     control.clear_faults()
@@ -156,7 +156,7 @@ def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(
     if is_accepted:
         control.clear_faults()
         says = "cancelling the run failed at first, and succeeded when it was repeated"
-    monkeypatch.setattr(run_try, "LAST_LOOK_SECONDS", 60.0 if is_accepted else 0.1)
+    monkeypatch.setattr(run_attempt, "LAST_LOOK_SECONDS", 60.0 if is_accepted else 0.1)
     with pytest.raises(WherobotsExecutionTimeoutException, match=says):
         resume(task, ti, deferred, event)
     assert control.counts()["cancels_effective"] == is_accepted

@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.openlineage import conf as openlineage_conf
 from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
 
-from airflow_provider_wherobots.tasks.openlineage import PACKAGE
+from airflow_provider_wherobots.tasks.create_request import OPENLINEAGE
 from tests.integration import support
 from tests.integration.support import Operator
 from wherobots_local.control.client import ControlClient
@@ -29,7 +29,7 @@ class NotInstalled:
     """Finds no provider, as where there is none."""
 
     def find_spec(self, name: str, path: Any = None, target: Any = None) -> None:
-        if name == PACKAGE:
+        if name == OPENLINEAGE:
             raise ModuleNotFoundError(f"No module named {name!r}", name=name)
 
 
@@ -78,7 +78,7 @@ def forget_settings() -> None:
 
 @pytest.fixture
 def create(operator: Operator, control: ControlClient) -> Callable[..., dict[str, Any]]:
-    """Run a task up to its create call, as Airflow does, and return the environment that the service received."""
+    """Run a task up to its create request, as Airflow does, and return the environment that the service received."""
 
     def run(try_number: int = 1, **arguments: Any) -> dict[str, Any]:
         task, ti = operator(wait_for_completion=False, **arguments), TaskInstance(try_number, 3)
@@ -130,7 +130,7 @@ def test_a_retry_re_attaches_without_a_word_about_its_parent(create: Any, said: 
 def test_without_the_provider_the_run_is_created_with_one_warning(
     create: Any, monkeypatch: pytest.MonkeyPatch, times_said: Callable[[str], int]
 ) -> None:
-    for name in [name for name in sys.modules if name.startswith(PACKAGE)]:
+    for name in [name for name in sys.modules if name.startswith(OPENLINEAGE)]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [NotInstalled(), *sys.meta_path])
     environment = create(openlineage_inject_parent_job_info=True)

@@ -10,7 +10,7 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.compat import HAS_PARTITIONS
 from airflow_provider_wherobots.logs.result import read_partitions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.tasks import run_try
+from airflow_provider_wherobots.tasks import run_attempt
 from tests.integration.decorators.test_wherobots import given
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
 from tests.integration.operators.test_result import prints
@@ -63,7 +63,7 @@ def test_events_do_not_multiply_a_large_result(
     operator: Operator, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow sends all events of a task in the request that ends it, and a request too large fails the task."""
-    monkeypatch.setattr(run_try, "MAX_COPIES_BYTES", 2 * len('{"rows": 3}') - 1)
+    monkeypatch.setattr(run_attempt, "MAX_COPIES_BYTES", 2 * len('{"rows": 3}') - 1)
     one = asset("one")
     ti, events = run_to_end(operator(run_python=prints(json.dumps(WRITTEN)), deferrable=False, outlets=[one]))
     assert ti.xcoms["result"] == WRITTEN

@@ -11,7 +11,7 @@ from airflow.exceptions import TaskDeferred
 from airflow_provider_wherobots.compat import AIRFLOW, retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.tasks import task_try
+from airflow_provider_wherobots.tasks import attempt
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
@@ -34,7 +34,7 @@ def deferred(ti: TaskInstance, begin: Any) -> dict[str, Any]:
 def test_a_retry_on_3_0_begins_afresh(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, has_event: bool
 ) -> None:
-    monkeypatch.setattr(task_try, "RETRY_RESUMES_DEFERRAL", True)
+    monkeypatch.setattr(attempt, "RETRY_RESUMES_DEFERRAL", True)
     task, ti = operator(run_python=FAIL), TaskInstance(try_number=1, store=None)
     first = deferred(ti, lambda: task.execute(context(ti)))
     with pytest.raises(WherobotsRunFailedException):

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.memory import TaskMemory
-from airflow_provider_wherobots.tasks.submit_try import SubmitTry
+from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try
 from tests.support.waiting import wait_for
@@ -52,11 +52,11 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
     """Airflow resumes it as a new try, without an event."""
     followed = []
 
-    def follow_here(this_try: SubmitTry, options: FollowOptions) -> Outcome:
+    def follow_here(attempt: RunAttempt, options: FollowOptions) -> Outcome:
         followed.append(options.run_id)
         return Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
 
-    monkeypatch.setattr(SubmitTry, "_follow_here", follow_here)
+    monkeypatch.setattr(RunAttempt, "follow", follow_here)
     first = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
     deferred, restored = deferral_of(task, first), next_try(first)
@@ -70,7 +70,7 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        SubmitTry, "_follow_here", lambda this_try, options: Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
+        RunAttempt, "follow", lambda attempt, options: Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
     )
     first = TaskInstance()
     task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
@@ -174,5 +174,5 @@ def test_the_text_of_a_refusal_is_printed_once(operator: support.Operator, contr
     with pytest.raises(WherobotsRequestException) as refused:
         operator().execute(context(TaskInstance()))
     printed = "".join(traceback.format_exception(refused.value))
-    assert "createJobRun: 400" in printed
-    assert printed.count("createJobRun: 400") == 1
+    assert "Creating the run failed: 400" in printed
+    assert printed.count("Creating the run failed: 400") == 1

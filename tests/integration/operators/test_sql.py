@@ -46,15 +46,16 @@ from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.memory import Journal
 from airflow_provider_wherobots.sql import results
 from airflow_provider_wherobots.sql import results as requirements
-from airflow_provider_wherobots.tasks import sql_results, sql_try
+from airflow_provider_wherobots.tasks import sql_attempt
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, is_running, set_connection
 from tests.integration.support import TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
+from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
-from wherobots_local import ControlClient, LocalServer
+from wherobots_local import LocalServer
 from wherobots_local.sql.executions import Executions
 
 try:
@@ -79,7 +80,7 @@ server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture
-def conn_id(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> str:
+def conn_id(server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> str:
     return set_connection(monkeypatch, server, conn_type="wherobots")
 
 
@@ -93,7 +94,7 @@ def make(conn_id: str) -> Make:
 
 @pytest.fixture
 def hand_over_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.2)
+    monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.2)
 
 
 def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[str]]:
@@ -102,12 +103,12 @@ def run_warm(task: WherobotsSqlOperator, ti: TaskInstance) -> tuple[Any, list[st
     return result, [name for name in triggers if name != "session"]
 
 
-def has_listener(control: ControlClient) -> bool:
+def has_listener(control: SqlControl) -> bool:
     """Whether anybody follows the last statement."""
     return bool(control.sql_sessions()[-1]["executions"][-1]["has_listener"])
 
 
-def cancels(control: ControlClient) -> int:
+def cancels(control: SqlControl) -> int:
     return len([entry for entry in control.requests("cancelExecution") if entry["effective"]])
 
 
@@ -122,14 +123,14 @@ def written(ti: TaskInstance) -> list[str]:
     return [*["succeeded"] * Journal.from_json(journal).count, *["sent"] * bool(journal["sent"])]
 
 
-def wait_until_it_runs(control: ControlClient) -> None:
+def wait_until_it_runs(control: SqlControl) -> None:
     wait_for(lambda: is_running(control), what="a statement to run")
 
 
 # What is returned
 
 
-def test_a_select_returns_a_data_frame(make: Make, control: ControlClient) -> None:
+def test_a_select_returns_a_data_frame(make: Make, control: SqlControl) -> None:
     ti = TaskInstance()
     frame = make().execute(context(ti))
     assert frame.to_dict("list") == {"n": [7]}
@@ -144,7 +145,7 @@ def test_a_select_returns_a_data_frame(make: Make, control: ControlClient) -> No
     assert written(ti) == []
 
 
-def test_a_result_is_fetched_only_of_what_has_one(make: Make, control: ControlClient) -> None:
+def test_a_result_is_fetched_only_of_what_has_one(make: Make, control: SqlControl) -> None:
     statement = "CREATE OR REPLACE TABLE a.b.c AS SELECT 1"
     assert make(statement).execute(context(TaskInstance())) is None
     assert make([statement]).execute(context(TaskInstance())) == [None]
@@ -165,16 +166,14 @@ def test_a_result_that_may_be_cut_can_fail(make: Make) -> None:
     assert len(make("SELECT ROWS 1500").execute(context(TaskInstance()))) == 1000
 
 
-def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(
-    make: Make, control: ControlClient
-) -> None:
+def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(make: Make, control: SqlControl) -> None:
     assert make("SLEEP 1", do_xcom_push=False).execute(context(TaskInstance())) is None
     assert control.sql_sessions()[-1]["executions"][0]["state"] == "succeeded"
     assert control.requests("cancelExecution") == []
 
 
 def test_a_result_over_the_limit_once_decompressed_fails_for_good(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(results, "MAX_RESULT_BYTES", 1000)
     with pytest.raises(WherobotsSqlException, match=r"is larger than .* GiB.*WherobotsSqlOperator\(store=") as caught:
@@ -209,7 +208,7 @@ def test_a_handler_gets_a_cursor_and_an_output_processor_its_result(make: Make) 
 
 
 def test_parameters_become_literals_and_are_not_logged(
-    make: Make, control: ControlClient, said: Callable[[], str]
+    make: Make, control: SqlControl, said: Callable[[], str]
 ) -> None:
     make("SELECT 7 AS n -- %(x)s\n WHERE %(x)s", parameters={"x": "o'secret"}, do_xcom_push=False).execute(
         context(TaskInstance())
@@ -222,7 +221,7 @@ class Runtime(Enum):
     TINY = "tiny"
 
 
-def test_an_enumeration_counts_by_its_value(make: Make, control: ControlClient) -> None:
+def test_an_enumeration_counts_by_its_value(make: Make, control: SqlControl) -> None:
     make(runtime=Runtime.TINY).execute(context(TaskInstance()))
     assert control.sql_sessions()[-1]["apiPayload"]["runtimeId"] == "tiny"
 
@@ -236,7 +235,10 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     monkeypatch.setattr(requirements, "find_spec", lambda name: None if name == "pandas" else name)
     with pytest.raises(AirflowOptionalProviderFeatureException) as caught:
         make()
-    assert str(caught.value) == "task: SQL needs pandas: pip install 'airflow-provider-wherobots[sql]'"
+    assert (
+        str(caught.value) == "task: SQL needs pandas: install the extra sql of airflow-provider-wherobots, "
+        "from where you got the provider"
+    )
     for arguments in (
         {"handler": "records"},
         {"handler": fetch_all_handler},
@@ -245,7 +247,7 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
     ):
         make(**arguments)
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
-    with pytest.raises(AirflowOptionalProviderFeatureException, match=r"needs pyarrow and cbor2 and pandas: pip"):
+    with pytest.raises(AirflowOptionalProviderFeatureException, match=r"needs pyarrow and cbor2 and pandas: install"):
         make()
 
 
@@ -262,7 +264,7 @@ def test_a_stored_result_returns_its_address(make: Make, server: LocalServer) ->
     assert len(stored.read_text().splitlines()) == 1501
 
 
-def test_only_the_last_result_is_stored(make: Make, control: ControlClient) -> None:
+def test_only_the_last_result_is_stored(make: Make, control: SqlControl) -> None:
     address = make(["CREATE TEMPORARY VIEW v AS SELECT 1", "SELECT ROWS 2"], store={"format": "parquet"}).execute(
         context(TaskInstance())
     )
@@ -279,7 +281,7 @@ def test_a_presigned_url_is_masked_and_not_in_the_log(
     make: Make, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     masked: list[str] = []
-    monkeypatch.setattr(sql_results, "mask_secret", masked.append)
+    monkeypatch.setattr(sql_attempt, "mask_secret", masked.append)
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
     address = make("SELECT ROWS 2", store=store).execute(context(TaskInstance()))
     assert address.startswith("http")
@@ -321,7 +323,7 @@ def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any
     ],
 )
 def test_what_is_wrong_once_rendered_fails_before_anything_is_sent(
-    make: Make, control: ControlClient, arguments: dict[str, Any], message: str
+    make: Make, control: SqlControl, arguments: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(WherobotsArgumentException, match=message) as caught:
         make(**arguments).execute(context(TaskInstance()))
@@ -344,7 +346,7 @@ def test_what_the_official_operator_does_not_take_is_an_error(make: Make) -> Non
 # Deferral
 
 
-def test_a_task_defers_while_its_session_starts(make: Make, control: ControlClient) -> None:
+def test_a_task_defers_while_its_session_starts(make: Make, control: SqlControl) -> None:
     control.behaviour(sql_start_delay_seconds=1.5)
     frame, triggers = run_to_end(make(deferrable=True), TaskInstance())
     assert frame.to_dict("list") == {"n": [7]}
@@ -360,7 +362,7 @@ def test_a_short_statement_in_a_warm_session_does_not_defer(make: Make) -> None:
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by_a_worker(
-    make: Make, control: ControlClient
+    make: Make, control: SqlControl
 ) -> None:
     ti = TaskInstance()
     frame, triggers = run_warm(make("SELECT SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
@@ -373,7 +375,7 @@ def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize("clean_close", ["orphans", "cancels"])
 def test_a_hand_over_and_a_triggerer_that_stops_do_not_end_the_statement(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, clean_close: str
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, clean_close: str
 ) -> None:
     monkeypatch.setattr(
         "airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value="deferred")
@@ -400,7 +402,7 @@ def test_a_hand_over_and_a_triggerer_that_stops_do_not_end_the_statement(
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize(("sql", "seconds"), [("SELECT SLEEP 2", 600), (INSERT, 86_400)])
 def test_a_write_that_its_session_forgets_is_waited_for_longer_than_a_read_while_no_worker_is_held(
-    make: Make, control: ControlClient, sql: str, seconds: int
+    make: Make, control: SqlControl, sql: str, seconds: int
 ) -> None:
     control.answer_sql("INSERT", seconds=2)
     trigger = trigger_of(statement_deferral_of(make(sql, deferrable=True), TaskInstance()))
@@ -408,7 +410,7 @@ def test_a_write_that_its_session_forgets_is_waited_for_longer_than_a_read_while
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_task_resumes_from_the_event_alone_as_in_dag_test(make: Make, control: ControlClient) -> None:
+def test_a_task_resumes_from_the_event_alone_as_in_dag_test(make: Make, control: SqlControl) -> None:
     control.behaviour(sql_start_delay_seconds=1)
     control.answer_sql("INSERT", seconds=1)
     statements = ["INSERT INTO a.b.c VALUES (1)", "INSERT INTO a.b.c VALUES (2)", "SELECT 3"]
@@ -471,7 +473,7 @@ def test_a_failed_statement_says_why(make: Make) -> None:
 
 
 @contextmanager
-def cancelled_elsewhere(control: ControlClient) -> Iterator[None]:
+def cancelled_elsewhere(control: SqlControl) -> Iterator[None]:
     """Cancel the statement that is executed here as somebody else would."""
 
     def cancel_elsewhere() -> None:
@@ -488,7 +490,7 @@ def cancelled_elsewhere(control: ControlClient) -> Iterator[None]:
     elsewhere.join()
 
 
-def test_the_execution_timeout_cancels_the_statement(make: Make, control: ControlClient) -> None:
+def test_the_execution_timeout_cancels_the_statement(make: Make, control: SqlControl) -> None:
     ti = TaskInstance()
     with pytest.raises(WherobotsExecutionTimeoutException, match=r"execution_timeout \(15 seconds\).*cancelled"):
         make("INSERT INTO t HOLD", execution_timeout=timedelta(seconds=15)).execute(
@@ -498,13 +500,13 @@ def test_the_execution_timeout_cancels_the_statement(make: Make, control: Contro
     assert written(ti) == [], "its cancel was confirmed: a retry may execute it"
 
 
-def hold(control: ControlClient, given: Any, statement: str) -> Any:
+def hold(control: SqlControl, given: Any, statement: str) -> Any:
     control.answer_sql(statement, held=True)
     return given
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_the_execution_timeout_holds_while_the_task_is_deferred(make: Make, control: ControlClient) -> None:
+def test_the_execution_timeout_holds_while_the_task_is_deferred(make: Make, control: SqlControl) -> None:
     task, ti = make("HOLD", deferrable=True, execution_timeout=timedelta(seconds=15)), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     assert deferred.timeout is not None
@@ -514,7 +516,7 @@ def test_the_execution_timeout_holds_while_the_task_is_deferred(make: Make, cont
     assert cancels(control) == 1
 
 
-def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> None:
+def test_a_session_that_fails_is_told(make: Make, control: SqlControl) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = make(deferrable=True), TaskInstance()
     deferred = deferral_of(task, ti)
@@ -527,7 +529,7 @@ def test_a_session_that_fails_is_told(make: Make, control: ControlClient) -> Non
     assert not isinstance(caught.value, AirflowFailException)
 
 
-def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make, control: ControlClient) -> None:
+def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make, control: SqlControl) -> None:
     control.answer_sql("SELECT 'held'", held=True)
 
     def end() -> None:
@@ -548,7 +550,7 @@ def test_an_unknown_outcome_of_what_may_be_executed_again_is_retried(make: Make,
 # Kills
 
 
-def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: ControlClient) -> None:
+def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: SqlControl) -> None:
     task, ti = make("HOLD"), TaskInstance()
 
     kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
@@ -559,7 +561,7 @@ def test_a_kill_on_the_worker_cancels_the_statement(make: Make, control: Control
     assert written(ti) == [], "the session has confirmed the cancel"
 
 
-def test_a_kill_after_the_end_of_a_write_remembers_that_it_has_succeeded(make: Make, control: ControlClient) -> None:
+def test_a_kill_after_the_end_of_a_write_remembers_that_it_has_succeeded(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     task, ti = make(INSERT), TaskInstance()
 
@@ -573,7 +575,7 @@ def test_a_kill_after_the_end_of_a_write_remembers_that_it_has_succeeded(make: M
     assert written(ti) == ["succeeded"]
 
 
-def test_airflows_own_timeout_cancels_the_statement(make: Make, control: ControlClient) -> None:
+def test_airflows_own_timeout_cancels_the_statement(make: Make, control: SqlControl) -> None:
     """It interrupts the task with an exception, and calls on_kill after that."""
     task = make("HOLD")
     with signal_when(lambda: is_running(control), die), pytest.raises(WorkerDiesError):
@@ -582,7 +584,7 @@ def test_airflows_own_timeout_cancels_the_statement(make: Make, control: Control
     assert cancels(control) == 1
 
 
-def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, control: ControlClient) -> None:
+def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, control: SqlControl) -> None:
     """The session may have cancelled the statement before, as one of a lost connection."""
     task, ti = make("HOLD"), TaskInstance()
 
@@ -600,7 +602,7 @@ def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, con
 
 @pytest.mark.usefixtures("prompt_kills")
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, allowed = make("HOLD"), []
 
@@ -621,10 +623,10 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
 
 
 def test_a_kill_before_a_statement_is_sent_sends_none(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task = make()
-    monkeypatch.setattr(WherobotsSqlOperator, "announce_session", lambda *_: task.on_kill())
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "push_address", lambda *_: task.on_kill())
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert executed(control) == []
@@ -632,20 +634,20 @@ def test_a_kill_before_a_statement_is_sent_sends_none(
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcome(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     task, ti = make("HOLD", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     event = StatementOutcome(StatementState.RUNNING, ti.xcoms["execution_id"], "it failed").to_event()
     resumed = make("HOLD")
-    ready = sql_try.SqlTry.get_ready
+    ready = sql_attempt.SqlAttempt.await_session
 
     def get_ready_and_kill(*given: Any) -> Any:
         session = ready(*given)
         resumed.on_kill()
         return session
 
-    monkeypatch.setattr(sql_try.SqlTry, "get_ready", get_ready_and_kill)
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "await_session", get_ready_and_kill)
     with pytest.raises(WherobotsTaskKilledException) as caught:
         resume(resumed, ti, deferred, event)
     assert not isinstance(caught.value, AirflowFailException), "a retry asks what became of it"
@@ -654,7 +656,7 @@ def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcom
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize(("state", "expected"), [("failed", 1), ("deferred", 0)])
 def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: str, expected: int
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, state: str, expected: int
 ) -> None:
     monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value=state))
     trigger = trigger_of(statement_deferral_of(make("HOLD", deferrable=True), TaskInstance()))
@@ -667,7 +669,7 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
     ("store", "number"), [({}, 1), (None, 1), (None, 2)], ids=["remembers", "does not", "a retry on 3.0"]
 )
 def test_after_a_failed_trigger_the_worker_follows_the_statement_and_executes_the_rest(
-    make: Make, control: ControlClient, store: Any, number: int
+    make: Make, control: SqlControl, store: Any, number: int
 ) -> None:
     """On Airflow 3.0 a retry is given the failure of the try before."""
     control.answer_sql(INSERT, held=True)
@@ -690,20 +692,20 @@ def test_after_a_failed_trigger_the_worker_follows_the_statement_and_executes_th
     ],
 )
 def test_a_session_that_has_ended_before_the_task_resumes_leaves_no_wrong_outcome(
-    make: Make, control: ControlClient, state: str, error: type[Exception], words: str, known: str
+    make: Make, control: SqlControl, state: str, error: type[Exception], words: str, known: str
 ) -> None:
     control.answer_sql("CALL", held=True)
     task, ti = make("CALL c.system.f()", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     control.end_sql_session(session_id := ti.xcoms["session_id"])
     event = StatementOutcome(StatementState(state), ti.xcoms["execution_id"], "it failed").to_event()
-    with pytest.raises(error, match=f"{words}: getSqlSession: SQL session {session_id} is DESTROYED"):
+    with pytest.raises(error, match=f"{words}: SQL session {session_id} is DESTROYED"):
         resume(task, ti, deferred, event)
     assert written(ti) == [known]
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_after_a_failed_trigger_a_statement_that_is_late_is_cancelled(make: Make, control: ControlClient) -> None:
+def test_after_a_failed_trigger_a_statement_that_is_late_is_cancelled(make: Make, control: SqlControl) -> None:
     task, ti = make("INSERT INTO t HOLD", deferrable=True, execution_timeout=timedelta(hours=1)), TaskInstance()
     control.answer_sql("INSERT INTO t HOLD", held=True)
     statement_deferral_of(task, ti)
@@ -716,7 +718,7 @@ def test_after_a_failed_trigger_a_statement_that_is_late_is_cancelled(make: Make
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize("edited", [["SELECT 1", "INSERT"], ["INSERT", "SELECT 1", "SELECT 2"], "INSERT"])
 def test_statements_that_were_edited_while_the_task_was_deferred_are_not_executed(
-    make: Make, control: ControlClient, edited: Any
+    make: Make, control: SqlControl, edited: Any
 ) -> None:
     control.answer_sql("INSERT", seconds=1)
     ti = TaskInstance()
@@ -731,7 +733,7 @@ def test_statements_that_were_edited_while_the_task_was_deferred_are_not_execute
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_statement_that_is_rendered_differently_after_a_deferral_counts_as_it_is(
-    make: Make, control: ControlClient
+    make: Make, control: SqlControl
 ) -> None:
     ti = TaskInstance()
     deferred = statement_deferral_of(make(["SELECT SLEEP 1", "SELECT 1"], deferrable=True), ti)
@@ -759,7 +761,7 @@ def die(*_: Any) -> None:
     raise WorkerDiesError
 
 
-def leave_behind(make: Make, control: ControlClient, sql: Any, *, retries: int = 1, **arguments: Any) -> TaskInstance:
+def leave_behind(make: Make, control: SqlControl, sql: Any, *, retries: int = 1, **arguments: Any) -> TaskInstance:
     """Let a worker die while it executes a statement that does not end by itself: nobody cancels it."""
     ti = TaskInstance(max_tries=retries)
     with signal_when(lambda: is_running(control), die), pytest.raises(WorkerDiesError):
@@ -769,7 +771,7 @@ def leave_behind(make: Make, control: ControlClient, sql: Any, *, retries: int =
 
 
 def test_a_retry_of_a_cleared_task_repeats_its_write_also_if_a_worker_died_before_it(
-    make: Make, control: ControlClient
+    make: Make, control: SqlControl
 ) -> None:
     """A clear of a task that has succeeded may begin with the same number of a try."""
     task, ti = make(INSERT, retries=1), TaskInstance(max_tries=1)
@@ -784,13 +786,13 @@ def test_a_retry_of_a_cleared_task_repeats_its_write_also_if_a_worker_died_befor
     assert executed(control) == [INSERT, INSERT]
 
 
-def test_a_retry_of_a_try_that_died_before_it_began_executes_its_write(make: Make, control: ControlClient) -> None:
+def test_a_retry_of_a_try_that_died_before_it_began_executes_its_write(make: Make, control: SqlControl) -> None:
     retry = TaskInstance(2, max_tries=1, task=SimpleNamespace(retries=1))
     assert make(INSERT, retries=1).execute(context(retry)) is None
     assert executed(control) == [INSERT]
 
 
-def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: ControlClient) -> None:
+def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     assert written(ti) == ["sent"]
@@ -800,9 +802,7 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: Contro
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_deferrable_retry_that_finds_its_statement_running_frees_its_worker(
-    make: Make, control: ControlClient
-) -> None:
+def test_a_deferrable_retry_that_finds_its_statement_running_frees_its_worker(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     second = next_try(leave_behind(make, control, INSERT))
     task = make([INSERT, "SELECT 8 AS n"], retries=1, deferrable=True)
@@ -813,7 +813,7 @@ def test_a_deferrable_retry_that_finds_its_statement_running_frees_its_worker(
     assert executed(control) == [INSERT, "SELECT 8 AS n"]
 
 
-def test_a_retry_that_follows_a_statement_cancels_it_at_its_timeout(make: Make, control: ControlClient) -> None:
+def test_a_retry_that_follows_a_statement_cancels_it_at_its_timeout(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     second = next_try(leave_behind(make, control, INSERT))
     second.start_date -= timedelta(hours=1)
@@ -824,7 +824,7 @@ def test_a_retry_that_follows_a_statement_cancels_it_at_its_timeout(make: Make, 
 
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize("store", [{}, None], ids=["remembers", "does not"])
-def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, control: ControlClient, store: Any) -> None:
+def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, control: SqlControl, store: Any) -> None:
     """Its DAG file was missing when a worker resumed it."""
     control.behaviour(sql_used_execution_id="refused")
     control.answer_sql(INSERT, held=True)
@@ -839,7 +839,7 @@ def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, contr
 
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement_again(
-    make: Make, control: ControlClient
+    make: Make, control: SqlControl
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = TaskInstance()
@@ -854,7 +854,7 @@ def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement
 
 @EACH_WAY
 def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
-    make: Make, control: ControlClient, follow: Follow, said: Callable[[], str]
+    make: Make, control: SqlControl, follow: Follow, said: Callable[[], str]
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
@@ -869,7 +869,7 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
 
 @pytest.mark.parametrize("error", ["", "once"], ids=["succeeded", "failed"])
 def test_what_a_retry_has_learned_of_a_write_the_next_knows_without_its_session(
-    make: Make, control: ControlClient, error: str
+    make: Make, control: SqlControl, error: str
 ) -> None:
     failing = "FAIL no such table"
     control.answer_sql(INSERT, held=True, error=error)
@@ -887,7 +887,7 @@ def test_what_a_retry_has_learned_of_a_write_the_next_knows_without_its_session(
 
 @pytest.mark.parametrize("own", [{}, {"force_new": True}], ids=["shared", "own"])
 def test_a_retry_executes_what_has_failed_and_what_changes_only_the_session(
-    make: Make, control: ControlClient, own: dict[str, Any]
+    make: Make, control: SqlControl, own: dict[str, Any]
 ) -> None:
     update = "UPDATE a.b.c SET x = 1"
     ti, statements = TaskInstance(), ["USE a.b", INSERT, update, "SELECT 3"]
@@ -903,7 +903,7 @@ def test_a_retry_executes_what_has_failed_and_what_changes_only_the_session(
 
 
 def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fetched(
-    make: Make, control: ControlClient
+    make: Make, control: SqlControl
 ) -> None:
     control.answer_sql("CALL", {"rewritten": [3]})
     ti = TaskInstance()
@@ -923,7 +923,7 @@ def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fe
 
 @pytest.mark.parametrize("presigned", [False, True])
 def test_a_procedure_that_has_stored_its_result_returns_the_address_after_a_retry_too(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, presigned: bool
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, presigned: bool
 ) -> None:
     ti, first = call_that_stored(make, control, monkeypatch, presigned)
     address = make(CALL, store=stored(presigned), retries=1).execute(context(next_try(ti)))
@@ -933,7 +933,7 @@ def test_a_procedure_that_has_stored_its_result_returns_the_address_after_a_retr
 
 
 def test_a_procedure_whose_session_has_ended_is_not_said_to_have_no_rows(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
 ) -> None:
     ti, _ = call_that_stored(make, control, monkeypatch, presigned=False)
     control.end_sql_session(ti.xcoms["session_id"])
@@ -951,19 +951,20 @@ def stored(presigned: bool) -> dict[str, Any]:
 
 
 def call_that_stored(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, presigned: bool
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, presigned: bool
 ) -> tuple[TaskInstance, dict[str, Any]]:
     """A try whose procedure has stored its result, and that has failed after that."""
     ti = TaskInstance()
     first: dict[str, Any] = {}
     control.answer_sql("CALL", {"rewritten": [3]})
 
-    def fail(self: Any, last: StatementOutcome) -> None:
-        first.update(address=last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
+    def fail(task: WherobotsSqlOperator, attempt: sql_attempt.SqlAttempt) -> None:
+        assert attempt.last is not None
+        first.update(address=attempt.last.result_uri, stored_bytes=ti.xcoms["sql_summary"]["stored_bytes"])
         raise LookupError("once")
 
     with monkeypatch.context() as patched:
-        patched.setattr(sql_results.SqlResults, "value", fail)
+        patched.setattr(WherobotsSqlOperator, "_value", fail)
         with pytest.raises(LookupError):
             make(CALL, store=stored(presigned), retries=1).execute(context(ti))
     return ti, first
@@ -972,7 +973,7 @@ def call_that_stored(
 @EACH_WAY
 @pytest.mark.parametrize("what", ["evicted", "session gone"])
 def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
-    make: Make, control: ControlClient, follow: Follow, what: str
+    make: Make, control: SqlControl, follow: Follow, what: str
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
@@ -981,29 +982,31 @@ def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
     else:
         control.end_sql_session(ti.xcoms["session_id"])
     second = follow(ti)
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="Outcome unknown: whether an earlier try") as caught:
+    with pytest.raises(
+        WherobotsSqlOutcomeUnknownException, match=r"^Check whether statement 1 of 1 .* took effect. Then mark"
+    ) as caught:
         make(INSERT, retries=1).execute(context(second))
     told = str(caught.value)
-    assert "Look whether it has taken effect. Then clear the task" in told
+    assert "Outcome unknown: an earlier attempt has sent it, or may have" in told
     assert f"Execution {ti.xcoms['execution_id']} in SQL session" in told
     assert isinstance(caught.value, AirflowFailException), "no retry follows"
     assert second.xcoms["sql_summary"]["state"] == "unknown"
     assert executed(control) == [INSERT]
 
 
-def test_a_write_whose_commit_is_unknown_is_not_repeated(make: Make, control: ControlClient) -> None:
+def test_a_write_whose_commit_is_unknown_is_not_repeated(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, error="org.apache.iceberg.exceptions.CommitStateUnknownException: no response")
     ti = TaskInstance()
     with pytest.raises(WherobotsSqlOutcomeUnknownException, match="its commit failed, and may have taken effect"):
         make(INSERT, retries=1).execute(context(ti))
     control.answer_sql(INSERT)
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="an earlier try of this task") as caught:
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="an earlier attempt has sent it") as caught:
         make(INSERT, retries=1).execute(context(next_try(ti)))
     assert isinstance(caught.value, AirflowFailException), "no retry follows"
     assert executed(control) == [INSERT]
 
 
-def test_without_memory_a_retry_asks_about_each_earlier_try(make: Make, control: ControlClient) -> None:
+def test_without_memory_a_retry_asks_about_each_earlier_try(make: Make, control: SqlControl) -> None:
     first = TaskInstance(max_tries=2, store=None)
     control.answer_sql(INSERT, error="once")
     with pytest.raises(WherobotsSqlStatementFailedException):
@@ -1015,7 +1018,7 @@ def test_without_memory_a_retry_asks_about_each_earlier_try(make: Make, control:
     assert executed(control) == [INSERT] * 2
 
 
-def test_a_statement_is_asked_about_in_the_session_that_has_executed_it(make: Make, control: ControlClient) -> None:
+def test_a_statement_is_asked_about_in_the_session_that_has_executed_it(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT, session_key="one")
     control.release_sql()
@@ -1028,7 +1031,7 @@ def test_a_statement_is_asked_about_in_the_session_that_has_executed_it(make: Ma
     ]
 
 
-def test_operators_that_a_function_executes_are_an_error_and_send_nothing(make: Make, control: ControlClient) -> None:
+def test_operators_that_a_function_executes_are_an_error_and_send_nothing(make: Make, control: SqlControl) -> None:
     @task_decorator
     def load() -> None:
         for number in (1, 2):
@@ -1041,7 +1044,7 @@ def test_operators_that_a_function_executes_are_an_error_and_send_nothing(make: 
 
 
 def test_a_try_that_begins_once_more_as_with_airflow_tasks_test_executes_its_write_again(
-    make: Make, control: ControlClient
+    make: Make, control: SqlControl
 ) -> None:
     control.behaviour(sql_used_execution_id="refused")
     ti = TaskInstance()
@@ -1051,7 +1054,7 @@ def test_a_try_that_begins_once_more_as_with_airflow_tasks_test_executes_its_wri
 
 
 def test_a_retry_that_is_given_the_deferral_of_the_try_before_repeats_no_write(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow 3.0 does that. That try has executed more after its deferral."""
     statements = ["INSERT 1", "INSERT 2", "INSERT 3", "SELECT"]
@@ -1059,7 +1062,7 @@ def test_a_retry_that_is_given_the_deferral_of_the_try_before_repeats_no_write(
     control.answer_sql("INSERT 3", error="once")
     control.answer_sql("INSERT 1", seconds=1)
     with monkeypatch.context() as patch:
-        patch.setattr(sql_try, "HAND_OVER_SECONDS", 0.1)
+        patch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.1)
         deferred = statement_deferral_of(task, first)
     event = events_of(trigger_of(deferred))
     for ti in (first, next_try(first)):
@@ -1083,7 +1086,7 @@ class Unreadable(dict[str, str]):
 
 
 def test_while_the_store_cannot_be_read_only_the_session_knows_and_a_retry_reads_it(
-    make: Make, control: ControlClient
+    make: Make, control: SqlControl
 ) -> None:
     control.answer_sql(INSERT, held=True)
     first = leave_behind(make, control, INSERT)
@@ -1092,7 +1095,7 @@ def test_while_the_store_cannot_be_read_only_the_session_knows_and_a_retry_reads
     assert make(INSERT, retries=1).execute(context(second)) is None, "the session knows that it has succeeded"
     control.answer_sql(INSERT)
     unsent = next_try(TaskInstance(max_tries=2), store=Unreadable())
-    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry of the task finds out") as caught:
+    with pytest.raises(WherobotsSqlOutcomeUnknownException, match="A retry looks again") as caught:
         make(INSERT, retries=2).execute(context(unsent))
     assert not isinstance(caught.value, AirflowFailException)
     assert len(make("SELECT 1", retries=2).execute(context(unsent))) == 1
@@ -1100,7 +1103,7 @@ def test_while_the_store_cannot_be_read_only_the_session_knows_and_a_retry_reads
     assert executed(control) == [INSERT, "SELECT 1", INSERT]
 
 
-def test_a_write_that_cannot_be_remembered_is_not_sent(make: Make, control: ControlClient) -> None:
+def test_a_write_that_cannot_be_remembered_is_not_sent(make: Make, control: SqlControl) -> None:
     with pytest.raises(WherobotsUnavailableException, match=r"stored first: .*API server is away") as caught:
         make(INSERT).execute(context(TaskInstance(store=Broken())))
     assert not isinstance(caught.value, AirflowFailException)
@@ -1113,7 +1116,7 @@ def test_a_write_that_cannot_be_remembered_is_not_sent(make: Make, control: Cont
 OWN = pytest.mark.parametrize("own", [{"force_new": True}, {"session_type": "single"}], ids=["new", "single"])
 
 
-def is_stopped(control: ControlClient, ti: TaskInstance) -> bool:
+def is_stopped(control: SqlControl, ti: TaskInstance) -> bool:
     status: str = control.sql_session(ti.xcoms["session_id"])["status"]
     return status.startswith("DESTROY")
 
@@ -1121,7 +1124,7 @@ def is_stopped(control: ControlClient, ti: TaskInstance) -> bool:
 @OWN
 @pytest.mark.parametrize(("statement", "number"), [("SELECT 1", 1), ("FAIL no such table", 2)])
 def test_a_session_of_its_own_ends_with_the_task(
-    make: Make, control: ControlClient, own: dict[str, Any], statement: str, number: int
+    make: Make, control: SqlControl, own: dict[str, Any], statement: str, number: int
 ) -> None:
     ti = TaskInstance(number)
     with suppress(WherobotsSqlStatementFailedException):
@@ -1130,9 +1133,7 @@ def test_a_session_of_its_own_ends_with_the_task(
 
 
 @OWN
-def test_a_retry_uses_the_session_that_its_task_has_made(
-    make: Make, control: ControlClient, own: dict[str, Any]
-) -> None:
+def test_a_retry_uses_the_session_that_its_task_has_made(make: Make, control: SqlControl, own: dict[str, Any]) -> None:
     """One of the type single is not found again, so it ends with its try."""
     first = TaskInstance()
     with pytest.raises(WherobotsSqlStatementFailedException):
@@ -1147,7 +1148,7 @@ def test_a_retry_uses_the_session_that_its_task_has_made(
 
 @OWN
 def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
-    make: Make, control: ControlClient, own: dict[str, Any]
+    make: Make, control: SqlControl, own: dict[str, Any]
 ) -> None:
     for _ in range(2):
         ti = TaskInstance()
@@ -1160,7 +1161,7 @@ def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
 
 
-def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: ControlClient) -> None:
+def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: SqlControl) -> None:
     control.add_fault("createSqlSession", {"type": "status", "status": 403})
     with pytest.raises(WherobotsUnavailableException, match="There is no SQL session"):
         make(force_new=True, max_outage_seconds=0).execute(context(TaskInstance()))
@@ -1169,7 +1170,7 @@ def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Mak
 
 @pytest.mark.parametrize("fault", [{"type": "lose_answer"}, {"type": "slow", "seconds": 1}], ids=["lost", "slow"])
 def test_a_kill_while_its_own_session_is_requested_stops_the_session(
-    make: Make, control: ControlClient, fault: dict[str, Any]
+    make: Make, control: SqlControl, fault: dict[str, Any]
 ) -> None:
     """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
     control.add_fault("createSqlSession", fault, times=1)
@@ -1191,14 +1192,14 @@ def test_a_session_that_ends_before_a_triggerer_must_attach_keeps_the_worker(
     assert triggers == ["statement"] * is_handed_over
 
 
-def test_a_session_that_others_may_have_does_not_end_with_the_task(make: Make, control: ControlClient) -> None:
+def test_a_session_that_others_may_have_does_not_end_with_the_task(make: Make, control: SqlControl) -> None:
     for arguments in ({}, {"force_new": True, "session_key": "ours"}):
         ti = TaskInstance()
         make(**arguments).execute(context(ti))
         assert not is_stopped(control, ti)
 
 
-def test_a_kill_cancels_the_statement_and_stops_a_session_of_its_own(make: Make, control: ControlClient) -> None:
+def test_a_kill_cancels_the_statement_and_stops_a_session_of_its_own(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     task, ti = make(INSERT, force_new=True), TaskInstance()
     kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
@@ -1209,7 +1210,7 @@ def test_a_kill_cancels_the_statement_and_stops_a_session_of_its_own(make: Make,
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlClient) -> None:
+def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: SqlControl) -> None:
     ti, arguments = TaskInstance(), {"deferrable": True, "force_new": True}
     control.answer_sql(INSERT, seconds=1)
     deferred = statement_deferral_of(make(INSERT, **arguments), ti)
@@ -1234,7 +1235,7 @@ def test_a_session_of_its_own_outlives_a_deferral(make: Make, control: ControlCl
     ids=["killed", "moved", "killed after its end", "another triggerer's event", "cleared, begun", "cleared"],
 )
 def test_a_kill_while_deferred_stops_a_session_of_its_own_unless_a_worker_uses_it(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, state: Any, has_ended: bool, is_ended: bool
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, state: Any, has_ended: bool, is_ended: bool
 ) -> None:
     control.answer_sql(INSERT, held=True)
     monkeypatch.setattr("airflow_provider_wherobots.triggers.guarded.get_task_state", AsyncMock(return_value=state))
@@ -1248,9 +1249,7 @@ def test_a_kill_while_deferred_stops_a_session_of_its_own_unless_a_worker_uses_i
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(
-    make: Make, control: ControlClient, deferrable: bool
-) -> None:
+def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(make: Make, control: SqlControl, deferrable: bool) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     task, ti = (
         make(deferrable=deferrable, force_new=True, session_wait_timeout=1 if not deferrable else 900),
@@ -1266,7 +1265,7 @@ def test_a_session_of_its_own_ends_if_the_wait_for_it_fails(
     assert is_stopped(control, ti)
 
 
-def test_a_session_of_its_own_ends_with_a_failure_that_is_not_retried(make: Make, control: ControlClient) -> None:
+def test_a_session_of_its_own_ends_with_a_failure_that_is_not_retried(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     ti = TaskInstance(max_tries=2)
     with cancelled_elsewhere(control), pytest.raises(WherobotsSqlStatementCancelledException):
@@ -1274,9 +1273,7 @@ def test_a_session_of_its_own_ends_with_a_failure_that_is_not_retried(make: Make
     assert is_stopped(control, ti)
 
 
-def test_a_retry_after_the_return_value_could_not_be_pushed_repeats_no_write(
-    make: Make, control: ControlClient
-) -> None:
+def test_a_retry_after_the_return_value_could_not_be_pushed_repeats_no_write(make: Make, control: SqlControl) -> None:
     """Airflow pushes it after the task has returned it."""
     ti = TaskInstance()
     make([INSERT, "SELECT 1"], retries=1).execute(context(ti))
@@ -1284,7 +1281,7 @@ def test_a_retry_after_the_return_value_could_not_be_pushed_repeats_no_write(
     assert executed(control) == [INSERT, "SELECT 1", "SELECT 1"]
 
 
-def test_after_a_doubt_a_clear_executes_everything_again(make: Make, control: ControlClient) -> None:
+def test_after_a_doubt_a_clear_executes_everything_again(make: Make, control: SqlControl) -> None:
     """Also if its retries were edited, so that their number does not tell."""
     control.answer_sql(INSERT, held=True)
     first = leave_behind(make, control, INSERT)
@@ -1316,7 +1313,7 @@ EACH_CLEAR = pytest.mark.parametrize("follow", [cleared, cleared_and_forgotten, 
 
 
 @EACH_CLEAR
-def test_the_first_try_after_a_clear_executes_again(make: Make, control: ControlClient, follow: Follow) -> None:
+def test_the_first_try_after_a_clear_executes_again(make: Make, control: SqlControl, follow: Follow) -> None:
     ti = TaskInstance()
     make(INSERT, retries=1).execute(context(ti))
     make(INSERT, retries=1).execute(context(follow(ti)))
@@ -1327,7 +1324,7 @@ def test_the_first_try_after_a_clear_executes_again(make: Make, control: Control
 
 @EACH_CLEAR
 def test_after_a_clear_a_statement_that_still_runs_is_cancelled_before_it_is_executed_again(
-    make: Make, control: ControlClient, follow: Follow
+    make: Make, control: SqlControl, follow: Follow
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
@@ -1340,7 +1337,7 @@ def test_after_a_clear_a_statement_that_still_runs_is_cancelled_before_it_is_exe
 
 @pytest.mark.parametrize("has_ended", [False, True], ids=["cancelled", "ended with its session"])
 def test_after_a_clear_a_statement_is_cancelled_in_the_session_that_has_executed_it(
-    make: Make, control: ControlClient, has_ended: bool
+    make: Make, control: SqlControl, has_ended: bool
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT, session_key="one")
@@ -1354,7 +1351,7 @@ def test_after_a_clear_a_statement_is_cancelled_in_the_session_that_has_executed
 
 @EACH_CLEAR
 def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_cancelled(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, follow: Follow
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, follow: Follow
 ) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
@@ -1378,7 +1375,7 @@ def test_the_values_of_hook_params_are_not_logged(make: Make, said: Callable[[],
     assert "hush" not in said()
 
 
-def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: ControlClient) -> None:
+def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: SqlControl) -> None:
     ids = []
     for arguments in ({"session_key": "a"}, {"session_key": "a"}, {"session_key": "b"}):
         ti = TaskInstance()
@@ -1392,7 +1389,7 @@ def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: C
 
 
 def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_names(
-    make: Make, control: ControlClient, said: Callable[[], str]
+    make: Make, control: SqlControl, said: Callable[[], str]
 ) -> None:
     other, ti = TaskInstance(), TaskInstance()
     make(session_key="other").execute(context(other))
@@ -1403,7 +1400,7 @@ def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_n
     assert "quota" in said()
 
 
-def test_templates_files_and_mapping(make: Make, control: ControlClient, tmp_path: Path) -> None:
+def test_templates_files_and_mapping(make: Make, control: SqlControl, tmp_path: Path) -> None:
 
     (tmp_path / "count.sql").write_text("SELECT {{ params.number }} AS n")
     with DAG("dag", schedule=None, template_searchpath=str(tmp_path), params={"number": 9}):

@@ -10,13 +10,14 @@ import pytest
 from airflow_provider_wherobots.exceptions import WherobotsException
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from airflow_provider_wherobots.tasks import sql_try
+from airflow_provider_wherobots.tasks import sql_attempt
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import statement_deferral_of
 from tests.integration.sql_support import executed
 from tests.integration.support import TaskInstance, context, events_of, resume, trigger_of
-from wherobots_local import ControlClient, LocalServer
-from wherobots_local.api.sql_requests import ExecuteMessage
+from tests.support.sql_control import SqlControl
+from wherobots_local import LocalServer
+from wherobots_local.api.requests import ExecuteMessage
 from wherobots_local.sql.executions import Executions, SqlListener
 
 Execute = Callable[[str], Any]
@@ -53,7 +54,7 @@ def forget(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
 
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
 def test_a_select_whose_result_is_forgotten_is_executed_once_more(
-    control: ControlClient, execute: Execute, monkeypatch: pytest.MonkeyPatch
+    control: SqlControl, execute: Execute, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget(monkeypatch, times=1)
     assert len(execute("SELECT 1")) == 1
@@ -63,7 +64,7 @@ def test_a_select_whose_result_is_forgotten_is_executed_once_more(
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
 @pytest.mark.parametrize(("statement", "times"), [("SELECT 1", 2), ("CALL c.system.f()", 1)])
 def test_a_read_is_executed_twice_at_most_and_a_procedure_called_once(
-    control: ControlClient, execute: Execute, statement: str, times: int, monkeypatch: pytest.MonkeyPatch
+    control: SqlControl, execute: Execute, statement: str, times: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget(monkeypatch, times=times)
     with pytest.raises(WherobotsException, match="it succeeded, but its result could not be fetched"):
@@ -74,7 +75,7 @@ def test_a_read_is_executed_twice_at_most_and_a_procedure_called_once(
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
 @pytest.mark.parametrize("statement", ["INSERT INTO t VALUES (1)", "CREATE OR REPLACE TABLE t AS SELECT 1"])
 def test_a_write_that_is_forgotten_at_once_has_succeeded(
-    control: ControlClient, execute: Execute, statement: str, monkeypatch: pytest.MonkeyPatch
+    control: SqlControl, execute: Execute, statement: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     forget(monkeypatch, times=1)
     assert execute(statement) is None
@@ -82,14 +83,14 @@ def test_a_write_that_is_forgotten_at_once_has_succeeded(
 
 
 def test_a_result_that_is_forgotten_while_the_task_is_deferred(
-    control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 0.1)
+    monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.1)
     control.answer_sql("slow", {"one": [1]}, seconds=1.0)
     task, ti = WherobotsSqlOperator(task_id="task", sql="SELECT slow", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     event = events_of(trigger_of(deferred))
-    monkeypatch.setattr(sql_try, "HAND_OVER_SECONDS", 30.0)
+    monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 30.0)
     control.evict_sql_execution(ti.xcoms["session_id"], event["execution_id"])
     assert len(resume(task, ti, deferred, event)) == 1
     assert executed(control) == ["SELECT slow"] * 2

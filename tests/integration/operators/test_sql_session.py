@@ -25,13 +25,14 @@ from airflow_provider_wherobots.flows.sql import session as session_flows
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
-from tests.integration.calls import timeouts_of
+from tests.integration.calls import RaisedInHandlerError, interrupt_first, timeouts_of
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, next_try, trigger_of
+from tests.integration.support import TaskInstance, context, deferral_of, next_try, resume, trigger_of
+from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
-from wherobots_local import ControlClient, LocalServer
+from wherobots_local import LocalServer
 
 Make = Callable[..., WherobotsSqlOperator]
 NO_ROOM = {"errors": [{"code": "INSUFFICIENT_QUOTA_ERROR", "message": "no more sessions"}], "requestId": "req-1"}
@@ -40,7 +41,7 @@ server, control = sql_support.server, sql_support.control
 
 
 @pytest.fixture
-def make(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> Make:
+def make(server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> Make:
     set_connection(monkeypatch, server)
     return lambda sql="SELECT 1", **arguments: WherobotsSqlOperator(
         **{"task_id": "task", "sql": sql, "deferrable": False, **arguments}
@@ -54,11 +55,11 @@ def short_quota(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
 
 
-def refuse(control: ControlClient, times: int | None = None) -> None:
+def refuse(control: SqlControl, times: int | None = None) -> None:
     control.add_fault("createSqlSession", {"type": "status", "status": 403, "body": NO_ROOM}, times=times)
 
 
-def deletes(control: ControlClient) -> int:
+def deletes(control: SqlControl) -> int:
     return len(control.requests("deleteSqlSession"))
 
 
@@ -71,14 +72,14 @@ def deletes(control: ControlClient) -> int:
     ],
 )
 def test_a_session_with_a_key_ends_five_minutes_after_its_last_client(
-    make: Make, control: ControlClient, arguments: dict[str, Any], seconds: int | None
+    make: Make, control: SqlControl, arguments: dict[str, Any], seconds: int | None
 ) -> None:
     make(**arguments).execute(context(TaskInstance()))
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == seconds
 
 
 def test_a_session_that_cannot_be_looked_at_is_stopped(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(session_flows, "REFUSED_SECONDS", 0.0)
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
@@ -87,20 +88,20 @@ def test_a_session_that_cannot_be_looked_at_is_stopped(
     assert deletes(control) == 1
 
 
-def test_a_new_session_that_cannot_be_looked_at_once_is_left_to_the_trigger(make: Make, control: ControlClient) -> None:
+def test_a_new_session_that_cannot_be_looked_at_once_is_left_to_the_trigger(make: Make, control: SqlControl) -> None:
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     _, triggers = run_to_end(make(deferrable=True), TaskInstance())
     assert triggers == ["session"]
 
 
-def test_a_key_that_is_refused_for_a_moment_delays_the_session(make: Make, control: ControlClient) -> None:
+def test_a_key_that_is_refused_for_a_moment_delays_the_session(make: Make, control: SqlControl) -> None:
     control.add_fault("createSqlSession", {"type": "status", "status": 401}, times=1)
     control.add_fault("openSqlSocket", {"type": "status", "status": 401}, times=1)
     rows, _ = run_to_end(make(), TaskInstance())
     assert len(rows) == 1
 
 
-def test_a_key_that_stays_refused_keeps_the_retries(make: Make, control: ControlClient) -> None:
+def test_a_key_that_stays_refused_keeps_the_retries(make: Make, control: SqlControl) -> None:
     control.add_fault("createSqlSession", {"type": "status", "status": 401})
     with pytest.raises(WherobotsUnavailableException, match="There is no SQL session: connection '") as caught:
         make(max_outage_seconds=1).execute(context(TaskInstance()))
@@ -110,7 +111,7 @@ def test_a_key_that_stays_refused_keeps_the_retries(make: Make, control: Control
 
 @pytest.mark.parametrize("hold_seconds", [0.0, 180.0])
 def test_a_full_organization_is_waited_for_and_a_long_wait_is_deferred(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, short_quota: None, hold_seconds: float
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, short_quota: None, hold_seconds: float
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", hold_seconds)
     refuse(control, times=2)
@@ -121,7 +122,7 @@ def test_a_full_organization_is_waited_for_and_a_long_wait_is_deferred(
 
 
 def test_a_retry_still_knows_after_its_wait_that_the_try_before_has_sent_nothing(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, short_quota: None
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, short_quota: None
 ) -> None:
     refuse(control, times=2)
     tasks, ti = [], TaskInstance()
@@ -142,7 +143,7 @@ def test_a_retry_still_knows_after_its_wait_that_the_try_before_has_sent_nothing
     ids=["below Airflow 3.3", "that only reads", "from Airflow 3.3"],
 )
 def test_another_session_is_requested_where_no_retry_could_know_that_nothing_was_sent(
-    make: Make, control: ControlClient, store: Any, sql: str, sessions: int, deferrable: bool
+    make: Make, control: SqlControl, store: Any, sql: str, sessions: int, deferrable: bool
 ) -> None:
     control.behaviour(sql_start_delay_seconds=60)
 
@@ -161,7 +162,7 @@ def test_another_session_is_requested_where_no_retry_could_know_that_nothing_was
     assert sql_support.executed(control) == ["INSERT"] * (sessions - 1)
 
 
-def test_a_session_that_never_starts_is_not_requested_for_ever(make: Make, control: ControlClient) -> None:
+def test_a_session_that_never_starts_is_not_requested_for_ever(make: Make, control: SqlControl) -> None:
     ended = {"id": "s1", "status": "INIT_FAILED", "message": "no node"}
     control.add_fault("getSqlSession", {"type": "status", "status": 200, "body": ended})
     with pytest.raises(WherobotsSqlSessionException, match="INIT_FAILED: no node"):
@@ -170,7 +171,7 @@ def test_a_session_that_never_starts_is_not_requested_for_ever(make: Make, contr
 
 
 def test_a_wait_for_quota_has_one_limit_for_all_its_deferrals(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, short_quota: None
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, short_quota: None
 ) -> None:
     monkeypatch.setenv("AIRFLOW__WHEROBOTS__MAX_QUOTA_WAIT_SECONDS", "1")
     refuse(control)
@@ -179,7 +180,7 @@ def test_a_wait_for_quota_has_one_limit_for_all_its_deferrals(
     assert len(control.requests("createSqlSession")) > 1
 
 
-def test_a_full_organization_at_the_execution_timeout_is_a_timeout(make: Make, control: ControlClient) -> None:
+def test_a_full_organization_at_the_execution_timeout_is_a_timeout(make: Make, control: SqlControl) -> None:
     refuse(control)
     with pytest.raises(WherobotsExecutionTimeoutException, match=r"execution_timeout is 5 seconds: .*no more sessions"):
         make(execution_timeout=timedelta(seconds=5)).execute(context(TaskInstance()))
@@ -187,7 +188,7 @@ def test_a_full_organization_at_the_execution_timeout_is_a_timeout(make: Make, c
 
 @pytest.mark.parametrize("deferrable", [True, False])
 def test_a_named_session_that_is_unknown_is_told_at_once(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch, deferrable: bool
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, deferrable: bool
 ) -> None:
     monkeypatch.setattr(session_flows, "FIRST_LOOK_SECONDS", 0.1)
     with pytest.raises(WherobotsSqlSessionException, match="does not know SQL session gone"):
@@ -196,7 +197,7 @@ def test_a_named_session_that_is_unknown_is_told_at_once(
     assert len(control.requests("getSqlSession")) == (5 if deferrable else 2)
 
 
-def test_a_kill_before_the_request_sends_nothing(make: Make, control: ControlClient) -> None:
+def test_a_kill_before_the_request_sends_nothing(make: Make, control: SqlControl) -> None:
     task = make()
     task.on_kill()
     with pytest.raises(WherobotsTaskKilledException):
@@ -205,7 +206,7 @@ def test_a_kill_before_the_request_sends_nothing(make: Make, control: ControlCli
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_kill_while_an_xcom_is_pushed_stops_the_session(make: Make, control: ControlClient, deferrable: bool) -> None:
+def test_a_kill_while_an_xcom_is_pushed_stops_the_session(make: Make, control: SqlControl, deferrable: bool) -> None:
     class Killed(TaskInstance):
         def xcom_push(self, key: str, value: Any) -> None:
             super().xcom_push(key, value)
@@ -219,9 +220,43 @@ def test_a_kill_while_an_xcom_is_pushed_stops_the_session(make: Make, control: C
     assert deletes(control) == 1
 
 
+def test_a_kill_while_a_resumed_try_reads_its_connection_does_not_read_it_in_the_signal_handler(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    ti, task = TaskInstance(), make(force_new=True, deferrable=True)
+    deferred = deferral_of(make(force_new=True, deferrable=True), ti)
+    get_connection, reads = task.hook.get_connection, []
+
+    def be_killed_while_reading(conn_id: str) -> Any:
+        reads.append(conn_id)
+        task.on_kill()
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    with pytest.raises(WherobotsTaskKilledException):
+        resume(task, ti, deferred, {"reason": "the trigger has given up"})
+    assert len(reads) == 1
+    assert deletes(control) == 1
+
+
+def test_a_kill_that_is_itself_interrupted_still_stops_the_session(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    control.behaviour(sql_start_delay_seconds=60)
+    task = make(force_new=True)
+    interrupt_first("deleteSqlSession", lambda: None, monkeypatch)
+    kill = signal_when(lambda: control.requests("getSqlSession"), lambda *_: task.on_kill())
+    with kill, pytest.raises(RaisedInHandlerError):
+        task.execute(context(TaskInstance()))
+    # Airflow calls it at a timeout, once the exception has left the task.
+    task.on_kill()
+    assert deletes(control) == 1
+
+
 @pytest.mark.usefixtures("prompt_kills")
 def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answered(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     control.add_fault("deleteSqlSession", {"type": "hang", "seconds": 3_600})
@@ -247,7 +282,7 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answ
 )
 def test_a_kill_while_the_triggerer_waits_for_the_session_stops_it_unless_others_may_use_it(
     make: Make,
-    control: ControlClient,
+    control: SqlControl,
     monkeypatch: pytest.MonkeyPatch,
     arguments: dict[str, Any],
     state: str | None,

@@ -37,7 +37,7 @@ def dags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "team" / "jobs").mkdir(parents=True)
     (folder / "team" / "dag.py").touch()
     (folder / "team" / "jobs" / "stats.py").write_text(SCRIPT)
-    monkeypatch.setattr("airflow_provider_wherobots.tasks.local_files.dags_folder", lambda: str(folder))
+    monkeypatch.setattr("airflow_provider_wherobots.tasks.create_request.dags_folder", lambda: str(folder))
     return folder
 
 
@@ -235,5 +235,8 @@ def test_the_hook_uploads_no_file_without_a_path(path: Any, conn_id: str, contro
     "value", ["jobs", "s3://", "s3://B", "s3://bucket//x", "s3://bucket/../x", "s3://b u/x", 5, ""]
 )
 def test_a_wrong_folder_is_an_error_at_parse(value: Any) -> None:
-    with pytest.raises(WherobotsArgumentException, match=r"^task: upload_to=.*: must be the S3 address of a folder"):
+    with pytest.raises(
+        WherobotsArgumentException,
+        match=r"^task: upload_to=.*: must (start with s3://bucket/|be like s3://bucket/folder)",
+    ):
         WherobotsRunOperator(task_id="task", run_python={"uri": "a.py"}, upload_to=value)

@@ -28,9 +28,9 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
 )
+from airflow_provider_wherobots.flows import retry
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
-from airflow_provider_wherobots.tasks import sensor_try
 from tests.integration.conftest import set_connection
 from tests.integration.support import TaskInstance, context, deferral_of, follow, resume, run_to_end, trigger_of
 from wherobots_local.control.client import ControlClient
@@ -323,14 +323,14 @@ def test_an_outage_that_lasts_too_long_fails_the_try_and_is_retried(sensor: Make
 
 
 def test_a_run_that_is_not_there_fails_without_a_retry(sensor: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensor_try, "REFUSED_SECONDS", 0.5)
+    monkeypatch.setattr(retry, "REFUSED_SECONDS", 0.5)
     with pytest.raises(WherobotsRequestException, match=r"Run no-such-run: .*404") as failed:
         sensor(run_id="no-such-run").execute(context(TaskInstance()))
     assert is_final(failed.value)
 
 
 def test_a_refused_key_names_its_connection(sensor: Make, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sensor_try, "REFUSED_SECONDS", 0.0)
+    monkeypatch.setattr(retry, "REFUSED_SECONDS", 0.0)
     task = sensor(run_id="r1")
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password="another-key")
     with pytest.raises(WherobotsUnavailableException, match="'wherobots_default': the API key is refused") as no:

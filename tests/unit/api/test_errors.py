@@ -92,7 +92,10 @@ def test_an_error_that_the_api_would_not_send_is_an_outage_whose_request_may_hav
 
 
 def test_such_an_error_shows_what_was_received() -> None:
-    assert str(error(404, PAGE, address=ADDRESS)) == f"createJobRun: 404: <html>We are back soon</html>; {FOREIGN}"
+    assert (
+        str(error(404, PAGE, address=ADDRESS))
+        == f"Creating the run failed: 404: <html>We are back soon</html>; {FOREIGN}"
+    )
 
 
 def test_an_unauthorized_call_is_a_refused_key_whoever_says_so() -> None:
@@ -117,7 +120,7 @@ def test_a_gateway_of_the_api_may_say_in_any_form_that_it_cannot_answer_now(stat
 @pytest.mark.parametrize(("status", "said"), [(404, "Not Found"), (405, "Method Not Allowed")])
 def test_a_path_that_the_host_does_not_know_points_to_a_wrong_host(status: int, said: str) -> None:
     found = error(status, {"detail": said}, address=ADDRESS)
-    assert str(found) == f"createJobRun: {status}: {said}; {ADDRESS} may be wrong or behind a proxy"
+    assert str(found) == f"Creating the run failed: {status}: {said}; {ADDRESS} may be wrong or behind a proxy"
     assert (ADDRESS in str(error(status, shapes.ERROR_BODY, address=ADDRESS))) is (status == 405)
     assert ADDRESS not in str(error(403, {"message": "Forbidden"}, address=ADDRESS))
 
@@ -129,15 +132,15 @@ def test_another_server_than_the_api_sends_what_it_likes(status: int, kind: type
 
 def test_an_error_body_is_shown_with_code_message_details_suggestion_and_request_id() -> None:
     assert str(error(400, shapes.ERROR_BODY)) == (
-        "createJobRun: 400 BAD_REQUEST_ERROR: Bad Request: InvalidInputException (No storage source found for bucket: "
-        "flag-prefix). Update your request and try again. [request id: req-1]"
+        "Creating the run failed: 400 BAD_REQUEST_ERROR: Bad Request: InvalidInputException (No storage source found "
+        "for bucket: flag-prefix). Update your request and try again. [request id: req-1]"
     )
 
 
 def test_a_422_names_the_field() -> None:
     found = error(422, shapes.ERROR_BODY_WITH_FIELD)
     assert str(found) == (
-        "createJobRun: 422 INVALID_INPUT_ERROR: Invalid input: String should match pattern (field: name) "
+        "Creating the run failed: 422 INVALID_INPUT_ERROR: Invalid input: String should match pattern (field: name) "
         "[request id: req-2]"
     )
     assert found.errors[0].field == "name"
@@ -145,7 +148,7 @@ def test_a_422_names_the_field() -> None:
 
 def test_several_errors_are_all_shown() -> None:
     body = {"errors": [{"message": "first"}, {"code": "CONFLICT_ERROR"}, {"details": "third"}, "junk", None]}
-    assert str(error(409, body)) == "createJobRun: 409: first; CONFLICT_ERROR; third"
+    assert str(error(409, body)) == "Creating the run failed: 409: first; CONFLICT_ERROR; third"
 
 
 @pytest.mark.parametrize(
@@ -176,7 +179,7 @@ def test_several_errors_are_all_shown() -> None:
     ],
 )
 def test_any_other_body_is_shown_as_far_as_it_says_something(body: Any, said: str) -> None:
-    assert str(error(502, body)) == f"createJobRun: 502: {said}"
+    assert str(error(502, body)) == f"Creating the run failed: 502: {said}"
 
 
 @pytest.mark.parametrize(
@@ -188,7 +191,7 @@ def test_any_other_body_is_shown_as_far_as_it_says_something(body: Any, said: st
     ],
 )
 def test_an_entry_is_shown_with_what_it_has(entry: dict[str, str], said: str) -> None:
-    assert str(error(400, {"errors": [entry]})) == f"createJobRun: 400: {said}"
+    assert str(error(400, {"errors": [entry]})) == f"Creating the run failed: 400: {said}"
 
 
 def hide(text: str) -> str:
@@ -206,7 +209,7 @@ def hide(text: str) -> str:
 )
 def test_no_part_of_a_body_is_shown_with_a_secret(body: dict[str, Any], said: str) -> None:
     found = error_from_response("createJobRun", 400, {}, json.dumps(body).encode(), hide)
-    assert str(found) == f"createJobRun: 400: {said} [request id: ***]"
+    assert str(found) == f"Creating the run failed: 400: {said} [request id: ***]"
 
 
 def test_what_is_no_error_answer_says_what_happened() -> None:
@@ -223,10 +226,12 @@ def test_what_is_no_error_answer_says_what_happened() -> None:
             f"the response (200) {no_match}: none; body: <a>; {ADDRESS} may be wrong or behind a proxy"
         ),
         KeyLimitedError("getJobRun", 4.04): (
-            "not sent: the service limits calls with this API key (429); next attempt in 4.0 s"
+            "Not sent: the service limits calls with this API key (429); next attempt in 4.0 s"
         ),
     }
-    assert [str(error) for error in said] == [f"getJobRun: {text}" for text in said.values()]
+    first = "Reading the run failed: "
+    assert [str(error).removeprefix(first) for error in said] == [*said.values()]
+    assert sum(str(error).startswith(first) for error in said) == len(said) - 1
     assert {(error.operation, error.transient) for error in said} == {("getJobRun", True)}
 
 
@@ -247,8 +252,8 @@ def test_a_redirect_says_that_it_is_not_followed() -> None:
     for status in (300, 302, 399):
         found = error(status, b"<a>moved</a>", {"Location": "https://elsewhere.example.com/?key=1"})
         assert str(found) == (
-            f"createJobRun: {status}: the host redirects, and redirects are not followed (they would forward the API "
-            "key)"
+            f"Creating the run failed: {status}: the host redirects, and redirects are not followed (they would "
+            "forward the API key)"
         )
 
 
@@ -301,7 +306,7 @@ def test_retry_after_is_read_off_any_error_answer_whatever_the_headers_case() ->
 def test_any_error_answer_becomes_one_typed_error(status: int, body: bytes, headers: dict[str, str]) -> None:
     found = error_from_response("getJobRun", status, headers, body)
     assert found.status == status
-    assert str(found).startswith(f"getJobRun: {status}")
+    assert str(found).startswith(f"Reading the run failed: {status}")
     assert found.transient == (status in (408, 429) or status >= 500)
 
 
@@ -318,7 +323,7 @@ def test_used_up_quota_is_told_by_its_code_whatever_the_status_and_the_key(statu
 def test_the_error_of_a_port_without_tls_says_how_to_correct_the_address() -> None:
     error = PlainHttpError("getJobRun", "https://local:8080: wrong version number")
     assert str(error) == (
-        "getJobRun: https://local:8080: wrong version number; this port speaks plain http; correct the port, "
-        "or put http:// before the host of a local server or a proxy"
+        "Reading the run failed: https://local:8080: wrong version number; this port speaks plain http; correct the "
+        "port, or put http:// before the host of a local server or a proxy"
     )
     assert error.operation == "getJobRun"

@@ -36,7 +36,7 @@ def test_any_2xx_with_the_right_body_is_a_success(status: int) -> None:
     ],
 )
 def test_a_success_that_cannot_be_read_is_transient_and_unclear(body: bytes) -> None:
-    with pytest.raises(UnreadableResponseError, match="createJobRun: the response") as caught:
+    with pytest.raises(UnreadableResponseError, match="Creating the run failed: the response") as caught:
         read_response(calls.create_run({}), Response(200, {}, body))
     assert caught.value.transient
     assert caught.value.arrival is Arrival.UNCLEAR

@@ -18,6 +18,7 @@ from airflow_provider_wherobots.decorators.script import check_function, script_
 from airflow_provider_wherobots.logs.result import (
     MAX_LEVELS,
     MAX_RESULT_BYTES,
+    REFUSED_MARKER,
     NoResultError,
     ResultReader,
     read_result,
@@ -139,7 +140,7 @@ def test_what_json_can_hold_is_returned(code: str, value: Any, run: RunScript) -
 def test_what_json_cannot_hold_fails_and_names_its_type(code: str, kind: str, reason: str, run: RunScript) -> None:
     ran = run(example.returns, code)
     assert ran.code == 1
-    assert "airflow-result" not in ran.out
+    assert ran.out == f"\n{REFUSED_MARKER}\n"
     assert ran.err.startswith(f"TypeError: the return value of returns(), of type {kind}, is not JSON: {reason}")
     assert ran.err.count("\n") == 1
 
@@ -309,7 +310,7 @@ def test_a_value_that_airflow_cannot_store_fails_for_the_reason_that_its_line_wo
     with pytest.raises(NoResultError) as refused:
         read_result(json.dumps(eval(code)))  # noqa: S307 - the source is in this test
     ran = run(example.returns, code)
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (1, f"\n{REFUSED_MARKER}\n")
     assert ran.err == (
         "ValueError: the return value of returns() cannot be stored by Airflow, because it "
         f"{str(refused.value).replace('print it', 'return it')}\n"
@@ -332,7 +333,7 @@ NONE_KEY = "cannot be stored by Airflow, because it has a dict with the key None
 )
 def test_a_key_none_or_too_large_a_value_is_refused(code: str, reason: str, run: RunScript) -> None:
     ran = run(example.returns, code)
-    assert (ran.code, ran.out) == (1, "")
+    assert (ran.code, ran.out) == (1, f"\n{REFUSED_MARKER}\n")
     assert ran.err == f"ValueError: the return value of returns() {reason}\n"
 
 

@@ -74,7 +74,7 @@ def test_a_run_that_is_not_there_is_not_said_to_be_cancelled(
     assert isinstance(script.run(cancel_run, "r1", budget), NotFoundError)
     (note,) = script.notes
     assert note.level == logging.WARNING
-    assert note.text == "Run r1 was not cancelled, because it is not there (cancelJobRun: 404: no body)"
+    assert note.text == "Run r1 was not cancelled, because it is not there (404: no body)"
 
 
 @pytest.mark.parametrize("seen", [Run("r1", "n", "RUNNING"), ServerError("getJobRun", 503)])
@@ -87,7 +87,7 @@ def test_a_conflict_that_lasts_is_no_success(seen: Any) -> None:
     assert [(note.level, note.text) for note in script.notes] == [
         (
             logging.ERROR,
-            "Run r1 could not be cancelled (cancelJobRun: 409: no body). It keeps running, and costs money, until its "
+            "Run r1 could not be cancelled (409: no body). It keeps running, and costs money, until its "
             "timeout_seconds, unless an earlier cancel takes effect. To cancel it: "
             "python -m airflow_provider_wherobots runs cancel --yes r1",
         )
@@ -127,7 +127,7 @@ def test_a_cancel_whose_wait_is_longer_than_the_budget_is_tried_again_within_it(
     ],
 )
 def test_a_refusal_is_repeated_within_the_budget_and_said_as_an_error(error: WherobotsApiError) -> None:
-    script, said = Script(always(error)), str(error)
+    script, said = Script(always(error)), error.reason
     assert script.run(cancel_run, "r1") is not None
     assert CANCEL_BUDGET_SECONDS - 2.0 < script.elapsed < CANCEL_BUDGET_SECONDS
     (note,) = script.notes
@@ -187,8 +187,8 @@ def test_by_name_what_hid_the_run_is_said_once() -> None:
     (note,) = script.notes
     assert note == Note(
         logging.WARNING,
-        "Found no active run whose name ends with -0123456789abcd (listJobRuns: 503: no body). If one appears later, "
-        "only a retry of the task finds it. To look again: "
+        "No run to cancel was found (Listing runs failed: 503: no body). If the create request still goes through, its "
+        "run stays active until its timeout. Check: "
         "python -m airflow_provider_wherobots runs list --name '*-0123456789abcd'",
     )
 
@@ -200,7 +200,7 @@ def test_by_name_a_run_that_was_found_and_could_not_be_cancelled_is_not_said_to_
     script = Script(service)
     assert script.run(cancel_runs_of, UNANSWERED, WORKER_CANCEL_BUDGET_SECONDS) == []
     assert script.said("Run run0 could not be cancelled")
-    assert not script.said("Found no active run")
+    assert not script.said("No run to cancel was found")
 
 
 @pytest.mark.parametrize("budget", [3.8, 10.0])
@@ -209,14 +209,14 @@ def test_by_name_the_budget_bounds_it_all(budget: float) -> None:
         script = Script(service)
         assert script.run(cancel_runs_of, UNANSWERED, budget) == []
         assert budget <= script.elapsed <= budget + 0.6
-        assert script.said("Found no active run whose name ends with -0123456789abcd")
+        assert script.said("No run to cancel was found")
 
 
 def test_by_name_a_budget_that_is_used_up_sends_nothing_and_says_so() -> None:
     script = Script(FakeService())
     assert script.run(cancel_runs_of, UNANSWERED, 0.0) == []
     assert script.sent == []
-    assert script.said("Found no active run whose name ends with -0123456789abcd. If one appears later")
+    assert script.said("No run to cancel was found. If the create request")
 
 
 @pytest.mark.parametrize("seconds", [1, 5, 8])
@@ -284,7 +284,7 @@ def test_a_run_that_the_task_knows_is_cancelled_even_if_no_list_has_it(memory: M
     script = Script(service)
     assert script.run(cancel_runs_of, memory, WORKER_CANCEL_BUDGET_SECONDS) == ["run0"]
     assert [run_id for run_id, _ in service.cancels] == ["run0"]
-    assert not script.said("Found no active run")
+    assert not script.said("No run to cancel was found")
 
 
 def test_a_run_that_the_task_knows_and_that_has_ended_is_not_cancelled() -> None:

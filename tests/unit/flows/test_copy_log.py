@@ -52,7 +52,7 @@ def test_a_log_that_cannot_be_read_is_a_warning() -> None:
     script.run(copy_log, "run0", COPY_SECONDS)
     assert said(script) == [
         BEGIN,
-        f"The log of run run0 could not be read to its end (getJobRunLogs: 403: no body){REST}",
+        f"The log of run run0 could not be read to its end (403: no body){REST}",
     ]
     assert script.notes[-1].level == logging.WARNING
 

@@ -316,8 +316,8 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     summary = RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1", cause="the run was cancelled")
     assert outcome.summary == summary.to_json()
     assert script.notes[-3:] == [
-        Note(logging.WARNING, f"The log of run run0 could not be read to its end (getJobRunLogs: timed out){REST}"),
-        Note(logging.WARNING, "getJobRun: timed out; the run's summary is incomplete"),
+        Note(logging.WARNING, f"The log of run run0 could not be read to its end (timed out){REST}"),
+        Note(logging.WARNING, "Reading the run failed: timed out; the run's summary is incomplete"),
         Note(logging.INFO, "Run run0 RUNNING"),
     ]
 
@@ -418,8 +418,8 @@ def test_an_outage_that_is_too_long_loses_sight_and_leaves_the_run_alone(limit: 
     outcome = script.run(follow_run, FollowOptions("run0", START, max_outage_seconds=limit))
     assert (outcome.ending, outcome.status) == (Ending.GAVE_UP, "RUNNING")
     assert outcome.reason == (
-        f"getJobRun: connection refused; given up after {limit / 60:.0f} minute{'s' * (limit > 60)} of failures "
-        f"(max_outage_seconds={limit:g})"
+        f"Reading the run failed: connection refused; given up after {limit / 60:.0f} minute{'s' * (limit > 60)} of "
+        f"failures (max_outage_seconds={limit:g})"
     )
     assert limit <= script.elapsed - 60 < limit + 60
     assert outcome.outage_seconds == pytest.approx(limit, abs=1)
@@ -569,14 +569,12 @@ def test_what_is_no_web_address_is_no_address_of_the_spark_ui(url: str) -> None:
         (
             FollowOptions("r1", START),
             True,
-            "Deferring the task: the triggerer follows run r1, polling every 6 s, slowing to every 30 s; "
-            "its log is forwarded",
+            "Deferred. Polling run r1 every 6 to 30 s",
         ),
         (
             FollowOptions("r1", START, deadline=START + 90.5, polling_interval=0.5, poll_logs=False),
             False,
-            "This worker follows run r1, polling every 2 s; its log is not forwarded; the deadline is "
-            "2025-06-15 15:08:10 UTC, in 1 minute 30 seconds",
+            "Not deferred. Polling run r1 every 2 s; giving up at 2025-06-15 15:08:10 UTC; its log is not copied",
         ),
     ],
 )

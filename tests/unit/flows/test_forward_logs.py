@@ -315,7 +315,7 @@ def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
         script.run(forwarder.drain, 60, script.moment + 900)
     else:
         script.run(forwarder.read_last, script.moment + 5, 5.0)
-    text = f"The log of run {run.id} could not be read to its end ({error}). Read the rest on the run's page"
+    text = f"The log of run {run.id} could not be read to its end ({error.reason}). Read the rest on the run's page"
     assert [(note.level, note.text) for note in script.notes] == [(logging.WARNING, text)]
 
 
@@ -375,7 +375,7 @@ def test_a_log_that_cannot_be_printed_is_said_so() -> None:
     script = Script(always(PermissionDeniedError("getJobRunLogs", 403)))
     assert script.run(print_log, "r1") is False
     assert [note.text for note in script.notes] == [
-        "The log of run r1 could not be read to its end (getJobRunLogs: 403: no body). Read the rest on the run's page"
+        "The log of run r1 could not be read to its end (403: no body). Read the rest on the run's page"
     ]
 
 
@@ -426,7 +426,7 @@ def test_a_line_over_the_limit_is_read_past_or_said_once() -> None:
     assert script.notes == [
         Note(
             logging.WARNING,
-            "The run's log cannot be read past a line that is too long: getJobRunLogs: the response is larger than "
+            "The run's log cannot be read past a line that is too long: the response is larger than "
             "1,600,000 bytes, the limit for this call",
         )
     ]
@@ -448,7 +448,7 @@ def test_a_log_that_can_be_read_again_is_said_once_and_before_its_lines(text: st
         script.run(forwarder.catch_up, script.moment + 100)
         script.moment += 30
     assert said == [
-        f"The run's log cannot be read for now ({down}); this does not affect the run",
+        f"The run's log cannot be read for now ({down.reason}); this does not affect the run",
         "The run's log can be read again",
         *([text] if text else []),
     ]

@@ -74,7 +74,7 @@ def test_the_page_about_logs_says_when_a_task_ends_and_that_no_line_is_lost() ->
             assert len(script.records) == len(at)
             ends.append(f"{script.elapsed - seconds:.0f} s")
         table.append(f"| {run} | {' | '.join(ends)} |")
-    assert "\n".join(table) in (TREE / "docs" / "logs.md").read_text()
+    assert "\n".join(table) in (TREE / "benchmarks" / "README.md").read_text()
 
 
 @pytest.mark.parametrize("seconds", [10.0, 61.3, 600.0])

@@ -80,7 +80,7 @@ def test_runs_that_cannot_be_read_are_left_out_and_counted(flow: Flow[[], Any]) 
     found = script.run(flow)
     assert [run.id for run in (found[0] if isinstance(found, tuple) else found)] == ["run0"]
     (note,) = script.notes
-    assert (note.level, note.text) == (logging.WARNING, "listJobRuns: left out 2 listed runs without an id or a status")
+    assert (note.level, note.text) == (logging.WARNING, "Left out 2 listed runs without an id or a status")
 
 
 def test_what_is_asked_for_is_sent() -> None:

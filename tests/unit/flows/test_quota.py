@@ -52,8 +52,8 @@ def test_a_full_organization_is_waited_for_and_then_there_is_one_run(status: int
     assert script.told == [
         Note(
             logging.WARNING,
-            f"No run was created yet: the organization's quota is used up. createJobRun: {status} "
-            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. Retrying the create call for up to 1 hour "
+            f"No run was created yet: the organization's quota is used up. {status} "
+            "INSUFFICIENT_QUOTA_ERROR: insufficient_quota_error. Retrying the create request for up to 1 hour "
             "(max_quota_wait_seconds=3600), first in 5 seconds",
         )
     ]
@@ -64,7 +64,7 @@ def test_a_long_wait_says_now_and_then_that_it_goes_on() -> None:
     script.run(submit_run, PAYLOAD)
     first, *others = script.told[1:]
     assert first == Note(
-        logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create call in 5 minutes"
+        logging.INFO, "Still waiting for quota after 5 minutes 15 seconds; next create request in 5 minutes"
     )
     assert len(others) == 8
     assert max(script.sleeps) == MAX_QUOTA_RETRY_SECONDS
@@ -107,8 +107,9 @@ def test_quota_that_is_never_there_ends_within_the_bound_with_the_services_words
         script.run(submit_run, PAYLOAD, quota=QuotaWait(limit))
     assert limit <= script.elapsed < limit + 5
     assert str(caught.value) == (
-        f"createJobRun: no run was created: the organization's quota was used up{when}. "
-        "403 INSUFFICIENT_QUOTA_ERROR: DISK_PER_NODE_GB is 500, asked 900"
+        f"No run was created: the organization's quota was used up{when}. "
+        "403 INSUFFICIENT_QUOTA_ERROR: DISK_PER_NODE_GB is 500, asked 900. Free quota, request a smaller runtime or "
+        "disks, or raise max_quota_wait_seconds"
     )
     assert caught.value.transient
     assert not caught.value.at_deadline
@@ -123,7 +124,7 @@ def test_the_tasks_deadline_ends_the_wait_while_a_run_still_makes_sense() -> Non
     ) in str(caught.value)
     assert caught.value.at_deadline
     assert 90 <= script.elapsed < 95
-    assert script.said("Retrying the create call for up to 1 minute 30 seconds (execution_timeout)")
+    assert script.said("Retrying the create request for up to 1 minute 30 seconds (execution_timeout)")
 
 
 def test_a_limit_beyond_all_measure_is_a_limit_all_the_same() -> None:
@@ -153,7 +154,7 @@ def test_a_long_wait_is_handed_over_and_goes_on_from_there() -> None:
     memory = script.remembered[-1][0]
     assert memory.passed_over == ("run0",), "the run that was replaced, and may not have gone yet"
     assert script.told[-1].text == (
-        "Still waiting for quota after 2 minutes 35 seconds; next create call in 2 minutes 40 seconds"
+        "Still waiting for quota after 2 minutes 35 seconds; next create request in 2 minutes 40 seconds"
     )
     while isinstance(result, AwaitingQuota):
         script.moment += result.pause.seconds
@@ -182,7 +183,7 @@ def test_a_wait_that_goes_on_elsewhere_says_so_at_once_and_not_each_time() -> No
     script = Script(full_until(START + 60, FakeService()))
     script.run(submit_run, PAYLOAD, quota=QuotaWait(since=START - 100, refusals=3))
     assert [note.text for note in script.told] == [
-        "Still waiting for quota after 1 minute 40 seconds; next create call in 40 seconds"
+        "Still waiting for quota after 1 minute 40 seconds; next create request in 40 seconds"
     ]
 
 
@@ -223,7 +224,7 @@ def test_it_is_found_after_a_pause_too_though_there_is_room_for_another_one_by_t
 @pytest.mark.parametrize("limit", [0.0, 20.0])
 def test_a_wait_that_ends_after_an_unclear_create_does_not_say_that_there_is_no_run(limit: float) -> None:
     service = service_filled_by_a_lost_create(list_lag=600.0)
-    with pytest.raises(UnclearCreateError, match="it is unclear whether the run was created"):
+    with pytest.raises(UnclearCreateError, match="It is unclear whether the run was created"):
         Script(service).run(submit_run, PAYLOAD, memory=FIRST, quota=QuotaWait(limit))
 
 

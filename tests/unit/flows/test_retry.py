@@ -147,9 +147,9 @@ def test_transient_failures_are_tolerated_until_it_works_and_each_wait_is_said()
     assert script.run(send, GET) == RUN
     assert script.pauses == [Pause(1.0, 0.2), Pause(5.2, SPREAD_SECONDS / 5.2), Pause(4.0, 0.2)]
     assert script.notes == [
-        Note(logging.WARNING, "getJobRun: reset; retrying in 1.0 s, for up to 10 minutes"),
-        Note(logging.WARNING, "getJobRun: 429: no body; retrying in 5.2 s"),
-        Note(logging.WARNING, "getJobRun: 503: no body; retrying in 4.0 s"),
+        Note(logging.WARNING, "Reading the run failed: reset; retrying in 1.0 s, for up to 10 minutes"),
+        Note(logging.WARNING, "Reading the run failed: 429: no body; retrying in 5.2 s"),
+        Note(logging.WARNING, "Reading the run failed: 503: no body; retrying in 4.0 s"),
     ]
 
 
@@ -160,7 +160,7 @@ def test_a_call_that_was_not_sent_is_sent_at_a_random_moment_after_the_limit() -
     assert script.notes == [
         Note(
             logging.INFO,
-            "getJobRun: not sent: the service limits calls with this API key (429); next attempt in 30.0 s",
+            "Not sent: the service limits calls with this API key (429); next attempt in 30.0 s",
         )
     ]
 

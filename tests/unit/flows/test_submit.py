@@ -106,7 +106,7 @@ def test_a_create_whose_answer_was_lost_is_looked_up_by_name_and_adopted(fault: 
     lost, found = script.told
     assert lost.level == logging.WARNING
     assert lost.text.endswith("; the run may exist. Looking it up by its name")
-    assert found == Note(logging.INFO, "Found run run0: the create call had succeeded, only its response was lost")
+    assert found == Note(logging.INFO, "Found run run0: the create request had succeeded, only its response was lost")
 
 
 @pytest.mark.parametrize("fault", UNCLEAR_WITHOUT_EFFECT)
@@ -128,7 +128,7 @@ def test_not_durable_means_no_look_and_no_second_create_after_an_unclear_answer(
     script = Script(service)
     with pytest.raises(UnclearCreateError) as caught:
         script.run(submit_run, PAYLOAD)
-    assert str(caught.value).startswith("createJobRun: it is unclear whether the run was created: createJobRun: ")
+    assert str(caught.value).startswith("It is unclear whether the run was created: ")
     assert str(caught.value).endswith("; it cannot be looked up by its name (durable=False)")
     assert script.operations == ["createJobRun"]
     assert caught.value.transient
@@ -157,7 +157,7 @@ def test_a_reattached_run_with_another_payload_is_kept_with_a_warning_that_names
     submission, script = submit(service, memory=RETRY, payload=PAYLOAD | {"version": "latest"})
     assert submission.reattached
     assert script.notes == [
-        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier try of this task"),
+        Note(logging.INFO, "Re-attached to run run0 (RUNNING), started by an earlier attempt of this task"),
         Note(
             logging.WARNING,
             "Run run0 was created with other values for runPython.uri, version; following it. Clear the task to run "
@@ -227,8 +227,7 @@ def test_a_refusal_after_an_unclear_create_is_unclear_as_the_first_may_have_had_
     with pytest.raises(UnclearCreateError) as caught:
         script.run(submit_run, PAYLOAD, memory=FIRST)
     assert str(caught.value) == (
-        "createJobRun: it is unclear whether the run was created: createJobRun: 403: no body; "
-        "no run with its name has been found so far"
+        "It is unclear whether the run was created: 403: no body; no run with its name has been found so far"
     )
 
 
@@ -263,7 +262,7 @@ def test_after_a_clear_the_run_is_replaced_whatever_precedes_the_suffix() -> Non
     submission, script = submit(service, memory=CLEARED)
     assert (submission.run.id, submission.reattached) == ("run1", False)
     assert script.told == [
-        Note(logging.INFO, "Cancelling run run0 of before the clear; a new run replaces it"),
+        Note(logging.INFO, "Cancelling run run0 from before the clear; a new run replaces it"),
         Note(logging.INFO, "Cancel of run run0 was accepted"),
     ]
     assert [run.id for run in service.kept(script.moment)] == ["run1"]
@@ -294,8 +293,8 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
     with pytest.raises(NotReplacedError) as caught:
         script.run(submit_run, PAYLOAD, memory=CLEARED, max_outage_seconds=60)
     assert str(caught.value) == (
-        f"cancelJobRun: the task was cleared, but run run0 of before the clear could not be cancelled ({error}); "
-        "no new run was created"
+        f"Could not cancel the previous run run0 ({error.reason}), so no new run was started. Cancel it in the "
+        "console, or with the command in the log above. Then clear the task again"
     )
     assert caught.value.transient
     assert 30 <= script.elapsed <= 75
@@ -535,11 +534,11 @@ def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left
     submission, script = submit(lambda call, moment: service(call, moment + ahead), memory=memory)
     assert submission.run.id == "run1"
     assert service.cancels == []
-    [warning] = script.said("Run other")
+    [warning] = script.said("run other")
     assert warning.level == logging.WARNING
     assert warning.text == (
-        "Run other is active, and has the ids of this task. It was created 1 hour ago, by another deployment with the "
-        "same DAG or before a clear of this one. It is left alone. To cancel it: "
+        "Found an active run other with this task's name, started 1 hour ago by another deployment with the same DAG, "
+        "or before a clear. Not touching it. If it is yours, cancel it: "
         "python -m airflow_provider_wherobots runs cancel --yes other"
     )
 

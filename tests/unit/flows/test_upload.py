@@ -151,14 +151,16 @@ def test_a_403_is_repeated_once_with_a_new_url(source: FileSource) -> None:
     script.run(upload, source, PREFIX)
     assert script.order == [ASK, PUT, ASK, PUT]
     assert script.sleeps == []
-    assert script.notes[0] == Note(logging.WARNING, "putObject: 403: AccessDenied; retrying with a new URL")
+    assert script.notes[0] == Note(
+        logging.WARNING, "Uploading the file failed: 403: AccessDenied; retrying with a new URL"
+    )
     assert "n=" not in "".join(note.text for note in script.notes)
 
     script = UploadScript(Storage(forbidden(), down(), forbidden()))
     with pytest.raises(UploadFailedError) as caught:
         script.run(upload, source, PREFIX)
     assert str(caught.value) == (
-        f"putObject: jobs/stats.py could not be uploaded to {PREFIX}/{END} (403: AccessDenied); {ADVICE_OF_403}"
+        f"jobs/stats.py could not be uploaded to {PREFIX}/{END} (403: AccessDenied); {ADVICE_OF_403}"
     )
     assert script.order == [ASK, PUT, ASK, PUT, ASK, PUT]
     assert not caught.value.transient
@@ -204,7 +206,7 @@ def test_an_outage_has_an_end(source: FileSource) -> None:
         (BadRequestError(ASK, 400), "400: no body)"),
         (
             AuthenticationError(ASK, 401, excerpt="no storage"),
-            "connection 'script': the API key is refused (createUploadUrl: 401: no storage))",
+            "connection 'script': the API key is refused (Uploading the file failed: 401: no storage))",
         ),
         (NotFoundError(ASK, 404), f"404: no body); {ADVICE_OF_404}"),
         (PermissionDeniedError(ASK, 403), f"403: no body); {ADVICE_OF_403}"),
@@ -220,7 +222,7 @@ def test_a_refused_url_says_what_to_do(source: FileSource, error: Exception, adv
     assert set(script.order) == {ASK}
     assert script.elapsed == pytest.approx(60 if is_of_key else 0, abs=1)
     assert caught.value.key_may_change is is_of_key
-    assert str(caught.value) == f"createUploadUrl: jobs/stats.py could not be uploaded to {PREFIX}/{END} ({advice}"
+    assert str(caught.value) == f"jobs/stats.py could not be uploaded to {PREFIX}/{END} ({advice}"
 
 
 def test_a_file_that_changes_is_read_again_three_times_at_most(source: FileSource) -> None:
@@ -252,16 +254,14 @@ def test_without_a_view_of_the_organization_upload_to_is_needed(source: FileSour
     storage.failures["getMyOrganization"] = [PermissionDeniedError("getMyOrganization", 403)] * 99
     with pytest.raises(UploadFailedError) as caught:
         UploadScript(storage).run(upload, source, None)
-    assert str(caught.value) == (
-        f"getMyOrganization: the organization's storage could not be found (403: no body); {NAME_IT}"
-    )
+    assert str(caught.value) == (f"The organization's storage could not be found (403: no body); {NAME_IT}")
 
 
 def test_an_organization_without_storage(source: FileSource) -> None:
     script = UploadScript(Storage(), lambda call, moment: Organization("org1", None))
     with pytest.raises(NoStorageError) as caught:
         script.run(upload, source, None)
-    assert str(caught.value) == f"getMyOrganization: the organization has no managed storage; {NAME_IT}"
+    assert str(caught.value) == f"The organization has no managed storage; {NAME_IT}"
 
 
 def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Path) -> None:
@@ -305,7 +305,7 @@ def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
 
 
 def test_no_upload_after_a_stop(source: FileSource) -> None:
-    """A kill while it asks for a URL: no upload and no create call follows."""
+    """A kill while it asks for a URL: no upload and no create request follows."""
 
     class Killed(UploadScript):
         async def _exchange(self, call: Call[T], connect_timeout: float, read_timeout: float) -> T:

@@ -57,8 +57,8 @@ def test_a_refused_key_is_named_by_its_connection_without_the_services_advice(ch
     with pytest.raises(AuthenticationError) as caught:
         script.run(Io.send, calls.get_run("r1"))
     assert str(caught.value) == (
-        "connection 'script': the API key is refused (getJobRun: 401 UNAUTHORIZED_ERROR: Unauthorized: Invalid API key "
-        "[request id: req-1])"
+        "connection 'script': the API key is refused (Reading the run failed: 401 UNAUTHORIZED_ERROR: Unauthorized: "
+        "Invalid API key [request id: req-1])"
     )
     assert caught.value.__cause__ is None
     assert caught.value.errors == (replace(SUGGESTED, suggestion=""),)
@@ -68,7 +68,9 @@ def test_a_refused_key_without_the_services_form_of_an_error_is_named_too() -> N
     script = Script(always(AuthenticationError("getJobRun", 401, excerpt="<html>log in</html>")))
     with pytest.raises(AuthenticationError) as caught:
         script.run(Io.send, calls.get_run("r1"))
-    assert str(caught.value) == ("connection 'script': the API key is refused (getJobRun: 401: <html>log in</html>)")
+    assert str(caught.value) == (
+        "connection 'script': the API key is refused (Reading the run failed: 401: <html>log in</html>)"
+    )
 
 
 @given(st.sampled_from([AuthenticationError, BadRequestError, ServerError]), st.text())

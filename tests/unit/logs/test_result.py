@@ -19,6 +19,7 @@ from airflow_provider_wherobots.logs.result import (
     MAX_PARTITION_CHARS,
     MAX_RESULT_BYTES,
     PART_MARKER,
+    REFUSED_MARKER,
     NoResultError,
     Refused,
     ResultReader,
@@ -173,6 +174,21 @@ def test_a_result_that_was_printed_through_logging_is_no_result_and_is_kept_for_
     assert (reader.text, reader.refused, reader.logged) == (None, None, f"{before}{MARKER} {{}}")
     assert result_of(("1", f'    print("{MARKER}", {{}})')).logged == "", "the source of a line, as in a traceback"
     assert len(result_of(("1", f"{'-' * 300} {MARKER} 1")).logged) == MAX_EXCERPT_CHARS
+
+
+@pytest.mark.parametrize(
+    ("raw", "is_refused"),
+    [
+        (REFUSED_MARKER, True),
+        (f"  {REFUSED_MARKER} ", True),
+        (f"INFO {REFUSED_MARKER}", False),
+        (f"{REFUSED_MARKER}: 1", False),
+    ],
+)
+def test_a_script_says_in_a_line_of_its_own_that_it_refuses_a_value(raw: str, is_refused: bool) -> None:
+    reader = result_of(("1", raw))
+    assert reader.is_value_refused is is_refused
+    assert (reader.text, reader.refused) == (None, None)
 
 
 TOO_LARGE = "contains an integer of more than 64 bits; print it as a string"

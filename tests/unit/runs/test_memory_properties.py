@@ -132,7 +132,7 @@ BEFORE_TWO_CLEARS = [
     Try(None, "FAILED", False, Between.RETRY, 0.0),
     Try(None, None, False, Between.RETRY, 0.0),
 ]
-"""The try after the second clear attaches. When that run has failed, the completed one is still of before the clear."""
+"""The try after the second clear attaches. When that run has failed, the completed one is from before the clear."""
 
 
 @settings(max_examples=30 * settings().max_examples)

@@ -54,8 +54,8 @@ LEFT = {"run_left_active": "True"}
         # Its XComs were deleted: nobody knows whether it waited.
         (MARKED, {}, RunVerdict.UNSURE),
         # On purpose: it stays, whatever became of its task.
-        (MARKED, LEFT, RunVerdict.LEFT_ACTIVE),
-        ((*ENDED, *MARKED), PUSHED | LEFT, RunVerdict.LEFT_ACTIVE),
+        (MARKED, LEFT, RunVerdict.LEFT_RUNNING),
+        ((*ENDED, *MARKED), PUSHED | LEFT, RunVerdict.LEFT_RUNNING),
     ],
 )
 def test_what_becomes_of_a_run_is_told_by_the_state_of_its_task_and_what_it_has_pushed(
@@ -67,7 +67,7 @@ def test_what_becomes_of_a_run_is_told_by_the_state_of_its_task_and_what_it_has_
 
 
 def test_a_run_without_an_owner_is_of_others() -> None:
-    assert judge(run_of(OWNER), None) is RunVerdict.OF_OTHERS
+    assert judge(run_of(OWNER), None) is RunVerdict.NOT_OURS
 
 
 @pytest.mark.parametrize("name", ["", "hail.stats", "hail-0123456789abc", "hail-0123456789ABCD", "hail_0123456789abcd"])
@@ -75,7 +75,7 @@ def test_a_name_without_a_suffix_has_no_owner(name: str) -> None:
     run = Run("run", name, "RUNNING")
     assert ids_of(run) == ""
     assert find_owners([run], [OWNER]) == {}
-    assert judge(run, OWNER) is RunVerdict.OF_OTHERS
+    assert judge(run, OWNER) is RunVerdict.NOT_OURS
 
 
 def test_no_task_instance_is_read_if_no_run_has_a_suffix() -> None:
@@ -113,8 +113,8 @@ def test_a_run_of_another_start_is_ours_only_if_the_xcom_names_it(
 
 
 def test_counting() -> None:
-    found = [RunVerdict.ORPHAN] * 10 + [RunVerdict.IN_USE] * 6 + [RunVerdict.OF_OTHERS] * 4
-    assert count(found) == "20 active runs: 10 orphans, 6 in use, 4 of others"
+    found = [RunVerdict.ORPHAN] * 10 + [RunVerdict.IN_USE] * 6 + [RunVerdict.NOT_OURS] * 4
+    assert count(found) == "20 active runs: 10 orphans, 6 in use, 4 not ours"
     assert count([RunVerdict.IN_USE, RunVerdict.ORPHAN]) == "2 active runs: 1 orphan, 1 in use"
     assert count([RunVerdict.UNSURE]) == "1 active run: 0 orphans, 1 unsure"
     assert count([]) == "0 active runs"

@@ -171,7 +171,7 @@ def test_whatever_the_service_calls_things_the_exception_can_carry_it(message: s
     assert len(said) <= 3_000
 
 
-UNCLEAR = UnclearCreateError("createJobRun", "it is unclear whether the run was created")
+UNCLEAR = UnclearCreateError("createJobRun", "It is unclear whether the run was created")
 
 
 @pytest.mark.parametrize(
@@ -179,16 +179,16 @@ UNCLEAR = UnclearCreateError("createJobRun", "it is unclear whether the run was 
     [
         (
             NotSentError("createJobRun", "Connection refused"),
-            "createJobRun: Connection refused. No run was created: given up after 10 minutes of failures "
+            "Creating the run failed: Connection refused. No run was created: given up after 10 minutes of failures "
             "(max_outage_seconds=600)",
         ),
         (
             ServerError("listJobRuns", 503),
-            "listJobRuns: 503: no body; given up after 10 minutes of failures (max_outage_seconds=600). "
+            "Listing runs failed: 503: no body; given up after 10 minutes of failures (max_outage_seconds=600). "
             "The run may exist",
         ),
-        (AuthenticationError("listJobRuns", 401), "listJobRuns: 401: no body. The run may exist"),
-        (UNCLEAR, "createJobRun: it is unclear whether the run was created. The run may exist"),
+        (AuthenticationError("listJobRuns", 401), "Listing runs failed: 401: no body. The run may exist"),
+        (UNCLEAR, "It is unclear whether the run was created. The run may exist"),
     ],
 )
 def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does(
@@ -198,7 +198,9 @@ def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does
 
 
 def test_a_refusal_speaks_for_itself() -> None:
-    assert describe_no_run(BadRequestError("createJobRun", 400), 600, again="") == "createJobRun: 400: no body"
+    assert (
+        describe_no_run(BadRequestError("createJobRun", 400), 600, again="") == "Creating the run failed: 400: no body"
+    )
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import pytest
 
 from airflow_provider_wherobots.sql import results as requirements
 
-INSTALL = "pip install 'airflow-provider-wherobots[sql]'"
+INSTALL = "install the extra sql of airflow-provider-wherobots, from where you got the provider"
 
 
 @pytest.mark.parametrize(

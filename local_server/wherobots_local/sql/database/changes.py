@@ -28,12 +28,22 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
     if (with_ := tree.args.get("with_")) is not None:
         query.set("with_", with_)
     with statement.changing(table):
+        columns = list(statement.columns_of(table))
+        if (fixed := _fixed(statement, target, into)) is not None:
+            if isinstance(tree.this, exp.Schema) or tree.args.get("by_name") or into.args.get("overwrite_mode"):
+                raise unsupported("PARTITION beside names of columns or another mode")
+            columns = [name for name in columns if name not in fixed] + list(fixed)
+            source = exp.select("*").from_(query if isinstance(query, exp.Values) else query.subquery("q"))
+            query = source.select(*(exp.alias_(value, name, quoted=True) for name, value in fixed.items()))
         rows = statement.written(query)
         given = [name for name, _ in statement.described(rows)]
         if isinstance(tree.this, exp.Schema):
             columns = [column.name for column in tree.this.expressions]
-        else:
-            columns = list(statement.columns_of(table))
+        elif tree.args.get("by_name"):
+            if sorted(name.lower() for name in given) != sorted(name.lower() for name in columns):
+                text = f"Cannot write columns of other names than those of `{into.name}`."
+                raise failed("INCOMPATIBLE_DATA_FOR_TABLE.CANNOT_FIND_DATA", text, "KD000")
+            columns = given
         if len(given) != len(columns):
             text = f"Cannot write {len(given)} columns to the {len(columns)} of `{into.name}`."
             raise failed("INSERT_COLUMN_ARITY_MISMATCH", text, "21S01")
@@ -50,9 +60,30 @@ def insert(statement: Statement, tree: exp.Expr) -> None:
             parts = statement.partitioning(target) if is_dynamic else []
             pairs = [f"{_part('new', part)} IS NOT DISTINCT FROM {_part(table, part)}" for part in parts]
             only = f" WHERE EXISTS (SELECT 1 FROM new WHERE {' AND '.join(pairs)})" if pairs else ""
+            if fixed:
+                held = (
+                    f"{identifier(name)} IS NOT DISTINCT FROM ({statement.written(exp.select(value.copy()))})"
+                    for name, value in fixed.items()
+                )
+                only = f" WHERE {' AND '.join(held)}"
             statement.execute(f"DELETE FROM {table}{only}")
         statement.execute(f"INSERT INTO {table} ({named}) SELECT {', '.join(values.values())} FROM new")
         statement.execute("DROP TABLE new")
+
+
+def _fixed(statement: Statement, target: Target, into: exp.Expr) -> dict[str, exp.Expr] | None:
+    """Return the columns that PARTITION gives a value; None without PARTITION."""
+    if (clause := into.args.pop("partition", None)) is None:
+        return None
+    kinds, parts = statement.columns_of(target.full), dict(statement.partitioning(target))
+    fixed: dict[str, exp.Expr] = {}
+    for item in clause.expressions:
+        name = (item.this if isinstance(item, exp.EQ) else item).name.lower()
+        if parts.get(name) != "" or name not in kinds:
+            raise failed("NON_PARTITION_COLUMN", f"PARTITION clause cannot contain `{name}`.", "42000")
+        if isinstance(item, exp.EQ):
+            fixed[name] = exp.cast(item.expression, exp.DataType.build(kinds[name], dialect="duckdb"))
+    return fixed
 
 
 def _nothing(query: exp.Expr, columns: list[str]) -> set[str]:
@@ -91,6 +122,10 @@ def update(statement: Statement, tree: exp.Expr) -> None:
 def merge(statement: Statement, tree: exp.Expr) -> None:
     into = statement.table(tree.this)
     table = into.full
+    if (with_ := tree.args.pop("with_", None)) is not None:
+        query = exp.select("*").from_(tree.args["using"].copy())
+        query.set("with_", with_)
+        tree.set("using", query.subquery(tree.args["using"].alias_or_name))
     source_name = tree.args["using"].alias_or_name
     whens = tree.args["whens"].expressions
     with statement.changing(table):
@@ -151,6 +186,9 @@ def _prepare(statement: Statement, target: Target, values: Mapping[str, str], ro
     A column without geometries gets the SRID of the first: in DuckDB the column has the SRID."""
     table = target.full
     stored = _stored(statement, table, values, rows)
+    for name, length in statement.lengths(target).items():
+        if name in stored:
+            stored[name] = f"spark._within({stored[name]}, {length})"
     other = _other_srids(statement, table, values, rows)
     for name, kind in other.items():
         column = identifier(name)
@@ -170,13 +208,14 @@ def _rewrite(statement: Statement, target: Target, values: Mapping[str, str], ro
     """Replace a table, with other values in some columns. The type of a column that is altered instead would be lost
     when the process is killed."""
     table = target.full
-    parts, required = statement.partitioning(target), statement.required(target)
+    parts, required, lengths = statement.partitioning(target), statement.required(target), statement.lengths(target)
     columns = statement.columns_of(table)
     listed = (f"{values.get(name.lower(), identifier(name))} AS {identifier(name)}" for name in columns)
     statement.execute(f"CREATE OR REPLACE TABLE {table} AS SELECT {', '.join(listed)} FROM {rows}")
     for name in required:
         statement.execute(f"ALTER TABLE {table} ALTER COLUMN {identifier(name)} SET NOT NULL")
     statement.partition(table, parts)
+    statement.limit(table, lengths)
 
 
 def _stored(statement: Statement, table: str, values: Mapping[str, str], rows: str) -> dict[str, str]:

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterable, Sequence
 
 import pyarrow as pa
 
-from wherobots_local.sql.database.results import Rows, spark_type
+from wherobots_local.sql.database.results import Rows
 from wherobots_local.sql.database.statement import Statement
-from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName, identifier
+from wherobots_local.sql.database.warehouse import DEFAULT_SCHEMA, SchemaName
 from wherobots_local.sql.dialect.errors import failed, quoted, unsupported
 from wherobots_local.sql.dialect.parser import Command, Name, name_of
 
@@ -49,10 +49,33 @@ def _show_tables(statement: Statement, command: Command) -> Rows:
 
 
 def _describe(statement: Statement, command: Command) -> Rows:
-    table = command.args["name"]
-    found = statement.columns_of(f"{identifier(statement.schema_of(table))}.{identifier(table.name.lower())}")
-    rows = [(name, spark_type(kind), None) for name, kind in found.items()]
+    found = statement.spark_types(statement.target(command.args["name"]))
+    rows = [(name, kind, None) for name, kind in found.items()]
     return _rows(dict.fromkeys(("col_name", "data_type", "comment"), pa.string()), rows)
+
+
+def _explain(statement: Statement, command: Command) -> Rows:
+    """Return the plan of DuckDB: the service's is another."""
+    query = statement.plain(statement.written(command.args["value"]))
+    return _table(plan=[text for _, text in statement.execute(f"EXPLAIN {query}").fetchall()])
+
+
+def _show_columns(statement: Statement, command: Command) -> Rows:
+    return _table(col_name=list(statement.columns_of(statement.target(command.args["name"]).full)))
+
+
+def _show_create_table(statement: Statement, command: Command) -> Rows:
+    target = statement.table(command.args["name"])
+    required = statement.required(target)
+    columns = [
+        f"  {name} {kind.upper()}{' NOT NULL' if name in required else ''}"
+        for name, kind in statement.spark_types(target).items()
+    ]
+    parts = [f"{unit}({column})" if unit else column for column, unit in statement.partitioning(target)]
+    schema = SchemaName.of_stored(target.schema)
+    listed = ",\n".join(columns)
+    text = f"CREATE TABLE {'.'.join((*schema, target.name))} (\n{listed})\nUSING iceberg"
+    return _table(createtab_stmt=[text + (f"\nPARTITIONED BY ({', '.join(parts)})" if parts else "")])
 
 
 def _use(statement: Statement, command: Command) -> None:
@@ -79,9 +102,12 @@ def _nothing(statement: Statement, command: Command) -> None:
 
 COMMANDS: dict[str, Callable[[Statement, Command], Rows | None]] = {
     "DESCRIBE": _describe,
+    "EXPLAIN": _explain,
     "NOTHING": _nothing,
     "SET": _set,
     "SHOW CATALOGS": _show_catalogs,
+    "SHOW COLUMNS": _show_columns,
+    "SHOW CREATE TABLE": _show_create_table,
     "SHOW SCHEMAS": _show_schemas,
     "SHOW TABLES": _show_tables,
     "SHOW VIEWS": _show_tables,

@@ -6,10 +6,10 @@ from collections import Counter
 
 from sqlglot import exp
 
-from wherobots_local.sql.database.statement import Statement
+from wherobots_local.sql.database.statement import Statement, Target
 from wherobots_local.sql.database.warehouse import identifier
 from wherobots_local.sql.dialect.errors import already_exists, failed, not_found, quoted, syntax_error, unsupported
-from wherobots_local.sql.dialect.parser import name_of
+from wherobots_local.sql.dialect.parser import Name, name_of
 
 _TYPES = frozenset(
     exp.DType[name]
@@ -76,8 +76,9 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
 
 
 def alter(statement: Statement, tree: exp.Expr) -> None:
-    """Add or drop columns."""
-    table = statement.table(tree.this).full
+    """Add, drop or rename columns, or rename the table."""
+    target = statement.table(tree.this)
+    table = target.full
     with statement.changing(table):
         for action in tree.args["actions"]:
             if action.find(exp.Dot) or any(column.table for column in action.find_all(exp.Column)):
@@ -89,12 +90,29 @@ def alter(statement: Statement, tree: exp.Expr) -> None:
                             # DuckDB would forget it when the process is killed.
                             raise unsupported("ADD COLUMN of geometries with an SRID", "add it without one")
                         statement.execute(f"ALTER TABLE {table} ADD COLUMN {written}")
+                        statement.limit(table, _lengths([column]))
                 case exp.Drop(kind="COLUMN" | "COLUMNS"):
                     exists = "IF EXISTS " if action.args.get("exists") else ""
                     for column in action.find_all(exp.Identifier):
                         statement.execute(f"ALTER TABLE {table} DROP COLUMN {exists}{identifier(column.name)}")
+                case exp.RenameColumn():
+                    old, new = (action.args[key].name for key in ("this", "to"))
+                    parts = statement.partitioning(target)
+                    statement.execute(f"ALTER TABLE {table} RENAME COLUMN {identifier(old)} TO {identifier(new)}")
+                    statement.partition(table, [(new if name == old else name, unit) for name, unit in parts])
+                case exp.AlterRename():
+                    _rename(statement, target, name_of(action.this))
                 case _:
                     raise unsupported(f"ALTER TABLE ... {action.sql('spark')[:40]}")
+
+
+def _rename(statement: Statement, target: Target, name: Name) -> None:
+    schema = statement.schema(name)
+    if schema.stored != target.schema:
+        raise unsupported("RENAME TO another schema", "use CREATE TABLE ... AS SELECT")
+    if name[-1] in statement.kinds(target.schema):
+        raise already_exists((*schema, name[-1]))
+    statement.execute(f"ALTER TABLE {target.full} RENAME TO {identifier(name[-1])}")
 
 
 def _create_schema(statement: Statement, tree: exp.Expr) -> None:
@@ -123,6 +141,7 @@ def _create_table(statement: Statement, tree: exp.Expr, table: str, properties: 
         statement.execute(f"{verb} {table} AS {_storable(statement, tree.expression)}")
     elif isinstance(tree.this, exp.Schema):
         statement.execute(f"{verb} {table} ({', '.join(map(_column, tree.this.expressions))})")
+        statement.limit(table, _lengths(tree.this.expressions))
     else:
         raise syntax_error("a table needs columns or a query", tree.this.name)
     by = [found.this.expressions for found in properties if isinstance(found, exp.PartitionedByProperty)]
@@ -161,6 +180,15 @@ def _partition(part: exp.Expr) -> tuple[str, str]:
     return column.name, "" if column is part else part.sql("spark").partition("(")[0].lower()
 
 
+def _lengths(columns: list[exp.Expr]) -> dict[str, int]:
+    sizes = {column.name: column.args["kind"] for column in columns}
+    return {
+        name: int(kind.expressions[0].name)
+        for name, kind in sizes.items()
+        if kind.is_type("varchar") and kind.expressions
+    }
+
+
 def _column(column: exp.Expr) -> str:
     kind = column.args.get("kind")
     if not isinstance(column, exp.ColumnDef) or kind is None:
@@ -170,7 +198,8 @@ def _column(column: exp.Expr) -> str:
         if not isinstance(constraint.kind, exp.NotNullColumnConstraint):
             raise unsupported(f"{constraint.sql('spark')[:30]} of a column")
     for inner in kind.find_all(exp.DataType):
-        if inner.this not in _TYPES or (inner.this in exp.DataType.TEXT_TYPES and inner.expressions):
+        is_short = inner.this in exp.DataType.TEXT_TYPES and inner.expressions
+        if inner.this not in _TYPES or (is_short and (inner is not kind or not kind.is_type("varchar"))):
             raise unsupported(f"the type {inner.sql('spark')} of a column")
     written = kind.sql("duckdb")
     if kind.is_type("geometry"):
@@ -178,4 +207,6 @@ def _column(column: exp.Expr) -> str:
         written = f"GEOMETRY('EPSG:{int(srid)}')" if srid.isdigit() and int(srid) else "GEOMETRY"
     elif kind.is_type("decimal") and not kind.expressions:
         written = "DECIMAL(10, 0)"
+    elif kind.is_type("varchar"):
+        written = "VARCHAR"
     return " ".join([identifier(column.name), written, *(found.sql("duckdb") for found in kept)])

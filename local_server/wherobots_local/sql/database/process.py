@@ -17,7 +17,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
-from wherobots_local.execution.environment_variables import user_packages
+from wherobots_local.execution.commands import user_packages
 from wherobots_local.memory import usable_memory
 from wherobots_local.sql.engine import EngineDiedError, EngineError
 from wherobots_local.storage import OWN_FOLDER
@@ -111,7 +111,7 @@ class DatabaseProcess:
 
     async def stop(self) -> None:
         """End the process. Committed changes stay."""
-        with contextlib.suppress(EngineDiedError, TimeoutError):
+        with contextlib.suppress(EngineDiedError, EngineError, TimeoutError):
             await asyncio.wait_for(asyncio.wrap_future(self.send("stop")[1]), _STOP_SECONDS)
         self._process.kill()
         await asyncio.to_thread(self._process.wait)

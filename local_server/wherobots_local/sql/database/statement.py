@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -13,11 +13,12 @@ import duckdb
 from sqlglot import exp
 
 from wherobots_local.sql.database import columns, files
-from wherobots_local.sql.database.results import Rows, kind_of, plain_type
+from wherobots_local.sql.database.results import Rows, kind_of, plain_type, spark_type
+from wherobots_local.sql.database.typed import with_types
 from wherobots_local.sql.database.warehouse import DEFAULT, SchemaName, Warehouse, identifier, literal
 from wherobots_local.sql.dialect.errors import failed, not_found, quoted, schema_not_found, unsupported
 from wherobots_local.sql.dialect.parser import Name, name_of
-from wherobots_local.sql.dialect.queries import write
+from wherobots_local.sql.dialect.queries import translated
 
 Parts = list[tuple[str, str]]
 """Columns that a table is partitioned by, each with a unit of time or nothing."""
@@ -110,11 +111,16 @@ class Statement:
                 raise
 
     def written(self, tree: exp.Expr) -> str:
-        written = write(tree, self)
-        columns.check(self, tree)
-        for both in tree.find_all(exp.SetOperation):
-            self._check_sides(both, tree.args.get("with_"))
-        return written
+        """Return a query or a change in DuckDB's SQL. This changes its tree."""
+        try:
+            tree = translated(tree, self)
+            columns.check(self, tree)
+            with_types(self, tree)
+            for both in tree.find_all(exp.SetOperation):
+                self._check_sides(both, tree.args.get("with_"))
+            return tree.sql("duckdb", comments=False)
+        except RecursionError:
+            raise unsupported("expressions nested this deeply") from None
 
     def _check_sides(self, both: exp.Expr, defined: exp.Expr | None) -> None:
         """Refuse UNION and the like of a text and another value, which Spark casts in another way."""
@@ -200,14 +206,35 @@ class Statement:
         listed = "SELECT column_name FROM duckdb_columns() WHERE schema_name = ? AND table_name = ? AND NOT is_nullable"
         return [name for (name,) in self.cursor.execute(listed, [target.schema, target.name]).fetchall()]
 
+    def lengths(self, target: Target) -> dict[str, int]:
+        """Return the columns of VARCHAR(n), each with its n."""
+        listed = "SELECT column_name, comment FROM duckdb_columns() WHERE schema_name = ? AND table_name = ?"
+        found = self.cursor.execute(listed, [target.schema, target.name]).fetchall()
+        return {name: int(comment) for name, comment in found if comment}
+
+    def limit(self, table: str, lengths: Mapping[str, int]) -> None:
+        """Store the lengths of columns in their comments."""
+        for name, length in lengths.items():
+            self.execute(f"COMMENT ON COLUMN {table}.{identifier(name)} IS '{length}'")
+
+    def spark_types(self, target: Target) -> dict[str, str]:
+        """Return the columns of a table or view with their types in Spark."""
+        lengths = self.lengths(target)
+        types = self.columns_of(target.full).items()
+        return {name: f"varchar({lengths[name]})" if name in lengths else spark_type(kind) for name, kind in types}
+
     def partition(self, table: str, parts: Parts) -> None:
         """Store the partitioning of a table in its comment."""
         self.execute(f"COMMENT ON TABLE {table} IS {literal(json.dumps(parts))}")
 
     def table(self, table: exp.Expr) -> Target:
         """Return a table to change. Views are refused."""
-        name = name_of(table)
-        schema = self.schema_of(table)
-        if self.kinds(schema).get(name[-1]) == "view":
-            raise failed("EXPECT_TABLE_NOT_VIEW", f"{quoted(name)} expects a table but it is a view.", "42809")
-        return Target(f"{identifier(schema)}.{identifier(name[-1])}", schema, name[-1])
+        target = self.target(table)
+        if self.kinds(target.schema).get(target.name) == "view":
+            shown = quoted(name_of(table))
+            raise failed("EXPECT_TABLE_NOT_VIEW", f"{shown} expects a table but it is a view.", "42809")
+        return target
+
+    def target(self, table: exp.Expr) -> Target:
+        schema, name = self.schema_of(table), name_of(table)[-1]
+        return Target(f"{identifier(schema)}.{identifier(name)}", schema, name)

@@ -22,8 +22,33 @@ _OF_VALUES: Mapping[str, type[exp.Func]] = {
 _OF_ORDER = frozenset(
     ("cume_dist", "dense_rank", "lag", "lead", "nth_value", "ntile", "percent_rank", "rank", "row_number")
 )
-_GUARDED: Mapping[str, str] = {"avg": "_inexact", "max": "_flat", "min": "_flat"}
+OF_RANK = {"percentile_cont": "percentile", "percentile_disc": "percentile_approx"}
+"""Aggregates that need WITHIN GROUP, and what they are without it."""
+_GUARDED: Mapping[str, str] = {"avg": "_inexact", "max": "_flat", "min": "_flat", "quantile_disc": "_ranked"}
 """Macros that refuse a value."""
+
+
+def ordered(node: exp.Expr) -> exp.Expr:
+    """Write an aggregate WITHIN GROUP as one that gets the order as an argument."""
+    if not isinstance(node, exp.WithinGroup):
+        return node
+    made: exp.Expr = node.this
+    order = node.expression
+    name, (first, *others) = name_of_call(made), order.expressions
+    if name in ("listagg", "string_agg"):
+        is_distinct = isinstance(made.expressions[0], exp.Distinct)
+        given = made.expressions[0].expressions if is_distinct else made.expressions
+        mark = given[1] if len(given) > 1 else exp.Literal.string("")
+        given[1:] = [exp.Order(this=mark, expressions=order.expressions)]
+        (made.expressions[0] if is_distinct else made).set("expressions", given)
+        return made
+    if name not in OF_RANK or others or (first.args.get("desc") and name == "percentile_disc"):
+        raise unsupported(f"{name} WITHIN GROUP in this order")
+    check_count(name, made.expressions, 1, 1)
+    (share,) = made.expressions
+    if first.args.get("desc"):
+        share = exp.Sub(this=exp.convert(1), expression=share)
+    return exp.Anonymous(this=OF_RANK[name], expressions=[first.this, share])
 
 
 def is_aggregate(node: exp.Expr) -> bool:
@@ -63,7 +88,7 @@ def _written(node: exp.Anonymous, whole: exp.Expr) -> exp.Expr:
     if target == "list" and is_distinct:
         raise unsupported(f"{name} with DISTINCT", "use collect_set")
     is_distinct = is_distinct or (name == "collect_set" and window is None)
-    made = call(target, *([exp.Distinct(expressions=given)] if is_distinct else given))
+    made = call(target, *([exp.Distinct(expressions=given[:1]), *given[1:]] if is_distinct else given))
     if window is not None:
         _check_window(name, target, window, is_distinct=is_distinct)
         if is_skipping:
@@ -97,6 +122,9 @@ def _prepared(target: str, given: list[exp.Expr]) -> list[exp.Expr]:
         return [exp.Case(ifs=[exp.If(this=are_there, true=exp.Struct(expressions=fields))])]
     if target == "string_agg" and len(given) == 1:
         return [*given, exp.Literal.string("")]
+    if target == "quantile_disc":
+        # The third is how exact it must be.
+        given = given[:2]
     if target in _GUARDED:
         return [macro(_GUARDED[target], given[0]), *given[1:]]
     return given

@@ -37,7 +37,7 @@ RENAMED = dict(entry.split("=") for entry in _read("other names"))
 TEXTS = {name: tuple(map(int, places)) for name, _, places in (entry.partition(":") for entry in _read("texts"))}
 _TO_TEXT = frozenset(_read("to text"))
 REFUSED = frozenset(_read("refused"))
-GENERATORS = frozenset(("explode", "explode_outer", "posexplode", "stack"))
+GENERATORS = frozenset(("explode", "explode_outer", "json_tuple", "posexplode", "stack"))
 """Functions that make rows."""
 
 

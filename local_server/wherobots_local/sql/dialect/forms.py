@@ -10,6 +10,7 @@ from sqlglot.dialects.spark import Spark
 
 from wherobots_local.sql.dialect.calls import ANY, as_text, call, check_count, is_text, macro
 from wherobots_local.sql.dialect.errors import failed, unsupported
+from wherobots_local.sql.dialect.json_values import read, schema
 from wherobots_local.sql.dialect.patterns import reading, writing
 
 _UNITS = frozenset(
@@ -120,6 +121,13 @@ def _with_pattern(name: str) -> Callable[[list[exp.Expr]], exp.Expr | None]:
     return rule
 
 
+def _decode(arguments: list[exp.Expr]) -> exp.Expr:
+    if len(arguments) > 2:
+        raise unsupported("decode with several values", "use CASE")
+    check_count("decode", arguments, 2, 2)
+    return macro("decode", *arguments)
+
+
 def _date_format(arguments: list[exp.Expr]) -> exp.Expr:
     check_count("date_format", arguments, 2, 2)
     return macro("_format", arguments[0], exp.Literal.string(writing(_literal(arguments[1], "date patterns"))))
@@ -129,6 +137,28 @@ def _from_unixtime(arguments: list[exp.Expr]) -> exp.Expr:
     check_count("from_unixtime", arguments, 1, 2)
     pattern = _literal(arguments[1], "date patterns") if len(arguments) > 1 else "yyyy-MM-dd HH:mm:ss"
     return macro("_from_unixtime", arguments[0], exp.Literal.string(writing(pattern)))
+
+
+def _format_string(arguments: list[exp.Expr]) -> exp.Expr:
+    """Write a text with values in it: ``%s``, ``%d``, ``%05d`` and ``%.2f``."""
+    pattern, values = _literal(arguments[0] if arguments else exp.null(), "formats"), arguments[1:]
+    parts = re.split(r"(%(?:[sd%]|0\d+d|\.\d+f))", pattern)
+    used = [part for part in parts[1::2] if part != "%%"]
+    if any("%" in part for part in parts[::2]) or len(used) != len(values):
+        raise unsupported(f"the format {pattern[:40]!r} with {len(values)} values")
+    made: exp.Expr = exp.Literal.string(parts[0])
+    for mark, text in zip(parts[1::2], parts[2::2], strict=True):
+        shown = exp.Literal.string("%") if mark == "%%" else _formatted(mark, values.pop(0))
+        made = exp.DPipe(this=exp.DPipe(this=made, expression=shown), expression=exp.Literal.string(text))
+    return exp.paren(made)
+
+
+def _formatted(mark: str, value: exp.Expr) -> exp.Expr:
+    if mark == "%s":
+        return macro("_shown", value)
+    if mark.endswith("f"):
+        return macro("_fixed", value, exp.convert(int(mark[2:-1])))
+    return macro("_padded", value, exp.convert(int(mark[1:-1] or 0)))
 
 
 def _literal(value: exp.Expr, what: str) -> str:
@@ -155,8 +185,12 @@ def _lambda(arguments: list[exp.Expr], count: int, name: str) -> exp.Lambda:
 
 def _each(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
     def rule(arguments: list[exp.Expr]) -> exp.Expr:
-        if len(_lambda(arguments, 2, name).expressions) != 1:
-            raise unsupported(f"{name} with the place of a value")
+        function = _lambda(arguments, 2, name)
+        for place in function.expressions[1:]:
+            # It counts from 0.
+            for used in [found for found in function.this.find_all(exp.Identifier) if found.name == place.name]:
+                outer = used.parent if isinstance(used.parent, exp.Column) else used
+                outer.replace(exp.paren(exp.Sub(this=used.copy(), expression=exp.convert(1))))
         return call(f"list_{name}", *arguments)
 
     return rule
@@ -177,6 +211,25 @@ def _zip_with(arguments: list[exp.Expr]) -> exp.Expr:
     first, second = function.expressions
     body = _let(first, _field("_values", 1), _let(second, _field("_values", 2), function.this))
     return _zipped(arguments[:2], body)
+
+
+def _each_entry(name: str) -> Callable[[list[exp.Expr]], exp.Expr]:
+    """Return a rule for a map made of the entries of another."""
+
+    def rule(arguments: list[exp.Expr]) -> exp.Expr:
+        function = _lambda(arguments, 2, name)
+        if len(function.expressions) != 2:
+            raise unsupported(f"{name} without a function of two values")
+        key, value = (_field("_entry", place) for place in (1, 2))
+        body = _let(function.expressions[0], key, _let(function.expressions[1], value, function.this))
+        entries = call("map_entries", arguments[0])
+        if name == "map_filter":
+            made = call("list_filter", entries, exp.Lambda(this=body, expressions=[exp.to_identifier("_entry")]))
+            return call("map_from_entries", made)
+        each = exp.Lambda(this=body, expressions=[exp.to_identifier("_entry")])
+        return call("map", call("map_keys", arguments[0].copy()), call("list_transform", entries, each))
+
+    return rule
 
 
 def _arrays_zip(arguments: list[exp.Expr]) -> exp.Expr:
@@ -207,10 +260,16 @@ def _field(name: str, place: int) -> exp.Expr:
 
 
 def _reduce(arguments: list[exp.Expr]) -> exp.Expr:
-    if len(arguments) == 4:
-        raise unsupported("aggregate with two functions", "apply the second to the result")
-    function = _lambda(arguments, 3, "aggregate")
-    return call("list_reduce", arguments[0], function, arguments[1])
+    finish = _lambda(arguments, 4, "aggregate") if len(arguments) == 4 else None
+    function = _lambda(arguments[:3], 3, "aggregate")
+    made = call("list_reduce", arguments[0], function, arguments[1])
+    return _let(finish.expressions[0], made, finish.this) if finish is not None else made
+
+
+def _from_json(arguments: list[exp.Expr]) -> exp.Expr:
+    check_count("from_json", arguments, 2, 2)
+    made = read("_json", schema(_literal(arguments[1], "schemas of JSON")))
+    return _let(exp.to_identifier("_json"), macro("_json_text", as_text(arguments[0])), exp.Var(this=made))
 
 
 def _get_json_object(arguments: list[exp.Expr]) -> exp.Expr:
@@ -219,6 +278,13 @@ def _get_json_object(arguments: list[exp.Expr]) -> exp.Expr:
     if re.fullmatch(r"\$(\.\w+|\[\d+\])*", path) is None:
         raise unsupported(f"the path {path[:40]!r}")
     return macro("_json", as_text(arguments[0]), exp.Literal.string(path))
+
+
+def _try_divide(arguments: list[exp.Expr]) -> exp.Expr:
+    check_count("try_divide", arguments, 2, 2)
+    one, other = arguments
+    is_number = isinstance(other, exp.Literal) and float(other.name) != 0
+    return macro("_quotient", one, other if is_number else call("nullif", other, exp.convert(0)))
 
 
 def _now(arguments: list[exp.Expr]) -> exp.Expr:
@@ -243,20 +309,30 @@ RULES: Mapping[str, Callable[[list[exp.Expr]], exp.Expr | None]] = {
     "date_format": _date_format,
     "date_part": _date_part,
     "datediff": _with_unit("timestampdiff", "_datediff"),
+    "decode": _decode,
     "exists": _every("exists"),
     "filter": _each("filter"),
     "forall": _every("forall"),
+    "format_string": _format_string,
+    "from_json": _from_json,
     "from_unixtime": _from_unixtime,
     "get_json_object": _get_json_object,
     "if": _if,
     "map": _map,
+    "map_filter": _each_entry("map_filter"),
     "named_struct": _named_struct,
     "now": _now,
+    "printf": _format_string,
     "sequence": _sequence,
     "struct": _struct,
     "timestampadd": _with_unit("timestampadd", ""),
     "timestampdiff": _with_unit("timestampdiff", ""),
+    "try_divide": _try_divide,
     "transform": _each("transform"),
+    "transform_values": _each_entry("transform_values"),
     "zip_with": _zip_with,
-    **{name: _with_pattern(name) for name in ("to_date", "to_timestamp", "try_to_timestamp", "unix_timestamp")},
+    **{
+        name: _with_pattern(name)
+        for name in ("to_date", "to_timestamp", "try_to_date", "try_to_timestamp", "unix_timestamp")
+    },
 }

@@ -10,6 +10,7 @@ from __future__ import annotations
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 
+from wherobots_local.sql.dialect.aggregates import OF_RANK
 from wherobots_local.sql.dialect.calls import (
     AGGREGATES,
     GENERATORS,
@@ -41,6 +42,8 @@ NAMES = frozenset(
     | RULES.keys()
     | _CASTS
     | GENERATORS
+    | OF_RANK.keys()
+    | {"window"}
 )
 """All functions that are known."""
 
@@ -67,7 +70,7 @@ def written(node: exp.Anonymous) -> exp.Expr:
     if name in MACROS and (not name.startswith("_") or called in RENAMED):
         return macro(name, *arguments)
     if (found := SCALARS.get(name)) is None:
-        if name.startswith(("rs_", "st_")) or name in REFUSED:
+        if name.startswith(("rs_", "st_")) or name in REFUSED | NAMES:
             raise unsupported(f"the function {node.this}")
         raise unresolved_routine(str(node.this))
     target, least, most = found

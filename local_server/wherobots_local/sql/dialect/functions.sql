@@ -12,6 +12,13 @@ CREATE MACRO spark._is_number(x) AS regexp_full_match(typeof(x), 'DECIMAL\([\d,]
 CREATE MACRO spark._quotient(a, b) AS CASE WHEN NOT spark._is_number(a) OR NOT spark._is_number(b) THEN spark._refuse('the division of other values than numbers')
     WHEN (spark._is_exact(a) AND typeof(b) NOT IN ('DOUBLE', 'FLOAT')) OR (spark._is_exact(b) AND typeof(a) NOT IN ('DOUBLE', 'FLOAT'))
     THEN spark._refuse('the division of decimals; cast one of them AS DOUBLE') ELSE a / spark._divisor(b) END;
+-- With the types of a statement, decimals are divided as whole numbers: their digits, with zeros behind them.
+CREATE MACRO spark._digits(x, zeros) AS coalesce(TRY_CAST(replace(x::VARCHAR, '.', '') || zeros AS HUGEINT), CASE WHEN x IS NOT NULL THEN spark._refuse('the division of decimals of so many digits') END);
+CREATE MACRO spark._quotient_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] IS NOT NULL THEN
+    _q[1] // spark._divisor(_q[2]) + CASE WHEN abs(_q[1] % _q[2]) >= abs(_q[2]) - abs(_q[1] % _q[2]) THEN sign(_q[1]) * sign(_q[2]) ELSE 0 END END)[1];
+CREATE MACRO spark._div_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] IS NOT NULL THEN _q[1] // spark._divisor(_q[2]) END)[1];
+CREATE MACRO spark._mod_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] IS NOT NULL THEN _q[1] % spark._divisor(_q[2]) END)[1];
+CREATE MACRO spark._pmod_of_digits(a, b) AS list_transform([[a, b]], lambda _q: CASE WHEN _q[1] % spark._divisor(_q[2]) < 0 THEN (_q[1] % _q[2] + _q[2]) % _q[2] WHEN _q[1] IS NOT NULL THEN _q[1] % _q[2] END)[1];
 CREATE MACRO spark._mod(a, b) AS a % spark._divisor(b);
 CREATE MACRO spark._div(a, b) AS CASE WHEN spark._is_exact(a) OR spark._is_exact(b) THEN spark._refuse('DIV of decimals') ELSE a // spark._divisor(b) END::BIGINT;
 CREATE MACRO spark._inexact(x) AS CASE WHEN spark._is_exact(x) THEN spark._refuse('avg of decimals; cast them AS DOUBLE') ELSE x END;
@@ -50,7 +57,8 @@ CREATE MACRO spark._time(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN CASE
             WHEN kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::TIMESTAMPTZ END
         WHEN regexp_matches(x::VARCHAR, '\d') THEN spark._refuse('this text as a time')
         WHEN x IS NOT NULL AND kind IS NOT NULL THEN spark._malformed(x::VARCHAR, kind)::TIMESTAMPTZ END
-    WHEN typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) IN ('DATE', '"NULL"') THEN TRY_CAST(x AS TIMESTAMPTZ) ELSE spark._refuse('this cast to a time') END;
+    WHEN typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) IN ('DATE', '"NULL"') THEN TRY_CAST(x AS TIMESTAMPTZ)
+    WHEN typeof(x) IN ('TINYINT', 'SMALLINT', 'INTEGER', 'BIGINT') THEN make_timestamptz(TRY_CAST(x AS BIGINT) * 1000000) ELSE spark._refuse('this cast to a time') END;
 CREATE MACRO spark._binary(x, kind) AS CASE WHEN typeof(x) = 'VARCHAR' THEN encode(x::VARCHAR) WHEN typeof(x) IN ('BLOB', '"NULL"') THEN TRY_CAST(x AS BLOB)
     ELSE spark._refuse('this cast to binary') END;
 -- Text of other values. Times are those of the session's time zone, and show no zone.
@@ -69,6 +77,8 @@ CREATE MACRO spark._joined(x) AS CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|F
     THEN spark._refuse('such a value as text; use CAST(... AS STRING)') WHEN spark._is_exact(x) THEN spark._decimal(x) ELSE x::VARCHAR END;
 CREATE MACRO spark._joined_all(x) AS CASE WHEN regexp_matches(typeof(x), '^(DOUBLE|FLOAT|TIMESTAMP|BLOB|STRUCT|MAP|INTERVAL)') AND typeof(x) NOT LIKE '%[]' OR (spark._is_exact(x) AND regexp_matches(x::VARCHAR, '^-?\.'))
     THEN spark._refuse('such a value as text; use CAST(... AS STRING)') ELSE x END;
+-- What a column of VARCHAR(n) stores.
+CREATE MACRO spark._within(s, n) AS CASE WHEN length(rtrim(s, ' ')) > n THEN error('[EXCEED_LIMIT_LENGTH] Exceeds char/varchar type length limitation: ' || n || '. SQLSTATE: 54006') ELSE left(s, n) END;
 CREATE MACRO spark._texts(x) AS CASE WHEN typeof(x) LIKE '%[]' THEN TRY_CAST(x AS VARCHAR[]) ELSE [spark._joined(x)] END;
 CREATE MACRO spark._concat_ws(mark, items) AS CASE WHEN mark IS NOT NULL THEN array_to_string(list_filter(items, lambda item: item IS NOT NULL), mark) END;
 CREATE MACRO spark.raise_error(message) AS error('[USER_RAISED_EXCEPTION] ' || coalesce(message, 'null') || ' SQLSTATE: P0001');
@@ -82,7 +92,9 @@ CREATE MACRO spark._comparable(a, b) AS CASE WHEN typeof(a) LIKE '%MAP(%' OR typ
     OR typeof(a) = 'BOOLEAN' OR typeof(b) = 'BOOLEAN') THEN spark._refuse('comparing values of such different types; use CAST') ELSE b END;
 CREATE MACRO spark._condition(x) AS CASE WHEN typeof(x) IN ('BOOLEAN', '"NULL"') THEN x::BOOLEAN ELSE spark._refuse('a condition that is no boolean') END;
 CREATE MACRO spark._minus(a, b) AS CASE WHEN typeof(a) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') AND typeof(b) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') THEN spark._refuse('the difference of times; use datediff or timestampdiff') ELSE a - b END;
-CREATE MACRO spark._flat(x) AS CASE WHEN regexp_matches(typeof(x), '^(STRUCT|MAP)|\]$') THEN spark._refuse('the order of arrays, maps and structs') ELSE x END;
+CREATE MACRO spark._ranked(x) AS CASE WHEN spark._is_number(x) OR typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) = 'DATE' THEN x ELSE spark._refuse('percentiles of other values than numbers and times') END;
+-- In Spark NULL in a value comes first, in DuckDB last.
+CREATE MACRO spark._flat(x) AS CASE WHEN typeof(x) LIKE '%MAP(%' OR (regexp_matches(typeof(x), '^STRUCT|\]$') AND contains(TRY_CAST(x AS VARCHAR), 'NULL')) THEN spark._refuse('the order of maps, or of arrays and structs with NULL') ELSE x END;
 CREATE MACRO spark._number_or_null(x) AS CASE WHEN NOT isnan(x) THEN x END;
 CREATE MACRO spark.equal_null(a, b) AS a IS NOT DISTINCT FROM b;
 CREATE MACRO spark.nullifzero(x) AS nullif(x, 0);
@@ -128,6 +140,10 @@ CREATE MACRO spark.rint(x) AS round_even(x::DOUBLE, 0);
 CREATE MACRO spark.round(x) AS round(x), (x, digits) AS CASE WHEN typeof(x) IN ('DOUBLE', 'FLOAT') AND (digits > 0 OR NOT isfinite(TRY_CAST(x AS DOUBLE))) THEN
     cast_to_type(CASE WHEN abs(TRY_CAST(x AS DOUBLE)) >= 1e15 THEN x ELSE round(TRY_CAST(x::VARCHAR AS DECIMAL(38, 16)), digits)::DOUBLE END, round(x, digits))
     WHEN spark._is_exact(x) AND digits < 0 THEN cast_to_type(round(TRY_CAST(trunc(x) AS DECIMAL(38, 0)), digits), round(x, digits)) ELSE round(x, digits) END;
+CREATE MACRO spark._bucket(x, one, other, n) AS CASE WHEN x IS NULL OR one IS NULL OR other IS NULL OR n IS NULL OR n <= 0 OR isnan(x) OR NOT isfinite(one) OR NOT isfinite(other) OR one = other THEN NULL
+    WHEN one < other THEN CASE WHEN x < one THEN 0 WHEN x >= other THEN n + 1 ELSE trunc(n::DOUBLE * (x - one) / (other - one)) + 1 END
+    WHEN x > one THEN 0 WHEN x <= other THEN n + 1 ELSE trunc(n::DOUBLE * (one - x) / (one - other)) + 1 END::BIGINT;
+CREATE MACRO spark.width_bucket(x, one, other, n) AS spark._bucket(x::DOUBLE, one::DOUBLE, other::DOUBLE, n);
 CREATE MACRO spark.sign(x) AS CASE WHEN spark._is_number(x) THEN CASE WHEN isnan(x::DOUBLE) THEN x::DOUBLE ELSE sign(x)::DOUBLE END ELSE spark._refuse('sign of such a value') END;
 CREATE MACRO spark.negative(x) AS -(x);
 CREATE MACRO spark.positive(x) AS CASE WHEN spark._is_number(x) THEN x ELSE spark._refuse('positive of such a value') END;
@@ -140,7 +156,6 @@ CREATE MACRO spark.bit_count(x) AS bit_count(x::BIGINT);
 CREATE MACRO spark.try_add(a, b) AS TRY(a + b);
 CREATE MACRO spark.try_subtract(a, b) AS TRY(a - b);
 CREATE MACRO spark.try_multiply(a, b) AS TRY(a * b);
-CREATE MACRO spark.try_divide(a, b) AS spark._quotient(a, nullif(b, 0));
 
 -- Text. Groups are `$1` in Java's replacements and `\1` in DuckDB's.
 CREATE MACRO spark._letters(s) AS CASE WHEN regexp_matches(s, '[\x{DF}\x{130}\x{149}\x{1F0}\x{390}\x{3A3}\x{3B0}\x{587}\x{1E96}-\x{1E9E}\x{1F50}-\x{1FFC}\x{FB00}-\x{FB17}]') THEN spark._refuse('the case of such letters') ELSE s END;
@@ -199,6 +214,14 @@ CREATE MACRO spark.octet_length(x) AS strlen(x);
 CREATE MACRO spark.bit_length(x) AS 8 * spark.octet_length(x);
 CREATE MACRO spark.ascii(s) AS CASE WHEN s = '' THEN 0 ELSE ascii(s) END;
 CREATE MACRO spark.format_number(x, digits) AS CASE WHEN digits < 0 OR NOT isfinite(x::DOUBLE) OR typeof(x) IN ('DOUBLE', 'FLOAT') OR (abs(x) * 10 ** digits)::DECIMAL(38, 9) % 1 = 0.5 THEN spark._refuse('format_number of floating points, or of a number in the middle') ELSE format('{:,.' || digits || 'f}', round(x, digits)::DOUBLE) END;
+CREATE MACRO spark._padded(x, n) AS CASE WHEN x IS NULL THEN CASE WHEN n = 0 THEN 'null' ELSE spark._refuse('NULL in such a format') END
+    WHEN NOT regexp_matches(typeof(x), '^(TINY|SMALL|BIG)?INT') THEN spark._refuse('%d of other values than whole numbers') WHEN x < 0 THEN '-' || lpad(substr(x::VARCHAR, 2), greatest(n - 1, length(x::VARCHAR) - 1)::INTEGER, '0') ELSE lpad(x::VARCHAR, greatest(n, length(x::VARCHAR))::INTEGER, '0') END;
+CREATE MACRO spark._fixed(x, n) AS CASE WHEN x IS NULL THEN left('null', n) WHEN n > 9 OR typeof(x) <> 'DOUBLE' OR abs(x::DOUBLE) >= 1e15 OR NOT isfinite(x::DOUBLE) THEN spark._refuse('such a value in a format')
+    ELSE list_transform([split(round(TRY_CAST(ltrim(x::VARCHAR, '-') AS DECIMAL(38, 18)), n)::VARCHAR, '.')], lambda _f: CASE WHEN x::VARCHAR LIKE '-%' THEN '-' ELSE '' END || _f[1] || CASE WHEN n > 0 THEN '.' || left(_f[2], n) ELSE '' END)[1] END;
+CREATE MACRO spark._shown(x) AS CASE WHEN regexp_matches(typeof(x), '^((TINY|SMALL|BIG)?INT(EGER)?|VARCHAR|BOOLEAN|"NULL")$') THEN coalesce(x::VARCHAR, 'null') ELSE spark._refuse('such a value in a format; use CAST(... AS STRING)') END;
+CREATE MACRO spark.encode(s, charset) AS CASE WHEN upper(charset) = 'UTF-8' THEN encode(s) WHEN charset IS NOT NULL THEN spark._refuse('other encodings than UTF-8') END;
+CREATE MACRO spark.decode(x, charset) AS CASE WHEN upper(charset) = 'UTF-8' AND typeof(x) = 'BLOB' THEN decode(TRY_CAST(x AS BLOB)) WHEN charset IS NOT NULL THEN spark._refuse('decode of such a value') END;
+CREATE MACRO spark.url_encode(s) AS replace(replace(replace(url_encode(s), '%20', '+'), '~', '%7E'), '%2A', '*');
 CREATE MACRO spark.find_in_set(s, items) AS CASE WHEN contains(s, ',') THEN 0 WHEN items IS NOT NULL AND s IS NOT NULL THEN coalesce(list_position(string_split(items, ','), s), 0) END;
 CREATE MACRO spark.mask(s) AS CASE WHEN regexp_matches(s, '[^\x00-\x7F]') THEN spark._refuse('mask of letters beyond A to Z') ELSE regexp_replace(regexp_replace(regexp_replace(s, '[A-Z]', 'X', 'g'), '[a-z]', 'x', 'g'), '[0-9]', 'n', 'g') END;
 CREATE MACRO spark.url_decode(s) AS CASE WHEN contains(s, '%') AND regexp_matches(s, '%($|.$|[^0-9A-Fa-f]|.[^0-9A-Fa-f])') THEN spark._refuse('such a text as a URL') ELSE url_decode(replace(s, '+', ' ')) END;
@@ -216,6 +239,8 @@ CREATE MACRO spark.to_date(s) AS spark._day(s), (s, pattern, shape) AS spark._pa
 CREATE MACRO spark.timestamp(s) AS spark._at(s);
 CREATE MACRO spark.to_timestamp(s) AS spark._at(s), (s, pattern, shape) AS spark._parse(s, pattern, shape)::TIMESTAMPTZ;
 CREATE MACRO spark.try_to_timestamp(s) AS CAST(spark._time(s, NULL) AS TIMESTAMPTZ), (s, pattern, shape) AS CASE WHEN regexp_full_match(s, shape) THEN try_strptime(s, pattern)::TIMESTAMPTZ END;
+CREATE MACRO spark.try_to_date(s) AS CAST(spark._date(s, NULL) AS DATE), (s, pattern, shape) AS CASE WHEN regexp_full_match(s, shape) THEN try_strptime(s, pattern)::DATE END;
+CREATE MACRO spark._window(t, n) AS list_transform([epoch_us(spark._at(t))], lambda _u: {'start': make_timestamptz(_u - (_u % n + n) % n), 'end': make_timestamptz(_u - (_u % n + n) % n + n)})[1];
 CREATE MACRO spark.unix_seconds(t) AS CASE WHEN typeof(t) = 'TIMESTAMP WITH TIME ZONE' THEN floor(epoch_us(TRY_CAST(t AS TIMESTAMPTZ)) / 1000000)::BIGINT ELSE spark._refuse('unix_seconds of other values than timestamps') END;
 CREATE MACRO spark.unix_timestamp() AS epoch(now())::BIGINT, (t) AS CASE WHEN typeof(t) = 'VARCHAR' AND NOT regexp_full_match(t::VARCHAR, '\d{4}-\d\d-\d\d \d\d:\d\d:\d\d') THEN spark._refuse('such a text as a time') ELSE epoch_us(spark._at(t)) // 1000000 END,
     (s, pattern, shape) AS epoch(spark._parse(s, pattern, shape))::BIGINT;
@@ -269,6 +294,7 @@ CREATE MACRO spark.timestamp_micros(n) AS make_timestamptz(n::BIGINT);
 CREATE MACRO spark._zone(zone) AS CASE WHEN regexp_full_match(zone, 'UTC|[A-Z]\w+/\w+') THEN zone WHEN zone IS NOT NULL THEN spark._refuse('such a time zone') END;
 CREATE MACRO spark.from_utc_timestamp(t, zone) AS timezone(spark._zone(zone), spark._at(t))::TIMESTAMPTZ;
 CREATE MACRO spark.to_utc_timestamp(t, zone) AS timezone(spark._zone(zone), spark._at(t)::TIMESTAMP);
+CREATE MACRO spark.convert_timezone(zone, t) AS timezone(spark._zone(zone), spark._at(t)), (old, zone, t) AS timezone(spark._zone(zone), timezone(spark._zone(old), spark._at(t)::TIMESTAMP));
 
 -- Arrays, maps and JSON. Spark keeps the order of the first array.
 CREATE MACRO spark._listed(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN spark._refuse('explode of a map without two names') ELSE x END;
@@ -293,6 +319,7 @@ CREATE MACRO spark._any(flags) AS list_reduce(flags, lambda _all, _next: _all OR
 CREATE MACRO spark._all(flags) AS list_reduce(flags, lambda _all, _next: _all AND _next, true);
 CREATE MACRO spark.array_append(a, x) AS CASE WHEN a IS NOT NULL THEN list_append(a, x) END;
 CREATE MACRO spark.array_prepend(a, x) AS CASE WHEN a IS NOT NULL THEN list_prepend(x, a) END;
+CREATE MACRO spark.array_insert(a, place, x) AS CASE WHEN place BETWEEN 1 AND len(a) + 1 THEN list_concat(a[:place - 1], [x], a[place:]) WHEN a IS NOT NULL AND place IS NOT NULL THEN spark._refuse('array_insert outside of the array') END;
 CREATE MACRO spark.array_compact(a) AS list_filter(a, lambda _c: _c IS NOT NULL);
 -- Sorting brings equal values together; the first of them stays, in its place.
 CREATE MACRO spark.array_distinct(a) AS list_transform([list_sort(list_transform(a, lambda x, i: {'value': x, 'place': i}))], lambda _s: list_transform(list_sort(list_filter(
@@ -326,4 +353,21 @@ CREATE MACRO spark.map_from_entries(entries) AS map_from_entries(entries);
 CREATE MACRO spark.map_concat(a, b) AS CASE WHEN list_has_any(map_keys(a), map_keys(b)) THEN error('[DUPLICATED_MAP_KEY] Duplicate map key was found. SQLSTATE: 23505') WHEN a IS NOT NULL AND b IS NOT NULL THEN map_concat(a, b) END;
 CREATE MACRO spark.json_array_length(json) AS CASE WHEN json_valid(json) AND json_type(json) = 'ARRAY' THEN json_array_length(json)::INTEGER END;
 CREATE MACRO spark.json_object_keys(json) AS CASE WHEN json_valid(json) AND json_type(json) = 'OBJECT' THEN json_keys(json) END;
-CREATE MACRO spark._json(json, path) AS CASE WHEN json_valid(json) THEN CASE WHEN json_type(json, path) IN ('OBJECT', 'ARRAY') AND regexp_matches(json, '\d[eE.]\d|\\') THEN spark._refuse('this JSON inside of JSON') ELSE json_extract_string(json, path) END END;
+CREATE MACRO spark.to_json(x) AS CASE WHEN x IS NOT NULL THEN spark._refuse('to_json here') END;
+CREATE MACRO spark._json_of_decimal(x) AS CASE WHEN abs(x) < 0.000001 AND length(split_part(x::VARCHAR, '.', 2)) > 6 THEN spark._refuse('such a decimal as JSON') ELSE spark._decimal(x) END;
+-- Values in JSON. Spark reads more than what is valid: single quotes, and what follows a value.
+CREATE MACRO spark._json_text(x) AS CASE WHEN x IS NULL OR regexp_full_match(x, '\s*') THEN NULL WHEN json_valid(x) THEN x::JSON
+    WHEN regexp_matches(x, '^\s*[\[{]') THEN spark._refuse('such a text as JSON') ELSE 'null'::JSON END;
+CREATE MACRO spark._json_type(j) AS CASE WHEN json_type(j) = 'OBJECT' AND len(json_keys(j)) > len(list_distinct(json_keys(j))) THEN spark._refuse('JSON with a key twice') ELSE json_type(j) END;
+CREATE MACRO spark._json_string(j) AS CASE WHEN json_type(j) = 'NULL' THEN NULL WHEN json_type(j) = 'VARCHAR' THEN json_extract_string(j, '$')
+    WHEN regexp_matches(j::VARCHAR, '\d[eE.]|\\') THEN spark._refuse('this JSON as a text') ELSE j::VARCHAR END;
+CREATE MACRO spark._json_whole(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT') THEN json_extract_string(j, '$') END;
+CREATE MACRO spark._json_number(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN json_extract_string(j, '$')
+    WHEN json_type(j) = 'VARCHAR' AND regexp_full_match(json_extract_string(j, '$'), '(?i)nan|[+-]?inf(inity)?') THEN spark._refuse('such a text as a number') END;
+CREATE MACRO spark._json_decimal(j) AS CASE WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'DOUBLE', 'VARCHAR') THEN
+    CASE WHEN length(json_extract_string(j, '$')) > 16 THEN spark._refuse('such a text as a decimal') ELSE json_extract_string(j, '$') END END;
+CREATE MACRO spark._json_boolean(j) AS CASE WHEN json_type(j) = 'BOOLEAN' THEN json_extract_string(j, '$') END;
+CREATE MACRO spark._json_date(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN CAST(spark._date(json_extract_string(j, '$'), NULL) AS DATE) END;
+CREATE MACRO spark._json_time(j) AS CASE WHEN json_type(j) = 'VARCHAR' THEN CAST(spark._time(json_extract_string(j, '$'), NULL) AS TIMESTAMPTZ)
+    WHEN json_type(j) IN ('UBIGINT', 'BIGINT', 'DOUBLE') THEN spark._refuse('a number in JSON as a time') END;
+CREATE MACRO spark._json(json, path) AS CASE WHEN json_valid(json) THEN CASE WHEN json_type(json, path) IN ('OBJECT', 'ARRAY') AND regexp_matches(json_extract_string(json, path), '\d[eE.]\d|\\') THEN spark._refuse('this JSON inside of JSON') ELSE json_extract_string(json, path) END END;

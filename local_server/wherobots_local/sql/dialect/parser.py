@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
+from itertools import zip_longest
 from typing import Any, ClassVar
 
 import sqlglot
 from sqlglot import exp
+from sqlglot.dialects.dialect import DialectType
 from sqlglot.dialects.spark import Spark
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.spark import SparkParser
@@ -15,6 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.known import check, check_whole
+from wherobots_local.sql.dialect.pivots import without_pivots, without_windows
 
 # sqlglot warns about each Command. They are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -48,6 +51,14 @@ class ServiceSql(Spark):
         # A doubled quote is one quote, as in Spark 4.
         STRING_ESCAPES: ClassVar = ["\\", "'", '"']
 
+    def tokenize(self, sql: str, dialect: DialectType = None) -> list[Token]:
+        """Read ``window`` as a name, except in ``WINDOW w AS``."""
+        tokens = super().tokenize(sql, dialect)
+        for token, later in zip_longest(tokens, tokens[2:]):
+            if token.token_type is TokenType.WINDOW and (later is None or later.token_type is not TokenType.ALIAS):
+                token.token_type = TokenType.VAR
+        return tokens
+
     class Parser(SparkParser):
         STRICT_CAST = True
         # All other calls are read as they are written.
@@ -72,8 +83,6 @@ class ServiceSql(Spark):
             if not self._curr or self._index > 0:
                 return super()._parse_statement()
             first = self._curr.text.upper()
-            if first == "EXPLAIN":
-                raise unsupported("EXPLAIN")
             if first in _WITHOUT_EFFECT:
                 return self._without_effect()
             if (parse := _COMMANDS.get(first)) is not None:
@@ -111,7 +120,20 @@ class ServiceSql(Spark):
             self._advance(len(self._tokens))
             return self.expression(Command(this="NOTHING"))
 
+        def _explain(self) -> Command:
+            self._match_texts(("EXTENDED", "FORMATTED", "COST"))
+            begin = self._index
+            query = super()._parse_statement()
+            if not isinstance(query, exp.Query):
+                raise unsupported("EXPLAIN of other statements than queries")
+            check_whole(query, self._tokens[begin:])
+            return self.expression(Command(this="EXPLAIN", value=query))
+
         def _show(self) -> Command:
+            if self._match_texts(("COLUMNS",)) or (self._match_texts(("CREATE",)) and self._match(TokenType.TABLE)):
+                kind = "COLUMNS" if self._prev.text.upper() == "COLUMNS" else "CREATE TABLE"
+                self._match_texts(("IN", "FROM"))
+                return self.expression(Command(this=f"SHOW {kind}", name=self._parse_table_parts()))
             if not self._match_texts(("CATALOGS", "SCHEMAS", "DATABASES", "NAMESPACES", "TABLES", "VIEWS")):
                 raise unsupported(f"SHOW {self._curr.text}"[:40])
             kind = self._prev.text.upper().replace("DATABASES", "SCHEMAS").replace("NAMESPACES", "SCHEMAS")
@@ -142,6 +164,7 @@ class ServiceSql(Spark):
 
 
 _COMMANDS = {
+    "EXPLAIN": ServiceSql.Parser._explain,
     "SHOW": ServiceSql.Parser._show,
     "DESC": ServiceSql.Parser._describe,
     "DESCRIBE": ServiceSql.Parser._describe,
@@ -175,7 +198,12 @@ def read(text: str) -> exp.Expr:
     for query in statements[0].find_all(exp.Select):
         # Hints have no effect.
         query.set("hint", None)
+        clauses = [clause for clause in query.args if clause in ("laterals", "joins")]
+        if query.args.get("joins") and clauses[0] == "laterals":
+            raise syntax_error("a table behind LATERAL VIEW", "JOIN")
     check(statements[0])
+    without_pivots(statements[0])
+    without_windows(statements[0])
     return statements[0]
 
 

@@ -1,4 +1,4 @@
-"""Writes a statement as DuckDB's SQL.
+"""Translates a statement into DuckDB's SQL.
 
 These parts of the tree change; sqlglot writes the rest:
 
@@ -42,18 +42,11 @@ class Names(Protocol):
         """Return DuckDB's query for the file or folder at an ``s3://`` address: ``parquet`` or ``geoparquet``."""
 
 
-def write(tree: exp.Expr, names: Names) -> str:
-    """Write a query, an expression or a statement for DuckDB. This changes its tree."""
-    try:
-        if isinstance(tree, exp.Values):
-            tree = exp.select("*").from_(tree, copy=False)
-        with_column_names(tree)
-        return _translated(tree, names).sql("duckdb", comments=False)
-    except RecursionError:
-        raise unsupported("expressions nested this deeply") from None
-
-
-def _translated(tree: exp.Expr, names: Names) -> exp.Expr:
+def translated(tree: exp.Expr, names: Names) -> exp.Expr:
+    """Return the tree of a query or a change for DuckDB. This changes its tree."""
+    if isinstance(tree, exp.Values):
+        tree = exp.select("*").from_(tree, copy=False)
+    with_column_names(tree)
     tables = {table.alias_or_name.lower() for table in tree.find_all(exp.Table)}
     for node in list(tree.walk()):
         if isinstance(node, exp.Table):

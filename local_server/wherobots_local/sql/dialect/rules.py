@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 
-from wherobots_local.sql.dialect.aggregates import aggregates, is_aggregate
+from wherobots_local.sql.dialect.aggregates import aggregates, is_aggregate, ordered
 from wherobots_local.sql.dialect.calls import GENERATORS, as_text, call, macro, name_of_call
 from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.dialect.forms import part
@@ -216,6 +216,15 @@ def _group(node: exp.Expr) -> exp.Expr:
 # Generators
 
 
+def _select(node: exp.Expr) -> exp.Expr:
+    """In one process rows have one order: SORT BY and CLUSTER BY are ORDER BY, and DISTRIBUTE BY has no effect."""
+    for key in ("distribute", "sort", "cluster"):
+        clause = node.args.pop(key, None)
+        if clause is not None and key != "distribute" and node.args.get("order") is None:
+            node.set("order", exp.Order(expressions=clause.expressions))
+    return _generators(node)
+
+
 def _generators(node: exp.Expr) -> exp.Expr:
     columns: list[exp.Expr] = []
     count = 0
@@ -245,6 +254,10 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     name = name_of_call(made)
     if name == "stack" and not is_outer:
         return _named(_stacked(made.expressions), names)
+    if name == "json_tuple" and len(made.expressions) > 1:
+        json, *keys = made.expressions
+        fields = [written(exp.Anonymous(this="get_json_object", expressions=[json.copy(), _path(key)])) for key in keys]
+        return _named({f"c{place}": exp.Array(expressions=[field]) for place, field in enumerate(fields)}, names)
     if len(made.expressions) != 1:
         raise unsupported(f"{name} of several values")
     value, has_place = made.expressions[0], name == "posexplode"
@@ -263,6 +276,12 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
     if has_place:
         lists = {"pos": call("range", call("array_length", next(iter(lists.values())))), **lists}
     return _named(lists, names)
+
+
+def _path(key: exp.Expr) -> exp.Expr:
+    if not isinstance(key, exp.Literal) or not key.name.isidentifier():
+        raise unsupported("json_tuple with keys that are no literals of letters and digits")
+    return exp.Literal.string(f"$.{key.name}")
 
 
 def _stacked(given: list[exp.Expr]) -> dict[str, exp.Expr]:
@@ -316,7 +335,7 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.Neg: _negative,
     exp.Not: _conditions,
     exp.Or: _conditions,
-    exp.Select: _generators,
+    exp.Select: _select,
     exp.StrPosition: _written_as("locate", "substr", "this", "position"),
     exp.Substring: _written_as("substring", "this", "start", "length"),
     exp.Trim: _trim,
@@ -328,4 +347,4 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
 }
 
 # In this order: the last ones see the calls that the others have written.
-RULES = (aggregates, _node, size, _left)
+RULES = (ordered, aggregates, _node, size, _left)

@@ -1,6 +1,7 @@
 """Both transports against the local server."""
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import pytest
@@ -55,6 +56,27 @@ def test_all_runs_of_a_host_share_its_sessions(endpoint: Endpoint) -> None:
         return same, still_open and session.closed
 
     assert asyncio.run(borrow()) == (True, True)
+
+
+def test_all_sessions_are_closed_although_that_is_interrupted(
+    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow 3 cancels a killed trigger again each second, and the end of TLS may take as long."""
+
+    async def are_closed() -> list[bool]:
+        with suppress(asyncio.CancelledError):
+            async with shared_sessions(endpoint.base_url) as sessions:
+                both = [sessions.session_for(call) for call in (CREATE, calls.cancel_run("r1"))]
+                close = both[0].close
+
+                async def close_and_be_cancelled() -> None:
+                    await close()
+                    raise asyncio.CancelledError
+
+                monkeypatch.setattr(both[0], "close", close_and_be_cancelled)
+        return [session.closed for session in both]
+
+    assert asyncio.run(are_closed()) == [True, True]
 
 
 def test_calls_that_hang_do_not_hold_up_a_cancel(endpoint: Endpoint, control: ControlClient) -> None:

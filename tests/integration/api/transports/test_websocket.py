@@ -577,6 +577,22 @@ def test_the_thread_is_there_only_while_it_is_needed() -> None:
         assert threads() == []
 
 
+def test_a_thread_that_cannot_be_started_is_the_error_that_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container may allow no more threads. A signal handler may raise there, too."""
+
+    def start(thread: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    driven = Driven("sync", ENDPOINT)
+    try:
+        with monkeypatch.context() as patch:
+            patch.setattr(threading.Thread, "start", start)
+            with pytest.raises(RuntimeError, match="can't start new thread"):
+                driven.connect("ws://127.0.0.1:9/")
+    finally:
+        driven.close()
+
+
 def test_a_thread_that_hangs_is_a_lost_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(websocket, "SLACK_SECONDS", 0.2)
     monkeypatch.setattr(websocket, "WRITE_SECONDS", 0.0)

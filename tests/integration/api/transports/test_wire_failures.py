@@ -230,7 +230,7 @@ def test_tls_that_is_answered_in_plain_http_is_permanent_and_says_what_to_correc
     error = caught.value
     assert not error.transient
     assert error.arrival is Arrival.NOT_ARRIVED
-    assert str(error).startswith(f"createJobRun: {url} (connection 'x'): ")
+    assert str(error).startswith(f"Creating the run failed: {url} (connection 'x'): ")
     assert "correct the port, or put http:// before the host" in str(error)
 
 

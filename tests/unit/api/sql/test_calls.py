@@ -114,13 +114,13 @@ def test_a_redirect_that_something_on_the_way_has_followed_is_read_from_its_body
     ],
 )
 def test_a_redirect_to_somewhere_else_is_unreadable(headers: dict[str, str]) -> None:
-    with pytest.raises(UnreadableResponseError, match="createSqlSession"):
+    with pytest.raises(UnreadableResponseError, match="Starting a SQL session failed"):
         asked(answer(303, **headers))
 
 
 @pytest.mark.parametrize("session_id", [None, "", " ", "..", "None", 5, ["s1"], "a\nb", "\ud800"])
 def test_an_answer_whose_id_is_none_is_unreadable(session_id: Any) -> None:
-    with pytest.raises(UnreadableResponseError, match="createSqlSession"):
+    with pytest.raises(UnreadableResponseError, match="Starting a SQL session failed"):
         asked(answer(200, {"id": session_id}))
 
 

@@ -40,7 +40,7 @@ def test_what_still_runs_is_cancelled_and_nothing_else() -> None:
         RetrieveResults(each, attach=True) for each in ("e1", "e2", "e3", "never sent")
     }
     assert script.notes == [
-        Note(logging.INFO, f"Cancelled statement {each} of before the clear") for each in ("e1", "e3")
+        Note(logging.INFO, f"Cancelled statement {each} from before the clear") for each in ("e1", "e3")
     ]
 
 

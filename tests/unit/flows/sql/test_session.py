@@ -225,7 +225,7 @@ def test_a_session_that_stays_unknown_has_ended_and_that_is_said_early(unknown: 
     script = Script(stages((0, unknown)))
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session, "s1", SessionWait())
-    assert str(caught.value) == "getSqlSession: the service does not know SQL session s1"
+    assert str(caught.value) == "The service does not know SQL session s1"
     assert APPEARANCE_SECONDS <= script.elapsed < APPEARANCE_SECONDS + 10
     told = "The service does not know SQL session s1; polling again for up to 1 minute"
     assert script.notes == [Note(logging.INFO, told)]
@@ -253,7 +253,7 @@ def test_a_session_that_will_never_be_ready_is_an_error_with_the_services_words(
     script = Script(stages((0, in_stage("PENDING")), (20, in_stage(status, message="no\x1b[2K nodes left"))))
     with pytest.raises(SessionEndedError) as caught:
         script.run(await_session, "s1", SessionWait())
-    assert str(caught.value) == f"getSqlSession: SQL session s1 is {status}: no\\x1b[2K nodes left"
+    assert str(caught.value) == f"SQL session s1 is {status}: no\\x1b[2K nodes left"
     assert not caught.value.transient
 
 
@@ -279,7 +279,7 @@ def test_the_wait_is_bounded(wait: SessionWait, seconds: float, at_deadline: boo
     script = Script(stages((0, in_stage("PENDING"))), jitter=1.0)
     with pytest.raises(SessionWaitTimeoutError) as caught:
         script.run(await_session, "s1", wait)
-    assert str(caught.value) == f"getSqlSession: SQL session s1 was still PENDING when {limit} was reached"
+    assert str(caught.value) == f"SQL session s1 was still PENDING when {limit} was reached"
     assert caught.value.at_deadline is at_deadline
     assert seconds <= script.elapsed < seconds + 1
 
@@ -443,7 +443,7 @@ COULD_NOT = (
 def test_a_session_is_stopped_or_needs_no_stopping(answer: Any, expected: bool, level: int, told: str) -> None:
     script = Script(by_operation(deleteSqlSession=always(answer)))
     assert script.run(stop_session, "s1") is expected
-    assert script.notes == [Note(level, f"SQL session s1 {told.format(answer)}")]
+    assert script.notes == [Note(level, f"SQL session s1 {told.format(answer and answer.reason)}")]
     assert script.elapsed < 1
 
 

@@ -174,7 +174,7 @@ def test_a_session_that_answers_nothing_is_left_for_another_connection_and_then_
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
     assert outcome.message == (
-        "the connection to the session was lost, and could not be replaced: sqlSession: the session does not respond"
+        "the connection to the session was lost, and could not be replaced: the session does not respond"
     )
     assert len(script.session.connects) == 2
     assert len(script.arrived(ExecuteSql)) == 1
@@ -279,9 +279,9 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
     assert script.notes[2:] == [
         Note(
             logging.WARNING,
-            "Statement e1: the session does not report its state (cannot encode the result), but may still report how "
-            "it ended. Waiting for that up to 10 minutes after its last message. If you can see that it has ended, you "
-            "need not wait: mark the task as success, or clear it, which executes the statement again",
+            "Waiting up to 10 minutes for the end of Statement e1, because the session does not report its state "
+            "(cannot encode the result). To stop waiting, look whether it has ended. Then mark the task as success, or "
+            "clear it, which executes the statement again",
         )
     ]
 
@@ -348,7 +348,7 @@ def test_a_trigger_waits_for_what_the_session_has_forgotten_as_long_as_it_may() 
         options = StatementOptions.from_kwargs(StatementOptions(url=URL, forgotten_seconds=seconds).to_kwargs())
         assert script.run(attach, "e1", options, wants_result=False).state is expected
         assert script.written(CancelExecution) == []
-        assert "If you can see that it has ended" in script.said("no longer knows it")[0].text
+        assert "To stop waiting" in script.said("no longer knows it")[0].text
 
 
 # A lost connection
@@ -362,7 +362,7 @@ def test_a_lost_connection_is_replaced_and_the_execution_taken_over() -> None:
     assert script.arrived(RetrieveResults) == [RetrieveResults("e1", attach=True)] * 3
     assert len(script.arrived(ExecuteSql)) == 1
     assert 100 <= script.elapsed < 101
-    lost = "sqlSession: the connection was reset; connecting again for up to 10 minutes"
+    lost = "The connection to the SQL session failed: the connection was reset; connecting again for up to 10 minutes"
     assert script.notes[1] == Note(logging.WARNING, lost)
     assert (script.dialled, script.sleeps) == ([(URL, 20.0)], [])
 
@@ -401,7 +401,7 @@ def test_a_statement_that_could_not_be_written_at_all_may_be_repeated() -> None:
     script = SqlScript(FakeSession(refusals=[NotSentError("connectSqlSession", "refused")] * 99), is_connected=False)
     outcome = run(script)
     assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, False)
-    assert outcome.message == "it was not sent: connectSqlSession: refused"
+    assert outcome.message == "it was not sent: refused"
     assert 600 <= script.elapsed < 605
     assert script.session.written == []
 
@@ -415,9 +415,7 @@ def test_a_lost_connection_is_replaced_for_as_long_as_an_outage_may_last(options
     script = broken_after(10.0, refusals=[None, *[NotSentError("connectSqlSession", "refused")] * 99])
     outcome = run(script, **options)
     assert outcome.state is StatementState.UNKNOWN
-    assert outcome.message == (
-        "the connection to the session was lost, and could not be replaced: connectSqlSession: refused"
-    )
+    assert outcome.message == ("the connection to the session was lost, and could not be replaced: refused")
     assert 10 + seconds <= script.elapsed < 10 + seconds + 5
     assert [round(pause, 2) for pause in script.sleeps][:6] == [1, 2, 4, 8, 10, 10]
     assert [seconds for _, seconds in script.dialled][:6] == [20] * 6
@@ -473,7 +471,7 @@ def test_a_result_that_breaks_every_connection_is_given_up() -> None:
     script = SqlScript(FakeSession(connections=[Connection(1.015), *(Connection(0.005) for _ in range(99))]))
     outcome = run(script)
     assert outcome.state is StatementState.GAVE_UP
-    assert outcome.message == "it succeeded, but its result could not be fetched: sqlSession: the connection was reset"
+    assert outcome.message == "it succeeded, but its result could not be fetched: the connection was reset"
     assert len(script.written(RetrieveResults)) == 4
 
 
@@ -602,7 +600,7 @@ def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> Non
     assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, True)
     assert outcome.message == "it succeeded, but its result could not be fetched: Execution not found"
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 99), is_connected=False)
-    says = "it succeeded, but its result could not be fetched: connectSqlSession: 404: no body"
+    says = "it succeeded, but its result could not be fetched: 404: no body"
     assert script.run(fetch, "e1", OPTIONS).message == says
 
 
@@ -657,7 +655,7 @@ def test_a_cancel_without_a_connection_opens_one_if_it_has_an_address() -> None:
     assert script.notes == [
         Note(
             logging.ERROR,
-            "Statement e1 could not be cancelled (sqlSession: no WebSocket is open). It may continue to run. "
+            "Statement e1 could not be cancelled (no WebSocket is open). It may continue to run. "
             "The session cancels it by itself, usually two minutes after its connection was lost",
         )
     ]
@@ -735,7 +733,7 @@ def test_a_session_that_refuses_connections_is_none_to_execute_in(status: int) -
     """So the task fails with the exception of a session that failed: a retry asks for a session again."""
     refused = NotFoundError("connectSqlSession", status)
     script = SqlScript(FakeSession(refusals=[refused] * 99), SERVICE, is_connected=False)
-    says = f"SQL session s1 is READY, but refuses connections: connectSqlSession: {status}"
+    says = f"SQL session s1 is READY, but refuses connections: {status}"
     with pytest.raises(SessionFailedError, match=says):
         script.run(connect, READY, 600.0)
     assert 60 <= script.elapsed < 65

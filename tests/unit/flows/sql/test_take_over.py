@@ -32,7 +32,7 @@ def test_it_is_attached_to_at_its_address_whatever_the_service_says(found: objec
     ("found", "why", "seconds"),
     [
         (SqlSession("s1", "DESTROYED", message="stopped"), "SQL session s1 is DESTROYED: stopped", 60),
-        (NotFoundError("getSqlSession", 404), "the service does not know SQL session s1", 60),
+        (NotFoundError("getSqlSession", 404), "The service does not know SQL session s1", 60),
         (None, "refused", 600),
         (ServerError("getSqlSession", 503), "refused", 600),
         (READY, "refused", 600),
