@@ -16,7 +16,6 @@ MODULES = {
     "sensors": ("run",),
     "triggers": ("run", "quota", "sql"),
 }
-TASK_PAGE_PLUGIN = "wherobots_task_page"
 CONVERTER = f"{PACKAGE}.sql.lineage.table_of"
 ASSETS = [{"schemes": ["wherobots"], "handler": None, "to_openlineage_converter": CONVERTER}]
 LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
@@ -53,7 +52,6 @@ def get_provider_info() -> dict[str, Any]:
         ],
         "task-decorators": [{"name": "wherobots", "class-name": f"{PACKAGE}.decorators.wherobots.wherobots_task"}],
         "extra-links": [f"{PACKAGE}.links.{name}" for name in LINKS],
-        "plugins": [{"name": TASK_PAGE_PLUGIN, "plugin-class": f"{PACKAGE}.task_page.plugin.WherobotsTaskPage"}],
         "asset-uris": ASSETS,
         "dataset-uris": ASSETS,  # Airflow 2.11's name.
         # Airflow before 3.2 knows no such key, and ignores it.

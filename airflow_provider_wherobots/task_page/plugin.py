@@ -9,7 +9,7 @@ from airflow.plugins_manager import AirflowPlugin
 
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.config import TASK_PAGE, configured
-from airflow_provider_wherobots.get_provider_info import INTEGRATION, TASK_PAGE_PLUGIN
+from airflow_provider_wherobots.get_provider_info import INTEGRATION
 
 PREFIX = "wherobots"
 """Where the API server serves the page."""
@@ -20,7 +20,7 @@ class WherobotsTaskPage(AirflowPlugin):
     attempts and XComs, with the session of the user who looks at it.
     """
 
-    name = TASK_PAGE_PLUGIN
+    name = "wherobots_task_page"
 
     @property
     def fastapi_apps(self) -> list[Any]:  # type: ignore[override]
