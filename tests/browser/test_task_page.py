@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, urlsplit
 
 import pytest
 
+from airflow_provider_wherobots.compat import AIRFLOW
 from tests.browser.airflow_3_ui import AirflowUi3
 from tests.browser.conftest import Service, Ui
 from tests.browser.screenshots import Screenshots, replace_in_responses
@@ -20,34 +24,39 @@ if TYPE_CHECKING:
     from playwright.sync_api import FrameLocator
 
 DAG_ID = "task_page"
-
-
-@pytest.fixture(autouse=True)
-def has_the_page(airflow: AirflowInstance, service: Service) -> None:
-    """Skip below Airflow 3.1, which has no such pages. Otherwise the connection is set."""
-    if not airflow.is_from("3.1"):
-        pytest.skip("Airflow below 3.1 has no pages beside a task instance")
-    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+pytestmark = pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow below 3.1 has no pages beside a task instance")
 
 
 @pytest.fixture(scope="module")
-def dag_run(airflow: AirflowInstance, service: Service) -> str:
-    """A DAG run that has ended."""
-    airflow.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+def airflow(dags: Path, service: Service, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
+    """Airflow below a path, with a guest and a connection."""
+    env = {
+        "AIRFLOW__CORE__AUTH_MANAGER": "guests.GuestsAuthManager",
+        "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,guest:viewer",
+    }
+    home = tmp_path_factory.mktemp("airflow")
+    with AirflowInstance(home, dags_folder=dags, env=env, path="/airflow", progress=print) as instance:
+        instance.api.set_connection(CONN_ID, "wherobots", host=service.server.url, password=service.server.api_key)
+        yield instance
+
+
+@pytest.fixture(scope="module")
+def dag_run(airflow: AirflowInstance) -> str:
+    """The second of two DAG runs that have ended."""
     airflow.api.wait_for_dag(DAG_ID)
-    run_id = airflow.api.trigger_dag(DAG_ID)
-    assert airflow.api.wait_for_run(DAG_ID, run_id) == "failed"
-    return run_id
+    runs = [airflow.api.trigger_dag(DAG_ID) for _ in range(2)]
+    assert [airflow.api.wait_for_run(DAG_ID, run_id) for run_id in runs] == ["failed", "failed"]
+    return runs[-1]
 
 
 def open_page(ui: Ui, dag_id: str, run_id: str, task_id: str, mapped: str = "") -> FrameLocator:
     """Open the tab of a task instance, and return what it shows."""
-    ui.page.goto(f"/dags/{dag_id}/runs/{quote(run_id)}/tasks/{task_id}{mapped}")
+    ui.page.goto(f"dags/{dag_id}/runs/{quote(run_id)}/tasks/{task_id}{mapped}")
     ui.page.get_by_role("link", name="Wherobots", exact=True).click()
     return ui.page.frame_locator("iframe[title=Wherobots]")
 
 
-def test_a_run_that_completed(ui: Ui, airflow: AirflowInstance, dag_run: str, screenshots: Screenshots) -> None:
+def test_a_run_that_completed(ui: Ui, airflow: AirflowInstance, dag_run: str) -> None:
     asked: set[str] = set()
     ui.page.on("request", lambda request: asked.add(urlsplit(request.url).netloc))
     # The service refuses such a name, but whoever can write an XCom can have it.
@@ -63,11 +72,10 @@ def test_a_run_that_completed(ui: Ui, airflow: AirflowInstance, dag_run: str, sc
     see(page.get_by_text('"peak": "<b>Matterhorn</b>"'))
     assert page.locator("b, img:not([role]), #taken").count() == 0
     ui.page.unroute_all(behavior="wait")
-    see(page.get_by_role("heading", name="The last DAG run of this task"))
+    see(page.get_by_role("heading", name="The last 2 DAG runs of this task"))
     page.get_by_text("The numbers in a table").click()
     see(page.get_by_role("cell", name=dag_run))
     assert asked == {urlsplit(airflow.url).netloc}
-    screenshots.take(ui.page, "task-page-completed")
 
     with ui.page.context.expect_page() as opened:
         page.get_by_role("link", name=summary["run_id"]).click()
@@ -81,10 +89,10 @@ def test_a_task_that_failed_twice(ui: Ui, dag_run: str, screenshots: Screenshots
     see(page.get_by_text("Attempt 2 · failed"))
     see(page.get_by_text("Attempt 1 · failed"))
     assert page.get_by_text("Probable cause: ").count() == 2
-    see(page.get_by_text("1 failed (red, ✕)"))
+    see(page.get_by_text("2 failed (red, ✕)"))
     scheme = page.locator("html").evaluate("e => getComputedStyle(e).colorScheme")
     assert scheme == theme
-    screenshots.take(ui.page, f"task-page-{theme}", height=1000)
+    screenshots.take(ui.page, f"task-page-{theme}", height=1400)
 
 
 def test_a_mapped_task(ui: Ui, airflow: AirflowInstance, dag_run: str) -> None:
@@ -97,13 +105,13 @@ def test_a_task_of_another_provider(ui: Ui, dag_run: str) -> None:
     see(open_page(ui, DAG_ID, dag_run, "foreign").get_by_text("not a task of the Wherobots provider"))
 
 
-def test_a_user_who_may_not_read_xcoms(ui: Ui, dag_run: str) -> None:
-    # The simple auth manager has no such user.
-    ui.page.route(re.compile("/xcomEntries"), lambda route: route.fulfill(status=403, json={"detail": "Forbidden"}))
+def test_a_user_who_may_not_read_xcoms(ui: Ui, airflow: AirflowInstance, dag_run: str) -> None:
+    ui.page.context.clear_cookies()
+    ui.log_in("guest", json.loads((airflow.home / "passwords.json").read_text())["guest"])
     page = open_page(ui, DAG_ID, dag_run, "works")
     see(page.get_by_text("You may not read XComs in this Airflow"))
     see(page.get_by_text("Attempt 1 · success"))
-    ui.page.unroute_all(behavior="wait")
+    see(page.get_by_role("heading", name="The last 2 DAG runs of this task"))
 
 
 def test_a_deferred_task_shows_what_is_known_and_its_end(ui: Ui, airflow: AirflowInstance, service: Service) -> None:
