@@ -314,8 +314,9 @@ class RunAttempt(Attempt):
         """Remember what this try has seen of a run, and push that of all tries: Airflow deletes the XComs of a try
         when the next begins.
         """
-        known = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self.run_url(run_id)}
-        seen = {**known, "status": words.short(status), "cost_usd": (summary or {}).get("cost_usd")}
+        known = {key: value for key, value in (summary or {}).items() if value is not None}
+        ids = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self.run_url(run_id)}
+        seen = {"cost_usd": None, **known, **ids, "status": words.short(status)}
         if self.memory is not None:
             self.memory.remember(self.memory.now.with_try(seen))
         self.push(RUNS_KEY, [seen] if self.memory is None else list(self.memory.now.tries))
