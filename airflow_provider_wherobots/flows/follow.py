@@ -157,7 +157,7 @@ async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Out
             if run.is_terminal or moment >= limit.over_at:
                 # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
-                summary = RunSummary.of_run(run, spark_ui.url)
+                summary = status.timed(RunSummary.of_run(run, spark_ui.url), options)
                 outcome = limit.outcome_of(run, summary, io.now())
                 if outcome.status == CANCELLED and options.has_cancelled(moment - ended_ago):
                     reason = options.limit_and("the run was cancelled")
@@ -212,7 +212,8 @@ async def _settle(
             wait = min(wait, MIN_QUIET_SECONDS)
         needs_result = options.return_result and outcome.ending is Ending.COMPLETED
         await log.drain(io, wait, until, ended_ago, needs_result=needs_result)
-        summary = replace(summary, log_lateness_seconds=log.lateness.seconds)
+        log_seconds = round(ended_ago + io.now() - moment, 3)
+        summary = replace(summary, log_lateness_seconds=log.lateness.seconds, log_seconds=log_seconds)
     summary = await add_metrics(io, summary, options.deadline)
     return await _with_log(io, outcome, summary, log, options)
 
@@ -231,10 +232,9 @@ async def _with_log(
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending in (Ending.DEADLINE, Ending.PENDING_TOO_LONG) else log.result.text
     failed_by_itself = outcome.ending in (Ending.FAILED, Ending.NOT_STARTED)
-    return replace(
+    outcome = replace(
         outcome,
         log_tail=tail,
-        summary=summary.to_json(),
         result=result,
         cause=errors.probable_cause(outcome.reason) if failed_by_itself else None,
         log_is_cut=log.has_unread_rest,
@@ -242,6 +242,7 @@ async def _with_log(
         result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
         value_refused=failed_by_itself and log.result.is_value_refused,
     )
+    return replace(outcome, summary=replace(summary, cause=outcome.why or None).to_json())
 
 
 async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None) -> RunSummary:
@@ -358,11 +359,22 @@ class _StatusNotes:
         self._noted: str | None = None
         self._noted_at = 0.0
         self._held_up_at = 0.0
+        self._starting_at: float | None = None
+
+    def timed(self, summary: RunSummary, options: FollowOptions) -> RunSummary:
+        """The summary with how long the application of a new run took to start, if a poll saw it start."""
+        if self._starting_at is None or summary.queued_seconds is None or not options.is_new:
+            return summary
+        starting = summary.queued_seconds - (self._starting_at - options.started_at)
+        return replace(summary, starting_seconds=max(0.0, round(starting, 3)))
 
     async def seen(self, io: Io, run: Run, moment: float, started_at: float) -> None:
         self.last = words.short(run.status)
         detail = run.kube_app.status if run.status == PENDING else None
-        status = f"{self.last} ({words.short(detail)})" if detail and detail != PENDING else self.last
+        status = self.last
+        if detail and detail != PENDING:
+            status += f" ({words.short(detail)})"
+            self._starting_at = self._starting_at or moment
         if status != self._noted:
             await io.note(logging.INFO, f"Run {run.id} is {status}")
         elif moment - self._noted_at >= HEARTBEAT_SECONDS:

@@ -364,6 +364,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         A run that an earlier try has cancelled is replaced once. ``is_replacement``: it has been.
         """
         from airflow_provider_wherobots.runs.measurements import of_reattachment
+        from airflow_provider_wherobots.runs.summary import RunSummary
 
         while True:
             quota = quota or attempt.quota_wait(self.max_quota_wait_seconds)
@@ -372,7 +373,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             run = submission.run
             self.run_id = run.id
             attempt.announce(run)
-            attempt.keep(run.id, run.status)
+            attempt.keep(run.id, run.status, RunSummary.of_run(run).to_json())
             if submission.reattached:
                 attempt.emit(of_reattachment(run, attempt.metric_tags))
             if not self.wait_for_completion:

@@ -88,6 +88,11 @@ class Outcome:
         """Whether the run has definitely run out of memory."""
         return self.cause is not None and self.cause.name == OUT_OF_MEMORY
 
+    @property
+    def why(self) -> str:
+        """Why the run failed, in short: without the log, and without what looks like a secret."""
+        return self.cause.in_short if self.cause else redact(self.reason)[:MAX_REASON_CHARS]
+
     def to_event(self) -> dict[str, Any]:
         cause = None if self.cause is None else list(self.cause)
         return {**asdict(self), "ending": self.ending.value, "cause": cause}
@@ -136,7 +141,7 @@ class Outcome:
         cost = (self.summary or {}).get("cost_usd")
         parts = (
             self.status,
-            self.cause.in_short if self.cause else redact(self.reason)[:MAX_REASON_CHARS],
+            self.why,
             f"run {words.short(self.run_id)}",
             "" if cost is None else f"{cost:.4g} USD",
             self.next_try,

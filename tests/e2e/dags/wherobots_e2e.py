@@ -4,11 +4,13 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.openlineage.utils.selective_enable import enable_lineage
 from tenant import CrashingOperator, TenantOperator
 
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.flows import quota
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 
 try:
@@ -81,4 +83,7 @@ with DAG(dag_id="observed", start_date=datetime(2026, 1, 1), schedule=None, catc
             region="aws-us-west-2",
             deferrable=deferrable,
         )
+    copy = "INSERT INTO org_catalog.e2e.copy SELECT * FROM e2e.original WHERE id = 'a-literal'"
+    WherobotsSqlOperator(task_id="sql", wherobots_conn_id="{{ dag_run.conf['conn_id'] }}", sql=copy)
+    SQLExecuteQueryOperator(task_id="airflows_sql", conn_id="{{ dag_run.conf['conn_id'] }}_sql", sql=copy)
     enable_lineage(observed)
