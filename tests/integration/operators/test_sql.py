@@ -49,6 +49,7 @@ from airflow_provider_wherobots.runs.memory import Journal
 from airflow_provider_wherobots.sql import results
 from airflow_provider_wherobots.sql import results as requirements
 from airflow_provider_wherobots.tasks import sql_attempt
+from airflow_provider_wherobots.triggers import sql_statement
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
@@ -801,6 +802,18 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: SqlCon
     threading.Timer(1, control.release_sql).start()
     assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
     assert executed(control) == [INSERT]
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_task_that_an_earlier_state_has_deferred_is_resumed(make: Make, control: SqlControl) -> None:
+    control.answer_sql(INSERT, seconds=1)
+    ti, task = TaskInstance(), make([INSERT, "SELECT 8 AS n"], deferrable=True)
+    deferred = statement_deferral_of(task, ti)
+    _, now = deferred.trigger.serialize()
+    before = {name: now[name] for name in ("wherobots_conn_id", "execution_id", "follow", "tells_address")}
+    event = events_of(sql_statement.WherobotsSqlStatementTrigger(**before, stops_session=False))
+    assert resume(task, ti, deferred, event)[-1].to_dict("list") == {"n": [8]}
+    assert executed(control) == [INSERT, "SELECT 8 AS n"]
 
 
 def test_a_retry_after_an_upgrade_follows_what_an_earlier_state_has_listed(make: Make, control: SqlControl) -> None:
