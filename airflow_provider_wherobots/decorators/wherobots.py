@@ -78,7 +78,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         **kwargs: Any,
     ) -> None:
         with argument_errors(task_id):
-            check_function(python_callable, type(self).__name__)
+            check_function(python_callable)
             for argument in _NOT_HERE:
                 if argument in kwargs:
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")

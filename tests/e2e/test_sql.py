@@ -9,7 +9,7 @@ from tests.e2e.sql_case import HANDED_OVER, KINDS, Kind, SqlCase
 from tests.e2e.world import World
 from tests.support.airflow_api import Json
 
-TAKEN_FROM_EARLIER = "succeeded in an earlier try; not executing it again"
+TAKEN_FROM_EARLIER = "succeeded in an earlier attempt; not executing it again"
 UNKNOWN = "Outcome unknown"
 REASON = "[TABLE_OR_VIEW_NOT_FOUND] the table e2e.gone cannot be found"
 
