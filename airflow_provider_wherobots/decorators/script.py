@@ -136,13 +136,11 @@ def check_function(function: Any) -> None:
     Source: ``PythonVirtualenvOperator`` in Airflow's standard provider has the same rules.
     """
     if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
-        raise InvalidArgumentError(
-            "@task.wherobots can only decorate a function that is defined with def, not a lambda, a method or an object"
-        )
+        raise InvalidArgumentError("@task.wherobots needs a function defined with def, not a lambda, method or object")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidArgumentError("@task.wherobots cannot run a function with yield: return a list")
+        raise InvalidArgumentError("@task.wherobots cannot run a function that yields: return a list instead")
     if inspect.iscoroutinefunction(function):
-        raise InvalidArgumentError("@task.wherobots cannot run an async function: define it with def")
+        raise InvalidArgumentError("@task.wherobots cannot run an async function: write def, and asyncio.run() in it")
 
 
 def script_name(function: Callable[..., Any]) -> str:
@@ -381,8 +379,8 @@ def _refuse_what_is_not_sent(
     for name in list(signature.parameters)[len(args) :]:
         if name in context_keys and name not in CONTEXT_KEYS and name not in kwargs:
             raise InvalidArgumentError(
-                f"{function.__name__}() has the parameter {name}, which Airflow would fill, but its value is not sent "
-                f"to the run. Give it another name. These are sent: {', '.join(CONTEXT_KEYS)}"
+                f"{function.__name__}() has a parameter {name}, and Airflow's {name} is not sent to the run. Give it "
+                f"another name. From the task's context the function can take: {', '.join(CONTEXT_KEYS)}"
             )
 
 

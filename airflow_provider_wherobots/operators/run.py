@@ -463,7 +463,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         if not reattached:
             return False
         if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
-            why = "was cancelled by an earlier try"
+            why = "was cancelled by an earlier attempt"
         elif self.return_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
             if outcome.has_wrong_result:
                 return False

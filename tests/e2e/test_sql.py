@@ -10,7 +10,7 @@ from tests.e2e.world import World
 from tests.support.airflow_api import Json
 from tests.support.waiting import wait_for
 
-TAKEN_FROM_EARLIER = "succeeded in an earlier try; not executing it again"
+TAKEN_FROM_EARLIER = "succeeded in an earlier attempt; not executing it again"
 UNKNOWN = "Outcome unknown"
 REASON = "[TABLE_OR_VIEW_NOT_FOUND] the table e2e.gone cannot be found"
 

@@ -133,12 +133,13 @@ def test_a_wrong_argument_is_told_when_the_dag_is_parsed(arguments: dict[str, An
 def test_a_parameter_whose_value_is_not_sent_is_told_when_the_dag_is_parsed() -> None:
     def f(day: str, ti: Any = None) -> None: ...
 
-    with new_dag(), pytest.raises(WherobotsArgumentException, match=r"^f: f\(\) has the parameter ti, which"):
+    with new_dag(), pytest.raises(WherobotsArgumentException, match=r"^f: f\(\) has a parameter ti, and"):
         wherobots_task(f)("x")
 
 
-def test_it_refuses_what_a_virtual_environment_refuses() -> None:
-    with new_dag(), pytest.raises(ValueError, match=r"@task\.wherobots can only decorate a function"):
+def test_it_refuses_what_is_not_a_function() -> None:
+    words = "@task.wherobots needs a function defined with def, not a lambda"
+    with new_dag(), pytest.raises(ValueError, match=words):
         wherobots_task(task_id="f")(lambda: 1)()
 
 

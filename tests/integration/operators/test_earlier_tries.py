@@ -271,8 +271,8 @@ def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
 @pytest.mark.parametrize(
     ("operation", "warning"),
     [
-        ("get", "Airflow's task state store cannot be read, so earlier tries are unknown"),
-        ("set", "The task's state could not be stored, so a retry may start a second run"),
+        ("get", "Airflow's task state store cannot be read, so earlier attempts are unknown"),
+        ("set", "The task's state could not be stored, so a retry may start a second run or repeat a statement"),
     ],
 )
 def test_a_store_that_fails_stops_a_create_and_no_run_that_there_is(

@@ -902,7 +902,7 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     )
     assert make(INSERT, retries=1).execute(context(follow(ti))) is None
     assert executed(control) == [INSERT]
-    assert "succeeded in an earlier try; not executing it again" in said()
+    assert "succeeded in an earlier attempt; not executing it again" in said()
 
 
 @pytest.mark.parametrize("error", ["", "once"], ids=["succeeded", "failed"])

@@ -139,8 +139,8 @@ def test_arguments_are_bounded_and_the_bound_fits_an_argument_of_a_linux_program
 
 def test_a_parameter_named_like_a_part_of_the_context_that_is_not_sent_is_refused() -> None:
     words = (
-        r"^asks_for_what_is_not_sent\(\) has the parameter ti, which Airflow would fill, but its value is not sent to "
-        r"the run. Give it another name. These are sent: ds, ds_nodash, .*, ts_nodash_with_tz$"
+        r"^asks_for_what_is_not_sent\(\) has a parameter ti, and Airflow's ti is not sent to the run\. Give it another "
+        r"name\. From the task's context the function can take: ds, ds_nodash, .*, ts_nodash_with_tz$"
     )
     with pytest.raises(InvalidArgumentError, match=words):
         check_arguments(asks_for_what_is_not_sent, ("x",), {}, {"ti", "ds"}, lambda value: False)
