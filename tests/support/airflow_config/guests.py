@@ -14,7 +14,7 @@ GUEST = "guest"
 class GuestsAuthManager(SimpleAuthManager):
     """Airflow's simple auth manager, which has no roles for parts of a DAG."""
 
-    def is_authorized_dag(self, *, user: SimpleAuthManagerUser, **details: Any) -> bool:  # type: ignore[override]
+    def is_authorized_dag(self, *, user: SimpleAuthManagerUser, **details: Any) -> bool:
         """Whether a user may use a part of a DAG."""
         if user.username == GUEST and details.get("access_entity") is DagAccessEntity.XCOM:
             return False
