@@ -19,7 +19,8 @@ SELECT 'x' 'y'
 SELECT * FROM csv.`s3://bucket/in.csv`
 SET spark.sql.sources.partitionOverwriteMode = dynamic
 CREATE TABLE there (a INT) LOCATION 's3://bucket/there'
-SELECT * FROM fields TABLESAMPLE (10 PERCENT)
+SELECT * FROM fields TABLESAMPLE (10 PERCENT) REPEATABLE (1)
+ALTER TABLE fields ALTER COLUMN x FIRST
 SELECT x FROM fields QUALIFY row_number() OVER (ORDER BY x) = 1
 SELECT x FROM fields VERSION AS OF 1
 SELECT * FROM fields PIVOT (first(x) FOR x IN (1))

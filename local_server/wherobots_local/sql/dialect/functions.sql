@@ -90,6 +90,7 @@ CREATE MACRO spark._comparable(a, b) AS CASE WHEN typeof(a) LIKE '%MAP(%' OR typ
     WHEN typeof(a) <> typeof(b) AND typeof(a) <> '"NULL"' AND typeof(b) <> '"NULL"' AND (
     (typeof(a) = 'VARCHAR' AND typeof(b) NOT IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE')) OR (typeof(b) = 'VARCHAR' AND typeof(a) NOT IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE'))
     OR typeof(a) = 'BOOLEAN' OR typeof(b) = 'BOOLEAN') THEN spark._refuse('comparing values of such different types; use CAST') ELSE b END;
+CREATE MACRO spark._of_one_type(a, b) AS CASE WHEN typeof(a) = typeof(b) THEN b ELSE spark._refuse('rows beside each other whose values have different types; use CAST') END;
 CREATE MACRO spark._condition(x) AS CASE WHEN typeof(x) IN ('BOOLEAN', '"NULL"') THEN x::BOOLEAN ELSE spark._refuse('a condition that is no boolean') END;
 CREATE MACRO spark._minus(a, b) AS CASE WHEN typeof(a) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') AND typeof(b) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') THEN spark._refuse('the difference of times; use datediff or timestampdiff') ELSE a - b END;
 CREATE MACRO spark._ranked(x) AS CASE WHEN spark._is_number(x) OR typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) = 'DATE' THEN x ELSE spark._refuse('percentiles of other values than numbers and times') END;
@@ -298,6 +299,8 @@ CREATE MACRO spark.convert_timezone(zone, t) AS timezone(spark._zone(zone), spar
 
 -- Arrays, maps and JSON. Spark keeps the order of the first array.
 CREATE MACRO spark._listed(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN spark._refuse('explode of a map without two names') ELSE x END;
+CREATE MACRO spark._structs(x) AS CASE WHEN regexp_matches(typeof(x), '^STRUCT\(.*\)\[\]$') THEN x ELSE spark._refuse('inline of other values than arrays of structs') END;
+CREATE MACRO spark._kept(x, start) AS CASE WHEN typeof(x) IN (typeof(start), '"NULL"') OR (typeof(x) = 'BIGINT' AND typeof(start) = 'INTEGER') THEN cast_to_type(x, start) ELSE spark._refuse('aggregate with a function whose result has another type than its start') END;
 CREATE MACRO spark._filled(x) AS CASE WHEN len(spark._listed(x)) > 0 THEN x ELSE [NULL] END;
 CREATE MACRO spark._has_null(a) AS len(list_filter(a, lambda _n: _n IS NULL)) > 0;
 CREATE MACRO spark.get(a, i) AS CASE WHEN i >= 0 THEN a[i + 1] END;

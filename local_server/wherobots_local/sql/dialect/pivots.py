@@ -1,4 +1,5 @@
-"""PIVOT and UNPIVOT, written as queries (the other columns are all that they do not name), and windows of time."""
+"""PIVOT, UNPIVOT and TABLESAMPLE, written as queries, and windows of time. PIVOT groups by all columns that it does not
+name."""
 
 from __future__ import annotations
 
@@ -75,6 +76,20 @@ def _unpivoted(pivot: exp.Expr, source: exp.Expr) -> exp.Select:
         return made
     there = exp.column(value.name, quoted=True).is_(exp.null()).not_()
     return exp.select("*").from_(made.subquery("unpivoted")).where(there)
+
+
+def without_samples(tree: exp.Expr) -> None:
+    """Replace ``TABLESAMPLE (5 PERCENT)`` and ``TABLESAMPLE (10 ROWS)``, which is the same as LIMIT."""
+    for sample in reversed(list(tree.find_all(exp.TableSample))):
+        source, count, percent = sample.parent, sample.args.get("size"), sample.args.get("percent")
+        share = float(percent.name) / 100 if isinstance(percent, exp.Literal) else 0.0
+        if source is None or name_of_call(source.this) or share > 1 or not isinstance(percent or count, exp.Literal):
+            raise unsupported("TABLESAMPLE other than a percentage, or a number of rows, of a table")
+        source.set("sample", None)
+        query = exp.select("*").from_(source.copy())
+        chosen = exp.LT(this=exp.Anonymous(this="rand"), expression=exp.convert(share))
+        query = query.where(chosen) if percent is not None else query.limit(count)
+        source.replace(query.subquery(source.alias_or_name or "sample"))
 
 
 def without_windows(tree: exp.Expr) -> None:
