@@ -324,8 +324,7 @@ class WherobotsHook(BaseHook):
                 try:
                     delay = outage.failed(error, moment)
                 except NotSentError:
-                    error.args = (outage.why_over(error),)
-                    raise
+                    raise NotSentError(self._source, f"{error.reason}; {words.given_up(max_outage_seconds)}") from error
                 if outage.is_first_failure:
                     logger.warning("%s; reading it again", error)
                 await asyncio.sleep(delay)

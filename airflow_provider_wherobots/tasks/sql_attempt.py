@@ -344,7 +344,7 @@ class SqlAttempt(Attempt):
             raise self.no_quota(error) from error
         except WherobotsApiError as error:
             advice = f". {words.CHECK_KEY}" if error.key_may_change else ""
-            raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}{advice}") from error
+            raise kind_of_call(error)(f"There is no SQL session: {error}{advice}") from error
 
     def _connected(self) -> Connection:
         """The connection to the task's session."""

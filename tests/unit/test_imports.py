@@ -20,10 +20,10 @@ ROOT = Path(importlib.import_module(PACKAGE).__path__[0])
 ALL = sorted(ROOT.rglob("*.py"))
 
 MAY_IMPORT: dict[str, tuple[str, ...]] = {
-    "api": ("api",),
-    "logs": ("api.runs.models", "logs"),
+    "words": (),
+    "api": ("api", "words"),
+    "logs": ("api.runs.models", "logs", "words"),
     "files": ("api.errors", "api.storage", "files"),
-    "words": ("logs.records",),
     "runs": ("api", "logs", "words", "runs", "stored", "xcoms"),
     "io": ("api", "files", "logs", "words", "runs.memory", "io"),
     "flows": ("api", "files", "logs", "words", "runs", "io.base", "io.rate_limit", "flows", "stored", "xcoms"),

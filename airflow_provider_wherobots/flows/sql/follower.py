@@ -294,11 +294,11 @@ class Follower:
         elif self.state is ExecutionState.SENDING and was_written:
             self.written()
         elif self.state is ExecutionState.CANCELLING and self._cancel_connects >= MAX_CANCEL_CONNECTS:
-            self._end_cancel(None, words.quoted(error.reason))
+            self._end_cancel(None, error.reason)
 
     def replaced(self) -> None:
         """Another connection is open."""
-        why, self.loss, self._writes = words.quoted(self.loss.reason if self.loss else ""), None, True
+        why, self.loss, self._writes = self.loss.reason if self.loss else "", None, True
         if self.state is ExecutionState.SENDING:
             return
         self.attachment, self._was_in_contact = Attachment.ATTACHING, False
