@@ -16,6 +16,14 @@ from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionStatus, Store
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
+from airflow_provider_wherobots.dbapi.failures import (
+    InDoubtError,
+    Written,
+    failure_of_hook,
+    failure_of_session,
+    in_doubt,
+    refused,
+)
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsSqlException,
@@ -38,14 +46,6 @@ from airflow_provider_wherobots.flows.sql.statement import (
     fetch,
     last_word_after_cancel,
     wrote_nothing,
-)
-from airflow_provider_wherobots.hooks.sql_failures import (
-    InDoubtError,
-    Written,
-    failure_of_hook,
-    failure_of_session,
-    in_doubt,
-    refused,
 )
 from airflow_provider_wherobots.io.base import Flow, WriteNote
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo

@@ -20,18 +20,19 @@ from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, S
 from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
+from airflow_provider_wherobots.dbapi.failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.exceptions import (
     WherobotsQuotaException,
     WherobotsUnavailableException,
     kind_of_call,
 )
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.sql.results import HOW_TO_INSTALL, missing, read_parquet
 from airflow_provider_wherobots.sql.statements import statements
 from airflow_provider_wherobots.sql.values import insert_statements
+from airflow_provider_wherobots.task_memory import writes_of_this_task
 
 try:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -180,7 +181,6 @@ class WherobotsSqlHook(DbApiHook):
         _check_no_event_loop()
         from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
-        from airflow_provider_wherobots.tasks.memory import writes_of_this_task
 
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)

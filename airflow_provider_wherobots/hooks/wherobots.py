@@ -50,7 +50,6 @@ HOOK_OUTAGE_SECONDS = 60.0
 """How long a method of the hook tolerates consecutive transient failures. The operator has ``max_outage_seconds``."""
 FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.api.transports.aiohttp",
-    "airflow_provider_wherobots.api.transports.aiohttp",
     "airflow_provider_wherobots.io.event_loop",
 )
 _IMPORTING = asyncio.Lock()

@@ -5,7 +5,7 @@ active run per round, and a run that has completed is not repeated in it. A clea
 nothing that has ended.
 
 The memory is one document per task instance. It is written before what it describes is done: a create is noted as sent
-before it is sent, and a write of SQL too. ``tasks/memory.py`` knows where the document is. A try starts with one of
+before it is sent, and a write of SQL too. ``task_memory.py`` knows where the document is. A try starts with one of
 three answers to the question what the tries before it have done (:class:`Past`)::
 
     the document              this try

@@ -21,6 +21,7 @@ from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.sessions import SessionRequest, SqlSession
 from airflow_provider_wherobots.compat import Context, mask_secret
 from airflow_provider_wherobots.dbapi.connection import Connection, ResultSet
+from airflow_provider_wherobots.dbapi.failures import InDoubtError, failure, in_doubt
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -48,7 +49,6 @@ from airflow_provider_wherobots.flows.sql.session import (
     stop_session,
 )
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
-from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure, in_doubt
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.runs.measurements import of_statement
@@ -56,8 +56,8 @@ from airflow_provider_wherobots.runs.memory import Answer, Past
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 from airflow_provider_wherobots.stored import StoredOptions
+from airflow_provider_wherobots.task_memory import TaskMemory, writes_of
 from airflow_provider_wherobots.tasks.attempt import Attempt
-from airflow_provider_wherobots.tasks.memory import TaskMemory, writes_of
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY
 
