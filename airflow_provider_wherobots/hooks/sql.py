@@ -201,7 +201,7 @@ class WherobotsSqlHook(DbApiHook):
             with suppress(ValueError):
                 self._connections.remove(closed)
         try:
-            with self._written.no_retry():
+            with self._written.no_retry_after_write():
                 if self._given_session_id is not None:
                     known = replace(wait, appearance_seconds=0.0)
                     self.session = connection.open(await_session, self._given_session_id, known)
@@ -300,7 +300,7 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: if a statement fails, or if a timeout of the task passes after a write. The task is
             not retried if a statement may have written.
         """
-        with self._written.no_retry():
+        with self._written.no_retry_after_write():
             return super().run(*args, **kwargs)
 
     def get_df(  # type: ignore[override]
@@ -330,7 +330,7 @@ class WherobotsSqlHook(DbApiHook):
             frames: Any = self.run(sql, parameters=parameters, handler=lambda cursor: cursor.fetch_pandas())
             frame: pandas.DataFrame = frames if isinstance(sql, str) else frames[-1]
             return frame
-        with self._written.no_retry():
+        with self._written.no_retry_after_write():
             with closing(self.get_conn()) as connection:
                 address = connection.cursor().execute(cast(str, sql), cast(Any, parameters), STORED).stored_at
             return self.read_stored(address)
@@ -400,7 +400,7 @@ class WherobotsSqlHook(DbApiHook):
             )
         fields, done = list(target_fields or ()), 0
         with (
-            self._written.no_retry(),
+            self._written.no_retry_after_write(),
             closing(self.get_conn()) as connection,
             closing(connection.cursor(log_sql=False)) as cursor,
         ):

@@ -132,7 +132,7 @@ class Journal:
         return self.done[number * DIGEST_CHARS : (number + 1) * DIGEST_CHARS]
 
     @property
-    def in_doubt(self) -> tuple[tuple[str, str], ...]:
+    def unknown(self) -> tuple[tuple[str, str], ...]:
         """Execution and session of the write that may still run, if there is one."""
         return ((self.execution_id, self.session_id),) if self.sent else ()
 
@@ -207,7 +207,7 @@ class Memory:
             is_create_unanswered=found.is_create_unanswered or found.past_of_runs is Past.UNKNOWN,
             got_run_at=found.got_run_at,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
-            writes_left=(*found.writes_left, *found.journal.in_doubt),
+            writes_left=(*found.writes_left, *found.journal.unknown),
             tries=found.tries,
         )
 

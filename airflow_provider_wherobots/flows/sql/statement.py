@@ -28,10 +28,10 @@ from airflow_provider_wherobots.flows.retry import (
 from airflow_provider_wherobots.flows.sql.follower import (
     FORGOTTEN_SECONDS,
     NEVER,
+    CancelAnswer,
     Do,
     ExecutionState,
     Follower,
-    LastWord,
 )
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended
@@ -330,7 +330,7 @@ async def last_word_after_cancel(
     *,
     has_sent: bool = False,
     least_level: int = logging.INFO,
-) -> LastWord | None:
+) -> CancelAnswer | None:
     """Cancel an execution on the open WebSocket, or at ``url`` if none is open, and log its final state. None if it is
     not known to have ended.
 
@@ -345,7 +345,7 @@ async def last_word_after_cancel(
     return follower.last
 
 
-def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
+def wrote_nothing(last: CancelAnswer | None, *, was_in_contact: bool) -> bool:
     """Whether a statement is known to have written nothing, by its last word after its cancel.
 
     One that was cancelled has not if the connection that has sent it has also asked for the cancel, and
