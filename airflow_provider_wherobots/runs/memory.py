@@ -5,7 +5,7 @@ active run per round, and a run that has completed is not repeated in it. A clea
 nothing that has ended.
 
 The memory is one document per task instance. It is written before what it describes is done: a create is noted as sent
-before it is sent, and a write of SQL too. ``tasks/memory.py`` knows where the document is. A try starts with one of
+before it is sent, and a write of SQL too. ``task_memory.py`` knows where the document is. A try starts with one of
 three answers to the question what the tries before it have done (:class:`Past`)::
 
     the document              this try
@@ -146,7 +146,7 @@ class Journal:
         return self.done[number * DIGEST_CHARS : (number + 1) * DIGEST_CHARS]
 
     @property
-    def in_doubt(self) -> tuple[tuple[str, str], ...]:
+    def unknown(self) -> tuple[tuple[str, str], ...]:
         """Execution and session of the write that may still run, if there is one."""
         return ((self.execution_id, self.session_id),) if self.sent else ()
 
@@ -221,7 +221,7 @@ class Memory:
             is_create_unanswered=found.is_create_unanswered or found.past_of_runs is Past.UNKNOWN,
             got_run_at=found.got_run_at,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
-            writes_left=(*found.writes_left, *found.journal.in_doubt),
+            writes_left=(*found.writes_left, *found.journal.unknown),
             tries=found.tries,
         )
 

@@ -184,7 +184,7 @@ NO_RUN = "No run was created"
 
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
     """Why a try has no run, and whether one may exist anyway. ``again`` is a sentence about the run that may exist."""
-    text, tolerated = words.quoted(str(error)), words.given_up(max_outage_seconds) if error.transient else ""
+    text, tolerated = str(error), words.given_up(max_outage_seconds) if error.transient else ""
     advice = f". {words.CHECK_KEY}" if error.key_may_change else ""
     if error.operation == LOOK_UP:
         return f"{text}; {tolerated}. {again}" if tolerated else f"{text}. {again}{advice}"

@@ -57,8 +57,8 @@ from airflow_provider_wherobots.runs.outcome import (
 )
 from airflow_provider_wherobots.runs.summary import spark_ui_url
 from airflow_provider_wherobots.stored import StoredOptions
+from airflow_provider_wherobots.task_memory import TaskMemory
 from airflow_provider_wherobots.tasks.attempt import Attempt
-from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.words import reason_of
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUNS_KEY, SPARK_UI_URL_KEY

@@ -76,7 +76,7 @@ class WherobotsSqlTrigger(GuardedTrigger):
                 try:
                     session = await await_session(io, self.session_id, self.wait)
                 except WherobotsApiError as error:
-                    return self._gave_up(words.quoted(str(error)))
+                    return self._gave_up(str(error))
                 return {"session_id": self.session_id, "status": session.status}
             self.log.info("Following %s in SQL session %s", self._what, words.short(self.session_id))
             outcome = await attach(io, self.execution_id, self.options, wants_result=False)

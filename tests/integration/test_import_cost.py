@@ -18,7 +18,7 @@ HTTP = ("api.transports.requests",)
 RUNNING = ("hooks.wherobots", "io", "api.runs.models", "triggers.run", "files")
 """What only a running task needs."""
 SQL = ("hooks.sql", "dbapi", "sql", "flows.sql", "api.sql", "api.transports.websocket")
-STATEMENT = (*HTTP, "dbapi", "api.transports.aiohttp")
+STATEMENT = (*HTTP, "dbapi.connection", "api.transports.aiohttp")
 """What only a statement needs."""
 WITHOUT: dict[str, tuple[str, ...]] = {
     "triggers.run": (*HTTP, *SQL),

@@ -9,6 +9,7 @@ from unittest.mock import Mock
 
 import pytest
 
+from airflow_provider_wherobots import task_memory
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
 from airflow_provider_wherobots.compat import AirflowSkipException
 from airflow_provider_wherobots.exceptions import (
@@ -18,7 +19,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.operators import run
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from airflow_provider_wherobots.tasks import memory
 from tests.integration import support
 from tests.integration.support import (
     Operator,
@@ -46,7 +46,7 @@ def start(task: WherobotsRunOperator, ti: TaskInstance) -> str:
 def killed_at_its_end(ti: TaskInstance) -> TaskInstance:
     """The worker was killed after the run had completed, and before the task could say so."""
     store = StateStore(ti.store)
-    store.set(memory.KEY, {**store.get(memory.KEY), "done_in_try": 0, "is_over": False})
+    store.set(task_memory.KEY, {**store.get(task_memory.KEY), "done_in_try": 0, "is_over": False})
     return ti
 
 
@@ -242,7 +242,7 @@ def test_the_end_after_a_failed_trigger_is_remembered_too(operator: Operator, co
     task, first = operator(run_python=RESULT, retries=2), TaskInstance(max_tries=2)
     follow(deferral_of(task, first))
     assert task.resume_execution("__fail__", {"error": "Trigger failure"}, context(first))
-    assert StateStore(first.store).get(memory.KEY)["done_in_try"] == 1
+    assert StateStore(first.store).get(task_memory.KEY)["done_in_try"] == 1
 
 
 @pytest.mark.parametrize("how", ["arguments", "__fail__"])
@@ -256,7 +256,7 @@ def test_a_wait_for_quota_after_an_unanswered_create_ends_without_a_run(
     unanswered = {**kept["memory"], "runs": [], "is_create_unanswered": True}
     resumed = TaskInstance(max_tries=0, store=first.store)
     if has_store:
-        StateStore(first.store).set(memory.KEY, unanswered)
+        StateStore(first.store).set(task_memory.KEY, unanswered)
     task = operator(run_python=WAIT)
     if how == "arguments":
         task.name = "short"

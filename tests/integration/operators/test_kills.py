@@ -12,14 +12,14 @@ from unittest.mock import AsyncMock, Mock
 import pytest
 from airflow.exceptions import TaskDeferralError
 
-from airflow_provider_wherobots import compat
+from airflow_provider_wherobots import compat, task_memory
 from airflow_provider_wherobots.compat import AirflowException
 from airflow_provider_wherobots.exceptions import (
     WherobotsExecutionTimeoutException,
     WherobotsRunCancelledException,
     WherobotsTaskKilledException,
 )
-from airflow_provider_wherobots.tasks import memory, run_attempt
+from airflow_provider_wherobots.tasks import run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import RaisedInHandlerError, interrupt_first, once_answered, timeouts_of
@@ -248,7 +248,7 @@ def test_a_kill_while_a_run_is_created_in_place_of_a_cancelled_one_finds_the_new
         if operation == "listJobRuns" and control.counts()["cancels_received"] == 0:
             task.hook.cancel_run(first.xcoms["run_id"])
         if operation == "createJobRun":
-            assert StateStore(second.store).get(memory.KEY)["is_create_unanswered"], "a retry looks for its run"
+            assert StateStore(second.store).get(task_memory.KEY)["is_create_unanswered"], "a retry looks for its run"
             task.on_kill()
 
     once_answered(cancel_and_kill, monkeypatch)

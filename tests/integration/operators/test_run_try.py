@@ -18,7 +18,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.tasks.memory import TaskMemory
+from airflow_provider_wherobots.task_memory import TaskMemory
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from tests.integration import support
 from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try

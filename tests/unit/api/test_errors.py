@@ -172,7 +172,7 @@ def test_several_errors_are_all_shown() -> None:
         ),
         (b"<html><head><title></title>", "<html><head><title></title>"),
         (b'{"x": "<title>no page</title>"}', '{"x": "<title>no page</title>"}'),
-        (b"\xff\xfe\x00garbage", "\ufffd\ufffd\x00garbage"),
+        (b"\xff\xfe\x00garbage", "\ufffd\ufffd\\x00garbage"),
         (b"", "no body"),
         (b"[" * 500, "[" * 500),
         (b"[" * 100_000, "[" * 500 + "…"),

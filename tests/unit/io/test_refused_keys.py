@@ -19,7 +19,7 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.io.base import Io
-from airflow_provider_wherobots.logs.records import make_safe
+from airflow_provider_wherobots.words import make_safe
 from tests.unit.flows.script import Script, always, answers
 
 RUN = Run("r1", "name", "RUNNING")

@@ -19,8 +19,7 @@ from airflow_provider_wherobots.logs.causes import (
     LastErrors,
     cause_in,
 )
-from airflow_provider_wherobots.logs.records import make_safe
-from airflow_provider_wherobots.words import MAX_CHARS
+from airflow_provider_wherobots.words import MAX_CHARS, make_safe
 from tests.unit.flows.fake_log import T0
 
 RECORDED: dict[str, dict[str, Any]] = json.loads((Path(__file__).parent / "failures.json").read_text())

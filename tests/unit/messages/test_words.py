@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots import words
 from airflow_provider_wherobots.cli.main import add_commands
-from airflow_provider_wherobots.logs.records import make_safe
+from airflow_provider_wherobots.words import make_safe
 
 
 @pytest.mark.parametrize(

@@ -18,8 +18,8 @@ from airflow_provider_wherobots.api.errors import (
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError
 from airflow_provider_wherobots.logs.causes import Found
-from airflow_provider_wherobots.logs.records import make_safe
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome, describe_no_run
+from airflow_provider_wherobots.words import make_safe
 
 URL = "https://cloud.wherobots.com/runs/r1"
 
