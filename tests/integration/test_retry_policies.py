@@ -48,9 +48,7 @@ def test_a_run_cancelled_on_the_service_is_not_retried(operator: Callable[..., W
     assert isinstance(failure_of_a_cancelled_run(operator(run_python=WAIT)), AirflowFailException)
 
 
-def test_a_user_may_have_a_cancelled_run_retried_on_every_version(
-    operator: Callable[..., WherobotsRunOperator],
-) -> None:
+def test_a_user_may_have_a_cancelled_run_retried(operator: Callable[..., WherobotsRunOperator]) -> None:
     wanted = failure_of_a_cancelled_run(operator(run_python=WAIT, retry_cancelled=True))
     assert not isinstance(wanted, AirflowFailException)
 
@@ -66,9 +64,7 @@ def test_with_a_retry_policy_every_failure_is_up_to_it(operator: Callable[..., W
     assert not isinstance(caught.value, AirflowFailException)
 
 
-def test_an_argument_that_renders_wrong_fails_for_good_and_says_what_was_wrong(
-    operator: Callable[..., WherobotsRunOperator],
-) -> None:
+def test_a_wrong_rendered_argument_fails_for_good_and_says_why(operator: Callable[..., WherobotsRunOperator]) -> None:
     task = operator(timeout_seconds="{{ x }}")
     task.timeout_seconds = "soon"
     with pytest.raises(WherobotsArgumentException, match="timeout_seconds='soon'") as caught:
@@ -77,9 +73,7 @@ def test_an_argument_that_renders_wrong_fails_for_good_and_says_what_was_wrong(
     assert type(caught.value).__name__ == "WherobotsArgumentException"
 
 
-def test_a_run_that_failed_before_its_script_began_is_a_kind_of_its_own(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_failure_before_the_script(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
     run = control.create_run("not-started")
     app = {"status": "DEPLOY_FAILED", "message": "no nodes"}
     control.patch_run(run["id"], status="FAILED", completed=True, kubeApp=app)
@@ -179,9 +173,7 @@ def test_before_3_3_the_policy_says_what_to_use() -> None:
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
-    operator: Callable[..., WherobotsRunOperator], deferrable: bool
-) -> None:
+def test_a_failed_run_has_its_reason_and_log(operator: Callable[..., WherobotsRunOperator], deferrable: bool) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}, deferrable=deferrable), TaskInstance()
     with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis") as caught:
         run_to_end(task, ti)
@@ -190,9 +182,7 @@ def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
     assert not isinstance(caught.value, AirflowFailException)
 
 
-def test_a_refused_create_fails_without_retry(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_refused_create_is_final(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
     with pytest.raises(WherobotsRequestException, match=r"422.*runtime") as caught:
         operator(runtime="no-such-runtime").execute(context(TaskInstance()))
     assert isinstance(caught.value, AirflowFailException)
@@ -248,9 +238,7 @@ def test_a_look_up_that_fails_may_retry_as_an_earlier_try_may_have_left_a_run(
     assert control.counts()["creates_received"] == 0
 
 
-def test_an_outage_beyond_the_limit_may_retry(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_an_outage_may_be_retried(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
     control.add_fault("createJobRun", {"type": "status", "status": 429, "headers": {"Retry-After": "0.2"}})
     with pytest.raises(WherobotsUnavailableException, match="429") as caught:
         operator(max_outage_seconds=1).execute(context(TaskInstance()))
@@ -295,9 +283,7 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
     task.hook.cancel_run(ti.xcoms["run_id"])
 
 
-def test_a_run_that_its_own_timeout_cancelled_is_not_taken_for_one_that_somebody_cancelled(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_timeout_of_the_run_is_a_kind(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
     deferred = deferral_of(task, ti)
     task.hook.cancel_run(ti.xcoms["run_id"])

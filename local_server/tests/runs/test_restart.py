@@ -82,9 +82,7 @@ def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
     assert again["id"] not in before
 
 
-def test_temporary_folders_do_not_survive_a_kill(
-    started: list[Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_temporary_folder_survives(started: list[Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (temporary := tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
 

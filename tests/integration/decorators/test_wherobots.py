@@ -260,9 +260,7 @@ def test_the_functions_own_traceback_is_the_tasks_failure(conn_id: str) -> None:
         (functions.repeats, ["x", 70_000], r"ValueError: the return value of repeats\(\) has 70,002 bytes of JSON"),
     ],
 )
-def test_a_return_value_that_cannot_be_sent_fails_the_task_without_a_retry(
-    function: Any, args: list[Any], words: str, conn_id: str
-) -> None:
+def test_a_value_that_cannot_be_sent_is_final(function: Any, args: list[Any], words: str, conn_id: str) -> None:
     with pytest.raises(WherobotsResultRefusedException, match=words) as failed:
         run_to_end(operator_of(function, *args))
     assert isinstance(failed.value, AirflowFailException)
@@ -287,9 +285,7 @@ def test_without_waiting_the_run_id_is_returned(conn_id: str) -> None:
         (["{{ since }}"], "echo: argument value is of type datetime, which JSON cannot hold"),
     ],
 )
-def test_rendered_arguments_are_checked_before_anything_is_sent(
-    args: list[str], words: str, conn_id: str, control: ControlClient
-) -> None:
+def test_rendered_arguments_are_checked(args: list[str], words: str, conn_id: str, control: ControlClient) -> None:
     with DAG("native", start_date=datetime(2026, 1, 1, tzinfo=UTC), schedule=None, render_template_as_native_obj=True):
         operator = functions.echo(*args).operator
     with pytest.raises(WherobotsArgumentException) as caught:

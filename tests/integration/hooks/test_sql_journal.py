@@ -128,9 +128,7 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
     assert executed(control) == [INSERT, UPDATE]
 
 
-def test_a_write_that_the_connection_refuses_leaves_the_one_that_runs_in_no_doubt(
-    begin: Callable[..., None], control: SqlControl
-) -> None:
+def test_a_write_that_was_refused_leaves_the_other_known(begin: Callable[..., None], control: SqlControl) -> None:
     """A signal handler, or another thread, uses the connection while it executes a write."""
     control.answer_sql(INSERT, held=True)
     first = TaskInstance()
@@ -258,9 +256,7 @@ def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
 
 
 @pytest.mark.parametrize("later", [UPDATE, INSERT], ids=["another statement", "the same text"])
-def test_a_task_that_defers_between_its_writes_goes_on_in_its_journal(
-    begin: Callable[..., None], control: SqlControl, later: str
-) -> None:
+def test_a_deferral_keeps_the_journal(begin: Callable[..., None], control: SqlControl, later: str) -> None:
     """As ``GenericTransfer(page_size=…)`` does, with a write for each page."""
 
     def run(ti: TaskInstance, *pages: str) -> None:

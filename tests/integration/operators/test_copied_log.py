@@ -88,9 +88,7 @@ def test_the_log_of_a_failed_run_is_copied_too(operator: Operator, written: list
 
 
 @pytest.mark.usefixtures("configured")
-def test_nothing_is_copied_without_a_deferral_or_without_poll_logs(
-    operator: Operator, written: list[LogRecord], said: Callable[[], str]
-) -> None:
+def test_nothing_is_copied_if_unasked(operator: Operator, written: list[LogRecord], said: Callable[[], str]) -> None:
     run(operator(poll_logs=False), TaskInstance())
     assert written == []
     operator(deferrable=False).execute(context(TaskInstance()))
@@ -144,9 +142,7 @@ def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
 
 
 @pytest.mark.usefixtures("configured")
-def test_a_sensor_copies_the_log_of_the_run_it_waits_for(
-    operator: Operator, conn_id: str, written: list[LogRecord], tmp_path: Path
-) -> None:
+def test_a_sensor_copies_the_log(operator: Operator, conn_id: str, written: list[LogRecord], tmp_path: Path) -> None:
     over, ti = tmp_path / "over", TaskInstance(task_id="sensor")
     job = {"uri": "s3://jobs/until.py", "args": [str(over)]}
     run_id = operator(run_python=job, wait_for_completion=False).execute(context(TaskInstance()))

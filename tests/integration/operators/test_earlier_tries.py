@@ -74,9 +74,7 @@ def test_a_clear_after_the_end_of_the_dag_run_replaces_the_active_run(
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_retry_takes_over_the_completed_run_of_the_try_before(
-    operator: Operator, control: ControlClient, deferrable: bool
-) -> None:
+def test_a_retry_takes_over_a_completed_run(operator: Operator, control: ControlClient, deferrable: bool) -> None:
     task = operator(run_python=RESULT, retries=1, return_result=True, deferrable=deferrable)
     first = TaskInstance()
     assert run_to_end(task, first) == 1
@@ -125,9 +123,7 @@ def test_an_xcom_keeps_the_run_of_each_try(
     assert [ended[number]["status"] for number in ended] == ["FAILED", "FAILED", "COMPLETED"]
 
 
-def test_the_run_of_a_try_that_died_stays_in_the_xcom_as_it_was_seen_last(
-    operator: Operator, control: ControlClient
-) -> None:
+def test_the_run_of_a_try_that_died_stays_as_it_was_seen(operator: Operator, control: ControlClient) -> None:
     task, ti = operator(run_python=WAIT, retries=1), TaskInstance()
     run_id = start(task, ti)
     ti = next_try(ti)
@@ -138,9 +134,7 @@ def test_the_run_of_a_try_that_died_stays_in_the_xcom_as_it_was_seen_last(
 
 
 @pytest.mark.parametrize("task_ids", [("one", "other"), ("same", "same")])
-def test_operators_that_one_function_executes_do_not_take_over_each_others_runs(
-    operator: Operator, control: ControlClient, task_ids: tuple[str, str]
-) -> None:
+def test_operators_of_one_function(operator: Operator, control: ControlClient, task_ids: tuple[str, str]) -> None:
     run_ids = []
     ti = TaskInstance(task_id="of the function")
     for task_id, code in zip(task_ids, ("0", "1"), strict=True):
@@ -190,18 +184,14 @@ def test_a_task_that_is_done_begins_another_round(
     assert control.counts()["creates_received"] == creates
 
 
-def test_a_function_that_fails_after_its_operator_does_not_repeat_its_job(
-    operator: Operator, control: ControlClient
-) -> None:
+def test_a_function_that_fails_repeats_no_job(operator: Operator, control: ControlClient) -> None:
     first = TaskInstance(task_id="of the function", max_tries=2)
     for ti in (first, next_try(first, task_id="of the function")):
         run_to_end(operator(task_id="one", run_python=RESULT, deferrable=False), ti)
     assert control.counts()["creates_received"] == 1
 
 
-def test_a_task_that_is_cleared_while_it_resumes_takes_no_run_from_before_if_its_memory_was_discarded(
-    operator: Operator, control: ControlClient
-) -> None:
+def test_a_clear_while_it_resumes_takes_no_run_from_before(operator: Operator, control: ControlClient) -> None:
     """As on Airflow 3.4. A clear of a running task leaves ``max_tries`` as they are."""
     first = TaskInstance()
     kept = deferral_of(operator(run_python=RESULT, retries=1), first)
@@ -413,9 +403,7 @@ def test_a_try_whose_arguments_are_wrong_leaves_no_run(operator: Operator, contr
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_the_retry_of_a_cleared_try_that_could_not_be_rendered_replaces_the_run_of_before_the_clear(
-    operator: Operator, control: ControlClient, in_task: None
-) -> None:
+def test_a_retry_of_a_clear_replaces_the_run(operator: Operator, control: ControlClient, in_task: None) -> None:
     """On Airflow 3.4, whose clear has discarded the memory."""
     first = TaskInstance()
     start(operator(run_python=WAIT, retries=1), first)
@@ -428,9 +416,7 @@ def test_the_retry_of_a_cleared_try_that_could_not_be_rendered_replaces_the_run_
     operator().hook.cancel_run(last)
 
 
-def test_a_first_try_whose_arguments_cannot_be_rendered_asks_the_service_nothing(
-    operator: Operator, control: ControlClient, in_task: None
-) -> None:
+def test_an_unrendered_first_try_asks_nothing(operator: Operator, control: ControlClient, in_task: None) -> None:
     with pytest.raises(ZeroDivisionError):
         render(operator(run_python=BROKEN), TaskInstance(max_tries=0))
     assert control.requests() == []

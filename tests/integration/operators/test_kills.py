@@ -45,9 +45,7 @@ AIRFLOW_LEAVES_SECONDS = 5.0 if (3, 0) <= compat.AIRFLOW < (3, 4) else 60.0
 
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("cancels", [True, False])
-def test_the_deadline_fails_as_timed_out_and_cancels_only_if_asked(
-    operator: Operator, control: ControlClient, deferrable: bool, cancels: bool
-) -> None:
+def test_the_deadline_times_out(operator: Operator, control: ControlClient, deferrable: bool, cancels: bool) -> None:
     limits = {"execution_timeout": timedelta(seconds=3), "timeout_seconds": 600}
     ti = TaskInstance()
     task = operator(run_python=WAIT, deferrable=deferrable, cancel_on_kill=cancels, **limits)
@@ -81,9 +79,7 @@ def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_a_pass_of_a_loop_is_deferred_whatever_airflow_says_of_its_task(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pass_of_a_loop_is_deferred_in_any_state(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow 3.4 reports the state of the latest pass. A pass that is cleared alone sees that another succeeded."""
     monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(return_value="success"))
     told = SimpleNamespace(loop=SimpleNamespace(index=0))
@@ -93,9 +89,7 @@ def test_a_pass_of_a_loop_is_deferred_whatever_airflow_says_of_its_task(
 
 
 @pytest.mark.parametrize("answer", [{"return_value": "running"}, {"side_effect": ConnectionError("no supervisor")}])
-def test_a_task_that_may_be_running_is_deferred(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
-) -> None:
+def test_a_running_task_defers(operator: Operator, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> None:
     monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(**answer))
     task, ti = operator(run_python=WAIT), TaskInstance()
     assert deferral_of(task, ti).method_name == "execute_complete"
@@ -103,9 +97,7 @@ def test_a_task_that_may_be_running_is_deferred(
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
-def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_counts(
-    operator: Operator, control: ControlClient, seconds: int
-) -> None:
+def test_after_a_failed_trigger_an_ended_run_counts(operator: Operator, control: ControlClient, seconds: int) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": [seconds]}), TaskInstance()
     deferred = deferral_of(task, ti)
     if seconds:
@@ -118,9 +110,7 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
         assert control.counts()["cancels_received"] == 0
 
 
-def test_a_run_that_its_trigger_has_cancelled_at_a_timeout_is_not_the_cause(
-    operator: Operator, control: ControlClient
-) -> None:
+def test_a_run_that_its_trigger_cancelled_is_not_the_cause(operator: Operator, control: ControlClient) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance()
     deferral_of(task, ti)
     task.hook.cancel_run(ti.xcoms["run_id"])
@@ -203,9 +193,7 @@ def test_a_kill_stops_the_flow_for_good_and_cancels_the_run_only_if_asked(
 
 
 @pytest.mark.usefixtures("prompt_kills")
-def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_answered(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_ends_in_time(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     control.add_fault("cancelJobRun", {"type": "hang", "seconds": 3_600})
     ti, task = TaskInstance(), operator(run_python=WAIT, deferrable=False)
     allowed = timeouts_of("cancelJobRun", monkeypatch)

@@ -65,9 +65,7 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
         task.hook.cancel_run(run_id)
 
 
-def test_a_last_cancel_that_is_refused_is_not_said_to_be_accepted(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_cancel_is_said(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance(2)
     deferral_of(task, ti)
     for operation in ("getJobRun", "cancelJobRun"):
@@ -245,9 +243,7 @@ def test_what_becomes_of_a_run_that_may_exist_is_said(
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])
-def test_a_runs_outcome_is_the_tasks_though_the_connection_can_no_longer_be_read(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, ending: Ending
-) -> None:
+def test_an_outcome_needs_no_connection(operator: Operator, monkeypatch: pytest.MonkeyPatch, ending: Ending) -> None:
     task = operator(run_python=TALK)
     monkeypatch.setattr(task.hook, "get_connection", unreadable)
     event = Outcome(ending, "r1", ending.name, "exit code 7").to_event()
@@ -281,9 +277,7 @@ def test_ctrl_c_on_a_worker_cancels_the_run(operator: Operator, control: Control
 
 
 @pytest.mark.parametrize("cancels", [True, False])
-def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
-    operator: Operator, control: ControlClient, cancels: bool
-) -> None:
+def test_ctrl_c_in_a_trigger_of_dag_test_cancels(operator: Operator, control: ControlClient, cancels: bool) -> None:
     task, ti = operator(run_python=WAIT, cancel_on_kill=cancels), TaskInstance()
     trigger = deferral_of(task, ti).trigger
 

@@ -45,9 +45,7 @@ def partitions_of(event: Any) -> Any:
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
-    operator: Operator, said: Callable[[], str], deferrable: bool
-) -> None:
+def test_each_asset_has_partitions_and_result(operator: Operator, said: Callable[[], str], deferrable: bool) -> None:
     one, other = asset("one"), asset("other")
     outlets = [one, other, AssetAlias("alias"), "no asset"]
     ti, events = run_to_end(operator(run_python=prints(json.dumps(WRITTEN)), deferrable=deferrable, outlets=outlets))

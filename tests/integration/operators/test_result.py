@@ -83,9 +83,7 @@ def test_a_run_that_fails_has_its_result_too(operator: Operator) -> None:
     assert ti.xcoms["result"] == [1, 2]
 
 
-def test_without_a_result_that_was_asked_for_the_task_fails_and_only_its_retry_creates_another_run(
-    operator: Operator, control: ControlClient, said: Callable[[], str]
-) -> None:
+def test_a_missing_result_fails_the_task(operator: Operator, control: ControlClient, said: Callable[[], str]) -> None:
     first = Counting()
     task = operator(return_result=True, retries=1)
     says = r"has no line that begins with 'airflow-result:'\. The log may still be growing\. A retry "
@@ -126,9 +124,7 @@ def test_a_scripts_bug_fails_the_task_without_another_run(
     assert control.counts()["creates_received"] == 1
 
 
-def test_below_airflow_33_or_without_what_finds_the_run_a_retry_does_not_promise_to_read_again(
-    operator: Operator,
-) -> None:
+def test_a_retry_that_cannot_find_the_run_does_not_promise_to_read_again(operator: Operator) -> None:
     task = operator(return_result=True, retries=1, durable=False, wait_post_run_logs_timeout_seconds=0)
     with pytest.raises(WherobotsResultLostException, match="A retry starts a new run"):
         run_to_end(task, Counting())

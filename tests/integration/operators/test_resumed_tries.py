@@ -73,9 +73,7 @@ def test_a_try_that_starts_over_has_its_whole_execution_timeout(operator: Operat
 
 
 @pytest.mark.parametrize("has_store", [True, False])
-def test_a_try_that_is_started_again_follows_its_active_run(
-    operator: Operator, control: ControlClient, has_store: bool
-) -> None:
+def test_a_try_that_starts_again_follows_its_run(operator: Operator, control: ControlClient, has_store: bool) -> None:
     """Its DAG file was missing when a worker resumed it."""
     task, first = operator(run_python=WAIT, retries=1), TaskInstance(store={} if has_store else None)
     deferral_of(task, first)

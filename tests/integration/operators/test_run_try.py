@@ -28,9 +28,7 @@ from wherobots_local.control.client import ControlClient
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 
 
-def test_a_retry_re_attaches_to_the_active_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_retry_re_attaches(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
     first = TaskInstance()
     second = next_try(first)
     arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test", "retries": 1}
@@ -86,9 +84,7 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     task.hook.cancel_run(active)
 
 
-def test_a_run_that_has_ended_before_it_was_found_by_its_name_needs_no_trigger(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_an_ended_run_needs_no_trigger(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
     ti = TaskInstance()
     task = operator(run_python=TALK)
     deferral_of(task, ti)

@@ -57,9 +57,7 @@ def test_execution_timeout_holds_during_the_wait(operator: Operator, control: Co
         operator(execution_timeout=timedelta(seconds=4)).execute(context(TaskInstance()))
 
 
-def test_a_long_wait_is_deferred_and_the_worker_creates_the_run(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_long_wait_is_deferred(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.5)
     fill(control, times=4)
     ti, waits = TaskInstance(), 0

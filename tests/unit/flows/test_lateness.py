@@ -51,9 +51,7 @@ def follow(
 )
 @pytest.mark.parametrize("late", [0.0, 0.3, 2.0, 20.0, 50.0])
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
-def test_no_line_is_lost_however_late_and_the_task_ends_soon_after(
-    seconds: float, at: list[float], late: float, status: str
-) -> None:
+def test_no_line_is_lost_and_the_task_ends_soon(seconds: float, at: list[float], late: float, status: str) -> None:
     outcome, script = follow(seconds, at, late, status=status)
     assert len(script.records) == len(at)
     assert texts(script.records)[-1] == "the last line"

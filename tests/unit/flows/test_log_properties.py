@@ -294,9 +294,7 @@ def lines_of_another_node(draw: st.DrawFn, lines: list[FakeLine], delays: list[f
 
 
 @given(st.data(), ANY_MODE, st.sampled_from(["null", "absent", "equal"]))
-def test_an_open_page_of_a_round_size_keeps_its_late_lines_however_late_they_are(
-    data: st.DataObject, mode: CursorMode, caught_up: CaughtUp
-) -> None:
+def test_an_open_page_keeps_its_late_lines(data: st.DataObject, mode: CursorMode, caught_up: CaughtUp) -> None:
     lines = data.draw(bursts(50) | bursts(100))
     late = data.draw(lines_of_another_node(lines, [0.01, 0.06, 0.11, 3.0, 8.0, 60.0]))
     log = FakeLog(lines + late, mode, caught_up)

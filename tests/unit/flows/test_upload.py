@@ -288,9 +288,7 @@ def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Pat
         (None, "jobs/stats.py"),
     ],
 )
-def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
-    source: FileSource, there: str | None, compared_to: str
-) -> None:
+def test_a_body_to_compare_sends_nothing(source: FileSource, there: str | None, compared_to: str) -> None:
     missing = FileSource("x", "table.json", source.path.with_name("table.json"))
     files = {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "table.json"}]}}
     script = UploadScript(Storage())

@@ -41,9 +41,7 @@ def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS) -> float | N
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | st.floats(0.0, 1e9), st.booleans()), max_size=30))
-def test_nothing_goes_before_any_limit_has_passed_and_nothing_waits_longer(
-    steps: list[tuple[float, float | None, bool]],
-) -> None:
+def test_nothing_goes_before_a_limit_and_nothing_waits_longer(steps: list[tuple[float, float | None, bool]]) -> None:
     limit, moment, until = RateLimit(), NOW, 0.0
     for pause, retry_after, is_refused in steps:
         moment += pause

@@ -75,9 +75,7 @@ CAUSED = ["Caused by: java.io.IOException: Mkdirs failed to create file:/proc/no
 
 @pytest.mark.parametrize("trace", [FRAMES * 52, [*FRAMES * 86, *SUPPRESSED]])
 @pytest.mark.parametrize("head", [ENDED, [*ENDED, *FRAMES, *CAUSED]])
-def test_an_exception_whose_stack_trace_is_long_stands_before_the_last_fifteen_lines(
-    trace: list[str], head: list[str]
-) -> None:
+def test_an_exception_with_a_long_trace_stands_before_the_tail(trace: list[str], head: list[str]) -> None:
     lines = ["started", *head, *trace, *SHUTDOWN]
     assert explain(*lines).splitlines() == [head[-1], "…", *lines[-UNMARKED_LINES:]]
 

@@ -138,9 +138,7 @@ BEFORE_TWO_CLEARS = [
 @settings(max_examples=30 * settings().max_examples)
 @example(BEFORE_TWO_CLEARS, Store.FORGETS, 0.0, False)
 @given(TRIES, st.sampled_from(Store), st.floats(0, 29), st.booleans())
-def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
-    tries: list[Try], store: Store, list_lag: float, may_replace: bool
-) -> None:
+def test_each_try_has_the_only_active_run(tries: list[Try], store: Store, list_lag: float, may_replace: bool) -> None:
     service = FakeService(list_lag=list_lag, plan=((0.0, "RUNNING"),))
     script = Script(service)
     task = Task(script, store)

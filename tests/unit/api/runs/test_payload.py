@@ -229,9 +229,7 @@ def test_a_timeout_may_be_a_duration_rounded_up_to_whole_seconds(duration: timed
         ),
     ],
 )
-def test_a_wrong_value_is_one_error_that_names_the_argument_the_value_and_the_rule(
-    arguments: dict[str, Any], names: str
-) -> None:
+def test_a_wrong_value_is_one_error_with_argument_value_and_rule(arguments: dict[str, Any], names: str) -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         build(**arguments)
     assert names in str(caught.value)

@@ -184,9 +184,7 @@ def test_not_found_is_the_end_only_where_no_event_can_come(answer: ExecutionResu
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(None, 5.0), (RUNS, 5.0), (ATTACHED, 600.0)])
-def test_another_error_is_awaited_longer_where_an_event_can_come(
-    answer: ExecutionResult | None, seconds: float
-) -> None:
+def test_another_error_waits_for_an_event(answer: ExecutionResult | None, seconds: float) -> None:
     events: list[Event] = [answer, DUE] if answer else []
     follower = told(begun(ExecutionState.RUNNING), *events, ERROR)
     assert follower.due == follower.now + seconds
@@ -271,9 +269,7 @@ def test_one_that_was_cancelled_after_a_loss_may_have_written() -> None:
         ([LOST], [RetrieveResults, CancelExecution], False),
     ],
 )
-def test_at_the_deadline_what_may_run_is_cancelled(
-    events: Sequence[Event], messages: list[type], was_in_contact: bool
-) -> None:
+def test_at_the_deadline_it_is_cancelled(events: Sequence[Event], messages: list[type], was_in_contact: bool) -> None:
     follower = told(begun(deadline=50.0), *events)
     assert follower.next(50.0) is Do.WRITE
     if LOST in events:

@@ -709,9 +709,7 @@ def test_a_transient_failure_to_connect_is_tried_again() -> None:
 
 @pytest.mark.parametrize(("budget", "sleeps"), [(1.5, [1, 0.25]), (150.0, [50, 50, 29.8])])
 @pytest.mark.parametrize("jumps", [[], [(0.5, 86_400.0)]])
-def test_a_pause_may_be_longer_than_it_says_and_the_clock_may_jump(
-    budget: float, sleeps: list[float], jumps: list[tuple[float, float]]
-) -> None:
+def test_pauses_and_clocks_may_be_wrong(budget: float, sleeps: list[float], jumps: list[tuple[float, float]]) -> None:
     limited = RateLimitedError("connectSqlSession", 429, retry_after=50.0 if budget > 50 else None)
     script = SqlScript(FakeSession(refusals=[limited] * 99), SERVICE, is_connected=False, jitter=1.0, jumps=jumps)
     with pytest.raises(RateLimitedError):
