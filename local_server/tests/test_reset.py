@@ -1,7 +1,5 @@
 """``POST /_control/reset``: what it removes, what it leaves, and what those see who come meanwhile."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """Whatever a script or a client does: the server answers, runs end, and nothing grows without a bound."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import os

@@ -1,7 +1,5 @@
 """PYPI dependencies: really installed by pip, once per set."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,5 @@
 """The folders of virtual environments: which are kept, and for how long."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil

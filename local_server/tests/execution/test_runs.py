@@ -1,7 +1,5 @@
 """Runs that really run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

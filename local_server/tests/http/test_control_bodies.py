@@ -1,7 +1,5 @@
 """The control surface answers every bad body with 422, and goes on."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Faults as clients meet them: raw sockets, requests, aiohttp."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket

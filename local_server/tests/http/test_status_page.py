@@ -1,7 +1,5 @@
 """The status page: who gets it, and what its calls answer."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """What a server leaves on its root, and what the next one makes of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

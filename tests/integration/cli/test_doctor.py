@@ -1,7 +1,5 @@
 """The command `doctor` against the local server: what it prints, what it writes, and that it leaves no run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

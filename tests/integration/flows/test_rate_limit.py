@@ -1,7 +1,5 @@
 """A limit of the key, over a real connection: all triggers of a process keep to it, and a kill does not wait."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket

@@ -1,7 +1,5 @@
 """A hook's writes over several tries: a worker dies, and the retry asks before it executes a write again."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """A SQL session that a setup task starts and its teardown stops, against the local server."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from typing import Any

@@ -1,7 +1,5 @@
 """Every address that the provider prints or stores for a local server opens in a browser."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Iterator

@@ -1,7 +1,5 @@
 """Jobs that really fail on the local server, and the cause that the task's exception names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """A run that has certainly run out of memory: the retry gets another runtime."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """The SQL operator against the local server, whose sessions have the synthetic engine."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import threading

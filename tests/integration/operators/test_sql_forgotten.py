@@ -1,7 +1,5 @@
 """A session that executes more statements at once than it remembers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

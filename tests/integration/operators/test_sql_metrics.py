@@ -1,7 +1,5 @@
 """The metrics of SQL statements, as they reach Airflow's own client."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 

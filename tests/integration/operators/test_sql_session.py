@@ -1,7 +1,5 @@
 """How the SQL operator gets its session, against the local server: waits, quota, and kills meanwhile."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading

@@ -1,7 +1,5 @@
 """The body of an answer: whatever the pieces and the encoding, whole or refused, and never over the limit."""
 
-from __future__ import annotations
-
 import gzip
 from dataclasses import replace
 from typing import Any

@@ -1,7 +1,5 @@
 """What each question reads from a trial, and what that means."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 

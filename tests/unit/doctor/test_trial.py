@@ -1,7 +1,5 @@
 """The doctor's runs are always ended, whatever happens while they are created and observed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 

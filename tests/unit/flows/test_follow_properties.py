@@ -1,7 +1,5 @@
 """Whatever a service answers, following a run ends in time, and only a passed deadline cancels the run."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

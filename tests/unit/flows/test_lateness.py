@@ -1,7 +1,5 @@
 """The end of a log whose lines come late: none is lost, and the task ends soon after the last."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Any

@@ -1,7 +1,5 @@
 """How often a log is requested does not depend on whether its end names a next page."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run

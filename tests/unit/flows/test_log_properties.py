@@ -7,8 +7,6 @@ page of a service whose cursors are times, lines inserted into a page that is ol
 end, before the open page where a cursor is a mere count of lines.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from math import inf

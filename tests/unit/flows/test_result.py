@@ -1,7 +1,5 @@
 """A run's result through the flows: found whoever reads the log, once, whatever happens meanwhile."""
 
-from __future__ import annotations
-
 import json
 import logging
 from dataclasses import replace

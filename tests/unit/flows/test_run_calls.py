@@ -1,7 +1,5 @@
 """How many calls a run takes from its create to the task's end, and how soon after the run the task ends."""
 
-from __future__ import annotations
-
 from collections import Counter
 
 import pytest

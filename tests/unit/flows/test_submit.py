@@ -1,7 +1,5 @@
 """Design: exactly one run per attempt."""
 
-from __future__ import annotations
-
 import json
 import logging
 from dataclasses import replace

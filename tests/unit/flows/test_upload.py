@@ -1,7 +1,5 @@
 """The upload of a file, by script and virtual clock: what is sent, when, and what comes of every failure."""
 
-from __future__ import annotations
-
 import logging
 from hashlib import sha256
 from pathlib import Path

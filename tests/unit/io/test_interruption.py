@@ -1,7 +1,5 @@
 """A flow may be stopped at any moment: what it has read of a run's log is written all the same."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import math

@@ -1,7 +1,5 @@
 """Each ``Io`` does what a flow asks for, in its order, and neither does more."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging

@@ -1,7 +1,5 @@
 """A limit belongs to the key: it holds all calls, never for too long, and spreads them afterwards."""
 
-from __future__ import annotations
-
 import logging
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Causes of failures: what real failures are recognized as, and what is not taken for one."""
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

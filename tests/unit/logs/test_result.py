@@ -1,7 +1,5 @@
 """The result that a script prints: which lines count, which values are stored, and which line wins."""
 
-from __future__ import annotations
-
 import json
 from itertools import pairwise
 from typing import Any

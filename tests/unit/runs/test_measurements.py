@@ -1,7 +1,5 @@
 """What is measured at a run's end, and what is left for a later try to measure."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

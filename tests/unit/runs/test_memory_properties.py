@@ -8,8 +8,6 @@ active and may not be replaced, and a retry does not repeat a run that has compl
 Airflow has failed it afterwards.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass, field, replace

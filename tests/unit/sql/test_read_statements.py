@@ -1,7 +1,5 @@
 """The statements of a task's arguments."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

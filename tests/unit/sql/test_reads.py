@@ -1,7 +1,5 @@
 """Which statements only read, and which have a result."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, returns_result

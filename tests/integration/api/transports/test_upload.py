@@ -1,7 +1,5 @@
 """An upload on the wire: its headers, its bytes, and every way in which it can go wrong."""
 
-from __future__ import annotations
-
 import logging
 import re
 import socket

@@ -1,7 +1,5 @@
 """Each ``Io`` on a real WebSocket: what becomes of every kind of connection, and what no error and no log shows."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket

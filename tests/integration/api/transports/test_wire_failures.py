@@ -3,8 +3,6 @@
 A flow decides by it whether a create may be repeated.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import socket

@@ -1,7 +1,5 @@
 """The rules of the argument ``store``."""
 
-from __future__ import annotations
-
 from enum import Enum
 from typing import Any
 

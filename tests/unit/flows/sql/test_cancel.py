@@ -1,7 +1,5 @@
 """After a clear: what earlier tries still execute is ended first, and what may run on is named."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """The follower by itself: what has happened, and what follows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 

@@ -1,7 +1,5 @@
 """What a try does with each write: the journal, and what holds over several tries in any order."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field, replace
 from enum import Enum

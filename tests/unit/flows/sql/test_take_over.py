@@ -1,7 +1,5 @@
 """A statement that another process has begun is followed by its ids alone, also if its session has gone."""
 
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_wherobots.api.errors import NotFoundError, NotSentError, ServerError
