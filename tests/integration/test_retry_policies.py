@@ -280,7 +280,6 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
     with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed: .*\. It stays active"):
         operator().execute_complete(context(ti), event, **(deferred.kwargs or {}))
     assert control.counts()["cancels_received"] == 0
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 def test_a_timeout_of_the_run_is_a_kind(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:

@@ -70,7 +70,6 @@ def test_a_clear_after_the_end_of_the_dag_run_replaces_the_active_run(
     assert start(task, next_try(ti)) == last
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_effective"]) == (3, 2)
-    task.hook.cancel_run(last)
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -130,7 +129,6 @@ def test_the_run_of_a_try_that_died_stays_as_it_was_seen(operator: Operator, con
     assert start(task, ti) == run_id
     assert [(one["try_number"], one["run_id"]) for one in ti.xcoms["runs"]] == [(1, run_id), (2, run_id)]
     assert all(one["status"] in ACTIVE_STATUSES for one in ti.xcoms["runs"])
-    task.hook.cancel_run(run_id)
 
 
 @pytest.mark.parametrize("task_ids", [("one", "other"), ("same", "same")])
@@ -290,7 +288,6 @@ def test_a_store_that_fails_stops_a_create_and_no_run_that_there_is(
     with monkeypatch.context() as patched:
         patched.setattr(StateStore, operation, Mock(side_effect=ConnectionError("the API server is away")))
         assert start(task, next_try(second)) == run_id
-    task.hook.cancel_run(run_id)
 
 
 def test_a_retry_that_finds_no_memory_follows_the_active_run(operator: Operator, control: ControlClient) -> None:
@@ -299,7 +296,6 @@ def test_a_retry_that_finds_no_memory_follows_the_active_run(operator: Operator,
     run_id = start(task, first)
     assert start(task, next_try(first, store={}, task=task)) == run_id
     assert control.counts()["cancels_received"] == 0
-    task.hook.cancel_run(run_id)
 
 
 def test_a_store_that_could_not_be_read_is_not_written(
@@ -313,7 +309,6 @@ def test_a_store_that_could_not_be_read_is_not_written(
         patched.setattr(StateStore, "get", Mock(side_effect=ConnectionError("the API server is away")))
         assert start(task, next_try(first)) == run_id
     assert first.store == before
-    task.hook.cancel_run(run_id)
 
 
 @pytest.fixture
@@ -328,11 +323,10 @@ def render(task: WherobotsRunOperator, ti: TaskInstance) -> None:
 def test_a_template_that_fails_elsewhere_cancels_nothing(operator: Operator, control: ControlClient) -> None:
     """``airflow tasks render`` has the number of the try that is followed."""
     first = TaskInstance()
-    run_id = start(operator(run_python=WAIT, retries=1), first)
+    start(operator(run_python=WAIT, retries=1), first)
     with pytest.raises(ZeroDivisionError):
         render(operator(run_python=BROKEN, retries=1), next_try(first))
     assert control.counts()["cancels_received"] == 0
-    operator().hook.cancel_run(run_id)
 
 
 def test_what_follows_a_template_that_fails_does_not_hide_its_error(operator: Operator, in_task: None) -> None:
@@ -410,10 +404,9 @@ def test_a_retry_of_a_clear_replaces_the_run(operator: Operator, control: Contro
     cleared = next_try(first, store={}, max_tries=2)
     with pytest.raises(ZeroDivisionError):
         render(operator(run_python=BROKEN, retries=1), cleared)
-    last = start(operator(run_python=WAIT, retries=1), next_try(cleared))
+    start(operator(run_python=WAIT, retries=1), next_try(cleared))
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 1)
-    operator().hook.cancel_run(last)
 
 
 def test_an_unrendered_first_try_asks_nothing(operator: Operator, control: ControlClient, in_task: None) -> None:

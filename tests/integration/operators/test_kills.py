@@ -54,7 +54,6 @@ def test_the_deadline_times_out(operator: Operator, control: ControlClient, defe
     assert "the limit is 3 seconds; the run was " + ("cancelled" if cancels else "left alone") in str(timed_out.value)
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == cancels
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -66,7 +65,6 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
     deferred = deferral_of(operator(run_python=WAIT, cancel_on_kill=cancels), ti)
     asyncio.run(trigger_of(deferred).on_kill())
     assert control.counts()["cancels_effective"] == cancels
-    operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("state", ["failed", "success", "skipped", "restarting"])
@@ -85,7 +83,6 @@ def test_a_pass_of_a_loop_is_deferred_in_any_state(operator: Operator, monkeypat
     told = SimpleNamespace(loop=SimpleNamespace(index=0))
     task, ti = operator(run_python=WAIT), TaskInstance(_ti_context_from_server=told)
     assert deferral_of(task, ti).method_name == "execute_complete"
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("answer", [{"return_value": "running"}, {"side_effect": ConnectionError("no supervisor")}])
@@ -93,7 +90,6 @@ def test_a_running_task_defers(operator: Operator, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(**answer))
     task, ti = operator(run_python=WAIT), TaskInstance()
     assert deferral_of(task, ti).method_name == "execute_complete"
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
@@ -189,7 +185,6 @@ def test_a_kill_stops_the_flow_for_good_and_cancels_the_run_only_if_asked(
         cancels,
         cancels,
     )
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.usefixtures("prompt_kills")
@@ -202,8 +197,6 @@ def test_a_kill_ends_in_time(operator: Operator, control: ControlClient, monkeyp
         task.execute(context(ti))
     assert control.requests("cancelJobRun"), "its kill went through"
     assert AIRFLOW_LEAVES_SECONDS / 4 < sum(allowed) < AIRFLOW_LEAVES_SECONDS
-    control.clear_faults()
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -219,8 +212,6 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_received"]) == (1, cancels)
     assert counts["cancels_effective"] == cancels
-    if not cancels:
-        task.hook.cancel_run(control.runs()[-1]["id"])
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

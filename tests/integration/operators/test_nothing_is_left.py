@@ -61,8 +61,6 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
     assert control.counts()["cancels_effective"] == cancels
     command = f"python -m airflow_provider_wherobots runs cancel --yes {run_id} --conn {task.wherobots_conn_id}"
     assert (f"To cancel it: {command}" in str(given_up.value)) == (not cancels)
-    if not cancels:
-        task.hook.cancel_run(run_id)
 
 
 def test_a_refused_cancel_is_said(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -73,8 +71,6 @@ def test_a_refused_cancel_is_said(operator: Operator, control: ControlClient, mo
     monkeypatch.setattr(run_attempt, "cancel_run", partial(cancel_run, budget_seconds=0.1))
     with pytest.raises(WherobotsUnavailableException, match="It could not be cancelled, and no retry follows"):
         task.execute_complete(context(ti), event_of_a_given_up_run(ti.xcoms["run_id"]))
-    control.clear_faults()
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 def event_of_a_given_up_run(run_id: str, **more: Any) -> dict[str, Any]:
@@ -158,8 +154,6 @@ def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(
     with pytest.raises(WherobotsExecutionTimeoutException, match=says):
         resume(task, ti, deferred, event)
     assert control.counts()["cancels_effective"] == is_accepted
-    control.clear_faults()
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 def test_a_cancel_that_fails_again_does_not_hide_a_timeout(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -182,7 +176,6 @@ def test_that_it_could_not_be_cancelled_is_said(
     with pytest.raises(WherobotsUnavailableException, match="could not be cancelled, and no retry follows"):
         broken.execute_complete(context(ti), Outcome(Ending.GAVE_UP, run_id, "RUNNING").to_event())
     assert f"Run {run_id} could not be cancelled: ConnectionError: the secrets backend is away" in said()
-    task.hook.cancel_run(run_id)
 
 
 def unreadable(conn_id: str) -> Any:
@@ -210,10 +203,7 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     with pytest.raises(WherobotsException):
         task.execute(context(TaskInstance(max_tries=retries)))
     assert control.counts()["creates_effective"] == 1
-    active = [run["id"] for run in control.runs() if run["status"] in ("PENDING", "RUNNING")]
     assert control.counts()["creates_effective"] - control.counts()["cancels_effective"] == left
-    for run_id in active:
-        task.hook.cancel_run(run_id)
 
 
 @pytest.mark.parametrize(
@@ -237,9 +227,6 @@ def test_what_becomes_of_a_run_that_may_exist_is_said(
     with pytest.raises(WherobotsUnavailableException, match=says):
         task.execute(context(TaskInstance(max_tries=retries)))
     assert control.counts()["cancels_received"] == 0
-    for run in control.runs():
-        if run["status"] in ("PENDING", "RUNNING"):
-            task.hook.cancel_run(run["id"])
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])
@@ -298,5 +285,3 @@ def test_ctrl_c_in_a_trigger_of_dag_test_cancels(operator: Operator, control: Co
         pressing.join()
         signal.signal(signal.SIGINT, before)
     assert control.counts()["cancels_effective"] == int(cancels)
-    if not cancels:
-        task.hook.cancel_run(ti.xcoms["run_id"])

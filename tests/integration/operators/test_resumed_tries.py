@@ -69,7 +69,6 @@ def test_a_try_that_starts_over_has_its_whole_execution_timeout(operator: Operat
             EXECUTE_COMPLETE, given_up, context(second)
         )
     assert caught.value.trigger.options.deadline == deadline
-    task.hook.cancel_run(second.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("has_store", [True, False])

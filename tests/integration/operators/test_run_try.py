@@ -40,7 +40,6 @@ def test_a_retry_re_attaches(operator: Callable[..., WherobotsRunOperator], cont
     assert "spark_ui_url" not in first.xcoms
     assert second.xcoms["spark_ui_url"] == "https://spark.example.com/"
     assert control.counts()["creates_received"] == 1
-    operator().hook.cancel_run(first.xcoms["run_id"])
 
 
 @pytest.mark.skipif(RETRY_RESUMES_DEFERRAL, reason="on 3.0 and 3.1.0 it looks like a retry, and defers")
@@ -61,7 +60,6 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
     task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert followed == [first.xcoms["run_id"]]
     assert control.counts()["creates_received"] == 1
-    task.hook.cancel_run(first.xcoms["run_id"])
 
 
 def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_dag_run(
@@ -81,7 +79,6 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
         task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert restored.xcoms["run_id"] == active
     assert control.counts()["creates_received"] == 1
-    task.hook.cancel_run(active)
 
 
 def test_an_ended_run_needs_no_trigger(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
@@ -117,7 +114,6 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
     with pytest.raises(TaskDeferred):
         task.execute(context(third := next_try(second)))
     assert third.xcoms["run_id"] == second.xcoms["run_id"]
-    task.hook.cancel_run(second.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("deferrable", [True, False])

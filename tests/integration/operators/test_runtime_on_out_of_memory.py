@@ -92,7 +92,6 @@ def test_an_edit_is_not_undone(operator: Callable[..., WherobotsRunOperator], se
         resume(medium, ti, deferred, follow(deferred))
     deferral_of(medium, again := next_try(ti))
     assert medium.hook.get_run(again.xcoms["run_id"]).payload["runtime"] == "medium"
-    medium.hook.cancel_run(again.xcoms["run_id"])
 
 
 def test_an_unknown_default_has_no_next_but_a_list_has_a_first(fail: Fail) -> None:

@@ -104,7 +104,6 @@ def test_a_retry_re_attaches_without_storage(
     log = said()
     assert (differs in log) == (change != "none")
     assert ("there is no file" in log) == (change == "removed")
-    task.hook.cancel_run(run_id)
 
 
 def test_a_jar_and_dependencies_are_uploaded_too(

@@ -78,7 +78,6 @@ def test_a_long_wait_is_deferred(operator: Operator, control: ControlClient, mon
     assert waits >= 1
     counts = control.counts()
     assert (counts["creates_received"], counts["creates_effective"]) == (5, 1)
-    operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("operation", ["listJobRuns", "createJobRun"])
@@ -94,7 +93,6 @@ def test_a_key_that_is_refused_for_a_moment_after_the_wait_delays_the_run(
         operator().execute_after_quota_wait(context(ti), {}, **(deferred.kwargs or {}))
     assert followed.value.method_name == "execute_complete"
     assert control.counts()["creates_effective"] == 1
-    operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
 def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_and_not_the_replaced_one(
