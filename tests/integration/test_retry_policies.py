@@ -26,10 +26,9 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
+from tests.integration.support import WAIT, TaskInstance, context, deferral_of, follow, run_to_end
 from wherobots_local.control.client import ControlClient
 
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 HAS_POLICIES = AIRFLOW >= (3, 3)
 NEEDS_POLICIES = pytest.mark.skipif(not HAS_POLICIES, reason="Airflow has retry policies from 3.3 on")
 ANY_POLICY: Any = object()
@@ -272,7 +271,7 @@ def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
 def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_alone(
     operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = {"uri": "s3://jobs/wait.py", "args": ["60"]}
+    job = WAIT
     task, ti = operator(run_python=job, max_outage_seconds=0), TaskInstance()
     deferred = deferral_of(task, ti)
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
@@ -283,7 +282,7 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
 
 
 def test_a_timeout_of_the_run_is_a_kind(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
-    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+    task, ti = operator(run_python=WAIT), TaskInstance()
     deferred = deferral_of(task, ti)
     task.hook.cancel_run(ti.xcoms["run_id"])
     follow(deferred)

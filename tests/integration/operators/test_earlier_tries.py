@@ -21,6 +21,8 @@ from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.tasks import memory
 from tests.integration import support
 from tests.integration.support import (
+    RESULT,
+    WAIT,
     Operator,
     StateStore,
     TaskInstance,
@@ -32,8 +34,6 @@ from tests.integration.support import (
 )
 from wherobots_local.control.client import ControlClient
 
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
-RESULT = {"uri": "s3://jobs/result.py", "args": ["1", "0"]}
 BROKEN = {"uri": "s3://jobs/wait.py", "args": ["{{ 1 / 0 }}"]}
 
 

@@ -25,6 +25,7 @@ from airflow_provider_wherobots.triggers import guarded
 from tests.integration.calls import RaisedInHandlerError, interrupt_first, once_answered, timeouts_of
 from tests.integration.signals import signal_when
 from tests.integration.support import (
+    WAIT,
     Operator,
     StateStore,
     TaskInstance,
@@ -38,7 +39,6 @@ from tests.integration.support import (
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 AIRFLOW_LEAVES_SECONDS = 5.0 if (3, 0) <= compat.AIRFLOW < (3, 4) else 60.0
 """How long Airflow waits after SIGTERM for the end of a task's process."""
 

@@ -24,12 +24,11 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import run_attempt
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, resume
+from tests.integration.support import WAIT, Operator, TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 TALK = {"uri": "s3://jobs/talk.py", "args": ["1"]}
 
 

@@ -12,13 +12,21 @@ from airflow_provider_wherobots.compat import AIRFLOW, retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import attempt
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from tests.integration.support import (
+    RESULT,
+    WAIT,
+    Operator,
+    TaskInstance,
+    context,
+    deferral_of,
+    follow,
+    next_try,
+    run_to_end,
+)
 from wherobots_local.control.client import ControlClient
 
 EXECUTE_COMPLETE = "execute_complete"
-RESULT = {"uri": "s3://jobs/result.py", "args": ["1", "0"]}
 FAIL = {"uri": "s3://jobs/fail.py"}
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 
 pytestmark = pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 starts each try once")
 

@@ -5,7 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from airflow_provider_wherobots.api.runs.models import Run
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
+from tests.integration.support import WAIT, Operator, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 
@@ -32,7 +32,7 @@ def test_a_worker_run_goes_through_the_same_flow(operator: Operator, control: Co
 
 def test_without_waiting_the_id_comes_at_once(operator: Operator) -> None:
     ti = TaskInstance()
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, wait_for_completion=False)
+    task = operator(run_python=WAIT, wait_for_completion=False)
     assert task.execute(context(ti)) == ti.xcoms["run_id"]
     # By this the command `orphans` knows that the run is meant to go on.
     assert ti.xcoms["run_left_active"] is True

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from tests.integration import support
-from tests.integration.support import TaskInstance, context, deferral_of, follow, next_try
+from tests.integration.support import WAIT, TaskInstance, context, deferral_of, follow, next_try
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
@@ -31,7 +31,7 @@ TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 def test_a_retry_re_attaches(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
     first = TaskInstance()
     second = next_try(first)
-    arguments = {"run_python": {"uri": "s3://jobs/wait.py", "args": ["60"]}, "name": "re-attach-test", "retries": 1}
+    arguments = {"run_python": WAIT, "name": "re-attach-test", "retries": 1}
     for ti in (first, second):
         deferred = deferral_of(operator(**arguments), ti)
         assert deferred.trigger.options.is_new is (ti is first)
@@ -55,7 +55,7 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
 
     monkeypatch.setattr(RunAttempt, "follow", follow_here)
     first = TaskInstance()
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
+    task = operator(run_python=WAIT, retries=1)
     deferred, restored = deferral_of(task, first), next_try(first)
     task.resume_execution(deferred.method_name, deferred.kwargs, context(restored))
     assert followed == [first.xcoms["run_id"]]
@@ -69,7 +69,7 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
         RunAttempt, "follow", lambda attempt, options: Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
     )
     first = TaskInstance()
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1)
+    task = operator(run_python=WAIT, retries=1)
     deferred = deferral_of(task, first)
     active = first.xcoms["run_id"]
     # The clear gives the DAG run another start, of which a new suffix would be made.
@@ -98,7 +98,7 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
     status: int,
 ) -> None:
     first = TaskInstance()
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1, max_outage_seconds=0)
+    task = operator(run_python=WAIT, retries=1, max_outage_seconds=0)
     deferral_of(task, first)
     control.add_fault(operation, {"type": "status", "status": status})
     cleared = next_try(first, max_tries=2)
@@ -126,7 +126,7 @@ def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
     deferrable: bool,
 ) -> None:
     ti = TaskInstance(try_number=2, max_tries=2, store=None)
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=2, deferrable=deferrable)
+    task = operator(run_python=WAIT, retries=2, deferrable=deferrable)
     name = task.payload_to_send(context(ti), TaskMemory.begin(context(ti), task.log).now)["name"]
     earlier = control.create_run(name)["id"]
     push, pushed = ti.xcom_push, []

@@ -22,7 +22,7 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.triggers import guarded
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from tests.integration import support
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, next_try
+from tests.integration.support import WAIT, Operator, TaskInstance, context, deferral_of, next_try
 from wherobots_local.control.client import ControlClient
 
 NO_DISK = {"code": "INSUFFICIENT_QUOTA_ERROR", "message": "Insufficient quota", "details": "DISK_PER_NODE_GB is 500"}
@@ -99,7 +99,7 @@ def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
-    task, first = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, retries=1), TaskInstance()
+    task, first = operator(run_python=WAIT, retries=1), TaskInstance()
     deferral_of(task, first)
     retry = next_try(first)
     followed = deferral_of(task, retry)
