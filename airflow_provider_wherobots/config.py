@@ -61,6 +61,14 @@ MAX_QUOTA_WAIT_SECONDS = Option(
     "How long a task waits while the organization's quota is used up (INSUFFICIENT_QUOTA_ERROR), in seconds, if the "
     "task does not set max_quota_wait_seconds. 0 fails the attempt at once; it may be retried.",
 )
+MAX_PENDING_SECONDS = Option(
+    "max_pending_seconds",
+    "float",
+    0.0,
+    "3600",
+    "How long after its creation a run may be PENDING, in seconds, if its task does not set max_pending_seconds. Then "
+    "the task cancels it and fails. 0 is no limit.",
+)
 WAIT_POST_RUN_LOGS = Option(
     "wait_post_run_logs_timeout_seconds",
     "float",
@@ -78,13 +86,23 @@ COPY_LOG_ON_RESUME = Option(
     "Whether the worker copies a run's log into the task log again, from its beginning, when a deferred task resumes. "
     "For deployments that lose the triggerer's part of a task log. The command doctor shows whether yours does.",
 )
+TASK_PAGE = Option(
+    "task_page",
+    "boolean",
+    True,
+    "False",
+    "Whether Airflow shows the page Wherobots beside each task instance (Airflow 3.1 and later). It takes effect when "
+    "the API server starts.",
+)
 OPTIONS = (
     DEFAULT_DEFERRABLE,
     POLLING_INTERVAL,
     MAX_OUTAGE_SECONDS,
     MAX_QUOTA_WAIT_SECONDS,
+    MAX_PENDING_SECONDS,
     WAIT_POST_RUN_LOGS,
     COPY_LOG_ON_RESUME,
+    TASK_PAGE,
 )
 
 

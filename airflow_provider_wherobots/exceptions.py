@@ -48,6 +48,10 @@ class WherobotsRunNotStartedException(WherobotsRunFailedException):
     """The run failed before its script began: preparing, deploying or initializing failed. A retry starts a new run."""
 
 
+class WherobotsRunPendingException(WherobotsRunNotStartedException):
+    """The run was still PENDING after ``max_pending_seconds``, and was cancelled. A retry starts a new run."""
+
+
 class WherobotsRunTimedOutException(WherobotsException):
     """The service ended the run after its ``timeout_seconds``. A retry starts a new run."""
 

@@ -31,6 +31,7 @@ from airflow_provider_wherobots.config import (
     COPY_LOG_ON_RESUME,
     DEFAULT_DEFERRABLE,
     MAX_OUTAGE_SECONDS,
+    MAX_PENDING_SECONDS,
     MAX_QUOTA_WAIT_SECONDS,
     POLLING_INTERVAL,
     WAIT_POST_RUN_LOGS,
@@ -125,6 +126,9 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         task gives up, in seconds; default ``[wherobots] max_outage_seconds``, 600.
     :param max_quota_wait_seconds: how long a try waits for quota before it fails, in seconds; default
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
+    :param max_pending_seconds: how long after its creation the run may be PENDING, in seconds. Then the task cancels
+        it, also with ``cancel_on_kill=False``, and fails; a retry creates a new run. Default
+        ``[wherobots] max_pending_seconds``, 0: no limit. Needs ``wait_for_completion``.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
         default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
     :param reuse_completed: whether a retry takes over a completed run of an earlier try, instead of repeating the job;
@@ -186,6 +190,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         wait_for_completion: bool = True,
         max_outage_seconds: float | None = None,
         max_quota_wait_seconds: float | None = None,
+        max_pending_seconds: float | None = None,
         retry_cancelled: bool = False,
         reuse_completed: bool = True,
         return_result: bool = False,
@@ -215,6 +220,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         self.max_outage_seconds = self._seconds(MAX_OUTAGE_SECONDS, max_outage_seconds)
         self.copy_log_on_resume = configured(COPY_LOG_ON_RESUME)
         self.max_quota_wait_seconds = self._seconds(MAX_QUOTA_WAIT_SECONDS, max_quota_wait_seconds)
+        self.max_pending_seconds = self._seconds(MAX_PENDING_SECONDS, max_pending_seconds)
         self.retry_cancelled = retry_cancelled
         self.reuse_completed = reuse_completed
         self.upload_to = upload_to
@@ -225,6 +231,8 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             raise self._wrong(
                 "return_result=True: needs wait_for_completion=True, as a result comes with the run's end"
             )
+        if max_pending_seconds and not wait_for_completion:
+            raise self._wrong("max_pending_seconds: needs wait_for_completion=True, to see whether the run starts")
         if runtime_on_out_of_memory is not None and not (durable and wait_for_completion):
             raise self._wrong(
                 "runtime_on_out_of_memory: needs durable=True and wait_for_completion=True, to know how the run before"
@@ -356,6 +364,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         A run that an earlier try has cancelled is replaced once. ``is_replacement``: it has been.
         """
         from airflow_provider_wherobots.runs.measurements import of_reattachment
+        from airflow_provider_wherobots.runs.summary import RunSummary
 
         while True:
             quota = quota or attempt.quota_wait(self.max_quota_wait_seconds)
@@ -364,7 +373,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             run = submission.run
             self.run_id = run.id
             attempt.announce(run)
-            attempt.keep(run.id, run.status)
+            attempt.keep(run.id, run.status, RunSummary.of_run(run).to_json())
             if submission.reattached:
                 attempt.emit(of_reattachment(run, attempt.metric_tags))
             if not self.wait_for_completion:

@@ -32,6 +32,7 @@ class Ending(StrEnum):
     COMPLETED = "completed"
     FAILED = "failed"
     NOT_STARTED = "not_started"
+    PENDING_TOO_LONG = "pending_too_long"
     TIMED_OUT = "timed_out"
     CANCELLED = "cancelled"
     DEADLINE = "deadline"
@@ -52,8 +53,8 @@ _ENDINGS_BY_STATUS = {
 class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up.
-    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise.
-    ``cancel_failed``: the run should have been cancelled at the deadline, and was not.
+    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise, or should.
+    ``cancel_failed``: the run should have been cancelled at a limit of the task, and was not.
     ``log_is_cut``: the log was not read to its end.
     ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
     text before the result's marker.
@@ -86,6 +87,11 @@ class Outcome:
     def is_out_of_memory(self) -> bool:
         """Whether the run has definitely run out of memory."""
         return self.cause is not None and self.cause.name == OUT_OF_MEMORY
+
+    @property
+    def why(self) -> str:
+        """Why the run failed, in short: without the log, and without what looks like a secret."""
+        return self.cause.in_short if self.cause else redact(self.reason)[:MAX_REASON_CHARS]
 
     def to_event(self) -> dict[str, Any]:
         cause = None if self.cause is None else list(self.cause)
@@ -135,7 +141,7 @@ class Outcome:
         cost = (self.summary or {}).get("cost_usd")
         parts = (
             self.status,
-            self.cause.in_short if self.cause else redact(self.reason)[:MAX_REASON_CHARS],
+            self.why,
             f"run {words.short(self.run_id)}",
             "" if cost is None else f"{cost:.4g} USD",
             self.next_try,
@@ -150,6 +156,7 @@ class Outcome:
             Ending.COMPLETED: f"{run} completed",
             Ending.FAILED: f"{run} failed ({self.status})",
             Ending.NOT_STARTED: f"{run} failed before its script began ({self.status})",
+            Ending.PENDING_TOO_LONG: f"{run} did not start within the task's max_pending_seconds",
             Ending.TIMED_OUT: f"{run} was ended by its timeout_seconds ({self.status})",
             Ending.CANCELLED: f"{run} was cancelled on the service's side",
             Ending.DEADLINE: f"{run} was {still} when the task's {limit_name} was reached",

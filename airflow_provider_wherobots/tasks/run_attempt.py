@@ -23,6 +23,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsRunPendingException,
     WherobotsRunTimedOutException,
     WherobotsTaskKilledException,
     WherobotsUnavailableException,
@@ -77,6 +78,7 @@ FAILED_TRIGGER_OUTAGE_SECONDS = 30.0
 EXCEPTIONS: Mapping[Ending, type[WherobotsException]] = {
     Ending.FAILED: WherobotsRunFailedException,
     Ending.NOT_STARTED: WherobotsRunNotStartedException,
+    Ending.PENDING_TOO_LONG: WherobotsRunPendingException,
     Ending.TIMED_OUT: WherobotsRunTimedOutException,
     Ending.CANCELLED: WherobotsRunCancelledException,
     Ending.DEADLINE: WherobotsExecutionTimeoutException,
@@ -273,6 +275,7 @@ class RunAttempt(Attempt):
             return_result=task.return_result,
             limit_name=limit_name,
             is_new=is_new,
+            max_pending_seconds=task.max_pending_seconds,
         )
 
     def defer_to_trigger(self, options: FollowOptions, **kept: Any) -> NoReturn:
@@ -311,8 +314,9 @@ class RunAttempt(Attempt):
         """Remember what this try has seen of a run, and push that of all tries: Airflow deletes the XComs of a try
         when the next begins.
         """
-        known = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self.run_url(run_id)}
-        seen = {**known, "status": words.short(status), "cost_usd": (summary or {}).get("cost_usd")}
+        known = {key: value for key, value in (summary or {}).items() if value is not None}
+        ids = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self.run_url(run_id)}
+        seen = {"cost_usd": None, **known, **ids, "status": words.short(status)}
         if self.memory is not None:
             self.memory.remember(self.memory.now.with_try(seen))
         self.push(RUNS_KEY, [seen] if self.memory is None else list(self.memory.now.tries))
@@ -388,9 +392,7 @@ class RunAttempt(Attempt):
         completed, url = f"Run {outcome.run_id} completed, but", self.run_url(outcome.run_id)
         mend = "No retry follows, as the script would print it again. Mend the script, and clear the task"
         if not outcome.has_wrong_result:
-            return WherobotsResultLostException(
-                f"{completed} {self.task.without_result}. The log may still be growing. {retry}. {url}"
-            )
+            return WherobotsResultLostException(f"{completed} {self.task.without_result}. {retry}. {url}")
         if outcome.result_refused:
             kind, what = WherobotsResultRefusedException, f"its result is not used, {outcome.result_refused}"
         else:
@@ -399,7 +401,7 @@ class RunAttempt(Attempt):
         return kind(f"{completed} {what}\n{mend}. {url}")
 
     def _cancelled_again(self, outcome: Outcome) -> Outcome:
-        """Repeat the cancel that has failed at the deadline."""
+        """Repeat the cancel that has failed at the deadline, or at ``max_pending_seconds``."""
         try:
             is_cancelled = self.run(cancel_run, outcome.run_id, LAST_LOOK_SECONDS) is None
         except Exception as error:

@@ -46,6 +46,7 @@ class PlainOperator(BaseOperator):
         wait_for_completion: Any = True,
         max_outage_seconds: Any = 600.0,
         max_quota_wait_seconds: Any = 3600.0,
+        max_pending_seconds: Any = 0.0,
         retry_cancelled: Any = False,
         reuse_completed: Any = True,
         return_result: Any = False,
@@ -73,6 +74,7 @@ class PlainOperator(BaseOperator):
         self.wait_for_completion = wait_for_completion
         self.max_outage_seconds = max_outage_seconds
         self.max_quota_wait_seconds = max_quota_wait_seconds
+        self.max_pending_seconds = max_pending_seconds
         self.retry_cancelled = retry_cancelled
         self.reuse_completed = reuse_completed
         self.return_result = return_result

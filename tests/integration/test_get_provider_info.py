@@ -61,8 +61,10 @@ def test_the_options_are_those_that_are_read_with_their_defaults() -> None:
         "polling_interval": str(DEFAULT_POLLING_INTERVAL),
         "max_outage_seconds": str(DEFAULT_MAX_OUTAGE_SECONDS),
         "max_quota_wait_seconds": str(DEFAULT_MAX_QUOTA_WAIT_SECONDS),
+        "max_pending_seconds": "0.0",
         "wait_post_run_logs_timeout_seconds": "60.0",
         "copy_log_on_resume": "False",
+        "task_page": "True",
     }
 
 

@@ -24,6 +24,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsRunPendingException,
     WherobotsRunTimedOutException,
     WherobotsUnavailableException,
 )
@@ -48,6 +49,7 @@ STATUSES = {
     Ending.COMPLETED: "COMPLETED",
     Ending.FAILED: "FAILED",
     Ending.NOT_STARTED: "FAILED",
+    Ending.PENDING_TOO_LONG: "CANCELLED",
     Ending.TIMED_OUT: "TIMED_OUT",
     Ending.CANCELLED: "CANCELLED",
     Ending.DEADLINE: "RUNNING",
@@ -57,6 +59,7 @@ ENDINGS = [pytest.param(each, name, id=f"{each['version']}-{name}") for each in 
 EXCEPTIONS = {
     "failed": WherobotsRunFailedException,
     "not_started": WherobotsRunNotStartedException,
+    "pending_too_long": WherobotsRunPendingException,
     "timed_out": WherobotsRunTimedOutException,
     "cancelled": WherobotsRunCancelledException,
     "deadline": WherobotsExecutionTimeoutException,
@@ -173,7 +176,7 @@ def stored_by_this_version(conn_id: str) -> dict[str, Any]:
     classpath, kwargs = deferred.trigger.serialize()
     run = Run.from_json({"id": "r1", "status": "COMPLETED", "name": "dag.task"})
     summary = RunSummary.of_run(run).to_json()
-    ended = {Ending.COMPLETED, Ending.FAILED, Ending.NOT_STARTED, Ending.TIMED_OUT, Ending.CANCELLED}
+    ended = set(Ending) - {Ending.DEADLINE, Ending.GAVE_UP}
     wait = AwaitingQuota(QuotaWait(3600.0, True, deadline=1e10, since=1e8, refusals=1), Pause(300.0))
     attempt = task(wherobots_conn_id=conn_id)._new_attempt(context(TaskInstance()))
     with pytest.raises(TaskDeferred) as waiting:

@@ -106,7 +106,7 @@ class Run:
     :param status: ``RunStatus`` as a plain string.
     :param kube_app: its application on the cluster.
     :param payload: the create body as the service echoes it.
-    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of an active run of
+    :param responded_at: when the service sent the response, by its own clock; None if unknown, and of a running run of
         Get Run.
     :param raw: the whole response. Times are parsed on access, because few polls need them.
     """
@@ -159,8 +159,8 @@ class Run:
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
     def with_response_time(self, date: str) -> Run:
-        """Return the run with the time of the response. An active run is not changed: only an end has an age."""
-        return replace(self, responded_at=parse_http_date(date)) if self.is_terminal else self
+        """Return the run with the time of the response. A running run is not changed: nothing asks how old it is."""
+        return replace(self, responded_at=parse_http_date(date)) if self.is_terminal or self.status == PENDING else self
 
     @property
     def ended_ago(self) -> float:

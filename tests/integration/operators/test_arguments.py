@@ -25,7 +25,7 @@ except ImportError:  # 2.11
 
 START = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)
 TALK = {"uri": "s3://jobs/talk.py", "args": [1]}
-NUMBERS = ("polling_interval", "max_outage_seconds", "wait_post_run_logs_timeout_seconds")
+NUMBERS = ("polling_interval", "max_outage_seconds", "max_pending_seconds", "wait_post_run_logs_timeout_seconds")
 FLAGS = ("poll_logs", "deferrable", "durable", "cancel_on_kill", "wait_for_completion")
 
 
@@ -41,7 +41,7 @@ def test_a_number_of_seconds_is_finite_and_the_error_begins_with_the_task(argume
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "-1"])
-@pytest.mark.parametrize("option", ["polling_interval", "max_outage_seconds"])
+@pytest.mark.parametrize("option", ["polling_interval", "max_outage_seconds", "max_pending_seconds"])
 def test_so_is_what_the_deployment_sets(option: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"AIRFLOW__WHEROBOTS__{option.upper()}", value)
     with pytest.raises(WherobotsArgumentException, match=rf"^task: \[wherobots\] {option}={float(value)!r}: must be a"):

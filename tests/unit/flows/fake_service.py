@@ -84,6 +84,7 @@ class FakeRun:
     cancel_seconds: float = 0.0
     app_status: str | None = None
     app_message: str | None = None
+    region: str | None = None
     spark_ui: tuple[tuple[float, str], ...] = ((0.0, ""),)
     metrics: Mapping[str, Any] = field(default_factory=dict)
     cancelled_at: float | None = None
@@ -114,6 +115,7 @@ class FakeRun:
             "kubeApp": {
                 "status": self.app_status,
                 "message": self.app_message,
+                "regionName": self.region,
                 "events": [],
                 "appMeta": {"spark_ui_url": self._spark_ui_url(now)},
             },
