@@ -15,6 +15,8 @@ from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 Operator: TypeAlias = Callable[..., WherobotsRunOperator]
 """The fixture ``operator``: makes one, with what most tests need."""
+Said: TypeAlias = Callable[[], str]
+"""The fixture ``said``: what was logged."""
 
 WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 RESULT = {"uri": "s3://jobs/result.py", "args": ["1", "0"]}

@@ -166,9 +166,7 @@ def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: SqlControl) -
 QUICK = partial(Plan, timeout_seconds=2, late_seconds=1, poll_seconds=0.2)
 
 
-def test_the_script_is_uploaded_and_its_runs_answer_every_question(
-    doctor: Doctor, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_scripts_runs_answer(doctor: Doctor, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_command, "Plan", QUICK)
     code, document = doctor("--run")
     assert code == 0, document

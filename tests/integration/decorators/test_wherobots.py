@@ -3,7 +3,6 @@
 import json
 import re
 import warnings
-from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,7 +22,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.quota import QuotaWait
 from tests.integration.decorators import decorated_functions as functions
-from tests.integration.support import TaskInstance, context, follow
+from tests.integration.support import Said, TaskInstance, context, follow
 from wherobots_local.control.client import ControlClient
 
 try:
@@ -219,7 +218,7 @@ def test_packages_and_templates_reach_the_payload(conn_id: str) -> None:
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_function_runs_and_returns(deferrable: bool, conn_id: str, said: Callable[[], str]) -> None:
+def test_a_function_runs_and_returns(deferrable: bool, conn_id: str, said: Said) -> None:
     ti = TaskInstance()
     operator = operator_of(functions.add.override(deferrable=deferrable), "Zürich ", two="東京")
     assert run_to_end(operator, ti) == {"sum": "Zürich 東京", "run_id": ti.run_id}
@@ -314,9 +313,7 @@ def test_mapped_tasks_share_one_script_and_receive_their_own_arguments(conn_id: 
     assert scripts[0].startswith("s3://jobs/mapped/")
 
 
-def test_a_retry_re_attaches_to_the_run_of_the_same_script(
-    conn_id: str, control: ControlClient, said: Callable[[], str], tmp_path: Path
-) -> None:
+def test_a_retry_re_attaches_to_the_same_run(conn_id: str, control: ControlClient, said: Said, tmp_path: Path) -> None:
     ti, over = TaskInstance(max_tries=2), tmp_path / "over"
     first, second = (operator_of(functions.waits.override(retries=2), str(over)) for _ in range(2))
     first.render_template_fields(given(ti))

@@ -55,6 +55,7 @@ from airflow_provider_wherobots.sql import results as requirements
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection
+from tests.integration.support import Said
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
@@ -165,7 +166,7 @@ def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: SqlCo
 
 @pytest.mark.parametrize("inserted", [0, 2])
 def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
-    hook: WherobotsSqlHook, control: SqlControl, inserted: int, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: SqlControl, inserted: int, said: Said
 ) -> None:
     control.answer_sql("(99)", error="out of memory")
     with pytest.raises(WherobotsSqlStatementFailedException, match="out of memory") as caught:
@@ -287,7 +288,7 @@ def test_a_run_without_a_handler_does_not_cancel_its_statement(hook: WherobotsSq
 # Parameters and logs
 
 
-def test_parameters_are_never_logged(hook: WherobotsSqlHook, control: SqlControl, said: Callable[[], str]) -> None:
+def test_parameters_are_never_logged(hook: WherobotsSqlHook, control: SqlControl, said: Said) -> None:
     control.answer_sql("hail", {"a": []})
     hook.run(
         "SELECT * FROM %(c)i.hail WHERE a = %(a)s AND b LIKE '%b'", parameters={"c": "org", "a": "secret'\\ OR 1=1"}
@@ -298,7 +299,7 @@ def test_parameters_are_never_logged(hook: WherobotsSqlHook, control: SqlControl
     assert "secret" not in logged
 
 
-def test_a_statement_can_stay_unlogged(server: LocalServer, hook: WherobotsSqlHook, said: Callable[[], str]) -> None:
+def test_a_statement_can_stay_unlogged(server: LocalServer, hook: WherobotsSqlHook, said: Said) -> None:
     WherobotsSqlHook(log_sql=False).run("SELECT 7 AS n")
     assert "SELECT" not in said()
 
@@ -320,9 +321,7 @@ def test_wrong_statements_and_parameters_are_refused_before_anything_is_sent(
     assert executed(control) == []
 
 
-def test_control_characters_of_a_statement_are_visible_in_the_log(
-    hook: WherobotsSqlHook, control: SqlControl, said: Callable[[], str]
-) -> None:
+def test_control_characters_are_visible_in_the_log(hook: WherobotsSqlHook, control: SqlControl, said: Said) -> None:
     control.answer_sql("SELECT `a", {"a": [1]})
     hook.run("SELECT `a\x1b[2Kb`")
     assert "Executing: SELECT `a\\x1b[2Kb`" in said()
@@ -816,7 +815,7 @@ def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_s
     assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 617700169958293503}, {"key": "b", "value": None}]
 
 
-def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[[], str]) -> None:
+def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Said) -> None:
     frame = hook.get_df("SELECT ROWS 1500", stored=True)
     assert list(frame.columns) == ["id", "name"]
     assert (len(frame), frame["id"].iloc[-1]) == (1500, 1499)

@@ -21,7 +21,7 @@ from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from tests.integration.conftest import API_KEY
-from tests.integration.support import events_of
+from tests.integration.support import Said, events_of
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -148,9 +148,7 @@ def test_a_kill_reads_it_within_budget(away: Callable[..., Away], kind: str, mon
     assert sum(it.pauses) == guarded.CANCEL_BUDGET_SECONDS
 
 
-def test_a_kill_does_not_wait_for_a_read_that_never_ends(
-    conn_id: str, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
-) -> None:
+def test_a_kill_does_not_wait_for_an_endless_read(conn_id: str, monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     async def never(conn_id: str) -> None:
         await asyncio.Event().wait()
 

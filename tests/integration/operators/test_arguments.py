@@ -14,7 +14,7 @@ from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import Operator, TaskInstance, context
 from wherobots_local.control.client import ControlClient
 
 try:
@@ -206,7 +206,7 @@ def test_a_name_with_any_form_of_jinja_is_a_template(name: str) -> None:
     assert WherobotsRunOperator(task_id="task", run_python=TALK, name=name).name == name
 
 
-def test_a_comment_in_a_name_leaves_no_trace(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_a_comment_in_a_name_leaves_no_trace(operator: Operator) -> None:
     task, ti = operator(name="{# why #}hail_stats", durable=False, wait_for_completion=False), TaskInstance()
     task.render_template_fields(context(ti))
     task.execute(context(ti))

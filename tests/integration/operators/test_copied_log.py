@@ -19,7 +19,7 @@ from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.task_log import resume
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
+from tests.integration.support import Operator, Said, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 LINES = [f"line {number:05d}" for number in range(3)]
@@ -71,7 +71,7 @@ def test_off_by_default_the_log_is_lost(operator: Operator, written: list[LogRec
 
 @pytest.mark.usefixtures("configured")
 def test_the_whole_log_is_copied_with_its_own_times(
-    operator: Operator, written: list[LogRecord], dropped: list[LogRecord], said: Callable[[], str]
+    operator: Operator, written: list[LogRecord], dropped: list[LogRecord], said: Said
 ) -> None:
     ti = TaskInstance()
     assert run(operator(), ti) == ti.xcoms["run_id"]
@@ -88,7 +88,7 @@ def test_the_log_of_a_failed_run_is_copied_too(operator: Operator, written: list
 
 
 @pytest.mark.usefixtures("configured")
-def test_nothing_is_copied_if_unasked(operator: Operator, written: list[LogRecord], said: Callable[[], str]) -> None:
+def test_nothing_is_copied_if_unasked(operator: Operator, written: list[LogRecord], said: Said) -> None:
     run(operator(poll_logs=False), TaskInstance())
     assert written == []
     operator(deferrable=False).execute(context(TaskInstance()))
@@ -106,7 +106,7 @@ def test_the_log_is_copied_after_the_trigger_has_failed_too(operator: Operator, 
 
 @pytest.mark.usefixtures("configured")
 def test_no_log_is_copied_once_the_execution_timeout_has_passed(
-    operator: Operator, written: list[LogRecord], said: Callable[[], str]
+    operator: Operator, written: list[LogRecord], said: Said
 ) -> None:
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)
@@ -128,7 +128,7 @@ def test_a_run_that_was_given_up_is_ended_before_anything_else(operator: Operato
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("error", [RuntimeError("no connection"), WherobotsTaskKilledException("killed")])
 def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str], error: Exception
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, said: Said, error: Exception
 ) -> None:
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)

@@ -24,6 +24,7 @@ from tests.integration.support import (
     RESULT,
     WAIT,
     Operator,
+    Said,
     StateStore,
     TaskInstance,
     context,
@@ -267,7 +268,7 @@ def test_a_store_that_fails_stops_a_create_and_no_run_that_there_is(
     operator: Operator,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
-    said: Callable[[], str],
+    said: Said,
     operation: str,
     warning: str,
 ) -> None:
@@ -360,9 +361,7 @@ def test_a_try_whose_arguments_cannot_be_rendered_leaves_no_run_without_a_retry(
         operator().hook.cancel_run(run_id)
 
 
-def test_a_kill_that_ends_the_rendering_of_arguments_cancels_the_run_of_the_try_before(
-    operator: Operator, control: ControlClient, in_task: None
-) -> None:
+def test_a_kill_in_the_rendering_cancels_the_run(operator: Operator, control: ControlClient, in_task: None) -> None:
     """As on 2.11, which raises in its signal handler. On Airflow 3 the rendering goes on."""
 
     class TaskTerminatedError(BaseException):

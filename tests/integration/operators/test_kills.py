@@ -274,9 +274,7 @@ class LogWithLock:
     info = warning = partialmethod(log, 0)
 
 
-def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_waits_for_no_line(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     task = operator(run_python=WAIT, deferrable=False, retries=1, poll_logs=False)
     log = LogWithLock()
     for logs in (task, task.hook):

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -24,7 +23,7 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import run_attempt
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
-from tests.integration.support import WAIT, Operator, TaskInstance, context, deferral_of, follow, resume
+from tests.integration.support import WAIT, Operator, Said, TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
@@ -76,9 +75,7 @@ def event_of_a_given_up_run(run_id: str, **more: Any) -> dict[str, Any]:
     return Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time(), **more).to_event()
 
 
-def test_a_run_that_was_given_up_after_an_outage_is_followed_on_by_a_trigger(
-    operator: Operator, control: ControlClient, said: Callable[[], str]
-) -> None:
+def test_after_an_outage_a_trigger_follows_it_on(operator: Operator, control: ControlClient, said: Said) -> None:
     task, ti = operator(run_python=TALK), TaskInstance(max_tries=0)
     deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
     again = deferral_of(task, ti, deferred, event_of_a_given_up_run(run_id, outage_seconds=600.0))
@@ -92,7 +89,7 @@ def test_a_run_that_was_given_up_after_an_outage_is_followed_on_by_a_trigger(
 
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_run_whose_trigger_failed_is_followed_on_by_the_worker_if_it_can_read_it(
-    operator: Operator, control: ControlClient, said: Callable[[], str], tmp_path: Path, retries: int
+    operator: Operator, control: ControlClient, said: Said, tmp_path: Path, retries: int
 ) -> None:
     over = tmp_path / "over"
     job = {"uri": "s3://jobs/until.py", "args": [str(over)]}
@@ -165,7 +162,7 @@ def test_a_cancel_that_fails_again_does_not_hide_a_timeout(operator: Operator, m
 
 
 def test_that_it_could_not_be_cancelled_is_said(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance(2)
     deferral_of(task, ti)

@@ -60,9 +60,7 @@ def task(conn_id: str) -> Callable[..., Any]:
     return make
 
 
-def test_the_arguments_are_shown_and_sent_and_the_body_is_a_detail_of_the_log(
-    task: Callable[..., Any], server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_body_is_a_detail_of_logs(task: Callable[..., Any], server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = json.dumps({"runtime": "small", "version": "preview"})
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=API_KEY, extra=extra)
     notes: list[str] = []

@@ -1,7 +1,6 @@
 """What a try of a task does with the run of the try before."""
 
 import traceback
-from collections.abc import Callable
 from contextlib import nullcontext
 from datetime import timedelta
 from typing import Any
@@ -21,14 +20,14 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from tests.integration import support
-from tests.integration.support import WAIT, TaskInstance, context, deferral_of, follow, next_try
+from tests.integration.support import WAIT, Operator, TaskInstance, context, deferral_of, follow, next_try
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
 TALK = {"uri": "s3://jobs/talk.py", "args": [3]}
 
 
-def test_a_retry_re_attaches(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
+def test_a_retry_re_attaches(operator: Operator, control: ControlClient) -> None:
     first = TaskInstance()
     second = next_try(first)
     arguments = {"run_python": WAIT, "name": "re-attach-test", "retries": 1}
@@ -44,7 +43,7 @@ def test_a_retry_re_attaches(operator: Callable[..., WherobotsRunOperator], cont
 
 @pytest.mark.skipif(RETRY_RESUMES_DEFERRAL, reason="on 3.0 and 3.1.0 it looks like a retry, and defers")
 def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_worker(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Airflow resumes it as a new try, without an event."""
     followed = []
@@ -63,7 +62,7 @@ def test_a_task_that_was_missing_in_its_dag_while_deferred_starts_over_on_the_wo
 
 
 def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_dag_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
         RunAttempt, "follow", lambda attempt, options: Outcome(Ending.COMPLETED, options.run_id, "COMPLETED")
@@ -81,7 +80,7 @@ def test_a_task_that_was_missing_in_its_dag_finds_its_run_after_a_clear_of_the_d
     assert control.counts()["creates_received"] == 1
 
 
-def test_an_ended_run_needs_no_trigger(operator: Callable[..., WherobotsRunOperator], control: ControlClient) -> None:
+def test_an_ended_run_needs_no_trigger(operator: Operator, control: ControlClient) -> None:
     ti = TaskInstance()
     task = operator(run_python=TALK)
     deferral_of(task, ti)
@@ -91,7 +90,7 @@ def test_an_ended_run_needs_no_trigger(operator: Callable[..., WherobotsRunOpera
 
 @pytest.mark.parametrize(("operation", "status"), [("listJobRuns", 503), ("cancelJobRun", 503), ("cancelJobRun", 403)])
 def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_does(
-    operator: Callable[..., WherobotsRunOperator],
+    operator: Operator,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
     operation: str,
@@ -119,7 +118,7 @@ def test_after_a_clear_whose_first_try_could_not_replace_the_run_the_next_one_do
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("another", [True, False], ids=["by another run", "by a new run"])
 def test_a_re_attached_run_that_falls_to_the_earlier_cancel_is_replaced_once(
-    operator: Callable[..., WherobotsRunOperator],
+    operator: Operator,
     control: ControlClient,
     monkeypatch: pytest.MonkeyPatch,
     another: bool,
@@ -160,7 +159,7 @@ def run_through_deferrals(task: WherobotsRunOperator, ti: TaskInstance) -> Any:
             deferred = again
 
 
-def test_the_text_of_a_refusal_is_printed_once(operator: support.Operator, control: ControlClient) -> None:
+def test_the_text_of_a_refusal_is_printed_once(operator: Operator, control: ControlClient) -> None:
     """Airflow's log shows an exception with its causes."""
     control.add_fault("createJobRun", {"type": "status", "status": 400})
     with pytest.raises(WherobotsRequestException) as refused:

@@ -52,7 +52,7 @@ from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, is_running, set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
+from tests.integration.support import Said, TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
@@ -205,7 +205,7 @@ def test_a_handler_gets_a_cursor_and_an_output_processor_its_result(make: Make) 
     assert described == ([(7,)], "n")
 
 
-def test_parameters_are_literals_and_not_logged(make: Make, control: SqlControl, said: Callable[[], str]) -> None:
+def test_parameters_are_literals_and_not_logged(make: Make, control: SqlControl, said: Said) -> None:
     make("SELECT 7 AS n -- %(x)s\n WHERE %(x)s", parameters={"x": "o'secret"}, do_xcom_push=False).execute(
         context(TaskInstance())
     )
@@ -222,7 +222,7 @@ def test_an_enumeration_counts_by_its_value(make: Make, control: SqlControl) -> 
     assert control.sql_sessions()[-1]["apiPayload"]["runtimeId"] == "tiny"
 
 
-def test_database_has_no_effect_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
+def test_database_has_no_effect_and_that_is_said(make: Make, said: Said) -> None:
     make(database="db").execute(context(TaskInstance()))
     assert "database='db' has no effect" in said()
 
@@ -268,12 +268,12 @@ def test_only_the_last_result_is_stored(make: Make, control: SqlControl) -> None
     assert control.requests("retrieveResults") == []
 
 
-def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
+def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Said) -> None:
     assert make("SELECT ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
     assert "no rows, so nothing was stored" in said()
 
 
-def test_a_presigned_url_is_masked(make: Make, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_presigned_url_is_masked(make: Make, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
     monkeypatch.setattr(sql_attempt, "mask_secret", masked.append)
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
@@ -848,7 +848,7 @@ def test_a_clear_while_a_worker_resumes_executes_the_statement_again(make: Make,
 
 
 @EACH_WAY
-def test_a_retry_repeats_no_write(make: Make, control: SqlControl, follow: Follow, said: Callable[[], str]) -> None:
+def test_a_retry_repeats_no_write(make: Make, control: SqlControl, follow: Follow, said: Said) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     control.release_sql()
@@ -920,7 +920,7 @@ def test_a_procedure_that_has_stored_its_result_returns_the_address_after_a_retr
 
 
 def test_a_procedure_whose_session_has_ended_is_not_said_to_have_no_rows(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     ti, _ = call_that_stored(make, control, monkeypatch, presigned=False)
     control.end_sql_session(ti.xcoms["session_id"])
@@ -1140,9 +1140,7 @@ def test_a_session_of_its_own_ends_by_itself(make: Make, control: SqlControl, ow
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
 
 
-def test_a_session_that_others_share_because_the_service_ignores_keys_is_left_alone(
-    make: Make, control: SqlControl, said: Callable[[], str]
-) -> None:
+def test_a_session_that_others_share_is_left_alone(make: Make, control: SqlControl, said: Said) -> None:
     control.behaviour(sql_session_key=False)
     others = WherobotsSqlHook(shutdown_after_inactive_seconds=300).start_session()
     for statement in ("SELECT 1", "FAIL no such table"):
@@ -1360,7 +1358,7 @@ def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_can
 # Given sessions, keys and templates
 
 
-def test_the_values_of_hook_params_are_not_logged(make: Make, said: Callable[[], str]) -> None:
+def test_the_values_of_hook_params_are_not_logged(make: Make, said: Said) -> None:
     make(hook_params={"api_key": "hush"}).execute(context(TaskInstance()))
     assert "hook_params (api_key) has no effect" in said()
     assert "hush" not in said()
@@ -1379,7 +1377,7 @@ def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: S
     assert len(control.requests("createSqlSession")) == 3
 
 
-def test_if_full_the_named_session_is_used(make: Make, control: SqlControl, said: Callable[[], str]) -> None:
+def test_if_full_the_named_session_is_used(make: Make, control: SqlControl, said: Said) -> None:
     other, ti = TaskInstance(), TaskInstance()
     make(session_key="other").execute(context(other))
     control.behaviour(sql_max_sessions=1)

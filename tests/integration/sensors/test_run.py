@@ -29,10 +29,18 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import retry
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, follow, resume, run_to_end, trigger_of
+from tests.integration.support import (
+    Operator,
+    TaskInstance,
+    context,
+    deferral_of,
+    follow,
+    resume,
+    run_to_end,
+    trigger_of,
+)
 from wherobots_local.control.client import ControlClient
 
 Make = Callable[..., WherobotsRunSensor]
@@ -85,7 +93,7 @@ def is_final(error: BaseException) -> bool:
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("poll_logs", [True, False])
 def test_a_run_that_an_operator_did_not_wait_for_is_waited_for(
-    operator: Callable[..., WherobotsRunOperator],
+    operator: Operator,
     sensor: Make,
     control: ControlClient,
     times_said: Callable[..., list[int]],

@@ -379,9 +379,7 @@ def test_what_a_masked_line_may_have_been(text: str, masked: str, could: bool) -
 
 
 @pytest.mark.skipif(is_structured(), reason="3.x begins a trigger's file anew")
-def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_file_has(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trigger_that_returns_doubles_none(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     ti = attempt(monkeypatch, tmp_path)
     ti.triggerer_job = SimpleNamespace(id=1)
     own, other = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"

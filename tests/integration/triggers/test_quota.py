@@ -39,9 +39,7 @@ def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("limit", "creates"), [(0, 1), (1, 2)])
-def test_a_limit_that_is_never_met_fails_the_try_with_the_services_words_and_may_be_retried(
-    operator: Operator, control: ControlClient, limit: float, creates: int
-) -> None:
+def test_a_limit_that_is_never_met(operator: Operator, control: ControlClient, limit: float, creates: int) -> None:
     fill(control)
     with pytest.raises(WherobotsQuotaException, match="DISK_PER_NODE_GB is 500") as caught:
         operator(max_quota_wait_seconds=limit).execute(context(TaskInstance()))
@@ -117,9 +115,7 @@ def test_after_a_wait_that_failed_the_run_of_the_unanswered_create_is_cancelled_
     assert control.requests("cancelJobRun")[-1]["run_id"] == appeared.id
 
 
-def test_a_run_that_a_create_call_has_left_is_found_after_the_wait(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_left_run_is_found(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(quota, "HOLD_SECONDS", 0.0)
     fill(control, times=1)
     ti = TaskInstance()

@@ -222,9 +222,7 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
 
 
 @pytest.mark.parametrize(("is_new", "starting"), [(True, 24.0), (False, None)])
-def test_the_summary_tells_how_long_the_application_of_a_new_run_took_to_start(
-    is_new: bool, starting: float | None
-) -> None:
+def test_a_new_run_tells_how_long_its_start_took(is_new: bool, starting: float | None) -> None:
     times = {"createTime": "2026-07-21T08:00:00Z", "startTime": "2026-07-21T08:00:36Z"}
     views = [
         {"id": "run0", "status": status, "kubeApp": {"status": app}, **times}

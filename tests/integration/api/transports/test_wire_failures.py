@@ -336,9 +336,7 @@ def test_a_proxy_can_have_a_password(send: Send, trusted: tuple[Path, Path], mon
     assert b"Proxy-Authorization" not in at_server[0]
 
 
-def test_an_untrusted_certificate_behind_a_proxy_is_permanent(
-    send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxies_keep_the_certificate(send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     with Wire(tunnelling(server_context(trusted), answering(whole(RUN)), [])) as wire:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{wire.port}")
         assert type(failure_of(send, f"https://{HOST}")) is UntrustedServerError

@@ -176,11 +176,3 @@ def test_it_is_attached_to_where_the_service_says_that_its_session_is_now() -> N
     script = SqlScript(session, by_operation(getSqlSession=always(READY)), is_connected=False)
     assert script.run(attach, "e1", OPTIONS, wants_result=False).state is StatementState.SUCCEEDED
     assert script.dialled[-1][0] == READY.socket_url
-
-
-def test_it_is_cancelled_at_its_address_whatever_the_service_says() -> None:
-    session = FakeSession()
-    session.executions["e1"] = Running(Plan(), START - 9, NEVER, "succeeded", None, False)
-    script = SqlScript(session, is_connected=False)
-    assert script.run(last_word_after_cancel, "e1", 25.0, URL) is not None
-    assert (script.dialled, script.truth("e1")) == ([(URL, 10.0)], "cancelled")
