@@ -1,7 +1,5 @@
 """Observing the API calls of a task on a worker."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

@@ -1,7 +1,5 @@
 """PYPI dependencies: really installed by pip, once per set."""
 
-from __future__ import annotations
-
 import importlib.util
 from pathlib import Path
 from typing import Any
@@ -40,9 +38,7 @@ def test_a_package_of_the_index_is_installed(client: Client, server: LocalServer
     assert lines[-1].startswith("1.16.0 " + str(server.root / ".wherobots-local" / "environments"))
 
 
-def test_an_environment_is_built_once_per_set_also_where_the_server_has_no_pip(
-    client: Client, wheels: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_environment_is_built_once_per_set(client: Client, wheels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     make_wheel(wheels, "made_up_once", "1.0")
     source = "import made_up_once\nprint(made_up_once.VERSION)\n"

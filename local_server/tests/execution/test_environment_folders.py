@@ -1,7 +1,5 @@
 """The folders of virtual environments: which are kept, and for how long."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import shutil
@@ -40,9 +38,7 @@ def test_environments_that_are_not_used_go(tmp_path: Path) -> None:
     assert all(folder.exists() for folder in kept)
 
 
-def test_a_cancelled_run_keeps_an_environment_locked_while_it_still_changes_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cancelled_run_locks_an_environment_while_changing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = ["six==1.16.0"]
     folder = tmp_path / environment_key(wanted)
     (folder / "left").mkdir(parents=True)

@@ -1,7 +1,5 @@
 """The control surface: switches, journal, synthetic runs, inserted lines, another key."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Any
 

@@ -1,6 +1,5 @@
 """The tables that Airflow's real OpenLineage provider finds in statements. Nothing is sent to Wherobots for that."""
 
-from collections.abc import Callable
 from datetime import date
 from importlib.metadata import version
 from types import SimpleNamespace
@@ -17,6 +16,7 @@ from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from tests.integration import sql_support
 from tests.integration.sql_support import CONN_ID, set_connection
+from tests.integration.support import Said
 from wherobots_local import ControlClient, LocalServer
 
 server, control = sql_support.server, sql_support.control
@@ -45,7 +45,7 @@ def tables_of(found: Any) -> tuple[list[str], list[str]]:
     return [one.name for one in found.inputs], [one.name for one in found.outputs]
 
 
-def test_the_operators_tables_are_told_at_its_start_and_its_end(said: Callable[[], str]) -> None:
+def test_the_operators_tables_are_told_at_its_start_and_its_end(said: Said) -> None:
     task = WherobotsSqlOperator(task_id="copy", sql=[COPY, "SELECT 1"])
     for found in (task.get_openlineage_facets_on_start(), task.get_openlineage_facets_on_complete(SimpleNamespace())):
         assert tables_of(found) == ([INPUT], [OUTPUT])
@@ -77,7 +77,7 @@ def test_placeholders_are_replaced_and_no_literal_is_told() -> None:
         ),
     ],
 )
-def test_the_tables_of_airflows_own_operators_are_told_without_a_query(operator: Any, said: Callable[[], str]) -> None:
+def test_the_tables_of_airflows_own_operators_are_told_without_a_query(operator: Any, said: Said) -> None:
     assert set(tables_of(operator().get_openlineage_facets_on_start())[0]) == {INPUT}
     assert "failed to enrich" not in said()
 

@@ -37,9 +37,7 @@ def test_a_wrong_key(server: LocalServer, control: ControlClient, monkeypatch: p
     assert len(control.requests("listJobRuns")) == 1
 
 
-def test_the_mask_that_airflow_sends_for_a_stored_key_is_not_called_a_wrong_key(
-    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_mask_is_no_wrong_key(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     works, said = says(monkeypatch, host=server.url, password="***")
     assert not works
     assert "sent *** in place of the stored API key" in said
@@ -58,15 +56,11 @@ def test_the_mask_that_airflow_sends_for_a_stored_key_is_not_called_a_wrong_key(
         ({"host": "http://[::1]:8765"}, "API host http://[::1] and API port 8765,"),
     ],
 )
-def test_what_to_fill_in_where_airflow_sends_the_mask(
-    monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], words: str
-) -> None:
+def test_what_to_fill_in_for_the_mask(monkeypatch: pytest.MonkeyPatch, fields: dict[str, Any], words: str) -> None:
     assert words in says(monkeypatch, password="***", **fields)[1]
 
 
-def test_host_and_port_of_the_local_server_apart_as_the_form_suggests(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_host_and_port_apart_as_the_form_suggests(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the way of Airflow's Test button: as a URI."""
     from airflow.models import Connection
 
@@ -116,9 +110,7 @@ def test_an_answer_that_never_ends_does_not_hold_the_form(monkeypatch: pytest.Mo
     assert said.startswith("The host was reached, but did not respond: ")
 
 
-def test_the_form_as_airflow_hands_it_over_is_what_is_tested(
-    server: LocalServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_is_tested_is_the_form_that_airflow_sends(server: LocalServer, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow turns the form into a URI in an environment variable, and the hook reads that."""
     from airflow.models import Connection
 

@@ -14,7 +14,7 @@ from airflow_provider_wherobots.compat import AirflowFailException
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
-from tests.integration.support import TaskInstance, context
+from tests.integration.support import Operator, TaskInstance, context
 from wherobots_local.control.client import ControlClient
 
 try:
@@ -96,9 +96,7 @@ def executed(task: WherobotsRunOperator) -> dict[str, Any]:
         ({"run_python": {"uri": "job.py"}}, "task: run_python['uri']='job.py': there is no file"),
     ],
 )
-def test_what_a_template_renders_to_is_checked_before_anything_is_sent(
-    rendered: dict[str, Any], words: str, conn_id: str, control: ControlClient
-) -> None:
+def test_what_is_wrong_is_not_sent(rendered: dict[str, Any], words: str, conn_id: str, control: ControlClient) -> None:
     task = WherobotsRunOperator(
         task_id="task",
         run_python={"uri": "{{ uri }}"},
@@ -115,9 +113,7 @@ def test_what_a_template_renders_to_is_checked_before_anything_is_sent(
 
 
 @pytest.mark.parametrize("region", [" aws-eu-west-1\n", Region.EU])
-def test_a_rendered_region_is_stripped_and_may_be_an_enum_member(
-    region: Any, conn_id: str, control: ControlClient
-) -> None:
+def test_a_region_is_stripped_and_may_be_an_enum_member(region: Any, conn_id: str, control: ControlClient) -> None:
     task = WherobotsRunOperator(
         task_id="task", run_python=TALK, region="{{ region }}", wherobots_conn_id=conn_id, wait_for_completion=False
     )
@@ -210,7 +206,7 @@ def test_a_name_with_any_form_of_jinja_is_a_template(name: str) -> None:
     assert WherobotsRunOperator(task_id="task", run_python=TALK, name=name).name == name
 
 
-def test_a_comment_in_a_name_leaves_no_trace(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_a_comment_in_a_name_leaves_no_trace(operator: Operator) -> None:
     task, ti = operator(name="{# why #}hail_stats", durable=False, wait_for_completion=False), TaskInstance()
     task.render_template_fields(context(ti))
     task.execute(context(ti))

@@ -93,4 +93,3 @@ def test_the_payload_and_the_trigger_have_the_rendered_connection(tenants: None,
     assert deferred.trigger.serialize()[1]["wherobots_conn_id"] == "tenant_blue"
     (created,) = control.requests("createJobRun")
     assert made.hook.get_run(created["run_id"]).payload["runtime"] == "small"
-    made.hook.cancel_run(created["run_id"])

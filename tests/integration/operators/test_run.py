@@ -1,11 +1,10 @@
 """The operator and its trigger against the local server, without an Airflow around them."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 from airflow_provider_wherobots.api.runs.models import Run
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
+from tests.integration.support import WAIT, Operator, Said, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 
@@ -32,11 +31,10 @@ def test_a_worker_run_goes_through_the_same_flow(operator: Operator, control: Co
 
 def test_without_waiting_the_id_comes_at_once(operator: Operator) -> None:
     ti = TaskInstance()
-    task = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}, wait_for_completion=False)
+    task = operator(run_python=WAIT, wait_for_completion=False)
     assert task.execute(context(ti)) == ti.xcoms["run_id"]
     # By this the command `orphans` knows that the run is meant to go on.
     assert ti.xcoms["run_left_active"] is True
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 def test_a_trigger_carries_no_secret(operator: Operator, server: Any) -> None:
@@ -44,7 +42,7 @@ def test_a_trigger_carries_no_secret(operator: Operator, server: Any) -> None:
     assert server.api_key not in str(deferred.trigger.serialize()) + str(deferred.kwargs)
 
 
-def test_the_deferral_says_which_run_it_follows_and_how(operator: Operator, said: Callable[[], str]) -> None:
+def test_the_deferral_says_which_run_it_follows_and_how(operator: Operator, said: Said) -> None:
     ti = TaskInstance()
     deferral_of(operator(polling_interval=20, execution_timeout=timedelta(hours=1)), ti)
     run_id = ti.xcoms["run_id"]
@@ -53,7 +51,7 @@ def test_the_deferral_says_which_run_it_follows_and_how(operator: Operator, said
     assert ti.xcoms["run_url"] in text
 
 
-def test_a_name_from_the_service_is_escaped_and_bounded_in_the_log(operator: Operator, said: Callable[[], str]) -> None:
+def test_a_name_from_the_service_is_escaped_and_bounded_in_the_log(operator: Operator, said: Said) -> None:
     operator()._new_attempt(context(TaskInstance())).announce(Run("r1", "name\x07" * 1_000, "PENDING"))
     text = said()
     assert "Run r1 (name\\x07name" in text

@@ -1,7 +1,5 @@
 """Design: exactly one run per attempt."""
 
-from __future__ import annotations
-
 import json
 import logging
 from dataclasses import replace
@@ -340,9 +338,7 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
         ),
     ],
 )
-def test_differing_fields_are_those_sent_not_those_the_service_fills_in(
-    sent: dict[str, Any], echoed: dict[str, Any], fields: list[str]
-) -> None:
+def test_only_fields_that_were_sent_differ(sent: dict[str, Any], echoed: dict[str, Any], fields: list[str]) -> None:
     assert differing_fields(sent, echoed) == fields
 
 
@@ -377,9 +373,7 @@ def decided(found: FoundRuns, memory: Memory) -> Decision:
         (FoundRuns.NONE, Decision.CREATE, Decision.CREATE, Decision.CREATE),
     ],
 )
-def test_what_is_done_is_what_the_table_says(
-    found: FoundRuns, known: Decision, nothing: Decision, unknown: Decision
-) -> None:
+def test_what_is_done_is_as_tabled(found: FoundRuns, known: Decision, nothing: Decision, unknown: Decision) -> None:
     for past, decision in ((Past.KNOWN, known), (Past.NOTHING, nothing), (Past.UNKNOWN, unknown)):
         assert decided(found, Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)) is decision
 
@@ -468,9 +462,7 @@ def test_a_run_that_is_being_torn_down_is_not_taken_over() -> None:
 
 
 @pytest.mark.parametrize("seconds", [59.0, 61.0])
-def test_a_remembered_run_of_more_than_a_minute_ago_that_the_service_does_not_know_costs_no_time(
-    seconds: float,
-) -> None:
+def test_an_old_remembered_run_that_is_unknown_costs_no_time(seconds: float) -> None:
     memory = RETRY.has_run("gone", START - seconds)
     submission, script = submit(FakeService(), memory=memory, rules=Rules(tries_before=1))
     assert submission.run.id == "run0"
@@ -479,9 +471,7 @@ def test_a_remembered_run_of_more_than_a_minute_ago_that_the_service_does_not_kn
 
 @pytest.mark.parametrize("memory", [RETRY, CLEARED, replace(FIRST, is_create_unanswered=True)])
 @pytest.mark.parametrize("visible_after", [1.0, 10.0, 29.0])
-def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_half_a_minute(
-    memory: Memory, visible_after: float
-) -> None:
+def test_an_unanswered_create_is_looked_for_during_half_a_minute(memory: Memory, visible_after: float) -> None:
     service = FakeService()
     service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
     memory = replace(memory, is_create_unanswered=True)
@@ -493,9 +483,7 @@ def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_h
 
 @pytest.mark.parametrize(("may_replace", "left"), [(True, "run2"), (False, "run0")])
 @pytest.mark.parametrize("visible_after", [1.0, 29.0])
-def test_a_run_of_before_two_clears_that_is_active_does_not_end_the_look_for_the_run_of_between(
-    may_replace: bool, left: str, visible_after: float
-) -> None:
+def test_a_run_of_before_two_clears_does_not_end_the_look(may_replace: bool, left: str, visible_after: float) -> None:
     service = FakeService()
     service.add_run(NAME, START - 60)
     service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
@@ -514,9 +502,7 @@ def test_a_run_of_before_two_clears_is_replaced_if_there_is_no_run_of_between() 
 
 
 @pytest.mark.parametrize(("runs", "tries_before", "waits"), [(0, 0, False), (0, 1, True), (1, 1, False), (1, 2, True)])
-def test_without_memory_fewer_runs_than_tries_may_mean_that_one_is_in_no_list_yet(
-    runs: int, tries_before: int, waits: bool
-) -> None:
+def test_without_memory_fewer_runs_than_tries_are_looked_for(runs: int, tries_before: int, waits: bool) -> None:
     service = FakeService()
     for _ in range(runs):
         service.add_run(NAME, START - 100, plan=((0.0, "FAILED"),))
@@ -525,9 +511,7 @@ def test_without_memory_fewer_runs_than_tries_may_mean_that_one_is_in_no_list_ye
 
 
 @pytest.mark.parametrize(("memory", "ahead"), [(FIRST, 0.0), (UNKNOWN, 0.0), (FIRST, 90.0)])
-def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left_alone(
-    memory: Memory, ahead: float
-) -> None:
+def test_a_run_of_another_deployment_is_named_and_left_alone(memory: Memory, ahead: float) -> None:
     service = FakeService()
     other = Identity("fedcba", IDENTITY.task)
     service.add_run(f"hail_stats{other.suffix}", START + ahead - 3_600, id="other")

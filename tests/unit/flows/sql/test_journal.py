@@ -1,7 +1,5 @@
 """What a try does with each write: the journal, and what holds over several tries in any order."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -371,9 +369,7 @@ class World:
 
 @settings(max_examples=20 * settings().max_examples)
 @given(TRIES, st.sampled_from(Store), st.booleans())
-def test_a_write_takes_effect_once_in_a_round_and_a_clear_executes_everything_again(
-    tries: list[OneTry], store: Store, looks_first: bool
-) -> None:
+def test_a_write_takes_effect_once_in_a_round(tries: list[OneTry], store: Store, looks_first: bool) -> None:
     world = World(store, looks_first)
     for this in tries:
         is_retried = True
