@@ -289,8 +289,10 @@ class Memory:
 
     def with_try(self, seen: Mapping[str, Any]) -> Memory:
         """A try has seen its run."""
+        tries = {(one["try_number"], one["run_id"]): one for one in self.tries}
         key = (seen["try_number"], seen["run_id"])
-        return replace(self, tries=(*(one for one in self.tries if (one["try_number"], one["run_id"]) != key), seen))
+        tries[key] = {**tries.pop(key, {}), **seen}
+        return replace(self, tries=tuple(tries.values()))
 
     def runtimes_of(self, given: str) -> tuple[str, ...]:
         """The same as :attr:`runtimes`; empty if the task's runtime has been edited since."""

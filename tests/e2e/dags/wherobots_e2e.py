@@ -33,7 +33,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "deadline_retry": {"execution_timeout": timedelta(seconds=30), "timeout_seconds": 3600, "retries": 1},
     "crashing": {"operator": CrashingOperator},
     "full": {"max_quota_wait_seconds": 120},
-    "pending": {"max_pending_seconds": 20, "retries": 1},
+    "pending": {"max_pending_seconds": 60, "retries": 1},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
     "worker_memory": {"deferrable": False, "retries": 1, "runtime": "tiny", "runtime_on_out_of_memory": "next"},
     "retry_cancelled": {"retries": 1, "retry_cancelled": True},
