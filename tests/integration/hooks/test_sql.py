@@ -213,10 +213,11 @@ def test_after_a_write_no_failure_of_the_program_in_the_hook_is_retried(hook: Wh
 
 
 def test_a_cursor_of_a_program_is_not_retried_after_a_write_either(hook: WherobotsSqlHook) -> None:
-    cursor = hook.get_conn().cursor()
-    cursor.execute("INSERT INTO t VALUES (1)")
-    with pytest.raises(WherobotsSqlStatementFailedException, match=NOT_RETRIED) as caught:
-        cursor.execute("FAIL gone")
+    with closing(hook.get_conn()) as connection:
+        cursor = connection.cursor()
+        cursor.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(WherobotsSqlStatementFailedException, match=NOT_RETRIED) as caught:
+            cursor.execute("FAIL gone")
     assert isinstance(caught.value, AirflowFailException)
 
 

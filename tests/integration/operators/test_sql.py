@@ -783,7 +783,7 @@ def test_a_task_that_an_earlier_state_has_deferred_is_resumed(make: Make, contro
     deferred = statement_deferral_of(task, ti)
     _, now = deferred.trigger.serialize()
     before = {name: now[name] for name in ("wherobots_conn_id", "execution_id", "follow", "tells_address")}
-    event = events_of(sql_statement.WherobotsSqlStatementTrigger(**before, stops_session=False))
+    event = events_of(sql_statement.WherobotsSqlStatementTrigger(**{**before, "stops_session": False}))
     assert resume(task, ti, deferred, event)[-1].to_dict("list") == {"n": [8]}
     assert executed(control) == [INSERT, "SELECT 8 AS n"]
 
