@@ -92,7 +92,7 @@ def test_a_task_that_failed_twice(ui: Ui, dag_run: str, screenshots: Screenshots
     see(page.get_by_text("2 failed (red, ✕)"))
     scheme = page.locator("html").evaluate("e => getComputedStyle(e).colorScheme")
     assert scheme == theme
-    screenshots.take(ui.page, f"task-page-{theme}", height=1400)
+    screenshots.take(ui.page, f"task-page-{theme}", height=1240)
 
 
 def test_a_mapped_task(ui: Ui, airflow: AirflowInstance, dag_run: str) -> None:
