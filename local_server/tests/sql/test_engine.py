@@ -927,7 +927,7 @@ def test_a_key_has_the_type_that_spark_gives_it_or_is_refused(
         assert engine.fails(read).startswith("[UNSUPPORTED_FEATURE]")
 
 
-@pytest.mark.parametrize(("statement", "text"), read_rows("failures.tsv", {}))
+@pytest.mark.parametrize(("statement", "text"), list(read_rows("failures.tsv", {})))
 def test_failures_are_of_the_kind_of_the_service(engine: EngineDriver, statement: str, text: str) -> None:
     assert engine.fails(statement).startswith(text)
 
