@@ -544,7 +544,7 @@ def test_a_cached_query_is_a_view_of_its_session(engine: EngineDriver, other: En
     assert other.fails("CACHE TABLE cached").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     assert other.fails("UNCACHE TABLE cached").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
     other.run("UNCACHE TABLE IF EXISTS cached", "CLEAR CACHE")
-    engine.run("UNCACHE TABLE cached")
+    engine.run("UNCACHE TABLE cached", "DROP VIEW cached")
 
 
 def test_names_of_columns_and_tables_change(engine: EngineDriver) -> None:
