@@ -86,6 +86,14 @@ COPY_LOG_ON_RESUME = Option(
     "Whether the worker copies a run's log into the task log again, from its beginning, when a deferred task resumes. "
     "For deployments that lose the triggerer's part of a task log. The command doctor shows whether yours does.",
 )
+TASK_PAGE = Option(
+    "task_page",
+    "boolean",
+    True,
+    "False",
+    "Whether Airflow shows the page Wherobots beside each task instance (Airflow 3.1 and later). It takes effect when "
+    "the API server starts.",
+)
 OPTIONS = (
     DEFAULT_DEFERRABLE,
     POLLING_INTERVAL,
@@ -94,6 +102,7 @@ OPTIONS = (
     MAX_PENDING_SECONDS,
     WAIT_POST_RUN_LOGS,
     COPY_LOG_ON_RESUME,
+    TASK_PAGE,
 )
 
 

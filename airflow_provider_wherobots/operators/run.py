@@ -126,8 +126,8 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         task gives up, in seconds; default ``[wherobots] max_outage_seconds``, 600.
     :param max_quota_wait_seconds: how long a try waits for quota before it fails, in seconds; default
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
-    :param max_pending_seconds: how long after its creation the run may be PENDING, in seconds. Then it is cancelled,
-        regardless of ``cancel_on_kill``, and the task fails; a retry creates a new run. Default
+    :param max_pending_seconds: how long after its creation the run may be PENDING, in seconds. Then the task cancels
+        it, also with ``cancel_on_kill=False``, and fails; a retry creates a new run. Default
         ``[wherobots] max_pending_seconds``, 0: no limit. Needs ``wait_for_completion``.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
         default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
@@ -364,6 +364,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         A run that an earlier try has cancelled is replaced once. ``is_replacement``: it has been.
         """
         from airflow_provider_wherobots.runs.measurements import of_reattachment
+        from airflow_provider_wherobots.runs.summary import RunSummary
 
         while True:
             quota = quota or attempt.quota_wait(self.max_quota_wait_seconds)
@@ -372,7 +373,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             run = submission.run
             self.run_id = run.id
             attempt.announce(run)
-            attempt.keep(run.id, run.status)
+            attempt.keep(run.id, run.status, RunSummary.of_run(run).to_json())
             if submission.reattached:
                 attempt.emit(of_reattachment(run, attempt.metric_tags))
             if not self.wait_for_completion:

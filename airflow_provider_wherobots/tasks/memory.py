@@ -99,7 +99,7 @@ class TaskMemory:
                 self.now = before
                 text = f"{else_not}, because the task's state could not be stored first: {reason}"
                 raise WherobotsUnavailableException(text) from error
-            self._log.warning("The task's state could not be stored, so a retry may not know of this try: %s", reason)
+            self._log.warning("The task's state could not be stored, so a retry may start a second run: %s", reason)
 
     def _write(self, memory: Memory) -> None:
         if self._unreadable:

@@ -17,6 +17,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsRunPendingException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementCancelledException,
     WherobotsUnavailableException,
@@ -145,7 +146,13 @@ def test_the_reason_says_in_a_line_what_failed_and_what_follows(operator: Callab
 
 @NEEDS_POLICIES
 @pytest.mark.parametrize(
-    "kind", [WherobotsQuotaException, WherobotsRunNotStartedException, WherobotsUnavailableException]
+    "kind",
+    [
+        WherobotsQuotaException,
+        WherobotsRunNotStartedException,
+        WherobotsRunPendingException,
+        WherobotsUnavailableException,
+    ],
 )
 def test_where_airflow_can_start_a_try_again_no_retry_is_used_three_times(kind: type[WherobotsException]) -> None:
     from airflow.sdk import RetryAction, RetryRule

@@ -14,7 +14,10 @@ from tests.packaging.conftest import FOLDERS, Distribution
 PROVIDER = "airflow_provider_wherobots"
 SERVER = "wherobots_local"
 ENTRY_POINTS = {
-    PROVIDER: {"apache_airflow_provider": {"provider_info": f"{PROVIDER}.get_provider_info:get_provider_info"}},
+    PROVIDER: {
+        "apache_airflow_provider": {"provider_info": f"{PROVIDER}.get_provider_info:get_provider_info"},
+        "airflow.plugins": {"wherobots_task_page": f"{PROVIDER}.task_page.plugin:WherobotsTaskPage"},
+    },
     SERVER: {
         "console_scripts": {"wherobots-local": f"{SERVER}.cli:main"},
         "pytest11": {"wherobots_local": f"{SERVER}.pytest_plugin"},
@@ -77,6 +80,7 @@ def test_the_wheel_holds_the_package_its_licence_and_nothing_else(distribution: 
         for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     }
     assert f"{distribution.package}/py.typed" in names
+    assert (f"{PROVIDER}/task_page/static/page.html" in names) == (distribution.package == PROVIDER)
 
 
 def test_airflow_the_shell_and_pytest_find_the_entry_points(distribution: Distribution) -> None:

@@ -43,6 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("operators.run", "compat", "config", "exceptions", "xcoms", "cli"),
     ),
     "decorators.script": ("api.errors", "logs.result"),
+    "task_page": ("compat", "config", "get_provider_info", "task_page"),
     "stored": (),
     "xcoms": (),
 }

@@ -133,13 +133,12 @@ def test_a_wrong_argument_is_told_when_the_dag_is_parsed(arguments: dict[str, An
 def test_a_parameter_whose_value_is_not_sent_is_told_when_the_dag_is_parsed() -> None:
     def f(day: str, ti: Any = None) -> None: ...
 
-    with new_dag(), pytest.raises(WherobotsArgumentException, match=r"^f: parameter ti of f\(\) is named like"):
+    with new_dag(), pytest.raises(WherobotsArgumentException, match=r"^f: f\(\) has the parameter ti, which"):
         wherobots_task(f)("x")
 
 
-def test_it_refuses_what_a_virtual_environment_refuses_in_the_same_words() -> None:
-    words = "WherobotsDecoratedOperator only supports functions for python_callable arg"
-    with new_dag(), pytest.raises(ValueError, match=words):
+def test_it_refuses_what_a_virtual_environment_refuses() -> None:
+    with new_dag(), pytest.raises(ValueError, match=r"@task\.wherobots can only decorate a function"):
         wherobots_task(task_id="f")(lambda: 1)()
 
 
@@ -147,13 +146,13 @@ def test_a_missing_or_superfluous_argument_is_told_with_the_function() -> None:
     def area(wkt: str, /, unit: str) -> None: ...
 
     calls: list[tuple[Any, Any, str]] = [
-        ((), {}, "missing a required .*'wkt'"),
-        (("x",), {}, "missing a required .*'unit'"),
+        ((), {}, "is missing the .*'wkt'"),
+        (("x",), {}, "is missing the .*'unit'"),
         (("x", "m", 3), {}, "too many positional arguments"),
         (("x",), {"unit": "m", "crs": 1}, "got an unexpected keyword argument 'crs'"),
     ]
     for args, kwargs, words in calls:
-        with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^area: area\(\) cannot be called: {words}$"):
+        with new_dag(), pytest.raises(WherobotsArgumentException, match=rf"^area: area\(\) {words}$"):
             wherobots_task(area)(*args, **kwargs)
 
 
@@ -232,7 +231,9 @@ def test_a_return_value_that_is_lost_fails_the_task(conn_id: str, control: Contr
     """It is not None: the task that follows would compute with that."""
     ti = TaskInstance()
     control.add_fault("getJobRunLogs", {"type": "status", "status": 403})
-    with pytest.raises(WherobotsResultLostException, match=r"completed, but what echo\(\) returned is not") as lost:
+    with pytest.raises(
+        WherobotsResultLostException, match=r"completed, but the value that echo\(\) returned is not"
+    ) as lost:
         run_to_end(operator_of(functions.echo, 1), ti)
     assert ti.xcoms["run_id"] in str(lost.value)
     assert ti.xcoms["run_summary"]["status"] == "COMPLETED"

@@ -41,7 +41,7 @@ def test_a_number_of_seconds_is_finite_and_the_error_begins_with_the_task(argume
 
 
 @pytest.mark.parametrize("value", ["inf", "nan", "-1"])
-@pytest.mark.parametrize("option", ["polling_interval", "max_outage_seconds"])
+@pytest.mark.parametrize("option", ["polling_interval", "max_outage_seconds", "max_pending_seconds"])
 def test_so_is_what_the_deployment_sets(option: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(f"AIRFLOW__WHEROBOTS__{option.upper()}", value)
     with pytest.raises(WherobotsArgumentException, match=rf"^task: \[wherobots\] {option}={float(value)!r}: must be a"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -41,6 +42,7 @@ from airflow_provider_wherobots.flows.sql import statement as cancel
 from airflow_provider_wherobots.flows.sql import statement as connection
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import last_word_after_cancel
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.memory import Journal
@@ -801,6 +803,29 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: SqlCon
     assert executed(control) == [INSERT]
 
 
+def test_a_retry_after_an_upgrade_follows_what_an_earlier_state_has_listed(make: Make, control: SqlControl) -> None:
+    both = ["INSERT INTO a VALUES (1)", INSERT]
+    control.answer_sql(INSERT, held=True)
+    ti = leave_behind(make, control, both)
+    sent = control.requests("executeSql")
+    memory = json.loads(ti.store["wherobots"])
+    del memory["journal"], memory["writes_left"], memory["has_ended_writes"]
+    memory["statements"] = [
+        {
+            "position": position,
+            "execution_id": entry["execution_id"],
+            "session_id": entry["session_id"],
+            "outcome": outcome,
+            "digest": hashlib.sha256(f"{entry['statement']}\x1f".encode()).hexdigest()[:12],
+        }
+        for position, (entry, outcome) in enumerate(zip(sent, ("succeeded", ""), strict=True))
+    ]
+    ti.store["wherobots"] = json.dumps(memory)
+    threading.Timer(1, control.release_sql).start()
+    make(both, retries=1).execute(context(next_try(ti)))
+    assert executed(control) == both
+
+
 @pytest.mark.usefixtures("hand_over_at_once")
 def test_a_deferrable_retry_that_finds_its_statement_running_frees_its_worker(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
@@ -1159,6 +1184,26 @@ def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
     assert first["shutdownAfterInactiveSeconds"] == 300
     make(**own, shutdown_after_inactive_seconds=900).execute(context(TaskInstance()))
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
+
+
+def test_a_session_that_others_share_because_the_service_ignores_keys_is_left_alone(
+    make: Make, control: SqlControl, said: Callable[[], str]
+) -> None:
+    control.behaviour(sql_session_key=False)
+    others = WherobotsSqlHook(shutdown_after_inactive_seconds=300).start_session()
+    for statement in ("SELECT 1", "FAIL no such table"):
+        ti = TaskInstance()
+        with suppress(WherobotsException):
+            make(statement, force_new=True).execute(context(ti))
+        assert ti.xcoms["session_id"] == others
+    control.answer_sql(INSERT, held=True)
+    task = make(INSERT, force_new=True)
+    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.sql_session(others)["status"] == "READY"
+    assert control.requests("deleteSqlSession") == []
+    assert "does not show that only this task uses it" in said()
 
 
 def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: SqlControl) -> None:

@@ -229,6 +229,25 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
     ]
 
 
+@pytest.mark.parametrize(("is_new", "starting"), [(True, 24.0), (False, None)])
+def test_the_summary_tells_how_long_the_application_of_a_new_run_took_to_start(
+    is_new: bool, starting: float | None
+) -> None:
+    times = {"createTime": "2026-07-21T08:00:00Z", "startTime": "2026-07-21T08:00:36Z"}
+    views = [
+        {"id": "run0", "status": status, "kubeApp": {"status": app}, **times}
+        for status, app in (("PENDING", "PENDING"), ("PENDING", "PREPARING"), ("RUNNING", "READY"), ("COMPLETED", ""))
+    ]
+    service = answers(*map(Run.from_json, views), NO_METRICS)
+    outcome, script = follow(service, poll_logs=False, is_new=is_new, jitter=0.0)
+    assert outcome.summary is not None
+    second_poll = script.sent_of("getJobRun")[1].at - START
+    assert outcome.summary["starting_seconds"] == (
+        None if starting is None else pytest.approx(36 - second_poll, abs=0.1)
+    )
+    assert starting is None or outcome.summary["starting_seconds"] == pytest.approx(starting, abs=1)
+
+
 def test_a_heartbeat_every_five_minutes_and_no_word_per_poll() -> None:
     service, _ = serve((0, "RUNNING"), (3_600, "COMPLETED"))
     _, script = follow(service, poll_logs=False)
@@ -294,7 +313,8 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "the run was cancelled")
     assert run.cancelled_at == pytest.approx(START + 10, abs=1)
     assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
-    assert outcome.summary == RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1").to_json()
+    summary = RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1", cause="the run was cancelled")
+    assert outcome.summary == summary.to_json()
     assert script.notes[-3:] == [
         Note(logging.WARNING, f"The log of run run0 could not be read to its end (timed out){REST}"),
         Note(logging.WARNING, "Reading the run failed: timed out; the run's summary is incomplete"),

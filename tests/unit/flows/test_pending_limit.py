@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.cancel import MAX_END_WAIT_SECONDS
-from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run
+from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run, settle_run
 from airflow_provider_wherobots.logs.result import MARKER
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
@@ -42,14 +43,20 @@ def test_a_run_that_does_not_start_is_cancelled_at_the_limit() -> None:
     outcome, script = follow(service)
     assert run.cancelled_at == pytest.approx(START + LIMIT, abs=MIN_POLL_SECONDS * 2)
     assert outcome.describe() == (
-        "Run run0 did not start within the task's max_pending_seconds: it waited 10 minutes 1 second for runtime tiny "
-        "in region aws-us-west-2, and was cancelled"
+        "Run run0 did not start within the task's max_pending_seconds: it waited 10 minutes 1 second for runtime tiny, "
+        "region aws-us-west-2, and was cancelled\nRequest another runtime or region, or raise max_pending_seconds"
     )
     assert (outcome.ending, outcome.status, outcome.cancel_failed) == (Ending.PENDING_TOO_LONG, "CANCELLED", False)
     (warning,) = script.said("cancelling it")
     assert warning.text.startswith("Run run0 has been PENDING for 10 minutes")
     assert warning.text.endswith(": cancelling it (max_pending_seconds=600)")
     assert outcome == Outcome.from_event(outcome.to_event())
+
+
+def test_a_runtime_and_a_region_that_the_service_does_not_tell_are_left_out() -> None:
+    service, run = serve()
+    run.payload, run.region = {"name": "some_name"}, None
+    assert follow(service)[0].reason == "it waited 10 minutes 1 second for its machines, and was cancelled"
 
 
 @pytest.mark.parametrize("limit", [0.0, LIMIT])
@@ -116,6 +123,16 @@ def test_a_triggerer_that_dies_after_the_cancel_changes_nothing(
     outcome, _ = follow(service, begin=resumed, started_at=START)
     assert (outcome.ending, outcome.status) == (Ending.PENDING_TOO_LONG, "CANCELLED")
     assert run.cancelled_at == START + LIMIT + 1
+
+
+@pytest.mark.parametrize(("limit", "ending"), [(LIMIT, Ending.PENDING_TOO_LONG), (0.0, Ending.CANCELLED)])
+def test_a_trigger_that_fails_after_the_cancel_changes_nothing(limit: float, ending: Ending) -> None:
+    service, _ = serve(cancelled_at=START + LIMIT + 1)
+    script, later = Script(service), START + LIMIT + 20
+    script.moment = later
+    run: Any = service(calls.get_run("run0"), later)
+    outcome = script.run(settle_run, run, FollowOptions("run0", later, max_pending_seconds=limit))
+    assert (outcome.ending, outcome.status) == (ending, "CANCELLED")
 
 
 @pytest.mark.parametrize(

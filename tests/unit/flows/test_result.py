@@ -139,7 +139,8 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
     spark_ui = {"appMeta": {"spark_ui_url": "https://spark/1"}}
     run = Run.from_json({"id": "run0", "status": "COMPLETED", "kubeApp": spark_ui})
     outcome = script.run(settle_run, run, FollowOptions("run0", START, poll_logs=False, return_result=True))
-    summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1").to_json()
+    # One request took as long.
+    summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1", log_seconds=0.05).to_json()
     assert outcome == Outcome(
         Ending.COMPLETED, "run0", "COMPLETED", ended_at=START + 300, summary=summary, result=RESULT
     )

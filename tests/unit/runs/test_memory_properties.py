@@ -265,6 +265,33 @@ def test_a_document_without_later_fields_is_read(past: Past) -> None:
     assert Memory.from_json(document) == Memory(IDENTITY, 2, past)
 
 
+def test_the_writes_that_an_earlier_state_has_listed_one_by_one_are_read() -> None:
+    """If they were lost, a retry after an upgrade would execute them again."""
+
+    def listed(position: int, outcome: str, digest: str) -> dict[str, Any]:
+        ids = {"execution_id": f"e{position}", "session_id": f"s{position}"}
+        return {"position": position, **ids, "outcome": outcome, "digest": digest}
+
+    def read(*statements: dict[str, Any], **more: Any) -> Memory:
+        document = Memory(IDENTITY, 2, Past.NOTHING).to_json()
+        del document["journal"], document["writes_left"], document["has_ended_writes"]
+        return Memory.from_json({**document, "statements": list(statements), **more})
+
+    done, failed = listed(0, "succeeded", "d00000ffffff"), listed(2, "failed", "d22222ffffff")
+    sent = listed(3, "", "d33333ffffff")
+    assert read().journal == Journal()
+    assert read(done).journal == Journal("d00000", "", "e0", "s0")
+    assert read(done, failed).journal == Journal("d00000", "", "e0", "s0")
+    assert read(failed, sent).journal == Journal("", "d33333", "e3", "s3")
+    memory = read(done, failed, sent, statements_left=[done, sent], has_ended_statements=True)
+    assert memory.journal == Journal("d00000", "d33333", "e3", "s3")
+    assert (memory.writes_left, memory.has_ended_writes) == ((("e0", "s0"), ("e3", "s3")), True)
+    unknown = read({**sent, "digest": ""}).journal
+    assert unknown.in_doubt == (("e3", "s3"),)
+    with pytest.raises(ValueError, match="not what a task"):
+        read({"position": 0})
+
+
 def test_the_runtimes_of_a_round_count_as_long_as_the_task_has_the_first_of_them() -> None:
     memory = Memory(IDENTITY, 2, Past.KNOWN)
     assert memory.runtimes_of("") == ()
