@@ -125,6 +125,9 @@ def _in_rows(node: exp.Expr) -> exp.Expr:
         around = around.parent
     if node.args.get("query") is not None and not isinstance(around, exp.Where):
         raise unsupported("IN with several columns and a query other than as a condition of WHERE", "use EXISTS")
+    if node.expressions and not all(isinstance(column, exp.Column) for column in columns):
+        # Each row repeats them.
+        raise unsupported("IN with several values other than columns")
     for row in node.expressions:
         if not isinstance(row, exp.Tuple) or len(row.expressions) != len(columns):
             raise unsupported("IN with several columns and other values than rows of as many")
