@@ -38,7 +38,8 @@ RENAMED = dict(entry.split("=") for entry in _read("other names"))
 TEXTS = {name: tuple(map(int, places)) for name, _, places in (entry.partition(":") for entry in _read("texts"))}
 _TO_TEXT = frozenset(_read("to text"))
 REFUSED = frozenset(_read("refused"))
-GENERATORS = frozenset(("explode", "explode_outer", "inline", "inline_outer", "json_tuple", "posexplode", "stack"))
+_OF_LISTS = ("explode", "inline", "posexplode")
+GENERATORS = frozenset((*_OF_LISTS, *(f"{name}_outer" for name in _OF_LISTS), "json_tuple", "stack"))
 """Functions that make rows."""
 
 

@@ -125,6 +125,9 @@ def _in_rows(node: exp.Expr) -> exp.Expr:
         around = around.parent
     if node.args.get("query") is not None and not isinstance(around, exp.Where):
         raise unsupported("IN with several columns and a query other than as a condition of WHERE", "use EXISTS")
+    if node.expressions and not all(isinstance(column, exp.Column) for column in columns):
+        # Each row repeats them.
+        raise unsupported("IN with several values other than columns")
     for row in node.expressions:
         if not isinstance(row, exp.Tuple) or len(row.expressions) != len(columns):
             raise unsupported("IN with several columns and other values than rows of as many")
@@ -302,26 +305,23 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
         return _named({f"c{place}": exp.Array(expressions=[field]) for place, field in enumerate(fields)}, names)
     if len(made.expressions) != 1:
         raise unsupported(f"{name} of several values")
-    value, has_place = made.expressions[0], name == "posexplode"
+    value, has_place = made.expressions[0], name.startswith("posexplode")
     is_outer = is_outer or name.endswith("_outer")
-    if is_outer:
-        if has_place:
-            raise unsupported(f"{name} with OUTER", "use explode")
-        value = macro("_filled", value)
     if name in _INLINE:
         if names:
             raise unsupported(f"names for the columns of {name} in SELECT", "use LATERAL VIEW")
         depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.convert(2))
-        return [call("unnest", macro("_structs", value), depth)]
+        value = macro("_structs", value)
+        return [call("unnest", macro("_filled", value) if is_outer else value, depth)]
     lists: dict[str, exp.Expr]
     if len(names) == 2 + has_place or name_of_call(value) == "map":
-        if is_outer:
-            raise unsupported("explode of a map with OUTER")
         lists = {"key": call("map_keys", value), "value": call("map_values", value)}
     else:
         lists = {"col": macro("_listed", value)}
     if has_place:
         lists = {"pos": call("range", call("array_length", next(iter(lists.values())))), **lists}
+    if is_outer:
+        lists = {column: macro("_filled", items) for column, items in lists.items()}
     return _named(lists, names)
 
 
