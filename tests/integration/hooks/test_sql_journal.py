@@ -128,7 +128,7 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
     assert executed(control) == [INSERT, UPDATE]
 
 
-def test_a_write_that_the_connection_refuses_leaves_the_one_that_runs_in_no_doubt(
+def test_a_write_that_the_connection_refuses_does_not_make_the_running_one_unknown(
     begin: Callable[..., None], control: SqlControl
 ) -> None:
     """A signal handler, or another thread, uses the connection while it executes a write."""

@@ -66,7 +66,7 @@ def test_what_becomes_of_a_run_is_told_by_the_state_of_its_task_and_what_it_has_
         assert judge(run_of(owner), owner) is verdict, state
 
 
-def test_a_run_without_an_owner_is_of_others() -> None:
+def test_a_run_without_a_task_instance_here_is_not_ours() -> None:
     assert judge(run_of(OWNER), None) is RunVerdict.NOT_OURS
 
 
