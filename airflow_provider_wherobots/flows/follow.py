@@ -88,7 +88,7 @@ class FollowOptions(StoredOptions):
     max_pending_seconds: float = 0.0
 
     def poll_delay(self, moment: float) -> float:
-        """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
+        """Seconds until the next poll: 6, and one more for every two minutes of following; at most the interval."""
         age = max(0.0, moment - self.started_at)
         return max(MIN_POLL_SECONDS, min(FIRST_POLL_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 

@@ -66,7 +66,7 @@ def test_a_client_that_can_send_no_key_gets_the_session_that_has_none(control: S
     assert other.session.id == session_id
 
 
-def test_a_session_of_others_that_a_full_organization_offers_is_not_taken(control: SqlControl) -> None:
+def test_the_shared_session_that_is_offered_when_quota_is_used_up_is_not_taken(control: SqlControl) -> None:
     other = WherobotsSqlHook(session_key="other").start_session()
     control.behaviour(sql_max_sessions=1)
     with pytest.raises(WherobotsQuotaException, match="which others use"):

@@ -166,7 +166,7 @@ def test_otherwise_a_run_that_has_ended_is_repeated(
     ],
 )
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_task_that_is_done_begins_another_round(
+def test_a_task_that_succeeded_creates_a_new_run_unless_airflow_has_failed_it(
     operator: Operator, control: ControlClient, max_tries: int, task: dict[str, Any], creates: int, deferrable: bool
 ) -> None:
     """``max_tries`` is the same: a clear cannot be told by it. After ``execute`` Airflow still pushes the return value,
@@ -391,7 +391,9 @@ def test_a_try_whose_arguments_are_wrong_leaves_no_run(operator: Operator, contr
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_a_retry_of_a_clear_replaces_the_run(operator: Operator, control: ControlClient, in_task: None) -> None:
+def test_the_retry_of_a_cleared_task_whose_arguments_failed_replaces_the_run_from_before_the_clear(
+    operator: Operator, control: ControlClient, in_task: None
+) -> None:
     """On Airflow 3.4, whose clear has discarded the memory."""
     first = TaskInstance()
     start(operator(run_python=WAIT, retries=1), first)

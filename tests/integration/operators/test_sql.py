@@ -1287,7 +1287,7 @@ def test_a_retry_after_the_return_value_could_not_be_pushed_repeats_no_write(mak
     assert executed(control) == [INSERT, "SELECT 1", "SELECT 1"]
 
 
-def test_after_an_unknown_outcome_a_clear_executes_everything_again(make: Make, control: SqlControl) -> None:
+def test_a_clear_after_outcome_unknown_executes_everything_again(make: Make, control: SqlControl) -> None:
     """Also if its retries were edited, so that their number does not tell."""
     control.answer_sql(INSERT, held=True)
     first = leave_behind(make, control, INSERT)

@@ -289,7 +289,7 @@ def test_a_run_that_the_task_knows_and_that_has_ended_is_not_cancelled() -> None
     assert script.operations == ["getJobRun", "listJobRuns"]
 
 
-def test_a_run_that_the_round_has_passed_over_is_not_asked_for() -> None:
+def test_a_run_that_an_earlier_attempt_has_passed_over_is_not_asked_for() -> None:
     script = Script(FakeService())
     memory = replace(KNOWN, runs=("run0",), passed_over=("run0",))
     assert script.run(cancel_runs_of, memory, WORKER_CANCEL_BUDGET_SECONDS) == []

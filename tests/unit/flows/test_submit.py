@@ -413,7 +413,7 @@ def test_a_create_without_an_answer_that_has_made_two_runs_gives_the_active_one_
         assert len(script.sent_of("createJobRun")) == 1
 
 
-def test_an_active_run_of_before_the_clear_is_attached_if_runs_are_left_alone() -> None:
+def test_after_a_clear_an_active_run_is_attached_if_runs_are_left_alone() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
     submission, _ = submit(service, memory=CLEARED, rules=Rules(may_replace=False))
@@ -483,7 +483,9 @@ def test_an_unanswered_create_is_looked_for_during_half_a_minute(memory: Memory,
 
 @pytest.mark.parametrize(("may_replace", "left"), [(True, "run2"), (False, "run0")])
 @pytest.mark.parametrize("visible_after", [1.0, 29.0])
-def test_a_run_of_before_two_clears_does_not_end_the_look(may_replace: bool, left: str, visible_after: float) -> None:
+def test_an_active_run_from_before_two_clears_does_not_end_the_search_for_the_run_between_them(
+    may_replace: bool, left: str, visible_after: float
+) -> None:
     service = FakeService()
     service.add_run(NAME, START - 60)
     service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
@@ -493,7 +495,7 @@ def test_a_run_of_before_two_clears_does_not_end_the_look(may_replace: bool, lef
     assert script.elapsed < visible_after + 10
 
 
-def test_a_run_of_before_two_clears_is_replaced_if_there_is_no_run_of_between() -> None:
+def test_a_run_from_before_two_clears_is_replaced_if_there_is_none_between_them() -> None:
     service = FakeService()
     service.add_run(NAME, START - 60)
     submission, script = submit(service, memory=replace(CLEARED, is_create_unanswered=True))

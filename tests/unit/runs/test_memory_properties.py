@@ -136,7 +136,9 @@ BEFORE_TWO_CLEARS = [
 @settings(max_examples=30 * settings().max_examples)
 @example(BEFORE_TWO_CLEARS, Store.FORGETS, 0.0, False)
 @given(TRIES, st.sampled_from(Store), st.floats(0, 29), st.booleans())
-def test_each_try_has_the_only_active_run(tries: list[Try], store: Store, list_lag: float, may_replace: bool) -> None:
+def test_each_attempt_has_the_only_active_run_and_none_from_before_a_clear(
+    tries: list[Try], store: Store, list_lag: float, may_replace: bool
+) -> None:
     service = FakeService(list_lag=list_lag, plan=((0.0, "RUNNING"),))
     script = Script(service)
     task = Task(script, store)
@@ -218,7 +220,7 @@ def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
         pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).done(1), BegunTry(1, 2, 2, True), True, id="started again"),
     ],
 )
-def test_which_tries_belong_to_a_round(memory: Memory, this: BegunTry, goes_on: bool) -> None:
+def test_which_attempts_belong_together_until_a_clear(memory: Memory, this: BegunTry, goes_on: bool) -> None:
     assert (Memory.begin(memory, IDENTITY, this) is memory) is goes_on
 
 
@@ -239,7 +241,7 @@ def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past
     assert Memory.begin(found, IDENTITY, this) == Memory(IDENTITY, this.max_tries, past, this.retries)
 
 
-def test_what_a_new_round_knows_of_the_one_before() -> None:
+def test_what_is_remembered_over_a_clear() -> None:
     journal = Journal("d00000", "d11111", "e1", "s1")
     before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1", 7.0).create_sent()
     before = before.with_journal(journal, is_past_known=True)
@@ -288,7 +290,7 @@ def test_the_writes_that_an_earlier_state_has_listed_one_by_one_are_read() -> No
         read({"position": 0})
 
 
-def test_the_runtimes_of_a_round_count_as_long_as_the_task_has_the_first_of_them() -> None:
+def test_a_larger_runtime_is_kept_as_long_as_the_task_asks_for_the_same_first_one() -> None:
     memory = Memory(IDENTITY, 2, Past.KNOWN)
     assert memory.runtimes_of("") == ()
     memory = memory.with_runtime("tiny", "small").with_runtime("tiny", "medium")

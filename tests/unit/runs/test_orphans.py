@@ -62,7 +62,7 @@ def test_what_becomes_of_a_run(states: tuple[str | None, ...], xcoms: dict[str, 
         assert judge(run_of(owner), owner) is verdict, state
 
 
-def test_a_run_without_an_owner_is_of_others() -> None:
+def test_a_run_without_a_task_instance_here_is_not_ours() -> None:
     assert judge(run_of(OWNER), None) is RunVerdict.NOT_OURS
 
 
