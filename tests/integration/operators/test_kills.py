@@ -22,7 +22,13 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.tasks import run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
-from tests.integration.calls import RaisedInHandlerError, interrupt_first, once_answered, timeouts_of
+from tests.integration.calls import (
+    RaisedInHandlerError,
+    interrupt_first,
+    kill_while_reading,
+    once_answered,
+    timeouts_of,
+)
 from tests.integration.signals import signal_when
 from tests.integration.support import (
     WAIT,
@@ -123,14 +129,7 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
     first, ti = operator(run_python=WAIT), TaskInstance()
     deferral_of(first, ti)
     task = operator(run_python=WAIT)
-    get_connection, reads = task.hook.get_connection, []
-
-    def be_killed_while_reading(conn_id: str) -> Any:
-        reads.append(conn_id)
-        task.on_kill()
-        return get_connection(conn_id)
-
-    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    reads = kill_while_reading(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert len(reads) == 1, "the kill read the connection inside the signal handler"
@@ -321,14 +320,7 @@ def test_a_kill_while_a_try_reads_its_connection_does_not_read_it_in_the_signal_
         deferral_of(operator(run_python=WAIT, retries=1), ti)
         ti = next_try(ti)
     task = operator(run_python=WAIT, deferrable=False, retries=1)
-    get_connection, reads = task.hook.get_connection, []
-
-    def be_killed_while_reading(conn_id: str) -> Any:
-        reads.append(conn_id)
-        task.on_kill()
-        return get_connection(conn_id)
-
-    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    reads = kill_while_reading(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert len(reads) == 1

@@ -23,7 +23,7 @@ from airflow_provider_wherobots.flows.sql import session as session_flows
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
-from tests.integration.calls import RaisedInHandlerError, interrupt_first, timeouts_of
+from tests.integration.calls import RaisedInHandlerError, interrupt_first, kill_while_reading, timeouts_of
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
@@ -222,14 +222,7 @@ def test_a_kill_while_a_resumed_try_reads_its_connection_does_not_read_it_in_the
     control.behaviour(sql_start_delay_seconds=60)
     ti, task = TaskInstance(), make(force_new=True, deferrable=True)
     deferred = deferral_of(make(force_new=True, deferrable=True), ti)
-    get_connection, reads = task.hook.get_connection, []
-
-    def be_killed_while_reading(conn_id: str) -> Any:
-        reads.append(conn_id)
-        task.on_kill()
-        return get_connection(conn_id)
-
-    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    reads = kill_while_reading(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         resume(task, ti, deferred, {"reason": "the trigger has given up"})
     assert len(reads) == 1

@@ -453,14 +453,6 @@ def test_a_run_whose_create_took_longer_than_a_minute_is_new_to_the_next_try() -
     assert (again.run.id, again.reattached) == ("run0", True)
 
 
-def test_a_run_that_is_being_torn_down_is_not_taken_over() -> None:
-    """With ``wait_for_completion=False`` the task would succeed, and its run be cancelled."""
-    service = FakeService()
-    service.add_run(NAME, START - 50, app_status="DESTROY_REQUESTED")
-    submission, _ = submit(service, memory=RETRY)
-    assert (submission.run.id, submission.reattached) == ("run1", False)
-
-
 @pytest.mark.parametrize("seconds", [59.0, 61.0])
 def test_an_old_remembered_run_that_is_unknown_costs_no_time(seconds: float) -> None:
     memory = RETRY.has_run("gone", START - seconds)
