@@ -42,7 +42,8 @@ POLLING_INTERVAL = Option(
     30.0,
     "60",
     "The longest delay between two polls of a run, in seconds, 2 or more, if a task does not set polling_interval. The "
-    "delay starts at 6 s, and grows by one for every two minutes of the run's age.",
+    "delay starts at 6 s, and grows by one for every two minutes that the attempt has followed the run. Each delay is "
+    "up to 10 % longer at random.",
     MIN_POLL_SECONDS,
 )
 MAX_OUTAGE_SECONDS = Option(

@@ -12,8 +12,6 @@ import traceback
 
 import pendulum
 
-from airflow_provider_wherobots.logs.records import make_safe
-
 MAX_CHARS = 2_000
 MAX_SHORT_CHARS = 255
 """How much of an id, a name or a status of the service is shown."""
@@ -21,6 +19,16 @@ MINUTE, HOUR = 60, 3_600
 CHECK_KEY = "Check the API key in the connection. Each retry reads it again"
 MAX_SECONDS = 1e9
 """A longer duration is shown as this one: thirty years."""
+
+COLOUR = re.compile(r"\x1b\[[\d;]*m")
+_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
+MAX_ESCAPE_CHARS = 6
+"""How long one character may become, such as a line separator or half of a surrogate pair."""
+_ESCAPES = {
+    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in range(0x2070) if _UNSAFE.match(chr(code))
+}
+# Airflow's log view folds the lines after "::group::", and on 2.11 after "##[]group]" too.
+_GROUP = re.compile(r"[:#](?=(?::|#\[\])(?:end)?group(?:::|\]))")
 
 
 def duration(seconds: float) -> str:
@@ -71,6 +79,36 @@ def labelled(*values: tuple[str, str | None]) -> str:
 def command(text: str, conn_id: str = "") -> str:
     """A command of this provider, in the form that every Airflow has. Without a connection it has no ``--conn``."""
     return f"python -m airflow_provider_wherobots {text}{f' --conn {conn_id}' if conn_id else ''}"
+
+
+def make_plain(text: str) -> str:
+    """Make control characters visible and remove colours, for places that do not show colours."""
+    return make_safe(COLOUR.sub("", text))
+
+
+def make_safe(text: str) -> str:
+    """Make control characters and lone surrogates visible, and break group markers, so that a line cannot imitate
+    another or hide a part.
+
+    Line breaks stay, and colours (``ESC[…m``), which Airflow's log view shows.
+    """
+    text = break_groups(text)
+    if text.isprintable():
+        return text
+    if not text.isascii():
+        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    if _UNSAFE.search(text) is None:
+        return text
+    kept = 0
+    parts: list[str] = []
+    for colour in COLOUR.finditer(text):
+        parts += (text[kept : colour.start()].translate(_ESCAPES), colour[0])
+        kept = colour.end()
+    return "".join(parts) + text[kept:].translate(_ESCAPES)
+
+
+def break_groups(text: str) -> str:
+    return _GROUP.sub(lambda found: f"\\x{ord(found[0]):02x}", text) if "group" in text else text
 
 
 def quoted(text: str, max_chars: int = MAX_CHARS) -> str:

@@ -22,13 +22,13 @@ GROUPS = {
         ["tests/unit", "--ignore=tests/unit/test_imports.py", "--ignore=tests/unit/flows/test_crowd.py"],
     ),
     "airflow": (
-        ["triggers/guarded.py", "tasks/memory.py", "tasks/*attempt.py", "operators/*", "sensors/*", "sql/results.py"],
+        ["triggers/guarded.py", "task_memory.py", "tasks/*attempt.py", "operators/*", "sensors/*", "sql/results.py"],
         [
             "tests/integration/triggers",
             "tests/integration/operators",
             "tests/integration/sensors",
             "tests/integration/sql",
-            "tests/unit/sql/test_frames.py",
+            "tests/unit/sql/test_results.py",
         ],
     ),
 }

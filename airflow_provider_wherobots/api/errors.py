@@ -21,6 +21,8 @@ from email.utils import parsedate_to_datetime
 from enum import Enum
 from typing import Any
 
+from airflow_provider_wherobots.words import make_safe, quoted
+
 MAX_BODY_EXCERPT = 500
 """How many characters a message shows of a body that is not an ``ErrorBody``."""
 
@@ -104,11 +106,13 @@ class WherobotsApiError(Exception):
     retry_after: float | None = None
 
     says_what_failed: bool = False
-    """Whether the text itself says what failed. If not, the message begins with that."""
+    """Whether the text is the whole message, ours. If not, the message begins with what failed, and the rest may be the
+    service's words: any characters, at any length.
+    """
 
     def __init__(self, operation: str, text: str) -> None:
         self.operation = operation
-        super().__init__(text if self.says_what_failed else f"{self._what_failed}: {text}")
+        super().__init__(make_safe(text) if self.says_what_failed else quoted(f"{self._what_failed}: {text}"))
 
     @property
     def _what_failed(self) -> str:
@@ -231,6 +235,7 @@ class ResponseError(WherobotsApiError):
     :param retry_after: the wait that the service requests, in seconds, or None.
     :param excerpt: the beginning of a body that is not an ``ErrorBody``.
     :param hint: what is probably wrong; may be empty.
+    :param text: the whole message; default empty, it is made of the other parts.
     """
 
     arrival = Arrival.REFUSED
@@ -244,6 +249,8 @@ class ResponseError(WherobotsApiError):
         retry_after: float | None = None,
         excerpt: str = "",
         hint: str = "",
+        *,
+        text: str = "",
     ) -> None:
         self.status = status
         self.errors = errors
@@ -252,7 +259,8 @@ class ResponseError(WherobotsApiError):
         said = "; ".join(str(error) for error in errors) or excerpt or "no body"
         code = f" {errors[0].code}" if errors and errors[0].code else ""
         self.said = f"{status}{code}: {said}" + (f" [request id: {request_id}]" if request_id else "")
-        super().__init__(operation, f"{self.said}; {hint}" if hint else self.said)
+        self.says_what_failed = bool(text)
+        super().__init__(operation, text or (f"{self.said}; {hint}" if hint else self.said))
 
 
 class BadRequestError(ResponseError):
@@ -304,9 +312,9 @@ class KeyLimitedError(RateLimitedError):
     """
 
     def __init__(self, operation: str, seconds: float) -> None:
-        super().__init__(operation, 429, retry_after=seconds)
+        text = f"Not sent: the service limits calls with this API key (429); next attempt in {seconds:.1f} s"
+        super().__init__(operation, 429, retry_after=seconds, text=text)
         self.seconds = seconds
-        self.args = (f"Not sent: the service limits calls with this API key (429); next attempt in {seconds:.1f} s",)
 
 
 class ServerError(ResponseError):

@@ -200,11 +200,11 @@ def check_sql(settings: Settings, runtime: str, region: str | None) -> Check:
     except AirflowOptionalProviderFeatureException as error:
         return Check(SQL, State.FAILED, f"{error}.", "install the extra, here and on workers")
     from airflow_provider_wherobots.dbapi.connection import Connection
+    from airflow_provider_wherobots.dbapi.failures import failure_of_hook
     from airflow_provider_wherobots.exceptions import WherobotsException
     from airflow_provider_wherobots.flows.sql.outcome import StatementState
     from airflow_provider_wherobots.flows.sql.session import SessionWait, obtain_session, stop_session
     from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
-    from airflow_provider_wherobots.hooks.sql_failures import failure_of_hook
 
     def run_apart(flow: Flow[..., Any], *args: Any, **kwargs: Any) -> Any:
         with io_of(settings) as io:

@@ -63,4 +63,4 @@ def io_of(settings: Settings, write: Callable[[LogRecord], None] = lambda record
         with standalone_io(settings.endpoint, note, settings.endpoint.source, write) as io:
             yield io
     except WherobotsApiError as error:
-        raise CommandFailedError(quoted(str(error))) from None
+        raise CommandFailedError(str(error)) from None

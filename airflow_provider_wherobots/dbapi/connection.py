@@ -16,6 +16,14 @@ from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import InvalidArgumentError, WherobotsApiError
 from airflow_provider_wherobots.api.sql.messages import SUCCEEDED, ExecutionStatus, Store
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
+from airflow_provider_wherobots.dbapi.failures import (
+    OutcomeUnknownError,
+    Written,
+    failure_of_hook,
+    failure_of_session,
+    outcome_unknown,
+    refused,
+)
 from airflow_provider_wherobots.exceptions import (
     WherobotsException,
     WherobotsSqlException,
@@ -25,7 +33,7 @@ from airflow_provider_wherobots.exceptions import (
     without_retry,
 )
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
-from airflow_provider_wherobots.flows.sql.journal import Ask, Doubt, Execute, Skip, Verdict, Write, Writes
+from airflow_provider_wherobots.flows.sql.journal import Ask, Execute, OutcomeUnknown, Skip, Verdict, Write, Writes
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, await_session
 from airflow_provider_wherobots.flows.sql.statement import (
@@ -38,14 +46,6 @@ from airflow_provider_wherobots.flows.sql.statement import (
     fetch,
     last_word_after_cancel,
     wrote_nothing,
-)
-from airflow_provider_wherobots.hooks.sql_failures import (
-    InDoubtError,
-    Written,
-    failure_of_hook,
-    failure_of_session,
-    in_doubt,
-    refused,
 )
 from airflow_provider_wherobots.io.base import Flow, WriteNote
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
@@ -163,7 +163,7 @@ class Connection:
         :param statement: the statement, with its parameters in it.
         :param store: where its result goes; default None, it is fetched if there is one.
         :returns: its outcome, also of a failure.
-        :raises InDoubtError: if an earlier try may have executed it, and nobody knows.
+        :raises OutcomeUnknownError: if an earlier try may have executed it, and nobody knows.
         """
         # Before the journal: a refused write was not sent.
         self._check_free()
@@ -226,15 +226,15 @@ class Connection:
         """What an earlier try has made of a write; None if it is to be executed. The outcome is a success
         (``is_earlier``), or that it still runs, or was cancelled at the deadline.
 
-        :raises InDoubtError: if nobody knows.
+        :raises OutcomeUnknownError: if nobody knows.
         """
         self.end_earlier_rounds()
         found: Verdict | Ask | StatementOutcome = self.writes.decide(write)
         if isinstance(found, Ask):
             found = self._ask(found, write, options)
         match found:
-            case Doubt():
-                raise InDoubtError(found)
+            case OutcomeUnknown():
+                raise OutcomeUnknownError(found)
             case Skip(execution_id, session_id):
                 outcome = StatementOutcome(StatementState.SUCCEEDED, execution_id, is_location_lost=wants_result)
                 if wants_result and execution_id and session_id in ("", self.session_id):
@@ -259,7 +259,7 @@ class Connection:
                     answers.append(answer)
                     verdict = self.writes.conclude(asked, write, answers)
         except WherobotsSqlSessionException as error:
-            return Doubt(str(error), asked.execution_ids[0], asked.session_id)
+            return OutcomeUnknown(str(error), asked.execution_ids[0], asked.session_id)
         if isinstance(verdict, Execute) and answers[0].state is StatementState.FAILED:
             text = f"The statement failed in an earlier attempt ({answers[0].message}); executing it again"
             self.note(logging.INFO, text)
@@ -532,7 +532,7 @@ class ResultSet:
     @contextmanager
     def _reading(self) -> Iterator[None]:
         """The context in which values are read: Python's types do not hold every date that Spark's do."""
-        with self._written.no_retry():
+        with self._written.no_retry_after_write():
             try:
                 yield
             except (ValueError, OverflowError) as error:
@@ -579,14 +579,14 @@ class Cursor(ResultSet):
         :raises WherobotsException: of another kind if it did not succeed, or if nobody knows where its result is.
         """
         super().close()
-        with self._written.no_retry():
+        with self._written.no_retry_after_write():
             statement = self._bound(operation, parameters)
             try:
                 kind, outcome = kind_of(statement), self._connection.execute(statement, store)
-            except InDoubtError as error:
-                doubt, session_id = error.doubt, error.doubt.session_id or self._connection.session_id
+            except OutcomeUnknownError as error:
+                unknown, session_id = error.unknown, error.unknown.session_id or self._connection.session_id
                 raise without_retry(
-                    in_doubt("The statement", doubt.why, doubt.execution_id, session_id, is_final=True)
+                    outcome_unknown("The statement", unknown.why, unknown.execution_id, session_id, is_final=True)
                 ) from error
             if outcome.state is not StatementState.SUCCEEDED:
                 may_repeat = kind is not StatementKind.WRITE

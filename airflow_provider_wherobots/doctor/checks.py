@@ -126,7 +126,6 @@ async def _get(io: Io, operation: str, path: str, kind: type[T]) -> T | Wherobot
     try:
         return await io.send_once(Call(operation, "GET", path, parse), CALL_SECONDS)
     except WherobotsApiError as error:
-        error.args = (words.quoted(str(error)),)
         return error
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import (
     AuthenticationError,
     ForeignResponseError,
@@ -47,7 +46,7 @@ async def probe(io: Io, timeout_seconds: float = PROBE_SECONDS) -> tuple[bool, s
         # Not `send`: the key is tested as given, and the connection may not be stored yet.
         await io.send_once(calls.list_runs(size=1), timeout_seconds)
     except WherobotsApiError as error:
-        return False, f"{diagnose(error)}: {words.quoted(error.reason)}"
+        return False, f"{diagnose(error)}: {error.reason}"
     return True, "The Runs API accepts the API key"
 
 

@@ -137,7 +137,7 @@ class QuotaRefusals:
             self._noted_at = moment
             await io.note(
                 logging.WARNING,
-                f"No {self._what} was created yet: the organization's quota is used up. {words.quoted(error.reason)}. "
+                f"No {self._what} was created yet: the organization's quota is used up. {error.reason}. "
                 f"Retrying the create request for up to {words.duration(wait.left(moment))} ({limit}), first in "
                 f"{delay}",
             )

@@ -9,6 +9,7 @@ from dataclasses import replace
 from enum import Enum
 from math import inf
 from tempfile import TemporaryFile
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, NoReturn, cast
 from urllib.parse import urlsplit
 
@@ -20,18 +21,19 @@ from airflow_provider_wherobots.api.sql.sessions import MULTI, SessionRequest, S
 from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.compat import AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import MAX_OUTAGE_SECONDS, configured
+from airflow_provider_wherobots.dbapi.failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.exceptions import (
     WherobotsQuotaException,
     WherobotsUnavailableException,
     kind_of_call,
 )
 from airflow_provider_wherobots.hooks import connection_form
-from airflow_provider_wherobots.hooks.sql_failures import Written, failure_of_session, refused
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.sql.results import HOW_TO_INSTALL, missing, read_parquet
 from airflow_provider_wherobots.sql.statements import statements
 from airflow_provider_wherobots.sql.values import insert_statements
+from airflow_provider_wherobots.task_memory import writes_of_this_task
 
 try:
     from airflow.providers.common.sql.hooks.sql import DbApiHook
@@ -180,7 +182,6 @@ class WherobotsSqlHook(DbApiHook):
         _check_no_event_loop()
         from airflow_provider_wherobots.dbapi.connection import Connection
         from airflow_provider_wherobots.flows.sql.session import SessionWait, await_session, obtain_session
-        from airflow_provider_wherobots.tasks.memory import writes_of_this_task
 
         outage_seconds = configured(MAX_OUTAGE_SECONDS)
         request, wait = self.session_request, SessionWait(self._wait_seconds, outage_seconds)
@@ -201,7 +202,7 @@ class WherobotsSqlHook(DbApiHook):
             with suppress(ValueError):
                 self._connections.remove(closed)
         try:
-            with self._written.no_retry():
+            with self._written.no_retry_after_write():
                 if self._given_session_id is not None:
                     known = replace(wait, appearance_seconds=0.0)
                     self.session = connection.open(await_session, self._given_session_id, known)
@@ -300,7 +301,7 @@ class WherobotsSqlHook(DbApiHook):
         :raises WherobotsException: if a statement fails, or if a timeout of the task passes after a write. The task is
             not retried if a statement may have written.
         """
-        with self._written.no_retry():
+        with self._written.no_retry_after_write():
             return super().run(*args, **kwargs)
 
     def get_df(  # type: ignore[override]
@@ -330,7 +331,7 @@ class WherobotsSqlHook(DbApiHook):
             frames: Any = self.run(sql, parameters=parameters, handler=lambda cursor: cursor.fetch_pandas())
             frame: pandas.DataFrame = frames if isinstance(sql, str) else frames[-1]
             return frame
-        with self._written.no_retry():
+        with self._written.no_retry_after_write():
             with closing(self.get_conn()) as connection:
                 address = connection.cursor().execute(cast(str, sql), cast(Any, parameters), STORED).stored_at
             return self.read_stored(address)
@@ -400,7 +401,7 @@ class WherobotsSqlHook(DbApiHook):
             )
         fields, done = list(target_fields or ()), 0
         with (
-            self._written.no_retry(),
+            self._written.no_retry_after_write(),
             closing(self.get_conn()) as connection,
             closing(connection.cursor(log_sql=False)) as cursor,
         ):
@@ -443,10 +444,12 @@ class WherobotsSqlHook(DbApiHook):
 
 
 class _NoEngine:
-    """OpenLineage gets an engine before it finds the tables, and needs it only to query their columns."""
+    """OpenLineage compiles a query for columns with it. The query's text is empty, so OpenLineage sends none."""
+
+    dialect = SimpleNamespace(statement_compiler=lambda *_, **__: "")
 
     def __getattr__(self, name: str) -> NoReturn:
-        raise refused("SQLAlchemy does not know Wherobots, and a query for columns would need a SQL session")
+        raise refused("SQLAlchemy does not know Wherobots")
 
 
 def _plain(value: Any) -> Any:

@@ -50,7 +50,6 @@ HOOK_OUTAGE_SECONDS = 60.0
 """How long a method of the hook tolerates consecutive transient failures. The operator has ``max_outage_seconds``."""
 FOR_EVENT_LOOP = (
     "airflow_provider_wherobots.api.transports.aiohttp",
-    "airflow_provider_wherobots.api.transports.aiohttp",
     "airflow_provider_wherobots.io.event_loop",
 )
 _IMPORTING = asyncio.Lock()
@@ -324,8 +323,7 @@ class WherobotsHook(BaseHook):
                 try:
                     delay = outage.failed(error, moment)
                 except NotSentError:
-                    error.args = (outage.why_over(error),)
-                    raise
+                    raise NotSentError(self._source, f"{error.reason}; {words.given_up(max_outage_seconds)}") from error
                 if outage.is_first_failure:
                     logger.warning("%s; reading it again", error)
                 await asyncio.sleep(delay)

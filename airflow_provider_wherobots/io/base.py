@@ -24,7 +24,7 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.io.rate_limit import RateLimits
-from airflow_provider_wherobots.logs.records import LogRecord, make_safe
+from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.runs.memory import Memory
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class Callbacks(Generic[R, N]):
 
     def tell(self, level: int, text: str, command: str) -> None:
         """Write a message."""
-        self.note(level, make_safe(f"{text} {words.command(command, self.conn_id)}" if command else text))
+        self.note(level, words.make_safe(f"{text} {words.command(command, self.conn_id)}" if command else text))
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,10 +169,8 @@ class Io(ABC):
             connecting, in_all = min(CONNECT_TIMEOUT_SECONDS, timeout / 3), timeout
         try:
             answer = await self._exchange(call, connecting, in_all - connecting)
-        except WherobotsApiError as error:
-            if isinstance(error, RateLimitedError):
-                limit.refused(call, error, self.monotonic())
-            _quote(error)
+        except RateLimitedError as error:
+            limit.refused(call, error, self.monotonic())
             raise
         limit.succeeded(call, self.monotonic())
         return answer
@@ -261,11 +259,7 @@ class Io(ABC):
         :param timeout: how many seconds this attempt can take in all; default None, ``SOCKET_TIMEOUT_SECONDS``.
         :raises WherobotsApiError: with a text that is safe for a log and an exception.
         """
-        try:
-            await self._open_socket(url, timeout or SOCKET_TIMEOUT_SECONDS)
-        except WherobotsApiError as error:
-            _quote(error)
-            raise
+        await self._open_socket(url, timeout or SOCKET_TIMEOUT_SECONDS)
 
     @abstractmethod
     async def _open_socket(self, url: str, timeout: float) -> None: ...
@@ -294,14 +288,9 @@ def not_open() -> NotWrittenError:
     return NotWrittenError("sqlSession", "no WebSocket is open")
 
 
-def _quote(error: WherobotsApiError) -> None:
-    # The text quotes the service: it can have any length and any character.
-    error.args = (words.quoted(str(error)),)
-
-
 def _named(error: AuthenticationError, source: str) -> AuthenticationError:
     """Name the connection whose key is refused, without the service's advice about request headers."""
     infos = tuple(replace(info, suggestion="") for info in error.errors)
-    named = AuthenticationError(error.operation, error.status, infos, error.request_id)
-    named.args = (words.quoted(f"{source}: the API key is refused ({named if infos else error})"),)
-    return named
+    plain = AuthenticationError(error.operation, error.status, infos, error.request_id) if infos else error
+    text = words.quoted(f"{source}: the API key is refused ({plain})")
+    return AuthenticationError(error.operation, error.status, infos, error.request_id, text=text)

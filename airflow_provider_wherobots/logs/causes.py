@@ -14,7 +14,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import Line
-from airflow_provider_wherobots.logs.records import make_plain, split_lines
+from airflow_provider_wherobots.logs.records import split_lines
+from airflow_provider_wherobots.words import make_plain
 
 MAX_ERRORS, MAX_ERROR_CHARS, MAX_QUOTED_CHARS = 20, 500, 150
 MAX_LINES_AFTER = 100

@@ -13,6 +13,7 @@ from functools import partial
 from typing import NamedTuple
 
 from airflow_provider_wherobots.api.runs.models import Line, parse_time
+from airflow_provider_wherobots.words import COLOUR, MAX_ESCAPE_CHARS, break_groups, make_safe
 
 MAX_RECORD_CHARS = 10_000
 """A longer line is split into records of this length: Airflow loses very large ones (apache/airflow #66158)."""
@@ -42,15 +43,6 @@ _THROWN = re.compile(
     r"(?:  \+ Exception Group )?Traceback \(most recent call last\)"
     r"|(?:Exception in thread .*|[\w.$]*(?:Error|Exception)(?:: .*)?\Z)"
 )
-_COLOUR = re.compile(r"\x1b\[[\d;]*m")
-_UNSAFE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069]")
-_MAX_ESCAPE_CHARS = 6
-"""How long one character may become, such as a line separator or half of a surrogate pair."""
-_ESCAPES = {
-    code: f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" for code in range(0x2070) if _UNSAFE.match(chr(code))
-}
-# Airflow's log view folds the lines after "::group::", and on 2.11 after "##[]group]" too.
-_GROUP = re.compile(r"[:#](?=(?::|#\[\])(?:end)?group(?:::|\]))")
 
 
 class LogRecord(NamedTuple):
@@ -121,7 +113,7 @@ class RecordReader:
     def _level_of(self, text: str) -> int:
         head = text[:_HEAD_CHARS]
         if "\x1b" in head:
-            head = _COLOUR.sub("", head)
+            head = COLOUR.sub("", head)
         own = find_level(head)
         if own is not None:
             self._level, self._in_traceback = own, False
@@ -189,7 +181,7 @@ def split_lines(raw: str) -> Iterator[str]:
 
 def _safe_pieces(text: str) -> Iterable[str]:
     """``make_safe(text)`` in pieces of ``MAX_RECORD_CHARS``, each made when it is asked for."""
-    return (make_safe(text),) if len(text) <= MAX_RECORD_CHARS // _MAX_ESCAPE_CHARS else _long_safe_pieces(text)
+    return (make_safe(text),) if len(text) <= MAX_RECORD_CHARS // MAX_ESCAPE_CHARS else _long_safe_pieces(text)
 
 
 def _long_safe_pieces(text: str) -> Iterator[str]:
@@ -197,42 +189,12 @@ def _long_safe_pieces(text: str) -> Iterator[str]:
     while start < len(text):
         end = start + MAX_RECORD_CHARS
         # A colour that is cut in two is none.
-        if (escape := text.rfind("\x1b", start, end)) >= 0 and (colour := _COLOUR.match(text, escape)):
+        if (escape := text.rfind("\x1b", start, end)) >= 0 and (colour := COLOUR.match(text, escape)):
             end = max(end, colour.end())
         safe += make_safe(text[start:end])
         start = end
         while len(safe) > MAX_RECORD_CHARS:
             # Two parts may have become a group marker again.
-            yield _break_groups(safe[:MAX_RECORD_CHARS])
+            yield break_groups(safe[:MAX_RECORD_CHARS])
             safe = safe[MAX_RECORD_CHARS:]
-    yield _break_groups(safe)
-
-
-def make_plain(text: str) -> str:
-    """Make control characters visible and remove colours, for places that do not show colours."""
-    return make_safe(_COLOUR.sub("", text))
-
-
-def make_safe(text: str) -> str:
-    """Make control characters and lone surrogates visible, and break group markers, so that a line cannot imitate
-    another or hide a part.
-
-    Line breaks stay, and colours (``ESC[…m``), which Airflow's log view shows.
-    """
-    text = _break_groups(text)
-    if text.isprintable():
-        return text
-    if not text.isascii():
-        text = text.encode("utf-8", "backslashreplace").decode("utf-8")
-    if _UNSAFE.search(text) is None:
-        return text
-    kept = 0
-    parts: list[str] = []
-    for colour in _COLOUR.finditer(text):
-        parts += (text[kept : colour.start()].translate(_ESCAPES), colour[0])
-        kept = colour.end()
-    return "".join(parts) + text[kept:].translate(_ESCAPES)
-
-
-def _break_groups(text: str) -> str:
-    return _GROUP.sub(lambda found: f"\\x{ord(found[0]):02x}", text) if "group" in text else text
+    yield break_groups(safe)

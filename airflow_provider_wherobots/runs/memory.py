@@ -5,7 +5,7 @@ active run per round, and a run that has completed is not repeated in it. A clea
 nothing that has ended.
 
 The memory is one document per task instance. It is written before what it describes is done: a create is noted as sent
-before it is sent, and a write of SQL too. ``tasks/memory.py`` knows where the document is. A try starts with one of
+before it is sent, and a write of SQL too. ``task_memory.py`` knows where the document is. A try starts with one of
 three answers to the question what the tries before it have done (:class:`Past`)::
 
     the document              this try
@@ -122,6 +122,20 @@ class Journal:
         # An earlier state had a list of longer ones.
         return cls(**{**given, "done": "".join(one[:DIGEST_CHARS] for one in given.get("done", ""))})
 
+    @classmethod
+    def of_list(cls, statements: Iterable[Mapping[str, Any]]) -> Self:
+        """The journal of an earlier state, which had a list of the writes with their outcomes."""
+        journal = cls()
+        for one in statements:
+            if one["outcome"] == "failed":
+                continue
+            # A digest that is not known is no write's, so that write is in doubt.
+            digest = (one["digest"] or "?" * DIGEST_CHARS)[:DIGEST_CHARS]
+            journal = replace(journal, execution_id=one["execution_id"], session_id=one["session_id"])
+            has_succeeded = one["outcome"] == "succeeded"
+            journal = replace(journal, done=journal.done + digest) if has_succeeded else replace(journal, sent=digest)
+        return journal
+
     @property
     def count(self) -> int:
         """How many have taken effect."""
@@ -132,7 +146,7 @@ class Journal:
         return self.done[number * DIGEST_CHARS : (number + 1) * DIGEST_CHARS]
 
     @property
-    def in_doubt(self) -> tuple[tuple[str, str], ...]:
+    def unknown(self) -> tuple[tuple[str, str], ...]:
         """Execution and session of the write that may still run, if there is one."""
         return ((self.execution_id, self.session_id),) if self.sent else ()
 
@@ -207,7 +221,7 @@ class Memory:
             is_create_unanswered=found.is_create_unanswered or found.past_of_runs is Past.UNKNOWN,
             got_run_at=found.got_run_at,
             repeats=found.repeats + 1 if found.done_in_try == this.number else 0,
-            writes_left=(*found.writes_left, *found.journal.in_doubt),
+            writes_left=(*found.writes_left, *found.journal.unknown),
             tries=found.tries,
         )
 
@@ -296,6 +310,12 @@ class Memory:
         try:
             given = known_arguments(cls, document)
             known = Past.KNOWN if given.get("has_looked") else Past.NOTHING
+            if "journal" in given:
+                journal = Journal.from_json(given["journal"])
+            else:
+                journal = Journal.of_list(document.get("statements", ()))
+                left = [(one["execution_id"], one["session_id"]) for one in document.get("statements_left", ())]
+                given = {"writes_left": left, "has_ended_writes": document.get("has_ended_statements", False), **given}
             return cls(
                 **{
                     **given,
@@ -305,7 +325,7 @@ class Memory:
                     "runs": tuple(given.get("runs", ())),
                     "runtimes": tuple(given.get("runtimes", ())),
                     "tries": tuple(given.get("tries", ())),
-                    "journal": Journal.from_json(given.get("journal", {})),
+                    "journal": journal,
                     "writes_left": tuple((str(one), str(session)) for one, session in given.get("writes_left", ())),
                 }
             )

@@ -53,7 +53,7 @@ _ENDINGS_BY_STATUS = {
 class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up.
-    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise.
+    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise, or should.
     ``cancel_failed``: the run should have been cancelled at a limit of the task, and was not.
     ``log_is_cut``: the log was not read to its end.
     ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
@@ -184,7 +184,7 @@ NO_RUN = "No run was created"
 
 def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, again: str) -> str:
     """Why a try has no run, and whether one may exist anyway. ``again`` is a sentence about the run that may exist."""
-    text, tolerated = words.quoted(str(error)), words.given_up(max_outage_seconds) if error.transient else ""
+    text, tolerated = str(error), words.given_up(max_outage_seconds) if error.transient else ""
     advice = f". {words.CHECK_KEY}" if error.key_may_change else ""
     if error.operation == LOOK_UP:
         return f"{text}; {tolerated}. {again}" if tolerated else f"{text}. {again}{advice}"

@@ -200,7 +200,7 @@ class WherobotsRunSensor(FollowsRun["RunAttempt"], BaseSensorOperator):
         try:
             return attempt.run(send, calls.get_run(run_id), tolerated, refused_seconds=REFUSED_SECONDS)
         except WherobotsApiError as error:
-            raise kind_of_call(error)(f"Run {words.short(run_id)}: {words.quoted(str(error))}") from error
+            raise kind_of_call(error)(f"Run {words.short(run_id)}: {error}") from error
 
     def _announce(self, attempt: RunAttempt, run: Run) -> None:
         """Push the run's links, and tell its status, if a poke before has not done so."""

@@ -57,8 +57,8 @@ from airflow_provider_wherobots.runs.outcome import (
 )
 from airflow_provider_wherobots.runs.summary import spark_ui_url
 from airflow_provider_wherobots.stored import StoredOptions
+from airflow_provider_wherobots.task_memory import TaskMemory
 from airflow_provider_wherobots.tasks.attempt import Attempt
-from airflow_provider_wherobots.tasks.memory import TaskMemory
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.words import reason_of
 from airflow_provider_wherobots.xcoms import RESULT_KEY, RUN_ID_KEY, RUN_SUMMARY_KEY, RUNS_KEY, SPARK_UI_URL_KEY
@@ -202,7 +202,7 @@ class RunAttempt(Attempt):
                 self._end_runs_of(memory)
         except Exception as failure:
             command = words.command("orphans", self.task.wherobots_conn_id)
-            text = "Runs of earlier tries could not be looked up (%s). To find them: %s"
+            text = "The runs of earlier attempts could not be looked up (%s). To find them: %s"
             self.log.error(text, reason_of(failure), command)
 
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
@@ -390,11 +390,9 @@ class RunAttempt(Attempt):
 
     def _no_result(self, outcome: Outcome, retry: str) -> WherobotsException:
         completed, url = f"Run {outcome.run_id} completed, but", self.run_url(outcome.run_id)
-        mend = "No retry follows, as the script would print it again. Mend the script, and clear the task"
+        mend = "No retry follows, because the script would print it again. Correct the script, and clear the task"
         if not outcome.has_wrong_result:
-            return WherobotsResultLostException(
-                f"{completed} {self.task.without_result}. The log may still be growing. {retry}. {url}"
-            )
+            return WherobotsResultLostException(f"{completed} {self.task.without_result}. {retry}. {url}")
         if outcome.result_refused:
             kind, what = WherobotsResultRefusedException, f"its result is not used, {outcome.result_refused}"
         else:

@@ -21,6 +21,7 @@ from airflow_provider_wherobots.api.sql.messages import Store
 from airflow_provider_wherobots.api.sql.sessions import SessionRequest, SqlSession
 from airflow_provider_wherobots.compat import Context, mask_secret
 from airflow_provider_wherobots.dbapi.connection import Connection, ResultSet
+from airflow_provider_wherobots.dbapi.failures import OutcomeUnknownError, failure, outcome_unknown
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
     WherobotsException,
@@ -33,7 +34,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, WORKER_CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_WRITE_SECONDS
-from airflow_provider_wherobots.flows.sql.journal import Doubt, Write, Writes, digest_of
+from airflow_provider_wherobots.flows.sql.journal import OutcomeUnknown, Write, Writes, digest_of
 from airflow_provider_wherobots.flows.sql.outcome import SqlSummary, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import (
     APPEARANCE_SECONDS,
@@ -48,7 +49,6 @@ from airflow_provider_wherobots.flows.sql.session import (
     stop_session,
 )
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
-from airflow_provider_wherobots.hooks.sql_failures import InDoubtError, failure, in_doubt
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
 from airflow_provider_wherobots.runs.measurements import of_statement
@@ -56,8 +56,8 @@ from airflow_provider_wherobots.runs.memory import Answer, Past
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
 from airflow_provider_wherobots.stored import StoredOptions
+from airflow_provider_wherobots.task_memory import TaskMemory, writes_of
 from airflow_provider_wherobots.tasks.attempt import Attempt
-from airflow_provider_wherobots.tasks.memory import TaskMemory, writes_of
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY
 
@@ -344,7 +344,7 @@ class SqlAttempt(Attempt):
             raise self.no_quota(error) from error
         except WherobotsApiError as error:
             advice = f". {words.CHECK_KEY}" if error.key_may_change else ""
-            raise kind_of_call(error)(f"There is no SQL session: {words.quoted(str(error))}{advice}") from error
+            raise kind_of_call(error)(f"There is no SQL session: {error}{advice}") from error
 
     def _connected(self) -> Connection:
         """The connection to the task's session."""
@@ -380,7 +380,7 @@ class SqlAttempt(Attempt):
         options = self._options(connection, hand_over_after=self._hand_over_after)
         writes = [one.write for one in self._planned if one.write is not None]
         if (edited := self._writes.edited([write.digest for write in writes])) is not None:
-            self._fail_in_doubt(edited)
+            self._fail_unknown(edited)
         for write in writes:
             self._index = write.position
             found = self._look(connection, write, options)
@@ -417,17 +417,17 @@ class SqlAttempt(Attempt):
         """What earlier tries have made of a write; None if it is to be executed."""
         try:
             return connection.look(write, options, wants_result=wants_result)
-        except InDoubtError as error:
-            self._fail_in_doubt(error.doubt)
+        except OutcomeUnknownError as error:
+            self._fail_unknown(error.unknown)
 
-    def _fail_in_doubt(self, doubt: Doubt) -> NoReturn:
-        self.last = StatementOutcome(StatementState.UNKNOWN, doubt.execution_id)
+    def _fail_unknown(self, unknown: OutcomeUnknown) -> NoReturn:
+        self.last = StatementOutcome(StatementState.UNKNOWN, unknown.execution_id)
         self._summarize()
         # The store could not be read. The next try may read it, and then knows.
         may_know = self.memory.now.past is Past.UNKNOWN and self.context.get("task_state_store") is not None
         is_final = self.this_try.is_last or not may_know
-        session_id = doubt.session_id or self.session_id
-        made = in_doubt(self._name(), doubt.why, doubt.execution_id, session_id, is_final=is_final)
+        session_id = unknown.session_id or self.session_id
+        made = outcome_unknown(self._name(), unknown.why, unknown.execution_id, session_id, is_final=is_final)
         raise made if may_know else without_retry(made)
 
     def _execute_rest(self) -> None:
@@ -573,7 +573,7 @@ class SqlAttempt(Attempt):
                 may_repeat=statement.write is None,
                 is_last=self.this_try.is_last,
             )
-        when = "an earlier try; not executing it again" if outcome.is_earlier else words.duration(outcome.seconds)
+        when = "an earlier attempt; not executing it again" if outcome.is_earlier else words.duration(outcome.seconds)
         self.log.info("%s succeeded in %s", self._name(), when)
         if statement.is_returned:
             found = ResultSet(self.log.log, fails_if_cut=self._fails_if_cut)

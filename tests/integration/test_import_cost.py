@@ -1,7 +1,5 @@
 """What a triggerer and a worker import, and where: an import in the event loop holds up everybody's triggers."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess
@@ -18,7 +16,7 @@ HTTP = ("api.transports.requests",)
 RUNNING = ("hooks.wherobots", "io", "api.runs.models", "triggers.run", "files")
 """What only a running task needs."""
 SQL = ("hooks.sql", "dbapi", "sql", "flows.sql", "api.sql", "api.transports.websocket")
-STATEMENT = (*HTTP, "dbapi", "api.transports.aiohttp")
+STATEMENT = (*HTTP, "dbapi.connection", "api.transports.aiohttp")
 """What only a statement needs."""
 WITHOUT: dict[str, tuple[str, ...]] = {
     "triggers.run": (*HTTP, *SQL),

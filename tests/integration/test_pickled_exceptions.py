@@ -1,7 +1,5 @@
 """Exceptions cross processes: an executor, or ``multiprocessing``, waits for ever for one that cannot be unpickled."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from collections.abc import Callable, Iterator
@@ -65,8 +63,7 @@ def name_of(copied: Any) -> str:
 def test_an_exception_survives_pickle_and_copy_with_all_it_carries(kind: type[Exception], copied: Any) -> None:
     constructor = next(one for one in kind.__mro__ if one in MAKE or "__init__" in vars(one))
     error = MAKE[constructor](kind)
-    # What is set later: the text that is made safe for a log, and what a limited key knows.
-    error.args = (f"{error} (quoted)", *error.args[1:])
+    # What is set later, such as what a limited key knows.
     error.succeeded_ago = 3.0  # type: ignore[attr-defined]
     found = copied(error) if callable(copied) else pickle.loads(pickle.dumps(error, copied))  # noqa: S301 - its own
     assert type(found) is kind

@@ -114,9 +114,7 @@ def test_the_source_distribution_builds_the_same_wheel(distribution: Distributio
     assert distribution.wheel_from_sdist.read_bytes() == distribution.wheel.read_bytes()
 
 
-def test_the_source_distribution_of_the_provider_holds_the_whole_repository(
-    distribution_of: Callable[[str], Distribution],
-) -> None:
+def test_the_providers_source_distribution_is_complete(distribution_of: Callable[[str], Distribution]) -> None:
     names = files_of(distribution_of(PROVIDER).sdist)
 
     assert distribution_of(PROVIDER).sources() <= names
@@ -126,9 +124,7 @@ def test_the_source_distribution_of_the_provider_holds_the_whole_repository(
     assert not [name for name in names if ".venv" in name or (name.startswith((".", "build")) and name != ".gitignore")]
 
 
-def test_the_source_distribution_of_the_server_holds_the_package_and_its_pages(
-    distribution_of: Callable[[str], Distribution],
-) -> None:
+def test_the_servers_source_distribution_is_complete(distribution_of: Callable[[str], Distribution]) -> None:
     """Its tests share fixtures with the provider's, and stay in the repository."""
     server = distribution_of(SERVER)
     beside = {"CHANGELOG.md", "LICENSE", "README.md", "PKG-INFO", "pyproject.toml"}

@@ -99,7 +99,7 @@ ORPHAN = (
     "connection, and a part of this one may have taken effect before"
 )
 
-LastWord: TypeAlias = sql.StateUpdated | sql.ExecutionResult | sql.ExecutionError
+CancelAnswer: TypeAlias = sql.StateUpdated | sql.ExecutionResult | sql.ExecutionError
 """The final state of an execution after its cancel, or that the session does not know it."""
 
 
@@ -159,7 +159,7 @@ class Follower:
     least_level: int = logging.DEBUG
 
     outcome: StatementOutcome | None = field(default=None, init=False)
-    last: LastWord | None = field(default=None, init=False)
+    last: CancelAnswer | None = field(default=None, init=False)
     loss: WherobotsApiError | None = field(default=None, init=False)
     until: float = field(default=NEVER, init=False)
     notes: list[Note] = field(default_factory=list, init=False)
@@ -294,11 +294,11 @@ class Follower:
         elif self.state is ExecutionState.SENDING and was_written:
             self.written()
         elif self.state is ExecutionState.CANCELLING and self._cancel_connects >= MAX_CANCEL_CONNECTS:
-            self._end_cancel(None, words.quoted(error.reason))
+            self._end_cancel(None, error.reason)
 
     def replaced(self) -> None:
         """Another connection is open."""
-        why, self.loss, self._writes = words.quoted(self.loss.reason if self.loss else ""), None, True
+        why, self.loss, self._writes = self.loss.reason if self.loss else "", None, True
         if self.state is ExecutionState.SENDING:
             return
         self.attachment, self._was_in_contact = Attachment.ATTACHING, False
@@ -491,7 +491,7 @@ class Follower:
             return self._end(StatementState.UNKNOWN, why)
         self._end(StatementState.FAILED, text or "the session sent no error message")
 
-    def _end_cancel(self, last: LastWord | None, why: str = "") -> None:
+    def _end_cancel(self, last: CancelAnswer | None, why: str = "") -> None:
         """The cancel has done what it can. ``last`` is None if it is not known whether the execution has ended."""
         self.last, has_succeeded, is_without_effect = last, False, False
         if last is None and self._cancels:

@@ -5,8 +5,8 @@ Theory of operation
 
 A worker can die at any moment, a session can end, and a session forgets its executions. So a task keeps a **journal**.
 It lists the *writes*: every statement that does not only read, or only change the session. Statements run one after
-the other, so at most one write is in doubt: the last one that was sent. It is noted before it is sent, and its end as
-soon as that is known. Nothing is guessed from a statement's text.
+the other, so at most one write has an unknown outcome: the last one that was sent. It is noted before it is sent, and
+its end as soon as that is known. Nothing is guessed from a statement's text.
 
 ======================================================  ===============================================================
 a statement                                             is
@@ -23,7 +23,7 @@ The answers of the session:
 it has succeeded                                        it is skipped
 it still runs                                           it is followed, and its end is the answer
 it is known to have written nothing                     it is executed
-anything else, or the session does not know it          it is in doubt: nothing is executed, the task fails for good
+anything else, or the session does not know it          its outcome is unknown: the task fails for good
 ======================================================  ===============================================================
 
 If it is not known what earlier tries have done (``Past.UNKNOWN``), each of them may have sent each write. Ids are
@@ -31,7 +31,7 @@ computed, so the session is asked about all of them, from the newest try. Below 
 clear looks like that too. There the number of tries that are left says that a try is the first after a clear, and it
 then executes what the session does not know.
 
-A write that was edited is another one. If the old one has, or may have, taken effect, the new one is in doubt. A clear
+A write that was edited is another one. If the old one has, or may have, taken effect, the outcome is unknown. A clear
 begins another journal. Before that, what the earlier round has left running is cancelled.
 """
 
@@ -159,7 +159,7 @@ class Ask:
 
 
 @dataclass(frozen=True, slots=True)
-class Doubt:
+class OutcomeUnknown:
     """The write may have taken effect, and nobody knows."""
 
     why: str
@@ -167,7 +167,7 @@ class Doubt:
     session_id: str = ""
 
 
-Verdict: TypeAlias = Execute | Skip | Doubt
+Verdict: TypeAlias = Execute | Skip | OutcomeUnknown
 
 
 class Writes:
@@ -215,12 +215,12 @@ class Writes:
             self.left = {}
             self._keep(self, "")
 
-    def edited(self, digests: Sequence[str]) -> Doubt | None:
-        """The doubt if the writes of a task, which are all known, do not begin with those of the journal."""
+    def edited(self, digests: Sequence[str]) -> OutcomeUnknown | None:
+        """Why the outcome is unknown, if the writes of a task do not begin with those of the journal."""
         return None if "".join(digests).startswith(self.journal.done + self.journal.sent) else self._changed()
 
-    def _changed(self) -> Doubt:
-        return Doubt(CHANGED, self.journal.execution_id, self.journal.session_id)
+    def _changed(self) -> OutcomeUnknown:
+        return OutcomeUnknown(CHANGED, self.journal.execution_id, self.journal.session_id)
 
     def decide(self, write: Write) -> Verdict | Ask:
         """What the try does with a write, once those before it are done."""
@@ -234,7 +234,7 @@ class Writes:
             if journal.sent == write.digest:
                 return Ask((journal.execution_id,), journal.session_id)
             why = f"it has sent {SEVERAL}" if journal.sent == SEVERAL else CHANGED
-            return Doubt(why, journal.execution_id, journal.session_id)
+            return OutcomeUnknown(why, journal.execution_id, journal.session_id)
         if not self.is_past_known and (ids := self.this_try.ids_before(write.position, write.digest)):
             return Ask(ids, may_be_new_round=self.this_try.is_first_by_count and not self.this_try.start)
         return Execute()
@@ -256,7 +256,7 @@ class Writes:
         if asked.may_be_new_round and all(answer.is_not_found for answer in answers):
             self.is_past_known = True
             return Execute()
-        return Doubt(newest.message, newest.execution_id, asked.session_id)
+        return OutcomeUnknown(newest.message, newest.execution_id, asked.session_id)
 
     def sending(self, write: Write, execution_id: str, session_id: str) -> None:
         """A write is about to be sent. Raises if that cannot be noted."""

@@ -28,10 +28,10 @@ from airflow_provider_wherobots.flows.retry import (
 from airflow_provider_wherobots.flows.sql.follower import (
     FORGOTTEN_SECONDS,
     NEVER,
+    CancelAnswer,
     Do,
     ExecutionState,
     Follower,
-    LastWord,
 )
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError, address_of, ended
@@ -167,7 +167,7 @@ async def _connect(io: Io, follower: Follower, connector: Connector) -> None:
         else:
             failure = await connector.attempt(io, failure, within)
     except WherobotsApiError as error:
-        follower.given_up(words.quoted(error.reason))
+        follower.given_up(error.reason)
     else:
         if failure is None:
             follower.replaced()
@@ -200,7 +200,7 @@ async def connect(io: Io, session: SqlSession, budget_seconds: float = CONNECT_B
         if isinstance(error, SessionFailedError) or not is_refusal(error):
             raise
         text = f"SQL session {words.short(session.id)} is {words.short(session.status)}, but refuses connections"
-        raise SessionFailedError(f"{text}: {words.quoted(error.reason)}") from error
+        raise SessionFailedError(f"{text}: {error.reason}") from error
 
 
 def is_refusal(error: WherobotsApiError) -> bool:
@@ -294,7 +294,7 @@ class Connector:
             if limit:
                 # A connection that was never there is not lost.
                 level = logging.DEBUG if isinstance(failure, NotWrittenError) else logging.WARNING
-                text = f"{words.quoted(str(failure))}; connecting again for up to {words.duration(limit)}"
+                text = f"{failure}; connecting again for up to {words.duration(limit)}"
                 await io.note(level, text)
         left = self._lost_at + limit - now
         if left <= 0:
@@ -330,7 +330,7 @@ async def last_word_after_cancel(
     *,
     has_sent: bool = False,
     least_level: int = logging.INFO,
-) -> LastWord | None:
+) -> CancelAnswer | None:
     """Cancel an execution on the open WebSocket, or at ``url`` if none is open, and log its final state. None if it is
     not known to have ended.
 
@@ -345,7 +345,7 @@ async def last_word_after_cancel(
     return follower.last
 
 
-def wrote_nothing(last: LastWord | None, *, was_in_contact: bool) -> bool:
+def wrote_nothing(last: CancelAnswer | None, *, was_in_contact: bool) -> bool:
     """Whether a statement is known to have written nothing, by its last word after its cancel.
 
     One that was cancelled has not if the connection that has sent it has also asked for the cancel, and

@@ -13,9 +13,9 @@ from airflow_provider_wherobots.api.errors import (
     WherobotsApiError,
 )
 from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.dbapi.failures import failure, failure_of_hook, failure_of_session
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
-from airflow_provider_wherobots.hooks.sql_failures import failure, failure_of_hook, failure_of_session
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """A hook's writes over several tries: a worker dies, and the retry asks before it executes a write again."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots import task_memory
 from airflow_provider_wherobots.compat import AirflowFailException, AirflowTaskTimeout
 from airflow_provider_wherobots.exceptions import (
     WherobotsArgumentException,
@@ -22,7 +21,6 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.sql.journal import Writes
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
-from airflow_provider_wherobots.tasks import memory
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import executed, set_connection
@@ -47,10 +45,10 @@ def begin(server: LocalServer, control: SqlControl, monkeypatch: pytest.MonkeyPa
 
     def as_in(ti: TaskInstance, task: Any = None) -> None:
         found = {**context(ti), "task": task or SimpleNamespace(retries=1)}
-        monkeypatch.setattr(memory, "current_context", lambda: found)
+        monkeypatch.setattr(task_memory, "current_context", lambda: found)
 
     yield as_in
-    monkeypatch.setattr(memory, "_writes_of_hooks", None)
+    monkeypatch.setattr(task_memory, "_writes_of_hooks", None)
 
 
 def die_in(control: SqlControl, *statements: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -128,9 +126,7 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
     assert executed(control) == [INSERT, UPDATE]
 
 
-def test_a_write_that_the_connection_refuses_leaves_the_one_that_runs_in_no_doubt(
-    begin: Callable[..., None], control: SqlControl
-) -> None:
+def test_a_refused_write_does_not_change_the_one_that_runs(begin: Callable[..., None], control: SqlControl) -> None:
     """A signal handler, or another thread, uses the connection while it executes a write."""
     control.answer_sql(INSERT, held=True)
     first = TaskInstance()
@@ -211,7 +207,7 @@ def test_threads_share_the_journal(begin: Callable[..., None], monkeypatch: pyte
 
     monkeypatch.setattr(StateStore, "get", get_slowly)
     with ThreadPoolExecutor(2) as pool:
-        first, second = pool.map(memory.writes_of_this_task, [logging.getLogger()] * 2)
+        first, second = pool.map(task_memory.writes_of_this_task, [logging.getLogger()] * 2)
     assert first is second
 
 
@@ -258,9 +254,7 @@ def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
 
 
 @pytest.mark.parametrize("later", [UPDATE, INSERT], ids=["another statement", "the same text"])
-def test_a_task_that_defers_between_its_writes_goes_on_in_its_journal(
-    begin: Callable[..., None], control: SqlControl, later: str
-) -> None:
+def test_a_deferral_keeps_the_journal(begin: Callable[..., None], control: SqlControl, later: str) -> None:
     """As ``GenericTransfer(page_size=…)`` does, with a write for each page."""
 
     def run(ti: TaskInstance, *pages: str) -> None:

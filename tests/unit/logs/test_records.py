@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Iterable
@@ -16,10 +14,9 @@ from airflow_provider_wherobots.logs.records import (
     LogRecord,
     RecordReader,
     find_level,
-    make_plain,
-    make_safe,
     read_time_ns,
 )
+from airflow_provider_wherobots.words import make_plain, make_safe
 
 D, I, W, E, C = logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL  # noqa: E741 - a table
 TIME = "1721548800123456789"

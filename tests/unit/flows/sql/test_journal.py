@@ -1,7 +1,5 @@
 """What a try does with each write: the journal, and what holds over several tries in any order."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -15,8 +13,8 @@ from airflow_provider_wherobots.flows.sql.journal import (
     CHANGED,
     SEVERAL,
     Ask,
-    Doubt,
     Execute,
+    OutcomeUnknown,
     Skip,
     ThisTry,
     Verdict,
@@ -54,16 +52,23 @@ SENT = Journal("", INSERT.digest, "e1", "s1")
         pytest.param(Journal(INSERT.digest, "", "e1", "s1"), INSERT, Skip("e1", "s1"), id="done, the newest"),
         pytest.param(Journal(INSERT.digest, "", "e1", "s1"), DELETE, Execute(), id="the one after it"),
         pytest.param(Journal(INSERT.digest, DELETE.digest, "e2", "s1"), INSERT, Skip(), id="done, and not the newest"),
-        pytest.param(Journal(DELETE.digest, "", "e1", "s1"), INSERT, Doubt(CHANGED, "e1", "s1"), id="another one done"),
+        pytest.param(
+            Journal(DELETE.digest, "", "e1", "s1"), INSERT, OutcomeUnknown(CHANGED, "e1", "s1"), id="another one done"
+        ),
         pytest.param(
             Journal(DELETE.digest + INSERT.digest, "", "e1", "s1"),
             INSERT,
-            Doubt(CHANGED, "e1", "s1"),
+            OutcomeUnknown(CHANGED, "e1", "s1"),
             id="another one done before the newest",
         ),
-        pytest.param(replace(SENT, sent=DELETE.digest), INSERT, Doubt(CHANGED, "e1", "s1"), id="another one sent"),
         pytest.param(
-            replace(SENT, sent=SEVERAL), INSERT, Doubt(f"it has sent {SEVERAL}", "e1", "s1"), id="several were sent"
+            replace(SENT, sent=DELETE.digest), INSERT, OutcomeUnknown(CHANGED, "e1", "s1"), id="another one sent"
+        ),
+        pytest.param(
+            replace(SENT, sent=SEVERAL),
+            INSERT,
+            OutcomeUnknown(f"it has sent {SEVERAL}", "e1", "s1"),
+            id="several were sent",
         ),
     ],
 )
@@ -80,8 +85,8 @@ def test_a_write_by_what_the_journal_has(journal: Journal, write: Write, expecte
         ([StatementState.UNKNOWN], None),
         ([StatementState.CANCELLED], None),
         ([StatementState.UNKNOWN, StatementState.SUCCEEDED], Skip("e1", "s1")),
-        ([StatementState.UNKNOWN, StatementState.FAILED], Doubt("why", "e1", "s1")),
-        ([StatementState.UNKNOWN, StatementState.UNKNOWN], Doubt("why", "e1", "s1")),
+        ([StatementState.UNKNOWN, StatementState.FAILED], OutcomeUnknown("why", "e1", "s1")),
+        ([StatementState.UNKNOWN, StatementState.UNKNOWN], OutcomeUnknown("why", "e1", "s1")),
     ],
 )
 def test_what_follows_from_the_answers(states: list[StatementState], expected: Verdict | None) -> None:
@@ -116,12 +121,12 @@ def test_after_a_clear_without_memory_only_what_no_session_knows_is_executed() -
     asked = Ask(("e1", "e0"), may_be_new_round=True)
     writes = Writes(None, a_try(), is_past_known=False)
     for known in (StatementState.FAILED, StatementState.UNKNOWN):
-        assert isinstance(writes.conclude(asked, INSERT, [NOT_FOUND, answer(known)]), Doubt), "it is a retry"
+        assert isinstance(writes.conclude(asked, INSERT, [NOT_FOUND, answer(known)]), OutcomeUnknown), "it is a retry"
     assert writes.conclude(asked, INSERT, [NOT_FOUND, NOT_FOUND]) == Execute()
     assert writes.decide(INSERT) == Execute(), "now the past is known"
 
 
-def test_without_memory_each_earlier_try_of_the_round_may_have_sent_it() -> None:
+def test_without_memory_each_earlier_attempt_may_have_sent_it() -> None:
     def ids_of(*tries: ThisTry) -> tuple[str, ...]:
         return tuple(one.id_of(INSERT.position, INSERT.digest) for one in tries)
 
@@ -147,7 +152,7 @@ def test_a_task_whose_writes_are_all_known_begins_with_those_of_the_journal() ->
     writes = Writes(Journal(INSERT.digest, DELETE.digest, "e2", "s1"), a_try())
     assert writes.edited([INSERT.digest, DELETE.digest]) is None
     assert writes.edited([INSERT.digest, DELETE.digest, "another"]) is None, "one was added after them"
-    changed = Doubt(CHANGED, "e2", "s1")
+    changed = OutcomeUnknown(CHANGED, "e2", "s1")
     for edited in ([], [INSERT.digest], [DELETE.digest, INSERT.digest], ["another", INSERT.digest, DELETE.digest]):
         assert writes.edited(edited) == changed
     failed = Writes(replace(SENT, sent=""), a_try())
@@ -187,10 +192,10 @@ def test_two_writes_at_a_time_are_never_repeated() -> None:
     assert writes.decide(Write(2, 2, "third")) == Execute(), "this try goes on"
     for execution_id in ("e1", "e2"):
         writes.ended(answer(StatementState.SUCCEEDED, execution_id))
-    assert isinstance(Writes(writes.journal, a_try(3)).decide(INSERT), Doubt)
+    assert isinstance(Writes(writes.journal, a_try(3)).decide(INSERT), OutcomeUnknown)
 
 
-def test_a_new_round_ends_what_the_one_before_has_left() -> None:
+def test_after_a_clear_statements_that_still_run_are_cancelled_first() -> None:
     noted: list[Writes] = []
     writes = Writes(None, a_try(), lambda now, _: noted.append(now), left={"s1": ["e9"]})
     writes.ended_left()
@@ -200,7 +205,7 @@ def test_a_new_round_ends_what_the_one_before_has_left() -> None:
     assert noted == [writes], "once is enough"
 
 
-def test_the_ids_of_earlier_rounds_are_computed_since_a_discarded_memory_names_none() -> None:
+def test_after_a_clear_without_memory_the_ids_of_earlier_statements_are_computed() -> None:
     def id_of(this: ThisTry) -> str:
         return this.id_of(INSERT.position, INSERT.digest)
 
@@ -326,7 +331,7 @@ class World:
                     break
             assert concluded is not None
             verdict = concluded
-        if isinstance(verdict, Doubt):
+        if isinstance(verdict, OutcomeUnknown):
             if not self.is_unread:
                 self.remember(self.now.over())
             raise Ended(False)
@@ -364,7 +369,7 @@ class World:
 
 @settings(max_examples=20 * settings().max_examples)
 @given(TRIES, st.sampled_from(Store), st.booleans())
-def test_a_write_takes_effect_once_in_a_round_and_a_clear_executes_everything_again(
+def test_retries_write_once_and_a_clear_executes_everything_again(
     tries: list[OneTry], store: Store, looks_first: bool
 ) -> None:
     world = World(store, looks_first)

@@ -33,7 +33,7 @@ from airflow_provider_wherobots.exceptions import (
     kind_of_call,
     without_retry,
 )
-from airflow_provider_wherobots.flows.sql.journal import Doubt
+from airflow_provider_wherobots.flows.sql.journal import OutcomeUnknown
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionFailedError
 from airflow_provider_wherobots.logs.causes import cause_in
@@ -47,12 +47,12 @@ _ASKS = "It may have taken effect. A retry of the task asks the session, and doe
 _MAY_HAVE = "It may have taken effect"
 
 
-class InDoubtError(Exception):
+class OutcomeUnknownError(Exception):
     """A write of an earlier try may have taken effect, and nobody knows. It was not executed."""
 
-    def __init__(self, doubt: Doubt) -> None:
-        super().__init__(doubt.why)
-        self.doubt = doubt
+    def __init__(self, unknown: OutcomeUnknown) -> None:
+        super().__init__(unknown.why)
+        self.unknown = unknown
 
 
 def refused(text: str) -> WherobotsException:
@@ -95,7 +95,7 @@ def failure_of_session(error: WherobotsApiError) -> WherobotsException:
     return without_retry(made) if isinstance(made, NOT_RETRIED) else made
 
 
-def in_doubt(
+def outcome_unknown(
     what: str, why: str, execution_id: str, session_id: str, *, is_final: bool
 ) -> WherobotsSqlOutcomeUnknownException:
     """Make the exception for a statement that an earlier try has sent, and whose outcome nobody knows.
@@ -163,7 +163,7 @@ class Written:
         self.statement = words.quoted(masked(statement, SHOWN_CHARS))
 
     @contextmanager
-    def no_retry(self) -> Iterator[None]:
+    def no_retry_after_write(self) -> Iterator[None]:
         """The context in which an exception becomes one that Airflow does not retry, once the task may have written."""
         try:
             yield
