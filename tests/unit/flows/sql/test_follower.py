@@ -21,7 +21,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.flows.sql.follower import NEVER, Do, ExecutionState, Follower
-from airflow_provider_wherobots.flows.sql.outcome import StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementState
 
 RUNNING, SUCCEEDED, FAILED, CANCELLED = (
     StateUpdated("e1", state) for state in ("running", "succeeded", "failed", "cancelled")
@@ -161,14 +161,17 @@ def test_the_end(events: Sequence[Event], expected: tuple[StatementState, str]) 
 
 
 @pytest.mark.parametrize(
-    ("message", "is_forgotten", "is_too_large"),
-    [(NOT_FOUND, True, False), (ERROR, False, False), (TooLarge(1), False, True)],
+    ("message", "state"),
+    [
+        (NOT_FOUND, StatementState.RESULT_FORGOTTEN),
+        (ERROR, StatementState.NO_RESULT),
+        (TooLarge(1), StatementState.RESULT_TOO_LARGE),
+    ],
 )
-def test_a_result_that_cannot_be_fetched(message: ServerMessage, is_forgotten: bool, is_too_large: bool) -> None:
+def test_a_result_that_cannot_be_fetched(message: ServerMessage, state: StatementState) -> None:
     ended = told(begun(), SUCCEEDED, message).outcome
     assert ended is not None
-    assert (ended.state, ended.was_sent) == (StatementState.GAVE_UP, True)
-    assert (ended.is_result_forgotten, ended.is_too_large) == (is_forgotten, is_too_large)
+    assert (ended.state, ended.effect) == (state, Effect.TAKEN)
 
 
 @pytest.mark.parametrize("answer", [None, RUNS, ATTACHED])
@@ -178,9 +181,7 @@ def test_not_found_is_the_end_only_where_no_event_can_come(answer: ExecutionResu
     if answer is ATTACHED:
         assert (follower.state, follower.due) == (ExecutionState.FORGOTTEN, follower.now + 900.0)
     else:
-        assert outcome(follower)[0] is StatementState.UNKNOWN
-        assert follower.outcome is not None
-        assert follower.outcome.is_not_found
+        assert outcome(follower)[0] is StatementState.NOT_FOUND
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(None, 5.0), (RUNS, 5.0), (ATTACHED, 600.0)])
@@ -238,7 +239,7 @@ def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_writte
     assert [type(each) for each in follower.messages] == [RetrieveResults if was_written else ExecuteSql]
     follower.given_up("reset")
     assert follower.outcome is not None
-    assert follower.outcome.was_sent is was_written
+    assert follower.outcome.state is (StatementState.UNKNOWN if was_written else StatementState.NOT_SENT)
 
 
 @pytest.mark.parametrize(("attached", "is_lost"), [(True, False), (False, True)])
@@ -260,7 +261,7 @@ def test_one_that_was_cancelled_after_a_loss_may_have_written() -> None:
     follower.written()
     ended = told(follower, CANCELLED).outcome
     assert ended is not None
-    assert (ended.state, ended.wrote_nothing) == (StatementState.DEADLINE, False)
+    assert (ended.state, ended.effect) == (StatementState.DEADLINE, Effect.UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +289,7 @@ def test_at_the_deadline_what_may_run_is_cancelled(
     follower.received(CANCELLED, 52.0)
     assert follower.outcome is not None
     assert (follower.outcome.state, follower.last) == (StatementState.DEADLINE, CANCELLED)
-    assert follower.outcome.wrote_nothing is was_in_contact
+    assert follower.outcome.effect is (Effect.NONE if was_in_contact else Effect.UNKNOWN)
 
 
 @pytest.mark.parametrize(
