@@ -42,7 +42,8 @@ POLLING_INTERVAL = Option(
     30.0,
     "60",
     "The longest delay between two polls of a run, in seconds, 2 or more, if a task does not set polling_interval. The "
-    "delay starts at 6 s, and grows by one for every two minutes of the run's age.",
+    "delay starts at 6 s, and grows by one for every two minutes that the attempt has followed the run. Each delay is "
+    "up to 10 % longer at random.",
     MIN_POLL_SECONDS,
 )
 MAX_OUTAGE_SECONDS = Option(
@@ -86,6 +87,14 @@ COPY_LOG_ON_RESUME = Option(
     "Whether the worker copies a run's log into the task log again, from its beginning, when a deferred task resumes. "
     "For deployments that lose the triggerer's part of a task log. The command doctor shows whether yours does.",
 )
+TASK_PAGE = Option(
+    "task_page",
+    "boolean",
+    True,
+    "False",
+    "Whether Airflow shows the page Wherobots beside each task instance (Airflow 3.1 and later). It takes effect when "
+    "the API server starts.",
+)
 OPTIONS = (
     DEFAULT_DEFERRABLE,
     POLLING_INTERVAL,
@@ -94,6 +103,7 @@ OPTIONS = (
     MAX_PENDING_SECONDS,
     WAIT_POST_RUN_LOGS,
     COPY_LOG_ON_RESUME,
+    TASK_PAGE,
 )
 
 

@@ -67,7 +67,7 @@ class TaskMemory:
                 found = if_missing if document is None else Memory.from_json(document)
         except Exception as error:
             unreadable = reason_of(error)
-            log.warning("Airflow's task state store cannot be read, so earlier tries are unknown: %s", unreadable)
+            log.warning("Airflow's task state store cannot be read, so earlier attempts are unknown: %s", unreadable)
         if carried is not None and found is Answer.UNKNOWN:
             found = Memory.from_json(carried)
         return cls(Memory.begin(found, computed, try_of(context)), log, store, key, unreadable)
@@ -99,7 +99,10 @@ class TaskMemory:
                 self.now = before
                 text = f"{else_not}, because the task's state could not be stored first: {reason}"
                 raise WherobotsUnavailableException(text) from error
-            self._log.warning("The task's state could not be stored, so a retry may not know of this try: %s", reason)
+            self._log.warning(
+                "The task's state could not be stored, so a retry may start a second run or repeat a statement: %s",
+                reason,
+            )
 
     def _write(self, memory: Memory) -> None:
         if self._unreadable:

@@ -1,7 +1,8 @@
 """Writes the page of what the local server has, from its code: ``python -m dev.coverage``.
 
 It needs the server's extra ``sql``. The endpoints are those of the published description, the clauses are tried with
-the statements of ``clauses.tsv``, and the functions are those of ``families.txt``.
+the statements of ``clauses.tsv``, the functions are those of ``families.txt``, and the ordinary statements are those
+that the tests compare with the answers of Spark.
 """
 
 from __future__ import annotations
@@ -15,10 +16,13 @@ from pathlib import Path
 import pyarrow
 import pyarrow.parquet
 
+from local_server.tests.sql.compared import ordinary
 from local_server.tests.support import PUBLISHED
 from wherobots_local.execution.workspace import own_folder
 from wherobots_local.http import runs_api, sql_api, storage_api
 from wherobots_local.sql.database.engine import Database, DatabaseEngine
+from wherobots_local.sql.database.statement import Session
+from wherobots_local.sql.database.warehouse import Warehouse
 from wherobots_local.sql.dialect.functions import NAMES
 from wherobots_local.sql.engine import EngineError
 
@@ -93,6 +97,10 @@ def _lines() -> Iterator[str]:
     yield ""
     yield from _table("Clause", _clauses())
     yield ""
+    yield "## Ordinary statements"
+    yield ""
+    yield from _ordinary()
+    yield ""
     yield "## Functions"
     yield ""
     yield "The families are those of Spark 4.1 and of Apache Sedona 1.9. Every other function is refused."
@@ -150,6 +158,22 @@ async def _tried(root: Path) -> list[tuple[str, str, bool]]:
     finally:
         await engine.kill()
     return found
+
+
+def _ordinary() -> Iterator[str]:
+    with tempfile.TemporaryDirectory() as folder:
+        session = Session(Warehouse(Path(folder), Path(folder), 2 * 1024**3), "ordinary")
+        topics = ordinary(session)
+        session.close()
+    answered = {topic: sum(found) for topic, found in topics.items()}
+    yield "These are statements as users write them, on tables of taxi trips, orders, events and places. The answers of"
+    yield "Spark 4.1 were recorded; those about geometries and changes of tables were worked out by hand."
+    count = sum(map(len, topics.values()))
+    yield f"{sum(answered.values())} of {count} are answered in the same way, and the others are refused."
+    yield ""
+    yield "| About | Statements | Answered |"
+    yield "|---|---|---|"
+    yield from (f"| {topic} | {len(found)} | {answered[topic]} |" for topic, found in topics.items())
 
 
 def _functions() -> list[Row]:

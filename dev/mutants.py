@@ -28,7 +28,7 @@ GROUPS = {
             "tests/integration/operators",
             "tests/integration/sensors",
             "tests/integration/sql",
-            "tests/unit/sql/test_frames.py",
+            "tests/unit/sql/test_results.py",
         ],
     ),
 }

@@ -130,18 +130,17 @@ if __name__ == "__main__":
 '''
 
 
-def check_function(function: Any, user: str) -> None:
+def check_function(function: Any) -> None:
     """Check that a function can run as a script: it was defined with ``def``, and neither yields nor awaits.
 
-    Source: ``PythonVirtualenvOperator`` in Airflow's standard provider has the same rules and messages. ``user`` is the
-    name of the operator's class.
+    Source: ``PythonVirtualenvOperator`` in Airflow's standard provider has the same rules.
     """
     if not isinstance(function, types.FunctionType) or function.__name__ == "<lambda>":
-        raise InvalidArgumentError(f"{user} only supports functions for python_callable arg")
+        raise InvalidArgumentError("@task.wherobots needs a function defined with def, not a lambda, method or object")
     if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
-        raise InvalidArgumentError(f"{user} does not support using 'yield' in python_callable")
+        raise InvalidArgumentError("@task.wherobots cannot run a function that yields: return a list instead")
     if inspect.iscoroutinefunction(function):
-        raise InvalidArgumentError(f"{user} does not support using 'async def' for python_callable")
+        raise InvalidArgumentError("@task.wherobots cannot run an async function: write def, and asyncio.run() in it")
 
 
 def script_name(function: Callable[..., Any]) -> str:
@@ -380,8 +379,8 @@ def _refuse_what_is_not_sent(
     for name in list(signature.parameters)[len(args) :]:
         if name in context_keys and name not in CONTEXT_KEYS and name not in kwargs:
             raise InvalidArgumentError(
-                f"parameter {name} of {function.__name__}() is named like a part of the context that is not sent "
-                f"to the run. The function can take: {', '.join(CONTEXT_KEYS)}"
+                f"{function.__name__}() has a parameter {name}, and Airflow's {name} is not sent to the run. Give it "
+                f"another name. From the task's context the function can take: {', '.join(CONTEXT_KEYS)}"
             )
 
 
@@ -396,7 +395,8 @@ def _bind(
     try:
         return signature.bind(*args, **{**from_context, **kwargs})
     except TypeError as error:
-        raise InvalidArgumentError(f"{function.__name__}() cannot be called: {error}") from None
+        why = str(error).replace("missing a required argument: ", "is missing the argument ")
+        raise InvalidArgumentError(f"{function.__name__}() {why}") from None
 
 
 def _context_values(

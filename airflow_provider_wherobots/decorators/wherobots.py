@@ -78,7 +78,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
         **kwargs: Any,
     ) -> None:
         with argument_errors(task_id):
-            check_function(python_callable, type(self).__name__)
+            check_function(python_callable)
             for argument in _NOT_HERE:
                 if argument in kwargs:
                     raise InvalidArgumentError(f"{argument}: must not be given; {self.custom_operator_name} sets it")
@@ -87,7 +87,7 @@ class WherobotsDecoratedOperator(DecoratedOperator, WherobotsRunOperator):
             if not kwargs.get("_airflow_mapped_validation_only"):
                 op_args, op_kwargs = kwargs.get("op_args") or (), kwargs.get("op_kwargs") or {}
                 check_call(python_callable, op_args, op_kwargs, KNOWN_CONTEXT_KEYS)
-        self.without_result = f"what {python_callable.__name__}() returned is not in its log"
+        self.without_result = f"the value that {python_callable.__name__}() returned is not in its log"
         if not wait_for_completion:
             # The task returns the run's id.
             kwargs["multiple_outputs"] = False

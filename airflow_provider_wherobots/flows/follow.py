@@ -70,8 +70,7 @@ class FollowOptions(StoredOptions):
         is another one, its seconds are in the field ``execution_timeout`` all the same.
     :param is_new: whether the run was created for this try, and was active at ``started_at``. Then the first poll
         comes a delay after that. Default False: at once.
-    :param max_pending_seconds: how long after its creation the run may be PENDING until it is cancelled, in seconds;
-        default 0, for ever.
+    :param max_pending_seconds: how long the run may be PENDING until it is cancelled, in seconds; default 0, for ever.
     """
 
     run_id: str
@@ -89,7 +88,7 @@ class FollowOptions(StoredOptions):
     max_pending_seconds: float = 0.0
 
     def poll_delay(self, moment: float) -> float:
-        """Seconds until the next poll: 6, and one more for every two minutes of the run's age; at most the interval."""
+        """Seconds until the next poll: 6, and one more for every two minutes of following; at most the interval."""
         age = max(0.0, moment - self.started_at)
         return max(MIN_POLL_SECONDS, min(FIRST_POLL_SECONDS + age * DELAY_PER_AGE, self.polling_interval))
 
@@ -155,17 +154,14 @@ async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Out
             await outage.succeeded(io, moment)
             await status.seen(io, run, moment, options.started_at)
             await spark_ui.seen(io, run)
-            if run.is_terminal or limit.is_over(moment):
+            if run.is_terminal or moment >= limit.over_at:
                 # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
-                summary = RunSummary.of_run(run, spark_ui.url)
-                outcome = Outcome.of_run(run, io.now())
-                if outcome.ending is Ending.CANCELLED and options.has_cancelled(moment - ended_ago):
-                    outcome = replace(
-                        outcome, ending=Ending.DEADLINE, reason=options.limit_and("the run was cancelled")
-                    )
-                else:
-                    outcome = limit.applied(outcome, run, summary, moment)
+                summary = status.timed(RunSummary.of_run(run, spark_ui.url), options)
+                outcome = limit.outcome_of(run, summary, io.now())
+                if outcome.status == CANCELLED and options.has_cancelled(moment - ended_ago):
+                    reason = options.limit_and("the run was cancelled")
+                    outcome = replace(outcome, ending=Ending.DEADLINE, reason=reason, next_try="")
                 del run
                 return await _settle(io, outcome, summary, log, options, ended_ago)
             seen_active_at = moment
@@ -216,7 +212,8 @@ async def _settle(
             wait = min(wait, MIN_QUIET_SECONDS)
         needs_result = options.return_result and outcome.ending is Ending.COMPLETED
         await log.drain(io, wait, until, ended_ago, needs_result=needs_result)
-        summary = replace(summary, log_lateness_seconds=log.lateness.seconds)
+        log_seconds = round(ended_ago + io.now() - moment, 3)
+        summary = replace(summary, log_lateness_seconds=log.lateness.seconds, log_seconds=log_seconds)
     summary = await add_metrics(io, summary, options.deadline)
     return await _with_log(io, outcome, summary, log, options)
 
@@ -235,10 +232,9 @@ async def _with_log(
     # A run that was stopped has no result, even if it printed one.
     result = None if outcome.ending in (Ending.DEADLINE, Ending.PENDING_TOO_LONG) else log.result.text
     failed_by_itself = outcome.ending in (Ending.FAILED, Ending.NOT_STARTED)
-    return replace(
+    outcome = replace(
         outcome,
         log_tail=tail,
-        summary=summary.to_json(),
         result=result,
         cause=errors.probable_cause(outcome.reason) if failed_by_itself else None,
         log_is_cut=log.has_unread_rest,
@@ -246,6 +242,7 @@ async def _with_log(
         result_logged=words.quoted(log.result.logged, MAX_EXCERPT_CHARS),
         value_refused=failed_by_itself and log.result.is_value_refused,
     )
+    return replace(outcome, summary=replace(summary, cause=outcome.why or None).to_json())
 
 
 async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None) -> RunSummary:
@@ -262,10 +259,10 @@ async def add_metrics(io: Io, summary: RunSummary, deadline: float | None = None
 
 async def settle_run(io: Io, run: Run, options: FollowOptions) -> Outcome:
     """The outcome of a run that ended while no flow followed it. Its log is read, but not forwarded."""
-    moment = io.now()
     summary = RunSummary.of_run(run, spark_ui_url(run))
     log = LogForwarder(run.id, forward=False, max_outage_seconds=options.max_outage_seconds)
-    return await _settle(io, Outcome.of_run(run, moment), summary, log, options, run.ended_ago)
+    outcome = _PendingLimit(options).outcome_of(run, summary, io.now())
+    return await _settle(io, outcome, summary, log, options, run.ended_ago)
 
 
 async def _stop_at_deadline(
@@ -307,21 +304,18 @@ def _earliest(moment: float, deadline: float | None) -> float:
 
 
 class _PendingLimit:
-    """Cancels a run that is PENDING for too long. The run is followed until the cancel shows, because a retry would
-    re-attach to a run that is still active.
-    """
+    """Cancels a run that is PENDING for too long. Until that shows it is followed, as a retry would re-attach to it."""
 
     def __init__(self, options: FollowOptions) -> None:
         self._options = options
-        self._cancelled_at: float | None = None
-        self._cancel_failed = False
+        self._has_failed = False
+        self.over_at = math.inf
+        """When the cancel has had the time that it takes to show, in epoch seconds."""
 
     async def check(self, io: Io, run: Run, moment: float) -> float:
-        """Cancel a run that has reached the limit, unless the deadline has passed. Returns the seconds until the limit,
-        if it is still to come.
-        """
+        """Cancel a run at its limit, unless the deadline has passed. Returns the seconds until the limit."""
         limit = self._options.max_pending_seconds
-        if not limit or run.status != PENDING or self._cancelled_at is not None:
+        if not limit or run.status != PENDING or self.over_at < math.inf:
             return math.inf
         waited, now = self._waited(run, moment), io.now()
         if waited < limit:
@@ -330,32 +324,31 @@ class _PendingLimit:
         if budget > 0:
             text = f"Run {run.id} has been PENDING for {words.duration(waited)}: cancelling it"
             await io.note(logging.WARNING, f"{text} (max_pending_seconds={limit:g})")
-            self._cancelled_at = moment
-            self._cancel_failed = await cancel_run(io, run.id, budget) is not None
+            self.over_at = moment + MAX_END_WAIT_SECONDS
+            self._has_failed = await cancel_run(io, run.id, budget) is not None
         return math.inf
 
-    def is_over(self, moment: float) -> bool:
-        """Whether the cancel has had the time that it takes to show."""
-        return self._cancelled_at is not None and moment >= self._cancelled_at + MAX_END_WAIT_SECONDS
-
-    def applied(self, outcome: Outcome, run: Run, summary: RunSummary, moment: float) -> Outcome:
-        """The outcome, or another one if the run was cancelled at the limit, perhaps by a trigger that died before it
-        could report that.
-        """
-        has_cancelled, limit = self._cancelled_at is not None, self._options.max_pending_seconds
-        # A run that has started may have waited for longer than the limit, and be cancelled by others.
-        if limit and run.pending_seconds is not None and (summary.ran_seconds or 0.0) <= MAX_END_WAIT_SECONDS:
-            has_cancelled |= run.pending_seconds >= limit
-        if not has_cancelled or (run.is_terminal and run.status != CANCELLED):
+    def outcome_of(self, run: Run, summary: RunSummary, moment: float) -> Outcome:
+        """How the run has ended: at the limit too if a trigger that has died had cancelled it there."""
+        outcome, waited = Outcome.of_run(run, moment), self._waited(run, moment)
+        # A run that went on after its start was cancelled by somebody else, however long it had waited.
+        ran = summary.ran_seconds or 0.0
+        was_at_limit = waited >= self._options.max_pending_seconds > 0 and ran <= MAX_END_WAIT_SECONDS
+        if not (was_at_limit or self.over_at < math.inf) or (run.is_terminal and run.status != CANCELLED):
             return outcome
-        place = f"runtime {summary.runtime or 'unknown'} in region {summary.region or 'unknown'}"
-        cancel_failed = self._cancel_failed and not run.is_terminal
-        end = "cancelling it failed" if cancel_failed else "was cancelled"
-        reason = f"it waited {words.duration(self._waited(run, moment))} for {place}, and {end}"
-        return replace(outcome, ending=Ending.PENDING_TOO_LONG, reason=reason, cancel_failed=cancel_failed)
+        place = words.labelled(("runtime", summary.runtime), ("region", summary.region)) or "its machines"
+        has_failed = self._has_failed and not run.is_terminal
+        end = "cancelling it failed" if has_failed else "was cancelled"
+        reason = f"it waited {words.duration(waited)} for {place}, and {end}"
+        ending, advice = Ending.PENDING_TOO_LONG, "Request another runtime or region, or raise max_pending_seconds"
+        return replace(outcome, ending=ending, reason=reason, next_try=advice, cancel_failed=has_failed)
 
     def _waited(self, run: Run, moment: float) -> float:
-        return moment - self._options.started_at if run.pending_seconds is None else run.pending_seconds
+        """How long the run was PENDING by the service's clock, or if that is unknown, since this try got it."""
+        until = run.start_time or run.complete_time or run.responded_at
+        if until is None or run.create_time is None:
+            return moment - self._options.started_at
+        return (until - run.create_time).total_seconds()
 
 
 class _StatusNotes:
@@ -366,11 +359,22 @@ class _StatusNotes:
         self._noted: str | None = None
         self._noted_at = 0.0
         self._held_up_at = 0.0
+        self._starting_at: float | None = None
+
+    def timed(self, summary: RunSummary, options: FollowOptions) -> RunSummary:
+        """The summary with how long the application of a new run took to start, if a poll saw it start."""
+        if self._starting_at is None or summary.queued_seconds is None or not options.is_new:
+            return summary
+        starting = summary.queued_seconds - (self._starting_at - options.started_at)
+        return replace(summary, starting_seconds=max(0.0, round(starting, 3)))
 
     async def seen(self, io: Io, run: Run, moment: float, started_at: float) -> None:
         self.last = words.short(run.status)
         detail = run.kube_app.status if run.status == PENDING else None
-        status = f"{self.last} ({words.short(detail)})" if detail and detail != PENDING else self.last
+        status = self.last
+        if detail and detail != PENDING:
+            status += f" ({words.short(detail)})"
+            self._starting_at = self._starting_at or moment
         if status != self._noted:
             await io.note(logging.INFO, f"Run {run.id} is {status}")
         elif moment - self._noted_at >= HEARTBEAT_SECONDS:

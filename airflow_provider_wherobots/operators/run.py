@@ -97,9 +97,9 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
     :param name: 8 to 255 characters of ``[A-Za-z0-9_.-]``; default ``{dag_id}.{task_id}``. With ``durable`` a suffix is
         added. Templated.
     :param runtime: id of the runtime, such as ``tiny``; default the connection's, else the organization's. Templated.
-    :param runtime_on_out_of_memory: the runtime of the next try after a run that has certainly run out of memory:
-        ``next``, the next larger published one of the same kind; a runtime; or a list of them, in order. A clear begins
-        with ``runtime`` again. Needs Airflow 3.3; default None, the same runtime. Templated.
+    :param runtime_on_out_of_memory: the runtime of the retry after a run that has definitely run out of memory.
+        ``next`` is the next larger published one of the same family. A list is tried in order. Later retries keep it;
+        a clear begins with ``runtime`` again. Needs Airflow 3.3; default None, the same runtime. Templated.
     :param region: compute region, such as ``aws-us-west-2``; default the connection's, else the organization's.
         Templated.
     :param version: Wherobots version; default the connection's, else ``latest``. Templated.
@@ -110,30 +110,30 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
     :param wherobots_conn_id: id of the connection; default ``wherobots_default``. Templated.
     :param poll_logs: whether the run's log goes into the task log; default True.
     :param polling_interval: the longest delay between two polls in seconds, 2 or more; default
-        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes of the
-        run's age.
+        ``[wherobots] polling_interval``, 30. The delay starts at 6 s, and grows by one for every two minutes that
+        this attempt has followed the run. Each delay is up to 10 % longer at random.
     :param wait_post_run_logs_timeout_seconds: how long to wait for late log lines after the end, in seconds; default
         ``[wherobots] wait_post_run_logs_timeout_seconds``, 60. Time during which the service limits the API key
         does not count.
     :param deferrable: whether the triggerer waits, so that no worker is held; default
         ``[wherobots] default_deferrable``, True.
-    :param durable: whether a retry finds the previous try's run and re-attaches to it; default True. False sends the
-        name as it is, and every try creates a new run.
+    :param durable: whether a retry finds the run of the attempt before it and re-attaches to it; default True. False
+        sends the name as it is, and every attempt creates a new run.
     :param cancel_on_kill: whether the run is cancelled if the task is killed, reaches its timeout, or fails for good
         because it can no longer follow the run; default True.
     :param wait_for_completion: whether to wait for the run's end; default True. False returns once it is created.
     :param max_outage_seconds: how long the service may be unreachable, or refuse an API key that has worked, before the
         task gives up, in seconds; default ``[wherobots] max_outage_seconds``, 600.
-    :param max_quota_wait_seconds: how long a try waits for quota before it fails, in seconds; default
+    :param max_quota_wait_seconds: how long an attempt waits for quota before it fails, in seconds; default
         ``[wherobots] max_quota_wait_seconds``, 3600. 0 fails it at once. With ``deferrable`` a long wait is deferred.
-    :param max_pending_seconds: how long after its creation the run may be PENDING, in seconds. Then it is cancelled,
-        regardless of ``cancel_on_kill``, and the task fails; a retry creates a new run. Default
+    :param max_pending_seconds: how long after its creation the run may be PENDING, in seconds. Then the task cancels
+        it, also with ``cancel_on_kill=False``, and fails; a retry creates a new run. Default
         ``[wherobots] max_pending_seconds``, 0: no limit. Needs ``wait_for_completion``.
     :param retry_cancelled: whether a run that was cancelled on the service's side may be retried, with a new run;
         default False. A ``retry_policy`` (Airflow 3.3) decides instead, if there is one.
-    :param reuse_completed: whether a retry takes over a completed run of an earlier try, instead of repeating the job;
-        default True. A worker may be killed between the run's end and the task's end. Below Airflow 3.3 a retry does
-        not know of that run, and repeats the job. A cleared task creates a new run.
+    :param reuse_completed: whether a retry takes over a completed run of an earlier attempt, instead of repeating the
+        job; default True. A worker may be killed between the run's end and the task's end. Below Airflow 3.3 a retry
+        does not know of that run, and repeats the job. A cleared task creates a new run.
     :param return_result: whether the task returns the run's result instead of its id; default False. If the log has
         none, it fails: a retry reads the log again, and creates a new run only if there is still none. A malformed
         result fails it without a retry.
@@ -364,6 +364,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         A run that an earlier try has cancelled is replaced once. ``is_replacement``: it has been.
         """
         from airflow_provider_wherobots.runs.measurements import of_reattachment
+        from airflow_provider_wherobots.runs.summary import RunSummary
 
         while True:
             quota = quota or attempt.quota_wait(self.max_quota_wait_seconds)
@@ -372,7 +373,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             run = submission.run
             self.run_id = run.id
             attempt.announce(run)
-            attempt.keep(run.id, run.status)
+            attempt.keep(run.id, run.status, RunSummary.of_run(run).to_json())
             if submission.reattached:
                 attempt.emit(of_reattachment(run, attempt.metric_tags))
             if not self.wait_for_completion:
@@ -462,7 +463,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         if not reattached:
             return False
         if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
-            why = "was cancelled by an earlier try"
+            why = "was cancelled by an earlier attempt"
         elif self.return_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
             if outcome.has_wrong_result:
                 return False

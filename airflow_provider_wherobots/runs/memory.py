@@ -122,6 +122,20 @@ class Journal:
         # An earlier state had a list of longer ones.
         return cls(**{**given, "done": "".join(one[:DIGEST_CHARS] for one in given.get("done", ""))})
 
+    @classmethod
+    def of_list(cls, statements: Iterable[Mapping[str, Any]]) -> Self:
+        """The journal of an earlier state, which had a list of the writes with their outcomes."""
+        journal = cls()
+        for one in statements:
+            if one["outcome"] == "failed":
+                continue
+            # A digest that is not known is no write's, so that write is in doubt.
+            digest = (one["digest"] or "?" * DIGEST_CHARS)[:DIGEST_CHARS]
+            journal = replace(journal, execution_id=one["execution_id"], session_id=one["session_id"])
+            has_succeeded = one["outcome"] == "succeeded"
+            journal = replace(journal, done=journal.done + digest) if has_succeeded else replace(journal, sent=digest)
+        return journal
+
     @property
     def count(self) -> int:
         """How many have taken effect."""
@@ -275,8 +289,10 @@ class Memory:
 
     def with_try(self, seen: Mapping[str, Any]) -> Memory:
         """A try has seen its run."""
+        tries = {(one["try_number"], one["run_id"]): one for one in self.tries}
         key = (seen["try_number"], seen["run_id"])
-        return replace(self, tries=(*(one for one in self.tries if (one["try_number"], one["run_id"]) != key), seen))
+        tries[key] = {**tries.pop(key, {}), **seen}
+        return replace(self, tries=tuple(tries.values()))
 
     def runtimes_of(self, given: str) -> tuple[str, ...]:
         """The same as :attr:`runtimes`; empty if the task's runtime has been edited since."""
@@ -294,6 +310,12 @@ class Memory:
         try:
             given = known_arguments(cls, document)
             known = Past.KNOWN if given.get("has_looked") else Past.NOTHING
+            if "journal" in given:
+                journal = Journal.from_json(given["journal"])
+            else:
+                journal = Journal.of_list(document.get("statements", ()))
+                left = [(one["execution_id"], one["session_id"]) for one in document.get("statements_left", ())]
+                given = {"writes_left": left, "has_ended_writes": document.get("has_ended_statements", False), **given}
             return cls(
                 **{
                     **given,
@@ -303,7 +325,7 @@ class Memory:
                     "runs": tuple(given.get("runs", ())),
                     "runtimes": tuple(given.get("runtimes", ())),
                     "tries": tuple(given.get("tries", ())),
-                    "journal": Journal.from_json(given.get("journal", {})),
+                    "journal": journal,
                     "writes_left": tuple((str(one), str(session)) for one, session in given.get("writes_left", ())),
                 }
             )

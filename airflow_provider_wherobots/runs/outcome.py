@@ -53,7 +53,7 @@ _ENDINGS_BY_STATUS = {
 class Outcome:
     """How following a run ended, with the details; the triggerer sends it to the worker as an event. ``result`` is
     JSON, see :mod:`airflow_provider_wherobots.logs.result`. ``summary`` is None if following was given up.
-    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise.
+    ``outage_seconds`` counts all outages. ``next_try`` is a sentence about what the retry does otherwise, or should.
     ``cancel_failed``: the run should have been cancelled at a limit of the task, and was not.
     ``log_is_cut``: the log was not read to its end.
     ``result_refused``: why the last refused line is not the result, with the line. ``result_logged``: a line that has
@@ -87,6 +87,11 @@ class Outcome:
     def is_out_of_memory(self) -> bool:
         """Whether the run has definitely run out of memory."""
         return self.cause is not None and self.cause.name == OUT_OF_MEMORY
+
+    @property
+    def why(self) -> str:
+        """Why the run failed, in short: without the log, and without what looks like a secret."""
+        return self.cause.in_short if self.cause else redact(self.reason)[:MAX_REASON_CHARS]
 
     def to_event(self) -> dict[str, Any]:
         cause = None if self.cause is None else list(self.cause)
@@ -136,7 +141,7 @@ class Outcome:
         cost = (self.summary or {}).get("cost_usd")
         parts = (
             self.status,
-            self.cause.in_short if self.cause else redact(self.reason)[:MAX_REASON_CHARS],
+            self.why,
             f"run {words.short(self.run_id)}",
             "" if cost is None else f"{cost:.4g} USD",
             self.next_try,

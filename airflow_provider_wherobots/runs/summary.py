@@ -33,6 +33,7 @@ class RunSummary:
     :param start_time: when it began to run, ISO 8601.
     :param complete_time: when it ended, ISO 8601.
     :param queued_seconds: seconds from its creation until it began to run.
+    :param starting_seconds: how many of these its application took to start; None if no poll saw it start.
     :param ran_seconds: seconds from then until it ended.
     :param cost_usd: what it cost, in US dollars, as far as it was billed by then.
     :param spatial_units: the spatial units it consumed, as far as they were billed by then.
@@ -40,6 +41,8 @@ class RunSummary:
     :param cpu_percent: the highest share of the CPU that it used.
     :param memory_percent: the highest share of the memory that it used.
     :param log_lateness_seconds: how late a line of its log came, at least, in seconds; None if that was not measured.
+    :param log_seconds: seconds from its end until its log was read to the end; None if it was not read.
+    :param cause: why it failed, in short.
     """
 
     run_id: str
@@ -52,6 +55,7 @@ class RunSummary:
     start_time: str | None = None
     complete_time: str | None = None
     queued_seconds: float | None = None
+    starting_seconds: float | None = None
     ran_seconds: float | None = None
     cost_usd: float | None = None
     spatial_units: float | None = None
@@ -59,6 +63,8 @@ class RunSummary:
     cpu_percent: float | None = None
     memory_percent: float | None = None
     log_lateness_seconds: float | None = None
+    log_seconds: float | None = None
+    cause: str | None = None
 
     @classmethod
     def of_run(cls, run: Run, spark_ui_url: str | None = None) -> RunSummary:

@@ -202,7 +202,7 @@ class RunAttempt(Attempt):
                 self._end_runs_of(memory)
         except Exception as failure:
             command = words.command("orphans", self.task.wherobots_conn_id)
-            text = "Runs of earlier tries could not be looked up (%s). To find them: %s"
+            text = "The runs of earlier attempts could not be looked up (%s). To find them: %s"
             self.log.error(text, reason_of(failure), command)
 
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
@@ -314,8 +314,9 @@ class RunAttempt(Attempt):
         """Remember what this try has seen of a run, and push that of all tries: Airflow deletes the XComs of a try
         when the next begins.
         """
-        known = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self.run_url(run_id)}
-        seen = {**known, "status": words.short(status), "cost_usd": (summary or {}).get("cost_usd")}
+        known = {key: value for key, value in (summary or {}).items() if value is not None}
+        ids = {"try_number": self.context["ti"].try_number, "run_id": run_id, "run_url": self.run_url(run_id)}
+        seen = {"cost_usd": None, **known, **ids, "status": words.short(status)}
         if self.memory is not None:
             self.memory.remember(self.memory.now.with_try(seen))
         self.push(RUNS_KEY, [seen] if self.memory is None else list(self.memory.now.tries))
@@ -389,11 +390,9 @@ class RunAttempt(Attempt):
 
     def _no_result(self, outcome: Outcome, retry: str) -> WherobotsException:
         completed, url = f"Run {outcome.run_id} completed, but", self.run_url(outcome.run_id)
-        mend = "No retry follows, as the script would print it again. Mend the script, and clear the task"
+        mend = "No retry follows, because the script would print it again. Correct the script, and clear the task"
         if not outcome.has_wrong_result:
-            return WherobotsResultLostException(
-                f"{completed} {self.task.without_result}. The log may still be growing. {retry}. {url}"
-            )
+            return WherobotsResultLostException(f"{completed} {self.task.without_result}. {retry}. {url}")
         if outcome.result_refused:
             kind, what = WherobotsResultRefusedException, f"its result is not used, {outcome.result_refused}"
         else:

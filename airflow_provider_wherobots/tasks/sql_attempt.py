@@ -571,7 +571,7 @@ class SqlAttempt(Attempt):
                 may_repeat=statement.write is None,
                 is_last=self.this_try.is_last,
             )
-        when = "an earlier try; not executing it again" if outcome.is_earlier else words.duration(outcome.seconds)
+        when = "an earlier attempt; not executing it again" if outcome.is_earlier else words.duration(outcome.seconds)
         self.log.info("%s succeeded in %s", self._name(), when)
         if statement.is_returned:
             found = ResultSet(self.log.log, fails_if_cut=self._fails_if_cut)

@@ -172,7 +172,7 @@ class FollowsRun(WherobotsTask[A]):
     """How long the run may be PENDING. 0 is no limit."""
     return_result: bool = False
     """Whether the task returns the run's result instead of its id."""
-    without_result: str = "its log has no line that begins with 'airflow-result:'"
+    without_result: str = "it printed no result, a line that begins with 'airflow-result:'"
     """What is wrong with a log that has no result, in the words of the DAG's author."""
 
     @property

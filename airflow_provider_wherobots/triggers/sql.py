@@ -27,7 +27,7 @@ class WherobotsSqlTrigger(GuardedTrigger):
     the trigger cancels the statement. It never executes anything.
 
     :param wherobots_conn_id: id of the connection.
-    :param session_id: the session's id.
+    :param session_id: the session's id; default that in ``follow``.
     :param wait: for a session: fields of :class:`~airflow_provider_wherobots.flows.sql.session.SessionWait`.
     :param execution_id: id of the statement's execution; default empty, the trigger waits for the session.
     :param follow: for a statement: fields of
@@ -42,7 +42,7 @@ class WherobotsSqlTrigger(GuardedTrigger):
     def __init__(
         self,
         wherobots_conn_id: str,
-        session_id: str,
+        session_id: str = "",
         wait: dict[str, Any] | None = None,
         execution_id: str = "",
         follow: dict[str, Any] | None = None,
@@ -50,10 +50,10 @@ class WherobotsSqlTrigger(GuardedTrigger):
         own_key: str = "",
     ) -> None:
         super().__init__(wherobots_conn_id, cancel_on_kill=bool(execution_id or own_key))
-        self.session_id = session_id
         self.wait = SessionWait.from_kwargs(wait or {})
         self.execution_id = execution_id
         self.options = StatementOptions.from_kwargs(follow or {})
+        self.session_id = session_id or self.options.session_id
         self.tells_address = tells_address
         self.own_key = own_key
         # A worker uses the session, also after a clear.

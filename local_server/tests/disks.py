@@ -1,7 +1,5 @@
 """Small disks, and full ones."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import shutil

@@ -1,7 +1,5 @@
 """A wheel and a JAR that are made here, so that no compiler and no package index is needed."""
 
-from __future__ import annotations
-
 import zipfile
 from base64 import b64decode
 from pathlib import Path

@@ -1,7 +1,5 @@
 """Reading a whole log page by page, whatever a cursor is."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from local_server.tests.support import Client

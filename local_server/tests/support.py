@@ -1,7 +1,5 @@
 """What the tests of the local server share: a plain client, and the published schemas."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator

@@ -3,8 +3,6 @@
 All other tests run in an environment with more packages than a user has, and mostly as root.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import pwd

@@ -1,7 +1,5 @@
 """The certificate that the server makes for itself."""
 
-from __future__ import annotations
-
 import datetime
 import os
 import shutil

@@ -1,7 +1,5 @@
 """The server as a process of its own: start, ready file, https, and every way to end it."""
 
-from __future__ import annotations
-
 import resource
 import signal
 import stat

@@ -1,7 +1,5 @@
 """The Dockerfile and the compose file. No test builds an image: the tests run where there is no Docker."""
 
-from __future__ import annotations
-
 import http.client
 import json
 import os

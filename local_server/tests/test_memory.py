@@ -1,7 +1,5 @@
 """How much memory the server may use: a container has less than its machine."""
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 

@@ -1,7 +1,5 @@
 """The commands of the README as they stand there, with another port."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """``POST /_control/reset``: what it removes, what it leaves, and what those see who come meanwhile."""
 
-from __future__ import annotations
-
 import os
 import socket
 from collections.abc import Iterator
@@ -214,9 +212,7 @@ def test_the_first_time_the_storage_is_moved(server: LocalServer, client: Client
     assert kept(server) == ["bucket/first.py", "sql/warehouse.duckdb"]
 
 
-def test_storage_that_cannot_be_moved_is_named_and_not_deleted_by_the_next_reset(
-    server: LocalServer, client: Client, control: ControlClient
-) -> None:
+def test_storage_that_cannot_be_moved_stays(server: LocalServer, client: Client, control: ControlClient) -> None:
     client.script("print('first')", "first.py")
     in_the_way = own(server) / "storage-before-reset"
     in_the_way.write_text("in the way")
@@ -259,9 +255,7 @@ def test_other_requests_wait_for_the_end(
     assert create.result().status_code == 201
 
 
-def test_a_request_that_ends_after_a_reset_takes_effect_after_it(
-    server: LocalServer, client: Client, control: ControlClient
-) -> None:
+def test_a_late_request_takes_effect_after_it(server: LocalServer, client: Client, control: ControlClient) -> None:
     control.behaviour(synthetic_runs=True)
     body = {"name": "a_late_run", "runPython": {"uri": "s3://bucket/none.py"}}
     request = client.session.prepare_request(requests.Request("POST", f"{server.url}/runs", json=body))
@@ -276,9 +270,7 @@ def test_a_request_that_ends_after_a_reset_takes_effect_after_it(
     assert control.counts()["creates_received"] == 1
 
 
-def test_an_upload_that_a_reset_interrupts_leaves_nothing(
-    server: LocalServer, client: Client, control: ControlClient
-) -> None:
+def test_an_interrupted_upload_leaves_nothing(server: LocalServer, client: Client, control: ControlClient) -> None:
     (server.root / "bucket").mkdir()
     address = "/files/upload-url"
     url = client.request("POST", address, params={"key": "bucket/new.txt"}).json()["uploadUrl"]

@@ -1,7 +1,5 @@
 """The rooms of the local server: which folder may import which."""
 
-from __future__ import annotations
-
 import ast
 import subprocess
 import sys

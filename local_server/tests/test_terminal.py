@@ -1,7 +1,5 @@
 """What the command line prints about runs: starts and ends, whatever scripts write and wherever it goes."""
 
-from __future__ import annotations
-
 import contextlib
 import os
 import re

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from wherobots_local.execution.virtual_environments import EnvironmentCache
 from wherobots_local.files.contents import Emptying
@@ -25,32 +24,11 @@ SPARED_SECONDS = 3600.0
 _DAY_SECONDS = 24 * 3600
 
 
-@dataclass(frozen=True)
-class Retention:
-    """How many of the newest ended runs are kept, and for how many days after their end."""
-
-    runs: int = DEFAULT_KEEP_RUNS
-    days: float = DEFAULT_KEEP_DAYS
-
-    @property
-    def seconds(self) -> float:
-        """How long something unused is kept."""
-        return max(self.days * _DAY_SECONDS, SPARED_SECONDS)
-
-    def expired(self, runs: Sequence[LocalRun], now: float) -> list[LocalRun]:
-        """Return the ended runs to remove. ``runs`` are all runs, oldest first."""
-        ended = [run for run in runs if run.ended and run.completed_at is not None]
-        newest = {run.id for run in ended[len(ended) - min(self.runs, len(ended)) :]}
-        return [
-            run
-            for run in ended
-            if run.completed_at is not None
-            and now - run.completed_at.timestamp() > (self.seconds if run.id in newest else SPARED_SECONDS)
-        ]
-
-
 class Housekeeper:
-    """Removes what is no longer kept, one round at a time. Belongs to one event loop."""
+    """Removes what is no longer kept, one round at a time. Belongs to one event loop.
+
+    ``keep_runs`` is how many of the newest ended runs are kept, and ``keep_days`` for how many days.
+    """
 
     def __init__(
         self,
@@ -58,13 +36,15 @@ class Housekeeper:
         store: RunStore,
         environments: EnvironmentCache,
         emptying: Emptying,
-        retention: Retention,
+        keep_runs: int,
+        keep_days: float,
     ) -> None:
         self._registry = registry
         self._store = store
         self._environments = environments
         self._emptying = emptying
-        self._retention = retention
+        self._keep_runs = keep_runs
+        self._keep_seconds = max(keep_days * _DAY_SECONDS, SPARED_SECONDS)
         self._task: asyncio.Task[None] | None = None
         self._requested = False
         self._stopping = False
@@ -92,11 +72,17 @@ class Housekeeper:
             self._task = None
 
     async def _round(self) -> None:
-        for run in self._retention.expired(self._registry.runs, time.time()):
+        for run in list(self._expired()):
             if self._stopping:
                 return
             self._registry.forget(run)
             await asyncio.to_thread(self._store.remove, run.id)
-        unused = self._retention.seconds
-        await self._environments.remove_unused(unused)
-        await asyncio.to_thread(self._emptying.remove_kept, time.time() - unused)
+        await self._environments.remove_unused(self._keep_seconds)
+        await asyncio.to_thread(self._emptying.remove_kept, time.time() - self._keep_seconds)
+
+    def _expired(self) -> Iterator[LocalRun]:
+        ended = [run for run in self._registry.runs if run.ended]
+        for newer, run in enumerate(reversed(ended)):
+            kept = self._keep_seconds if newer < self._keep_runs else SPARED_SECONDS
+            if run.completed_at is not None and time.time() - run.completed_at.timestamp() > kept:
+                yield run

@@ -63,7 +63,9 @@ class LocalService:
         self.registry = RunRegistry(store, store.load(), on_change)
         environments = EnvironmentCache(own / "environments")
         self._emptying = Emptying(settings.root, database_folder(settings.root))
-        self._housekeeper = Housekeeper(self.registry, store, environments, self._emptying, settings.retention)
+        self._housekeeper = Housekeeper(
+            self.registry, store, environments, self._emptying, settings.keep_runs, settings.keep_days
+        )
         self._resetting = asyncio.Lock()
         self._init = settings.init
         self.runner = Runner(

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 
 from wherobots_local.api.errors import ApiError
 from wherobots_local.control.faults import LIKE_THE_SERVICE, Behaviour, patched
-from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS, Retention
+from wherobots_local.housekeeping import DEFAULT_KEEP_DAYS, DEFAULT_KEEP_RUNS
 from wherobots_local.runs.log import DEFAULT_MAX_BYTES
 from wherobots_local.security import ApiKey, is_host_name, resolves_to_loopback
 
@@ -80,7 +80,8 @@ class ServerSettings:
         if not 0 <= port <= 65535:
             raise SettingsError(f"port is {port}, but must be from 0 to 65535")
         self.port = port
-        self.retention = Retention(_at_least(0, "keep_runs", keep_runs), _at_least(0, "keep_days", keep_days))
+        self.keep_runs = _at_least(0, "keep_runs", keep_runs)
+        self.keep_days = _at_least(0, "keep_days", keep_days)
         self.max_log_bytes = _at_least(1, "max_log_bytes", max_log_bytes)
         self.behaviour = _checked_behaviour({**(LIKE_THE_SERVICE if like_the_service else {}), **(behaviour or {})})
         parallel = default_parallel_runs() if max_parallel_runs is None else max_parallel_runs

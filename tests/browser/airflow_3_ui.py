@@ -20,7 +20,7 @@ class AirflowUi3(AirflowUi):
 
     def log_in(self, username: str, password: str) -> None:
         """Log in through the login page."""
-        self.page.goto("/")
+        self.page.goto("./")
         self.page.get_by_label("Username").fill(username)
         self.page.get_by_label("Password").fill(password)
         self.page.get_by_role("button", name="Sign in").click()

@@ -119,14 +119,21 @@ def copy_jobs(folder: Path, *, waiting: bool = True) -> None:
 
 
 @pytest.fixture(scope="module")
-def airflow(tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
-    """Airflow with some DAGs and without a connection."""
+def dags(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the DAGs: those of these tests, and some examples."""
     dags = tmp_path_factory.mktemp("dags")
-    shutil.copyfile(HERE / "dags" / "places.py", dags / "places.py")
+    for own in (HERE / "dags").glob("*.py"):
+        shutil.copyfile(own, dags / own.name)
     for example in EXAMPLES:
         shutil.copy(TREE / example, dags)
     # One of the examples uploads the script that lies beside it.
     copy_jobs(dags / "jobs")
+    return dags
+
+
+@pytest.fixture(scope="module")
+def airflow(dags: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[AirflowInstance]:
+    """Airflow with some DAGs and without a connection."""
     instance = AirflowInstance(
         tmp_path_factory.mktemp("airflow"),
         dags_folder=dags,
@@ -158,7 +165,7 @@ def screenshots(airflow: AirflowInstance, tmp_path: Path) -> Screenshots:
 def ui(chromium: Browser, airflow: AirflowInstance, tmp_path: Path) -> Iterator[Ui]:
     """A user who has logged in."""
     context = chromium.new_context(
-        base_url=airflow.url, viewport=WINDOW, locale="en-US", timezone_id="UTC", color_scheme="light"
+        base_url=f"{airflow.url}/", viewport=WINDOW, locale="en-US", timezone_id="UTC", color_scheme="light"
     )
     context.set_default_timeout(PATIENCE_MS)
     page = context.new_page()

@@ -6,8 +6,6 @@ compared. What only the fakes can do is no contract: replicas that lag behind, p
 filter that matches substrings.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Protocol, TypeVar

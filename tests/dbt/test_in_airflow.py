@@ -1,7 +1,5 @@
 """The example project of the page about dbt on a real Airflow, through Cosmos: it is built, and a kill ends it all."""
 
-from __future__ import annotations
-
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator

@@ -14,7 +14,9 @@ DAG = "observed"
 
 
 def test_a_runs_metrics_and_its_place_in_the_lineage_are_told_outside(world: World) -> None:
-    case = world.case(DAG)
+    case, api = world.case(DAG), world.airflow.api
+    # Airflow's own operators find their hook by the type of the connection.
+    api.set_connection(f"{world.conn_id}_sql", "wherobots_sql", host=world.server.url, password=world.api_key)
     case.begin()
     case.wait_until_deferred(task_id="deferred")
     case.release()
@@ -23,6 +25,9 @@ def test_a_runs_metrics_and_its_place_in_the_lineage_are_told_outside(world: Wor
         (run,) = [found for found in case.runs() if f"-{way}-" in found["name"]]
         its_end_is_measured_once(case, way)
         it_hangs_below_its_task(case, way, run)
+    for way in ("sql", "airflows_sql"):
+        case.wait_for_task("success", task_id=way)
+        its_tables_are_told_without_a_query(case, way)
 
 
 def its_end_is_measured_once(case: DagCase, way: str) -> None:
@@ -52,3 +57,17 @@ def it_hangs_below_its_task(case: DagCase, way: str, run: Json) -> None:
     assert configs["spark.openlineage.parentJobNamespace"] == begun[0]["job"]["namespace"]
     dag_run = begun[0]["run"]["facets"]["parent"]["run"]["runId"]
     assert configs["spark.openlineage.rootParentRunId"] == dag_run
+
+
+def its_tables_are_told_without_a_query(case: DagCase, way: str) -> None:
+    def look() -> list[Json]:
+        events = map(json.loads, (case.world.folder / "lineage").read_text().splitlines())
+        return [one for one in events if one["job"]["name"] == f"{DAG}.{way}" and one["eventType"] == "COMPLETE"]
+
+    wait_for(look, what="the event of the task's end")
+    (told,) = look()
+    assert [(one["namespace"], one["name"]) for one in told["inputs"]] == [("wherobots", "spark_catalog.e2e.original")]
+    assert [(one["namespace"], one["name"]) for one in told["outputs"]] == [("wherobots", "org_catalog.e2e.copy")]
+    assert ("a-literal" in told["job"]["facets"]["sql"]["query"]) == (way == "airflows_sql")
+    sent = [entry["statement"] for entry in case.world.control.requests("executeSql")]
+    assert not [statement for statement in sent if "information_schema" in statement]

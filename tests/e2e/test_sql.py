@@ -8,8 +8,9 @@ from tests.e2e.conftest import GRACE_SECONDS
 from tests.e2e.sql_case import HANDED_OVER, KINDS, Kind, SqlCase
 from tests.e2e.world import World
 from tests.support.airflow_api import Json
+from tests.support.waiting import wait_for
 
-TAKEN_FROM_EARLIER = "succeeded in an earlier try; not executing it again"
+TAKEN_FROM_EARLIER = "succeeded in an earlier attempt; not executing it again"
 UNKNOWN = "Outcome unknown"
 REASON = "[TABLE_OR_VIEW_NOT_FOUND] the table e2e.gone cannot be found"
 
@@ -171,6 +172,48 @@ def test_a_worker_is_killed_after_the_first_of_two_writes(world: World, remember
         case.release()
     assert len(first_writes()) == 1
     assert case.counts() == (1, 0)
+
+
+@pytest.mark.parametrize("killed", ["before_the_first", "in_the_first", "between", "after_the_second"])
+def test_a_worker_is_killed_around_two_writes_and_each_is_executed_once(world: World, killed: str) -> None:
+    """The test above kills it in the second one."""
+    case, control = SqlCase.of(world, "sql_two_writes", "write"), world.control
+    first = f"before {case.dag_run}"
+
+    def sent(text: str) -> list[Json]:
+        return [one for one in control.requests("executeSql") if text in one["statement"]]
+
+    def has_succeeded(text: str) -> bool:
+        executions = [shown for session in control.sql_sessions() for shown in session["executions"]]
+        return any(text in shown["statement"] and shown["state"] == "succeeded" for shown in executions)
+
+    if killed == "before_the_first":
+        control.add_fault("openSqlSocket", {"type": "status", "status": 503})
+    control.answer_sql(first, held=killed in ("in_the_first", "between"))
+    case.begin()
+    reached = {
+        "before_the_first": lambda: [one for one in control.requests("openSqlSocket") if one["status"] == 503],
+        "after_the_second": case.sent,
+    }
+    wait_for(reached.get(killed, lambda: sent(first)), what="the worker to come so far")
+    if ended := {"between": first, "after_the_second": case.sql}.get(killed):
+        # The worker must not hear of the end.
+        case.kill_worker(signal.SIGSTOP)
+        control.release_sql(ended)
+        wait_for(lambda: has_succeeded(ended), what="the write to end")
+    case.kill_worker()
+    control.clear_faults()
+    control.release_sql(first)
+    # A later one is not held any more.
+    control.answer_sql(case.sql)
+    case.release()
+    if world.remembers:
+        case.end("success", try_number=2)
+    else:
+        # No retry knows below Airflow 3.3 that a write was not sent. It may fail, and executes nothing twice.
+        case.wait_for_task("success", "failed")
+    executions = [len([one for one in sent(text) if one["effective"]]) for text in (first, case.sql)]
+    assert executions == [1, 1] if case.task()["state"] == "success" else max(executions) <= 1
 
 
 def test_a_session_is_started_by_a_setup_task_and_stopped_after_a_failed_task(world: World) -> None:

@@ -32,14 +32,16 @@ EXAMPLES = [
 ]
 
 
-def render(operator: WherobotsRunOperator) -> None:
+def render(operator: WherobotsRunOperator, try_number: int = 2) -> dict[str, Any]:
     """Render what is templated as Airflow 3 does in a run that was triggered by hand: there is no ``ds``, no ``ts``."""
     run = SimpleNamespace(logical_date=None, run_after=datetime.now(UTC), run_id="manual__1")
-    context: Any = {"dag_run": run, "run_id": run.run_id, "ti": SimpleNamespace(try_number=2)}
+    context: Any = {"dag_run": run, "run_id": run.run_id, "ti": SimpleNamespace(try_number=try_number)}
     environment = operator.get_template_env()
     environment.undefined = StrictUndefined
-    for field in operator.template_fields:
-        operator.render_template(getattr(operator, field), context, environment)
+    return {
+        field: operator.render_template(getattr(operator, field), context, environment)
+        for field in operator.template_fields
+    }
 
 
 def test_there_are_examples() -> None:
@@ -59,6 +61,14 @@ def test_an_example_runs(block: str, tmp_path: Path) -> None:
             value(tmp_path)
         if isinstance(value, WherobotsRunOperator):
             render(value)
+
+
+def test_the_guides_task_that_waits_for_its_start_moves_to_another_region_with_each_attempt() -> None:
+    (block,) = (str(example.values[0]) for example in EXAMPLES if "max_pending_seconds=" in str(example.values[0]))
+    names: dict[str, Any] = {}
+    exec(compile(block, "example", "exec"), names)  # noqa: S102 - our own documentation
+    regions = [render(names["tiles"], number)["region"] for number in (1, 2, 3, 4)]
+    assert regions == ["aws-us-west-2", "aws-us-east-1", "aws-eu-west-1", "aws-us-west-2"]
 
 
 def test_the_script_of_the_guide_finds_its_data_here_and_on_the_service(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -98,9 +98,9 @@ def test_the_operators_guide_names_every_argument_with_its_default() -> None:
     }
 
     assert told.keys() == there.keys()
-    # No argument overrides the option `copy_log_on_resume`.
+    # No argument overrides these options.
     configurable = {option.name.removeprefix("default_"): option.default for option in OPTIONS}
-    del configurable["copy_log_on_resume"]
+    del configurable["copy_log_on_resume"], configurable["task_page"]
     for name, default in (there | configurable).items():
         said = told[name].partition(", or [configured](")
         assert bool(said[1]) == (name in configurable), name

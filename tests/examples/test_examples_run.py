@@ -288,9 +288,7 @@ def test_an_example_measures_switzerland(runs: Runs, dag_id: str, task_id: str) 
     assert f"Switzerland: {box_km2(5.96, 45.82, 10.49, 47.81):.0f} km²" in runs.log(dag_id, task_id)
 
 
-def test_the_decorated_function_runs_with_its_packages_and_its_value_reaches_the_next_task(
-    runs: Runs, server: LocalServerProcess
-) -> None:
+def test_the_decorated_functions_value_reaches_the_next_task(runs: Runs, server: LocalServerProcess) -> None:
     dag_id = "example_wherobots_decorator"
     runs.wait_for_success(dag_id)
 
@@ -312,9 +310,7 @@ def test_the_example_of_a_result_makes_one_run_per_tile(runs: Runs) -> None:
     assert len(run_ids - {None}) == 3
 
 
-def test_only_a_tile_that_has_changed_starts_the_dag_of_the_tiles(
-    runs: Runs, airflow: AirflowInstance, server: LocalServerProcess
-) -> None:
+def test_only_a_changed_tile_starts_its_dag(runs: Runs, airflow: AirflowInstance, server: LocalServerProcess) -> None:
     dag_id, bucket = "example_wherobots_partitions", server.root / BUCKET
     runs.wait_for_success(dag_id)
     first = runs.xcom(dag_id, "write_tiles")["partitions"]
@@ -392,9 +388,7 @@ def test_the_sql_example_joins_and_stores(runs: Runs, server: LocalServerProcess
     assert runs.xcom(dag_id, "report") == f"Barton Creek: 3 reports, up to 44 mm; all of them are in {address}"
 
 
-def test_airflows_own_checks_of_sql_pass_and_a_wrong_row_raises_an_alert(
-    runs: Runs, server: LocalServerProcess
-) -> None:
+def test_sql_checks_pass_and_a_wrong_row_raises_an_alert(runs: Runs, server: LocalServerProcess) -> None:
     dag_id = "example_wherobots_sql_checks"
     runs.wait_for_success(dag_id)
 
@@ -418,9 +412,7 @@ def test_airflows_own_checks_of_sql_pass_and_a_wrong_row_raises_an_alert(
     assert execute(server, "SELECT COUNT(*) FROM org_catalog.example_checks.reports") == [(3,)]
 
 
-def test_the_sql_session_is_shared_by_its_tasks_and_stopped_by_its_teardown(
-    runs: Runs, server: LocalServerProcess
-) -> None:
+def test_the_sql_session_is_shared_and_its_teardown_stops_it(runs: Runs, server: LocalServerProcess) -> None:
     dag_id = "example_wherobots_sql_session"
     runs.wait_for_success(dag_id)
 
@@ -455,9 +447,7 @@ def test_the_spark_example_joins_and_writes_parquet(runs: Runs, server: LocalSer
     assert "INFO SparkContext: Running Spark version" in runs.log("example_wherobots_spark", "rain_by_region")
 
 
-def test_the_pipeline_of_tiles_fills_a_range_of_days(
-    runs: Runs, airflow: AirflowInstance, server: LocalServerProcess
-) -> None:
+def test_the_pipeline_of_tiles_fills_a_range(runs: Runs, airflow: AirflowInstance, server: LocalServerProcess) -> None:
     needs_a_jdk()
     import pyarrow.dataset
 

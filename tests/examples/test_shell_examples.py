@@ -1,7 +1,5 @@
 """The commands in the pages about the local server and the command line, as they stand there, with another port."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

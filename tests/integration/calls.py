@@ -1,7 +1,5 @@
 """Observing the API calls of a task on a worker."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -52,3 +50,16 @@ def interrupt_first(operation: str, handler: Callable[[], object], monkeypatch: 
         return send(self, call, *timeouts)
 
     monkeypatch.setattr(RequestsTransport, "send", send_or_raise)
+
+
+def kill_while_reading(task: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Kill a task whenever it reads its connection. Which it has read is added to what is returned."""
+    get_connection, reads = task.hook.get_connection, list[str]()
+
+    def read(conn_id: str) -> Any:
+        reads.append(conn_id)
+        task.on_kill()
+        return get_connection(conn_id)
+
+    monkeypatch.setattr(task.hook, "get_connection", read)
+    return reads

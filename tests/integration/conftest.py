@@ -112,11 +112,11 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def control(server: LocalServer) -> Iterator[ControlClient]:
+def control(server: LocalServer) -> ControlClient:
+    """A client of the server's control surface. Nothing is left of earlier tests."""
     client = ControlClient(server.url, API_KEY)
-    client.clear_requests()
-    yield client
-    client.clear_faults()
+    client.reset(storage=False)
+    return client
 
 
 @pytest.fixture

@@ -1,7 +1,5 @@
 """Each ``Io``, to run flows of SQL sessions on."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 from typing import Any, ParamSpec, TypeVar

@@ -1,7 +1,5 @@
 """Signals that the main thread handles in the middle of its work, as a killed worker does."""
 
-from __future__ import annotations
-
 import signal
 import threading
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What tests of SQL share: a local server whose sessions have the synthetic engine, and a connection to it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 

@@ -15,6 +15,11 @@ from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 
 Operator: TypeAlias = Callable[..., WherobotsRunOperator]
 """The fixture ``operator``: makes one, with what most tests need."""
+Said: TypeAlias = Callable[[], str]
+"""The fixture ``said``: what was logged."""
+
+WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
+RESULT = {"uri": "s3://jobs/result.py", "args": ["1", "0"]}
 
 dag_run_id = "manual__1"
 dag_run_start = datetime(2026, 11, 25, 8, 0, 0, 123456, tzinfo=UTC)

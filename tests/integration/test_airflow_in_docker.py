@@ -3,8 +3,6 @@
 Docker's name for the host is resolved here as its resolver does there. Nothing else is replaced.
 """
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket

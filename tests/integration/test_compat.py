@@ -62,9 +62,7 @@ def test_what_is_imported_later_is_there() -> None:
 
 @pytest.mark.skipif(compat.AIRFLOW >= (3, 0), reason="3.x has no database in a trigger's reach")
 @pytest.mark.parametrize(("max_tries", "state"), [(2, "deferred"), (3, None)], ids=["a retry", "a clear"])
-def test_a_task_that_is_deferred_again_was_cleared_if_its_max_tries_were_raised(
-    monkeypatch: pytest.MonkeyPatch, max_tries: int, state: str | None
-) -> None:
+def test_with_more_tries_it_was_cleared(monkeypatch: pytest.MonkeyPatch, max_tries: int, state: str | None) -> None:
     row = {"state": "deferred", "try_number": 2, "max_tries": max_tries}
     session = MagicMock()
 

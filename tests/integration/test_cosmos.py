@@ -1,7 +1,5 @@
 """The profile that Cosmos makes for wherobots-dbt of an Airflow connection."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

@@ -64,6 +64,7 @@ def test_the_options_are_those_that_are_read_with_their_defaults() -> None:
         "max_pending_seconds": "0.0",
         "wait_post_run_logs_timeout_seconds": "60.0",
         "copy_log_on_resume": "False",
+        "task_page": "True",
     }
 
 

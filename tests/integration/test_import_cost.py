@@ -1,7 +1,5 @@
 """What a triggerer and a worker import, and where: an import in the event loop holds up everybody's triggers."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

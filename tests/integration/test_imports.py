@@ -3,8 +3,6 @@
 ``tests/unit/test_imports.py`` reads the code of each file.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 import sys

@@ -1,7 +1,5 @@
 """Exceptions cross processes: an executor, or ``multiprocessing``, waits for ever for one that cannot be unpickled."""
 
-from __future__ import annotations
-
 import copy
 import pickle
 from collections.abc import Callable, Iterator

@@ -2,7 +2,6 @@
 
 import pickle
 import time
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -17,6 +16,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsRunCancelledException,
     WherobotsRunFailedException,
     WherobotsRunNotStartedException,
+    WherobotsRunPendingException,
     WherobotsSqlOutcomeUnknownException,
     WherobotsSqlStatementCancelledException,
     WherobotsUnavailableException,
@@ -26,10 +26,9 @@ from airflow_provider_wherobots.flows.follow import FollowOptions
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, follow, run_to_end
+from tests.integration.support import WAIT, Operator, Said, TaskInstance, context, deferral_of, follow, run_to_end
 from wherobots_local.control.client import ControlClient
 
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 HAS_POLICIES = AIRFLOW >= (3, 3)
 NEEDS_POLICIES = pytest.mark.skipif(not HAS_POLICIES, reason="Airflow has retry policies from 3.3 on")
 ANY_POLICY: Any = object()
@@ -44,18 +43,16 @@ def failure_of_a_cancelled_run(task: WherobotsRunOperator) -> BaseException:
     return cancelled.value
 
 
-def test_a_run_cancelled_on_the_service_is_not_retried(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_a_run_cancelled_on_the_service_is_not_retried(operator: Operator) -> None:
     assert isinstance(failure_of_a_cancelled_run(operator(run_python=WAIT)), AirflowFailException)
 
 
-def test_a_user_may_have_a_cancelled_run_retried_on_every_version(
-    operator: Callable[..., WherobotsRunOperator],
-) -> None:
+def test_a_user_may_have_a_cancelled_run_retried(operator: Operator) -> None:
     wanted = failure_of_a_cancelled_run(operator(run_python=WAIT, retry_cancelled=True))
     assert not isinstance(wanted, AirflowFailException)
 
 
-def test_with_a_retry_policy_every_failure_is_up_to_it(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_with_a_retry_policy_every_failure_is_up_to_it(operator: Operator) -> None:
     task = operator(run_python=WAIT)
     task.retry_policy = ANY_POLICY
     assert not isinstance(failure_of_a_cancelled_run(task), AirflowFailException)
@@ -66,9 +63,7 @@ def test_with_a_retry_policy_every_failure_is_up_to_it(operator: Callable[..., W
     assert not isinstance(caught.value, AirflowFailException)
 
 
-def test_an_argument_that_renders_wrong_fails_for_good_and_says_what_was_wrong(
-    operator: Callable[..., WherobotsRunOperator],
-) -> None:
+def test_a_wrong_rendered_argument_fails_for_good_and_says_why(operator: Operator) -> None:
     task = operator(timeout_seconds="{{ x }}")
     task.timeout_seconds = "soon"
     with pytest.raises(WherobotsArgumentException, match="timeout_seconds='soon'") as caught:
@@ -77,9 +72,7 @@ def test_an_argument_that_renders_wrong_fails_for_good_and_says_what_was_wrong(
     assert type(caught.value).__name__ == "WherobotsArgumentException"
 
 
-def test_a_run_that_failed_before_its_script_began_is_a_kind_of_its_own(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_failure_before_the_script(operator: Operator, control: ControlClient) -> None:
     run = control.create_run("not-started")
     app = {"status": "DEPLOY_FAILED", "message": "no nodes"}
     control.patch_run(run["id"], status="FAILED", completed=True, kubeApp=app)
@@ -128,7 +121,7 @@ def test_the_ready_policy_does_what_the_operator_does_without_one() -> None:
 
 
 @NEEDS_POLICIES
-def test_the_reason_says_in_a_line_what_failed_and_what_follows(operator: Callable[..., WherobotsRunOperator]) -> None:
+def test_the_reason_says_in_a_line_what_failed_and_what_follows(operator: Operator) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}), TaskInstance()
     with pytest.raises(WherobotsRunFailedException) as failed:
         run_to_end(task, ti)
@@ -145,7 +138,13 @@ def test_the_reason_says_in_a_line_what_failed_and_what_follows(operator: Callab
 
 @NEEDS_POLICIES
 @pytest.mark.parametrize(
-    "kind", [WherobotsQuotaException, WherobotsRunNotStartedException, WherobotsUnavailableException]
+    "kind",
+    [
+        WherobotsQuotaException,
+        WherobotsRunNotStartedException,
+        WherobotsRunPendingException,
+        WherobotsUnavailableException,
+    ],
 )
 def test_where_airflow_can_start_a_try_again_no_retry_is_used_three_times(kind: type[WherobotsException]) -> None:
     from airflow.sdk import RetryAction, RetryRule
@@ -179,9 +178,7 @@ def test_before_3_3_the_policy_says_what_to_use() -> None:
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
-    operator: Callable[..., WherobotsRunOperator], deferrable: bool
-) -> None:
+def test_a_failed_run_has_its_reason_and_log(operator: Operator, deferrable: bool) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/fail.py"}, deferrable=deferrable), TaskInstance()
     with pytest.raises(WherobotsRunFailedException, match="no such country: Atlantis") as caught:
         run_to_end(task, ti)
@@ -190,9 +187,7 @@ def test_a_failed_run_fails_with_its_reason_and_log_tail_and_may_retry(
     assert not isinstance(caught.value, AirflowFailException)
 
 
-def test_a_refused_create_fails_without_retry(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_a_refused_create_is_final(operator: Operator, control: ControlClient) -> None:
     with pytest.raises(WherobotsRequestException, match=r"422.*runtime") as caught:
         operator(runtime="no-such-runtime").execute(context(TaskInstance()))
     assert isinstance(caught.value, AirflowFailException)
@@ -201,9 +196,7 @@ def test_a_refused_create_fails_without_retry(
 
 
 @pytest.mark.parametrize("operation", ["listJobRuns", "createJobRun"])
-def test_a_key_that_is_refused_for_a_moment_delays_the_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, operation: str, said: Callable[[], str]
-) -> None:
+def test_a_key_refused_for_a_moment(operator: Operator, control: ControlClient, operation: str, said: Said) -> None:
     control.add_fault(operation, {"type": "status", "status": 401}, times=1)
     operator(deferrable=False).execute(context(TaskInstance()))
     assert control.counts()["creates_effective"] == 1
@@ -213,9 +206,7 @@ def test_a_key_that_is_refused_for_a_moment_delays_the_run(
 @pytest.mark.parametrize(
     ("operation", "failed"), [("listJobRuns", "Listing runs failed"), ("createJobRun", "Creating the run failed")]
 )
-def test_a_key_that_stays_refused_keeps_the_retries(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, operation: str, failed: str
-) -> None:
+def test_a_key_that_stays_refused(operator: Operator, control: ControlClient, operation: str, failed: str) -> None:
     control.add_fault(operation, {"type": "status", "status": 401})
     with pytest.raises(WherobotsUnavailableException, match=f"the API key is refused .{failed}: 401") as caught:
         operator(max_outage_seconds=1).execute(context(TaskInstance()))
@@ -238,9 +229,7 @@ def test_a_key_that_stays_refused_keeps_the_retries(
         ),
     ],
 )
-def test_a_look_up_that_fails_may_retry_as_an_earlier_try_may_have_left_a_run(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, fault: dict[str, Any], says: str
-) -> None:
+def test_a_look_that_fails(operator: Operator, control: ControlClient, fault: dict[str, Any], says: str) -> None:
     control.add_fault("listJobRuns", {"type": "status", **fault})
     with pytest.raises(WherobotsUnavailableException, match=says) as caught:
         operator(max_outage_seconds=1).execute(context(TaskInstance(try_number=2, max_tries=5)))
@@ -248,9 +237,7 @@ def test_a_look_up_that_fails_may_retry_as_an_earlier_try_may_have_left_a_run(
     assert control.counts()["creates_received"] == 0
 
 
-def test_an_outage_beyond_the_limit_may_retry(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
+def test_an_outage_may_be_retried(operator: Operator, control: ControlClient) -> None:
     control.add_fault("createJobRun", {"type": "status", "status": 429, "headers": {"Retry-After": "0.2"}})
     with pytest.raises(WherobotsUnavailableException, match="429") as caught:
         operator(max_outage_seconds=1).execute(context(TaskInstance()))
@@ -261,9 +248,7 @@ def test_an_outage_beyond_the_limit_may_retry(
     assert control.counts()["creates_effective"] == 0
 
 
-def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
-    operator: Callable[..., WherobotsRunOperator], server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_key_names_its_connection(operator: Operator, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     task, ti, words = (
         operator(max_outage_seconds=0),
         TaskInstance(),
@@ -282,9 +267,9 @@ def test_a_refused_key_names_its_connection_on_the_worker_and_in_the_trigger(
 
 
 def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_alone(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient, monkeypatch: pytest.MonkeyPatch
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    job = {"uri": "s3://jobs/wait.py", "args": ["60"]}
+    job = WAIT
     task, ti = operator(run_python=job, max_outage_seconds=0), TaskInstance()
     deferred = deferral_of(task, ti)
     monkeypatch.delenv("AIRFLOW_CONN_WHEROBOTS_DEFAULT")
@@ -292,13 +277,10 @@ def test_a_connection_that_cannot_be_read_loses_sight_of_the_run_but_leaves_it_a
     with pytest.raises(WherobotsUnavailableException, match=r"can no longer be followed: .*\. It stays active"):
         operator().execute_complete(context(ti), event, **(deferred.kwargs or {}))
     assert control.counts()["cancels_received"] == 0
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
-def test_a_run_that_its_own_timeout_cancelled_is_not_taken_for_one_that_somebody_cancelled(
-    operator: Callable[..., WherobotsRunOperator], control: ControlClient
-) -> None:
-    task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": ["60"]}), TaskInstance()
+def test_a_timeout_of_the_run_is_a_kind(operator: Operator, control: ControlClient) -> None:
+    task, ti = operator(run_python=WAIT), TaskInstance()
     deferred = deferral_of(task, ti)
     task.hook.cancel_run(ti.xcoms["run_id"])
     follow(deferred)

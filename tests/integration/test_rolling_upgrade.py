@@ -153,6 +153,41 @@ def test_the_triggers_of_sql_and_what_their_tasks_resume_with(stored: dict[str, 
         assert event["state"] == state
 
 
+@pytest.mark.parametrize(
+    ("stored", "execution_id"),
+    [
+        (
+            {
+                "classpath": "airflow_provider_wherobots.triggers.sql_session.WherobotsSqlSessionTrigger",
+                "kwargs": {"session_id": "s1", "wait": {"timeout": 9.0, "deadline": 1e10}, "stop_on_kill": False},
+            },
+            "",
+        ),
+        (
+            {
+                "classpath": "airflow_provider_wherobots.triggers.sql_statement.WherobotsSqlStatementTrigger",
+                "kwargs": {
+                    "execution_id": "e1",
+                    "follow": {"url": "wss://s1", "deadline": 1e10, "session_id": "s1"},
+                    "tells_address": False,
+                    "stops_session": False,
+                },
+            },
+            "e1",
+        ),
+    ],
+    ids=["session", "statement"],
+)
+def test_the_two_triggers_of_sql_that_an_earlier_state_has_stored(stored: dict[str, Any], execution_id: str) -> None:
+    given = {"wherobots_conn_id": "wherobots_default", **stored["kwargs"]}
+    classpath, kwargs = trigger_of({**stored, "kwargs": given}).serialize()
+    assert classpath == "airflow_provider_wherobots.triggers.sql.WherobotsSqlTrigger"
+    assert (kwargs["session_id"], kwargs["execution_id"]) == ("s1", execution_id)
+    for part in {"wait", "follow"} & given.keys():
+        assert kwargs[part].items() >= given[part].items()
+    assert kwargs["tells_address"] is given.get("tells_address", True)
+
+
 def test_a_state_of_a_statement_that_is_not_known_is_an_unknown_outcome() -> None:
     assert StatementOutcome.from_event({"state": "polished"}).state is StatementState.UNKNOWN
     trigger = WherobotsSqlTrigger("wherobots_default", "s1", execution_id="e1")

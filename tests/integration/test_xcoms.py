@@ -93,9 +93,7 @@ def test_the_spark_ui_is_known_while_the_run_goes_on_and_after_it(
     assert ti.xcoms["run_summary"]["spark_ui_url"] == url
 
 
-def test_the_consoles_address_follows_the_connections_template(
-    operator: Operator, server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_consoles_address_has_a_template(operator: Operator, server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = json.dumps({"console_url_template": "https://console.example.com/jobs/{run_id}"})
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=server.api_key, extra=extra)
     ti = TaskInstance()

@@ -14,7 +14,10 @@ from tests.packaging.conftest import FOLDERS, Distribution
 PROVIDER = "airflow_provider_wherobots"
 SERVER = "wherobots_local"
 ENTRY_POINTS = {
-    PROVIDER: {"apache_airflow_provider": {"provider_info": f"{PROVIDER}.get_provider_info:get_provider_info"}},
+    PROVIDER: {
+        "apache_airflow_provider": {"provider_info": f"{PROVIDER}.get_provider_info:get_provider_info"},
+        "airflow.plugins": {"wherobots_task_page": f"{PROVIDER}.task_page.plugin:WherobotsTaskPage"},
+    },
     SERVER: {
         "console_scripts": {"wherobots-local": f"{SERVER}.cli:main"},
         "pytest11": {"wherobots_local": f"{SERVER}.pytest_plugin"},
@@ -77,6 +80,7 @@ def test_the_wheel_holds_the_package_its_licence_and_nothing_else(distribution: 
         for name in ("METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE")
     }
     assert f"{distribution.package}/py.typed" in names
+    assert (f"{PROVIDER}/task_page/static/page.html" in names) == (distribution.package == PROVIDER)
 
 
 def test_airflow_the_shell_and_pytest_find_the_entry_points(distribution: Distribution) -> None:
@@ -110,9 +114,7 @@ def test_the_source_distribution_builds_the_same_wheel(distribution: Distributio
     assert distribution.wheel_from_sdist.read_bytes() == distribution.wheel.read_bytes()
 
 
-def test_the_source_distribution_of_the_provider_holds_the_whole_repository(
-    distribution_of: Callable[[str], Distribution],
-) -> None:
+def test_the_providers_source_distribution_is_complete(distribution_of: Callable[[str], Distribution]) -> None:
     names = files_of(distribution_of(PROVIDER).sdist)
 
     assert distribution_of(PROVIDER).sources() <= names
@@ -122,9 +124,7 @@ def test_the_source_distribution_of_the_provider_holds_the_whole_repository(
     assert not [name for name in names if ".venv" in name or (name.startswith((".", "build")) and name != ".gitignore")]
 
 
-def test_the_source_distribution_of_the_server_holds_the_package_and_its_pages(
-    distribution_of: Callable[[str], Distribution],
-) -> None:
+def test_the_servers_source_distribution_is_complete(distribution_of: Callable[[str], Distribution]) -> None:
     """Its tests share fixtures with the provider's, and stay in the repository."""
     server = distribution_of(SERVER)
     beside = {"CHANGELOG.md", "LICENSE", "README.md", "PKG-INFO", "pyproject.toml"}

@@ -74,9 +74,7 @@ def test_it_resolves_under_the_constraints(file: Path, wheel: Path, uv: Callable
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda path: path.stem)
-def test_it_resolves_beside_the_official_provider_as_its_page_says(
-    file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path
-) -> None:
+def test_it_resolves_beside_the_official_one(file: Path, wheel: Path, uv: Callable[..., str], tmp_path: Path) -> None:
     page = (TREE / "docs" / "moving.md").read_text()
     found = re.search(r"add `(airflow-providers-wherobots==\S+)` to \[the command", page)
     assert found is not None
@@ -91,9 +89,7 @@ def test_it_resolves_beside_the_official_provider_as_its_page_says(
     assert (resolved["apache-airflow"], resolved[name]) == (airflow, version)
 
 
-def test_without_the_extras_there_is_no_server_and_no_sql_and_the_rest_works(
-    wheel: Path, uv: Callable[..., str], tmp_path: Path
-) -> None:
+def test_without_extras_the_server_and_sql_are_missing(wheel: Path, uv: Callable[..., str], tmp_path: Path) -> None:
     """On the oldest Airflow and the oldest versions of everything; later ones bring the server's packages anyway."""
     python = tmp_path / "venv" / "bin" / "python"
     uv("venv", "--quiet", "--python", sys.executable, tmp_path / "venv")

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 import psutil
 import requests
@@ -56,6 +57,7 @@ class AirflowInstance:
     :param counts: how many of each component to start. Default 1 of each, but no ``celery-worker``.
     :param component_env: called with a component's name and number; returns environment variables for only this
         component, such as its own log folder. Default None: there are none.
+    :param path: the path below which Airflow 3 is, such as ``/airflow``. Default: none.
     :param progress: called with a line of text about each step. Default None: no output.
     """
 
@@ -68,6 +70,7 @@ class AirflowInstance:
         env: Mapping[str, str] | None = None,
         counts: Mapping[str, int] | None = None,
         component_env: Callable[[str, int], Mapping[str, str]] | None = None,
+        path: str = "",
         progress: Callable[[str], None] | None = None,
     ) -> None:
         self.home = home.resolve()
@@ -77,6 +80,7 @@ class AirflowInstance:
         self._extra_env = dict(env or {})
         self._counts = dict(counts or {})
         self._component_env = component_env or (lambda name, n: {})
+        self._path = path
         self._progress = progress or (lambda _: None)
         self._family = ProcessFamily(f"airflow:{self.home}")
         self._database: PostgreSQL | None = None
@@ -164,7 +168,7 @@ class AirflowInstance:
     def _start(self, timeout: float) -> None:
         begun = time.monotonic()
         self._port = HeldPort()
-        self.url = f"http://127.0.0.1:{self._port.number}"
+        self.url = f"http://127.0.0.1:{self._port.number}{self._path}"
         self._progress(f"Airflow {self.version}: preparing the database")
         self._database = PostgreSQL(self._family, self.home / "output" / "postgres.log")
         self._env = self._environment(self._port.number, self._database.url)
@@ -327,7 +331,7 @@ class AirflowInstance:
         return ["webserver", "scheduler", "triggerer"]
 
     def _arguments(self, name: str, n: int) -> list[str]:
-        port = self.url.rpartition(":")[2]
+        port = str(urlsplit(self.url).port)
         if name == "celery-worker":
             # A killed worker leaves this file behind, and another process may have its id by now.
             pid_file = self.home / f"celery-worker-{n}.pid"
@@ -347,7 +351,7 @@ class AirflowInstance:
 
     def _environment(self, port: int, database: str) -> dict[str, str]:
         if self.is_airflow_3:
-            settings = airflow_3(self.home, port, self.credentials)
+            settings = airflow_3(self.home, self.url, self.credentials)
         else:
             settings = airflow_2(port, self.credentials)
         # There kill_task kills supervisors.

@@ -82,9 +82,8 @@ def common(database: str, dags_folder: Path, credentials: Credentials) -> Settin
     }
 
 
-def airflow_3(home: Path, port: int, credentials: Credentials) -> Settings:
+def airflow_3(home: Path, url: str, credentials: Credentials) -> Settings:
     """Return the settings for Airflow 3 only."""
-    url = f"http://127.0.0.1:{port}"
     return {
         "core": {
             "simple_auth_manager_users": f"{credentials.username}:admin",

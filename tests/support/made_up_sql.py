@@ -1,7 +1,5 @@
 """Statements whose text says what the synthetic engine does with them, so that a test needs no call for each."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager

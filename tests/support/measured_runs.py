@@ -1,7 +1,5 @@
 """Runs of the local server that have ended, reported as if they had run for ten minutes and used some of a runtime."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 
 from wherobots_local.control.client import ControlClient

@@ -3,8 +3,6 @@
 The variable ``HYPOTHESIS_PROFILE`` chooses: ``quick``, the default, or ``thorough``.
 """
 
-from __future__ import annotations
-
 import os
 
 from hypothesis import HealthCheck, settings

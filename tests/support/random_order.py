@@ -1,7 +1,5 @@
 """``pytest -p tests.support.random_order --random-order SEED``: files in a random order, and the tests in each."""
 
-from __future__ import annotations
-
 import random
 from pathlib import Path
 

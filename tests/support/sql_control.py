@@ -1,7 +1,5 @@
 """What tests do to SQL sessions of a local server in this process, beyond its control surface."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Unit tests talk to nobody, and properties are tried with as many examples as the caller asks for."""
 
-from __future__ import annotations
-
 import socket
 from collections.abc import Iterator
 from typing import Any, NoReturn

@@ -66,6 +66,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "get_provider_info": ("api", "config", "hooks"),
     "__main__": ("cli",),
     "decorators.script": ("api.errors", "logs.result"),
+    "task_page": ("compat", "config", "get_provider_info", "task_page"),
     "stored": (),
     "xcoms": (),
 }

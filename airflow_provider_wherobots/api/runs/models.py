@@ -159,9 +159,8 @@ class Run:
         return self.status not in ACTIVE_STATUSES and self.complete_time is not None
 
     def with_response_time(self, date: str) -> Run:
-        """Return the run with the time of the response, unless it is running: nothing needs to know how old it is."""
-        needs_time = self.is_terminal or self.status == PENDING
-        return replace(self, responded_at=parse_http_date(date)) if needs_time else self
+        """Return the run with the time of the response. A running run is not changed: nothing asks how old it is."""
+        return replace(self, responded_at=parse_http_date(date)) if self.is_terminal or self.status == PENDING else self
 
     @property
     def ended_ago(self) -> float:
@@ -183,12 +182,6 @@ class Run:
         if self.create_time is None or self.responded_at is None:
             return None
         return (self.responded_at - self.create_time).total_seconds()
-
-    @property
-    def pending_seconds(self) -> float | None:
-        """How long it was PENDING, or has been until the response, by the service's clock; None if unknown."""
-        until = self.start_time or self.complete_time or self.responded_at
-        return None if until is None or self.create_time is None else (until - self.create_time).total_seconds()
 
     @property
     def has_timed_out(self) -> bool:

@@ -1,7 +1,5 @@
 """The models, the answers and the operations against the published API description, field by field."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Fault rules, without HTTP."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Switches for what the published description leaves open, and a start that is like the service."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from pathlib import Path
 

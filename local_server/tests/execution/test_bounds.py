@@ -1,7 +1,5 @@
 """Whatever a script or a client does: the server answers, runs end, and nothing grows without a bound."""
 
-from __future__ import annotations
-
 import inspect
 import json
 import os
@@ -189,9 +187,7 @@ def test_a_stopped_guard_wedges_neither_cancel_nor_timeout(
     wait_for(lambda: not psutil.pid_exists(one) and not psutil.pid_exists(two), what="the scripts to end")
 
 
-def test_the_end_of_the_server_does_not_wait_for_the_grace_of_a_cancel(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_servers_end_waits_for_no_grace_of_a_cancel(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(process.GuardedProcess.stop, "__defaults__", (600.0,))
     with LocalServer(tmp_path, api_key=KEY) as server:
         client = Client(server.url, server.root)

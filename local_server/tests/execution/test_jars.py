@@ -1,7 +1,5 @@
 """JARs, with a real JVM."""
 
-from __future__ import annotations
-
 import os
 import shutil
 import sys

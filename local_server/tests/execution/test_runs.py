@@ -1,7 +1,5 @@
 """Runs that really run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -238,9 +236,7 @@ def test_a_file_dependency_that_cannot_be_read_fails_the_run(name: str, client: 
     assert run["startTime"] is None
 
 
-def test_spark_settings_are_the_defaults_that_spark_reads(
-    client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_spark_reads_the_settings_as_defaults(client: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "spark-defaults.conf").write_text("spark.ui.enabled false\n")
     monkeypatch.setenv("SPARK_CONF_DIR", str(tmp_path))
     source = "import os\nprint(open(os.environ['SPARK_CONF_DIR'] + '/spark-defaults.conf').read())"

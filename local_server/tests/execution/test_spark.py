@@ -1,7 +1,5 @@
 """Runs with a real Spark: PySpark and a JVM."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Faults as clients meet them: raw sockets, requests, aiohttp."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import socket
@@ -91,9 +89,7 @@ def test_a_hanging_request_takes_no_effect(server: LocalServer, client: Client, 
     assert client.request("POST", "/runs", json=BODY).status_code == 201
 
 
-def test_a_slow_answer_takes_effect_at_once_and_does_not_hold_up_others(
-    server: LocalServer, client: Client, control: ControlClient
-) -> None:
+def test_a_slow_answer_holds_up_no_others(server: LocalServer, client: Client, control: ControlClient) -> None:
     control.add_fault("createJobRun", {"type": "slow", "seconds": 2}, times=1)
 
     async def both() -> tuple[int, int]:
@@ -147,9 +143,7 @@ def test_without_the_key_no_fault_is_used_up(server: LocalServer, client: Client
 
 
 @pytest.mark.parametrize("synthetic", [False, True])
-def test_a_run_that_fails_on_purpose_executes_nothing_and_the_next_one_does(
-    client: Client, control: ControlClient, synthetic: bool
-) -> None:
+def test_a_run_that_fails_on_purpose_executes_nothing(client: Client, control: ControlClient, synthetic: bool) -> None:
     control.behaviour(synthetic_runs=synthetic)
     control.add_fault("createJobRun", {"type": "fail_run", "message": "node lost"}, times=1)
     failed, lines = client.run("print('executed')", status="FAILED")

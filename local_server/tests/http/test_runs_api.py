@@ -1,7 +1,5 @@
 """The six operations over HTTP: shapes, statuses, error bodies, paging."""
 
-from __future__ import annotations
-
 import json
 import re
 from typing import Any

@@ -6,8 +6,6 @@ test_create_request.py. Where the server is stricter than the description on pur
 here first: these amendments are the whole difference.
 """
 
-from __future__ import annotations
-
 import copy
 from collections import Counter
 from collections.abc import Iterator

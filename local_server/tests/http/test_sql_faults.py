@@ -1,7 +1,5 @@
 """Faults of SQL sessions: messages, connections, executions and sessions that are lost."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest

@@ -1,7 +1,5 @@
 """Statements over the WebSocket of a SQL session: executed, retrieved, cancelled, taken over and forgotten."""
 
-from __future__ import annotations
-
 import json
 import socket as sockets
 import subprocess

@@ -1,7 +1,5 @@
 """The status page: who gets it, and what its calls answer."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 
@@ -40,9 +38,7 @@ ADDRESSES = ("/runs", "/runs/an_id", "/runs/an_id/logs", "/sql/sessions", "/sql/
 
 
 @pytest.mark.parametrize("address", ["/", *ADDRESSES])
-def test_a_browser_gets_the_page_at_each_address_that_clients_print(
-    address: str, server: LocalServer, control: SqlControl
-) -> None:
+def test_a_browser_gets_the_page_at_printed_addresses(address: str, server: LocalServer, control: SqlControl) -> None:
     control.add_fault("*", "reset")
     page = requests.get(f"{server.url}{address}", headers=BROWSER, timeout=30)
     root = requests.get(f"{server.url}/", headers=BROWSER, timeout=30)

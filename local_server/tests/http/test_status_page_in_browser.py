@@ -141,9 +141,7 @@ def test_a_log_is_followed_while_it_is_written(page: Page, client: Client) -> No
 
 
 @pytest.mark.parametrize("end", ["", "/logs"])
-def test_a_runs_address_asks_for_the_key_and_shows_the_run(
-    end: str, page: Page, client: Client, problems: list[str]
-) -> None:
+def test_a_runs_address_asks_for_the_key(end: str, page: Page, client: Client, problems: list[str]) -> None:
     run, _ = client.run("print('one line')\nraise ValueError('no such column')", name="by_address", status="FAILED")
     page.goto(f"/runs/{run['id']}{end}")
     enter(page)
@@ -203,9 +201,7 @@ def test_an_address_of_nothing_says_so(address: str, problem: str, page: Page, c
     expect_text(page, "#problem", "")
 
 
-def test_a_sql_sessions_address_shows_its_statements(
-    page: Page, sql: SqlClient, control: SqlControl, problems: list[str]
-) -> None:
+def test_a_session_shows_its_statements(page: Page, sql: SqlClient, control: SqlControl, problems: list[str]) -> None:
     control.answer_sql("SELECT hostile", error=HOSTILE)
     long = f"SELECT '{'x' * 2000}' AS n"
     session = sql.ready(runtimeId="small", region="aws-eu-west-1")
@@ -249,9 +245,7 @@ def test_the_cancel_button_cancels(page: Page, client: Client) -> None:
     assert client.get(run["id"])["status"] == "CANCELLED"
 
 
-def test_names_lines_and_messages_never_become_part_of_the_page(
-    page: Page, client: Client, problems: list[str]
-) -> None:
+def test_names_lines_and_messages_are_no_html(page: Page, client: Client, problems: list[str]) -> None:
     # The API allows no such name. The page does not rely on that.
     replace_in_responses(page, r"/_control/runs(/\w+)?(\?|$)", "hostile_name", HOSTILE.replace('"', '\\"'))
     source = f"print({HOSTILE!r})\nprint('\\x1b[31m\\u202e')\nraise ValueError({HOSTILE!r})\n"

@@ -1,7 +1,5 @@
 """Files over the API: uploads and downloads by presigned URLs, folders, and what nobody may do."""
 
-from __future__ import annotations
-
 import os
 import time
 from collections.abc import Iterator

@@ -1,7 +1,5 @@
 """The log of a run as files: any order of writes, limits, a full disk, and a server that comes later."""
 
-from __future__ import annotations
-
 import errno
 import os
 import time

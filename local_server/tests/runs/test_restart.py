@@ -1,7 +1,5 @@
 """What a server leaves on its root, and what the next one makes of it."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -82,9 +80,7 @@ def test_runs_survive_a_kill(started: list[Started], tmp_path: Path) -> None:
     assert again["id"] not in before
 
 
-def test_temporary_folders_do_not_survive_a_kill(
-    started: list[Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_temporary_folder_survives(started: list[Started], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (temporary := tmp_path / "temporary").mkdir()
     monkeypatch.setenv("TMPDIR", str(temporary))
 

@@ -19,10 +19,11 @@ SELECT 'x' 'y'
 SELECT * FROM csv.`s3://bucket/in.csv`
 SET spark.sql.sources.partitionOverwriteMode = dynamic
 CREATE TABLE there (a INT) LOCATION 's3://bucket/there'
-SELECT * FROM fields TABLESAMPLE (10 PERCENT)
+SELECT * FROM fields TABLESAMPLE (10 PERCENT) REPEATABLE (1)
+ALTER TABLE fields ALTER COLUMN x FIRST
 SELECT x FROM fields QUALIFY row_number() OVER (ORDER BY x) = 1
 SELECT x FROM fields VERSION AS OF 1
-SELECT * FROM fields PIVOT (first(x) FOR x IN (1))
+SELECT * FROM fields PIVOT (collect_list(x) FOR x IN (1))
 DELETE FROM fields USING fields f WHERE true
 INSERT INTO fields REPLACE WHERE x = 1 SELECT 1, named_struct('x', 1)
 SET spark.sql.session.timeZone = 'Asia/Tokyo'

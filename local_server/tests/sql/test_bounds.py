@@ -121,6 +121,20 @@ def test_nested_functions_of_dates_repeat_nothing(engine: EngineDriver) -> None:
     assert engine.value(nested) == date(2024, 1, 13)
 
 
+def test_nested_aggregates_of_arrays_repeat_nothing(engine: EngineDriver) -> None:
+    nested = "0"
+    for _ in range(12):
+        nested = f"aggregate(array(1), {nested}, (a, x) -> a + x)"
+    assert engine.value(nested) == 12
+
+
+def test_rows_that_are_nested_do_not_grow(engine: EngineDriver) -> None:
+    nested = "1"
+    for _ in range(12):
+        nested = f"(1, {nested}) IN ((1, 1), (2, 2))"
+    assert engine.fails(f"SELECT {nested}").startswith("[UNSUPPORTED_FEATURE]")
+
+
 def test_what_a_macro_repeats_through_another_one_counts_too(engine: EngineDriver) -> None:
     """The macro of ``try_divide`` has its arguments once, and gives them to one that repeats them."""
     nested = "1"

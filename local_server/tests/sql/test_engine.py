@@ -515,6 +515,38 @@ def test_changes_of_columns(engine: EngineDriver) -> None:
     assert engine.fails("ALTER TABLE altered DROP COLUMN b").startswith("[UNRESOLVED_COLUMN.WITHOUT_SUGGESTION]")
 
 
+def test_types_of_columns_become_wider(engine: EngineDriver) -> None:
+    engine.run(
+        "CREATE OR REPLACE TABLE wide (id INT NOT NULL, share FLOAT, price DECIMAL(5, 2), name STRING)",
+        "INSERT INTO wide VALUES (1, 1.5, 2.25, 'x')",
+        "ALTER TABLE wide ALTER COLUMN id TYPE BIGINT",
+        "ALTER TABLE wide ALTER COLUMN share TYPE DOUBLE",
+        "ALTER TABLE wide ALTER COLUMN PRICE TYPE DECIMAL(9, 2)",
+        "ALTER TABLE wide ALTER COLUMN id DROP NOT NULL",
+        "ALTER TABLE wide ALTER COLUMN name COMMENT 'its name'",
+        "INSERT INTO wide VALUES (NULL, 1e300, 1234567.25, 'y')",
+    )
+    assert [row[1] for row in engine.rows("DESCRIBE wide")] == ["bigint", "double", "decimal(9,2)", "string"]
+    assert engine.rows("SELECT * FROM wide ORDER BY name") == [
+        (1, 1.5, Decimal("2.25"), "x"),
+        (None, 1e300, Decimal("1234567.25"), "y"),
+    ]
+    for change in ("name TYPE INT", "id TYPE INT", "price TYPE DECIMAL(9, 3)"):
+        assert engine.fails(f"ALTER TABLE wide ALTER COLUMN {change}").startswith("[NOT_SUPPORTED_CHANGE_COLUMN]")
+    assert engine.fails("ALTER TABLE wide ALTER COLUMN gone TYPE INT").startswith("[UNRESOLVED_COLUMN")
+    assert engine.fails("ALTER TABLE wide ALTER COLUMN id SET NOT NULL").startswith("[UNSUPPORTED_FEATURE]")
+
+
+def test_a_cached_query_is_a_view_of_its_session(engine: EngineDriver, other: EngineDriver) -> None:
+    engine.run("CACHE LAZY TABLE cached AS SELECT 1 AS a", "CACHE TABLE cached")
+    assert engine.rows("SELECT * FROM cached") == [(1,)]
+    assert engine.fails("CACHE TABLE cached AS SELECT 2 AS a").startswith("[TABLE_OR_VIEW_ALREADY_EXISTS]")
+    assert other.fails("CACHE TABLE cached").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    assert other.fails("UNCACHE TABLE cached").startswith("[TABLE_OR_VIEW_NOT_FOUND]")
+    other.run("UNCACHE TABLE IF EXISTS cached", "CLEAR CACHE")
+    engine.run("UNCACHE TABLE cached", "DROP VIEW cached")
+
+
 def test_names_of_columns_and_tables_change(engine: EngineDriver) -> None:
     engine.run(
         "CREATE OR REPLACE TABLE called (a INT, day STRING) PARTITIONED BY (day)",
@@ -895,7 +927,7 @@ def test_a_key_has_the_type_that_spark_gives_it_or_is_refused(
         assert engine.fails(read).startswith("[UNSUPPORTED_FEATURE]")
 
 
-@pytest.mark.parametrize(("statement", "text"), read_rows("failures.tsv", {}))
+@pytest.mark.parametrize(("statement", "text"), list(read_rows("failures.tsv", {})))
 def test_failures_are_of_the_kind_of_the_service(engine: EngineDriver, statement: str, text: str) -> None:
     assert engine.fails(statement).startswith(text)
 

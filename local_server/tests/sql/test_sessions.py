@@ -66,6 +66,13 @@ def test_a_key_is_shared_and_a_single_session_never(sql: SqlClient) -> None:
     assert sql.ask(sessionType="single") != sql.ask(sessionType="single")
 
 
+def test_a_key_that_the_service_ignores(sql: SqlClient, control: SqlControl) -> None:
+    control.behaviour(sql_session_key=False)
+    shared = sql.ask(sessionKey="k")
+    assert shared == sql.ask(sessionKey="other") == sql.ask()
+    assert sql.wait_for_session(shared)["apiPayload"]["sessionKey"] is None
+
+
 def test_both_spellings_of_force_new(sql: SqlClient) -> None:
     first = sql.ask()
     for text, is_new in (("False", False), ("false", False), ("True", True), ("true", True)):

@@ -1,7 +1,5 @@
 """Runs the official provider's operator once, and prints the log lines that it shows. Run where that provider is."""
 
-from __future__ import annotations
-
 import json
 import sys
 from types import SimpleNamespace

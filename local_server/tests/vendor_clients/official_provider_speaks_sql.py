@@ -1,7 +1,5 @@
 """Runs the official provider's SQL operator, and prints what it returned. Run where that provider is."""
 
-from __future__ import annotations
-
 import json
 import sys
 from typing import Any

@@ -1,7 +1,5 @@
 """Programs that use the packages of the vendor and of the official provider, unchanged."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

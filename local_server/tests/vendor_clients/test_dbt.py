@@ -1,7 +1,5 @@
 """The vendor's dbt adapter, unchanged, over TLS: the commands of the page about dbt, on its example project."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

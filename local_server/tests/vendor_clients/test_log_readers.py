@@ -7,8 +7,6 @@
   a 64-bit integer, else from its cursor plus the number of lines shown.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from typing import Any
 

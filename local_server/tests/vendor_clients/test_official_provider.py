@@ -1,7 +1,5 @@
 """The official provider itself, unchanged, over https: it shows each line of a log once, page after page."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

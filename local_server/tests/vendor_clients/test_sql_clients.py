@@ -1,7 +1,5 @@
 """The vendor's SQL client and the official provider's SQL operator, unchanged, over https and wss."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path

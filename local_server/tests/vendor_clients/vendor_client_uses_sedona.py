@@ -3,8 +3,6 @@
 Run where that client is, with the address and the key of a local server over https as arguments.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 import warnings

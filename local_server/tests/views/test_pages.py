@@ -155,9 +155,7 @@ def read_carefully(log: RunLog, style: Behaviour, size: int) -> list[str]:
 @pytest.mark.parametrize("boundary", ["after", "last", "next"])
 @pytest.mark.parametrize("cursor", CURSORS)
 @given(st.lists(st.integers(1000, 1030), max_size=30))
-def test_a_careful_client_gets_every_line_once(
-    cursor: str, boundary: str, caught_up: str, timestamps: list[int]
-) -> None:
+def test_each_line_comes_once(cursor: str, boundary: str, caught_up: str, timestamps: list[int]) -> None:
     log = RunLog()
     for number, timestamp in enumerate(timestamps):
         log.insert(timestamp, f"line {number}")

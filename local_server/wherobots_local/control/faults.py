@@ -221,6 +221,7 @@ class Behaviour(ControlModel):
     sql_synthetic: bool = False
     sql_start_delay_seconds: Seconds = 0.0
     sql_max_sessions: Count | None = None
+    sql_session_key: bool = True
     sql_orphan_grace_seconds: Seconds | None = 120.0
     sql_clean_close: Literal["orphans", "cancels"] = "orphans"
     sql_attach: bool = True

@@ -192,6 +192,8 @@ class SqlSessions:
     def request(self, payload: SqlSessionPayload, region: str | None, *, force_new: bool) -> GrantedSession:
         """Return a session to share, or start one. If there can be no more, it is the newest other one."""
         region = checked_region(region)
+        if not self._rules().sql_session_key:
+            payload = payload.model_copy(update={"session_key": None})
         living = [session for session in self._sessions.values() if not session.has_ended]
         if payload.session_type == "multi" and not force_new:
             for session in reversed(living):

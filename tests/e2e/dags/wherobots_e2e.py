@@ -4,11 +4,13 @@ import os
 from datetime import datetime, timedelta
 from typing import Any
 
+from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator
 from airflow.providers.openlineage.utils.selective_enable import enable_lineage
 from tenant import CrashingOperator, TenantOperator
 
 from airflow_provider_wherobots.exceptions import WherobotsRunCancelledException
 from airflow_provider_wherobots.flows import quota
+from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.retry_policies import wherobots_retry_policy
 
 try:
@@ -31,7 +33,7 @@ WAYS: dict[str, dict[str, Any]] = {
     "deadline_retry": {"execution_timeout": timedelta(seconds=30), "timeout_seconds": 3600, "retries": 1},
     "crashing": {"operator": CrashingOperator},
     "full": {"max_quota_wait_seconds": 120},
-    "pending": {"max_pending_seconds": 20, "retries": 1},
+    "pending": {"max_pending_seconds": 60, "retries": 1},
     "returns": {"return_result": True, "outlets": [Asset("s3://e2e/returns")]},
     "worker_memory": {"deferrable": False, "retries": 1, "runtime": "tiny", "runtime_on_out_of_memory": "next"},
     "retry_cancelled": {"retries": 1, "retry_cancelled": True},
@@ -81,4 +83,7 @@ with DAG(dag_id="observed", start_date=datetime(2026, 1, 1), schedule=None, catc
             region="aws-us-west-2",
             deferrable=deferrable,
         )
+    copy = "INSERT INTO org_catalog.e2e.copy SELECT * FROM e2e.original WHERE id = 'a-literal'"
+    WherobotsSqlOperator(task_id="sql", wherobots_conn_id="{{ dag_run.conf['conn_id'] }}", sql=copy)
+    SQLExecuteQueryOperator(task_id="airflows_sql", conn_id="{{ dag_run.conf['conn_id'] }}_sql", sql=copy)
     enable_lineage(observed)

@@ -1,7 +1,5 @@
 """A metadata database for the commands that read one."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The command `doctor` against the local server: what it prints, what it writes, and that it leaves no run."""
 
-from __future__ import annotations
-
 import json
 import os
 import re
@@ -168,9 +166,7 @@ def test_a_script_that_cannot_be_uploaded(doctor: Doctor, control: SqlControl) -
 QUICK = partial(Plan, timeout_seconds=2, late_seconds=1, poll_seconds=0.2)
 
 
-def test_the_script_is_uploaded_and_its_runs_answer_every_question(
-    doctor: Doctor, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_scripts_runs_answer(doctor: Doctor, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor_command, "Plan", QUICK)
     code, document = doctor("--run")
     assert code == 0, document
@@ -281,9 +277,7 @@ def test_arguments(capsys: pytest.CaptureFixture[str]) -> None:
         (["--runtime", ""], "'': must not be empty"),
     ],
 )
-def test_wrong_arguments_are_told_before_anything_is_sent(
-    arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_wrong_argument_sends_nothing(arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["doctor", "--run", *arguments])
     assert ended.value.code == 2

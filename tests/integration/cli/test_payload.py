@@ -1,7 +1,5 @@
 """`payload` with a real DAG file: what is printed, that nothing is sent, and what is an error."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable
 from pathlib import Path

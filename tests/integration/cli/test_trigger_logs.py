@@ -68,9 +68,7 @@ def test_a_handler_that_keeps_and_one_that_drops(use: Use, keeping: type, droppi
     assert check_trigger_logs().text.startswith(dropping.__name__)
 
 
-def test_a_connection_that_a_triggerer_of_3_0_to_3_2_may_not_find(
-    use: Use, keeping: type, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_connection_on_a_triggerer_of_3_0_to_3_2(use: Use, keeping: type, monkeypatch: pytest.MonkeyPatch) -> None:
     use(keeping)
     monkeypatch.setenv("AIRFLOW__LOGGING__REMOTE_LOG_CONN_ID", "my_logs")
     affected = (3, 0) <= AIRFLOW < (3, 3)

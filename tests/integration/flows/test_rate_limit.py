@@ -1,7 +1,5 @@
 """A limit of the key, over a real connection: all triggers of a process keep to it, and a kill does not wait."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket
@@ -62,9 +60,7 @@ def test_after_a_429_of_a_logs_call_no_trigger_calls_but_to_cancel(conn_id: str,
     assert len(after) - 1 < TRIGGERS
 
 
-def test_the_calls_of_one_hook_keep_to_a_limit_and_a_driver_apart_does_not(
-    conn_id: str, control: ControlClient
-) -> None:
+def test_the_calls_of_a_hook_share_one_limit_apart_from_a_driver(conn_id: str, control: ControlClient) -> None:
     hook = WherobotsHook(conn_id)
     control.add_fault("getJobRun", LIMITED, times=1)
 

@@ -3,8 +3,6 @@
 Its dialect is not Spark's, but close enough for what Airflow's own operators send.
 """
 
-from __future__ import annotations
-
 import asyncio
 import io
 import sqlite3

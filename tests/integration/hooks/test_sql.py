@@ -55,6 +55,7 @@ from airflow_provider_wherobots.sql import results as requirements
 from tests.integration import sql_support
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection
+from tests.integration.support import Said
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
@@ -94,9 +95,7 @@ def test_records_are_tuples(hook: WherobotsSqlHook, control: SqlControl) -> None
     assert description[0] == ("id", "int64", None, None, None, None, True)
 
 
-def test_geometries_are_written_as_the_hook_is_told(
-    server: LocalServer, control: SqlControl, hook: WherobotsSqlHook
-) -> None:
+def test_geometries_are_written_as_told(server: LocalServer, control: SqlControl, hook: WherobotsSqlHook) -> None:
     control.answer_sql("SELECT geom FROM places", {"geom": PLACES["geom"]}, geometry=["geom"])
     assert WherobotsSqlHook(geometry="wkt").get_first("SELECT geom FROM places") == ("POINT (1 2)",)
 
@@ -167,7 +166,7 @@ def test_rows_are_inserted_many_at_a_time(hook: WherobotsSqlHook, control: SqlCo
 
 @pytest.mark.parametrize("inserted", [0, 2])
 def test_a_batch_that_fails_is_retried_only_if_none_before_it_is_inserted(
-    hook: WherobotsSqlHook, control: SqlControl, inserted: int, said: Callable[[], str]
+    hook: WherobotsSqlHook, control: SqlControl, inserted: int, said: Said
 ) -> None:
     control.answer_sql("(99)", error="out of memory")
     with pytest.raises(WherobotsSqlStatementFailedException, match="out of memory") as caught:
@@ -214,17 +213,16 @@ def test_after_a_write_no_failure_of_the_program_in_the_hook_is_retried(hook: Wh
 
 
 def test_a_cursor_of_a_program_is_not_retried_after_a_write_either(hook: WherobotsSqlHook) -> None:
-    cursor = hook.get_conn().cursor()
-    cursor.execute("INSERT INTO t VALUES (1)")
-    with pytest.raises(WherobotsSqlStatementFailedException, match=NOT_RETRIED) as caught:
-        cursor.execute("FAIL gone")
+    with closing(hook.get_conn()) as connection:
+        cursor = connection.cursor()
+        cursor.execute("INSERT INTO t VALUES (1)")
+        with pytest.raises(WherobotsSqlStatementFailedException, match=NOT_RETRIED) as caught:
+            cursor.execute("FAIL gone")
     assert isinstance(caught.value, AirflowFailException)
 
 
 @pytest.mark.parametrize("kind", [ConnectionError, AirflowTaskTimeout])
-def test_rows_that_cannot_be_read_to_their_end_are_not_inserted_again(
-    hook: WherobotsSqlHook, kind: type[BaseException]
-) -> None:
+def test_rows_that_cannot_be_read_are_not_inserted_again(hook: WherobotsSqlHook, kind: type[BaseException]) -> None:
     def rows() -> Iterator[tuple[int]]:
         yield from [(1,), (2,), (3,)]
         raise kind("the other database is away")
@@ -250,9 +248,7 @@ def test_rows_that_cannot_be_inserted_are_refused(
     assert executed(control) == []
 
 
-def test_exactly_as_many_rows_as_the_service_returns_are_an_error_or_a_warning(
-    hook: WherobotsSqlHook, times_said: Callable[[str], int]
-) -> None:
+def test_as_many_rows_as_the_limit_may_be_cut(hook: WherobotsSqlHook, times_said: Callable[[str], int]) -> None:
     assert len(hook.get_records("SELECT ROWS 999")) == 999
     with pytest.raises(WherobotsSqlException, match=r"has exactly 1,000 rows.*store=.*on_truncated='warn'") as caught:
         hook.get_records("SELECT ROWS 1500")
@@ -293,9 +289,7 @@ def test_a_run_without_a_handler_does_not_cancel_its_statement(hook: WherobotsSq
 # Parameters and logs
 
 
-def test_parameters_are_quoted_and_never_logged(
-    hook: WherobotsSqlHook, control: SqlControl, said: Callable[[], str]
-) -> None:
+def test_parameters_are_never_logged(hook: WherobotsSqlHook, control: SqlControl, said: Said) -> None:
     control.answer_sql("hail", {"a": []})
     hook.run(
         "SELECT * FROM %(c)i.hail WHERE a = %(a)s AND b LIKE '%b'", parameters={"c": "org", "a": "secret'\\ OR 1=1"}
@@ -306,9 +300,7 @@ def test_parameters_are_quoted_and_never_logged(
     assert "secret" not in logged
 
 
-def test_a_statement_is_not_logged_if_the_hook_is_told_so(
-    server: LocalServer, hook: WherobotsSqlHook, said: Callable[[], str]
-) -> None:
+def test_a_statement_can_stay_unlogged(server: LocalServer, hook: WherobotsSqlHook, said: Said) -> None:
     WherobotsSqlHook(log_sql=False).run("SELECT 7 AS n")
     assert "SELECT" not in said()
 
@@ -330,9 +322,7 @@ def test_wrong_statements_and_parameters_are_refused_before_anything_is_sent(
     assert executed(control) == []
 
 
-def test_control_characters_of_a_statement_are_visible_in_the_log(
-    hook: WherobotsSqlHook, control: SqlControl, said: Callable[[], str]
-) -> None:
+def test_control_characters_are_visible_in_the_log(hook: WherobotsSqlHook, control: SqlControl, said: Said) -> None:
     control.answer_sql("SELECT `a", {"a": [1]})
     hook.run("SELECT `a\x1b[2Kb`")
     assert "Executing: SELECT `a\\x1b[2Kb`" in said()
@@ -551,9 +541,7 @@ def signal_when_executed(control: SqlControl, handler: Callable[..., Any]) -> An
     return signal_when(lambda: "running" in states(control), handler)
 
 
-def test_a_statement_that_an_interruption_left_behind_is_cancelled_before_the_next(
-    hook: WherobotsSqlHook, control: SqlControl
-) -> None:
+def test_what_an_interruption_left_is_cancelled_first(hook: WherobotsSqlHook, control: SqlControl) -> None:
     """A program catches the interruption, and goes on with the same connection."""
 
     def interrupt(*_: Any) -> None:
@@ -655,9 +643,7 @@ def test_the_session_is_asked_for_with_the_arguments_and_the_connections_default
     }
 
 
-def test_a_hook_with_a_session_of_its_own_keeps_it_as_long_as_it_lives(
-    hook: WherobotsSqlHook, control: SqlControl
-) -> None:
+def test_a_hook_keeps_a_session_of_its_own_as_long_as_it_lives(hook: WherobotsSqlHook, control: SqlControl) -> None:
     own = WherobotsSqlHook(force_new=True)
     own.run("SELECT 1 AS n")
     first = own.session
@@ -677,9 +663,7 @@ def ready(control: SqlControl) -> list[str]:
 
 
 @pytest.mark.parametrize("arguments", [{"force_new": True}, {"session_type": "single"}])
-def test_a_session_of_its_own_ends_when_the_hook_is_closed(
-    hook: WherobotsSqlHook, control: SqlControl, arguments: dict[str, Any]
-) -> None:
+def test_closing_it_ends_its_session(hook: WherobotsSqlHook, control: SqlControl, arguments: dict[str, Any]) -> None:
     own = WherobotsSqlHook(**arguments)
     assert own.session_request.inactive_seconds == 300
     own.run("SELECT 1 AS n")
@@ -832,7 +816,7 @@ def test_a_frame_of_any_result_goes_through_xcom(hook: WherobotsSqlHook, times_s
     assert list(pulled["tags"].iloc[0]) == [{"key": "a", "value": 617700169958293503}, {"key": "b", "value": None}]
 
 
-def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Callable[[], str]) -> None:
+def test_a_stored_result_brings_all_rows(hook: WherobotsSqlHook, said: Said) -> None:
     frame = hook.get_df("SELECT ROWS 1500", stored=True)
     assert list(frame.columns) == ["id", "name"]
     assert (len(frame), frame["id"].iloc[-1]) == (1500, 1499)
@@ -924,9 +908,7 @@ def test_the_hook_names_the_extra_if_airflows_part_of_it_is_missing() -> None:
     )
 
 
-def test_what_the_extra_installs_is_named_if_it_is_missing(
-    hook: WherobotsSqlHook, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_missing_extra_is_told(hook: WherobotsSqlHook, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     how = re.escape(": install the extra sql of airflow-provider-wherobots, from where you got the provider")
     monkeypatch.setattr(requirements, "find_spec", lambda name: None)
     for use, what in ((hook.get_df, "pyarrow and cbor2 and pandas"), (hook.run, "pyarrow and cbor2")):

@@ -1,7 +1,5 @@
 """A hook's writes over several tries: a worker dies, and the retry asks before it executes a write again."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -128,9 +126,7 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
     assert executed(control) == [INSERT, UPDATE]
 
 
-def test_a_write_that_the_connection_refuses_does_not_change_the_one_that_runs(
-    begin: Callable[..., None], control: SqlControl
-) -> None:
+def test_a_refused_write_does_not_change_the_one_that_runs(begin: Callable[..., None], control: SqlControl) -> None:
     """A signal handler, or another thread, uses the connection while it executes a write."""
     control.answer_sql(INSERT, held=True)
     first = TaskInstance()
@@ -258,9 +254,7 @@ def test_a_retry_executes_what_was_not_sent_because_of_a_kill(
 
 
 @pytest.mark.parametrize("later", [UPDATE, INSERT], ids=["another statement", "the same text"])
-def test_a_task_that_defers_between_its_writes_goes_on_in_its_journal(
-    begin: Callable[..., None], control: SqlControl, later: str
-) -> None:
+def test_a_deferral_keeps_the_journal(begin: Callable[..., None], control: SqlControl, later: str) -> None:
     """As ``GenericTransfer(page_size=…)`` does, with a write for each page."""
 
     def run(ti: TaskInstance, *pages: str) -> None:

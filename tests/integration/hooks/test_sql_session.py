@@ -1,7 +1,5 @@
 """A SQL session that a setup task starts and its teardown stops, against the local server."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from typing import Any
@@ -68,7 +66,7 @@ def test_a_client_that_can_send_no_key_gets_the_session_that_has_none(control: S
     assert other.session.id == session_id
 
 
-def test_a_session_of_others_that_a_full_organization_offers_is_not_taken(control: SqlControl) -> None:
+def test_the_shared_session_that_is_offered_when_quota_is_used_up_is_not_taken(control: SqlControl) -> None:
     other = WherobotsSqlHook(session_key="other").start_session()
     control.behaviour(sql_max_sessions=1)
     with pytest.raises(WherobotsQuotaException, match="which others use"):
@@ -76,9 +74,7 @@ def test_a_session_of_others_that_a_full_organization_offers_is_not_taken(contro
     assert is_alive(control, other)
 
 
-def test_a_session_that_is_not_ready_in_time_or_refused_is_an_error(
-    control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_session_that_is_late_or_refused_is_an_error(control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     with pytest.raises(WherobotsSqlSessionException, match="session_wait_timeout=1"):
         WherobotsSqlHook(session_wait_timeout=1).start_session()

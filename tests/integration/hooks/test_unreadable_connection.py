@@ -21,7 +21,7 @@ from airflow_provider_wherobots.triggers import guarded, run
 from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
 from tests.integration.conftest import API_KEY
-from tests.integration.support import events_of
+from tests.integration.support import Said, events_of
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
@@ -69,9 +69,7 @@ async def read_settings(hook: WherobotsHook, **arguments: Any) -> str:
         return hook.settings.endpoint.api_key
 
 
-def test_an_unreadable_connection_is_read_again_with_growing_pauses_one_warning_and_the_end_of_it(
-    away: Callable[..., Away], caplog: pytest.LogCaptureFixture
-) -> None:
+def test_it_is_read_again_after_growing_pauses(away: Callable[..., Away], caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     it = away(until=100.0)
     assert asyncio.run(read_settings(WherobotsHook(), max_outage_seconds=600)) == API_KEY
@@ -117,9 +115,7 @@ TRIGGERS: dict[str, Any] = {
 
 
 @pytest.mark.parametrize("kind", TRIGGERS)
-def test_every_trigger_is_as_patient_with_its_connection_as_with_the_service(
-    away: Callable[..., Away], kind: str
-) -> None:
+def test_every_trigger_waits_for_its_connection_as_for_the_service(away: Callable[..., Away], kind: str) -> None:
     it = away(until=10_000.0)
     event = events_of(TRIGGERS[kind]())
     assert sum(it.pauses) == 200
@@ -146,17 +142,13 @@ def test_a_kill_reads_a_connection_that_was_never_read_again_and_then_cancels(
 
 
 @pytest.mark.parametrize("kind", ["run", "SQL session", "SQL statement"])
-def test_a_kill_gives_a_connection_up_when_its_budget_is_spent(
-    away: Callable[..., Away], kind: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_reads_it_within_budget(away: Callable[..., Away], kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     it = away(until=10_000.0)
     killed(TRIGGERS[kind](), monkeypatch)
     assert sum(it.pauses) == guarded.CANCEL_BUDGET_SECONDS
 
 
-def test_a_kill_does_not_wait_for_a_read_that_never_ends(
-    conn_id: str, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
-) -> None:
+def test_a_kill_does_not_wait_for_an_endless_read(conn_id: str, monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
     async def never(conn_id: str) -> None:
         await asyncio.Event().wait()
 
@@ -166,9 +158,7 @@ def test_a_kill_does_not_wait_for_a_read_that_never_ends(
     assert "NotSentError: connection 'wherobots_default': cannot be read: TimeoutError" in said()
 
 
-def test_what_a_kill_has_spent_on_its_connection_is_not_spent_again_on_the_cancel(
-    away: Callable[..., Away], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_read_counts_against_the_kills_budget(away: Callable[..., Away], monkeypatch: pytest.MonkeyPatch) -> None:
     it, left = away(until=7.0), []
 
     async def cancel_run(io: Io, run_id: str, budget_seconds: float) -> Any:

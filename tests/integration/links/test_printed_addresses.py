@@ -1,10 +1,8 @@
 """Every address that the provider prints or stores for a local server opens in a browser."""
 
-from __future__ import annotations
-
 import json
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +15,7 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.conftest import API_KEY, JOBS
-from tests.integration.support import Operator, TaskInstance, context
+from tests.integration.support import Operator, Said, TaskInstance, context
 from wherobots_local import ControlClient, LocalServer
 
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"}
@@ -35,7 +33,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServer]:
 
 
 def test_every_address_that_is_printed_or_stored_opens_in_a_browser(
-    server: LocalServer, control: ControlClient, conn_id: str, operator: Operator, said: Callable[[], str]
+    server: LocalServer, control: ControlClient, conn_id: str, operator: Operator, said: Said
 ) -> None:
     tis = [TaskInstance() for _ in range(4)]
     run, failed, sensor, sql = tis

@@ -1,7 +1,5 @@
 """What tests of the SQL operators share: a way through deferrals, without an Airflow around them."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from airflow.exceptions import TaskDeferred

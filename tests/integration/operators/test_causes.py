@@ -1,7 +1,5 @@
 """Jobs that really fail on the local server, and the cause that the task's exception names."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -32,9 +30,7 @@ def test_a_failure_with_a_known_cause_names_it_once_and_before_the_log(
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_a_run_that_fails_on_purpose_fails_the_task_with_its_text_and_the_retry_succeeds(
-    operator: Operator, control: ControlClient, deferrable: bool
-) -> None:
+def test_a_run_fails_on_purpose_and_is_retried(operator: Operator, control: ControlClient, deferrable: bool) -> None:
     message = "java.lang.OutOfMemoryError: Java heap space"
     control.add_fault("createJobRun", {"type": "fail_run", "message": message}, times=1)
     task = operator(deferrable=deferrable, retries=1, runtime="tiny", runtime_on_out_of_memory="next")

@@ -19,7 +19,7 @@ from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from airflow_provider_wherobots.task_log import resume
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow
+from tests.integration.support import Operator, Said, TaskInstance, context, deferral_of, follow
 from wherobots_local.control.client import ControlClient
 
 LINES = [f"line {number:05d}" for number in range(3)]
@@ -71,7 +71,7 @@ def test_off_by_default_the_log_is_lost(operator: Operator, written: list[LogRec
 
 @pytest.mark.usefixtures("configured")
 def test_the_whole_log_is_copied_with_its_own_times(
-    operator: Operator, written: list[LogRecord], dropped: list[LogRecord], said: Callable[[], str]
+    operator: Operator, written: list[LogRecord], dropped: list[LogRecord], said: Said
 ) -> None:
     ti = TaskInstance()
     assert run(operator(), ti) == ti.xcoms["run_id"]
@@ -88,9 +88,7 @@ def test_the_log_of_a_failed_run_is_copied_too(operator: Operator, written: list
 
 
 @pytest.mark.usefixtures("configured")
-def test_nothing_is_copied_without_a_deferral_or_without_poll_logs(
-    operator: Operator, written: list[LogRecord], said: Callable[[], str]
-) -> None:
+def test_nothing_is_copied_if_unasked(operator: Operator, written: list[LogRecord], said: Said) -> None:
     run(operator(poll_logs=False), TaskInstance())
     assert written == []
     operator(deferrable=False).execute(context(TaskInstance()))
@@ -108,7 +106,7 @@ def test_the_log_is_copied_after_the_trigger_has_failed_too(operator: Operator, 
 
 @pytest.mark.usefixtures("configured")
 def test_no_log_is_copied_once_the_execution_timeout_has_passed(
-    operator: Operator, written: list[LogRecord], said: Callable[[], str]
+    operator: Operator, written: list[LogRecord], said: Said
 ) -> None:
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)
@@ -130,7 +128,7 @@ def test_a_run_that_was_given_up_is_ended_before_anything_else(operator: Operato
 @pytest.mark.usefixtures("configured")
 @pytest.mark.parametrize("error", [RuntimeError("no connection"), WherobotsTaskKilledException("killed")])
 def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str], error: Exception
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, said: Said, error: Exception
 ) -> None:
     task, ti = operator(), TaskInstance()
     deferred = deferral_of(task, ti)
@@ -144,9 +142,7 @@ def test_an_unforeseen_error_or_a_kill_does_not_change_how_the_task_ends(
 
 
 @pytest.mark.usefixtures("configured")
-def test_a_sensor_copies_the_log_of_the_run_it_waits_for(
-    operator: Operator, conn_id: str, written: list[LogRecord], tmp_path: Path
-) -> None:
+def test_a_sensor_copies_the_log(operator: Operator, conn_id: str, written: list[LogRecord], tmp_path: Path) -> None:
     over, ti = tmp_path / "over", TaskInstance(task_id="sensor")
     job = {"uri": "s3://jobs/until.py", "args": [str(over)]}
     run_id = operator(run_python=job, wait_for_completion=False).execute(context(TaskInstance()))

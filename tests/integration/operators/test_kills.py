@@ -22,9 +22,16 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.tasks import run_attempt
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 from airflow_provider_wherobots.triggers import guarded
-from tests.integration.calls import RaisedInHandlerError, interrupt_first, once_answered, timeouts_of
+from tests.integration.calls import (
+    RaisedInHandlerError,
+    interrupt_first,
+    kill_while_reading,
+    once_answered,
+    timeouts_of,
+)
 from tests.integration.signals import signal_when
 from tests.integration.support import (
+    WAIT,
     Operator,
     StateStore,
     TaskInstance,
@@ -38,16 +45,13 @@ from tests.integration.support import (
 from tests.support.waiting import wait_for
 from wherobots_local.control.client import ControlClient
 
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 AIRFLOW_LEAVES_SECONDS = 5.0 if (3, 0) <= compat.AIRFLOW < (3, 4) else 60.0
 """How long Airflow waits after SIGTERM for the end of a task's process."""
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("cancels", [True, False])
-def test_the_deadline_fails_as_timed_out_and_cancels_only_if_asked(
-    operator: Operator, control: ControlClient, deferrable: bool, cancels: bool
-) -> None:
+def test_the_deadline_times_out(operator: Operator, control: ControlClient, deferrable: bool, cancels: bool) -> None:
     limits = {"execution_timeout": timedelta(seconds=3), "timeout_seconds": 600}
     ti = TaskInstance()
     task = operator(run_python=WAIT, deferrable=deferrable, cancel_on_kill=cancels, **limits)
@@ -56,7 +60,6 @@ def test_the_deadline_fails_as_timed_out_and_cancels_only_if_asked(
     assert "the limit is 3 seconds; the run was " + ("cancelled" if cancels else "left alone") in str(timed_out.value)
     assert ti.xcoms["run_summary"]["run_id"] == ti.xcoms["run_id"]
     assert control.counts()["cancels_effective"] == cancels
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -68,7 +71,6 @@ def test_a_kill_while_deferred_cancels_only_if_asked(
     deferred = deferral_of(operator(run_python=WAIT, cancel_on_kill=cancels), ti)
     asyncio.run(trigger_of(deferred).on_kill())
     assert control.counts()["cancels_effective"] == cancels
-    operator().hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("state", ["failed", "success", "skipped", "restarting"])
@@ -81,31 +83,23 @@ def test_a_task_that_was_ended_before_its_process_noticed_is_not_deferred(
     assert control.counts()["cancels_effective"] == 1
 
 
-def test_a_pass_of_a_loop_is_deferred_whatever_airflow_says_of_its_task(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_pass_of_a_loop_is_deferred_in_any_state(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow 3.4 reports the state of the latest pass. A pass that is cleared alone sees that another succeeded."""
     monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(return_value="success"))
     told = SimpleNamespace(loop=SimpleNamespace(index=0))
     task, ti = operator(run_python=WAIT), TaskInstance(_ti_context_from_server=told)
     assert deferral_of(task, ti).method_name == "execute_complete"
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("answer", [{"return_value": "running"}, {"side_effect": ConnectionError("no supervisor")}])
-def test_a_task_that_may_be_running_is_deferred(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]
-) -> None:
+def test_a_running_task_defers(operator: Operator, monkeypatch: pytest.MonkeyPatch, answer: dict[str, Any]) -> None:
     monkeypatch.setattr(compat, "get_task_state_on_worker", Mock(**answer))
     task, ti = operator(run_python=WAIT), TaskInstance()
     assert deferral_of(task, ti).method_name == "execute_complete"
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("seconds", [0, 60])
-def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_counts(
-    operator: Operator, control: ControlClient, seconds: int
-) -> None:
+def test_after_a_failed_trigger_an_ended_run_counts(operator: Operator, control: ControlClient, seconds: int) -> None:
     task, ti = operator(run_python={"uri": "s3://jobs/wait.py", "args": [seconds]}), TaskInstance()
     deferred = deferral_of(task, ti)
     if seconds:
@@ -118,9 +112,7 @@ def test_after_a_failed_trigger_an_active_run_is_cancelled_and_an_ended_one_coun
         assert control.counts()["cancels_received"] == 0
 
 
-def test_a_run_that_its_trigger_has_cancelled_at_a_timeout_is_not_the_cause(
-    operator: Operator, control: ControlClient
-) -> None:
+def test_a_run_that_its_trigger_cancelled_is_not_the_cause(operator: Operator, control: ControlClient) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance()
     deferral_of(task, ti)
     task.hook.cancel_run(ti.xcoms["run_id"])
@@ -137,14 +129,7 @@ def test_a_kill_before_the_connection_is_read_neither_reads_it_nor_loses_the_run
     first, ti = operator(run_python=WAIT), TaskInstance()
     deferral_of(first, ti)
     task = operator(run_python=WAIT)
-    get_connection, reads = task.hook.get_connection, []
-
-    def be_killed_while_reading(conn_id: str) -> Any:
-        reads.append(conn_id)
-        task.on_kill()
-        return get_connection(conn_id)
-
-    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    reads = kill_while_reading(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert len(reads) == 1, "the kill read the connection inside the signal handler"
@@ -199,13 +184,10 @@ def test_a_kill_stops_the_flow_for_good_and_cancels_the_run_only_if_asked(
         cancels,
         cancels,
     )
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.usefixtures("prompt_kills")
-def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_answered(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_ends_in_time(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     control.add_fault("cancelJobRun", {"type": "hang", "seconds": 3_600})
     ti, task = TaskInstance(), operator(run_python=WAIT, deferrable=False)
     allowed = timeouts_of("cancelJobRun", monkeypatch)
@@ -214,8 +196,6 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_not_an
         task.execute(context(ti))
     assert control.requests("cancelJobRun"), "its kill went through"
     assert AIRFLOW_LEAVES_SECONDS / 4 < sum(allowed) < AIRFLOW_LEAVES_SECONDS
-    control.clear_faults()
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("cancels", [True, False])
@@ -231,8 +211,6 @@ def test_a_kill_while_the_create_call_is_under_way_finds_the_run_by_its_name(
     counts = control.counts()
     assert (counts["creates_effective"], counts["cancels_received"]) == (1, cancels)
     assert counts["cancels_effective"] == cancels
-    if not cancels:
-        task.hook.cancel_run(control.runs()[-1]["id"])
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -295,9 +273,7 @@ class LogWithLock:
     info = warning = partialmethod(log, 0)
 
 
-def test_a_kill_in_the_middle_of_a_line_of_the_log_does_not_wait_for_that_line(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_waits_for_no_line(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     task = operator(run_python=WAIT, deferrable=False, retries=1, poll_logs=False)
     log = LogWithLock()
     for logs in (task, task.hook):
@@ -344,14 +320,7 @@ def test_a_kill_while_a_try_reads_its_connection_does_not_read_it_in_the_signal_
         deferral_of(operator(run_python=WAIT, retries=1), ti)
         ti = next_try(ti)
     task = operator(run_python=WAIT, deferrable=False, retries=1)
-    get_connection, reads = task.hook.get_connection, []
-
-    def be_killed_while_reading(conn_id: str) -> Any:
-        reads.append(conn_id)
-        task.on_kill()
-        return get_connection(conn_id)
-
-    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    reads = kill_while_reading(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(ti))
     assert len(reads) == 1

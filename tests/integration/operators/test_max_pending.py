@@ -7,8 +7,13 @@ from collections.abc import Iterator
 import pytest
 from airflow.exceptions import AirflowFailException
 
-from airflow_provider_wherobots.exceptions import WherobotsArgumentException, WherobotsRunPendingException
+from airflow_provider_wherobots.exceptions import (
+    WherobotsArgumentException,
+    WherobotsRunPendingException,
+    WherobotsTaskKilledException,
+)
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from tests.integration.signals import signal_when
 from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
 from wherobots_local.control.client import ControlClient
 
@@ -19,7 +24,7 @@ WAITS = {"runtime": "tiny", "region": "aws-us-west-2", "max_pending_seconds": 2,
 def slow_start(control: ControlClient) -> Iterator[None]:
     control.behaviour(start_delay_seconds=3600)
     yield
-    control.behaviour(start_delay_seconds=0)
+    control.behaviour(start_delay_seconds=0, cancel_delay_seconds=0.5)
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
@@ -31,7 +36,7 @@ def test_the_task_fails_at_the_limit_and_the_retry_gets_a_run_of_its_own(
         run_to_end(operator(**WAITS, deferrable=deferrable), ti)
     assert not isinstance(failed.value, AirflowFailException), "it is retried"
     assert "did not start within the task's max_pending_seconds: it waited " in str(failed.value)
-    assert " for runtime tiny in region aws-us-west-2, and was cancelled" in str(failed.value)
+    assert " for runtime tiny, region aws-us-west-2, and was cancelled\nRequest another runtime" in str(failed.value)
     assert ti.xcoms["run_summary"]["status"] == "CANCELLED"
     control.behaviour(start_delay_seconds=0)
     again = next_try(ti)
@@ -48,6 +53,15 @@ def test_the_limit_is_stored_with_the_trigger_and_counts_for_the_run_that_a_retr
     assert (event["ending"], event["status"]) == ("pending_too_long", "CANCELLED"), "also with cancel_on_kill=False"
     with pytest.raises(WherobotsRunPendingException):
         operator(**WAITS).execute_complete(context(again), event, **(deferred.kwargs or {}))
+
+
+def test_a_kill_wins_while_the_cancel_at_the_limit_does_not_show(operator: Operator, control: ControlClient) -> None:
+    control.behaviour(cancel_delay_seconds=60)
+    task = operator(**WAITS, deferrable=False)
+    kill = signal_when(lambda: control.counts()["cancels_received"], lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.counts()["cancels_received"] == 2
 
 
 def test_a_task_that_does_not_wait_for_the_end_cannot_have_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -69,9 +69,7 @@ def test_the_end_of_a_run_is_measured_once(
     }
 
 
-def test_a_retry_that_re_attaches_counts_and_measures_the_end(
-    task: Operator, statsd: StatsdServer, tmp_path: Path
-) -> None:
+def test_a_retry_that_re_attaches_measures_the_end(task: Operator, statsd: StatsdServer, tmp_path: Path) -> None:
     over = tmp_path / "over"
     run_python = {"uri": "s3://jobs/until.py", "args": [str(over)]}
     first = TaskInstance(max_tries=2)

@@ -4,7 +4,6 @@ import asyncio
 import signal
 import threading
 import time
-from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -24,12 +23,11 @@ from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import run_attempt
 from tests.integration.calls import once_answered
 from tests.integration.signals import signal_when
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, resume
+from tests.integration.support import WAIT, Operator, Said, TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
 
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 TALK = {"uri": "s3://jobs/talk.py", "args": ["1"]}
 
 
@@ -61,13 +59,9 @@ def test_a_run_that_the_last_try_gives_up_is_cancelled(
     assert control.counts()["cancels_effective"] == cancels
     command = f"python -m airflow_provider_wherobots runs cancel --yes {run_id} --conn {task.wherobots_conn_id}"
     assert (f"To cancel it: {command}" in str(given_up.value)) == (not cancels)
-    if not cancels:
-        task.hook.cancel_run(run_id)
 
 
-def test_a_last_cancel_that_is_refused_is_not_said_to_be_accepted(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_refused_cancel_is_said(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance(2)
     deferral_of(task, ti)
     for operation in ("getJobRun", "cancelJobRun"):
@@ -75,17 +69,13 @@ def test_a_last_cancel_that_is_refused_is_not_said_to_be_accepted(
     monkeypatch.setattr(run_attempt, "cancel_run", partial(cancel_run, budget_seconds=0.1))
     with pytest.raises(WherobotsUnavailableException, match="It could not be cancelled, and no retry follows"):
         task.execute_complete(context(ti), event_of_a_given_up_run(ti.xcoms["run_id"]))
-    control.clear_faults()
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 def event_of_a_given_up_run(run_id: str, **more: Any) -> dict[str, Any]:
     return Outcome(Ending.GAVE_UP, run_id, "RUNNING", "the key was refused", ended_at=time.time(), **more).to_event()
 
 
-def test_a_run_that_was_given_up_after_an_outage_is_followed_on_by_a_trigger(
-    operator: Operator, control: ControlClient, said: Callable[[], str]
-) -> None:
+def test_after_an_outage_a_trigger_follows_it_on(operator: Operator, control: ControlClient, said: Said) -> None:
     task, ti = operator(run_python=TALK), TaskInstance(max_tries=0)
     deferred, run_id = deferral_of(task, ti), ti.xcoms["run_id"]
     again = deferral_of(task, ti, deferred, event_of_a_given_up_run(run_id, outage_seconds=600.0))
@@ -99,7 +89,7 @@ def test_a_run_that_was_given_up_after_an_outage_is_followed_on_by_a_trigger(
 
 @pytest.mark.parametrize("retries", [0, 1])
 def test_a_run_whose_trigger_failed_is_followed_on_by_the_worker_if_it_can_read_it(
-    operator: Operator, control: ControlClient, said: Callable[[], str], tmp_path: Path, retries: int
+    operator: Operator, control: ControlClient, said: Said, tmp_path: Path, retries: int
 ) -> None:
     over = tmp_path / "over"
     job = {"uri": "s3://jobs/until.py", "args": [str(over)]}
@@ -160,8 +150,6 @@ def test_a_cancel_that_failed_at_the_deadline_is_repeated_when_the_task_resumes(
     with pytest.raises(WherobotsExecutionTimeoutException, match=says):
         resume(task, ti, deferred, event)
     assert control.counts()["cancels_effective"] == is_accepted
-    control.clear_faults()
-    task.hook.cancel_run(ti.xcoms["run_id"])
 
 
 def test_a_cancel_that_fails_again_does_not_hide_a_timeout(operator: Operator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -174,7 +162,7 @@ def test_a_cancel_that_fails_again_does_not_hide_a_timeout(operator: Operator, m
 
 
 def test_that_it_could_not_be_cancelled_is_said(
-    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     task, ti = operator(run_python=WAIT), TaskInstance(2)
     deferral_of(task, ti)
@@ -184,7 +172,6 @@ def test_that_it_could_not_be_cancelled_is_said(
     with pytest.raises(WherobotsUnavailableException, match="could not be cancelled, and no retry follows"):
         broken.execute_complete(context(ti), Outcome(Ending.GAVE_UP, run_id, "RUNNING").to_event())
     assert f"Run {run_id} could not be cancelled: ConnectionError: the secrets backend is away" in said()
-    task.hook.cancel_run(run_id)
 
 
 def unreadable(conn_id: str) -> Any:
@@ -212,10 +199,7 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     with pytest.raises(WherobotsException):
         task.execute(context(TaskInstance(max_tries=retries)))
     assert control.counts()["creates_effective"] == 1
-    active = [run["id"] for run in control.runs() if run["status"] in ("PENDING", "RUNNING")]
     assert control.counts()["creates_effective"] - control.counts()["cancels_effective"] == left
-    for run_id in active:
-        task.hook.cancel_run(run_id)
 
 
 @pytest.mark.parametrize(
@@ -239,15 +223,10 @@ def test_what_becomes_of_a_run_that_may_exist_is_said(
     with pytest.raises(WherobotsUnavailableException, match=says):
         task.execute(context(TaskInstance(max_tries=retries)))
     assert control.counts()["cancels_received"] == 0
-    for run in control.runs():
-        if run["status"] in ("PENDING", "RUNNING"):
-            task.hook.cancel_run(run["id"])
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])
-def test_a_runs_outcome_is_the_tasks_though_the_connection_can_no_longer_be_read(
-    operator: Operator, monkeypatch: pytest.MonkeyPatch, ending: Ending
-) -> None:
+def test_an_outcome_needs_no_connection(operator: Operator, monkeypatch: pytest.MonkeyPatch, ending: Ending) -> None:
     task = operator(run_python=TALK)
     monkeypatch.setattr(task.hook, "get_connection", unreadable)
     event = Outcome(ending, "r1", ending.name, "exit code 7").to_event()
@@ -281,9 +260,7 @@ def test_ctrl_c_on_a_worker_cancels_the_run(operator: Operator, control: Control
 
 
 @pytest.mark.parametrize("cancels", [True, False])
-def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
-    operator: Operator, control: ControlClient, cancels: bool
-) -> None:
+def test_ctrl_c_in_a_trigger_of_dag_test_cancels(operator: Operator, control: ControlClient, cancels: bool) -> None:
     task, ti = operator(run_python=WAIT, cancel_on_kill=cancels), TaskInstance()
     trigger = deferral_of(task, ti).trigger
 
@@ -304,5 +281,3 @@ def test_ctrl_c_in_a_trigger_that_dags_test_runs_cancels_the_run(
         pressing.join()
         signal.signal(signal.SIGINT, before)
     assert control.counts()["cancels_effective"] == int(cancels)
-    if not cancels:
-        task.hook.cancel_run(ti.xcoms["run_id"])

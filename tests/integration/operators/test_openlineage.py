@@ -13,7 +13,7 @@ from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
 
 from airflow_provider_wherobots.tasks.create_request import OPENLINEAGE
 from tests.integration import support
-from tests.integration.support import Operator
+from tests.integration.support import Operator, Said
 from wherobots_local.control.client import ControlClient
 
 LOGICAL_DATE = datetime(2026, 11, 25, 8, 0, tzinfo=UTC)
@@ -114,7 +114,7 @@ def test_what_the_user_sets_is_left_alone(create: Any) -> None:
     assert environment["sparkConfigs"] == {**parents(1), **configs}
 
 
-def test_a_retry_re_attaches_without_a_word_about_its_parent(create: Any, said: Callable[[], str]) -> None:
+def test_a_retry_re_attaches_without_a_word_about_its_parent(create: Any, said: Said) -> None:
     arguments: dict[str, Any] = {
         "run_python": {"uri": "s3://jobs/wait.py", "args": ["20"]},
         "openlineage_inject_parent_job_info": True,

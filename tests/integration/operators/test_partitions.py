@@ -1,7 +1,6 @@
 """The partitions that a result names become those of the events of the task's assets, on Airflow 3.3 and later."""
 
 import json
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,7 +13,7 @@ from airflow_provider_wherobots.tasks import run_attempt
 from tests.integration.decorators.test_wherobots import given
 from tests.integration.operators.outlets import AssetAlias, OutletEventAccessors, asset
 from tests.integration.operators.test_result import prints
-from tests.integration.support import Operator, TaskInstance, follow
+from tests.integration.support import Operator, Said, TaskInstance, follow
 
 only_with_partitions = pytest.mark.skipif(not HAS_PARTITIONS, reason="no task of this Airflow can name partitions")
 WRITTEN = {"partitions": ["h3=85", "h3=86", "h3=85"], "rows": 3}
@@ -45,9 +44,7 @@ def partitions_of(event: Any) -> Any:
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
-    operator: Operator, said: Callable[[], str], deferrable: bool
-) -> None:
+def test_each_asset_has_partitions_and_result(operator: Operator, said: Said, deferrable: bool) -> None:
     one, other = asset("one"), asset("other")
     outlets = [one, other, AssetAlias("alias"), "no asset"]
     ti, events = run_to_end(operator(run_python=prints(json.dumps(WRITTEN)), deferrable=deferrable, outlets=outlets))
@@ -59,9 +56,7 @@ def test_each_asset_has_the_partitions_and_the_rest_of_the_result(
     assert ("Each asset of the task has one event per partition (2)" in said()) == HAS_PARTITIONS
 
 
-def test_events_do_not_multiply_a_large_result(
-    operator: Operator, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_events_do_not_multiply_a_large_result(operator: Operator, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow sends all events of a task in the request that ends it, and a request too large fails the task."""
     monkeypatch.setattr(run_attempt, "MAX_COPIES_BYTES", 2 * len('{"rows": 3}') - 1)
     one = asset("one")
@@ -72,7 +67,7 @@ def test_events_do_not_multiply_a_large_result(
     assert ("The events have no result, as the copies for 2 partitions would exceed" in said()) == HAS_PARTITIONS
 
 
-def test_partitions_of_a_wrong_shape_are_a_warning(operator: Operator, said: Callable[[], str]) -> None:
+def test_partitions_of_a_wrong_shape_are_a_warning(operator: Operator, said: Said) -> None:
     one, result = asset("one"), {"partitions": ["h3=85", 86]}
     ti, events = run_to_end(operator(run_python=prints(json.dumps(result)), deferrable=False, outlets=[one]))
     assert ti.xcoms["result"] == events[one].extra["result"] == result
@@ -81,7 +76,7 @@ def test_partitions_of_a_wrong_shape_are_a_warning(operator: Operator, said: Cal
     assert (warning in said()) == HAS_PARTITIONS
 
 
-def test_without_assets_nobody_needs_the_partitions(operator: Operator, said: Callable[[], str]) -> None:
+def test_without_assets_nobody_needs_the_partitions(operator: Operator, said: Said) -> None:
     outlets = [AssetAlias("alias")]
     ti, _ = run_to_end(operator(run_python=prints('{"partitions": 7}'), deferrable=False, outlets=outlets))
     assert ti.xcoms["result"] == {"partitions": 7}

@@ -60,9 +60,7 @@ def task(conn_id: str) -> Callable[..., Any]:
     return make
 
 
-def test_the_arguments_are_shown_and_sent_and_the_body_is_a_detail_of_the_log(
-    task: Callable[..., Any], server: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_body_is_a_detail_of_logs(task: Callable[..., Any], server: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     extra = json.dumps({"runtime": "small", "version": "preview"})
     set_connection(monkeypatch, conn_type="wherobots", host=server.url, password=API_KEY, extra=extra)
     notes: list[str] = []
@@ -89,9 +87,7 @@ def test_the_arguments_are_shown_and_sent_and_the_body_is_a_detail_of_the_log(
 
 
 @pytest.mark.parametrize(("given", "sent"), [(60, 60), (None, 5)])
-def test_the_services_limit_is_timeout_seconds_else_execution_timeout(
-    task: Callable[..., Any], given: int | None, sent: int
-) -> None:
+def test_the_limit_is_timeout_seconds_or_of_execution(task: Callable[..., Any], given: int | None, sent: int) -> None:
     made = task(timeout_seconds=given, execution_timeout=timedelta(seconds=4.2))
     assert made.payload_to_send(context(instance()), None)["timeoutSeconds"] == sent
 

@@ -12,13 +12,21 @@ from airflow_provider_wherobots.compat import AIRFLOW, retry_resumes_deferral
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import attempt
-from tests.integration.support import Operator, TaskInstance, context, deferral_of, follow, next_try, run_to_end
+from tests.integration.support import (
+    RESULT,
+    WAIT,
+    Operator,
+    TaskInstance,
+    context,
+    deferral_of,
+    follow,
+    next_try,
+    run_to_end,
+)
 from wherobots_local.control.client import ControlClient
 
 EXECUTE_COMPLETE = "execute_complete"
-RESULT = {"uri": "s3://jobs/result.py", "args": ["1", "0"]}
 FAIL = {"uri": "s3://jobs/fail.py"}
-WAIT = {"uri": "s3://jobs/wait.py", "args": ["60"]}
 
 pytestmark = pytest.mark.skipif(AIRFLOW < (3, 0), reason="2.11 starts each try once")
 
@@ -69,13 +77,10 @@ def test_a_try_that_starts_over_has_its_whole_execution_timeout(operator: Operat
             EXECUTE_COMPLETE, given_up, context(second)
         )
     assert caught.value.trigger.options.deadline == deadline
-    task.hook.cancel_run(second.xcoms["run_id"])
 
 
 @pytest.mark.parametrize("has_store", [True, False])
-def test_a_try_that_is_started_again_follows_its_active_run(
-    operator: Operator, control: ControlClient, has_store: bool
-) -> None:
+def test_a_try_that_starts_again_follows_its_run(operator: Operator, control: ControlClient, has_store: bool) -> None:
     """Its DAG file was missing when a worker resumed it."""
     task, first = operator(run_python=WAIT, retries=1), TaskInstance(store={} if has_store else None)
     deferral_of(task, first)

@@ -1,15 +1,12 @@
 """A run that has certainly run out of memory: the retry gets another runtime."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from airflow_provider_wherobots.exceptions import WherobotsRunFailedException
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
-from tests.integration.support import TaskInstance, deferral_of, follow, next_try, resume, run_to_end
+from tests.integration.support import Operator, Said, TaskInstance, deferral_of, follow, next_try, resume, run_to_end
 from wherobots_local import LocalServer
 
 JOBS = {
@@ -22,7 +19,7 @@ Fail = Callable[..., tuple[str, str]]
 
 
 @pytest.fixture
-def fail(operator: Callable[..., WherobotsRunOperator], server: LocalServer) -> Fail:
+def fail(operator: Operator, server: LocalServer) -> Fail:
     """Run a job that fails, and return the message and the runtime that the run had."""
 
     def fail_with(ti: TaskInstance, job: str = "memory", **arguments: Any) -> tuple[str, str]:
@@ -36,9 +33,7 @@ def fail(operator: Callable[..., WherobotsRunOperator], server: LocalServer) -> 
 
 
 @pytest.mark.parametrize("deferrable", [True, False])
-def test_each_try_goes_one_further_until_the_list_ends_and_a_clear_begins_again(
-    fail: Fail, said: Callable[[], str], deferrable: bool
-) -> None:
+def test_each_try_goes_one_further_and_a_clear_resets(fail: Fail, said: Said, deferrable: bool) -> None:
     wanted: dict[str, Any] = {"runtime_on_out_of_memory": ["small", "large-himem"], "deferrable": deferrable}
     text, runtime = fail(ti := TaskInstance(max_tries=9), **wanted)
     assert (text.splitlines()[2], runtime) == ("A retry gets runtime small instead of tiny", "tiny")
@@ -84,9 +79,7 @@ def test_an_edited_runtime_counts(fail: Fail) -> None:
     assert fail(next_try(ti), runtime="x-large")[1] == "x-large", "without the argument"
 
 
-def test_an_edit_while_the_run_is_active_is_not_undone(
-    operator: Callable[..., WherobotsRunOperator], server: LocalServer
-) -> None:
+def test_an_edit_is_not_undone(operator: Operator, server: LocalServer) -> None:
     (server.root / "jobs/memory.py").write_text(JOBS["memory"])
     given: dict[str, Any] = {"run_python": {"uri": "s3://jobs/memory.py"}, "retries": 9}
     tiny, medium = (
@@ -98,7 +91,6 @@ def test_an_edit_while_the_run_is_active_is_not_undone(
         resume(medium, ti, deferred, follow(deferred))
     deferral_of(medium, again := next_try(ti))
     assert medium.hook.get_run(again.xcoms["run_id"]).payload["runtime"] == "medium"
-    medium.hook.cancel_run(again.xcoms["run_id"])
 
 
 def test_an_unknown_default_has_no_next_but_a_list_has_a_first(fail: Fail) -> None:

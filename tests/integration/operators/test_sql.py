@@ -1,8 +1,7 @@
 """The SQL operator against the local server, whose sessions have the synthetic engine."""
 
-from __future__ import annotations
-
 import asyncio
+import hashlib
 import json
 import threading
 from collections.abc import Callable, Iterator
@@ -41,18 +40,20 @@ from airflow_provider_wherobots.flows.sql import statement as cancel
 from airflow_provider_wherobots.flows.sql import statement as connection
 from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import last_word_after_cancel
+from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.runs.memory import Journal
 from airflow_provider_wherobots.sql import results
 from airflow_provider_wherobots.sql import results as requirements
 from airflow_provider_wherobots.tasks import sql_attempt
+from airflow_provider_wherobots.triggers import sql_statement
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, is_running, set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
+from tests.integration.support import Said, TaskInstance, context, deferral_of, events_of, next_try, resume, trigger_of
 from tests.support.sql_control import SqlControl
 from tests.support.waiting import wait_for
 from wherobots_local import LocalServer
@@ -172,9 +173,7 @@ def test_without_xcom_the_statement_is_executed_to_its_end_and_nothing_fetched(m
     assert control.requests("cancelExecution") == []
 
 
-def test_a_result_over_the_limit_once_decompressed_fails_for_good(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_too_large_a_result_fails_for_good(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(results, "MAX_RESULT_BYTES", 1000)
     with pytest.raises(WherobotsSqlException, match=r"is larger than .* GiB.*WherobotsSqlOperator\(store=") as caught:
         make("SELECT ROWS 1500", retries=3).execute(context(TaskInstance()))
@@ -207,9 +206,7 @@ def test_a_handler_gets_a_cursor_and_an_output_processor_its_result(make: Make) 
     assert described == ([(7,)], "n")
 
 
-def test_parameters_become_literals_and_are_not_logged(
-    make: Make, control: SqlControl, said: Callable[[], str]
-) -> None:
+def test_parameters_are_literals_and_not_logged(make: Make, control: SqlControl, said: Said) -> None:
     make("SELECT 7 AS n -- %(x)s\n WHERE %(x)s", parameters={"x": "o'secret"}, do_xcom_push=False).execute(
         context(TaskInstance())
     )
@@ -226,7 +223,7 @@ def test_an_enumeration_counts_by_its_value(make: Make, control: SqlControl) -> 
     assert control.sql_sessions()[-1]["apiPayload"]["runtimeId"] == "tiny"
 
 
-def test_database_has_no_effect_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
+def test_database_has_no_effect_and_that_is_said(make: Make, said: Said) -> None:
     make(database="db").execute(context(TaskInstance()))
     assert "database='db' has no effect" in said()
 
@@ -272,14 +269,12 @@ def test_only_the_last_result_is_stored(make: Make, control: SqlControl) -> None
     assert control.requests("retrieveResults") == []
 
 
-def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Callable[[], str]) -> None:
+def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Said) -> None:
     assert make("SELECT ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
     assert "no rows, so nothing was stored" in said()
 
 
-def test_a_presigned_url_is_masked_and_not_in_the_log(
-    make: Make, said: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_presigned_url_is_masked(make: Make, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
     masked: list[str] = []
     monkeypatch.setattr(sql_attempt, "mask_secret", masked.append)
     store = {"format": "csv", "single": True, "generate_presigned_url": True}
@@ -322,9 +317,7 @@ def test_a_wrong_argument_fails_the_parsing(make: Make, arguments: dict[str, Any
         ({"region": " "}, "region=' '"),
     ],
 )
-def test_what_is_wrong_once_rendered_fails_before_anything_is_sent(
-    make: Make, control: SqlControl, arguments: dict[str, Any], message: str
-) -> None:
+def test_a_wrong_value_sends_nothing(make: Make, control: SqlControl, arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(WherobotsArgumentException, match=message) as caught:
         make(**arguments).execute(context(TaskInstance()))
     assert isinstance(caught.value, AirflowFailException)
@@ -361,9 +354,7 @@ def test_a_short_statement_in_a_warm_session_does_not_defer(make: Make) -> None:
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_long_statement_is_followed_by_the_triggerer_and_its_result_fetched_by_a_worker(
-    make: Make, control: SqlControl
-) -> None:
+def test_the_triggerer_follows_and_a_worker_fetches_the_result(make: Make, control: SqlControl) -> None:
     ti = TaskInstance()
     frame, triggers = run_warm(make("SELECT SLEEP 2", deferrable=True, execution_timeout=timedelta(hours=1)), ti)
     assert (frame.to_dict("list"), triggers) == ({"slept": [2.0]}, ["statement"])
@@ -401,9 +392,7 @@ def test_a_hand_over_and_a_triggerer_that_stops_do_not_end_the_statement(
 
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize(("sql", "seconds"), [("SELECT SLEEP 2", 600), (INSERT, 86_400)])
-def test_a_write_that_its_session_forgets_is_waited_for_longer_than_a_read_while_no_worker_is_held(
-    make: Make, control: SqlControl, sql: str, seconds: int
-) -> None:
+def test_a_forgotten_write_is_waited_for_longer(make: Make, control: SqlControl, sql: str, seconds: int) -> None:
     control.answer_sql("INSERT", seconds=2)
     trigger = trigger_of(statement_deferral_of(make(sql, deferrable=True), TaskInstance()))
     assert trigger.options.forgotten_seconds == seconds
@@ -601,9 +590,7 @@ def test_a_kill_after_the_connection_was_lost_records_no_outcome(make: Make, con
 
 
 @pytest.mark.usefixtures("prompt_kills")
-def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_ends_in_time(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     task, allowed = make("HOLD"), []
 
     def note_and_cancel(io: Io, execution_id: str, budget_seconds: float, *given: Any, **more: Any) -> Any:
@@ -622,9 +609,7 @@ def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_cancel_is_lost(
     assert sum(allowed) < 5.0
 
 
-def test_a_kill_before_a_statement_is_sent_sends_none(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_before_it_is_sent(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     task = make()
     monkeypatch.setattr(sql_attempt.SqlAttempt, "push_address", lambda *_: task.on_kill())
     with pytest.raises(WherobotsTaskKilledException):
@@ -633,9 +618,7 @@ def test_a_kill_before_a_statement_is_sent_sends_none(
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_kill_while_a_worker_takes_a_statement_back_says_nothing_of_its_outcome(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_on_resuming_says_nothing(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     task, ti = make("HOLD", deferrable=True), TaskInstance()
     deferred = statement_deferral_of(task, ti)
     event = StatementOutcome(StatementState.RUNNING, ti.xcoms["execution_id"], "it failed").to_event()
@@ -668,9 +651,7 @@ def test_a_kill_while_deferred_cancels_the_statement_and_a_restart_does_not(
 @pytest.mark.parametrize(
     ("store", "number"), [({}, 1), (None, 1), (None, 2)], ids=["remembers", "does not", "a retry on 3.0"]
 )
-def test_after_a_failed_trigger_the_worker_follows_the_statement_and_executes_the_rest(
-    make: Make, control: SqlControl, store: Any, number: int
-) -> None:
+def test_after_a_failed_trigger_the_worker_goes_on(make: Make, control: SqlControl, store: Any, number: int) -> None:
     """On Airflow 3.0 a retry is given the failure of the try before."""
     control.answer_sql(INSERT, held=True)
     task, ti = make([INSERT, "SELECT 1"], deferrable=True), TaskInstance(store=store)
@@ -717,9 +698,7 @@ def test_after_a_failed_trigger_a_statement_that_is_late_is_cancelled(make: Make
 
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize("edited", [["SELECT 1", "INSERT"], ["INSERT", "SELECT 1", "SELECT 2"], "INSERT"])
-def test_statements_that_were_edited_while_the_task_was_deferred_are_not_executed(
-    make: Make, control: SqlControl, edited: Any
-) -> None:
+def test_edited_statements_are_not_executed_after_a_deferral(make: Make, control: SqlControl, edited: Any) -> None:
     control.answer_sql("INSERT", seconds=1)
     ti = TaskInstance()
     deferred = statement_deferral_of(make(["INSERT", "SELECT 1"], deferrable=True), ti)
@@ -732,9 +711,7 @@ def test_statements_that_were_edited_while_the_task_was_deferred_are_not_execute
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_statement_that_is_rendered_differently_after_a_deferral_counts_as_it_is(
-    make: Make, control: SqlControl
-) -> None:
+def test_a_deferred_statement_that_renders_differently_counts_as_it_is(make: Make, control: SqlControl) -> None:
     ti = TaskInstance()
     deferred = statement_deferral_of(make(["SELECT SLEEP 1", "SELECT 1"], deferrable=True), ti)
     _, frame = resume(make(["SELECT SLEEP 2", "SELECT 2"]), ti, deferred, events_of(trigger_of(deferred)))
@@ -770,9 +747,7 @@ def leave_behind(make: Make, control: SqlControl, sql: Any, *, retries: int = 1,
     return ti
 
 
-def test_a_retry_of_a_cleared_task_repeats_its_write_also_if_a_worker_died_before_it(
-    make: Make, control: SqlControl
-) -> None:
+def test_a_retry_of_a_cleared_task_repeats_its_write_after_a_death(make: Make, control: SqlControl) -> None:
     """A clear of a task that has succeeded may begin with the same number of a try."""
     task, ti = make(INSERT, retries=1), TaskInstance(max_tries=1)
     task.execute(context(ti))
@@ -799,6 +774,41 @@ def test_a_retry_follows_a_statement_that_still_runs(make: Make, control: SqlCon
     threading.Timer(1, control.release_sql).start()
     assert make(INSERT, retries=1).execute(context(next_try(ti))) is None
     assert executed(control) == [INSERT]
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_task_that_an_earlier_state_has_deferred_is_resumed(make: Make, control: SqlControl) -> None:
+    control.answer_sql(INSERT, seconds=1)
+    ti, task = TaskInstance(), make([INSERT, "SELECT 8 AS n"], deferrable=True)
+    deferred = statement_deferral_of(task, ti)
+    _, now = deferred.trigger.serialize()
+    before = {name: now[name] for name in ("wherobots_conn_id", "execution_id", "follow", "tells_address")}
+    event = events_of(sql_statement.WherobotsSqlStatementTrigger(**{**before, "stops_session": False}))
+    assert resume(task, ti, deferred, event)[-1].to_dict("list") == {"n": [8]}
+    assert executed(control) == [INSERT, "SELECT 8 AS n"]
+
+
+def test_a_retry_after_an_upgrade_follows_what_an_earlier_state_has_listed(make: Make, control: SqlControl) -> None:
+    both = ["INSERT INTO a VALUES (1)", INSERT]
+    control.answer_sql(INSERT, held=True)
+    ti = leave_behind(make, control, both)
+    sent = control.requests("executeSql")
+    memory = json.loads(ti.store["wherobots"])
+    del memory["journal"], memory["writes_left"], memory["has_ended_writes"]
+    memory["statements"] = [
+        {
+            "position": position,
+            "execution_id": entry["execution_id"],
+            "session_id": entry["session_id"],
+            "outcome": outcome,
+            "digest": hashlib.sha256(f"{entry['statement']}\x1f".encode()).hexdigest()[:12],
+        }
+        for position, (entry, outcome) in enumerate(zip(sent, ("succeeded", ""), strict=True))
+    ]
+    ti.store["wherobots"] = json.dumps(memory)
+    threading.Timer(1, control.release_sql).start()
+    make(both, retries=1).execute(context(next_try(ti)))
+    assert executed(control) == both
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
@@ -838,9 +848,7 @@ def test_a_try_that_is_started_again_does_not_repeat_its_write(make: Make, contr
 
 
 @pytest.mark.usefixtures("hand_over_at_once")
-def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement_again(
-    make: Make, control: SqlControl
-) -> None:
+def test_a_clear_while_a_worker_resumes_executes_the_statement_again(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     ti = TaskInstance()
     deferred = statement_deferral_of(make(INSERT, deferrable=True, retries=1), ti)
@@ -853,9 +861,7 @@ def test_a_task_that_is_cleared_while_a_worker_resumes_it_executes_its_statement
 
 
 @EACH_WAY
-def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
-    make: Make, control: SqlControl, follow: Follow, said: Callable[[], str]
-) -> None:
+def test_a_retry_repeats_no_write(make: Make, control: SqlControl, follow: Follow, said: Said) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     control.release_sql()
@@ -864,13 +870,11 @@ def test_a_retry_does_not_repeat_a_write_that_has_succeeded(
     )
     assert make(INSERT, retries=1).execute(context(follow(ti))) is None
     assert executed(control) == [INSERT]
-    assert "succeeded in an earlier try; not executing it again" in said()
+    assert "succeeded in an earlier attempt; not executing it again" in said()
 
 
 @pytest.mark.parametrize("error", ["", "once"], ids=["succeeded", "failed"])
-def test_what_a_retry_has_learned_of_a_write_the_next_knows_without_its_session(
-    make: Make, control: SqlControl, error: str
-) -> None:
+def test_what_a_retry_learned_of_a_write_the_next_knows(make: Make, control: SqlControl, error: str) -> None:
     failing = "FAIL no such table"
     control.answer_sql(INSERT, held=True, error=error)
     first = leave_behind(make, control, [INSERT, failing], retries=3)
@@ -886,9 +890,7 @@ def test_what_a_retry_has_learned_of_a_write_the_next_knows_without_its_session(
 
 
 @pytest.mark.parametrize("own", [{}, {"force_new": True}], ids=["shared", "own"])
-def test_a_retry_executes_what_has_failed_and_what_changes_only_the_session(
-    make: Make, control: SqlControl, own: dict[str, Any]
-) -> None:
+def test_a_retry_repeats_failures_and_settings(make: Make, control: SqlControl, own: dict[str, Any]) -> None:
     update = "UPDATE a.b.c SET x = 1"
     ti, statements = TaskInstance(), ["USE a.b", INSERT, update, "SELECT 3"]
     control.answer_sql(update, error="once")
@@ -902,9 +904,7 @@ def test_a_retry_executes_what_has_failed_and_what_changes_only_the_session(
     assert executed(control) == [*sent, "USE a.b", update, "SELECT 3"]
 
 
-def test_a_procedure_that_has_succeeded_is_not_called_again_and_its_result_is_fetched(
-    make: Make, control: SqlControl
-) -> None:
+def test_a_called_procedure_is_not_called_again_but_its_result_fetched(make: Make, control: SqlControl) -> None:
     control.answer_sql("CALL", {"rewritten": [3]})
     ti = TaskInstance()
     raised: list[bool] = []
@@ -933,7 +933,7 @@ def test_a_procedure_that_has_stored_its_result_returns_the_address_after_a_retr
 
 
 def test_a_procedure_whose_session_has_ended_is_not_said_to_have_no_rows(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, said: Callable[[], str]
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, said: Said
 ) -> None:
     ti, _ = call_that_stored(make, control, monkeypatch, presigned=False)
     control.end_sql_session(ti.xcoms["session_id"])
@@ -972,9 +972,7 @@ def call_that_stored(
 
 @EACH_WAY
 @pytest.mark.parametrize("what", ["evicted", "session gone"])
-def test_a_write_that_nobody_knows_about_any_more_is_not_repeated(
-    make: Make, control: SqlControl, follow: Follow, what: str
-) -> None:
+def test_an_unknown_write_is_not_repeated(make: Make, control: SqlControl, follow: Follow, what: str) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     if what == "evicted":
@@ -1043,9 +1041,7 @@ def test_operators_that_a_function_executes_are_an_error_and_send_nothing(make: 
     assert control.requests() == []
 
 
-def test_a_try_that_begins_once_more_as_with_airflow_tasks_test_executes_its_write_again(
-    make: Make, control: SqlControl
-) -> None:
+def test_with_airflow_tasks_test_a_write_is_executed_each_time(make: Make, control: SqlControl) -> None:
     control.behaviour(sql_used_execution_id="refused")
     ti = TaskInstance()
     for _ in range(3):
@@ -1085,9 +1081,7 @@ class Unreadable(dict[str, str]):
         raise ConnectionError("the API server is away")
 
 
-def test_while_the_store_cannot_be_read_only_the_session_knows_and_a_retry_reads_it(
-    make: Make, control: SqlControl
-) -> None:
+def test_while_the_store_cannot_be_read_only_the_session_knows(make: Make, control: SqlControl) -> None:
     control.answer_sql(INSERT, held=True)
     first = leave_behind(make, control, INSERT)
     control.release_sql()
@@ -1147,9 +1141,7 @@ def test_a_retry_uses_the_session_that_its_task_has_made(make: Make, control: Sq
 
 
 @OWN
-def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
-    make: Make, control: SqlControl, own: dict[str, Any]
-) -> None:
+def test_a_session_of_its_own_ends_by_itself(make: Make, control: SqlControl, own: dict[str, Any]) -> None:
     for _ in range(2):
         ti = TaskInstance()
         make(**own).execute(context(ti))
@@ -1161,6 +1153,24 @@ def test_a_session_of_its_own_has_a_key_and_ends_by_itself(
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == 900
 
 
+def test_a_session_that_others_share_is_left_alone(make: Make, control: SqlControl, said: Said) -> None:
+    control.behaviour(sql_session_key=False)
+    others = WherobotsSqlHook(shutdown_after_inactive_seconds=300).start_session()
+    for statement in ("SELECT 1", "FAIL no such table"):
+        ti = TaskInstance()
+        with suppress(WherobotsException):
+            make(statement, force_new=True).execute(context(ti))
+        assert ti.xcoms["session_id"] == others
+    control.answer_sql(INSERT, held=True)
+    task = make(INSERT, force_new=True)
+    kill = signal_when(lambda: is_running(control), lambda *_: task.on_kill())
+    with kill, pytest.raises(WherobotsTaskKilledException):
+        task.execute(context(TaskInstance()))
+    assert control.sql_session(others)["status"] == "READY"
+    assert control.requests("deleteSqlSession") == []
+    assert "does not show that only this task uses it" in said()
+
+
 def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Make, control: SqlControl) -> None:
     control.add_fault("createSqlSession", {"type": "status", "status": 403})
     with pytest.raises(WherobotsUnavailableException, match="There is no SQL session"):
@@ -1169,9 +1179,7 @@ def test_a_request_for_its_own_session_that_fails_is_the_tasks_failure(make: Mak
 
 
 @pytest.mark.parametrize("fault", [{"type": "lose_answer"}, {"type": "slow", "seconds": 1}], ids=["lost", "slow"])
-def test_a_kill_while_its_own_session_is_requested_stops_the_session(
-    make: Make, control: SqlControl, fault: dict[str, Any]
-) -> None:
+def test_a_kill_during_the_request_stops_its_session(make: Make, control: SqlControl, fault: dict[str, Any]) -> None:
     """On Airflow 3 the interrupted code goes on after the kill, and gets the session."""
     control.add_fault("createSqlSession", fault, times=1)
     task = make(INSERT, force_new=True)
@@ -1184,9 +1192,7 @@ def test_a_kill_while_its_own_session_is_requested_stops_the_session(
 
 @pytest.mark.usefixtures("hand_over_at_once")
 @pytest.mark.parametrize(("seconds", "is_handed_over"), [(119, False), (120, True)])
-def test_a_session_that_ends_before_a_triggerer_must_attach_keeps_the_worker(
-    make: Make, seconds: int, is_handed_over: bool
-) -> None:
+def test_a_session_that_ends_too_soon_keeps_the_worker(make: Make, seconds: int, is_handed_over: bool) -> None:
     task = make("SLEEP 1", deferrable=True, shutdown_after_inactive_seconds=seconds)
     _, triggers = run_warm(task, TaskInstance())
     assert triggers == ["statement"] * is_handed_over
@@ -1281,7 +1287,7 @@ def test_a_retry_after_the_return_value_could_not_be_pushed_repeats_no_write(mak
     assert executed(control) == [INSERT, "SELECT 1", "SELECT 1"]
 
 
-def test_after_an_unknown_outcome_a_clear_executes_everything_again(make: Make, control: SqlControl) -> None:
+def test_a_clear_after_outcome_unknown_executes_everything_again(make: Make, control: SqlControl) -> None:
     """Also if its retries were edited, so that their number does not tell."""
     control.answer_sql(INSERT, held=True)
     first = leave_behind(make, control, INSERT)
@@ -1323,9 +1329,7 @@ def test_the_first_try_after_a_clear_executes_again(make: Make, control: SqlCont
 
 
 @EACH_CLEAR
-def test_after_a_clear_a_statement_that_still_runs_is_cancelled_before_it_is_executed_again(
-    make: Make, control: SqlControl, follow: Follow
-) -> None:
+def test_after_a_clear_a_running_statement_is_cancelled_first(make: Make, control: SqlControl, follow: Follow) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT)
     control.answer_sql(INSERT)
@@ -1336,9 +1340,7 @@ def test_after_a_clear_a_statement_that_still_runs_is_cancelled_before_it_is_exe
 
 
 @pytest.mark.parametrize("has_ended", [False, True], ids=["cancelled", "ended with its session"])
-def test_after_a_clear_a_statement_is_cancelled_in_the_session_that_has_executed_it(
-    make: Make, control: SqlControl, has_ended: bool
-) -> None:
+def test_after_a_clear_the_cancel_goes_to_the_first_session(make: Make, control: SqlControl, has_ended: bool) -> None:
     control.answer_sql(INSERT, held=True)
     ti = leave_behind(make, control, INSERT, session_key="one")
     control.answer_sql(INSERT)
@@ -1369,7 +1371,7 @@ def test_after_a_clear_nothing_is_executed_beside_a_statement_that_cannot_be_can
 # Given sessions, keys and templates
 
 
-def test_the_values_of_hook_params_are_not_logged(make: Make, said: Callable[[], str]) -> None:
+def test_the_values_of_hook_params_are_not_logged(make: Make, said: Said) -> None:
     make(hook_params={"api_key": "hush"}).execute(context(TaskInstance()))
     assert "hook_params (api_key) has no effect" in said()
     assert "hush" not in said()
@@ -1388,9 +1390,7 @@ def test_tasks_share_a_session_by_key_and_use_a_given_one(make: Make, control: S
     assert len(control.requests("createSqlSession")) == 3
 
 
-def test_in_a_full_organization_it_is_executed_in_the_session_that_the_service_names(
-    make: Make, control: SqlControl, said: Callable[[], str]
-) -> None:
+def test_if_full_the_named_session_is_used(make: Make, control: SqlControl, said: Said) -> None:
     other, ti = TaskInstance(), TaskInstance()
     make(session_key="other").execute(context(other))
     control.behaviour(sql_max_sessions=1)

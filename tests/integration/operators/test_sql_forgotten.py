@@ -1,7 +1,5 @@
 """A session that executes more statements at once than it remembers."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 
@@ -53,9 +51,7 @@ def forget(monkeypatch: pytest.MonkeyPatch, times: int) -> None:
 
 
 @pytest.mark.parametrize("execute", [on_operator, on_hook])
-def test_a_select_whose_result_is_forgotten_is_executed_once_more(
-    control: SqlControl, execute: Execute, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_forgotten_read_is_repeated(control: SqlControl, execute: Execute, monkeypatch: pytest.MonkeyPatch) -> None:
     forget(monkeypatch, times=1)
     assert len(execute("SELECT 1")) == 1
     assert executed(control) == ["SELECT 1"] * 2
@@ -82,9 +78,7 @@ def test_a_write_that_is_forgotten_at_once_has_succeeded(
     assert executed(control) == [statement]
 
 
-def test_a_result_that_is_forgotten_while_the_task_is_deferred(
-    control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_result_that_is_forgotten_during_a_deferral(control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sql_attempt, "HAND_OVER_SECONDS", 0.1)
     control.answer_sql("slow", {"one": [1]}, seconds=1.0)
     task, ti = WherobotsSqlOperator(task_id="task", sql="SELECT slow", deferrable=True), TaskInstance()

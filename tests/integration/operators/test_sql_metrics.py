@@ -1,7 +1,5 @@
 """The metrics of SQL statements, as they reach Airflow's own client."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from typing import Any
 
@@ -18,9 +16,7 @@ from wherobots_local import ControlClient, LocalServer
 server, control = sql_support.server, sql_support.control
 
 
-def test_each_statement_is_timed_once_with_its_outcome(
-    server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_each_statement_is_timed(server: LocalServer, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     set_connection(monkeypatch, server, conn_type="wherobots")
     control.answer_sql("SELECT nothing", error="[TABLE_OR_VIEW_NOT_FOUND] nothing")
     sent: list[tuple[str, timedelta, dict[str, str]]] = []

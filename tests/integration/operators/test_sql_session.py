@@ -1,7 +1,5 @@
 """How the SQL operator gets its session, against the local server: waits, quota, and kills meanwhile."""
 
-from __future__ import annotations
-
 import asyncio
 import contextlib
 import threading
@@ -25,7 +23,7 @@ from airflow_provider_wherobots.flows.sql import session as session_flows
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
-from tests.integration.calls import RaisedInHandlerError, interrupt_first, timeouts_of
+from tests.integration.calls import RaisedInHandlerError, interrupt_first, kill_while_reading, timeouts_of
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
@@ -78,9 +76,7 @@ def test_a_session_with_a_key_ends_five_minutes_after_its_last_client(
     assert control.sql_sessions()[-1]["apiPayload"]["shutdownAfterInactiveSeconds"] == seconds
 
 
-def test_a_session_that_cannot_be_looked_at_is_stopped(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_invisible_session_is_stopped(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(session_flows, "REFUSED_SECONDS", 0.0)
     control.add_fault("getSqlSession", {"type": "status", "status": 403}, times=2)
     with pytest.raises(WherobotsUnavailableException):
@@ -226,23 +222,14 @@ def test_a_kill_while_a_resumed_try_reads_its_connection_does_not_read_it_in_the
     control.behaviour(sql_start_delay_seconds=60)
     ti, task = TaskInstance(), make(force_new=True, deferrable=True)
     deferred = deferral_of(make(force_new=True, deferrable=True), ti)
-    get_connection, reads = task.hook.get_connection, []
-
-    def be_killed_while_reading(conn_id: str) -> Any:
-        reads.append(conn_id)
-        task.on_kill()
-        return get_connection(conn_id)
-
-    monkeypatch.setattr(task.hook, "get_connection", be_killed_while_reading)
+    reads = kill_while_reading(task, monkeypatch)
     with pytest.raises(WherobotsTaskKilledException):
         resume(task, ti, deferred, {"reason": "the trigger has given up"})
     assert len(reads) == 1
     assert deletes(control) == 1
 
 
-def test_a_kill_that_is_itself_interrupted_still_stops_the_session(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_though_interrupted_stops_it(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     task = make(force_new=True)
     interrupt_first("deleteSqlSession", lambda: None, monkeypatch)
@@ -255,9 +242,7 @@ def test_a_kill_that_is_itself_interrupted_still_stops_the_session(
 
 
 @pytest.mark.usefixtures("prompt_kills")
-def test_a_kill_ends_in_the_time_that_airflow_leaves_though_the_stop_is_not_answered(
-    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_without_an_answer_ends(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
     control.behaviour(sql_start_delay_seconds=60)
     control.add_fault("deleteSqlSession", {"type": "hang", "seconds": 3_600})
     task, allowed = make(force_new=True), timeouts_of("deleteSqlSession", monkeypatch)

@@ -7,7 +7,6 @@ import re
 import runpy
 import subprocess
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from airflow_provider_wherobots.io import worker
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from tests.integration.conftest import API_KEY, set_connection
 from tests.integration.signals import signal_when
-from tests.integration.support import Operator, TaskInstance, context, follow
+from tests.integration.support import Operator, Said, TaskInstance, context, follow
 from tests.support.places import TREE
 from wherobots_local import LocalServer
 from wherobots_local.control.client import ControlClient
@@ -68,7 +67,7 @@ def run(task: WherobotsRunOperator, dags: Path, ti: TaskInstance | None = None) 
 
 
 def test_a_script_beside_the_dag_is_uploaded_and_runs(
-    task: WherobotsRunOperator, dags: Path, server: LocalServer, control: ControlClient, said: Callable[[], str]
+    task: WherobotsRunOperator, dags: Path, server: LocalServer, control: ControlClient, said: Said
 ) -> None:
     (dags / "team" / "jobs" / "stats.py").write_text(f"{SCRIPT}# {dags}\n")
     uri = run(task, dags)["runPython"]["uri"]
@@ -85,7 +84,7 @@ def test_a_script_beside_the_dag_is_uploaded_and_runs(
 
 @pytest.mark.parametrize("change", ["none", "script", "removed"])
 def test_a_retry_re_attaches_without_storage(
-    change: str, dags: Path, operator: Operator, control: ControlClient, said: Callable[[], str]
+    change: str, dags: Path, operator: Operator, control: ControlClient, said: Said
 ) -> None:
     script = dags / "team" / "jobs" / "stats.py"
     script.write_text("import time\ntime.sleep(600)\n")
@@ -104,12 +103,9 @@ def test_a_retry_re_attaches_without_storage(
     log = said()
     assert (differs in log) == (change != "none")
     assert ("there is no file" in log) == (change == "removed")
-    task.hook.cancel_run(run_id)
 
 
-def test_a_jar_and_dependencies_are_uploaded_too(
-    dags: Path, operator: Operator, server: LocalServer, control: ControlClient
-) -> None:
+def test_jars_are_uploaded_too(dags: Path, operator: Operator, server: LocalServer, control: ControlClient) -> None:
     package = dags / "team" / "geo"
     (package / "sub" / "__pycache__").mkdir(parents=True)
     (package / "__init__.py").write_text("NAME = 'geo'\n")
@@ -142,9 +138,7 @@ def test_a_jar_and_dependencies_are_uploaded_too(
     assert remote["filePath"] == "s3://jobs/lib.zip"
 
 
-def test_a_wrong_file_is_an_error_before_anything_is_sent(
-    dags: Path, operator: Operator, control: ControlClient
-) -> None:
+def test_a_wrong_file_sends_nothing(dags: Path, operator: Operator, control: ControlClient) -> None:
     os.mkfifo(dags / "team" / "pipe.py")
     with (dags / "team" / "large.py").open("wb") as large:
         large.truncate(500 * 1024 * 1024 + 1)
@@ -188,7 +182,7 @@ def test_a_kill_during_the_upload_ends_with_that_request_and_creates_nothing(
     assert operations(control) == ["createUploadUrl", "putObject"]
 
 
-def test_the_recipe_with_a_helper_module(dags: Path, conn_id: str, said: Callable[[], str]) -> None:
+def test_the_recipe_with_a_helper_module(dags: Path, conn_id: str, said: Said) -> None:
     recipe = (TREE / "docs" / "examples.md").read_text().partition("## A script with a helper module\n")[2]
     files, dag_file = re.findall(r"^```\w+\n(.*?)^```$", recipe, re.MULTILINE | re.DOTALL)[:2]
     subprocess.run(["bash", "-euc", files], cwd=dags.parent, check=True)

@@ -29,10 +29,18 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows import retry
-from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
 from tests.integration.conftest import set_connection
-from tests.integration.support import TaskInstance, context, deferral_of, follow, resume, run_to_end, trigger_of
+from tests.integration.support import (
+    Operator,
+    TaskInstance,
+    context,
+    deferral_of,
+    follow,
+    resume,
+    run_to_end,
+    trigger_of,
+)
 from wherobots_local.control.client import ControlClient
 
 Make = Callable[..., WherobotsRunSensor]
@@ -85,7 +93,7 @@ def is_final(error: BaseException) -> bool:
 @pytest.mark.parametrize("deferrable", [True, False])
 @pytest.mark.parametrize("poll_logs", [True, False])
 def test_a_run_that_an_operator_did_not_wait_for_is_waited_for(
-    operator: Callable[..., WherobotsRunOperator],
+    operator: Operator,
     sensor: Make,
     control: ControlClient,
     times_said: Callable[..., list[int]],
@@ -171,9 +179,7 @@ def test_a_run_that_does_not_complete_fails_the_task_as_the_operator_fails(
 
 
 @pytest.mark.parametrize("cancels", [True, False])
-def test_its_timeout_while_deferred_is_the_one_of_a_sensor_and_cancels_only_if_asked(
-    sensor: Make, control: ControlClient, cancels: bool
-) -> None:
+def test_its_timeout_while_deferred_is_that_of_a_sensor(sensor: Make, control: ControlClient, cancels: bool) -> None:
     run_id, ti = started_run(control), TaskInstance()
     words = f"Run {run_id} was still RUNNING when the task's timeout was reached: the limit is 3 seconds"
     with pytest.raises(AirflowSensorTimeout, match=words) as timed_out:
@@ -240,9 +246,7 @@ def test_a_kill_on_a_worker_cancels_only_if_asked(
     assert control.counts()["cancels_effective"] == cancels
 
 
-def test_after_a_failed_trigger_an_ended_run_counts_and_an_active_one_is_left_alone(
-    sensor: Make, control: ControlClient
-) -> None:
+def test_after_a_failed_trigger_an_ended_run_counts(sensor: Make, control: ControlClient) -> None:
     run_id, ti = started_run(control), TaskInstance()
     task, fail = sensor(run_id=run_id), "__fail__"
     deferral_of(task, ti)
@@ -293,9 +297,7 @@ def test_airflow_resumes_it_with_the_outcome(sensor: Make, control: ControlClien
         pytest.param({}, id="missing in its DAG while it was deferred"),
     ],
 )
-def test_a_try_that_is_resumed_without_its_own_event_starts_over(
-    sensor: Make, control: ControlClient, stored: dict[str, Any]
-) -> None:
+def test_without_its_event_it_starts_over(sensor: Make, control: ControlClient, stored: dict[str, Any]) -> None:
     run_id = started_run(control)
     end(control, run_id)
     ti = TaskInstance(try_number=2)
@@ -369,9 +371,7 @@ def test_a_wrong_argument_is_named_before_anything_is_sent(sensor: Make, argumen
 
 
 @pytest.mark.parametrize("rendered", [None, "None", "", "two words"])
-def test_a_template_that_renders_to_no_id_fails_without_a_retry(
-    sensor: Make, control: ControlClient, rendered: Any
-) -> None:
+def test_a_template_without_an_id_fails_for_good(sensor: Make, control: ControlClient, rendered: Any) -> None:
     task = sensor(run_id="{{ ti.xcom_pull('start') }}")
     task.run_id = rendered
     with pytest.raises(WherobotsArgumentException, match="run_id=") as failed:

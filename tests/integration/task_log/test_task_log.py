@@ -178,9 +178,7 @@ def test_a_debug_line_is_one_unless_the_log_would_drop_it(tmp_path: Path, log_to
         ([*[0] * 2_000, 1000], "tick " * 2_000 + "end"),
     ],
 )
-def test_airflow_shows_all_equal_lines_in_order(
-    tmp_path: Path, log_to: LogTo, microseconds: list[int], text: str
-) -> None:
+def test_airflow_shows_equal_lines_in_order(tmp_path: Path, log_to: LogTo, microseconds: list[int], text: str) -> None:
     write, texts = record_writer(log_to(tmp_path / "log")), text.split()
     second = T0 // 10**9 * 10**9
     lines = [(str(second + at * 1000), word) for at, word in zip(microseconds, texts, strict=True)]
@@ -191,9 +189,7 @@ def test_airflow_shows_all_equal_lines_in_order(
 
 
 @pytest.mark.parametrize("cut", [0, 1, 40])
-def test_another_trigger_writes_all_of_it_once_and_each_record_at_the_same_place(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, cut: int
-) -> None:
+def test_two_triggers_write_it_once(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, cut: int) -> None:
     ti = attempt(monkeypatch, tmp_path)
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
 
@@ -233,9 +229,7 @@ def test_without_that_airflow_would_show_lines_of_one_millisecond_twice(tmp_path
 
 
 @pytest.mark.parametrize("notes", [3, 2, 1])
-def test_a_long_log_is_resumed_slice_by_slice_while_the_run_is_followed(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, notes: int
-) -> None:
+def test_a_long_log_is_in_slices(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, notes: int) -> None:
     ti, lines, slices = attempt(monkeypatch, tmp_path), records(0, 3_000), []
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     read_slice = ResumedLog._read_slice
@@ -271,9 +265,7 @@ def test_a_long_log_is_resumed_slice_by_slice_while_the_run_is_followed(
     assert all(line.endswith(record.text) for line, record in zip(shown, lines, strict=True))
 
 
-def test_the_log_is_resumed_without_the_threads_of_the_event_loop(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_log_is_resumed_without_threads(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     ti = attempt(monkeypatch, tmp_path)
     written_by_an_earlier_trigger(tmp_path / "task/attempt=1.log.trigger.1.log", log_to, "one", "two")
     path = tmp_path / "task/attempt=1.log.trigger.2.log"
@@ -339,9 +331,7 @@ def test_an_odd_record_of_an_earlier_trigger_does_not_end_this_one(
     assert entries(two)[-1].text == "the next"
 
 
-def test_airflows_record_that_it_reads_the_connection_is_not_copied_as_each_trigger_has_its_own(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_connections_record_is_not_copied(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow 2.11 writes it. One record more, and equal lines are no longer at the same place in both files."""
     ti = attempt(monkeypatch, tmp_path)
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
@@ -354,9 +344,7 @@ def test_airflows_record_that_it_reads_the_connection_is_not_copied_as_each_trig
     assert [entry.text for entry in entries(two)] == [FIRST, "a line", reads]
 
 
-def test_a_line_with_a_masked_secret_is_known_again(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_masked_line_is_known_again(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     ti = attempt(monkeypatch, tmp_path)
     one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
     written_by_an_earlier_trigger(one, log_to, "user *** key ***!", "key ***", "*** a banner ***")
@@ -391,9 +379,7 @@ def test_what_a_masked_line_may_have_been(text: str, masked: str, could: bool) -
 
 
 @pytest.mark.skipif(is_structured(), reason="3.x begins a trigger's file anew")
-def test_a_trigger_that_comes_back_to_its_triggerer_does_not_double_what_its_file_has(
-    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trigger_that_returns_doubles_none(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     ti = attempt(monkeypatch, tmp_path)
     ti.triggerer_job = SimpleNamespace(id=1)
     own, other = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"

@@ -132,9 +132,7 @@ class Supervisor:
         self.read += 1
 
 
-def test_a_failure_that_nobody_waits_for_any_longer_is_no_error_of_the_event_loop(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_an_abandoned_failure_is_no_error_of_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     asked, told = Supervisor(), []
 
     async def fail(*question: Any) -> None:
@@ -180,9 +178,7 @@ def test_an_xcom_is_pushed_whole_although_it_is_waited_for_no_longer(monkeypatch
     assert (message.key, message.value) == ("spark_ui_url", "https://spark/")
 
 
-def test_an_xcom_that_cannot_be_pushed_does_not_end_the_following(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_unpushed_xcom_ends_nothing(make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     async def push_text(task_instance: Any, key: str, value: str) -> None:
         raise RuntimeError("the supervisor is away")
 
@@ -266,9 +262,7 @@ def texts_of(trigger: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     return written
 
 
-def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_unforeseen_errors_are_told(make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     async def follow_run(io: Io, options: Any) -> Any:
         raise RuntimeError("http://user:secret@proxy/ is away")
 
@@ -284,9 +278,7 @@ def test_what_nobody_foresaw_is_told_without_secrets_and_the_run_left_alone(
     assert not control.requests("cancelJobRun")
 
 
-def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
-    make: Make, conn_id: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_failed_cancel_is_told_and_no_failure(make: Make, conn_id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     budgets: list[float] = []
 
     async def cancel_run(io: Io, run_id: str, budget_seconds: float) -> Any:
@@ -306,9 +298,7 @@ def test_a_cancel_that_fails_is_told_and_does_not_fail_the_trigger(
     assert 0 < budgets[0] <= guarded.CANCEL_BUDGET_SECONDS
 
 
-def test_the_connection_is_not_read_again_for_a_kill(
-    make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_kill_reads_no_connection(make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(guarded, "get_task_state", AsyncMock(return_value="failed"))
     monkeypatch.setattr(guarded, "TRIGGER_HAS_ON_KILL", True)
     trigger = make(control.create_run("killed-run")["id"])

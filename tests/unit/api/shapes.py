@@ -4,8 +4,6 @@ Those of 2026 are as the OpenAPI description of 2026-07 has them, those of 2024 
 them.
 """
 
-from __future__ import annotations
-
 import json
 from pathlib import Path
 from typing import Any

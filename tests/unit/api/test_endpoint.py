@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 
 import pytest
@@ -37,9 +35,7 @@ KEY = "wh-secret-4711"
         ("2001:db8::1", None, None, "https://[2001:db8::1]"),
     ],
 )
-def test_base_url_from_the_parts_of_a_connection(
-    host: str | None, port: int | None, scheme: str | None, url: str
-) -> None:
+def test_base_url_of_a_connection(host: str | None, port: int | None, scheme: str | None, url: str) -> None:
     assert base_url(host, port, scheme) == url
 
 

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from typing import Any
@@ -81,9 +79,7 @@ PAGE = b"<html>We are back soon</html>"
 
 @pytest.mark.parametrize("body", [None, PAGE, {}, [], "text", {"error": "not found"}, {"errors": "none"}])
 @pytest.mark.parametrize("status", [302, 400, 402, 403, 404, 407, 409, 410, 422, 451])
-def test_an_error_that_the_api_would_not_send_is_an_outage_whose_request_may_have_arrived(
-    status: int, body: Any
-) -> None:
+def test_an_error_that_is_not_of_the_api_is_an_outage_that_may_have_effect(status: int, body: Any) -> None:
     found = error(status, body, address=ADDRESS)
     assert type(found) is ForeignResponseError
     assert (found.transient, found.arrival) == (True, Arrival.UNCLEAR)

@@ -124,7 +124,7 @@ def test_a_function_that_takes_anything_receives_all_of_them() -> None:
 def test_what_is_missing_is_told_before_anything_is_sent() -> None:
     with pytest.raises(InvalidArgumentError) as caught:
         encode_arguments(asks, ("x",), {}, {})
-    assert str(caught.value) == "asks() cannot be called: missing a required argument: 'ds'"
+    assert str(caught.value) == "asks() is missing the argument 'ds'"
 
 
 def test_arguments_are_bounded_and_the_bound_fits_an_argument_of_a_linux_program() -> None:
@@ -139,8 +139,8 @@ def test_arguments_are_bounded_and_the_bound_fits_an_argument_of_a_linux_program
 
 def test_a_parameter_named_like_a_part_of_the_context_that_is_not_sent_is_refused() -> None:
     words = (
-        r"^parameter ti of asks_for_what_is_not_sent\(\) is named like a part of the context that is not sent to "
-        r"the run. The function can take: ds, ds_nodash, .*, ts_nodash_with_tz$"
+        r"^asks_for_what_is_not_sent\(\) has a parameter ti, and Airflow's ti is not sent to the run\. Give it another "
+        r"name\. From the task's context the function can take: ds, ds_nodash, .*, ts_nodash_with_tz$"
     )
     with pytest.raises(InvalidArgumentError, match=words):
         check_arguments(asks_for_what_is_not_sent, ("x",), {}, {"ti", "ds"}, lambda value: False)

@@ -275,17 +275,17 @@ def test_a_function_without_source_is_told() -> None:
 
 @pytest.mark.parametrize("what", [example.is_lambda, functools.partial(example.talks, "a"), example.task(), len])
 def test_only_functions_pass(what: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match=r"^It only supports functions for python_callable arg$"):
-        check_function(what, "It")
+    with pytest.raises(InvalidArgumentError, match=r"^@task\.wherobots needs a function defined with def, "):
+        check_function(what)
 
 
 def test_generators_and_coroutines_do_not_pass() -> None:
     for function in (example.yields, example.yields_and_awaits):
-        with pytest.raises(InvalidArgumentError, match=r"^It does not support using 'yield' in python_callable$"):
-            check_function(function, "It")
-    with pytest.raises(InvalidArgumentError, match=r"^It does not support using 'async def' for python_callable$"):
-        check_function(example.awaits, "It")
-    check_function(example.talks, "It")
+        with pytest.raises(InvalidArgumentError, match=r"^@task\.wherobots cannot run a function that yields"):
+            check_function(function)
+    with pytest.raises(InvalidArgumentError, match=r"^@task\.wherobots cannot run an async function"):
+        check_function(example.awaits)
+    check_function(example.talks)
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,5 @@
 """What each question reads from a trial, and what that means."""
 
-from __future__ import annotations
-
 import math
 from typing import Any
 
@@ -133,9 +131,7 @@ def test_the_status_after_a_timeout(status: str, ending: Ending, state: State) -
         (0.5, 30.0, "it was PENDING too briefly to tell", NOT_CHECKED),
     ],
 )
-def test_whether_a_timeout_leaves_out_the_time_pending(
-    queued: float | None, ran: float | None, expected: str, state: State
-) -> None:
+def test_whether_pending_counts(queued: float | None, ran: float | None, expected: str, state: State) -> None:
     trial = trial_of(TIMEOUT, "TIMED_OUT", Ending.TIMED_OUT, queued_seconds=queued, ran_seconds=ran)
     text, found = answer(trial, LEAVES_OUT_PENDING)
     assert text.startswith(expected)

@@ -1,7 +1,5 @@
 """The doctor's runs are always ended, whatever happens while they are created and observed."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from typing import Any
 
@@ -103,9 +101,7 @@ def test_an_interruption_leaves_no_run(operation: str, number: int) -> None:
 
 @pytest.mark.parametrize("number", [1, 2, 3])
 @pytest.mark.parametrize("list_lag", [8.0, 3_600.0])
-def test_the_run_of_an_interrupted_create_is_looked_for_until_lists_show_it_or_time_is_up(
-    number: int, list_lag: float
-) -> None:
+def test_the_run_of_an_interrupted_create_is_found_or_time_is_up(number: int, list_lag: float) -> None:
     service = Service({("createJobRun", number): KeyboardInterrupt()}, list_lag=list_lag)
     trial, script, left = carried_out(service, KeyboardInterrupt)
     unclear = {(LOG, CANCEL, TIMEOUT)[number - 1]} if list_lag > 8.0 else set()

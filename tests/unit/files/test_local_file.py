@@ -1,7 +1,5 @@
 """What may be uploaded, and how its bytes are read; a folder is the same zip file wherever and whenever it is made."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

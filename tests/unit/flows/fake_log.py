@@ -3,8 +3,6 @@
 ``tests/contract/test_contract.py`` holds it against the local server, in the readings that both have.
 """
 
-from __future__ import annotations
-
 import json
 from bisect import bisect_left, bisect_right
 from collections.abc import Mapping

@@ -3,8 +3,6 @@
 ``tests/contract/test_contract.py`` holds it against the local server.
 """
 
-from __future__ import annotations
-
 import json
 from collections import deque
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """The worker's ``Io`` for tests: on a virtual clock, against a fake service or a list of answers."""
 
-from __future__ import annotations
-
 import logging
 import math
 from collections.abc import Callable, Sequence

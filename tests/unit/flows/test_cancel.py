@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 from dataclasses import replace
 from typing import Any
@@ -65,9 +63,7 @@ def test_a_run_that_has_ended_needs_no_cancelling(error: WherobotsApiError, seen
 @pytest.mark.parametrize("budget", [0.5, 1.0, 3.8, 25.0])
 @pytest.mark.parametrize("latency", [0.05, 0.13, 0.3])
 @pytest.mark.parametrize("seen", [NotFoundError("getJobRun", 404), RateLimitedError("getJobRun", 429)])
-def test_a_run_that_is_not_there_is_not_said_to_be_cancelled(
-    seen: WherobotsApiError, budget: float, latency: float
-) -> None:
+def test_a_run_that_is_not_there_was_not_cancelled(seen: WherobotsApiError, budget: float, latency: float) -> None:
     script = Script(
         by_operation(cancelJobRun=always(NotFoundError("cancelJobRun", 404)), getJobRun=always(seen)), latency=latency
     )
@@ -147,9 +143,7 @@ def test_a_refusal_can_end_it_at_once() -> None:
 
 
 @given(st.lists(st.sampled_from([*Fault, None]), max_size=40), st.floats(0.1, 30), st.floats(0, 1))
-def test_whatever_happens_a_cancel_ends_in_time_and_says_true(
-    faults: list[Fault | None], budget: float, jitter: float
-) -> None:
+def test_a_cancel_ends_in_time_and_says_true(faults: list[Fault | None], budget: float, jitter: float) -> None:
     service = FakeService()
     run = service.add_run(NAME, START)
     service.fault("cancelJobRun", *faults)
@@ -295,7 +289,7 @@ def test_a_run_that_the_task_knows_and_that_has_ended_is_not_cancelled() -> None
     assert script.operations == ["getJobRun", "listJobRuns"]
 
 
-def test_a_run_that_the_round_has_passed_over_is_not_asked_for() -> None:
+def test_a_run_that_an_earlier_attempt_has_passed_over_is_not_asked_for() -> None:
     script = Script(FakeService())
     memory = replace(KNOWN, runs=("run0",), passed_over=("run0",))
     assert script.run(cancel_runs_of, memory, WORKER_CANCEL_BUDGET_SECONDS) == []

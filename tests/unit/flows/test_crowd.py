@@ -1,7 +1,5 @@
 """Many followers of one key that the service limits: all see their run end, though the limit outlasts an outage."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 from datetime import UTC, datetime
 from email.utils import formatdate
@@ -131,18 +129,14 @@ def test_while_pending_the_log_is_not_asked_for() -> None:
     ("age", "interval", "delay"),
     [(0, 30, 6), (-50, 30, 6), (60, 30, 6.5), (600, 30, 11), (3_000, 30, 30), (600, 10, 10), (0, 4, 4), (0, 0.5, 2)],
 )
-def test_the_delay_is_six_seconds_and_a_part_of_the_age_up_to_the_interval(
-    age: float, interval: float, delay: float
-) -> None:
+def test_the_delay_is_six_seconds_and_grows_to_the_interval(age: float, interval: float, delay: float) -> None:
     options = FollowOptions("run0", START, polling_interval=interval)
     assert options.poll_delay(START + age) == pytest.approx(delay)
 
 
 @pytest.mark.parametrize(("seconds", "calls"), [(10, 5), (60, 12)])
 @pytest.mark.parametrize("jitter", [0.0, 1.0])
-def test_a_run_whose_log_nobody_wants_costs_few_calls_and_none_for_its_log(
-    seconds: float, calls: int, jitter: float
-) -> None:
+def test_a_run_whose_log_nobody_wants_costs_few_calls(seconds: float, calls: int, jitter: float) -> None:
     service, _ = serve((0, "RUNNING"), (seconds, "COMPLETED"), lines=20)
     outcome, script = follow(service, poll_logs=False, is_new=True, jitter=jitter)
     assert outcome.ending is Ending.COMPLETED
@@ -167,9 +161,7 @@ def test_a_quiet_log_is_read_when_its_silence_has_doubled_and_at_least_every_int
 
 @pytest.mark.parametrize("poll_logs", [True, False])
 @pytest.mark.parametrize("started", [0.0, 1.5, 5.9, 6.1, 300.0])
-def test_a_new_run_is_first_polled_a_delay_after_its_creation_or_at_once_by_a_later_trigger(
-    poll_logs: bool, started: float
-) -> None:
+def test_a_new_run_is_polled_after_a_delay_and_an_older_one_at_once(poll_logs: bool, started: float) -> None:
     service, _ = serve((0, "RUNNING"), (900, "COMPLETED"))
     script = Script(service)
     script.moment += started
@@ -229,6 +221,23 @@ def test_while_pending_the_application_tells_how_far_it_is() -> None:
     ]
 
 
+@pytest.mark.parametrize(("is_new", "starting"), [(True, 24.0), (False, None)])
+def test_a_new_run_tells_how_long_its_start_took(is_new: bool, starting: float | None) -> None:
+    times = {"createTime": "2026-07-21T08:00:00Z", "startTime": "2026-07-21T08:00:36Z"}
+    views = [
+        {"id": "run0", "status": status, "kubeApp": {"status": app}, **times}
+        for status, app in (("PENDING", "PENDING"), ("PENDING", "PREPARING"), ("RUNNING", "READY"), ("COMPLETED", ""))
+    ]
+    service = answers(*map(Run.from_json, views), NO_METRICS)
+    outcome, script = follow(service, poll_logs=False, is_new=is_new, jitter=0.0)
+    assert outcome.summary is not None
+    second_poll = script.sent_of("getJobRun")[1].at - START
+    assert outcome.summary["starting_seconds"] == (
+        None if starting is None else pytest.approx(36 - second_poll, abs=0.1)
+    )
+    assert starting is None or outcome.summary["starting_seconds"] == pytest.approx(starting, abs=1)
+
+
 def test_a_heartbeat_every_five_minutes_and_no_word_per_poll() -> None:
     service, _ = serve((0, "RUNNING"), (3_600, "COMPLETED"))
     _, script = follow(service, poll_logs=False)
@@ -262,9 +271,7 @@ def test_the_deadline_cancels_the_run() -> None:
 
 
 @pytest.mark.parametrize("poll_logs", [True, False])
-def test_after_the_cancel_the_deadline_tells_the_limit_the_end_of_the_log_and_what_the_run_came_to(
-    poll_logs: bool,
-) -> None:
+def test_after_the_cancel_the_deadline_tells_limit_log_and_outcome(poll_logs: bool) -> None:
     spark_ui = ((0.0, "https://spark/1"), (60.0, ""))
     service, _ = serve((0, "RUNNING"), lines=200, metrics={"COST_USD": 2.5}, cancel_seconds=60, spark_ui=spark_ui)
     outcome, script = follow(service, deadline=START + 100, execution_timeout=115.0, poll_logs=poll_logs)
@@ -294,7 +301,8 @@ def test_what_is_told_after_the_cancel_is_bounded_in_time() -> None:
     assert (outcome.ending, outcome.reason) == (Ending.DEADLINE, "the run was cancelled")
     assert run.cancelled_at == pytest.approx(START + 10, abs=1)
     assert script.elapsed <= 10 + 3 * LAST_LOOK_SECONDS
-    assert outcome.summary == RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1").to_json()
+    summary = RunSummary("run0", "", "RUNNING", spark_ui_url="https://spark/1", cause="the run was cancelled")
+    assert outcome.summary == summary.to_json()
     assert script.notes[-3:] == [
         Note(logging.WARNING, f"The log of run run0 could not be read to its end (timed out){REST}"),
         Note(logging.WARNING, "Reading the run failed: timed out; the run's summary is incomplete"),
@@ -346,9 +354,7 @@ def test_how_a_run_ended_before_the_deadline_wins_over_it(status: str) -> None:
 
 @pytest.mark.parametrize("cancel_seconds", [0.0, 60.0])
 @pytest.mark.parametrize("next_at", [115.0, 4_000.0])
-def test_a_run_that_an_earlier_trigger_cancelled_at_the_deadline_is_the_timeout(
-    cancel_seconds: float, next_at: float
-) -> None:
+def test_what_an_earlier_trigger_cancelled_is_the_timeout(cancel_seconds: float, next_at: float) -> None:
     """The triggerer died between the cancel and the event."""
     service, _ = serve((0, "RUNNING"), cancel_seconds=cancel_seconds, lines=3)
     options = FollowOptions("run0", START, deadline=START + 100, execution_timeout=105.0)

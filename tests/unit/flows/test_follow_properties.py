@@ -1,7 +1,5 @@
 """Whatever a service answers, following a run ends in time, and only a passed deadline cancels the run."""
 
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -159,9 +157,7 @@ def test_nothing_is_cancelled_before_a_deadline_has_passed(
     logs=st.lists(HOSTILE_LOGS, min_size=1, max_size=12),
     last=st.sampled_from(["COMPLETED", "FAILED", "CANCELLED", "TIMED_OUT"]),
 )
-def test_transient_errors_and_hostile_logs_do_not_change_how_a_run_ends(
-    polls: list[Any], logs: list[Any], last: str
-) -> None:
+def test_errors_and_hostile_logs_do_not_change_the_outcome(polls: list[Any], logs: list[Any], last: str) -> None:
     service = Scripted(getJobRun=[*polls, run_answer(last)], getJobRunLogs=logs)
     outcome, _ = follow(service, FollowOptions("run0", START, max_outage_seconds=1e9))
     assert (outcome.status, outcome.ending) == (last, Ending(last.lower()))

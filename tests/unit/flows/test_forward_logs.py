@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import logging
 import re
 from collections.abc import Sequence
@@ -158,9 +156,7 @@ def test_a_log_whose_lines_are_not_late_is_complete_ten_seconds_after_the_end() 
 
 
 @pytest.mark.parametrize(("ended_ago", "seconds"), [(0.0, 60.0), (30.0, 30.0), (60.0, 0.0), (inf, 0.0)])
-def test_a_log_without_lines_is_complete_when_the_end_is_as_old_as_the_longest_wait(
-    ended_ago: float, seconds: float
-) -> None:
+def test_a_log_without_lines_is_complete_after_the_longest_wait(ended_ago: float, seconds: float) -> None:
     _, run, script = serve(log_of())
     script.run(LogForwarder(run.id).drain, 60, script.moment + 900, ended_ago)
     assert script.elapsed == pytest.approx(seconds, abs=0.2)
@@ -321,9 +317,7 @@ def test_an_end_of_the_log_that_cannot_be_read_is_said_once(
 
 @pytest.mark.parametrize("error", [AuthenticationError("getJobRunLogs", 401), ServerError("getJobRunLogs", 503)])
 @pytest.mark.parametrize(("seconds", "is_whole"), [(1.0, True), (300.0, True), (700.0, False)])
-def test_a_key_that_is_refused_after_the_runs_end_is_an_outage(
-    error: WherobotsApiError, seconds: float, is_whole: bool
-) -> None:
+def test_a_key_refused_after_the_end_is_an_outage(error: WherobotsApiError, seconds: float, is_whole: bool) -> None:
     service = FakeService()
     run = service.add_run("some_name", START, log=log_of(*[0.0] * 5_000))
     sent = 0

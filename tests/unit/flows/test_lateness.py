@@ -1,7 +1,5 @@
 """The end of a log whose lines come late: none is lost, and the task ends soon after the last."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from email.utils import formatdate
 from typing import Any
@@ -51,9 +49,7 @@ def follow(
 )
 @pytest.mark.parametrize("late", [0.0, 0.3, 2.0, 20.0, 50.0])
 @pytest.mark.parametrize("status", ["COMPLETED", "FAILED"])
-def test_no_line_is_lost_however_late_and_the_task_ends_soon_after(
-    seconds: float, at: list[float], late: float, status: str
-) -> None:
+def test_no_line_is_lost_and_the_task_ends_soon(seconds: float, at: list[float], late: float, status: str) -> None:
     outcome, script = follow(seconds, at, late, status=status)
     assert len(script.records) == len(at)
     assert texts(script.records)[-1] == "the last line"

@@ -7,8 +7,6 @@ page of a service whose cursors are times, lines inserted into a page that is ol
 end, before the open page where a cursor is a mere count of lines.
 """
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 from math import inf
@@ -137,9 +135,7 @@ def test_so_are_they_under_opaque_cursors(lines: list[FakeLine], caught_up: Caug
     ANY_MODE,
     st.sampled_from(["null", "absent", "equal"]),
 )
-def test_lines_inserted_late_into_the_open_page_are_forwarded_once_each(
-    arrivals: list[tuple[int, float, str]], mode: CursorMode, caught_up: CaughtUp
-) -> None:
+def test_late_lines_come_once(arrivals: list[tuple[int, float, str]], mode: CursorMode, caught_up: CaughtUp) -> None:
     lines = [FakeLine(arrives, T0 + step, text) for step, arrives, text in arrivals]
     log = FakeLog(lines, mode, caught_up)
     assert Counter(forwarded(log)) == Counter(line.text for line in lines)
@@ -169,9 +165,7 @@ def lines_of_two_nodes(draw: st.DrawFn) -> list[FakeLine]:
     st.sampled_from(["null", "absent", "equal"]),
     st.integers(12, 70),
 )
-def test_lines_inserted_late_before_the_open_page_double_nothing_and_lose_nothing_else(
-    lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, cap: int
-) -> None:
+def test_late_lines_lose_nothing_else(lines: list[FakeLine], mode: CursorMode, caught_up: CaughtUp, cap: int) -> None:
     assume(mode == "opaque" or largest_group(lines) < cap)
     got, all_lines = Counter(forwarded(FakeLog(lines, mode, caught_up, cap))), Counter(line.text for line in lines)
     assert not got - all_lines
@@ -294,9 +288,7 @@ def lines_of_another_node(draw: st.DrawFn, lines: list[FakeLine], delays: list[f
 
 
 @given(st.data(), ANY_MODE, st.sampled_from(["null", "absent", "equal"]))
-def test_an_open_page_of_a_round_size_keeps_its_late_lines_however_late_they_are(
-    data: st.DataObject, mode: CursorMode, caught_up: CaughtUp
-) -> None:
+def test_an_open_page_keeps_its_late_lines(data: st.DataObject, mode: CursorMode, caught_up: CaughtUp) -> None:
     lines = data.draw(bursts(50) | bursts(100))
     late = data.draw(lines_of_another_node(lines, [0.01, 0.06, 0.11, 3.0, 8.0, 60.0]))
     log = FakeLog(lines + late, mode, caught_up)

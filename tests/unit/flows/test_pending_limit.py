@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -9,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.cancel import MAX_END_WAIT_SECONDS
-from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run
+from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run, settle_run
 from airflow_provider_wherobots.logs.result import MARKER
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
@@ -42,14 +44,20 @@ def test_a_run_that_does_not_start_is_cancelled_at_the_limit() -> None:
     outcome, script = follow(service)
     assert run.cancelled_at == pytest.approx(START + LIMIT, abs=MIN_POLL_SECONDS * 2)
     assert outcome.describe() == (
-        "Run run0 did not start within the task's max_pending_seconds: it waited 10 minutes 1 second for runtime tiny "
-        "in region aws-us-west-2, and was cancelled"
+        "Run run0 did not start within the task's max_pending_seconds: it waited 10 minutes 1 second for runtime tiny, "
+        "region aws-us-west-2, and was cancelled\nRequest another runtime or region, or raise max_pending_seconds"
     )
     assert (outcome.ending, outcome.status, outcome.cancel_failed) == (Ending.PENDING_TOO_LONG, "CANCELLED", False)
     (warning,) = script.said("cancelling it")
     assert warning.text.startswith("Run run0 has been PENDING for 10 minutes")
     assert warning.text.endswith(": cancelling it (max_pending_seconds=600)")
     assert outcome == Outcome.from_event(outcome.to_event())
+
+
+def test_a_runtime_and_a_region_that_the_service_does_not_tell_are_left_out() -> None:
+    service, run = serve()
+    run.payload, run.region = {"name": "some_name"}, None
+    assert follow(service)[0].reason == "it waited 10 minutes 1 second for its machines, and was cancelled"
 
 
 @pytest.mark.parametrize("limit", [0.0, LIMIT])
@@ -60,12 +68,16 @@ def test_a_run_without_a_limit_or_that_starts_before_it_is_left_alone(limit: flo
     assert (outcome.ending, run.cancelled_at) == (Ending.COMPLETED, None)
 
 
-@pytest.mark.parametrize(("begin", "waited"), [(400.0, LIMIT), (LIMIT, LIMIT), (7_200.0, 7_200.0)])
+@pytest.mark.parametrize(
+    ("begin", "waited"), [(400.0, LIMIT), (LIMIT - 0.5, LIMIT), (LIMIT, LIMIT), (7_200.0, 7_200.0)]
+)
 def test_the_time_of_earlier_tries_counts(begin: float, waited: float) -> None:
     service, run = serve()
-    outcome, _ = follow(service, begin=begin)
+    outcome, script = follow(service, begin=begin)
     assert outcome.ending is Ending.PENDING_TOO_LONG
     assert run.cancelled_at == pytest.approx(START + waited, abs=MIN_POLL_SECONDS * 2)
+    polls = [sent.at for sent in script.sent_of("getJobRun")]
+    assert all(after - before >= MIN_POLL_SECONDS for before, after in pairwise(polls))
 
 
 @pytest.mark.parametrize("ahead", [-3_600.0, 3_600.0])
@@ -101,6 +113,14 @@ def test_a_run_that_starts_while_it_is_being_cancelled_counts_as_cancelled_at_th
     assert len(service.cancels) == 1
 
 
+def test_so_does_one_whose_end_is_seen_late() -> None:
+    service, _ = serve(((0, "PENDING"), (LIMIT + 2, "RUNNING")), cancel_seconds=100.0)
+    service.fault("getJobRun", None, *[Fault.ERROR_500] * 20)
+    outcome, script = follow(service, begin=LIMIT, max_outage_seconds=1e9)
+    assert (outcome.ending, outcome.status) == (Ending.PENDING_TOO_LONG, "CANCELLED")
+    assert script.elapsed > 100
+
+
 def test_a_run_that_ends_by_itself_while_it_is_being_cancelled_has_its_own_end() -> None:
     plan = ((0.0, "PENDING"), (LIMIT + 10, "RUNNING"), (LIMIT + 30, "COMPLETED"))
     service, _ = serve(plan, cancel_seconds=60.0)
@@ -116,6 +136,16 @@ def test_a_triggerer_that_dies_after_the_cancel_changes_nothing(
     outcome, _ = follow(service, begin=resumed, started_at=START)
     assert (outcome.ending, outcome.status) == (Ending.PENDING_TOO_LONG, "CANCELLED")
     assert run.cancelled_at == START + LIMIT + 1
+
+
+@pytest.mark.parametrize(("limit", "ending"), [(LIMIT, Ending.PENDING_TOO_LONG), (0.0, Ending.CANCELLED)])
+def test_a_trigger_that_fails_after_the_cancel_changes_nothing(limit: float, ending: Ending) -> None:
+    service, _ = serve(cancelled_at=START + LIMIT + 1)
+    script, later = Script(service), START + LIMIT + 20
+    script.moment = later
+    run: Any = service(calls.get_run("run0"), later)
+    outcome = script.run(settle_run, run, FollowOptions("run0", later, max_pending_seconds=limit))
+    assert (outcome.ending, outcome.status) == (ending, "CANCELLED")
 
 
 @pytest.mark.parametrize(
@@ -140,6 +170,12 @@ def test_the_deadline_wins(deadline: float) -> None:
     outcome, script = follow(service, deadline=START + deadline)
     assert outcome.ending is Ending.DEADLINE
     assert script.elapsed <= deadline + 2
+
+
+def test_a_triggerer_that_dies_after_the_cancel_at_the_deadline_changes_nothing_either() -> None:
+    service, _ = serve(cancelled_at=START + LIMIT + 30)
+    outcome, _ = follow(service, begin=LIMIT + 40, started_at=START, deadline=START + LIMIT + 30)
+    assert (outcome.ending, outcome.reason, outcome.next_try) == (Ending.DEADLINE, "the run was cancelled", "")
 
 
 def test_a_deadline_that_has_passed_wins() -> None:

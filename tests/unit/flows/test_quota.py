@@ -1,7 +1,5 @@
 """A full organization is waited for, within the user's bound."""
 
-from __future__ import annotations
-
 import json
 import logging
 from typing import Any

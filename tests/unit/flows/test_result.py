@@ -1,7 +1,5 @@
 """A run's result through the flows: found whoever reads the log, once, whatever happens meanwhile."""
 
-from __future__ import annotations
-
 import json
 import logging
 from dataclasses import replace
@@ -43,9 +41,7 @@ def refusals(script: Script) -> list[str]:
 
 @pytest.mark.parametrize("poll_logs", [True, False])
 @pytest.mark.parametrize("last_arrives", [5.0, 33.0], ids=["while it runs", "after its end"])
-def test_the_result_comes_with_the_outcome_and_its_line_is_forwarded_like_any_other(
-    poll_logs: bool, last_arrives: float
-) -> None:
+def test_the_result_comes_with_the_outcome_and_its_line(poll_logs: bool, last_arrives: float) -> None:
     service, _ = serve("before", PRINTED, "after", last_arrives=last_arrives)
     outcome, script = follow(service, poll_logs=poll_logs, return_result=True)
     assert outcome.result == RESULT
@@ -91,9 +87,7 @@ def test_a_malformed_line_counts_only_if_nothing_else_can_follow_it() -> None:
 
 
 @pytest.mark.parametrize("return_result", [True, False])
-def test_without_poll_logs_a_log_that_cannot_be_read_is_worth_a_warning_only_if_the_result_is_asked_for(
-    return_result: bool,
-) -> None:
+def test_without_poll_logs_an_unreadable_log_matters_only_for_the_result(return_result: bool) -> None:
     service, _ = serve(PRINTED)
     broken = always(ServerError("getJobRunLogs", 503))
     answer = by_operation(getJobRun=service, getJobRunMetrics=service, getJobRunLogs=broken)
@@ -139,7 +133,8 @@ def test_a_run_that_ended_while_nobody_followed_it_is_read_for_its_result() -> N
     spark_ui = {"appMeta": {"spark_ui_url": "https://spark/1"}}
     run = Run.from_json({"id": "run0", "status": "COMPLETED", "kubeApp": spark_ui})
     outcome = script.run(settle_run, run, FollowOptions("run0", START, poll_logs=False, return_result=True))
-    summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1").to_json()
+    # One request took as long.
+    summary = RunSummary("run0", "", "COMPLETED", spark_ui_url="https://spark/1", log_seconds=0.05).to_json()
     assert outcome == Outcome(
         Ending.COMPLETED, "run0", "COMPLETED", ended_at=START + 300, summary=summary, result=RESULT
     )

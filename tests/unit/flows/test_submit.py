@@ -1,7 +1,5 @@
 """Design: exactly one run per attempt."""
 
-from __future__ import annotations
-
 import json
 import logging
 from dataclasses import replace
@@ -340,9 +338,7 @@ def test_after_a_clear_nothing_is_created_beside_a_run_that_cannot_be_cancelled(
         ),
     ],
 )
-def test_differing_fields_are_those_sent_not_those_the_service_fills_in(
-    sent: dict[str, Any], echoed: dict[str, Any], fields: list[str]
-) -> None:
+def test_only_fields_that_were_sent_differ(sent: dict[str, Any], echoed: dict[str, Any], fields: list[str]) -> None:
     assert differing_fields(sent, echoed) == fields
 
 
@@ -377,9 +373,7 @@ def decided(found: FoundRuns, memory: Memory) -> Decision:
         (FoundRuns.NONE, Decision.CREATE, Decision.CREATE, Decision.CREATE),
     ],
 )
-def test_what_is_done_is_what_the_table_says(
-    found: FoundRuns, known: Decision, nothing: Decision, unknown: Decision
-) -> None:
+def test_what_is_done_is_as_tabled(found: FoundRuns, known: Decision, nothing: Decision, unknown: Decision) -> None:
     for past, decision in ((Past.KNOWN, known), (Past.NOTHING, nothing), (Past.UNKNOWN, unknown)):
         assert decided(found, Memory(IDENTITY, 2, past, has_looked=past is Past.KNOWN)) is decision
 
@@ -419,7 +413,7 @@ def test_a_create_without_an_answer_that_has_made_two_runs_gives_the_active_one_
         assert len(script.sent_of("createJobRun")) == 1
 
 
-def test_an_active_run_of_before_the_clear_is_attached_if_runs_are_left_alone() -> None:
+def test_after_a_clear_an_active_run_is_attached_if_runs_are_left_alone() -> None:
     service = FakeService()
     service.add_run(NAME, START - 100)
     submission, _ = submit(service, memory=CLEARED, rules=Rules(may_replace=False))
@@ -459,18 +453,8 @@ def test_a_run_whose_create_took_longer_than_a_minute_is_new_to_the_next_try() -
     assert (again.run.id, again.reattached) == ("run0", True)
 
 
-def test_a_run_that_is_being_torn_down_is_not_taken_over() -> None:
-    """With ``wait_for_completion=False`` the task would succeed, and its run be cancelled."""
-    service = FakeService()
-    service.add_run(NAME, START - 50, app_status="DESTROY_REQUESTED")
-    submission, _ = submit(service, memory=RETRY)
-    assert (submission.run.id, submission.reattached) == ("run1", False)
-
-
 @pytest.mark.parametrize("seconds", [59.0, 61.0])
-def test_a_remembered_run_of_more_than_a_minute_ago_that_the_service_does_not_know_costs_no_time(
-    seconds: float,
-) -> None:
+def test_an_old_remembered_run_that_is_unknown_costs_no_time(seconds: float) -> None:
     memory = RETRY.has_run("gone", START - seconds)
     submission, script = submit(FakeService(), memory=memory, rules=Rules(tries_before=1))
     assert submission.run.id == "run0"
@@ -479,9 +463,7 @@ def test_a_remembered_run_of_more_than_a_minute_ago_that_the_service_does_not_kn
 
 @pytest.mark.parametrize("memory", [RETRY, CLEARED, replace(FIRST, is_create_unanswered=True)])
 @pytest.mark.parametrize("visible_after", [1.0, 10.0, 29.0])
-def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_half_a_minute(
-    memory: Memory, visible_after: float
-) -> None:
+def test_an_unanswered_create_is_looked_for_during_half_a_minute(memory: Memory, visible_after: float) -> None:
     service = FakeService()
     service.add_run(NAME, START - 1, id="late", visible_at=START + visible_after)
     memory = replace(memory, is_create_unanswered=True)
@@ -493,7 +475,7 @@ def test_a_create_of_an_earlier_try_that_was_not_answered_is_looked_for_during_h
 
 @pytest.mark.parametrize(("may_replace", "left"), [(True, "run2"), (False, "run0")])
 @pytest.mark.parametrize("visible_after", [1.0, 29.0])
-def test_a_run_of_before_two_clears_that_is_active_does_not_end_the_look_for_the_run_of_between(
+def test_an_active_run_from_before_two_clears_does_not_end_the_search_for_the_run_between_them(
     may_replace: bool, left: str, visible_after: float
 ) -> None:
     service = FakeService()
@@ -505,7 +487,7 @@ def test_a_run_of_before_two_clears_that_is_active_does_not_end_the_look_for_the
     assert script.elapsed < visible_after + 10
 
 
-def test_a_run_of_before_two_clears_is_replaced_if_there_is_no_run_of_between() -> None:
+def test_a_run_from_before_two_clears_is_replaced_if_there_is_none_between_them() -> None:
     service = FakeService()
     service.add_run(NAME, START - 60)
     submission, script = submit(service, memory=replace(CLEARED, is_create_unanswered=True))
@@ -514,9 +496,7 @@ def test_a_run_of_before_two_clears_is_replaced_if_there_is_no_run_of_between() 
 
 
 @pytest.mark.parametrize(("runs", "tries_before", "waits"), [(0, 0, False), (0, 1, True), (1, 1, False), (1, 2, True)])
-def test_without_memory_fewer_runs_than_tries_may_mean_that_one_is_in_no_list_yet(
-    runs: int, tries_before: int, waits: bool
-) -> None:
+def test_without_memory_fewer_runs_than_tries_are_looked_for(runs: int, tries_before: int, waits: bool) -> None:
     service = FakeService()
     for _ in range(runs):
         service.add_run(NAME, START - 100, plan=((0.0, "FAILED"),))
@@ -525,9 +505,7 @@ def test_without_memory_fewer_runs_than_tries_may_mean_that_one_is_in_no_list_ye
 
 
 @pytest.mark.parametrize(("memory", "ahead"), [(FIRST, 0.0), (UNKNOWN, 0.0), (FIRST, 90.0)])
-def test_an_active_run_with_the_same_ids_of_another_deployment_is_named_and_left_alone(
-    memory: Memory, ahead: float
-) -> None:
+def test_a_run_of_another_deployment_is_named_and_left_alone(memory: Memory, ahead: float) -> None:
     service = FakeService()
     other = Identity("fedcba", IDENTITY.task)
     service.add_run(f"hail_stats{other.suffix}", START + ahead - 3_600, id="other")

@@ -4,8 +4,6 @@ The rule in full. Let any transient faults befall the create and the looks, in a
 List Runs shows every run within the looks of each create (half a minute), no second create takes effect at all.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Any
 

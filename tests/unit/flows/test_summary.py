@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -45,11 +43,14 @@ def test_as_data_it_has_every_key_always() -> None:
         "start_time": "2026-07-21T08:03:00+00:00",
         "complete_time": "2026-07-21T08:04:00+00:00",
         "queued_seconds": 179.877,
+        "starting_seconds": None,
         "ran_seconds": 60.0,
         "cost_usd": 1.239,
         "spatial_units": 0.25,
         "spark_ui_url": "https://spark/",
         "log_lateness_seconds": None,
+        "log_seconds": None,
+        "cause": None,
         "cpu_percent": None,
         "memory_percent": None,
     }

@@ -1,7 +1,5 @@
 """The upload of a file, by script and virtual clock: what is sent, when, and what comes of every failure."""
 
-from __future__ import annotations
-
 import logging
 from hashlib import sha256
 from pathlib import Path
@@ -288,9 +286,7 @@ def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Pat
         (None, "jobs/stats.py"),
     ],
 )
-def test_a_body_to_compare_has_the_address_of_the_same_file_and_sends_nothing(
-    source: FileSource, there: str | None, compared_to: str
-) -> None:
+def test_a_body_to_compare_sends_nothing(source: FileSource, there: str | None, compared_to: str) -> None:
     missing = FileSource("x", "table.json", source.path.with_name("table.json"))
     files = {"environment": {"dependencies": [{"sourceType": "FILE", "filePath": "table.json"}]}}
     script = UploadScript(Storage())

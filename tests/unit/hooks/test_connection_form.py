@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_wherobots.api.connection import EXTRA_KEYS, read_settings

@@ -1,7 +1,5 @@
 """Tests that are coroutines run on a virtual loop."""
 
-from __future__ import annotations
-
 import inspect
 
 import pytest

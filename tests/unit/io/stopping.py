@@ -1,7 +1,5 @@
 """Stopping a flow the way Airflow 3 stops a trigger: again and again, until it has ended."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Coroutine
 from typing import Any

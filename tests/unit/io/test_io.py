@@ -1,7 +1,5 @@
 """Each ``Io`` does what a flow asks for, in its order, and neither does more."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import logging
@@ -167,9 +165,7 @@ def test_what_is_said_can_be_written_whatever_the_service_said(kind: str) -> Non
         (Response(200, {}, b"<html>"), UnreadableResponseError),
     ],
 )
-def test_an_api_error_goes_to_the_flow_which_may_go_on(
-    kind: str, answer: Response | Exception, kind_of_error: type[Exception]
-) -> None:
+def test_an_api_error_can_be_handled(kind: str, answer: Response | Exception, kind_of_error: type[Exception]) -> None:
     async def flow(io: Io) -> tuple[str, str]:
         try:
             await io.send_once(CALL)
@@ -350,9 +346,7 @@ async def test_forwarding_many_lines_gives_the_event_loop_back_in_between(monkey
     assert set(range(1, 50)) <= set(written_at_each_turn)
 
 
-async def test_what_took_long_gives_the_event_loop_back_before_it_is_forwarded_also_if_it_is_nothing(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+async def test_what_took_long_gives_the_event_loop_back_before_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     driven = Driven("async")
     turns = 0
@@ -525,9 +519,7 @@ async def test_an_interrupted_flow_writes_when_there_is_room_and_another_interru
 
 
 @pytest.mark.parametrize("turns", range(14))
-async def test_an_interruption_between_two_effects_loses_no_line_and_no_message(
-    turns: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_an_interruption_between_two_effects_loses_nothing(turns: int, monkeypatch: pytest.MonkeyPatch) -> None:
     # The event loop gets a turn between any two effects and after each line.
     monkeypatch.setattr(asynchronous, "SLICE_SECONDS", -1.0)
     left = [[LogRecord(None, logging.INFO, line) for line in lines] for lines in ("ab", "c", "def", "gh")]

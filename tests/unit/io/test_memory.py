@@ -1,7 +1,5 @@
 """A flow that waits holds no answer: a triggerer has thousands of them, and an answer has tens of kilobytes."""
 
-from __future__ import annotations
-
 import gc
 import json
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
-"""A limit belongs to the key: it holds all calls, never for too long, and spreads them afterwards."""
-
-from __future__ import annotations
+"""A limit of the key, and a key that is refused: what goes again, and when."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,10 +9,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
-from airflow_provider_wherobots.api.errors import KeyLimitedError, RateLimitedError
+from airflow_provider_wherobots.api.errors import (
+    AuthenticationError,
+    BadRequestError,
+    ErrorInfo,
+    KeyLimitedError,
+    NotFoundError,
+    PermissionDeniedError,
+    RateLimitedError,
+    ResponseError,
+    ServerError,
+)
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage, Run, RunMetrics
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.io.base import Io
 from airflow_provider_wherobots.io.rate_limit import (
     MAX_RETRY_AFTER_SECONDS,
     MIN_RETRY_AFTER_SECONDS,
@@ -21,6 +31,7 @@ from airflow_provider_wherobots.io.rate_limit import (
     RateLimits,
 )
 from airflow_provider_wherobots.runs.outcome import Ending
+from airflow_provider_wherobots.words import make_safe
 from tests.unit.flows.script import KEY, START, Answer, Script, always, answers, texts
 
 STATUS, LOGS = calls.get_run("r1"), calls.get_run_logs("r1")
@@ -41,9 +52,7 @@ def held(limit: RateLimit, moment: float, call: Call[Any] = STATUS) -> float | N
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 20.0), st.none() | st.floats(0.0, 1e9), st.booleans()), max_size=30))
-def test_nothing_goes_before_any_limit_has_passed_and_nothing_waits_longer(
-    steps: list[tuple[float, float | None, bool]],
-) -> None:
+def test_nothing_goes_before_a_limit_and_nothing_waits_longer(steps: list[tuple[float, float | None, bool]]) -> None:
     limit, moment, until = RateLimit(), NOW, 0.0
     for pause, retry_after, is_refused in steps:
         moment += pause
@@ -144,3 +153,63 @@ def test_a_log_that_could_not_be_read_to_its_end_by_the_deadline_is_said_to_be_i
     outcome = script.run(follow_run, FollowOptions("r1", START, deadline=START + 20.0))
     assert outcome.ending is Ending.COMPLETED
     assert len(script.said("read to its end")) == 1
+
+
+RUN = Run("r1", "name", "RUNNING")
+REFUSED = AuthenticationError("getJobRun", 401)
+
+
+@pytest.mark.parametrize("refused", [REFUSED, PermissionDeniedError("getJobRun", 403)])
+def test_a_refused_key_is_read_again_once_and_the_call_repeated_if_it_changed(refused: ResponseError) -> None:
+    script = Script(answers(refused, RUN), reload=lambda: True)
+    assert script.run(Io.send, calls.get_run("r1")) == RUN
+    assert (script.reloads, script.operations) == (1, ["getJobRun"] * 2)
+
+
+def test_a_refused_key_that_has_not_changed_is_the_end_at_once() -> None:
+    script = Script(answers(REFUSED))
+    with pytest.raises(AuthenticationError):
+        script.run(Io.send, calls.get_run("r1"))
+    assert (script.reloads, script.operations) == (1, ["getJobRun"])
+
+
+@pytest.mark.parametrize("error", [NotFoundError("getJobRun", 404), RateLimitedError("getJobRun", 429)])
+def test_no_other_error_reads_the_connection_again(error: Exception) -> None:
+    script = Script(always(error), reload=lambda: True)
+    with pytest.raises(type(error)):
+        script.run(Io.send, calls.get_run("r1"))
+    assert (script.reloads, len(script.sent)) == (0, 1)
+
+
+SUGGESTED = ErrorInfo("UNAUTHORIZED_ERROR", "Unauthorized", "Invalid API key", "Send the key in the header.")
+
+
+@pytest.mark.parametrize("changed", [True, False])
+def test_a_refused_key_is_named_by_its_connection_without_the_services_advice(changed: bool) -> None:
+    script = Script(always(AuthenticationError("getJobRun", 401, (SUGGESTED,), "req-1")), reload=lambda: changed)
+    with pytest.raises(AuthenticationError) as caught:
+        script.run(Io.send, calls.get_run("r1"))
+    assert str(caught.value) == (
+        "connection 'script': the API key is refused (Reading the run failed: 401 UNAUTHORIZED_ERROR: Unauthorized: "
+        "Invalid API key [request id: req-1])"
+    )
+    assert caught.value.__cause__ is None
+    assert caught.value.errors == (replace(SUGGESTED, suggestion=""),)
+
+
+def test_a_refused_key_without_the_services_form_of_an_error_is_named_too() -> None:
+    script = Script(always(AuthenticationError("getJobRun", 401, excerpt="<html>log in</html>")))
+    with pytest.raises(AuthenticationError) as caught:
+        script.run(Io.send, calls.get_run("r1"))
+    assert str(caught.value) == (
+        "connection 'script': the API key is refused (Reading the run failed: 401: <html>log in</html>)"
+    )
+
+
+@given(st.sampled_from([AuthenticationError, BadRequestError, ServerError]), st.text())
+def test_an_error_carries_the_services_words_safely_and_bounded(kind: type[ResponseError], text: str) -> None:
+    script = Script(always(kind("getJobRun", 400, (ErrorInfo(text, text * 5_000, text, text, text),), text)))
+    with pytest.raises(kind) as caught:
+        script.run(Io.send, calls.get_run("r1"))
+    assert make_safe(str(caught.value)) == str(caught.value)
+    assert len(str(caught.value)) <= 2_000

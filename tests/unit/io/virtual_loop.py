@@ -1,7 +1,5 @@
 """An event loop whose time is virtual: each turn takes a moment, and waiting for a timer takes no real time."""
 
-from __future__ import annotations
-
 import asyncio
 import selectors
 from collections.abc import Coroutine

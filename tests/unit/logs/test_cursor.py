@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import LogLine, LogPage
@@ -37,9 +35,7 @@ def test_a_next_page_equal_to_the_cursor_is_none_whatever_its_type(next_page: st
 
 @pytest.mark.parametrize("cursor", ["1750000000000000001", 1750000000000000001, "b3BhcXVl", "007"])
 @pytest.mark.parametrize(("count", "at_once"), [(1, False), (MIN_PAGE_SIZE - 1, False), (MIN_PAGE_SIZE, True)])
-def test_an_issued_cursor_is_kept_as_received_and_followed_at_once_from_a_page_that_may_have_been_cut(
-    cursor: str | int, count: int, at_once: bool
-) -> None:
+def test_an_issued_cursor_is_kept_and_followed_at_once(cursor: str | int, count: int, at_once: bool) -> None:
     log = LogCursor()
     lines = numbered(count)
     assert accept(log, page(*lines, next_page=cursor)) == ([text for _, text in lines], at_once)

@@ -1,7 +1,5 @@
 """The result that a script prints: which lines count, which values are stored, and which line wins."""
 
-from __future__ import annotations
-
 import json
 from itertools import pairwise
 from typing import Any
@@ -73,9 +71,7 @@ def test_any_json_value_comes_back_as_it_was_printed(value: Any, ascii_only: boo
 
 
 @given(st.lists(RAWS, max_size=30), st.lists(st.integers(1, 7), min_size=30, max_size=30))
-def test_the_last_line_that_can_be_used_wins_however_the_log_is_cut_into_pages(
-    raws: list[str], sizes: list[int]
-) -> None:
+def test_the_last_usable_line_wins_however_the_log_is_cut(raws: list[str], sizes: list[int]) -> None:
     expected = None
     for raw in raws:
         for line in raw.replace("\r\n", "\n").split("\n"):

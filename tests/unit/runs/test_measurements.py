@@ -1,7 +1,5 @@
 """What is measured at a run's end, and what is left for a later try to measure."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import pytest
@@ -53,9 +51,7 @@ def test_every_end_of_a_run_is_measured(ending: Ending) -> None:
         (Ending.DEADLINE, True, {"outage", "queued", "cost_usd"}),
     ],
 )
-def test_a_run_that_stays_active_is_left_to_the_try_that_sees_its_end(
-    ending: Ending, cancelled: bool, measured: set[str]
-) -> None:
+def test_an_active_run_is_measured_by_a_later_try(ending: Ending, cancelled: bool, measured: set[str]) -> None:
     summary = {**SUMMARY, "ran_seconds": None}
     assert set(values(end(ending, summary=summary, outage=600.0, cancelled_at_deadline=cancelled))) == measured
 

@@ -8,8 +8,6 @@ active and may not be replaced, and a retry does not repeat a run that has compl
 Airflow has failed it afterwards.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import dataclass, field, replace
@@ -138,7 +136,7 @@ BEFORE_TWO_CLEARS = [
 @settings(max_examples=30 * settings().max_examples)
 @example(BEFORE_TWO_CLEARS, Store.FORGETS, 0.0, False)
 @given(TRIES, st.sampled_from(Store), st.floats(0, 29), st.booleans())
-def test_each_try_has_the_only_active_run_and_none_of_before_a_clear(
+def test_each_attempt_has_the_only_active_run_and_none_from_before_a_clear(
     tries: list[Try], store: Store, list_lag: float, may_replace: bool
 ) -> None:
     service = FakeService(list_lag=list_lag, plan=((0.0, "RUNNING"),))
@@ -222,7 +220,7 @@ def test_what_a_try_has_come_to_know_is_in_the_document() -> None:
         pytest.param(Memory(IDENTITY, 2, Past.KNOWN, 2).done(1), BegunTry(1, 2, 2, True), True, id="started again"),
     ],
 )
-def test_which_tries_belong_to_a_round(memory: Memory, this: BegunTry, goes_on: bool) -> None:
+def test_which_attempts_belong_together_until_a_clear(memory: Memory, this: BegunTry, goes_on: bool) -> None:
     assert (Memory.begin(memory, IDENTITY, this) is memory) is goes_on
 
 
@@ -243,7 +241,7 @@ def test_what_a_try_without_a_document_knows(found: Answer, this: BegunTry, past
     assert Memory.begin(found, IDENTITY, this) == Memory(IDENTITY, this.max_tries, past, this.retries)
 
 
-def test_what_a_new_round_knows_of_the_one_before() -> None:
+def test_what_is_remembered_over_a_clear() -> None:
     journal = Journal("d00000", "d11111", "e1", "s1")
     before = Memory(IDENTITY, 2, Past.KNOWN, 2).has_run("r1", 7.0).create_sent()
     before = before.with_journal(journal, is_past_known=True)
@@ -265,7 +263,34 @@ def test_a_document_without_later_fields_is_read(past: Past) -> None:
     assert Memory.from_json(document) == Memory(IDENTITY, 2, past)
 
 
-def test_the_runtimes_of_a_round_count_as_long_as_the_task_has_the_first_of_them() -> None:
+def test_the_writes_that_an_earlier_state_has_listed_one_by_one_are_read() -> None:
+    """If they were lost, a retry after an upgrade would execute them again."""
+
+    def listed(position: int, outcome: str, digest: str) -> dict[str, Any]:
+        ids = {"execution_id": f"e{position}", "session_id": f"s{position}"}
+        return {"position": position, **ids, "outcome": outcome, "digest": digest}
+
+    def read(*statements: dict[str, Any], **more: Any) -> Memory:
+        document = Memory(IDENTITY, 2, Past.NOTHING).to_json()
+        del document["journal"], document["writes_left"], document["has_ended_writes"]
+        return Memory.from_json({**document, "statements": list(statements), **more})
+
+    done, failed = listed(0, "succeeded", "d00000ffffff"), listed(2, "failed", "d22222ffffff")
+    sent = listed(3, "", "d33333ffffff")
+    assert read().journal == Journal()
+    assert read(done).journal == Journal("d00000", "", "e0", "s0")
+    assert read(done, failed).journal == Journal("d00000", "", "e0", "s0")
+    assert read(failed, sent).journal == Journal("", "d33333", "e3", "s3")
+    memory = read(done, failed, sent, statements_left=[done, sent], has_ended_statements=True)
+    assert memory.journal == Journal("d00000", "d33333", "e3", "s3")
+    assert (memory.writes_left, memory.has_ended_writes) == ((("e0", "s0"), ("e3", "s3")), True)
+    journal = read({**sent, "digest": ""}).journal
+    assert journal.unknown == (("e3", "s3"),)
+    with pytest.raises(ValueError, match="not what a task"):
+        read({"position": 0})
+
+
+def test_a_larger_runtime_is_kept_as_long_as_the_task_asks_for_the_same_first_one() -> None:
     memory = Memory(IDENTITY, 2, Past.KNOWN)
     assert memory.runtimes_of("") == ()
     memory = memory.with_runtime("tiny", "small").with_runtime("tiny", "medium")

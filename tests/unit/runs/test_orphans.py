@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -58,15 +56,13 @@ LEFT = {"run_left_active": "True"}
         ((*ENDED, *MARKED), PUSHED | LEFT, RunVerdict.LEFT_RUNNING),
     ],
 )
-def test_what_becomes_of_a_run_is_told_by_the_state_of_its_task_and_what_it_has_pushed(
-    states: tuple[str | None, ...], xcoms: dict[str, str], verdict: RunVerdict
-) -> None:
+def test_what_becomes_of_a_run(states: tuple[str | None, ...], xcoms: dict[str, str], verdict: RunVerdict) -> None:
     for state in states:
         owner = replace(OWNER, state=state, xcoms=xcoms)
         assert judge(run_of(owner), owner) is verdict, state
 
 
-def test_a_run_without_an_owner_is_of_others() -> None:
+def test_a_run_without_a_task_instance_here_is_not_ours() -> None:
     assert judge(run_of(OWNER), None) is RunVerdict.NOT_OURS
 
 

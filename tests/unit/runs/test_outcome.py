@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from typing import Any
@@ -191,9 +189,7 @@ UNCLEAR = UnclearCreateError("createJobRun", "It is unclear whether the run was 
         (UNCLEAR, "It is unclear whether the run was created. The run may exist"),
     ],
 )
-def test_a_try_without_a_run_says_whether_there_may_be_one_and_what_a_retry_does(
-    error: WherobotsApiError, words: str
-) -> None:
+def test_a_try_without_a_run_says_what_a_retry_does(error: WherobotsApiError, words: str) -> None:
     assert words in describe_no_run(error, 600, again="The run may exist")
 
 

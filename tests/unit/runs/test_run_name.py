@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import time
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
@@ -44,9 +42,7 @@ def is_valid(name: str) -> bool:
         ("d" * 200, "t" * 200, "d" * 200 + "." + "t" * 54),
     ],
 )
-def test_the_default_name_is_dag_and_task_in_the_characters_the_api_allows(
-    dag_id: str, task_id: str, name: str
-) -> None:
+def test_the_default_name_is_dag_and_task_in_allowed_characters(dag_id: str, task_id: str, name: str) -> None:
     assert default_run_name(dag_id, task_id) == name
 
 
@@ -61,9 +57,7 @@ def test_every_default_name_is_valid_with_and_without_the_suffix(dag_id: str, ta
     ("started", "suffix"),
     [(STARTED, "-3a64bd1e3afd63"), (STARTED.replace(microsecond=0), "-2488731e3afd63"), (None, "-502fb21e3afd63")],
 )
-def test_the_suffix_is_the_same_in_every_version_and_on_a_worker_in_any_zone(
-    started: datetime | None, suffix: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_suffix_is_always_the_same(started: datetime | None, suffix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Otherwise a retry after an upgrade, or on another worker, would not find its run."""
     with monkeypatch.context() as patched:
         patched.setenv("TZ", "America/New_York")

@@ -1,4 +1,4 @@
-"""Placeholders: where they are found, what they become, and which are refused."""
+"""The statements of a task's arguments, and their placeholders: what they become, and which are refused."""
 
 import re
 from datetime import date, datetime, timedelta, timezone
@@ -9,10 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
-from airflow_provider_wherobots.sql.parameters import bind
+from airflow_provider_wherobots.sql.parameters import bind, read_statements
 from airflow_provider_wherobots.sql.values import MAX_PRECISION
 from tests.unit.sql.spark_literals import read_literal
-from tests.unit.sql.test_literals import TEXTS
+from tests.unit.sql.test_values import TEXTS
 
 VALUES = {"x": "O'Brien", "n": -5, "c": "org", "t": ["org", "hail"]}
 
@@ -173,3 +173,34 @@ def test_no_statement_is_changed_but_for_its_placeholders(statement: str) -> Non
 def test_a_large_literal_is_read_in_one_go() -> None:
     text = "ab\\'" * 500_000
     assert bind(f"a = '{text}' AND b = %s", [1]).endswith("AND b = 1")
+
+
+@pytest.mark.parametrize(
+    ("sql", "is_split", "parameters", "expected"),
+    [
+        ("SELECT 1;", False, None, ["SELECT 1;"]),
+        ("SELECT 1; SELECT ';' ;", True, None, ["SELECT 1", "SELECT ';'"]),
+        (["SELECT 1; ", "SELECT 2"], True, None, ["SELECT 1; ", "SELECT 2"]),
+        (("SELECT %(a)s", "SELECT 2"), False, {"a": "x"}, ["SELECT 'x'", "SELECT 2"]),
+        ("SELECT '%s'", False, [], ["SELECT '%s'"]),
+    ],
+)
+def test_what_is_read(sql: Any, is_split: bool, parameters: Any, expected: list[str]) -> None:
+    assert read_statements(sql, is_split, parameters) == expected
+
+
+@pytest.mark.parametrize(
+    ("sql", "says"),
+    [
+        (" ;", "sql=' ;': has no statement"),
+        ("-- comment", "sql='-- comment': has no statement"),
+        ([], "sql=[]: has no statement"),
+        (["SELECT 1", 2], "sql: each statement must be a string that is not empty, but one is 2"),
+        (None, "sql: must be a string or a list of strings, but is of type NoneType"),
+        (b"SELECT 1", "sql: must be a string or a list of strings, but is of type bytes"),
+    ],
+)
+def test_what_is_no_statement(sql: Any, says: str) -> None:
+    with pytest.raises(InvalidArgumentError) as caught:
+        read_statements(sql, is_split=True)
+    assert str(caught.value) == says

@@ -1,4 +1,4 @@
-"""Results as columns and rows."""
+"""Results as columns, rows and data frames, and what they need installed."""
 
 import subprocess
 import sys
@@ -12,10 +12,12 @@ import pytest
 
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.sql import results as module
+from airflow_provider_wherobots.sql import results as requirements
 from airflow_provider_wherobots.sql.results import (
     ResultTooLargeError,
     UnreadableResultError,
     columns_of,
+    for_frames,
     for_xcom,
     read_table,
     rows_of,
@@ -199,3 +201,69 @@ def test_columns_of_the_same_name_stay_apart() -> None:
 def test_pyarrow_is_imported_where_it_is_used() -> None:
     assert not {"pyarrow", "pandas"} & set(vars(module))
     assert "pyarrow" in sys.modules
+
+
+@pytest.mark.parametrize(
+    ("names", "distinct"),
+    [
+        (["n", "m"], ["n", "m"]),
+        (["n", "n"], ["n", "n_2"]),
+        (["n", "n", "n"], ["n", "n_2", "n_3"]),
+        (["n", "n_2", "n"], ["n", "n_2", "n_3"]),
+        (["n", "n", "n_2"], ["n", "n_3", "n_2"]),
+    ],
+)
+def test_columns_of_the_same_name_are_renamed_and_no_other(names: list[str], distinct: list[str]) -> None:
+    table, changes = for_frames(pa.Table.from_arrays([pa.array([index]) for index in range(len(names))], names=names))
+    assert table.column_names == distinct
+    assert [column[0].as_py() for column in table.columns] == list(range(len(names)))
+    assert bool(changes) is (names != distinct)
+
+
+def test_a_rename_is_said() -> None:
+    _, changes = for_frames(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["n", "n"]))
+    assert changes == ["Columns of the same name are renamed: n_2"]
+
+
+def test_a_map_is_the_list_of_its_entries() -> None:
+    tags = pa.map_(pa.string(), pa.int64())
+    outer = pa.struct({"tags": tags, "n": pa.int32()})
+    table, changes = for_frames(
+        pa.table(
+            {
+                "tags": pa.array([[("a", 1), ("b", None)], None, []], tags),
+                "in_list": pa.array([[[("a", 1)]], None, []], pa.list_(tags)),
+                "in_struct": pa.array([{"tags": [("a", 1)], "n": 2}, None, None], outer),
+            }
+        )
+    )
+    assert table.to_pydict() == {
+        "tags": [[{"key": "a", "value": 1}, {"key": "b", "value": None}], None, []],
+        "in_list": [[[{"key": "a", "value": 1}]], None, []],
+        "in_struct": [{"tags": [{"key": "a", "value": 1}], "n": 2}, None, None],
+    }
+    assert changes == ["Maps are lists of their entries (key, value): tags, in_list, in_struct"]
+
+
+def test_a_table_that_needs_no_change_is_the_same() -> None:
+    table = pa.table({"n": [1], "list": [[1]], "struct": [{"a": 1}]})
+    assert for_frames(table) == (table, [])
+    assert for_frames(table)[0] is table
+
+
+INSTALL = "install the extra sql of airflow-provider-wherobots, from where you got the provider"
+
+
+@pytest.mark.parametrize(
+    ("absent", "frames", "told"),
+    [
+        ((), True, ""),
+        (("pandas",), False, ""),
+        (("pandas",), True, f"SQL needs pandas: {INSTALL}"),
+        (("pyarrow", "cbor2"), True, f"SQL needs pyarrow and cbor2: {INSTALL}"),
+        (("pyarrow", "cbor2", "pandas"), False, f"SQL needs pyarrow and cbor2: {INSTALL}"),
+    ],
+)
+def test_what_is_missing(monkeypatch: pytest.MonkeyPatch, absent: tuple[str, ...], frames: bool, told: str) -> None:
+    monkeypatch.setattr(requirements, "find_spec", lambda name: None if name in absent else name)
+    assert requirements.missing(frames=frames) == told

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 from sqlglot import exp
@@ -75,6 +76,15 @@ def drop(statement: Statement, tree: exp.Expr) -> None:
             statement.execute(f"DROP {kind} {full_name}")
 
 
+def cache(statement: Statement, tree: exp.Expr) -> None:
+    """Accept CACHE and UNCACHE of a table: DuckDB caches what it reads. A query that is cached becomes a view."""
+    if tree.args.get("expression") is not None:
+        properties = exp.Properties(expressions=[exp.TemporaryProperty()])
+        create(statement, exp.Create(this=tree.this, kind="VIEW", expression=tree.expression, properties=properties))
+    elif not tree.args.get("exists"):
+        statement.target(tree.this)
+
+
 def alter(statement: Statement, tree: exp.Expr) -> None:
     """Add, drop or rename columns, or rename the table."""
     target = statement.table(tree.this)
@@ -95,6 +105,8 @@ def alter(statement: Statement, tree: exp.Expr) -> None:
                     exists = "IF EXISTS " if action.args.get("exists") else ""
                     for column in action.find_all(exp.Identifier):
                         statement.execute(f"ALTER TABLE {table} DROP COLUMN {exists}{identifier(column.name)}")
+                case exp.AlterColumn():
+                    _alter_column(statement, target, action)
                 case exp.RenameColumn():
                     old, new = (action.args[key].name for key in ("this", "to"))
                     parts = statement.partitioning(target)
@@ -104,6 +116,31 @@ def alter(statement: Statement, tree: exp.Expr) -> None:
                     _rename(statement, target, name_of(action.this))
                 case _:
                     raise unsupported(f"ALTER TABLE ... {action.sql('spark')[:40]}")
+
+
+def _alter_column(statement: Statement, target: Target, action: exp.AlterColumn) -> None:
+    """Give a column a wider type, or let it be NULL. Its comment has no effect."""
+    kind, change = action.args.get("dtype"), f"ALTER TABLE {target.full} ALTER COLUMN {identifier(action.name)}"
+    if kind is not None:
+        types = {name.lower(): found for name, found in statement.spark_types(target).items()}
+        new = kind.sql("spark").lower().replace(", ", ",")
+        old = types.get(action.name.lower(), new)
+        if old != new and not _is_wider(old, new):
+            text = f"ALTER TABLE CHANGE COLUMN is not supported for changing the type {old} to {new}."
+            raise failed("NOT_SUPPORTED_CHANGE_COLUMN", text, "0A000")
+        statement.execute(f"{change} TYPE {kind.sql('duckdb')}")
+    elif action.args.get("allow_null"):
+        statement.execute(f"{change} DROP NOT NULL")
+    elif action.args.get("comment") is None:
+        raise unsupported(f"ALTER TABLE ... {action.sql('spark')[:40]}")
+
+
+def _is_wider(old: str, new: str) -> bool:
+    """Whether Iceberg changes a type to another: INT to BIGINT, FLOAT to DOUBLE, and a DECIMAL to more digits."""
+    sizes = [re.fullmatch(r"decimal\((\d+),(\d+)\)", kind) for kind in (old, new)]
+    if sizes[0] is not None and sizes[1] is not None:
+        return sizes[0][2] == sizes[1][2] and int(sizes[0][1]) <= int(sizes[1][1])
+    return (old, new) in (("int", "bigint"), ("float", "double"))
 
 
 def _rename(statement: Statement, target: Target, name: Name) -> None:

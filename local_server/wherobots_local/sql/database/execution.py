@@ -17,12 +17,14 @@ from wherobots_local.sql.dialect.parser import Command, read
 _MOST_CHARACTERS = 4_000_000
 _CHANGES: dict[type[exp.Expr], Callable[[Statement, exp.Expr], None]] = {
     exp.Alter: definitions.alter,
+    exp.Cache: definitions.cache,
     exp.Create: definitions.create,
     exp.Delete: changes.delete,
     exp.Drop: definitions.drop,
     exp.Insert: changes.insert,
     exp.Merge: changes.merge,
     exp.TruncateTable: changes.truncate,
+    exp.Uncache: definitions.cache,
     exp.Update: changes.update,
 }
 

@@ -83,6 +83,9 @@ def kind_of(kind: str) -> str | None:
         return None
     if kind.startswith(("DATE", "TIMESTAMP")):
         return "time"
+    if kind.startswith("STRUCT") and kind.endswith(")"):
+        fields = exp.DataType.build(_GEOMETRY.sub("GEOMETRY", kind), dialect="duckdb").expressions
+        return " ".join(["STRUCT", *(field.name.lower() for field in fields)])
     is_other = kind.endswith("]") or kind.startswith(("VARCHAR", "BOOLEAN", "BLOB", "STRUCT", "MAP", "GEOMETRY"))
     return kind.partition("(")[0] if is_other else "number"
 

@@ -155,7 +155,7 @@ def _finished(name: str, target: str, whole: exp.Expr) -> exp.Expr:
         return exp.Coalesce(this=whole, expressions=[exp.Array()])
     if target == "count_if":
         return exp.Coalesce(this=whole, expressions=[exp.convert(0)])
-    return macro("_number_or_null", whole) if target == "corr" else whole
+    return macro("_number_or_null", whole) if target == "corr" or target.startswith("regr_") else whole
 
 
 def _filtered(whole: exp.Expr, condition: exp.Expr) -> exp.Expr:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 
 from sqlglot import exp
 
-from wherobots_local.sql.dialect.errors import failed
+from wherobots_local.sql.dialect.errors import failed, unsupported
 
 ANY = 1_000_000
 """More arguments than a statement has."""
@@ -37,7 +38,8 @@ RENAMED = dict(entry.split("=") for entry in _read("other names"))
 TEXTS = {name: tuple(map(int, places)) for name, _, places in (entry.partition(":") for entry in _read("texts"))}
 _TO_TEXT = frozenset(_read("to text"))
 REFUSED = frozenset(_read("refused"))
-GENERATORS = frozenset(("explode", "explode_outer", "json_tuple", "posexplode", "stack"))
+_OF_LISTS = ("explode", "inline", "posexplode")
+GENERATORS = frozenset((*_OF_LISTS, *(f"{name}_outer" for name in _OF_LISTS), "json_tuple", "stack"))
 """Functions that make rows."""
 
 
@@ -57,6 +59,13 @@ def macro(name: str, *arguments: exp.Expr) -> exp.Expr:
 def name_of_call(node: exp.Expr | None) -> str:
     """Return the name of a function in a statement, or of one that a rule has written."""
     return str(node.this).lower() if isinstance(node, exp.Anonymous) else ""
+
+
+def check_fields(values: Iterable[exp.Expr | None]) -> None:
+    """Refuse structs beside each other with different fields: DuckDB makes one struct of all fields."""
+    structs = [value for value in values if isinstance(value, exp.Struct)]
+    if len({tuple(field.name.lower() for field in struct.expressions) for struct in structs}) > 1:
+        raise unsupported("structs with different fields beside each other")
 
 
 def check_count(name: str, arguments: list[exp.Expr], least: int, most: int) -> None:

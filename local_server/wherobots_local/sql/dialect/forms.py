@@ -262,7 +262,22 @@ def _field(name: str, place: int) -> exp.Expr:
 def _reduce(arguments: list[exp.Expr]) -> exp.Expr:
     finish = _lambda(arguments, 4, "aggregate") if len(arguments) == 4 else None
     function = _lambda(arguments[:3], 3, "aggregate")
-    made = call("list_reduce", arguments[0], function, arguments[1])
+    if len(function.expressions) != 2:
+        raise unsupported("aggregate without a function of two values")
+    # DuckDB's function wants what it has so far to have the type of the values, so both are in each of its values.
+    first, second = function.expressions
+    body = _let(first, _field("_so_far", 1), _let(second, _field("_next", 2), function.this))
+    values, start = (_field("_given", place) for place in (1, 2))
+    each = exp.Lambda(this=call("row", start, exp.to_identifier("_v")), expressions=[exp.to_identifier("_v")])
+    step = exp.Lambda(
+        this=call("row", macro("_kept", body, start.copy()), _field("_next", 2)),
+        expressions=[exp.to_identifier("_so_far"), exp.to_identifier("_next")],
+    )
+    begin = call("row", start.copy(), call("list_extract", values.copy(), exp.convert(1)))
+    reduced = call("list_reduce", call("list_transform", values, each), step, begin)
+    # Named, so that they are written once.
+    given = call("row", *arguments[:2])
+    made = _let(exp.to_identifier("_given"), given, call("struct_extract_at", reduced, exp.convert(1)))
     return _let(finish.expressions[0], made, finish.this) if finish is not None else made
 
 

@@ -21,6 +21,7 @@ from wherobots_local.sql.dialect.calls import (
     as_text,
     call,
     check_count,
+    check_fields,
     macro,
     name_of_call,
 )
@@ -56,6 +57,8 @@ def written(node: exp.Anonymous) -> exp.Expr:
     name = RENAMED.get(called, called)
     arguments = node.expressions
     _check_arguments(name, arguments)
+    if name in ("array", "coalesce", "greatest", "least"):
+        check_fields(arguments)
     if name in ("coalesce", "greatest", "least"):
         arguments[1:] = [macro("_alike", arguments[0].copy(), item) for item in arguments[1:]]
     if (rule := RULES.get(name)) is not None and (made := rule(arguments)) is not None:

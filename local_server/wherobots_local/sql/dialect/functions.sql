@@ -90,6 +90,7 @@ CREATE MACRO spark._comparable(a, b) AS CASE WHEN typeof(a) LIKE '%MAP(%' OR typ
     WHEN typeof(a) <> typeof(b) AND typeof(a) <> '"NULL"' AND typeof(b) <> '"NULL"' AND (
     (typeof(a) = 'VARCHAR' AND typeof(b) NOT IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE')) OR (typeof(b) = 'VARCHAR' AND typeof(a) NOT IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE'))
     OR typeof(a) = 'BOOLEAN' OR typeof(b) = 'BOOLEAN') THEN spark._refuse('comparing values of such different types; use CAST') ELSE b END;
+CREATE MACRO spark._of_one_type(a, b) AS CASE WHEN typeof(a) = typeof(b) THEN b ELSE spark._refuse('rows beside each other whose values have different types; use CAST') END;
 CREATE MACRO spark._condition(x) AS CASE WHEN typeof(x) IN ('BOOLEAN', '"NULL"') THEN x::BOOLEAN ELSE spark._refuse('a condition that is no boolean') END;
 CREATE MACRO spark._minus(a, b) AS CASE WHEN typeof(a) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') AND typeof(b) IN ('DATE', 'TIMESTAMP', 'TIMESTAMP WITH TIME ZONE') THEN spark._refuse('the difference of times; use datediff or timestampdiff') ELSE a - b END;
 CREATE MACRO spark._ranked(x) AS CASE WHEN spark._is_number(x) OR typeof(x) LIKE 'TIMESTAMP%' OR typeof(x) = 'DATE' THEN x ELSE spark._refuse('percentiles of other values than numbers and times') END;
@@ -161,6 +162,14 @@ CREATE MACRO spark.try_multiply(a, b) AS TRY(a * b);
 CREATE MACRO spark._letters(s) AS CASE WHEN regexp_matches(s, '[\x{DF}\x{130}\x{149}\x{1F0}\x{390}\x{3A3}\x{3B0}\x{587}\x{1E96}-\x{1E9E}\x{1F50}-\x{1FFC}\x{FB00}-\x{FB17}]') THEN spark._refuse('the case of such letters') ELSE s END;
 CREATE MACRO spark.upper(s) AS upper(spark._letters(s));
 CREATE MACRO spark.lower(s) AS lower(spark._letters(s));
+-- Only URLs about which RFC 3986 and Java agree.
+CREATE MACRO spark._url(url) AS CASE WHEN url IS NULL OR regexp_full_match(url, '[A-Za-z][A-Za-z0-9+.-]*://(?:(?:[A-Za-z0-9](?:[A-Za-z0-9-]*[A-Za-z0-9])?\.)*[A-Za-z](?:[A-Za-z0-9-]*[A-Za-z0-9])?|\d{1,3}(?:\.\d{1,3}){3})(?::\d+)?(?:/(?:[A-Za-z0-9._~!$&()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?(?:\?(?:[A-Za-z0-9._~!$&()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?(?:#(?:[A-Za-z0-9._~!$&()*+,;=:@/-]|%[0-9A-Fa-f]{2})*)?') THEN url ELSE spark._refuse('such a URL') END;
+CREATE MACRO spark._url_parts(url) AS regexp_extract(spark._url(url), '^([^:]+)://([^/?#]*)([^?#]*)(\?[^#]*)?(#.*)?$', ['protocol', 'authority', 'path', 'query', 'ref']);
+CREATE MACRO spark._url_value(query, key) AS CASE WHEN regexp_matches(query, '[?&]' || key || '=') THEN regexp_extract(query, '[?&]' || key || '=([^&]*)', 1) END;
+CREATE MACRO spark.parse_url(url, part) AS CASE WHEN url IS NOT NULL THEN list_transform([spark._url_parts(url)], lambda _u: CASE part
+    WHEN 'PROTOCOL' THEN _u.protocol WHEN 'AUTHORITY' THEN _u.authority WHEN 'HOST' THEN split_part(_u.authority, ':', 1) WHEN 'PATH' THEN _u.path
+    WHEN 'FILE' THEN _u.path || _u.query WHEN 'QUERY' THEN CASE WHEN _u.query <> '' THEN _u.query[2:] END WHEN 'REF' THEN CASE WHEN _u.ref <> '' THEN _u.ref[2:] END END)[1] END,
+    (url, part, key) AS CASE WHEN part = 'QUERY' AND url IS NOT NULL THEN CASE WHEN regexp_full_match(key, '\w+') THEN spark._url_value(spark._url_parts(url).query, key) WHEN key IS NOT NULL THEN spark._refuse('such a key in a URL') END END;
 CREATE MACRO spark.trim(s) AS trim(s), (marks, s) AS CASE WHEN s IS NOT NULL THEN spark._refuse('trim with two arguments; use TRIM(... FROM ...)') END;
 CREATE MACRO spark.btrim(s) AS trim(s), (s, marks) AS trim(s, marks);
 CREATE MACRO spark.ltrim(s) AS ltrim(s), (marks, s) AS ltrim(s, marks);
@@ -298,7 +307,9 @@ CREATE MACRO spark.convert_timezone(zone, t) AS timezone(spark._zone(zone), spar
 
 -- Arrays, maps and JSON. Spark keeps the order of the first array.
 CREATE MACRO spark._listed(x) AS CASE WHEN typeof(x) LIKE 'MAP(%' THEN spark._refuse('explode of a map without two names') ELSE x END;
-CREATE MACRO spark._filled(x) AS CASE WHEN len(spark._listed(x)) > 0 THEN x ELSE [NULL] END;
+CREATE MACRO spark._structs(x) AS CASE WHEN regexp_matches(typeof(x), '^STRUCT\(.*\)\[\]$') THEN x ELSE spark._refuse('inline of other values than arrays of structs') END;
+CREATE MACRO spark._kept(x, start) AS CASE WHEN typeof(x) IN (typeof(start), '"NULL"') OR (typeof(x) = 'BIGINT' AND typeof(start) = 'INTEGER') THEN cast_to_type(x, start) ELSE spark._refuse('aggregate with a function whose result has another type than its start') END;
+CREATE MACRO spark._filled(x) AS CASE WHEN len(x) > 0 THEN x ELSE [NULL] END;
 CREATE MACRO spark._has_null(a) AS len(list_filter(a, lambda _n: _n IS NULL)) > 0;
 CREATE MACRO spark.get(a, i) AS CASE WHEN i >= 0 THEN a[i + 1] END;
 -- The place in an array counts from 0, and there must be one; the key of a map is taken as it is.
@@ -349,6 +360,8 @@ CREATE MACRO spark.map_keys(m) AS map_keys(m);
 CREATE MACRO spark.map_entries(m) AS map_entries(m);
 CREATE MACRO spark.map_contains_key(m, key) AS list_contains(map_keys(m), key);
 CREATE MACRO spark.map_from_arrays(keys, items) AS CASE WHEN len(keys) <> len(items) THEN error('[UNEXPECTED] The key array and value array of MapData must have the same length. SQLSTATE: 22023') ELSE map(keys, items) END;
+CREATE MACRO spark.str_to_map(s, pairs := ',', mark := ':') AS CASE WHEN NOT regexp_full_match(pairs || mark, '[\w,:;=&#/ -]{2}') THEN spark._refuse('str_to_map with such delimiters') ELSE
+    map_from_entries(list_transform(string_split(s, pairs), lambda _p: row(split_part(_p, mark, 1), CASE WHEN contains(_p, mark) THEN _p[length(split_part(_p, mark, 1)) + 2:] END))) END;
 CREATE MACRO spark.map_from_entries(entries) AS map_from_entries(entries);
 CREATE MACRO spark.map_concat(a, b) AS CASE WHEN list_has_any(map_keys(a), map_keys(b)) THEN error('[DUPLICATED_MAP_KEY] Duplicate map key was found. SQLSTATE: 23505') WHEN a IS NOT NULL AND b IS NOT NULL THEN map_concat(a, b) END;
 CREATE MACRO spark.json_array_length(json) AS CASE WHEN json_valid(json) AND json_type(json) = 'ARRAY' THEN json_array_length(json)::INTEGER END;

@@ -17,7 +17,7 @@ from sqlglot.tokenizer_core import Token, TokenType
 
 from wherobots_local.sql.dialect.errors import failed, syntax_error, unsupported
 from wherobots_local.sql.dialect.known import check, check_whole
-from wherobots_local.sql.dialect.pivots import without_pivots, without_windows
+from wherobots_local.sql.dialect.pivots import without_pivots, without_samples, without_windows
 
 # sqlglot warns about each Command. They are refused here.
 logging.getLogger("sqlglot").setLevel(logging.ERROR)
@@ -33,7 +33,7 @@ _TYPES = """ARRAY BIGINT BINARY BOOLEAN BYTE CHAR CHARACTER DATE DEC DECIMAL DOU
 _NO_TYPES = {word for word, kind in Spark.Tokenizer.KEYWORDS.items() if kind in SparkParser.TYPE_TOKENS} - {
     *_TYPES.split()
 }
-_WITHOUT_EFFECT = frozenset(("ANALYZE", "MSCK", "OPTIMIZE", "REFRESH", "VACUUM"))
+_WITHOUT_EFFECT = frozenset(("ANALYZE", "CLEAR", "MSCK", "OPTIMIZE", "REFRESH", "VACUUM"))
 
 
 class Command(exp.Expression):
@@ -202,6 +202,7 @@ def read(text: str) -> exp.Expr:
         if query.args.get("joins") and clauses[0] == "laterals":
             raise syntax_error("a table behind LATERAL VIEW", "JOIN")
     check(statements[0])
+    without_samples(statements[0])
     without_pivots(statements[0])
     without_windows(statements[0])
     return statements[0]

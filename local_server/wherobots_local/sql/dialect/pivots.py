@@ -1,4 +1,5 @@
-"""PIVOT and UNPIVOT, written as queries (the other columns are all that they do not name), and windows of time."""
+"""PIVOT, UNPIVOT and TABLESAMPLE, written as queries, and windows of time. PIVOT groups by all columns that it does not
+name."""
 
 from __future__ import annotations
 
@@ -10,7 +11,7 @@ from wherobots_local.sql.dialect.errors import syntax_error, unsupported
 # Without rows a count is NULL; but it is 0 beside a MIN or MAX of other values than numbers.
 _OF_NUMBERS = frozenset(("avg", "count", "mean", "sum"))
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86_400, "week": 604_800}
-_ALONE = frozenset(("max", "min"))
+_ALONE = frozenset(("first", "max", "min"))
 
 
 def without_pivots(tree: exp.Expr) -> None:
@@ -37,7 +38,7 @@ def _pivoted(pivot: exp.Expr, source: exp.Expr) -> exp.Select:
         raise syntax_error("PIVOT has no name", pivot.args["alias"].name)
     used = {name_of_call(aggregate.unalias()) for aggregate in pivot.expressions}
     if not used <= _OF_NUMBERS and not used <= _ALONE:
-        raise unsupported("PIVOT of other aggregates than sum, avg, count, or min and max")
+        raise unsupported("PIVOT of other aggregates than sum, avg, count, or first, min and max")
     named: list[exp.Expr] = [exp.Star(except_=_names(columns))]
     for name, value in values:
         for aggregate in pivot.expressions:
@@ -52,7 +53,19 @@ def _of_value(aggregate: exp.Expr, column: exp.Expr, value: exp.Expr) -> exp.Exp
     """Return an aggregate of the rows with a value; NULL without rows."""
     where = exp.Where(this=exp.EQ(this=column.copy(), expression=value.copy()))
     rows = exp.Filter(this=exp.Anonymous(this="count", expressions=[exp.Star()]), expression=where)
-    made = exp.Filter(this=aggregate.copy(), expression=where.copy())
+    made: exp.Expr = exp.Filter(this=aggregate.copy(), expression=where.copy())
+    if name_of_call(aggregate) == "first":
+        # Whether it skips NULL depends on the type.
+        there = exp.Filter(
+            this=exp.Anonymous(this="count", expressions=[aggregate.expressions[0].copy()]), expression=where.copy()
+        )
+        is_sure = exp.or_(
+            exp.EQ(this=rows.copy(), expression=there), exp.EQ(this=rows.copy(), expression=exp.convert(1))
+        )
+        made = exp.Case(
+            ifs=[exp.If(this=is_sure, true=made)],
+            default=macro("_refuse", exp.Literal.string("PIVOT of the first of several values with NULL")),
+        )
     return exp.Case(ifs=[exp.If(this=exp.GT(this=rows, expression=exp.convert(0)), true=made)])
 
 
@@ -75,6 +88,22 @@ def _unpivoted(pivot: exp.Expr, source: exp.Expr) -> exp.Select:
         return made
     there = exp.column(value.name, quoted=True).is_(exp.null()).not_()
     return exp.select("*").from_(made.subquery("unpivoted")).where(there)
+
+
+def without_samples(tree: exp.Expr) -> None:
+    """Replace ``TABLESAMPLE (5 PERCENT)`` and ``TABLESAMPLE (10 ROWS)``, which is the same as LIMIT."""
+    for sample in reversed(list(tree.find_all(exp.TableSample))):
+        source, is_share = sample.parent, sample.args.get("percent") is not None
+        size = sample.args.get("percent" if is_share else "size")
+        if source is None or name_of_call(source.this) or not isinstance(size, exp.Literal):
+            raise unsupported("TABLESAMPLE other than a percentage, or a number of rows, of a table")
+        if is_share and float(size.name) > 100:
+            raise unsupported(f"TABLESAMPLE ({size.name} PERCENT)")
+        source.set("sample", None)
+        query = exp.select("*").from_(source.copy())
+        chosen = exp.LT(this=exp.Anonymous(this="rand"), expression=exp.convert(float(size.name) / 100))
+        query = query.where(chosen) if is_share else query.limit(size)
+        source.replace(query.subquery(source.alias_or_name or "sample"))
 
 
 def without_windows(tree: exp.Expr) -> None:

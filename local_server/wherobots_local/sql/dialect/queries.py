@@ -46,6 +46,8 @@ def translated(tree: exp.Expr, names: Names) -> exp.Expr:
     """Return the tree of a query or a change for DuckDB. This changes its tree."""
     if isinstance(tree, exp.Values):
         tree = exp.select("*").from_(tree, copy=False)
+    for values in tree.find_all(exp.Values):
+        _unpack(values)
     with_column_names(tree)
     tables = {table.alias_or_name.lower() for table in tree.find_all(exp.Table)}
     for node in list(tree.walk()):
@@ -69,6 +71,22 @@ def translated(tree: exp.Expr, names: Names) -> exp.Expr:
     return tree
 
 
+def _unpack(values: exp.Values) -> None:
+    """In VALUES a row that is one ``struct(...)`` is the row of its fields."""
+    match values.expressions[-1].expressions if values.expressions else ():
+        case [exp.Alias() as last] if not values.alias:
+            # sqlglot takes the name of ``VALUES 1, 2 AS t(x)`` for that of the last value.
+            columns = values.alias_column_names
+            _set_alias(values, last.alias, columns)
+            last.replace(last.this)
+    for row in values.expressions:
+        match row.expressions:
+            case [exp.Tuple() as fields]:
+                row.set("expressions", fields.expressions)
+            case [exp.Anonymous() as fields] if name_of_call(fields) == "struct":
+                row.set("expressions", [field.unalias() for field in fields.expressions])
+
+
 def _name_table(table: exp.Table, names: Names) -> None:
     if isinstance(table.this, exp.Dot):
         raise unsupported(f"tables of metadata, such as {table.sql(ServiceSql)[:60]}")
@@ -89,9 +107,14 @@ def _is_file(table: exp.Table) -> bool:
 
 
 def _name_rows(table: exp.Table) -> None:
-    """Only ``range`` makes tables. Its column is ``id``."""
+    """``range`` makes a table with the column ``id``; generators become queries."""
     function = table.this
     name = str(function.this).lower() if isinstance(function, exp.Anonymous) else function.sql_name().lower()
+    if name in GENERATORS:
+        if (column := function.find(exp.Column)) is not None:
+            text = f"A column with name `{column.name}` cannot be resolved; use LATERAL."
+            raise failed("UNRESOLVED_COLUMN.WITHOUT_SUGGESTION", text, "42703")
+        return
     if name not in ("range", "generate_series"):
         raise failed("UNRESOLVABLE_TABLE_VALUED_FUNCTION", f"`{name}` does not make a table.", "42883")
     if not table.alias_column_names:

@@ -8,11 +8,12 @@ from sqlglot import exp
 from sqlglot.dialects.spark import Spark
 
 from wherobots_local.sql.dialect.aggregates import aggregates, is_aggregate, ordered
-from wherobots_local.sql.dialect.calls import GENERATORS, as_text, call, macro, name_of_call
+from wherobots_local.sql.dialect.calls import GENERATORS, as_text, call, check_fields, macro, name_of_call
 from wherobots_local.sql.dialect.errors import unsupported
 from wherobots_local.sql.dialect.forms import part
 from wherobots_local.sql.dialect.functions import cast, finished, size, written
 
+_INLINE = ("inline", "inline_outer")
 _OF_DATES = frozenset(["DAY", "WEEK", "MONTH", "QUARTER", "YEAR"])
 
 
@@ -105,14 +106,35 @@ def _conditions(node: exp.Expr) -> exp.Expr:
 
 
 def _in(node: exp.Expr) -> exp.Expr:
-    if node.args.get("query") is None and node.find(exp.Tuple):
-        raise unsupported("IN with several columns")
+    if isinstance(node.this, exp.Tuple):
+        return _in_rows(node)
     kinds = {_kind(item) for item in node.expressions}
     if kinds in ({True}, {False}) and _kind(node.this) is None:
         # One guard is enough for literals of one kind.
         node.set("this", macro("_comparable", node.expressions[0].copy(), node.this))
     elif node.expressions:
         node.set("expressions", [macro("_comparable", node.this.copy(), item) for item in node.expressions])
+    return node
+
+
+def _in_rows(node: exp.Expr) -> exp.Expr:
+    """Rows are structs, in which Spark compares NULL as a value. It does not so beside the rows of a query."""
+    columns = node.this.expressions
+    around = node.parent
+    while isinstance(around, exp.Connector | exp.Paren):
+        around = around.parent
+    if node.args.get("query") is not None and not isinstance(around, exp.Where):
+        raise unsupported("IN with several columns and a query other than as a condition of WHERE", "use EXISTS")
+    if node.expressions and not all(isinstance(column, exp.Column) for column in columns):
+        # Each row repeats them.
+        raise unsupported("IN with several values other than columns")
+    for row in node.expressions:
+        if not isinstance(row, exp.Tuple) or len(row.expressions) != len(columns):
+            raise unsupported("IN with several columns and other values than rows of as many")
+        if row.find(exp.Null):
+            raise unsupported("NULL in a row of IN")
+        pairs = zip(columns, row.expressions, strict=True)
+        row.set("expressions", [macro("_of_one_type", one.copy(), other) for one, other in pairs])
     return node
 
 
@@ -127,9 +149,16 @@ def _case(node: exp.Expr) -> exp.Expr:
     if any(isinstance(branch.this, exp.Null) for branch in node.args["ifs"]) and node.this is None:
         raise unsupported("NULL as a condition")
     first, *others = [branch.args["true"] for branch in node.args["ifs"]] + [node.args.get("default")]
+    check_fields((first, *others))
     for other in others:
         if other is not None and (_kind(first) is None or _kind(first) != _kind(other)):
             other.replace(macro("_alike", first.copy(), other.copy()))
+    return node
+
+
+def _values(node: exp.Expr) -> exp.Expr:
+    for column in zip(*(row.expressions for row in node.expressions), strict=False):
+        check_fields(column)
     return node
 
 
@@ -153,6 +182,8 @@ def _shifted(node: exp.Expr) -> exp.Expr:
 def _compared(node: exp.Expr) -> exp.Expr:
     """Spark would cast a text that is compared with a number."""
     one, other = node.this, node.expression
+    if isinstance(one, exp.Tuple) and not isinstance(node, exp.EQ | exp.NEQ | exp.NullSafeEQ):
+        raise unsupported("the order of rows of several columns")
     if isinstance(node.parent, exp.Update):
         # An assignment.
         return node
@@ -243,10 +274,24 @@ def _generators(node: exp.Expr) -> exp.Expr:
     for number, view in enumerate(node.args.pop("laterals", None) or ()):
         if not isinstance(view, exp.Lateral) or name_of_call(view.this) not in GENERATORS or not view.args.get("view"):
             raise unsupported(f"LATERAL VIEW {view.this.sql(Spark)[:40]}")
-        rows = _rows(view.this, view.alias_column_names, is_outer=bool(view.args.get("outer")))
-        alias = exp.TableAlias(this=exp.to_identifier(view.alias or f"view{number}"))
-        node.append("joins", exp.Join(this=exp.Subquery(this=exp.select(*rows), alias=alias), kind="CROSS"))
+        node.append("joins", exp.Join(this=_view(view, f"view{number}"), kind="CROSS"))
     return node
+
+
+def _source(node: exp.Expr) -> exp.Expr:
+    """A function in FROM, with or without LATERAL."""
+    is_made = not node.args.get("view") and name_of_call(node.this) in GENERATORS
+    return exp.Lateral(this=_view(node, str(node.this.this))) if is_made else node
+
+
+def _view(node: exp.Expr, name: str) -> exp.Subquery:
+    """Return the query that stands for the rows of a function, with the names that they have in FROM."""
+    names, is_outer = node.alias_column_names, bool(node.args.get("outer"))
+    alias = exp.TableAlias(this=exp.to_identifier(node.alias or name, quoted=True))
+    if name_of_call(node.this) in _INLINE:
+        alias.set("columns", [exp.to_identifier(column, quoted=True) for column in names])
+        names = []
+    return exp.Subquery(this=exp.select(*_rows(node.this, names, is_outer)), alias=alias)
 
 
 def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.Expr]:
@@ -260,21 +305,23 @@ def _rows(made: exp.Expr, names: list[str], is_outer: bool = False) -> list[exp.
         return _named({f"c{place}": exp.Array(expressions=[field]) for place, field in enumerate(fields)}, names)
     if len(made.expressions) != 1:
         raise unsupported(f"{name} of several values")
-    value, has_place = made.expressions[0], name == "posexplode"
-    is_outer = is_outer or name == "explode_outer"
-    if is_outer:
-        if name not in ("explode", "explode_outer"):
-            raise unsupported(f"{name} with OUTER", "use explode")
-        value = macro("_filled", value)
+    value, has_place = made.expressions[0], name.startswith("posexplode")
+    is_outer = is_outer or name.endswith("_outer")
+    if name in _INLINE:
+        if names:
+            raise unsupported(f"names for the columns of {name} in SELECT", "use LATERAL VIEW")
+        depth = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.convert(2))
+        value = macro("_structs", value)
+        return [call("unnest", macro("_filled", value) if is_outer else value, depth)]
     lists: dict[str, exp.Expr]
     if len(names) == 2 + has_place or name_of_call(value) == "map":
-        if is_outer:
-            raise unsupported("explode of a map with OUTER")
         lists = {"key": call("map_keys", value), "value": call("map_values", value)}
     else:
         lists = {"col": macro("_listed", value)}
     if has_place:
         lists = {"pos": call("range", call("array_length", next(iter(lists.values())))), **lists}
+    if is_outer:
+        lists = {column: macro("_filled", items) for column, items in lists.items()}
     return _named(lists, names)
 
 
@@ -331,15 +378,18 @@ _NODES: Mapping[type[exp.Expr], Callable[[exp.Expr], exp.Expr]] = {
     exp.If: _if,
     exp.In: _in,
     exp.IntDiv: _written_as("_div", "this", "expression"),
+    exp.Lateral: _source,
     exp.Mod: _written_as("_mod", "this", "expression"),
     exp.Neg: _negative,
     exp.Not: _conditions,
     exp.Or: _conditions,
     exp.Select: _select,
     exp.StrPosition: _written_as("locate", "substr", "this", "position"),
+    exp.Table: _source,
     exp.Substring: _written_as("substring", "this", "start", "length"),
     exp.Trim: _trim,
     exp.TryCast: _cast,
+    exp.Values: _values,
     exp.Where: _conditions,
     **dict.fromkeys((exp.Add, exp.Sub), _shifted),
     **dict.fromkeys((exp.EQ, exp.NEQ, exp.GT, exp.GTE, exp.LT, exp.LTE, exp.NullSafeEQ), _compared),

@@ -1,7 +1,5 @@
 """Both transports, without the proxies of this machine."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.integration.api.transports.wire import Send, send_by_aiohttp, send_by_requests

@@ -1,7 +1,5 @@
 """A download from a presigned URL on the wire: what is sent, and how it can go wrong."""
 
-from __future__ import annotations
-
 import io
 import socket
 import threading

@@ -58,9 +58,7 @@ def test_all_runs_of_a_host_share_its_sessions(endpoint: Endpoint) -> None:
     assert asyncio.run(borrow()) == (True, True)
 
 
-def test_all_sessions_are_closed_although_that_is_interrupted(
-    endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_all_sessions_are_closed_in_spite_of_an_interrupt(endpoint: Endpoint, monkeypatch: pytest.MonkeyPatch) -> None:
     """Airflow 3 cancels a killed trigger again each second, and the end of TLS may take as long."""
 
     async def are_closed() -> list[bool]:

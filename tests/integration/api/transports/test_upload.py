@@ -1,7 +1,5 @@
 """An upload on the wire: its headers, its bytes, and every way in which it can go wrong."""
 
-from __future__ import annotations
-
 import logging
 import re
 import socket
@@ -84,9 +82,7 @@ def test_what_is_on_the_wire(
     assert SECRET not in caplog.text
 
 
-def test_an_answer_with_a_broken_header_does_not_bring_the_url_into_the_log(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_broken_header_does_not_bring_the_url_into_the_log(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """urllib3 warns of it, and names the URL."""
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\nbroken header\r\nX: y\r\n\r\n"
     with Wire(answering(answer)) as wire, caplog.at_level(logging.DEBUG), suppress(ResponseLostError):
@@ -106,9 +102,7 @@ def test_an_answer_with_a_broken_header_does_not_bring_the_url_into_the_log(
         (refused("307 Temporary", b"", "Location: http://127.0.0.1:1/other"), BadRequestError, "are not followed"),
     ],
 )
-def test_a_refusal_is_its_status_and_its_code(
-    answer: bytes, kind: type[WherobotsApiError], words: str, tmp_path: Path
-) -> None:
+def test_a_refusal_has_its_status(answer: bytes, kind: type[WherobotsApiError], words: str, tmp_path: Path) -> None:
     with Wire(answering(answer)) as wire, pytest.raises(kind) as caught:
         put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, b"x"), LONG)
     assert words in str(caught.value)
@@ -119,9 +113,7 @@ def test_a_refusal_is_its_status_and_its_code(
 
 
 @pytest.mark.parametrize("handler", [resetting(), silent], ids=["reset", "silence"])
-def test_no_answer_is_transient_and_does_not_show_the_url(
-    handler: Callable[[socket.socket], None], tmp_path: Path
-) -> None:
+def test_no_answer_is_transient_and_shows_no_url(handler: Callable[[socket.socket], None], tmp_path: Path) -> None:
     with Wire(handler) as wire, pytest.raises(ResponseLostError) as caught:
         put(f"{wire.url}{PATH}?{QUERY}", local_file(tmp_path, b"x" * 3_000_000), 0.5)
     assert caught.value.transient

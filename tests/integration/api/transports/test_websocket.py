@@ -1,7 +1,5 @@
 """Each ``Io`` on a real WebSocket: what becomes of every kind of connection, and what no error and no log shows."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import socket
@@ -190,9 +188,7 @@ def test_a_large_result_comes_whole(drive: Callable[..., Driven], size: int) -> 
 
 
 @pytest.mark.parametrize("parts", [1, 3])
-def test_a_message_that_is_too_large_is_told_and_the_connection_is_lost(
-    drive: Callable[..., Driven], parts: int
-) -> None:
+def test_too_large_a_message_is_told_and_the_connection_lost(drive: Callable[..., Driven], parts: int) -> None:
     """Also in a message of several frames."""
 
     async def send(sock: web.WebSocketResponse, message: dict[str, Any]) -> None:
@@ -352,9 +348,7 @@ def refusing(status: int, body: Any = None, **headers: str) -> Callable[[web.Req
         (503, ServerError, True),
     ],
 )
-def test_a_refused_upgrade_is_the_error_of_its_status_and_has_the_services_words(
-    driven: Driven, status: int, kind: type[WherobotsApiError], transient: bool
-) -> None:
+def test_a_refused_upgrade_error(driven: Driven, status: int, kind: type[WherobotsApiError], transient: bool) -> None:
     body = {"errors": [{"code": "REFUSED", "message": f"not with {KEY}"}], "requestId": "req-7"}
     headers = {"Location": "/elsewhere", "Retry-After": "7"}
     with SessionServer(refuse=refusing(status, body, **headers)) as server:

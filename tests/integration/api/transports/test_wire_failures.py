@@ -3,8 +3,6 @@
 A flow decides by it whether a create may be repeated.
 """
 
-from __future__ import annotations
-
 import gzip
 import json
 import socket
@@ -161,9 +159,7 @@ def test_a_name_that_does_not_resolve_may_be_wrong(send: Send) -> None:
 
 
 @pytest.mark.parametrize("host", [".p.invalid", f"{'p' * 64}.invalid"])
-def test_to_a_proxy_whose_name_does_not_resolve_nothing_was_sent(
-    send: Send, host: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_to_a_proxy_without_an_address_nothing_is_sent(send: Send, host: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://proxy-user:proxy-pass@{host}:3128")
     error = failure_of(send, f"https://{HOST}")
     assert type(error) is NotSentError
@@ -187,9 +183,7 @@ def test_a_ca_bundle_that_cannot_be_used_is_permanent_and_names_the_variable(
     assert f"{variable}={str(bundle)!r}: must name a file in PEM format or a folder" in str(error)
 
 
-def test_a_ca_bundle_that_cannot_be_used_does_not_matter_without_tls(
-    send: Send, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_tls_a_ca_bundle_that_cannot_be_used_is_ignored(send: Send, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", "/nonexistent.pem")
     with Wire(answering(whole(RUN))) as wire:
         assert read_response(CREATE, send(Endpoint(wire.url, KEY), CREATE, LONG, LONG)).id == "r1"
@@ -250,9 +244,7 @@ def test_an_untrusted_certificate_is_permanent(send: Send, certificate: tuple[Pa
     assert not error.transient
 
 
-def test_a_certificate_for_another_name_is_permanent(
-    send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_wrong_certificate_is_fatal(send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(trusted[0]))
     with Wire(speaking_tls(server_context(trusted), answering(whole(RUN)))) as wire:
         assert type(failure_of(send, f"https://127.0.0.1:{wire.port}")) is UntrustedServerError
@@ -316,9 +308,7 @@ def test_a_dead_proxy_sends_nothing(send: Send, address: str, monkeypatch: pytes
         "http://x:proxy-pass",
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_permanent_and_names_the_variable(
-    send: Send, variable: str, address: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_that_cannot_be_used(send: Send, variable: str, address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(variable, address)
     error = failure_of(send, f"https://{HOST}")
     assert type(error) is ProxySettingError
@@ -329,9 +319,7 @@ def test_a_proxy_that_cannot_be_used_is_permanent_and_names_the_variable(
     assert address.startswith("socks") == ("SOCKS" in str(error))
 
 
-def test_a_call_goes_through_a_proxy_with_a_password(
-    send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_proxy_can_have_a_password(send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     at_proxy: list[bytes] = []
     at_server: list[bytes] = []
     handler = answering(whole(RUN), requests=at_server)
@@ -348,9 +336,7 @@ def test_a_call_goes_through_a_proxy_with_a_password(
     assert b"Proxy-Authorization" not in at_server[0]
 
 
-def test_an_untrusted_certificate_behind_a_proxy_is_permanent(
-    send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_proxies_keep_the_certificate(send: Send, trusted: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch) -> None:
     with Wire(tunnelling(server_context(trusted), answering(whole(RUN)), [])) as wire:
         monkeypatch.setenv("HTTPS_PROXY", f"http://127.0.0.1:{wire.port}")
         assert type(failure_of(send, f"https://{HOST}")) is UntrustedServerError
@@ -358,9 +344,7 @@ def test_an_untrusted_certificate_behind_a_proxy_is_permanent(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 @pytest.mark.parametrize("proxy", ["http://127.0.0.1:{}", "socks5://127.0.0.1:{}"])
-def test_no_proxy_ever_leads_to_this_machine(
-    send: Send, host: str, proxy: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_no_proxy_leads_to_this_machine(send: Send, host: str, proxy: str, monkeypatch: pytest.MonkeyPatch) -> None:
     at_proxy: list[bytes] = []
     with Wire(answering(whole(RUN))) as server, Wire(answering(whole(RUN), requests=at_proxy)) as wire:
         for variable in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy"):

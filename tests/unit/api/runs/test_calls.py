@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -33,9 +31,7 @@ def test_without_a_region_none_is_sent_and_an_empty_one_is_the_services_to_refus
         (calls.list_runs(), "listJobRuns", "GET", "/runs"),
     ],
 )
-def test_every_other_endpoint_is_repeatable_and_has_no_body(
-    call: Call[object], operation: str, method: str, path: str
-) -> None:
+def test_every_other_endpoint_is_repeatable(call: Call[object], operation: str, method: str, path: str) -> None:
     assert (call.operation, call.method, call.path) == (operation, method, path)
     assert call.repeatable
     assert call.json is None

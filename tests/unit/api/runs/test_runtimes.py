@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import pytest
 
 from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory
@@ -29,7 +27,5 @@ from airflow_provider_wherobots.api.runs.runtimes import after_out_of_memory
         ("large", ["small", "x-large"], "x-large"),
     ],
 )
-def test_the_runtime_after_one_that_had_too_little_memory(
-    runtime: str, wanted: str | list[str], following: str | None
-) -> None:
+def test_the_runtime_after_too_little_memory(runtime: str, wanted: str | list[str], following: str | None) -> None:
     assert after_out_of_memory(runtime, wanted) == following

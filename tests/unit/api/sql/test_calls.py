@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 from typing import Any
 
@@ -50,9 +48,7 @@ def test_a_session_is_asked_for_with_what_was_given_and_no_more() -> None:
         (SessionRequest(session_type="single"), False),
     ],
 )
-def test_a_request_that_makes_a_new_session_each_time_is_not_repeatable(
-    request_: SessionRequest, expected: bool
-) -> None:
+def test_a_request_for_a_new_session_is_not_repeatable(request_: SessionRequest, expected: bool) -> None:
     assert calls.create_session(request_).repeatable is expected
 
 

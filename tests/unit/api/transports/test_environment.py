@@ -1,7 +1,5 @@
 """The TLS context of a process."""
 
-from __future__ import annotations
-
 import os
 import shutil
 from concurrent.futures import ThreadPoolExecutor

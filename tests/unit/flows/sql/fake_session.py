@@ -4,8 +4,6 @@ It loses connections, final events and executions, and cancels the executions of
 What really became of each statement is known, so a test can hold an outcome against it.
 """
 
-from __future__ import annotations
-
 import heapq
 import itertools
 import math

@@ -1,18 +1,18 @@
-"""After a clear: what earlier tries still execute is ended first, and what may run on is named."""
-
-from __future__ import annotations
+"""Statements that another process has begun: cancelled after a clear, and followed by their ids alone."""
 
 import logging
 from collections.abc import Callable
 
 import pytest
 
-from airflow_provider_wherobots.api.errors import NotSentError, NotWrittenError
+from airflow_provider_wherobots.api.errors import NotFoundError, NotSentError, NotWrittenError, ServerError
 from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientMessage, RetrieveResults, StateUpdated
+from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.statement import end_earlier, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.outcome import StatementState
+from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach, end_earlier, last_word_after_cancel
 from airflow_provider_wherobots.io.base import Note
-from tests.unit.flows.script import START
+from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript
 
 
@@ -124,3 +124,55 @@ def test_a_cancel_whose_connection_is_lost_is_sent_over_another_one() -> None:
     script = SqlScript(session)
     assert script.run(last_word_after_cancel, "e1", 3.8, URL) == StateUpdated("e1", "cancelled")
     assert len(session.connects) == 2
+
+
+READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/s1/ws", version="1.9.3")
+OPTIONS = StatementOptions(URL, session_id="s1")
+
+
+@pytest.mark.parametrize(
+    "found",
+    [None, NotFoundError("getSqlSession", 404), ServerError("getSqlSession", 503), SqlSession("s1", "DESTROYED")],
+)
+def test_it_is_attached_to_at_its_address_whatever_the_service_says(found: object) -> None:
+    session = FakeSession()
+    session.executions["e1"] = Running(Plan(), START - 9, START + 60, "succeeded", None, False)
+    script = SqlScript(session, by_operation(getSqlSession=always(found)), is_connected=False)
+    outcome = script.run(attach, "e1", OPTIONS, wants_result=False)
+    assert outcome.state is StatementState.SUCCEEDED
+    assert (script.sent, script.dialled[0][0]) == ([], URL)
+
+
+@pytest.mark.parametrize(
+    ("found", "why", "seconds"),
+    [
+        (SqlSession("s1", "DESTROYED", message="stopped"), "SQL session s1 is DESTROYED: stopped", 60),
+        (NotFoundError("getSqlSession", 404), "The service does not know SQL session s1", 60),
+        (None, "refused", 600),
+        (ServerError("getSqlSession", 503), "refused", 600),
+        (READY, "refused", 600),
+    ],
+    ids=["ended", "gone", "null", "in an outage", "ready"],
+)
+def test_a_minute_after_its_address_has_failed_the_service_is_asked(found: object, why: str, seconds: int) -> None:
+    session = FakeSession(refusals=[NotSentError("connectSqlSession", "refused")] * 999)
+    script = SqlScript(session, by_operation(getSqlSession=always(found)), is_connected=False)
+    outcome = script.run(attach, "e1", OPTIONS, wants_result=False)
+    assert outcome.state is StatementState.UNKNOWN
+    assert why in outcome.message
+    assert seconds <= script.elapsed < seconds + 30
+    assert len(script.sent) == seconds // 60 - (seconds > 60)
+
+
+def test_it_is_attached_to_where_the_service_says_that_its_session_is_now() -> None:
+    class Moved(FakeSession):
+        def connect(self, moment: float) -> Connection:
+            if script.dialled[-1][0] == URL:
+                raise NotSentError("connectSqlSession", "refused")
+            return super().connect(moment)
+
+    session = Moved()
+    session.executions["e1"] = Running(Plan(), START - 9, START + 99, "succeeded", None, False)
+    script = SqlScript(session, by_operation(getSqlSession=always(READY)), is_connected=False)
+    assert script.run(attach, "e1", OPTIONS, wants_result=False).state is StatementState.SUCCEEDED
+    assert script.dialled[-1][0] == READY.socket_url

@@ -1,7 +1,5 @@
 """The follower by itself: what has happened, and what follows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -185,9 +183,7 @@ def test_not_found_is_the_end_only_where_no_event_can_come(answer: ExecutionResu
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(None, 5.0), (RUNS, 5.0), (ATTACHED, 600.0)])
-def test_another_error_is_awaited_longer_where_an_event_can_come(
-    answer: ExecutionResult | None, seconds: float
-) -> None:
+def test_another_error_waits_for_an_event(answer: ExecutionResult | None, seconds: float) -> None:
     events: list[Event] = [answer, DUE] if answer else []
     follower = told(begun(ExecutionState.RUNNING), *events, ERROR)
     assert follower.due == follower.now + seconds
@@ -231,37 +227,12 @@ def test_after_a_loss_the_next_connection_attaches(events: Sequence[Event], expe
     assert follower.open_requests == 0
 
 
-@pytest.mark.parametrize("was_written", [True, False])
-def test_a_statement_of_which_some_may_have_arrived_is_not_sent_again(was_written: bool) -> None:
-    follower = Follower("e1", ExecutionState.SENDING, 0.0, True, ExecuteSql("e1", "SELECT 7"))
-    follower.lost(LOST, was_written=was_written)
-    follower.replaced()
-    assert [type(each) for each in follower.messages] == [RetrieveResults if was_written else ExecuteSql]
-    follower.given_up("reset")
-    assert follower.outcome is not None
-    assert follower.outcome.state is (StatementState.UNKNOWN if was_written else StatementState.NOT_SENT)
-
-
 @pytest.mark.parametrize(("attached", "is_lost"), [(True, False), (False, True)])
 def test_only_a_response_to_one_that_is_attached_shows_that_no_rows_were_stored(attached: bool, is_lost: bool) -> None:
     response = ExecutionResult("e1", "succeeded", attached=attached)
     ended = told(begun(ExecutionState.RUNNING, wants_result=False), response).outcome
     assert ended is not None
     assert ended.is_location_lost is is_lost
-
-
-def test_one_that_was_cancelled_after_a_loss_may_have_written() -> None:
-    """The session may have cancelled it before the cancel came."""
-    follower = begun(deadline=50.0)
-    assert follower.next(50.0) is Do.WRITE
-    follower.written()
-    told(follower, LOST)
-    follower.replaced()
-    assert follower.next(51.0) is Do.WRITE
-    follower.written()
-    ended = told(follower, CANCELLED).outcome
-    assert ended is not None
-    assert (ended.state, ended.effect) == (StatementState.DEADLINE, Effect.UNKNOWN)
 
 
 @pytest.mark.parametrize(
@@ -272,9 +243,7 @@ def test_one_that_was_cancelled_after_a_loss_may_have_written() -> None:
         ([LOST], [RetrieveResults, CancelExecution], False),
     ],
 )
-def test_at_the_deadline_what_may_run_is_cancelled(
-    events: Sequence[Event], messages: list[type], was_in_contact: bool
-) -> None:
+def test_at_the_deadline_it_is_cancelled(events: Sequence[Event], messages: list[type], was_in_contact: bool) -> None:
     follower = told(begun(deadline=50.0), *events)
     assert follower.next(50.0) is Do.WRITE
     if LOST in events:

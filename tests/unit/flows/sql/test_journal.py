@@ -1,7 +1,5 @@
 """What a try does with each write: the journal, and what holds over several tries in any order."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass, field, replace
 from enum import Enum
@@ -130,7 +128,7 @@ def test_after_a_clear_without_memory_only_what_no_session_knows_is_executed() -
     assert writes.decide(INSERT) == Execute(), "now the past is known"
 
 
-def test_without_memory_each_earlier_try_of_the_round_may_have_sent_it() -> None:
+def test_without_memory_each_earlier_attempt_may_have_sent_it() -> None:
     def ids_of(*tries: ThisTry) -> tuple[str, ...]:
         return tuple(one.id_of(INSERT.position, INSERT.digest) for one in tries)
 
@@ -199,7 +197,7 @@ def test_two_writes_at_a_time_are_never_repeated() -> None:
     assert isinstance(Writes(writes.journal, a_try(3)).decide(INSERT), OutcomeUnknown)
 
 
-def test_a_new_round_ends_what_the_one_before_has_left() -> None:
+def test_after_a_clear_statements_that_still_run_are_cancelled_first() -> None:
     noted: list[Writes] = []
     writes = Writes(None, a_try(), lambda now, _: noted.append(now), left={"s1": ["e9"]})
     writes.ended_left()
@@ -209,7 +207,7 @@ def test_a_new_round_ends_what_the_one_before_has_left() -> None:
     assert noted == [writes], "once is enough"
 
 
-def test_the_ids_of_earlier_rounds_are_computed_since_a_discarded_memory_names_none() -> None:
+def test_after_a_clear_without_memory_the_ids_of_earlier_statements_are_computed() -> None:
     def id_of(this: ThisTry) -> str:
         return this.id_of(INSERT.position, INSERT.digest)
 
@@ -372,7 +370,7 @@ class World:
 
 @settings(max_examples=20 * settings().max_examples)
 @given(TRIES, st.sampled_from(Store), st.booleans())
-def test_a_write_takes_effect_once_in_a_round_and_a_clear_executes_everything_again(
+def test_retries_write_once_and_a_clear_executes_everything_again(
     tries: list[OneTry], store: Store, looks_first: bool
 ) -> None:
     world = World(store, looks_first)

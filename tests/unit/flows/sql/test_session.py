@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import json
 import logging
 from collections.abc import Callable
@@ -139,9 +137,7 @@ def test_a_key_that_is_refused_for_a_moment_delays_the_request(request_: Session
     ],
     ids=["shared", "own", "shared for want of quota"],
 )
-def test_a_session_that_nobody_else_can_have_is_told_before_the_wait_for_it(
-    request_: SessionRequest, asked: RequestedSession, owned: list[str]
-) -> None:
+def test_a_session_of_its_own_is_told(request_: SessionRequest, asked: RequestedSession, owned: list[str]) -> None:
     told: list[str] = []
 
     def answer(call: Call[Any], moment: float) -> SqlSession:
@@ -359,9 +355,7 @@ def test_a_trigger_goes_on_with_the_same_wait() -> None:
     ),
     st.lists(st.tuples(st.floats(0, 400), st.sampled_from([-86_400.0, -40.0, 40.0])), max_size=2),
 )
-def test_whatever_a_session_does_it_is_ready_or_a_typed_error_in_time(
-    plan: list[tuple[float, Any]], jumps: list[tuple[float, float]]
-) -> None:
+def test_it_is_ready_or_a_typed_error_in_time(plan: list[tuple[float, Any]], jumps: list[tuple[float, float]]) -> None:
     script = SqlScript(answer=stages(*sorted(plan, key=lambda stage: stage[0])), jumps=jumps)
     with suppress(SessionFailedError, PermissionDeniedError):
         assert script.run(await_session, "s1", SessionWait(timeout=300)).is_ready
@@ -384,9 +378,7 @@ OURS = SqlSession("s1", "PENDING", key="ours")
     ],
     ids=["ours", "of another key", "the key is ignored", "offered instead"],
 )
-def test_the_session_of_a_request_is_stopped_only_if_the_service_shows_its_key(
-    asked: RequestedSession, found: SqlSession, operations: list[str]
-) -> None:
+def test_only_the_session_asked_for_ends(asked: RequestedSession, found: SqlSession, operations: list[str]) -> None:
     script = Script(
         by_operation(createSqlSession=always(asked), getSqlSession=always(found), deleteSqlSession=always(None))
     )

@@ -1,5 +1,3 @@
-from __future__ import annotations
-
 import itertools
 import json
 import logging
@@ -284,18 +282,6 @@ def test_an_error_in_answer_to_a_question_is_no_failure_of_the_statement() -> No
     ]
 
 
-def test_an_error_in_answer_to_a_take_over_leaves_the_outcome_unknown() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=NEVER)], answers=False), is_connected=False)
-    script.session.say(ExecutionError("e1", "cannot attach"), START + 1)
-    script.run(connect, READY)
-    script.session.transmit(script._opened(), ExecuteSql("e1", "SELECT"), script.moment)
-    outcome = script.run(attach, "e1", OPTIONS)
-    assert (outcome.state, outcome.message) == (
-        StatementState.UNKNOWN,
-        "the session does not report its state (cannot attach), and 5 seconds have passed since its last message",
-    )
-
-
 @pytest.mark.parametrize("final", ["failed", "succeeded"])
 def test_a_late_error_before_the_answer_to_a_take_over_is_not_the_answer(final: str) -> None:
     """Such as the second message of the answer to an earlier question."""
@@ -332,11 +318,6 @@ def test_a_worker_is_not_held_by_what_the_session_has_forgotten(statement: State
     assert script.elapsed < 660
 
 
-def test_a_worker_waits_while_there_is_progress() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=7_200.0, forgotten_after=10.0, progress_every=100.0)]))
-    assert run(script, DROP).state is StatementState.SUCCEEDED
-
-
 def test_a_trigger_waits_for_what_the_session_has_forgotten_as_long_as_it_may() -> None:
     for seconds, expected in ((600.0, StatementState.UNKNOWN), (86_400.0, StatementState.SUCCEEDED)):
         script = SqlScript(FakeSession([Plan(seconds=7_200.0, forgotten_after=50.0)]))
@@ -369,12 +350,6 @@ def test_an_older_session_that_sends_no_events_after_a_take_over_is_polled() -> 
     outcome = run(script, STORED)
     assert (outcome.state, outcome.result_uri, outcome.is_location_lost) == (StatementState.SUCCEEDED, None, True)
     assert [round(at) for _, at in script.written(RetrieveResults)] == [10, 15, 25, 45, 75, 105]
-
-
-def test_a_stored_result_of_an_execution_that_was_taken_over_has_its_address() -> None:
-    script = SqlScript(FakeSession([Plan(seconds=100.0, result_uri="s3://b/r")], [Connection(10.0)]))
-    outcome = run(script, STORED)
-    assert (outcome.result_uri, outcome.is_location_lost) == ("s3://b/r", False)
 
 
 def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again() -> None:
@@ -705,9 +680,7 @@ def test_a_transient_failure_to_connect_is_tried_again() -> None:
 
 @pytest.mark.parametrize(("budget", "sleeps"), [(1.5, [1, 0.25]), (150.0, [50, 50, 29.8])])
 @pytest.mark.parametrize("jumps", [[], [(0.5, 86_400.0)]])
-def test_a_pause_may_be_longer_than_it_says_and_the_clock_may_jump(
-    budget: float, sleeps: list[float], jumps: list[tuple[float, float]]
-) -> None:
+def test_pauses_and_clocks_may_be_wrong(budget: float, sleeps: list[float], jumps: list[tuple[float, float]]) -> None:
     limited = RateLimitedError("connectSqlSession", 429, retry_after=50.0 if budget > 50 else None)
     script = SqlScript(FakeSession(refusals=[limited] * 99), SERVICE, is_connected=False, jitter=1.0, jumps=jumps)
     with pytest.raises(RateLimitedError):
@@ -793,9 +766,3 @@ def test_an_outcome_that_was_sent_with_other_values_is_read(
 ) -> None:
     outcome = StatementOutcome.from_event({"execution_id": "e1", **sent})
     assert (outcome.state, outcome.effect) == (state, effect)
-
-
-def test_a_result_is_requested_twice_from_a_silent_session_and_four_times_in_all() -> None:
-    script = SqlScript(FakeSession(connections=[Connection(0.005) for _ in range(99)]))
-    assert script.run(fetch, "e1", OPTIONS).state is StatementState.NO_RESULT
-    assert len(script.written(RetrieveResults)) == 4

@@ -6,8 +6,6 @@ session lose final events, forget executions, double and delay its messages, and
 CANCELLED are what really became of the statement, a result is the real one, and what was not sent never arrived.
 """
 
-from __future__ import annotations
-
 import json
 import math
 from dataclasses import replace
