@@ -34,7 +34,7 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS, DEFAULT_MAX_OUTAGE_SECONDS
 from airflow_provider_wherobots.flows.sql.journal import Ask, Execute, OutcomeUnknown, Skip, Verdict, Write, Writes
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionWait, await_session
 from airflow_provider_wherobots.flows.sql.statement import (
     Statement,
@@ -171,14 +171,14 @@ class Connection:
         message = Statement(str(uuid4()), statement, store, self._geometry, wants_result=returns_result(statement))
         if kind is not StatementKind.WRITE:
             outcome = self.send(message, options)
-            if outcome.is_result_forgotten and kind is StatementKind.READ:
+            if outcome.state is StatementState.RESULT_FORGOTTEN and kind is StatementKind.READ:
                 self.note(logging.WARNING, f"{outcome.message}; executing the statement again")
                 outcome = self.send(replace(message, execution_id=str(uuid4())), options)
             return outcome
         write = self.writes.next(statement, store)
         try:
             outcome = self.look(write, options, wants_result=message.wants_result) or self.send(message, options, write)
-            if outcome.was_sent and outcome.state is not StatementState.FAILED:
+            if outcome.effect is not Effect.NONE:
                 self.written.add(statement)
         except BaseException:
             if self._sent == message.execution_id:
@@ -203,7 +203,7 @@ class Connection:
         if write is not None:
             self.writes.sending(write, message.execution_id, self.session_id)
             if self._io.stopped:
-                self.writes.ended(StatementOutcome(StatementState.GAVE_UP, message.execution_id, was_sent=False))
+                self.writes.ended(StatementOutcome(StatementState.NOT_SENT, message.execution_id))
         with self._following(message.execution_id, self._io.open_socket):
             outcome = self._no_longer_runs(self._io.run(execute, message, options))
         self.writes.ended(outcome)

@@ -140,15 +140,18 @@ def _of_outcome(
             if limit_seconds is not None:
                 limit = f" ({words.duration(limit_seconds)})"
             said = f"{what} had not ended when the task's execution_timeout{limit} was reached; {why}"
-        case StatementState.GAVE_UP:
-            kind = WherobotsSqlException if outcome.is_too_large else WherobotsUnavailableException
-            said = f"{what}: {why}" if outcome.was_sent else f"{what} was not executed: {why}"
+        case StatementState.NOT_SENT:
+            kind, said = WherobotsUnavailableException, f"{what} was not executed: {why}"
+        case StatementState.NO_RESULT | StatementState.RESULT_FORGOTTEN:
+            kind, said = WherobotsUnavailableException, f"{what}: {why}"
+        case StatementState.RESULT_TOO_LARGE:
+            kind, said = WherobotsSqlException, f"{what}: {why}"
         case _:
             unknown = f"Outcome unknown of {_inside(what)}: {why}"
             said = f"{unknown}. {advice}" if advice else f"{_check(what)}. {unknown}"
     made = kind(f"{said}\nExecution {outcome.execution_id} in SQL session {session_id}")
     # A retry would pay for the same result again.
-    return without_retry(made) if outcome.is_too_large else made
+    return without_retry(made) if outcome.state is StatementState.RESULT_TOO_LARGE else made
 
 
 class Written:

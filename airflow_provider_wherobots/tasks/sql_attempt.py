@@ -462,7 +462,9 @@ class SqlAttempt(Attempt):
     def _again_if_forgotten(self, outcome: StatementOutcome) -> StatementOutcome:
         """Execute a read once more if the session, which executes many at once, has forgotten its result."""
         is_first = outcome.execution_id == self._id_of(self._statement)
-        if not (outcome.is_result_forgotten and is_first and self._statement.kind is StatementKind.READ):
+        if not (
+            outcome.state is StatementState.RESULT_FORGOTTEN and is_first and self._statement.kind is StatementKind.READ
+        ):
             return outcome
         self.log.warning("%s: %s; executing it again", self._name(), outcome.message)
         return self._execute(str(uuid4()))
@@ -526,7 +528,7 @@ class SqlAttempt(Attempt):
     def _follow(self, outcome: StatementOutcome) -> StatementOutcome:
         """Follow a statement in the place of its trigger, or fetch what it has returned."""
         execution_id, is_running = outcome.execution_id, outcome.state is StatementState.RUNNING
-        lost = StatementState.UNKNOWN if is_running else StatementState.GAVE_UP
+        lost = StatementState.UNKNOWN if is_running else StatementState.NO_RESULT
         if is_running:
             text = "The triggerer could not follow statement %s (%s); following it on this worker"
             self.log.warning(text, execution_id, outcome.message)
@@ -547,13 +549,9 @@ class SqlAttempt(Attempt):
             return found
         if found.state is StatementState.SUCCEEDED:
             return replace(found, seconds=outcome.seconds)
-        return replace(
-            outcome,
-            state=lost,
-            message=f"it succeeded, but its result was not fetched: {found.message}",
-            is_result_forgotten=found.is_result_forgotten,
-            is_too_large=found.is_too_large,
-        )
+        if found.state in (StatementState.RESULT_FORGOTTEN, StatementState.RESULT_TOO_LARGE):
+            lost = found.state
+        return replace(outcome, state=lost, message=f"it succeeded, but its result was not fetched: {found.message}")
 
     def _take(self, outcome: StatementOutcome) -> None:
         """Keep the result of a statement that has succeeded, otherwise fail the task."""

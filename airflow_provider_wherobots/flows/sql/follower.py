@@ -30,7 +30,7 @@ RUNNING       silence                                                 RUNNING: a
 RUNNING       the time to hand over                                   HANDING_OVER: a request to attach
 HANDING_OVER  response ``attached``                                   ENDED (RUNNING)
 HANDING_OVER  another response                                        RUNNING, never to be handed over
-RUNNING *     response "not found", if no events come here            ENDED (UNKNOWN)
+RUNNING *     response "not found", if no events come here            ENDED (NOT_FOUND)
 RUNNING *     response with an error                                  FORGOTTEN
 FORGOTTEN     a sign of life                                          RUNNING
 FORGOTTEN     due                                                     ENDED (UNKNOWN)
@@ -40,13 +40,13 @@ ERROR_SEEN    ``failed``, or due                                      ENDED (FAI
 FAILING       an error message, due, or loss                          ENDED (FAILED)
 FETCHING      the result                                              ENDED (SUCCEEDED)
 FETCHING      an unreadable message, or due                           FETCHING: a request, twice on a connection
-FETCHING      an error message, or no request is left                 ENDED (GAVE_UP)
+FETCHING      an error message, or no request is left                 ENDED (NO_RESULT)
 CANCELLING    due                                                     CANCELLING: a request to attach, and a cancel
 CANCELLING    the end, "not found", or the budget is over             ENDED (DEADLINE, or SUCCEEDED)
 any           a message that is too large, while a request is open    ENDED: it has succeeded
 any           loss; four requests without a sign of life              the same, FORGOTTEN: RUNNING; another connection
                                                                       and a request to attach
-any           no other connection in time                             ENDED: UNKNOWN; GAVE_UP if unsent or FETCHING
+any           no other connection in time                             ENDED: UNKNOWN; NOT_SENT; NO_RESULT if FETCHING
 any           the deadline                                            ENDED: FAILED if FAILING; DEADLINE if unsent or
                                                                       FETCHING; else CANCELLING
 ============  ======================================================  =============================================
@@ -66,7 +66,7 @@ from airflow_provider_wherobots.api.errors import ConnectionLostError, Wherobots
 from airflow_provider_wherobots.api.sql import messages as sql
 from airflow_provider_wherobots.api.sql.messages import CANCELLED, FAILED, SUCCEEDED
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementOutcome, StatementState
 from airflow_provider_wherobots.io.base import Note
 
 NEVER = float("inf")
@@ -237,12 +237,12 @@ class Follower:
         )
         match self.state:
             case ExecutionState.SENDING:
-                self._end(StatementState.DEADLINE, "it was not sent")
+                self._end(StatementState.DEADLINE, "it was not sent", at_deadline=Effect.NONE)
             case ExecutionState.FAILING:
                 self._fail()
             case ExecutionState.FETCHING:
                 text = "it had succeeded, but its result was not fetched in time"
-                self._end(StatementState.DEADLINE, text, has_succeeded=True)
+                self._end(StatementState.DEADLINE, text, at_deadline=Effect.TAKEN)
             case _:
                 # Without a connection that is attached, the session may cancel it before.
                 self._was_in_contact = self._gets_events
@@ -315,7 +315,7 @@ class Follower:
         """No other connection can be opened."""
         match self.state:
             case ExecutionState.SENDING:
-                self._end(StatementState.GAVE_UP, f"it was not sent: {why}")
+                self._end(StatementState.NOT_SENT, f"it was not sent: {why}")
             case ExecutionState.FETCHING:
                 self._end_without_result(why)
             case ExecutionState.CANCELLING:
@@ -371,7 +371,8 @@ class Follower:
                     self._fail(text)
             case ExecutionState.FETCHING:
                 if is_response or not is_not_found:
-                    self._end_without_result(text, is_result_forgotten=is_not_found)
+                    kind = StatementState.RESULT_FORGOTTEN if is_not_found else StatementState.NO_RESULT
+                    self._end_without_result(text, kind)
             case _ if is_response:
                 self._forget(text, is_not_found)
             # Else a late "not found": it responds to a request that has had another response since.
@@ -383,7 +384,7 @@ class Follower:
         """An error is the response to a request. It does not show how the statement ends."""
         if is_not_found and not self._gets_events:
             why = f"the connection to the session was lost, and over a new one it responds: {text}"
-            return self._end(StatementState.UNKNOWN, why, is_not_found=True)
+            return self._end(StatementState.NOT_FOUND, why)
         if self.state in (ExecutionState.ERROR_SEEN, ExecutionState.FORGOTTEN):
             return
         if self.state is ExecutionState.HANDING_OVER:
@@ -473,7 +474,7 @@ class Follower:
             f"it succeeded, but its result is larger than {message.limit_bytes / 2**20:g} MiB, the most that is "
             "fetched. Select less, or store it in a file: WherobotsSqlOperator(store=...)"
         )
-        self._end(StatementState.GAVE_UP, text, is_too_large=True)
+        self._end(StatementState.RESULT_TOO_LARGE, text)
 
     def _succeed(self, message: sql.StateUpdated | sql.ExecutionResult) -> None:
         results = message.results if isinstance(message, sql.ExecutionResult) and self.wants_result else None
@@ -493,7 +494,7 @@ class Follower:
 
     def _end_cancel(self, last: CancelAnswer | None, why: str = "") -> None:
         """The cancel has done what it can. ``last`` is None if it is not known whether the execution has ended."""
-        self.last, has_succeeded, is_without_effect = last, False, False
+        self.last, effect = last, Effect.UNKNOWN
         if last is None and self._cancels:
             text = "its cancel was sent, but not confirmed"
             self._note(logging.WARNING, f"{self._name} may still run: {text}")
@@ -505,25 +506,23 @@ class Follower:
             text = "the session does not know it"
             self._note(logging.INFO, f"{self._name} need not be cancelled: {words.quoted(last.message)}")
         elif last.state == CANCELLED:
-            is_without_effect = self._was_in_contact
-            text = "it was cancelled"
-            text += "" if is_without_effect else ", perhaps by the session after the connection was lost"
+            effect, text = Effect.NONE, "it was cancelled"
+            if not self._was_in_contact:
+                effect, text = Effect.UNKNOWN, f"{text}, perhaps by the session after the connection was lost"
             self._note(logging.INFO, f"{self._name} was cancelled")
         else:
-            has_succeeded, is_without_effect = last.state == SUCCEEDED, last.state == FAILED
+            effect = {SUCCEEDED: Effect.TAKEN, FAILED: Effect.NONE}.get(last.state, Effect.UNKNOWN)
             text = f"it had already {last.state}"
             self._note(logging.INFO, f"{self._name} need not be cancelled: it has already {last.state}")
-            if has_succeeded and not self.wants_result:
+            if effect is Effect.TAKEN and not self.wants_result:
                 return self._succeed(last)
-        self._end(StatementState.DEADLINE, text, wrote_nothing=is_without_effect, has_succeeded=has_succeeded)
+        self._end(StatementState.DEADLINE, text, at_deadline=effect)
 
-    def _end_without_result(self, why: str, *, is_result_forgotten: bool = False) -> None:
-        text = f"it succeeded, but its result could not be fetched: {why}"
-        self._end(StatementState.GAVE_UP, text, is_result_forgotten=is_result_forgotten)
+    def _end_without_result(self, why: str, state: StatementState = StatementState.NO_RESULT) -> None:
+        self._end(state, f"it succeeded, but its result could not be fetched: {why}")
 
     def _end(self, state: StatementState, message: str = "", **more: Any) -> None:
-        was_sent = self.state is not ExecutionState.SENDING
-        self.outcome = StatementOutcome(state, self.id, message, was_sent=was_sent, **more)
+        self.outcome = StatementOutcome(state, self.id, message, **more)
         self.state = ExecutionState.ENDED
 
     @property

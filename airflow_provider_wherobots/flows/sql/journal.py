@@ -47,7 +47,7 @@ from typing import TypeAlias
 from uuid import UUID, uuid5
 
 from airflow_provider_wherobots.api.sql.messages import Store
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementOutcome, StatementState
 from airflow_provider_wherobots.runs.memory import DIGEST_CHARS, Journal
 
 NAMESPACE = UUID("5f0d4f6e-7c0a-4a0e-9d7e-0c6f2f1d9b51")
@@ -62,25 +62,6 @@ def digest_of(text: str, store: Store | None = None) -> str:
     """Stands for a statement, and for where its result is stored."""
     target = "" if store is None else json.dumps(store.to_json(), sort_keys=True)
     return sha256("\x1f".join((text, target)).encode()).hexdigest()[:DIGEST_CHARS]
-
-
-def wrote_nothing(outcome: StatementOutcome) -> bool:
-    """Whether a statement is known to have written nothing. A cancel that the task has requested counts like a failure,
-    if the session has confirmed it. If somebody else has cancelled the statement, part of it may have taken effect.
-    """
-    if outcome.state in (StatementState.DEADLINE, StatementState.GAVE_UP):
-        return outcome.wrote_nothing or not outcome.was_sent
-    return outcome.state is StatementState.FAILED
-
-
-def has_succeeded(outcome: StatementOutcome) -> bool:
-    """Whether a statement has taken effect. One that was given up after it was sent lacks only its result."""
-    match outcome.state:
-        case StatementState.DEADLINE:
-            return outcome.has_succeeded
-        case StatementState.GAVE_UP:
-            return outcome.was_sent
-    return outcome.state is StatementState.SUCCEEDED
 
 
 @dataclass(frozen=True, slots=True)
@@ -242,18 +223,18 @@ class Writes:
     def conclude(self, asked: Ask, write: Write, answers: Sequence[StatementOutcome]) -> Verdict | None:
         """What follows from the answers so far. None if the session is to be asked about the next execution."""
         newest, last = answers[0], answers[-1]
-        if has_succeeded(last):
+        if last.effect is Effect.TAKEN:
             done, execution_id = self.journal.done + write.digest, last.execution_id
             self._note(Journal(done, "", execution_id, asked.session_id, self.journal.ahead))
             return Skip(last.execution_id, asked.session_id)
-        if wrote_nothing(newest):
+        if newest.effect is Effect.NONE:
             # It was sent again only because nothing before it had taken effect.
             self.is_past_known = True
             self._note(replace(self.journal, sent=""))
             return Execute()
         if len(answers) < len(asked.execution_ids):
             return None
-        if asked.may_be_new_round and all(answer.is_not_found for answer in answers):
+        if asked.may_be_new_round and all(answer.state is StatementState.NOT_FOUND for answer in answers):
             self.is_past_known = True
             return Execute()
         return OutcomeUnknown(newest.message, newest.execution_id, asked.session_id)
@@ -280,9 +261,9 @@ class Writes:
             journal = self.journal
             if outcome.execution_id != journal.execution_id or journal.sent in ("", SEVERAL):
                 return
-            if has_succeeded(outcome):
+            if outcome.effect is Effect.TAKEN:
                 self._note(replace(journal, done=journal.done + journal.sent, sent=""))
-            elif wrote_nothing(outcome):
+            elif outcome.effect is Effect.NONE:
                 self._note(replace(journal, sent=""))
 
     def _note(self, journal: Journal) -> None:

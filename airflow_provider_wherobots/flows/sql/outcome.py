@@ -11,7 +11,15 @@ from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.sql.messages import Results
 from airflow_provider_wherobots.stored import known_arguments
 
-_NOT_IN_EVENT = ("results", "has_succeeded", "is_result_forgotten", "is_too_large", "is_not_found", "is_earlier")
+_NOT_IN_EVENT = ("results", "is_earlier")
+
+
+class Effect(StrEnum):
+    """What a statement has done to the data, as far as that is known."""
+
+    NONE = "none"
+    TAKEN = "taken"
+    UNKNOWN = "unknown"
 
 
 class StatementState(StrEnum):
@@ -22,12 +30,30 @@ class StatementState(StrEnum):
     """Somebody else has cancelled it: part of it may have taken effect."""
     UNKNOWN = "unknown"
     """It was sent, and it can no longer be known how it ended: a write may have happened."""
+    NOT_FOUND = "not_found"
+    """The same, because the session does not know it."""
     DEADLINE = "deadline"
     """The deadline was reached. If it still ran, it was cancelled."""
     RUNNING = "running"
     """It runs, and the session lets another process attach to it."""
-    GAVE_UP = "gave_up"
-    """It was never sent, or it succeeded and its result could not be fetched; see ``was_sent``."""
+    NOT_SENT = "not_sent"
+    """Nothing of it was sent."""
+    NO_RESULT = "no_result"
+    """It succeeded, and its result could not be fetched."""
+    RESULT_FORGOTTEN = "result_forgotten"
+    """It succeeded, and the session no longer knows its result."""
+    RESULT_TOO_LARGE = "result_too_large"
+    """It succeeded, and its result is larger than is fetched, now and later."""
+
+
+_EFFECTS = {
+    StatementState.SUCCEEDED: Effect.TAKEN,
+    StatementState.NO_RESULT: Effect.TAKEN,
+    StatementState.RESULT_FORGOTTEN: Effect.TAKEN,
+    StatementState.RESULT_TOO_LARGE: Effect.TAKEN,
+    StatementState.FAILED: Effect.NONE,
+    StatementState.NOT_SENT: Effect.NONE,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +68,8 @@ class StatementOutcome:
     :param size: size of the stored result in bytes, if known.
     :param seconds: how long it took in all, in seconds.
     :param started_at: when it was sent, in epoch seconds.
-    :param was_sent: whether it may have reached the session. If not, it may be sent again.
     :param is_location_lost: whether a stored result may have an address that can no longer be known.
-    :param wrote_nothing: whether, with ``DEADLINE``, it is known to have written nothing.
-    :param has_succeeded: whether, with ``DEADLINE``, it is known to have succeeded: only its result is missing. Never
-        part of an event.
-    :param is_result_forgotten: whether it has succeeded, and the session no longer knows its result. Never part of an
-        event.
-    :param is_too_large: whether it has succeeded, and its result is larger than is fetched, now and later. Never part
-        of an event.
-    :param is_not_found: whether the session does not know it. Never part of an event.
+    :param at_deadline: what it has done, with ``DEADLINE``.
     :param is_earlier: whether an earlier try has executed it, successfully. Never part of an event.
     """
 
@@ -63,19 +81,22 @@ class StatementOutcome:
     size: int | None = None
     seconds: float = 0.0
     started_at: float = 0.0
-    was_sent: bool = True
     is_location_lost: bool = False
-    wrote_nothing: bool = False
-    has_succeeded: bool = False
-    is_result_forgotten: bool = False
-    is_too_large: bool = False
-    is_not_found: bool = False
+    at_deadline: Effect = Effect.UNKNOWN
     is_earlier: bool = False
+
+    @property
+    def effect(self) -> Effect:
+        """What it has done. A cancel that the task has requested counts like a failure, if the session has confirmed
+        it. If somebody else has cancelled the statement, part of it may have taken effect.
+        """
+        return _EFFECTS.get(self.state, self.at_deadline)
 
     def to_event(self) -> dict[str, Any]:
         """The outcome as a JSON-able dict, without the result itself."""
         names = [each.name for each in fields(self) if each.name not in _NOT_IN_EVENT]
-        return {**{name: getattr(self, name) for name in names}, "state": self.state.value}
+        event = {name: getattr(self, name) for name in names}
+        return {**event, "state": self.state.value, "at_deadline": self.at_deadline.value}
 
     @classmethod
     def from_event(cls, event: Mapping[str, Any]) -> StatementOutcome:
@@ -84,14 +105,22 @@ class StatementOutcome:
         """
         known = {name: value for name, value in known_arguments(cls, event).items() if name not in _NOT_IN_EVENT}
         known["execution_id"] = str(known.get("execution_id") or "")
-        try:
-            known["state"] = StatementState(str(known.get("state")))
-        except ValueError:
-            known["state"] = StatementState.UNKNOWN
+        state, was_sent = str(known.get("state")), event.get("was_sent", True)
+        # What this package has sent before it had these values.
+        if state == "gave_up":
+            state = StatementState.NO_RESULT if was_sent else StatementState.NOT_SENT
+        wrote_nothing = event.get("wrote_nothing") or not was_sent
+        effect = event.get("at_deadline", Effect.NONE if wrote_nothing else Effect.UNKNOWN)
+        known["state"] = StatementState(state) if state in set(StatementState) else StatementState.UNKNOWN
+        known["at_deadline"] = Effect(effect) if effect in set(Effect) else Effect.UNKNOWN
         return cls(**known)
 
 
-STATES = {"deadline": "stopped at the task's execution_timeout", "unknown": "outcome unknown"}
+STATES = {
+    "deadline": "stopped at the task's execution_timeout",
+    "unknown": "outcome unknown",
+    "not_found": "outcome unknown",
+}
 """How a summary names states whose own name is too short."""
 
 

@@ -101,7 +101,8 @@ async def attach(
 
 async def fetch(io: Io, execution_id: str, options: StatementOptions, *, geometry: str = "ewkt") -> StatementOutcome:
     """Fetch the result of an execution that is known to have succeeded, such as one that a trigger has followed. Opens
-    a WebSocket to ``options.url`` if none is open. The outcome is ``SUCCEEDED`` with the result, or ``GAVE_UP``.
+    a WebSocket to ``options.url`` if none is open. The outcome is ``SUCCEEDED`` with the result, or says why there is
+    none.
     """
     return await _follow(io, execution_id, ExecutionState.FETCHING, options, geometry=geometry, wants_result=True)
 

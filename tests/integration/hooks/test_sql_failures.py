@@ -51,17 +51,17 @@ from airflow_provider_wherobots.flows.sql.session import SessionWaitTimeoutError
             "The statement had not ended when the task's execution_timeout was reached; the reason",
         ),
         (
-            StatementState.GAVE_UP,
-            {"was_sent": False},
+            StatementState.NOT_SENT,
+            {},
             exceptions.WherobotsUnavailableException,
             False,
             "The statement was not executed: the reason",
         ),
-        (StatementState.GAVE_UP, {}, exceptions.WherobotsUnavailableException, False, "The statement: the reason"),
+        (StatementState.NO_RESULT, {}, exceptions.WherobotsUnavailableException, False, "The statement: the reason"),
         (
             # A retry would compute the same result again.
-            StatementState.GAVE_UP,
-            {"is_too_large": True},
+            StatementState.RESULT_TOO_LARGE,
+            {},
             exceptions.WherobotsSqlException,
             True,
             "The statement: the reason",

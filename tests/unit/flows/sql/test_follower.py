@@ -19,7 +19,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     Unreadable,
 )
 from airflow_provider_wherobots.flows.sql.follower import NEVER, Do, ExecutionState, Follower
-from airflow_provider_wherobots.flows.sql.outcome import StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementState
 
 RUNNING, SUCCEEDED, FAILED, CANCELLED = (
     StateUpdated("e1", state) for state in ("running", "succeeded", "failed", "cancelled")
@@ -159,14 +159,17 @@ def test_the_end(events: Sequence[Event], expected: tuple[StatementState, str]) 
 
 
 @pytest.mark.parametrize(
-    ("message", "is_forgotten", "is_too_large"),
-    [(NOT_FOUND, True, False), (ERROR, False, False), (TooLarge(1), False, True)],
+    ("message", "state"),
+    [
+        (NOT_FOUND, StatementState.RESULT_FORGOTTEN),
+        (ERROR, StatementState.NO_RESULT),
+        (TooLarge(1), StatementState.RESULT_TOO_LARGE),
+    ],
 )
-def test_a_result_that_cannot_be_fetched(message: ServerMessage, is_forgotten: bool, is_too_large: bool) -> None:
+def test_a_result_that_cannot_be_fetched(message: ServerMessage, state: StatementState) -> None:
     ended = told(begun(), SUCCEEDED, message).outcome
     assert ended is not None
-    assert (ended.state, ended.was_sent) == (StatementState.GAVE_UP, True)
-    assert (ended.is_result_forgotten, ended.is_too_large) == (is_forgotten, is_too_large)
+    assert (ended.state, ended.effect) == (state, Effect.TAKEN)
 
 
 @pytest.mark.parametrize("answer", [None, RUNS, ATTACHED])
@@ -176,9 +179,7 @@ def test_not_found_is_the_end_only_where_no_event_can_come(answer: ExecutionResu
     if answer is ATTACHED:
         assert (follower.state, follower.due) == (ExecutionState.FORGOTTEN, follower.now + 900.0)
     else:
-        assert outcome(follower)[0] is StatementState.UNKNOWN
-        assert follower.outcome is not None
-        assert follower.outcome.is_not_found
+        assert outcome(follower)[0] is StatementState.NOT_FOUND
 
 
 @pytest.mark.parametrize(("answer", "seconds"), [(None, 5.0), (RUNS, 5.0), (ATTACHED, 600.0)])
@@ -257,7 +258,7 @@ def test_at_the_deadline_it_is_cancelled(events: Sequence[Event], messages: list
     follower.received(CANCELLED, 52.0)
     assert follower.outcome is not None
     assert (follower.outcome.state, follower.last) == (StatementState.DEADLINE, CANCELLED)
-    assert follower.outcome.wrote_nothing is was_in_contact
+    assert follower.outcome.effect is (Effect.NONE if was_in_contact else Effect.UNKNOWN)
 
 
 @pytest.mark.parametrize(

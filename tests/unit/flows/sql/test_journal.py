@@ -22,7 +22,7 @@ from airflow_provider_wherobots.flows.sql.journal import (
     Writes,
     digest_of,
 )
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementOutcome, StatementState
 from airflow_provider_wherobots.runs.memory import Answer, Journal, Memory, Past, Try
 from airflow_provider_wherobots.runs.run_name import Identity
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of
@@ -36,11 +36,11 @@ def a_try(number: int = 2, max_tries: int = 2, start: int = 0, *, is_first: bool
     return ThisTry(IDENTITY.suffix, max_tries, number, start, is_first)
 
 
-def answer(state: StatementState, execution_id: str = "e1", *, is_not_found: bool = False) -> StatementOutcome:
-    return StatementOutcome(state, execution_id, "why", is_not_found=is_not_found)
+def answer(state: StatementState, execution_id: str = "e1") -> StatementOutcome:
+    return StatementOutcome(state, execution_id, "why")
 
 
-NOT_FOUND = answer(StatementState.UNKNOWN, is_not_found=True)
+NOT_FOUND = answer(StatementState.NOT_FOUND)
 SENT = Journal("", INSERT.digest, "e1", "s1")
 
 
@@ -80,7 +80,7 @@ def test_a_write_by_what_the_journal_has(journal: Journal, write: Write, expecte
     ("states", "expected"),
     [
         ([StatementState.SUCCEEDED], Skip("e1", "s1")),
-        ([StatementState.GAVE_UP], Skip("e1", "s1")),
+        ([StatementState.NO_RESULT], Skip("e1", "s1")),
         ([StatementState.FAILED], Execute()),
         ([StatementState.UNKNOWN], None),
         ([StatementState.CANCELLED], None),
@@ -100,16 +100,18 @@ def test_what_follows_from_the_answers(states: list[StatementState], expected: V
         (StatementState.SUCCEEDED, {}, Journal(INSERT.digest, "", "e1", "s1")),
         (StatementState.FAILED, {}, replace(SENT, sent="")),
         (StatementState.DEADLINE, {}, SENT),
-        (StatementState.DEADLINE, {"has_succeeded": True}, Journal(INSERT.digest, "", "e1", "s1")),
-        (StatementState.DEADLINE, {"wrote_nothing": True}, replace(SENT, sent="")),
-        (StatementState.DEADLINE, {"was_sent": False}, replace(SENT, sent="")),
-        (StatementState.GAVE_UP, {}, Journal(INSERT.digest, "", "e1", "s1")),
-        (StatementState.GAVE_UP, {"was_sent": False}, replace(SENT, sent="")),
+        (StatementState.DEADLINE, {"at_deadline": Effect.TAKEN}, Journal(INSERT.digest, "", "e1", "s1")),
+        (StatementState.DEADLINE, {"at_deadline": Effect.NONE}, replace(SENT, sent="")),
+        (StatementState.NO_RESULT, {}, Journal(INSERT.digest, "", "e1", "s1")),
+        (StatementState.RESULT_FORGOTTEN, {}, Journal(INSERT.digest, "", "e1", "s1")),
+        (StatementState.RESULT_TOO_LARGE, {}, Journal(INSERT.digest, "", "e1", "s1")),
+        (StatementState.NOT_SENT, {}, replace(SENT, sent="")),
+        (StatementState.NOT_FOUND, {}, SENT),
         (StatementState.CANCELLED, {}, SENT),
         (StatementState.UNKNOWN, {}, SENT),
     ],
 )
-def test_what_is_noted_of_the_end_of_a_write(state: StatementState, more: dict[str, bool], known: Journal) -> None:
+def test_what_is_noted_of_the_end_of_a_write(state: StatementState, more: dict[str, Effect], known: Journal) -> None:
     writes = Writes(SENT, a_try())
     writes.ended(StatementOutcome(state, "another"))
     assert writes.journal == SENT, "it is not the one that was sent"
@@ -325,8 +327,7 @@ class World:
             asked, answers, concluded = verdict, [], None
             for execution_id in asked.execution_ids:
                 state = self.known.get(execution_id)
-                missing = state is None
-                answers.append(answer(state or StatementState.UNKNOWN, execution_id, is_not_found=missing))
+                answers.append(answer(state or StatementState.NOT_FOUND, execution_id))
                 if (concluded := writes.conclude(asked, write, answers)) is not None:
                     break
             assert concluded is not None

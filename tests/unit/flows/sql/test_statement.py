@@ -27,7 +27,7 @@ from airflow_provider_wherobots.api.sql.messages import (
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.retry import JITTER
 from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError
 from airflow_provider_wherobots.flows.sql.statement import (
     Connector,
@@ -75,7 +75,6 @@ def test_a_select_is_sent_once_and_its_result_fetched_once() -> None:
     script = SqlScript(FakeSession([Plan(seconds=2.0123)]))
     outcome = run(script)
     assert (outcome.state, outcome.results, outcome.message) == (StatementState.SUCCEEDED, RESULT, "")
-    assert outcome.was_sent
     assert outcome.started_at == START
     assert outcome.seconds == 2.032
     assert script.notes == [Note(logging.INFO, "Statement e1 is running")]
@@ -190,13 +189,12 @@ def test_a_session_that_answers_nothing_to_one_that_attaches_is_asked_as_often()
 def test_a_result_that_does_not_come_is_asked_for_once_more_after_two_minutes() -> None:
     script = SqlScript(FakeSession(answers=False))
     outcome = run(script)
-    assert outcome.state is StatementState.GAVE_UP
-    assert outcome.was_sent
+    assert outcome.state is StatementState.NO_RESULT
     assert outcome.message == "it succeeded, but its result could not be fetched: the session does not respond"
     assert [round(at) for _, at in script.written(RetrieveResults)] == [1, 121]
     assert 241 <= script.elapsed < 242
     script = SqlScript(FakeSession(answers=False))
-    assert script.run(fetch, "e1", OPTIONS).state is StatementState.GAVE_UP
+    assert script.run(fetch, "e1", OPTIONS).state is StatementState.NO_RESULT
     assert [round(at) for _, at in script.written(RetrieveResults)] == [0, 120]
 
 
@@ -224,7 +222,7 @@ def test_a_state_that_is_not_known_is_told_once(state: str, says: str) -> None:
 def test_a_result_that_is_too_large_is_asked_for_once_and_the_way_out_is_named() -> None:
     script = SqlScript(FakeSession([Plan(is_too_large=True)]))
     outcome = run(script)
-    assert (outcome.state, outcome.was_sent, outcome.is_too_large) == (StatementState.GAVE_UP, True, True)
+    assert outcome.state is StatementState.RESULT_TOO_LARGE
     assert outcome.message == (
         "it succeeded, but its result is larger than 1 MiB, the most that is fetched. Select less, or store it in a "
         "file: WherobotsSqlOperator(store=...)"
@@ -239,7 +237,7 @@ def test_who_attaches_late_learns_from_a_result_that_is_too_large_that_it_has_su
     script.moment += 5.0
     script.session._events.clear()
     outcome = script.run(attach, "e1", OPTIONS, wants_result=wants_result)
-    assert outcome.state is (StatementState.GAVE_UP if wants_result else StatementState.SUCCEEDED)
+    assert outcome.state is (StatementState.RESULT_TOO_LARGE if wants_result else StatementState.SUCCEEDED)
     assert len(script.written(RetrieveResults)) == 1
 
 
@@ -264,7 +262,7 @@ def test_an_error_instead_of_the_result_is_told() -> None:
     script = SqlScript(FakeSession(answers=False))
     script.session.say(ExecutionError("e1", "unknown geometry format"), START + 2)
     outcome = run(script)
-    assert outcome.state is StatementState.GAVE_UP
+    assert outcome.state is StatementState.NO_RESULT
     assert outcome.message == "it succeeded, but its result could not be fetched: unknown geometry format"
 
 
@@ -306,7 +304,6 @@ def test_a_forgotten_execution_without_an_event_is_unknown_after_a_bounded_time(
     script = SqlScript(FakeSession([Plan(seconds=60.0, forgotten_after=10.0, is_final_event_lost=True)]))
     outcome = run(script)
     assert outcome.state is StatementState.UNKNOWN
-    assert outcome.was_sent
     assert outcome.message == (
         "the session no longer knows it (Execution not found), and 10 minutes have passed since its last message"
     )
@@ -358,8 +355,7 @@ def test_an_older_session_that_sends_no_events_after_a_take_over_is_polled() -> 
 def test_a_statement_that_was_written_and_never_arrived_is_not_sent_again() -> None:
     script = SqlScript(FakeSession(connections=[Connection(0.0, noticed_after=30.0)]))
     outcome = run(script)
-    assert outcome.state is StatementState.UNKNOWN
-    assert outcome.was_sent
+    assert outcome.state is StatementState.NOT_FOUND
     assert "Execution not found" in outcome.message
     assert [type(message).__name__ for message, _ in script.session.written] == ["ExecuteSql", "RetrieveResults"]
 
@@ -375,7 +371,7 @@ def test_a_statement_of_which_nothing_was_written_is_sent_on_another_connection(
 def test_a_statement_that_could_not_be_written_at_all_may_be_repeated() -> None:
     script = SqlScript(FakeSession(refusals=[NotSentError("connectSqlSession", "refused")] * 99), is_connected=False)
     outcome = run(script)
-    assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, False)
+    assert outcome.state is StatementState.NOT_SENT
     assert outcome.message == "it was not sent: refused"
     assert 600 <= script.elapsed < 605
     assert script.session.written == []
@@ -445,7 +441,7 @@ def test_a_connection_that_breaks_after_each_answer_is_not_replaced_without_a_pa
 def test_a_result_that_breaks_every_connection_is_given_up() -> None:
     script = SqlScript(FakeSession(connections=[Connection(1.015), *(Connection(0.005) for _ in range(99))]))
     outcome = run(script)
-    assert outcome.state is StatementState.GAVE_UP
+    assert outcome.state is StatementState.NO_RESULT
     assert outcome.message == "it succeeded, but its result could not be fetched: the connection was reset"
     assert len(script.written(RetrieveResults)) == 4
 
@@ -472,7 +468,7 @@ def test_a_statement_whose_result_is_wanted_has_reached_its_deadline_all_the_sam
     script = SqlScript(FakeSession([Plan(seconds=80.0, is_final_event_lost=True)]))
     outcome = run(script, deadline=START + 85)
     assert (outcome.state, outcome.message) == (StatementState.DEADLINE, "it had already succeeded")
-    assert outcome.has_succeeded
+    assert outcome.effect is Effect.TAKEN
 
 
 def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
@@ -480,7 +476,7 @@ def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
     outcome = run(script, deadline=START + 50)
     assert outcome.state is StatementState.DEADLINE
     assert outcome.message == "it had succeeded, but its result was not fetched in time"
-    assert outcome.has_succeeded
+    assert outcome.effect is Effect.TAKEN
     assert script.arrived(CancelExecution) == []
     assert 50 <= script.elapsed < 51
 
@@ -488,7 +484,7 @@ def test_a_deadline_while_the_result_is_awaited_cancels_nothing() -> None:
 def test_a_deadline_that_has_passed_sends_nothing() -> None:
     script = SqlScript()
     outcome = run(script, deadline=START)
-    assert (outcome.state, outcome.was_sent, outcome.message) == (StatementState.DEADLINE, False, "it was not sent")
+    assert (outcome.state, outcome.effect, outcome.message) == (StatementState.DEADLINE, Effect.NONE, "it was not sent")
     assert script.session.written == []
 
 
@@ -509,7 +505,7 @@ def test_a_cancel_at_the_deadline_opens_a_connection_if_it_can() -> None:
         StatementState.DEADLINE,
         "it was cancelled, perhaps by the session after the connection was lost",
     )
-    assert not outcome.wrote_nothing
+    assert outcome.effect is Effect.UNKNOWN
 
 
 @pytest.mark.parametrize("jump", [-86_400.0, 86_400.0, -3.0, 3.0])
@@ -564,7 +560,7 @@ def test_an_older_session_keeps_a_long_statement_on_its_connection() -> None:
 def test_attaching_never_executes_and_what_is_not_there_is_unknown() -> None:
     script = SqlScript(is_connected=False)
     outcome = script.run(attach, "gone", OPTIONS)
-    assert outcome.state is StatementState.UNKNOWN
+    assert outcome.state is StatementState.NOT_FOUND
     assert sent_texts(script) == ["RetrieveResults"]
     assert [note for note in script.notes if note.level >= logging.WARNING] == []
 
@@ -572,7 +568,7 @@ def test_attaching_never_executes_and_what_is_not_there_is_unknown() -> None:
 def test_a_result_that_is_gone_when_it_is_fetched_is_no_unknown_outcome() -> None:
     script = SqlScript(is_connected=False)
     outcome = script.run(fetch, "gone", OPTIONS)
-    assert (outcome.state, outcome.was_sent) == (StatementState.GAVE_UP, True)
+    assert outcome.state is StatementState.RESULT_FORGOTTEN
     assert outcome.message == "it succeeded, but its result could not be fetched: Execution not found"
     script = SqlScript(FakeSession(refusals=[NotFoundError("connectSqlSession", 404)] * 99), is_connected=False)
     says = "it succeeded, but its result could not be fetched: 404: no body"
@@ -739,11 +735,11 @@ def test_a_key_that_may_not_connect_is_read_again_for_a_minute() -> None:
 
 def test_an_outcome_survives_its_event_without_the_result() -> None:
     outcome = StatementOutcome(
-        StatementState.UNKNOWN, "e1", "why", RESULT, "s3://b/r", 12, 3.5, START, False, True, True
+        StatementState.UNKNOWN, "e1", "why", RESULT, "s3://b/r", 12, 3.5, START, True, Effect.TAKEN
     )
     event = json.loads(json.dumps(outcome.to_event()))
     assert StatementOutcome.from_event({**event, "of_a_later_version": 1, "results": "odd"}) == StatementOutcome(
-        StatementState.UNKNOWN, "e1", "why", None, "s3://b/r", 12, 3.5, START, False, True, True
+        StatementState.UNKNOWN, "e1", "why", None, "s3://b/r", 12, 3.5, START, True, Effect.TAKEN
     )
 
 
@@ -751,4 +747,22 @@ def test_an_event_of_another_version_is_read() -> None:
     assert StatementOutcome.from_event({"state": "failed", "execution_id": "e1"}).state is StatementState.FAILED
     assert StatementOutcome.from_event({"state": "paused", "execution_id": "e1"}).state is StatementState.UNKNOWN
     assert StatementOutcome.from_event({}) == StatementOutcome(StatementState.UNKNOWN, "")
+    assert StatementOutcome.from_event({"at_deadline": "later"}).at_deadline is Effect.UNKNOWN
     assert StatementOptions.from_kwargs({"url": URL, "later": 1}) == OPTIONS
+
+
+@pytest.mark.parametrize(
+    ("sent", "state", "effect"),
+    [
+        ({"state": "gave_up", "was_sent": True}, StatementState.NO_RESULT, Effect.TAKEN),
+        ({"state": "gave_up", "was_sent": False}, StatementState.NOT_SENT, Effect.NONE),
+        ({"state": "deadline", "was_sent": False}, StatementState.DEADLINE, Effect.NONE),
+        ({"state": "deadline", "was_sent": True, "wrote_nothing": True}, StatementState.DEADLINE, Effect.NONE),
+        ({"state": "deadline", "was_sent": True, "wrote_nothing": False}, StatementState.DEADLINE, Effect.UNKNOWN),
+    ],
+)
+def test_an_outcome_that_was_sent_with_other_values_is_read(
+    sent: dict[str, Any], state: StatementState, effect: Effect
+) -> None:
+    outcome = StatementOutcome.from_event({"execution_id": "e1", **sent})
+    assert (outcome.state, outcome.effect) == (state, effect)

@@ -36,7 +36,7 @@ from airflow_provider_wherobots.api.sql.messages import (
     TooLarge,
     Unreadable,
 )
-from airflow_provider_wherobots.flows.sql.outcome import StatementOutcome, StatementState
+from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.statement import (
     Statement,
     StatementOptions,
@@ -137,13 +137,14 @@ def check(script: SqlScript, outcome: StatementOutcome, statement: Statement) ->
     assert script.elapsed < LONGEST
     assert outcome.seconds >= 0
     assert json.loads(json.dumps(outcome.to_event()))
-    if not outcome.was_sent:
+    if outcome.state is StatementState.NOT_SENT:
         assert executed == []
         assert truth is None
-        assert outcome.state in (StatementState.GAVE_UP, StatementState.DEADLINE)
+    if outcome.effect is Effect.NONE:
+        assert truth in (None, "failed", "cancelled")
     if (expected := TRUE_STATES.get(outcome.state)) is not None:
         assert truth == expected
-    if outcome.state is StatementState.GAVE_UP and outcome.was_sent:
+    if outcome.effect is Effect.TAKEN:
         assert truth == "succeeded"
     if outcome.state is StatementState.FAILED:
         assert outcome.message in (FAILURE, "the session sent no error message")

@@ -18,7 +18,7 @@ from airflow_provider_wherobots.flows.sql.outcome import SqlSummary
         ),
         (SqlSummary("deadline", "s1"), "SQL session s1: stopped at the task's execution_timeout; 0 statements"),
         (SqlSummary("unknown", "s1", statements=1), "SQL session s1: outcome unknown; 1 statement"),
-        (SqlSummary("gave_up", "s1"), "SQL session s1: gave up; 0 statements"),
+        (SqlSummary("not_sent", "s1"), "SQL session s1: not sent; 0 statements"),
     ],
 )
 def test_it_says_what_is_known(summary: SqlSummary, line: str) -> None:
