@@ -146,7 +146,7 @@ async def _get_connection(conn_id: str) -> Connection:
 async def get_task_state(task_instance: Any) -> str | None:
     """Get the name of a task instance's state, from within a trigger. None without one, such as after a clear.
 
-    On 2.11 also None if the task is deferred in another round: it was cleared, and is faster than its triggerer.
+    On 2.11 also None if the task is deferred again: it was cleared, and is faster than its triggerer.
     """
     if not (3, 0) <= AIRFLOW < (3, 3):
         return await asyncio.to_thread(get_task_state_on_worker, task_instance)

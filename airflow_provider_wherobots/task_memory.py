@@ -185,7 +185,7 @@ def writes_of_this_task(log: Any) -> Writes:
             left: dict[str, list[str]] = {}
             for execution_id, session_id in memory.now.writes_left:
                 left.setdefault(session_id, []).append(execution_id)
-            # "airflow tasks test" executes a try again: that is another round.
+            # "airflow tasks test" executes a try again: that counts like a clear.
             number = context["ti"].try_number
             has_come_to_writes = is_resumed(context["ti"]) and memory.now.done_in_try == number
             if not has_come_to_writes:

@@ -266,7 +266,7 @@ class Connection:
         return verdict
 
     def end_earlier_rounds(self) -> None:
-        """After a clear: cancel what the round before has left running. Raises if it may still run."""
+        """After a clear: cancel what still runs from before it. Raises if it may still run."""
         for session_id, execution_ids in self.writes.left.items():
             try:
                 with self._at(session_id, self.options()) as there, self._failures():

@@ -1,9 +1,9 @@
-"""Exactly one run per round, although the API has no idempotency key and names are not unique.
+"""Exactly one run between two clears, although the API has no idempotency key and names are not unique.
 
 Every try looks first: one List Runs by the identity of the task instance. What it finds, and what the task remembers of
 its earlier tries (``runs/memory.py``), decide::
 
-    found      | KNOWN        NOTHING (a new round)  UNKNOWN
+    found      | KNOWN        NOTHING (the first)    UNKNOWN
     -----------|---------------------------------------------
     ACTIVE     | attach       replace                attach
     COMPLETED  | adopt        create                 create
@@ -11,8 +11,8 @@ its earlier tries (``runs/memory.py``), decide::
     NONE       | create       create                 create
 
 UNCLEAR means that a run may exist which is in no list yet: a create was sent whose response is not known. It is looked
-for during 30 s, even if a run of before that create is active; then what is there counts. A run that failed or was
-cancelled counts as NONE. An active run of an earlier round is replaced in every column: it is cancelled first.
+for during 30 s, even if an earlier run is active; then what is there counts. A run that failed or was
+cancelled counts as NONE. An active run from before a clear is replaced in every column: it is cancelled first.
 
 A create that did not arrive is repeated, and for a minute one whose API key is refused. If its response was
 lost or unclear, the run is looked for during 30 s before anything is sent again. A create that is refused because the
@@ -96,7 +96,7 @@ class UnclearCreateError(WherobotsApiError):
 
 
 class NotReplacedError(WherobotsApiError):
-    """The run of an earlier round could not be cancelled, so it stays active and no run was created."""
+    """The run from before the clear could not be cancelled, so it stays active and no run was created."""
 
     says_what_failed = True
     transient = True
@@ -113,9 +113,10 @@ class NotReplacedError(WherobotsApiError):
 class Rules:
     """What the user has decided.
 
-    :param may_replace: whether an active run of an earlier round is cancelled and replaced; otherwise the task attaches
+    :param may_replace: whether an active run from before a clear is cancelled and replaced; otherwise the task attaches
         to it.
-    :param may_adopt: whether a run of this round that has completed is taken over; otherwise the job is repeated.
+    :param may_adopt: whether a run that has completed since the last clear is taken over; otherwise the job is
+        repeated.
     :param tries_before: how many tries of the task instance there were. If what they did is unknown, and there are
         fewer runs than tries, a run may be in no list yet.
     """
@@ -158,7 +159,7 @@ async def submit_run(
     :param command: the task's name for the service's client chain; default none.
     :returns: the run, or the wait for quota, if the caller is to go on with it.
     :raises UnclearCreateError: if a run may exist that was not found.
-    :raises NotReplacedError: if a run of an earlier round could not be cancelled.
+    :raises NotReplacedError: if a run from before a clear could not be cancelled.
     """
     rules = rules or Rules()
     search = None if memory is None else _Search(memory, rules, max_outage_seconds)
@@ -210,7 +211,7 @@ class _Search:
         return sorted(own.values(), key=age), others
 
     async def new(self, io: Io) -> list[Run]:
-        """The runs that creates of this round have made, oldest first."""
+        """The runs that were created since the last clear, oldest first."""
         runs = await self._repeat(io, lambda: find_runs(io, self.memory.identity.suffix))
         return [run for run in runs if run.id not in self.memory.passed_over]
 
@@ -264,7 +265,7 @@ def kind_found(runs: Collection[Run], memory: Memory, tries_before: int, *, may_
     active = [run.id for run in runs if run.is_active]
     has_completed = any(run.status == COMPLETED for run in runs)
     if memory.is_create_unanswered:
-        # A run of before that create does not answer it.
+        # An earlier run does not answer that create.
         is_one_missing = not (set(active) - set(memory.passed_over) or (has_completed and past is Past.KNOWN))
     else:
         is_one_missing = past is Past.UNKNOWN and not active and len(runs) < tries_before
@@ -304,14 +305,14 @@ async def _take_over(io: Io, search: _Search, rules: Rules) -> Run | None:
         return None
     run = await _choose(io, of_round)
     if past is not Past.KNOWN:
-        # They may be of an earlier round, so no retry takes them over either.
+        # They may be from before a clear, so no retry takes them over either.
         search.memory = search.memory.looked(run.id for run in runs if not run.is_active)
     await search.has_run(io, run)
     return run
 
 
 async def _warn_of_others(io: Io, runs: Iterable[Run]) -> None:
-    """Name active runs that may be of this task: another deployment's, or of before a clear that was forgotten."""
+    """Name active runs that may be of this task: another deployment's, or from before a clear that was forgotten."""
     for run in runs:
         if run.is_active:
             created = "" if run.created_ago is None else f" {words.duration(run.created_ago)} ago"

@@ -1,8 +1,7 @@
 """What a task remembers from one try to the next.
 
-A *round* is a task instance from its start, or its last clear, to its end, with all retries. There is at most one
-active run per round, and a run that has completed is not repeated in it. A clear begins another round, which takes over
-nothing that has ended.
+A clear starts a task instance over. Between two clears it has at most one active run, however often it is retried, and
+a run that has completed is not repeated. After a clear the task takes over nothing that has ended.
 
 The memory is one document per task instance. It is written before what it describes is done: a create is noted as sent
 before it is sent, and a write of SQL too. ``task_memory.py`` knows where the document is. A try starts with one of
@@ -10,16 +9,17 @@ three answers to the question what the tries before it have done (:class:`Past`)
 
     the document              this try
     ------------------------  -----------------------------------------------------------------------
-    of this round             knows it: KNOWN
-    missing, and it was       is the first of a round, as a clear may discard the document: NOTHING
+    with what came since the  knows it: KNOWN
+    last clear
+    missing, and it was       is the first after the clear, which may discard the document: NOTHING
     cleared, or is SQL
     missing otherwise         does not know: Airflow may have had no store in the try before: UNKNOWN
-    of a round that is over   is the first of another round: NOTHING
-    with other ``max_tries``  is the first of another round, as a clear has raised them: NOTHING
+    of tries that are over    is the first after a clear: NOTHING
+    with other ``max_tries``  is the first after a clear, which has raised them: NOTHING
     unreadable, or no store   does not know, unless it is the first try at all: UNKNOWN, or NOTHING
 
-A round is over if a try has failed and none follows. A try that was done is not always the last one: Airflow may still
-fail it, for what comes after ``execute``. So its round is over only if no retry could follow, or ``retries`` have been
+The tries are over if one has failed and none follows. A try that was done is not always the last one: Airflow may still
+fail it, for what comes after ``execute``. So they are over only if no retry could follow, or ``retries`` have been
 edited since, or the same try begins once more, as in ``airflow tasks test``.
 
 Unknown is not nothing: then nothing that has ended is taken over, and nothing unclear is repeated. To know whether it
@@ -46,10 +46,10 @@ DIGEST_CHARS = 6
 
 
 class Past(StrEnum):
-    """What a try knows of the tries before it, in its round."""
+    """What a try knows of the tries before it, since the last clear."""
 
     NOTHING = "nothing"
-    """They have done nothing: it is the first of its round."""
+    """They have done nothing: it is the first, or the first after a clear."""
     KNOWN = "known"
     UNKNOWN = "unknown"
 
@@ -100,7 +100,7 @@ class Try:
 
 @dataclass(frozen=True, slots=True)
 class Journal:
-    """The SQL writes of a round, in order. ``flows/sql/journal.py`` has the theory.
+    """The SQL writes since the last clear, in order. ``flows/sql/journal.py`` has the theory.
 
     :param done: the digests of those that have taken effect, one after the other. It is stored with each write, so a
         digest is short. One digest of all would not do: a function could make other writes, and fewer, in a retry.
@@ -129,7 +129,7 @@ class Journal:
         for one in statements:
             if one["outcome"] == "failed":
                 continue
-            # A digest that is not known is no write's, so that write is in doubt.
+            # A digest that is not known is no write's, so the outcome of that write is unknown.
             digest = (one["digest"] or "?" * DIGEST_CHARS)[:DIGEST_CHARS]
             journal = replace(journal, execution_id=one["execution_id"], session_id=one["session_id"])
             has_succeeded = one["outcome"] == "succeeded"
@@ -156,25 +156,25 @@ class Memory:
     """What a try knows, its own doing included.
 
     :param identity: by which all tries find the runs of the task.
-    :param max_tries: those of the task instance when the round began, as Airflow's server has them.
-    :param retries: those of the task when the round began.
+    :param max_tries: those of the task instance in the first try after the last clear, as Airflow's server has them.
+    :param retries: those of the task in that try.
     :param past: what the try knows of the tries before it.
-    :param has_looked: whether this round has looked for runs of earlier rounds.
-    :param passed_over: ids of runs that the task does not take over: those of earlier rounds, and those of this round
-        that have ended when another was created.
-    :param runs: ids of runs of this round.
+    :param has_looked: whether a try has looked for runs from before the last clear.
+    :param passed_over: ids of runs that the task does not take over: those from before the last clear, and those that
+        had ended when another was created.
+    :param runs: ids of the runs since the last clear.
     :param is_create_unanswered: whether a create was sent whose response is not known, so that it may have created a
         run that is in no list yet.
     :param got_run_at: when a try last got a run, in epoch seconds; 0 if that is not known.
     :param done_in_try: the number of the try that was done; 0 if none was.
     :param is_over: whether a try has failed and none follows.
-    :param repeats: how many rounds the same try has begun before, as with ``airflow tasks test``.
-    :param journal: the SQL writes of this round.
-    :param writes_left: execution and session of each write of an earlier round that may still run.
-    :param has_ended_writes: whether this round has ended the writes that earlier rounds have left running.
+    :param repeats: how often the same try has been started over before, as with ``airflow tasks test``.
+    :param journal: the SQL writes since the last clear.
+    :param writes_left: execution and session of each write from before the last clear that may still run.
+    :param has_ended_writes: whether a try has ended those.
     :param session_id: of the SQL session that the task has started for itself, or empty.
-    :param runtimes: the task's runtime, and those that the round has chosen instead, each after a run that was out of
-        memory; the next run gets the last. An empty string is the default.
+    :param runtimes: the task's runtime, and those that were chosen instead since the last clear, each after a run
+        that was out of memory; the next run gets the last. An empty string is the default.
     :param tries: what each try has seen last of its run, oldest first. Only for people: the XCom ``runs``.
     """
 
@@ -209,7 +209,7 @@ class Memory:
             is_first_of_round = found is Answer.NOTHING or (found is Answer.MISSING and this.was_cleared)
             past = Past.NOTHING if this.is_first or is_first_of_round else Past.UNKNOWN
             return cls(computed, this.max_tries, past, this.retries)
-        if found._is_of_round_of(this):
+        if found._goes_on_in(this):
             return found
         return cls(
             found.identity,
@@ -225,7 +225,7 @@ class Memory:
             tries=found.tries,
         )
 
-    def _is_of_round_of(self, this: Try) -> bool:
+    def _goes_on_in(self, this: Try) -> bool:
         if self.is_over or self.max_tries != this.max_tries:
             return False
         if not self.done_in_try or this.is_resumed:
@@ -236,7 +236,7 @@ class Memory:
 
     @property
     def past_of_runs(self) -> Past:
-        """What is known of earlier runs. Once the round has looked for them, all are known."""
+        """What is known of earlier runs. Once a try has looked for them, all are known."""
         return Past.KNOWN if self.has_looked else self.past
 
     def looked(self, found: Iterable[str]) -> Memory:
@@ -253,7 +253,7 @@ class Memory:
         return replace(self, is_create_unanswered=False)
 
     def has_run(self, run_id: str, moment: float) -> Memory:
-        """The round has a run: it was created, or found, at a moment."""
+        """The task has a run: it was created, or found, at a moment."""
         return replace(
             self,
             has_looked=True,

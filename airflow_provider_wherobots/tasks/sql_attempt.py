@@ -229,7 +229,7 @@ class SqlAttempt(Attempt):
         self._writes = writes_of(memory, self.context, {}, self.task.retries or 0)
         if now.has_ended_writes or self.context["ti"].try_number == 1:
             return
-        # Airflow 3.4 may have discarded what the earlier round remembered: its ids are computed.
+        # Airflow 3.4 may have discarded what was remembered before the clear: its ids are computed.
         computed = self._writes.this_try.ids_of_earlier_rounds([one.write for one in self._planned if one.write])
         left = {"": list(computed)}
         for execution_id, session_id in now.writes_left:

@@ -32,7 +32,7 @@ clear looks like that too. There the number of tries that are left says that a t
 then executes what the session does not know.
 
 A write that was edited is another one. If the old one has, or may have, taken effect, the outcome is unknown. A clear
-begins another journal. Before that, what the earlier round has left running is cancelled.
+begins another journal. Before that, what still runs from before the clear is cancelled.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from airflow_provider_wherobots.runs.memory import DIGEST_CHARS, Journal
 
 NAMESPACE = UUID("5f0d4f6e-7c0a-4a0e-9d7e-0c6f2f1d9b51")
 MAX_LEFT = 10
-"""How many ids are computed for a write that an earlier round may have left running."""
+"""How many ids are computed for a write from before a clear that may still run."""
 SEVERAL = "several at a time"
 """What was sent, if a function has sent several writes at a time: the journal cannot follow them."""
 CHANGED = "the task was edited, or makes other statements in each attempt, such as with the time in their text"
@@ -96,7 +96,7 @@ class ThisTry:
         return self._id(position, digest, self.max_tries, self.number, self.start)
 
     def ids_before(self, position: int, digest: str) -> tuple[str, ...]:
-        """The ids under which tries of this round may have executed it, newest first."""
+        """The ids under which the tries since the last clear may have executed it, newest first."""
         starts = [(self.number, start) for start in reversed(range(self.start))]
         tries = [(number, 0) for number in reversed(range(1, self.number))]
         return tuple(self._id(position, digest, self.max_tries, *one) for one in (*starts, *tries))
@@ -131,12 +131,12 @@ class Skip:
 class Ask:
     """A session is asked about executions, in this order. ``session_id`` is empty for the session of this try.
 
-    ``may_be_new_round``: if the session knows none of them, the write was not sent in this round.
+    ``may_be_cleared``: if the session knows none of them, the write was not sent since the clear.
     """
 
     execution_ids: tuple[str, ...]
     session_id: str = ""
-    may_be_new_round: bool = False
+    may_be_cleared: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,7 +217,7 @@ class Writes:
             why = f"it has sent {SEVERAL}" if journal.sent == SEVERAL else CHANGED
             return OutcomeUnknown(why, journal.execution_id, journal.session_id)
         if not self.is_past_known and (ids := self.this_try.ids_before(write.position, write.digest)):
-            return Ask(ids, may_be_new_round=self.this_try.is_first_by_count and not self.this_try.start)
+            return Ask(ids, may_be_cleared=self.this_try.is_first_by_count and not self.this_try.start)
         return Execute()
 
     def conclude(self, asked: Ask, write: Write, answers: Sequence[StatementOutcome]) -> Verdict | None:
@@ -234,7 +234,7 @@ class Writes:
             return Execute()
         if len(answers) < len(asked.execution_ids):
             return None
-        if asked.may_be_new_round and all(answer.state is StatementState.NOT_FOUND for answer in answers):
+        if asked.may_be_cleared and all(answer.state is StatementState.NOT_FOUND for answer in answers):
             self.is_past_known = True
             return Execute()
         return OutcomeUnknown(newest.message, newest.execution_id, asked.session_id)

@@ -120,7 +120,7 @@ def test_what_is_noted_of_the_end_of_a_write(state: StatementState, more: dict[s
 
 
 def test_after_a_clear_without_memory_only_what_no_session_knows_is_executed() -> None:
-    asked = Ask(("e1", "e0"), may_be_new_round=True)
+    asked = Ask(("e1", "e0"), may_be_cleared=True)
     writes = Writes(None, a_try(), is_past_known=False)
     for known in (StatementState.FAILED, StatementState.UNKNOWN):
         assert isinstance(writes.conclude(asked, INSERT, [NOT_FOUND, answer(known)]), OutcomeUnknown), "it is a retry"
@@ -137,7 +137,7 @@ def test_without_memory_each_earlier_attempt_may_have_sent_it() -> None:
 
     assert decided(a_try(3)) == Ask(ids_of(a_try(2), a_try(1)))
     assert decided(a_try(1, start=1)) == Ask(ids_of(a_try(1)))
-    assert decided(a_try(2, 3, is_first=True)) == Ask(ids_of(a_try(1, 3)), may_be_new_round=True)
+    assert decided(a_try(2, 3, is_first=True)) == Ask(ids_of(a_try(1, 3)), may_be_cleared=True)
     assert decided(a_try(1)) == Execute(), "there is no earlier try"
 
 
