@@ -175,8 +175,19 @@ async def submit_run(
     to_send = await uploads.upload(io, payload)
     await io.note(logging.DEBUG, f"The create request: {json.dumps(redact(to_send))}")
     create = _Create(search, max_outage_seconds)
-    created = await create.once(io, calls.create_run(to_send, region, command), quota or QuotaWait())
-    return created if isinstance(created, AwaitingQuota) else Submission(created, reattached=False)
+    if search is not None:
+        await search.remember(io, search.memory.create_sent(), "The run was not created")
+    try:
+        created = await create.until_created(io, calls.create_run(to_send, region, command), quota or QuotaWait())
+    except WherobotsApiError:
+        await create.note_refused(io)
+        raise
+    if isinstance(created, AwaitingQuota):
+        await create.note_refused(io)
+        return created
+    if search is not None:
+        await search.has_run(io, created)
+    return Submission(created, reattached=False)
 
 
 class _Search:
@@ -333,27 +344,13 @@ class _Create:
         self._is_unclear = False
         """Whether a create may have created a run that was not found, as its response was lost."""
 
-    async def once(self, io: Io, call: Call[Run], wait: QuotaWait) -> Run | AwaitingQuota:
-        """Send it until there is a run."""
-        if self._search is not None:
-            await self._search.remember(io, self._search.memory.create_sent(), "The run was not created")
-        try:
-            created = await self._until_created(io, call, wait)
-        except WherobotsApiError:
-            await self._note_refused(io)
-            raise
-        if isinstance(created, AwaitingQuota):
-            await self._note_refused(io)
-        elif self._search is not None:
-            await self._search.has_run(io, created)
-        return created
-
-    async def _note_refused(self, io: Io) -> None:
+    async def note_refused(self, io: Io) -> None:
         """Remember that there is no run, if that is certain."""
         if self._search is not None and not self._is_unclear:
             await self._search.remember(io, self._search.memory.create_refused())
 
-    async def _until_created(self, io: Io, call: Call[Run], wait: QuotaWait) -> Run | AwaitingQuota:
+    async def until_created(self, io: Io, call: Call[Run], wait: QuotaWait) -> Run | AwaitingQuota:
+        """Send it until there is a run, or a wait for quota that the caller is to go on with."""
         outage, refusals = Outage(self._max_outage_seconds), QuotaRefusals(wait)
         while True:
             try:
