@@ -206,8 +206,8 @@ class Memory:
         :param this: the try.
         """
         if isinstance(found, Answer):
-            is_first_of_round = found is Answer.NOTHING or (found is Answer.MISSING and this.was_cleared)
-            past = Past.NOTHING if this.is_first or is_first_of_round else Past.UNKNOWN
+            is_first_since_clear = found is Answer.NOTHING or (found is Answer.MISSING and this.was_cleared)
+            past = Past.NOTHING if this.is_first or is_first_since_clear else Past.UNKNOWN
             return cls(computed, this.max_tries, past, this.retries)
         if found._goes_on_in(this):
             return found
