@@ -1,4 +1,4 @@
-"""The differences between Airflow 2.11 and 3.3, in one place: names that have moved, and what a task, a trigger or a
+"""The differences between Airflow 2.11 and 3.4, in one place: names that have moved, and what a task, a trigger or a
 retry can read and write. Each function describes its own difference.
 """
 
@@ -13,8 +13,8 @@ from airflow import __version__ as airflow_version
 from airflow.triggers.base import BaseTrigger
 
 AIRFLOW = tuple(int(part) for part in airflow_version.split(".")[:2])
-"""The Airflow minor version, such as ``(3, 3)``. No branch is for a version newer than those tested: if it no longer
-has a name, the import fails with that name.
+"""The Airflow minor version, such as ``(3, 3)``. Only versions that are tested have branches. If a newer one has
+removed a name, the import of this module fails and says which.
 """
 
 if TYPE_CHECKING:
