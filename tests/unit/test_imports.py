@@ -221,3 +221,11 @@ def test_a_public_name_means_one_thing() -> None:
         if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
     )
     assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_a_file_gives_no_name_twice() -> None:
+    """When files are joined, a constant of one must not silently become that of the other."""
+    for path in ALL:
+        assigned = [node for node in ast.parse(path.read_text()).body if isinstance(node, ast.Assign)]
+        names = Counter(name.id for node in assigned for name in node.targets if isinstance(name, ast.Name))
+        assert [name for name, count in names.items() if count > 1 and not name.startswith("__")] == [], path

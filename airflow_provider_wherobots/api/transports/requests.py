@@ -308,7 +308,7 @@ for _name in ("connection", "connectionpool", "util.retry"):
 OPERATION = "getObject"
 TIMEOUTS = (10.0, 60.0)
 """The most seconds to connect, and without a byte of the file. A large file may take long."""
-PIECE_BYTES = 1024 * 1024
+DOWNLOAD_PIECE_BYTES = 1024 * 1024
 MAX_ERROR_BYTES = 10_000
 
 
@@ -322,7 +322,7 @@ def download(url: PresignedUrl, file: IO[bytes]) -> None:
         if response.status_code != 200:
             body = response.raw.read(MAX_ERROR_BYTES)
             return refusal(response.status_code, response.headers, body, OPERATION)
-        for piece in response.iter_content(PIECE_BYTES):
+        for piece in response.iter_content(DOWNLOAD_PIECE_BYTES):
             file.write(piece)
         return None
 

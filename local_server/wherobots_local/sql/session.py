@@ -165,8 +165,6 @@ class LocalSqlSession:
         return task
 
 
-_log = logging.getLogger(__name__)
-
 _ENDED_KEPT = 200
 
 
