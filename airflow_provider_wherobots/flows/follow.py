@@ -64,8 +64,8 @@ class FollowOptions(StoredOptions):
     :param cancel_at_deadline: whether the run is cancelled when the deadline passes; default True.
     :param execution_timeout: the task's ``execution_timeout`` in seconds, for the message at the deadline; default
         None.
-    :param return_result: whether the task needs the run's result, so that a log is read to its end, or that it cannot
-        be is worth a warning, even if it is not forwarded; default False.
+    :param return_result: whether the task needs the run's result; default False. Then the log is read to its end
+        even if it is not forwarded, and the task warns if it cannot be.
     :param limit_name: the argument that sets the deadline, for the same message; default ``execution_timeout``. If it
         is another one, its seconds are in the field ``execution_timeout`` all the same.
     :param is_new: whether the run was created for this try, and was active at ``started_at``. Then the first poll
@@ -155,7 +155,7 @@ async def _follow(io: Io, options: FollowOptions, log: LogForwarder, outage: Out
             await status.seen(io, run, moment, options.started_at)
             await spark_ui.seen(io, run)
             if run.is_terminal or moment >= limit.over_at:
-                # The service's clock may be wrong: no end time before the last poll that saw the run active is trusted.
+                # The service's clock may be wrong: the run cannot have ended before the last poll that saw it active.
                 ended_ago = run.ended_ago if seen_active_at is None else min(run.ended_ago, moment - seen_active_at)
                 summary = status.timed(RunSummary.of_run(run, spark_ui.url), options)
                 outcome = limit.outcome_of(run, summary, io.now())

@@ -1,7 +1,7 @@
 """Exactly one run between two clears, although the API has no idempotency key and names are not unique.
 
 Every try looks first: one List Runs by the identity of the task instance. What it finds, and what the task remembers of
-its earlier tries (``runs/memory.py``), decide::
+its earlier tries (``runs/memory.py``), decide. The columns are what the try knows of the earlier ones (``Past``)::
 
     found      | KNOWN        NOTHING (the first)    UNKNOWN
     -----------|---------------------------------------------
@@ -10,13 +10,14 @@ its earlier tries (``runs/memory.py``), decide::
     UNCLEAR    | look again   look again             look again
     NONE       | create       create                 create
 
-UNCLEAR means that a run may exist which is in no list yet: a create was sent whose response is not known. It is looked
-for during 30 s, even if an earlier run is active; then what is there counts. A run that failed or was
+UNCLEAR means that a run may exist which is in no list yet: a create was sent whose response is not known. The try looks
+for it for 30 s, even if an earlier run is active. After that it goes by what the list shows. A run that failed or was
 cancelled counts as NONE. An active run from before a clear is replaced in every column: it is cancelled first.
 
-A create that did not arrive is repeated, and for a minute one whose API key is refused. If its response was
-lost or unclear, the run is looked for during 30 s before anything is sent again. A create that is refused because the
-organization is full is repeated as long as :class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
+A create that did not reach the service is sent again. If the API key is refused, that goes on for a minute. If its
+response was lost or unclear, the try looks for the run for 30 s before it sends anything again. A create that is
+refused because the organization is full is repeated as long as
+:class:`~airflow_provider_wherobots.flows.quota.QuotaWait` allows.
 """
 
 from __future__ import annotations

@@ -90,8 +90,8 @@ class Reloaded:
 
 @dataclass(frozen=True, slots=True)
 class Callbacks(Generic[R, N]):
-    """What an ``Io`` calls for everything but calls, files, sockets and time. The event loop's awaits ``reload``,
-    ``publish`` and ``room``.
+    """How an ``Io`` reaches Airflow: it writes the log, reads the connection again, and pushes an XCom. That of the
+    event loop awaits ``reload``, ``publish`` and ``room``.
 
     ``publish`` must not raise; without it and ``remember`` nothing is published or remembered. ``room`` waits until a
     message, or some KiB of lines, can be written without blocking. ``conn_id`` is for the command that ends a message;
@@ -143,8 +143,8 @@ class Io(ABC):
     # Calls
 
     async def send(self, call: Call[T], timeout: float | None = None) -> T:
-        """Send a call once. If the key is refused, read the connection, and send the call again if that has changed.
-        Safe for creates too, as a refused request has no effect.
+        """Send a call. If the key is refused and the connection has a new one, send it again. Safe for creates too,
+        because a refused request has no effect.
 
         :param timeout: how many seconds the attempt should take in all; default None, ``CALL_SECONDS``.
         :raises WherobotsApiError: with a text that is safe for a log and an exception.

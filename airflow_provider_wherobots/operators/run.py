@@ -340,7 +340,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
     @contextmanager
     def _working(self, context: Context) -> Iterator[RunAttempt]:
-        """The time in which an attempt works. How it ends is remembered, and if no retry follows, no run is left."""
+        """The work of one call from Airflow. Remembers how it ended, and cancels the run if no retry follows."""
         with self._apply_retry_rules():
             attempt = self._new_attempt(context)
             try:
@@ -361,7 +361,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
     def _run(self, attempt: RunAttempt, quota: QuotaWait | None = None, *, is_replacement: bool = False) -> Any:
         """Get a run and follow it to its end, on this worker or by deferring. ``quota`` is the rest of a wait.
 
-        A run that an earlier try has cancelled is replaced once. ``is_replacement``: it has been.
+        If an earlier try has cancelled the run, this creates one new run. ``is_replacement`` says that it already did.
         """
         from airflow_provider_wherobots.runs.measurements import of_reattachment
         from airflow_provider_wherobots.runs.summary import RunSummary
@@ -417,7 +417,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         except WherobotsApiError as error:
             raise self._no_run(attempt, error) from error
         if isinstance(submission, AwaitingQuota):
-            # There is no run: not the one that is replaced.
+            # No run exists yet. The XCom may still name the one that is replaced.
             attempt.push(RUN_ID_KEY, "")
             attempt.defer_for_quota(submission, "execute_after_quota_wait", attempt.kept())
         attempt.may_have_run = True

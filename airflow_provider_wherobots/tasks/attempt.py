@@ -129,8 +129,8 @@ class Attempt:
             return io.run(flow, *args, **kwargs)
 
     def kill(self) -> None:
-        """Stop for good, and end what is under way. Another kill does nothing, unless this one was interrupted: on 2.11
-        a second SIGTERM raises in it, and everywhere the task's timeout.
+        """Stop for good, and end what is under way. Another kill does nothing if this one has finished. A second
+        SIGTERM (Airflow 2.11) or the task's timeout may interrupt this one.
 
         Does not read the connection again, because the interrupted code may be in the middle of a request to the
         supervisor.
@@ -142,7 +142,7 @@ class Attempt:
         if self._io is not None:
             self._io.stop()
         try:
-            # Else the interrupted code may be reading the connection. It ends what there is when it is stopped.
+            # Otherwise the interrupted code may be reading the connection. It then cancels the run itself.
             if self._is_ready:
                 self._end_all()
                 self._has_ended_all = True
