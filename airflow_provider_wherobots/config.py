@@ -92,8 +92,8 @@ TASK_PAGE = Option(
     "boolean",
     True,
     "False",
-    "Whether Airflow shows the page Wherobots beside each task instance (Airflow 3.1 and later). It takes effect when "
-    "the API server starts.",
+    "Whether each task instance has the tab Wherobots in Airflow's UI (Airflow 3.1 and later). Restart the API server "
+    "after a change.",
 )
 OPTIONS = (
     DEFAULT_DEFERRABLE,

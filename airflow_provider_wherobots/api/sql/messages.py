@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias
@@ -88,13 +89,14 @@ def read_store(given: Any) -> Store:
 
 
 @dataclass(frozen=True, slots=True)
-class ClientMessage:
-    """A request of a client about an execution. ``_fields`` are those of its kind."""
+class ClientMessage(ABC):
+    """A request of a client about an execution."""
 
     execution_id: str
 
+    @abstractmethod
     def _fields(self) -> dict[str, Any]:
-        raise NotImplementedError
+        """The fields of its kind."""
 
     def to_text(self) -> str:
         """The message as it is sent."""
