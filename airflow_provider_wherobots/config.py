@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, Literal
 
-from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
+from airflow_provider_wherobots.api.runs.calls import MIN_POLL_SECONDS
 
 SECTION = "wherobots"
 

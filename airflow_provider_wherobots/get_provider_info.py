@@ -16,9 +16,9 @@ MODULES = {
     "sensors": ("run",),
     "triggers": ("run", "quota", "sql"),
 }
-CONVERTER = f"{PACKAGE}.sql.lineage.table_of"
+CONVERTER = f"{PACKAGE}.hooks.sql.table_of"
 ASSETS = [{"schemes": ["wherobots"], "handler": None, "to_openlineage_converter": CONVERTER}]
-LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "sql.WherobotsSqlSessionLink")
+LINKS = ("run.WherobotsRunLink", "run.WherobotsSparkUiLink", "run.WherobotsSqlSessionLink")
 
 
 def get_provider_info() -> dict[str, Any]:

@@ -11,7 +11,7 @@ from airflow_provider_wherobots.api.errors import InvalidArgumentError
 
 DEFAULT_HOST = "api.cloud.wherobots.com"
 ACCEPT_ENCODING = "gzip"
-"""What :class:`~airflow_provider_wherobots.api.response.Body` can decompress."""
+"""What :class:`~airflow_provider_wherobots.api.call.Body` can decompress."""
 RUN_ID_FIELD = "{run_id}"
 """Placeholder for the run's id in a template for :func:`console_url`."""
 MAX_ADDRESS_CHARS = 2_048

@@ -23,21 +23,22 @@ from airflow import __version__ as airflow_version
 from airflow_provider_wherobots import __version__, words
 from airflow_provider_wherobots.api.connection import Settings
 from airflow_provider_wherobots.api.sql.sessions import SessionRequest
-from airflow_provider_wherobots.cli.output import (
+from airflow_provider_wherobots.cli.common import (
     FAILED,
     INTERRUPTED,
     CommandFailedError,
+    hook_of,
+    io_of,
     print_message,
     print_result,
     print_rows,
+    read_settings,
 )
-from airflow_provider_wherobots.cli.service import hook_of, io_of, read_settings
 from airflow_provider_wherobots.compat import AIRFLOW, AirflowOptionalProviderFeatureException, conf
 from airflow_provider_wherobots.config import COPY_LOG_ON_RESUME, configured
 from airflow_provider_wherobots.doctor import checks, job
 from airflow_provider_wherobots.doctor.checks import Check, State, check_service, has_failed
-from airflow_provider_wherobots.doctor.questions import checks_of
-from airflow_provider_wherobots.doctor.trial import Plan, Trial, end_runs, runs_check, try_out
+from airflow_provider_wherobots.doctor.trial import Plan, Trial, checks_of, end_runs, runs_check, try_out
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.words import reason_of
 

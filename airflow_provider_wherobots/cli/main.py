@@ -46,7 +46,7 @@ def get_wherobots_cli_commands() -> list[Any]:
 
 def _run(arguments: argparse.Namespace) -> int:
     """Run the command that was parsed, and return the exit code."""
-    from airflow_provider_wherobots.cli.output import (
+    from airflow_provider_wherobots.cli.common import (
         FAILED,
         INTERRUPTED,
         CommandFailedError,

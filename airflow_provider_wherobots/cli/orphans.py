@@ -22,8 +22,15 @@ from airflow.configuration import conf
 
 from airflow_provider_wherobots.api.runs.models import Run, parse_time
 from airflow_provider_wherobots.cli import runs as of_runs
-from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result, print_rows
-from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
+from airflow_provider_wherobots.cli.common import (
+    MAX_OUTAGE_SECONDS,
+    CommandFailedError,
+    io_of,
+    print_message,
+    print_result,
+    print_rows,
+    read_settings,
+)
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.flows.list_runs import list_active_runs
 from airflow_provider_wherobots.io.worker import WorkerIo
@@ -35,8 +42,8 @@ from airflow_provider_wherobots.runs.orphans import (
     ids_of,
     judge,
 )
+from airflow_provider_wherobots.stored import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 from airflow_provider_wherobots.words import reason_of
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
 COLUMNS = ("id", "verdict", "created", "task_instance", "state", "name")
 

@@ -18,8 +18,7 @@ from uuid import uuid4
 import pendulum
 
 from airflow_provider_wherobots.api.runs.payload import redact
-from airflow_provider_wherobots.cli.output import CommandFailedError, print_message, print_result
-from airflow_provider_wherobots.cli.service import read_settings
+from airflow_provider_wherobots.cli.common import CommandFailedError, print_message, print_result, read_settings
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 

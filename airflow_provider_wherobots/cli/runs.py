@@ -12,8 +12,15 @@ from airflow_provider_wherobots.api.errors import WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import CANCELLED as CANCELLED_STATUS
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.cli.output import FAILED, print_message, print_result, print_rows
-from airflow_provider_wherobots.cli.service import MAX_OUTAGE_SECONDS, io_of, read_settings
+from airflow_provider_wherobots.cli.common import (
+    FAILED,
+    MAX_OUTAGE_SECONDS,
+    io_of,
+    print_message,
+    print_result,
+    print_rows,
+    read_settings,
+)
 from airflow_provider_wherobots.flows.cancel import await_ends, cancel_run
 from airflow_provider_wherobots.flows.follow import add_metrics
 from airflow_provider_wherobots.flows.list_runs import list_runs

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
+from airflow_provider_wherobots.api.runs.calls import MIN_POLL_SECONDS
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows.cancel import MAX_END_WAIT_SECONDS, cancel_run
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
@@ -26,10 +27,8 @@ from airflow_provider_wherobots.io.base import Io, Pause
 from airflow_provider_wherobots.logs.causes import LastErrors
 from airflow_provider_wherobots.logs.result import MAX_EXCERPT_CHARS
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE, FIRST_POLL_SECONDS, MIN_POLL_SECONDS
 from airflow_provider_wherobots.runs.summary import RunSummary, spark_ui_url
-from airflow_provider_wherobots.stored import StoredOptions
-from airflow_provider_wherobots.xcoms import SPARK_UI_URL_KEY
+from airflow_provider_wherobots.stored import SPARK_UI_URL_KEY, StoredOptions
 
 DEFAULT_POLLING_INTERVAL = 30.0
 POLL_JITTER = 0.1
@@ -38,6 +37,12 @@ APPEARANCE_SECONDS = 60.0
 """How long after its creation a run may be unknown to Get Run."""
 DRAIN_SECONDS = 900.0
 """How long reading the log to its end may take after the run has ended, unless the deadline comes first."""
+FIRST_POLL_SECONDS = 6.0
+"""The delay between two polls while a run is young. Its log is read until 10 s after its end at least, so less gains
+little.
+"""
+DELAY_PER_AGE = 1 / 120
+"""How much that delay grows with the time that the attempt has followed the run."""
 TAIL_SECONDS = 30.0
 """How long the log of a run that did not complete may be read, if the task asks for neither log nor result."""
 LONG_HOLD_SECONDS = 60.0

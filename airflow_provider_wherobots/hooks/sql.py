@@ -43,10 +43,13 @@ except ImportError as error:
 if TYPE_CHECKING:
     import pandas
     from airflow.providers.openlineage.sqlparser import DatabaseInfo
+    from openlineage.client.event_v2 import Dataset
 
     from airflow_provider_wherobots.dbapi.connection import Connection
 
 SESSION_WAIT_SECONDS = 900.0
+NAMESPACE = "wherobots"
+"""Of tables in OpenLineage, and the scheme of assets that are tables."""
 STOP_SECONDS = 5.0
 """How long the hook tries to stop its dedicated session."""
 
@@ -427,8 +430,6 @@ class WherobotsSqlHook(DbApiHook):
         """With it OpenLineage finds the tables in a statement's text. It cannot query their columns."""
         from airflow.providers.openlineage.sqlparser import DatabaseInfo
 
-        from airflow_provider_wherobots.sql.lineage import NAMESPACE
-
         return DatabaseInfo(scheme=NAMESPACE, database="spark_catalog")
 
     def get_openlineage_database_dialect(self, connection: Any) -> str:
@@ -481,3 +482,14 @@ def _check_no_event_loop() -> None:
             "meanwhile. A trigger that calls it cannot be used, such as that of GenericTransfer(page_size=...) below "
             "Airflow 3.2; in own code call it with asyncio.to_thread()"
         )
+
+
+def table_of(asset: Any, context: Any) -> Dataset:
+    """The table of an asset such as ``wherobots://catalog/database/table``, named as SQL names it.
+
+    Airflow's OpenLineage provider calls it, as ``get_provider_info`` says.
+    """
+    from openlineage.client.event_v2 import Dataset
+
+    uri = urlsplit(asset.uri)
+    return Dataset(namespace=NAMESPACE, name=f"{uri.netloc}{uri.path}".strip("/").replace("/", "."))

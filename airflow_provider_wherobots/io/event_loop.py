@@ -9,9 +9,8 @@ from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, TypeVar
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, read_response
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport
 from airflow_provider_wherobots.io.base import Callbacks, Clock, Io, Pause, Reloaded, not_open
 from airflow_provider_wherobots.io.rate_limit import RateLimits

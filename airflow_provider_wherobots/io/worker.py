@@ -10,10 +10,9 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, read_response
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import WherobotsApiError
-from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.storage import PresignedUrl
 from airflow_provider_wherobots.files import FileSource, LocalFile, open_file
 from airflow_provider_wherobots.io.base import (

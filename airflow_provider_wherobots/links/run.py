@@ -1,4 +1,4 @@
-"""Links from a task instance to its run. They open addresses stored in its XComs."""
+"""Links from a task instance to its run, or to its SQL session. They open addresses stored in its XComs."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from airflow_provider_wherobots.api.endpoint import is_web_address
 from airflow_provider_wherobots.compat import BaseOperatorLink, pull_xcom
-from airflow_provider_wherobots.xcoms import RUN_URL_KEY, SPARK_UI_URL_KEY
+from airflow_provider_wherobots.stored import RUN_URL_KEY, SPARK_UI_URL_KEY, SQL_SESSION_URL_KEY
 
 if TYPE_CHECKING:
     from typing import Any
@@ -52,3 +52,12 @@ class WherobotsSparkUiLink(StoredAddressLink):
 
     name = "Spark UI"
     address_key = SPARK_UI_URL_KEY
+
+
+class WherobotsSqlSessionLink(StoredAddressLink):
+    """Opens the console's page that lists SQL sessions, because a session has no known page of its own. Available as
+    soon as the task has a session.
+    """
+
+    name = "Wherobots SQL sessions"
+    address_key = SQL_SESSION_URL_KEY

@@ -46,8 +46,8 @@ from airflow_provider_wherobots.exceptions import (
 )
 from airflow_provider_wherobots.links.run import WherobotsRunLink, WherobotsSparkUiLink
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.stored import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 from airflow_provider_wherobots.tasks.wherobots_task import FollowsRun, argument_errors, is_unrendered, refuse_argument
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.api.runs.models import Run
@@ -363,8 +363,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
         If an earlier try has cancelled the run, this creates one new run. ``is_replacement`` says that it already did.
         """
-        from airflow_provider_wherobots.runs.measurements import of_reattachment
-        from airflow_provider_wherobots.runs.summary import RunSummary
+        from airflow_provider_wherobots.runs.summary import RunSummary, of_reattachment
 
         while True:
             quota = quota or attempt.quota_wait(self.max_quota_wait_seconds)
@@ -391,7 +390,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError
         from airflow_provider_wherobots.flows.submit import Rules, submit_run
         from airflow_provider_wherobots.flows.upload import FileUploads
-        from airflow_provider_wherobots.tasks.create_request import find_sources
+        from airflow_provider_wherobots.tasks.run_attempt import find_sources
 
         memory = None if attempt.memory is None else attempt.memory.now
         payload = self.payload_to_send(attempt.context, memory)
@@ -483,8 +482,8 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
         A run that was given up is followed on if this worker can read it.
         """
-        from airflow_provider_wherobots.runs.measurements import of_end
         from airflow_provider_wherobots.runs.outcome import Ending
+        from airflow_provider_wherobots.runs.summary import of_end
 
         if outcome.ending is Ending.GAVE_UP and outcome.run_id:
             outcome = self._follow_on(attempt, outcome)
@@ -566,7 +565,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
     def payload_to_send(self, context: Context, memory: Memory | None) -> dict[str, Any]:
         """Build the body after all arguments are rendered. Without a memory the name is sent as it is."""
-        from airflow_provider_wherobots.tasks.create_request import add_parent_job
+        from airflow_provider_wherobots.tasks.run_attempt import add_parent_job
 
         settings, name = self.hook.settings, self._name_or_default(context["ti"].dag_id)
         payload = self._checked_payload(name)

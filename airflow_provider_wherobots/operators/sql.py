@@ -17,10 +17,10 @@ from airflow_provider_wherobots.api.sql.sessions import MULTI, SINGLE, SessionRe
 from airflow_provider_wherobots.compat import FAILED_TRIGGER, AirflowOptionalProviderFeatureException
 from airflow_provider_wherobots.config import DEFAULT_DEFERRABLE, MAX_OUTAGE_SECONDS, MAX_QUOTA_WAIT_SECONDS, configured
 from airflow_provider_wherobots.exceptions import WherobotsSqlSessionException
-from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
+from airflow_provider_wherobots.links.run import WherobotsSqlSessionLink
 from airflow_provider_wherobots.sql.results import HOW_TO_INSTALL, missing
+from airflow_provider_wherobots.stored import SQL_EXECUTION_ID_KEY
 from airflow_provider_wherobots.tasks.wherobots_task import WherobotsTask, argument_errors, refuse_argument
-from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY
 
 try:
     from airflow.providers.common.sql.operators.sql import SQLExecuteQueryOperator

@@ -14,8 +14,8 @@ from enum import StrEnum
 
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.runs.run_name import Identity
+from airflow_provider_wherobots.stored import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 from airflow_provider_wherobots.words import counted
-from airflow_provider_wherobots.xcoms import RUN_ID_KEY, RUN_LEFT_ACTIVE_KEY
 
 SUCCESS, REMOVED = "success", "removed"
 ENDED_STATES = frozenset({SUCCESS, "failed", "skipped", "upstream_failed", REMOVED})

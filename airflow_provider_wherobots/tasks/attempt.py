@@ -31,8 +31,8 @@ from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
 from airflow_provider_wherobots.links.run import StoredAddressLink
-from airflow_provider_wherobots.runs.measurements import Kind, Measurement
 from airflow_provider_wherobots.runs.memory import Try
+from airflow_provider_wherobots.runs.summary import Kind, Measurement
 from airflow_provider_wherobots.task_memory import try_of
 from airflow_provider_wherobots.triggers.quota import WherobotsQuotaTrigger
 from airflow_provider_wherobots.words import reason_of

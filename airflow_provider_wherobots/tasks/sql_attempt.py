@@ -50,16 +50,15 @@ from airflow_provider_wherobots.flows.sql.session import (
 )
 from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
 from airflow_provider_wherobots.io.base import Flow
-from airflow_provider_wherobots.links.sql import WherobotsSqlSessionLink
-from airflow_provider_wherobots.runs.measurements import of_statement
+from airflow_provider_wherobots.links.run import WherobotsSqlSessionLink
 from airflow_provider_wherobots.runs.memory import Answer, Past
 from airflow_provider_wherobots.runs.run_name import default_run_name, durable_run_name
+from airflow_provider_wherobots.runs.summary import of_statement
 from airflow_provider_wherobots.sql.statements import StatementKind, kind_of, masked, returns_result
-from airflow_provider_wherobots.stored import StoredOptions
+from airflow_provider_wherobots.stored import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY, StoredOptions
 from airflow_provider_wherobots.task_memory import TaskMemory, writes_of
 from airflow_provider_wherobots.tasks.attempt import Attempt
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
-from airflow_provider_wherobots.xcoms import SQL_EXECUTION_ID_KEY, SQL_SESSION_ID_KEY, SQL_SUMMARY_KEY
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.tasks.wherobots_task import WherobotsTask

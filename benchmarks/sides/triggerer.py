@@ -23,7 +23,7 @@ def trigger_of(run_id: str, number: int, has_logs: bool, pause: float, wait: flo
     :param pause: seconds between two polls. The run is made old enough for it.
     :param wait: the longest wait for late lines after the end, in seconds; default 60.
     """
-    from airflow_provider_wherobots.runs.poll_delays import DELAY_PER_AGE
+    from airflow_provider_wherobots.flows.follow import DELAY_PER_AGE
     from airflow_provider_wherobots.triggers.run import WherobotsRunTrigger
 
     trigger = WherobotsRunTrigger(

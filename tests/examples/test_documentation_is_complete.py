@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots import exceptions, xcoms
+from airflow_provider_wherobots import exceptions, stored
 from airflow_provider_wherobots.api.errors import QuotaError, error_from_response
 from airflow_provider_wherobots.config import OPTIONS
 from airflow_provider_wherobots.flows.follow import FollowOptions
@@ -125,7 +125,7 @@ def test_a_table_of_arguments_has_each_once(name: str, operator: Any) -> None:
 
 def test_the_operators_guide_names_every_xcom() -> None:
     told = {name for keys, *_ in table(page("run-a-script.md"), "## XComs and links") for name in names(keys)}
-    there = {key for name, key in vars(xcoms).items() if name.endswith("_KEY") and not name.startswith("SQL_")}
+    there = {key for name, key in vars(stored).items() if name.endswith("_KEY") and not name.startswith("SQL_")}
     assert {name.removesuffix("-…") for name in told} == there | {"return_value"}
 
 
@@ -185,7 +185,7 @@ def test_the_sql_page_says_what_becomes_of_parameters() -> None:
 def test_the_sql_pages_name_every_xcom_and_key_of_the_summary() -> None:
     text = page("sql.md").partition("## XComs and links")[2]
     told = {name for keys, *_ in table(f"\n# x\n{text}", "# x") for name in names(keys)}
-    there = {value for name, value in vars(xcoms).items() if name.startswith("SQL_")}
+    there = {value for name, value in vars(stored).items() if name.startswith("SQL_")}
     assert set(told) == there | {"return_value"}
     summary = text.partition("`sql_summary` always has these keys")[2]
     told_keys = [name for keys, _ in table(f"\n# x\n{summary}", "# x") for name in names(keys)]
@@ -316,7 +316,7 @@ def test_the_command_lines_page_names_every_option() -> None:
 
 
 def test_the_doctors_page_names_every_question() -> None:
-    from airflow_provider_wherobots.doctor.questions import QUESTIONS
+    from airflow_provider_wherobots.doctor.trial import QUESTIONS
 
     told = table(page("command-line.md"), "### Compare the service with what the provider assumes")
     assert [question for question, *_ in told] == [question.text for question in QUESTIONS]

@@ -12,9 +12,8 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, read_response
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, shared_sessions
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook

@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
+from airflow_provider_wherobots import task_page
 from airflow_provider_wherobots.compat import AIRFLOW
 from airflow_provider_wherobots.get_provider_info import get_provider_info
-from airflow_provider_wherobots.task_page import plugin
-from airflow_provider_wherobots.task_page.plugin import WherobotsTaskPage
+from airflow_provider_wherobots.task_page import WherobotsTaskPage
 
 since_3_1 = pytest.mark.skipif(AIRFLOW < (3, 1), reason="Airflow has no such pages below 3.1")
 
@@ -28,13 +28,14 @@ def test_airflow_gets_a_tab_and_the_file_that_it_shows() -> None:
     assert f"/{address}" == f"{app['url_prefix']}/page.html"
     assert ids == "dag={DAG_ID}&run={RUN_ID}&task={TASK_ID}&index={MAP_INDEX}"
     assert (
-        served(app["app"], "/page.html") == Path(plugin.__file__).with_name("static").joinpath("page.html").read_text()
+        served(app["app"], "/page.html")
+        == Path(task_page.__file__).with_name("static").joinpath("page.html").read_text()
     )
 
 
 @pytest.mark.parametrize("version", [(2, 11), (3, 0)])
 def test_below_3_1_nothing_is_registered(monkeypatch: pytest.MonkeyPatch, version: tuple[int, int]) -> None:
-    monkeypatch.setattr(plugin, "AIRFLOW", version)
+    monkeypatch.setattr(task_page, "AIRFLOW", version)
     assert (WherobotsTaskPage().external_views, WherobotsTaskPage().fastapi_apps) == ([], [])
 
 
@@ -54,7 +55,7 @@ def test_airflow_finds_it_by_its_entry_point_and_only_once() -> None:
 def test_a_process_that_serves_no_page_does_not_load_what_serves_it() -> None:
     # In a process of its own: each task process of Airflow loads the plugins.
     code = (
-        "import sys; from airflow_provider_wherobots.task_page.plugin import WherobotsTaskPage as page;"
+        "import sys; from airflow_provider_wherobots.task_page import WherobotsTaskPage as page;"
         " page().external_views; sys.exit('starlette.staticfiles' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,7 +16,7 @@ SERVER = "wherobots_local"
 ENTRY_POINTS = {
     PROVIDER: {
         "apache_airflow_provider": {"provider_info": f"{PROVIDER}.get_provider_info:get_provider_info"},
-        "airflow.plugins": {"wherobots_task_page": f"{PROVIDER}.task_page.plugin:WherobotsTaskPage"},
+        "airflow.plugins": {"wherobots_task_page": f"{PROVIDER}.task_page:WherobotsTaskPage"},
     },
     SERVER: {
         "console_scripts": {"wherobots-local": f"{SERVER}.cli:main"},

@@ -24,14 +24,14 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "api": ("api", "words"),
     "logs": ("api.runs.models", "logs", "words"),
     "files": ("api.errors", "api.storage", "files"),
-    "runs": ("api", "logs", "words", "runs", "stored", "xcoms"),
+    "runs": ("api", "logs", "words", "runs", "stored"),
     "io": ("api", "files", "logs", "words", "runs.memory", "io"),
-    "flows": ("api", "files", "logs", "words", "runs", "io.base", "io.rate_limit", "flows", "stored", "xcoms"),
+    "flows": ("api", "files", "logs", "words", "runs", "io.base", "io.rate_limit", "flows", "stored"),
     "sql": ("api.errors", "api.sql", "sql"),
     "dbapi": ("api", "flows", "io", "logs", "sql", "words", "compat", "exceptions", "dbapi"),
     "doctor": ("api", "logs", "words", "runs", "io.base", "flows", "doctor"),
     "task_log": ("logs", "compat", "task_log"),
-    "links": ("api", "compat", "xcoms", "links"),
+    "links": ("api", "compat", "stored", "links"),
     "task_memory": ("flows", "runs", "words", "compat", "exceptions"),
     "hooks": (
         *("api", "files", "logs", "words", "runs", "flows", "io", "sql", "dbapi", "task_log", "task_memory"),
@@ -43,7 +43,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "tasks": (
         *("api", "files", "logs", "words", "runs", "flows", "io", "sql", "dbapi", "hooks", "links", "triggers"),
-        *("task_memory", "compat", "config", "exceptions", "stored", "xcoms", "tasks"),
+        *("task_memory", "compat", "config", "exceptions", "stored", "tasks"),
     ),
     "sensors": (
         *("api", "words", "runs", "flows", "links", "tasks"),
@@ -51,15 +51,15 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     ),
     "operators": (
         *("api", "words", "runs", "flows", "sql", "dbapi", "hooks", "links", "tasks"),
-        *("compat", "config", "exceptions", "xcoms", "operators"),
+        *("compat", "config", "exceptions", "stored", "operators"),
     ),
     "decorators": ("api", "logs", "operators", "tasks", "compat", "decorators"),
     "cli": (
         *("api", "logs", "words", "runs", "flows", "io", "dbapi", "doctor", "hooks"),
-        *("operators.run", "compat", "config", "exceptions", "xcoms", "cli"),
+        *("operators.run", "compat", "config", "exceptions", "stored", "cli"),
     ),
     "compat": (),
-    "config": ("runs", "compat"),
+    "config": ("api.runs.calls", "compat"),
     "exceptions": ("api", "compat"),
     "retry_policies": ("api", "exceptions"),
     "cosmos": ("api", "exceptions", "hooks"),
@@ -68,7 +68,6 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
     "decorators.script": ("api.errors", "logs.result"),
     "task_page": ("compat", "config", "get_provider_info", "task_page"),
     "stored": (),
-    "xcoms": (),
 }
 """What a room may import of this package: itself, and what stands below it."""
 EXCEPT: dict[str, tuple[str, ...]] = {
@@ -91,7 +90,6 @@ WITHOUT_AIRFLOW = (
     "doctor",
     "decorators.script",
     "stored",
-    "xcoms",
 )
 
 

@@ -19,7 +19,7 @@ import aiohttp
 from aiohttp.client_proto import ResponseHandler
 from yarl import URL
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Body, Call, Response
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     CaBundleError,
@@ -29,7 +29,6 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.response import Body, Response
 from airflow_provider_wherobots.api.transports.environment import (
     UNRESOLVED_HINT,
     Proxy,

@@ -23,7 +23,7 @@ from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import HTTPError, MaxRetryError, NameResolutionError
 from urllib3.util.ssl_match_hostname import CertificateError
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Body, Call, Response
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     CaBundleError,
@@ -33,7 +33,6 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.response import Body, Response
 from airflow_provider_wherobots.api.storage import (
     PUT_OBJECT,
     Content,

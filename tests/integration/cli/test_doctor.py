@@ -16,8 +16,7 @@ from airflow_provider_wherobots.cli import doctor as checks
 from airflow_provider_wherobots.cli import doctor as doctor_command
 from airflow_provider_wherobots.cli.main import main
 from airflow_provider_wherobots.doctor import job
-from airflow_provider_wherobots.doctor.questions import QUESTIONS
-from airflow_provider_wherobots.doctor.trial import Plan
+from airflow_provider_wherobots.doctor.trial import QUESTIONS, Plan
 from tests.integration.conftest import API_KEY, set_connection
 from tests.support.places import TREE
 from tests.support.sql_control import SqlControl

@@ -9,7 +9,7 @@ import pytest
 from airflow_provider_wherobots.api.errors import InvalidArgumentError
 from airflow_provider_wherobots.compat import AIRFLOW, dags_folder
 from airflow_provider_wherobots.files import FileSource, open_file
-from airflow_provider_wherobots.tasks.create_request import find_sources
+from airflow_provider_wherobots.tasks.run_attempt import find_sources
 
 URI = ("runPython", "uri")
 

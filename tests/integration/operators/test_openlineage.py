@@ -11,7 +11,7 @@ import pytest
 from airflow.providers.openlineage import conf as openlineage_conf
 from airflow.providers.openlineage.plugins.adapter import OpenLineageAdapter
 
-from airflow_provider_wherobots.tasks.create_request import OPENLINEAGE
+from airflow_provider_wherobots.tasks.run_attempt import OPENLINEAGE
 from tests.integration import support
 from tests.integration.support import Operator, Said
 from wherobots_local.control.client import ControlClient

@@ -36,7 +36,7 @@ def dags(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (folder / "team" / "jobs").mkdir(parents=True)
     (folder / "team" / "dag.py").touch()
     (folder / "team" / "jobs" / "stats.py").write_text(SCRIPT)
-    monkeypatch.setattr("airflow_provider_wherobots.tasks.create_request.dags_folder", lambda: str(folder))
+    monkeypatch.setattr("airflow_provider_wherobots.tasks.run_attempt.dags_folder", lambda: str(folder))
     return folder
 
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from requests.structures import CaseInsensitiveDict
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import ERROR_BODY_BYTES, STEP_BYTES, Body, Call, Response, read_response
 from airflow_provider_wherobots.api.errors import (
     Arrival,
     ForeignResponseError,
@@ -18,7 +18,6 @@ from airflow_provider_wherobots.api.errors import (
     UnreadableResponseError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.response import ERROR_BODY_BYTES, STEP_BYTES, Body, Response, read_response
 from airflow_provider_wherobots.api.runs import calls
 from tests.unit.api import shapes
 

@@ -8,8 +8,7 @@ import pytest
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.doctor import job
 from airflow_provider_wherobots.doctor.checks import Check, State
-from airflow_provider_wherobots.doctor.questions import QUESTIONS, checks_of
-from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, TIMEOUT, Plan, Trial
+from airflow_provider_wherobots.doctor.trial import CANCEL, LOG, QUESTIONS, TIMEOUT, Plan, Trial, checks_of
 from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 

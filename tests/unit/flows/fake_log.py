@@ -11,7 +11,7 @@ from itertools import accumulate
 from operator import attrgetter
 from typing import Any, Literal
 
-from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.call import Response
 
 T0 = 1_750_000_000_000_000_000
 """The time of a first line, in epoch nanoseconds."""

@@ -12,9 +12,8 @@ from email.utils import formatdate
 from enum import Enum
 from typing import Any
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, Response, read_response
 from airflow_provider_wherobots.api.errors import NotSentError, ResponseLostError
-from airflow_provider_wherobots.api.response import Response, read_response
 from tests.unit.flows.fake_log import FakeLog
 from tests.unit.flows.script import Hang
 

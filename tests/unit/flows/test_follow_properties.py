@@ -6,14 +6,13 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, Response, read_response
 from airflow_provider_wherobots.api.errors import NotSentError, ResponseLostError
-from airflow_provider_wherobots.api.response import Response, read_response
+from airflow_provider_wherobots.api.runs.calls import MIN_POLL_SECONDS
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.io.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
-from airflow_provider_wherobots.runs.poll_delays import MIN_POLL_SECONDS
 from tests.unit.flows.script import START, Answer, Hang, Script
 
 ONE_REQUEST = CONNECT_TIMEOUT_SECONDS + READ_TIMEOUT_SECONDS

@@ -9,10 +9,9 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, Response
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import ResponseLostError
-from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs.models import Line
 from airflow_provider_wherobots.flows.follow import FollowOptions, copy_log, follow_run
 from airflow_provider_wherobots.flows.forward_logs import print_log

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, Response
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     NotFoundError,
@@ -18,7 +18,6 @@ from airflow_provider_wherobots.api.errors import (
     ResponseLostError,
     UnreadableResponseError,
 )
-from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.submit import UnclearCreateError, submit_run

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_wherobots.api.response import Response
+from airflow_provider_wherobots.api.call import Response
 from airflow_provider_wherobots.api.runs import calls
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run

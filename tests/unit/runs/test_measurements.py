@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from airflow_provider_wherobots.api.runs.models import Run
-from airflow_provider_wherobots.runs.measurements import Kind, Measurement, of_end, of_reattachment, of_statement
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
+from airflow_provider_wherobots.runs.summary import Kind, Measurement, of_end, of_reattachment, of_statement
 
 TASK = {"dag_id": "dag", "task_id": "group.task"}
 SUMMARY: dict[str, Any] = {

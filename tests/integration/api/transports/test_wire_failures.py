@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
+from airflow_provider_wherobots.api.call import read_response
 from airflow_provider_wherobots.api.endpoint import Endpoint
 from airflow_provider_wherobots.api.errors import (
     Arrival,
@@ -30,7 +31,6 @@ from airflow_provider_wherobots.api.errors import (
     UntrustedServerError,
     WherobotsApiError,
 )
-from airflow_provider_wherobots.api.response import read_response
 from airflow_provider_wherobots.api.runs import calls
 from tests.integration.api.transports.wire import (
     Handler,

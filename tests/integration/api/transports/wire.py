@@ -13,9 +13,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from airflow_provider_wherobots.api.call import Call
+from airflow_provider_wherobots.api.call import Call, Response
 from airflow_provider_wherobots.api.endpoint import Endpoint
-from airflow_provider_wherobots.api.response import Response
 from airflow_provider_wherobots.api.transports.aiohttp import AiohttpTransport, shared_sessions
 from airflow_provider_wherobots.api.transports.requests import RequestsTransport
 

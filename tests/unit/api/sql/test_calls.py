@@ -4,8 +4,8 @@ from typing import Any
 import pytest
 from requests.structures import CaseInsensitiveDict
 
+from airflow_provider_wherobots.api.call import Response, read_response
 from airflow_provider_wherobots.api.errors import ForeignResponseError, InvalidArgumentError, UnreadableResponseError
-from airflow_provider_wherobots.api.response import Response, read_response
 from airflow_provider_wherobots.api.runs import calls as run_calls
 from airflow_provider_wherobots.api.sql import sessions as calls
 from airflow_provider_wherobots.api.sql.sessions import RequestedSession, SessionRequest

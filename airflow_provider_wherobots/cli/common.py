@@ -1,5 +1,6 @@
-"""The output of commands: results on stdout, as a table or JSON, and messages on stderr.
+"""What all commands share: their output, the connection behind ``--conn``, and the ``Io`` that runs flows on it.
 
+Results go to stdout, as a table or JSON, and messages to stderr.
 Some Airflow versions log to stdout. While a command runs, ``sys.stdout`` is stderr, so that stdout has only the result.
 """
 
@@ -8,12 +9,21 @@ from __future__ import annotations
 import json
 import logging
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stdout
 from contextvars import ContextVar
-from typing import Any, TextIO
+from functools import partialmethod
+from typing import TYPE_CHECKING, Any, TextIO
 
 from airflow_provider_wherobots import words
+from airflow_provider_wherobots.api.connection import Settings
+from airflow_provider_wherobots.api.errors import WherobotsApiError
+from airflow_provider_wherobots.io.worker import WorkerIo, standalone_io
+from airflow_provider_wherobots.logs.records import LogRecord
+from airflow_provider_wherobots.words import quoted, reason_of
+
+if TYPE_CHECKING:
+    from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 
 FAILED, INTERRUPTED = 1, 130
 """Exit codes. Wrong arguments exit with argparse's 2."""
@@ -99,3 +109,51 @@ def _print_table(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
     with console.capture() as captured:
         console.print(table)
     print_result(captured.get().removesuffix("\n"))
+
+
+MAX_OUTAGE_SECONDS = 30.0
+"""How long a command tolerates consecutive failures of a call: a person is waiting."""
+
+
+def hook_of(conn_id: str) -> WherobotsHook:
+    """Make a hook that works outside of a task."""
+    from airflow.models.connection import Connection
+
+    from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
+
+    class Hook(WherobotsHook):
+        # A command does not wait for another key.
+        io = partialmethod(WherobotsHook.io, may_reload=False)
+
+        @classmethod
+        def get_connection(cls, conn_id: str) -> Any:
+            # As in Airflow's own commands: since 3.1 a hook reads the database only through a supervisor.
+            return Connection.get_connection_from_secrets(conn_id)
+
+    return Hook(conn_id)
+
+
+def read_settings(conn_id: str) -> Settings:
+    """Read an Airflow connection."""
+    try:
+        return hook_of(conn_id).settings
+    except Exception as error:
+        # A secrets backend's text may contain anything. The texts of these two exceptions are one line.
+        known = type(error).__name__ in ("WherobotsArgumentException", "AirflowNotFoundException")
+        text = quoted(str(error)) if known else f"connection {conn_id!r} cannot be read: {reason_of(error)}"
+        raise CommandFailedError(text) from None
+
+
+@contextmanager
+def io_of(settings: Settings, write: Callable[[LogRecord], None] = lambda record: None) -> Iterator[WorkerIo]:
+    """Make an ``Io`` for flows. Their messages of level INFO and above go to stderr."""
+
+    def note(level: int, text: str) -> None:
+        if level >= logging.INFO:
+            print_message(text)
+
+    try:
+        with standalone_io(settings.endpoint, note, settings.endpoint.source, write) as io:
+            yield io
+    except WherobotsApiError as error:
+        raise CommandFailedError(str(error)) from None
