@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from airflow_provider_wherobots import words
 from airflow_provider_wherobots.api.errors import KeyLimitedError, NotFoundError, WherobotsApiError
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.calls import MIN_POLL_SECONDS
 from airflow_provider_wherobots.api.runs.models import CANCELLED, PENDING, Run
 from airflow_provider_wherobots.flows.cancel import MAX_END_WAIT_SECONDS, cancel_run
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS, MIN_QUIET_SECONDS, LogForwarder
@@ -37,6 +36,8 @@ APPEARANCE_SECONDS = 60.0
 """How long after its creation a run may be unknown to Get Run."""
 DRAIN_SECONDS = 900.0
 """How long reading the log to its end may take after the run has ended, unless the deadline comes first."""
+MIN_POLL_SECONDS = 2.0
+"""The least ``polling_interval``: each poll costs the service a call."""
 FIRST_POLL_SECONDS = 6.0
 """The delay between two polls while a run is young. Its log is read until 10 s after its end at least, so less gains
 little.

@@ -59,7 +59,7 @@ MAY_IMPORT: dict[str, tuple[str, ...]] = {
         *("operators.run", "compat", "config", "exceptions", "stored", "cli"),
     ),
     "compat": (),
-    "config": ("api.runs.calls", "compat"),
+    "config": ("compat",),
     "exceptions": ("api", "compat"),
     "retry_policies": ("api", "exceptions"),
     "cosmos": ("api", "exceptions", "hooks"),

@@ -13,8 +13,6 @@ from urllib.parse import quote
 from airflow_provider_wherobots.api.call import Call, no_content
 from airflow_provider_wherobots.api.runs.models import LOG_START_CURSOR, LogPage, Run, RunMetrics, RunPage
 
-MIN_POLL_SECONDS = 2.0
-"""The least ``polling_interval``: each poll costs the service a call."""
 MAX_LOG_PAGE_BYTES = 16_000_000
 """A log page may be larger than other responses. One over this limit is requested again with fewer lines."""
 

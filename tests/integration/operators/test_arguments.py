@@ -11,7 +11,9 @@ import pytest
 from airflow.serialization import serialized_objects
 
 from airflow_provider_wherobots.compat import AirflowFailException
+from airflow_provider_wherobots.config import POLLING_INTERVAL
 from airflow_provider_wherobots.exceptions import WherobotsArgumentException
+from airflow_provider_wherobots.flows.follow import MIN_POLL_SECONDS
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.sensors.run import WherobotsRunSensor
@@ -52,6 +54,7 @@ def test_so_is_what_the_deployment_sets(option: str, value: str, monkeypatch: py
 
 
 def test_only_the_polling_interval_has_a_least_value() -> None:
+    assert POLLING_INTERVAL.least == MIN_POLL_SECONDS
     task = WherobotsRunOperator(
         task_id="task", run_python=TALK, max_outage_seconds=0, wait_post_run_logs_timeout_seconds=0
     )

@@ -8,8 +8,7 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call, Response, read_response
 from airflow_provider_wherobots.api.errors import NotSentError, ResponseLostError
-from airflow_provider_wherobots.api.runs.calls import MIN_POLL_SECONDS
-from airflow_provider_wherobots.flows.follow import FollowOptions, follow_run
+from airflow_provider_wherobots.flows.follow import MIN_POLL_SECONDS, FollowOptions, follow_run
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.io.base import CONNECT_TIMEOUT_SECONDS, READ_TIMEOUT_SECONDS
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome

@@ -11,10 +11,15 @@ from hypothesis import strategies as st
 
 from airflow_provider_wherobots.api.call import Call
 from airflow_provider_wherobots.api.runs import calls
-from airflow_provider_wherobots.api.runs.calls import MIN_POLL_SECONDS
 from airflow_provider_wherobots.api.runs.models import Run
 from airflow_provider_wherobots.flows.cancel import MAX_END_WAIT_SECONDS
-from airflow_provider_wherobots.flows.follow import DEFAULT_POLLING_INTERVAL, FollowOptions, follow_run, settle_run
+from airflow_provider_wherobots.flows.follow import (
+    DEFAULT_POLLING_INTERVAL,
+    MIN_POLL_SECONDS,
+    FollowOptions,
+    follow_run,
+    settle_run,
+)
 from airflow_provider_wherobots.logs.result import MARKER
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
