@@ -112,7 +112,7 @@ def test_a_run_that_is_pending_with_a_start_time_is_still_waiting() -> None:
     def answer(call: Call[Any], moment: float) -> Any:
         found = service(call, moment)
         return (
-            replace(found, raw=found.raw | {"startTime": found.raw["createTime"]}) if isinstance(found, Run) else found
+            replace(found, raw={**found.raw, "startTime": found.raw["createTime"]}) if isinstance(found, Run) else found
         )
 
     outcome, _ = follow(answer, deadline=START + 5_000)
