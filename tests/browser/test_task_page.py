@@ -70,6 +70,7 @@ def test_a_run_that_completed(ui: Ui, airflow: AirflowInstance, dag_run: str) ->
     # Neither the run's name nor its result is read as HTML.
     see(page.get_by_text(summary["name"].replace("heights_of_peaks", hostile), exact=True))
     see(page.get_by_text('"peak": "<b>Matterhorn</b>"'))
+    see(page.get_by_text('"cell": 622203769691602943,'))
     assert page.locator("b, img:not([role]), #taken").count() == 0
     ui.page.unroute_all(behavior="wait")
     see(page.get_by_role("heading", name="The last 2 DAG runs of this task"))
@@ -80,6 +81,13 @@ def test_a_run_that_completed(ui: Ui, airflow: AirflowInstance, dag_run: str) ->
     with ui.page.context.expect_page() as opened:
         page.get_by_role("link", name=summary["run_id"]).click()
     assert opened.value.url.endswith(f"/runs/{summary['run_id']}")
+
+
+def test_a_dag_run_that_is_older_than_those_in_the_chart_has_no_frame(ui: Ui, dag_run: str) -> None:
+    replace_in_responses(ui.page, r"/dagRuns/~/", dag_run, "another")
+    page = open_page(ui, DAG_ID, dag_run, "works")
+    see(page.get_by_text("0 failed (red, ✕).", exact=True))
+    ui.page.unroute_all(behavior="wait")
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])

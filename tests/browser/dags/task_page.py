@@ -1,6 +1,7 @@
 """Tasks to look at on the page beside a task instance."""
 
 from datetime import timedelta
+from typing import Any
 
 import pendulum
 
@@ -12,9 +13,9 @@ except ImportError:  # Airflow 2.11
 
 
 @task.wherobots(runtime="tiny", name="heights_of_peaks")
-def works() -> dict[str, str]:
-    """Return something."""
-    return {"peak": "<b>Matterhorn</b>"}
+def works() -> dict[str, Any]:
+    """Return more keys than Airflow lists XComs, each of which is one, and an integer of 64 bits."""
+    return {"peak": "<b>Matterhorn</b>", "cell": 622203769691602943, **{f"A{number}": 0 for number in range(100)}}
 
 
 @task.wherobots(runtime="tiny", retries=1, retry_delay=timedelta(seconds=1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from typing import Any
 
@@ -107,6 +108,21 @@ def test_without_a_time_of_the_creation_the_time_of_this_try_counts() -> None:
     outcome, _ = follow(answer, begin=1_000)
     assert outcome.ending is Ending.PENDING_TOO_LONG
     assert run.cancelled_at == pytest.approx(START + 1_000 + LIMIT, abs=MIN_POLL_SECONDS * 2)
+
+
+def test_a_run_that_is_pending_with_a_start_time_is_still_waiting() -> None:
+    """As in the documented responses, whose status is PENDING. What ``startTime`` means there is not said."""
+    service, run = serve()
+
+    def answer(call: Call[Any], moment: float) -> Any:
+        found = service(call, moment)
+        return (
+            replace(found, raw={**found.raw, "startTime": found.raw["createTime"]}) if isinstance(found, Run) else found
+        )
+
+    outcome, _ = follow(answer, deadline=START + 5_000)
+    assert outcome.ending is Ending.PENDING_TOO_LONG
+    assert run.cancelled_at == pytest.approx(START + LIMIT, abs=MIN_POLL_SECONDS * 2)
 
 
 def test_a_run_that_starts_while_it_is_being_cancelled_counts_as_cancelled_at_the_limit() -> None:
