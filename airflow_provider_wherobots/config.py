@@ -42,6 +42,7 @@ POLLING_INTERVAL = Option(
     "The longest delay between two polls of a run, in seconds, 2 or more, if a task does not set polling_interval. The "
     "delay starts at 6 s, and grows by one for every two minutes that the attempt has followed the run. Each delay is "
     "up to 10 % longer at random.",
+    # ``MIN_POLL_SECONDS`` of ``flows.follow``, which a DAG file does not import.
     2.0,
 )
 MAX_OUTAGE_SECONDS = Option(

@@ -351,8 +351,7 @@ class _PendingLimit:
 
     def _waited(self, run: Run, moment: float) -> float:
         """How long the run was PENDING by the service's clock, or if that is unknown, since this try got it."""
-        # While it is PENDING, it has not started, whatever its start time says.
-        until = (run.status != PENDING and (run.start_time or run.complete_time)) or run.responded_at
+        until = run.start_time or run.complete_time or run.responded_at
         if until is None or run.create_time is None:
             return moment - self._options.started_at
         return (until - run.create_time).total_seconds()

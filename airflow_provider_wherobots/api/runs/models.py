@@ -144,12 +144,16 @@ class Run:
     @property
     def start_time(self) -> datetime | None:
         """When it began to run, or None."""
-        return parse_time(self.raw.get("startTime"))
+        return self._time_after_pending("startTime")
 
     @property
     def complete_time(self) -> datetime | None:
         """When it ended, or None."""
-        return parse_time(self.raw.get("completeTime"))
+        return self._time_after_pending("completeTime")
+
+    def _time_after_pending(self, key: str) -> datetime | None:
+        # The PENDING runs in the service's documentation have these times, too.
+        return None if self.status == PENDING else parse_time(self.raw.get(key))
 
     @property
     def is_terminal(self) -> bool:

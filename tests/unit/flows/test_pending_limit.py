@@ -110,15 +110,16 @@ def test_without_a_time_of_the_creation_the_time_of_this_try_counts() -> None:
     assert run.cancelled_at == pytest.approx(START + 1_000 + LIMIT, abs=MIN_POLL_SECONDS * 2)
 
 
-def test_a_run_that_is_pending_with_a_start_time_is_still_waiting() -> None:
-    """As in the documented responses, whose status is PENDING. What ``startTime`` means there is not said."""
+def test_a_run_that_is_pending_with_a_start_and_an_end_is_still_waiting() -> None:
+    """As in the responses of the service's documentation."""
     service, run = serve()
 
     def answer(call: Call[Any], moment: float) -> Any:
         found = service(call, moment)
-        return (
-            replace(found, raw={**found.raw, "startTime": found.raw["createTime"]}) if isinstance(found, Run) else found
-        )
+        if not isinstance(found, Run):
+            return found
+        times = dict.fromkeys(("startTime", "completeTime"), found.raw["createTime"])
+        return replace(found, raw={**found.raw, **times})
 
     outcome, _ = follow(answer, deadline=START + 5_000)
     assert outcome.ending is Ending.PENDING_TOO_LONG
