@@ -123,6 +123,11 @@ def entry_of(record: LogRecord) -> Entry:
     return Entry(time_us, record.level, f"{spaced} ")
 
 
+def is_line(entry: Entry) -> bool:
+    """Whether a record that was read is a line of the run's log."""
+    return entry.fields.get("filename" if is_structured() else "file") == _FILE
+
+
 def write_entry(logger: Any, entry: Entry) -> None:
     if is_structured():
         fields = dict(entry.fields) if entry.time_us is None else {**entry.fields, "timestamp": _iso(entry.time_us)}

@@ -28,6 +28,7 @@ from airflow_provider_wherobots.logs.records import LogRecord
 from airflow_provider_wherobots.task_log.entries import (
     Entry,
     entry_of,
+    is_line,
     read_entries,
     record_writer,
     room_in,
@@ -96,8 +97,7 @@ class ResumedLog:
             await self._wait_for_room()
         # What is left is less than a slice and the records ahead.
         while self._path is None and self._next:
-            self._copy(self._next[:COPIED_AT_ONCE])
-            del self._next[:COPIED_AT_ONCE]
+            self._copy(self._take(COPIED_AT_ONCE))
             if self._wait_for_room is not None:
                 await self._wait_for_room()
 
@@ -114,13 +114,19 @@ class ResumedLog:
                 del self._copied[place]
                 return
             if (place := _place(entry, self._next)) is not None:
-                left_out = min(place, self._messages)
-                self._messages -= left_out
-                self._copy(self._next[left_out:place])
-                del self._next[: place + 1]
+                self._copy(self._take(place))
+                del self._next[0]
                 if self._is_own:
                     return
         self._write(record)
+
+    def _take(self, count: int) -> list[Entry]:
+        """Take the next records off the list, but for the messages that this trigger's own stand for."""
+        taken, self._next = self._next[:count], self._next[count:]
+        while self._messages and taken and not is_line(taken[0]):
+            del taken[0]
+            self._messages -= 1
+        return taken
 
     def _copy(self, entries: Sequence[Entry]) -> None:
         for entry in () if self._is_own else entries:

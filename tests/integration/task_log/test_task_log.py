@@ -265,6 +265,29 @@ def test_a_long_log_is_in_slices(tmp_path: Path, log_to: LogTo, monkeypatch: pyt
     assert all(line.endswith(record.text) for line, record in zip(shown, lines, strict=True))
 
 
+@pytest.mark.parametrize("count", [18, 19, 24, 25])
+def test_lines_that_fill_slices_are_shown_once(
+    tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch, count: int
+) -> None:
+    """The end of the earlier file is reached after a message, and before the first line."""
+    ti = attempt(monkeypatch, tmp_path)
+    one, two = tmp_path / "task/attempt=1.log.trigger.1.log", tmp_path / "task/attempt=1.log.trigger.2.log"
+    lines = [record._replace(text=f"{record.text} {'x' * 3_000}") for record in records(0, count)]
+
+    async def follow(path: Path) -> None:
+        log = await begun(log_to(path), ti)
+        await log.room()
+        log.note(logging.INFO, "Run r1 is RUNNING")
+        for line in lines:
+            await log.room()
+            log.write(line)
+
+    asyncio.run(follow(one))
+    asyncio.run(follow(two))
+    shown = [line for line in shown_of(one, two) if "line " in line]
+    assert all(line.endswith(record.text) for line, record in zip(shown, lines, strict=True))
+
+
 def test_a_log_is_resumed_without_threads(tmp_path: Path, log_to: LogTo, monkeypatch: pytest.MonkeyPatch) -> None:
     ti = attempt(monkeypatch, tmp_path)
     written_by_an_earlier_trigger(tmp_path / "task/attempt=1.log.trigger.1.log", log_to, "one", "two")
