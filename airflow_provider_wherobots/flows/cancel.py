@@ -19,7 +19,7 @@ LOOK_UP_INTERVAL_SECONDS = 0.4
 CONFLICT_INTERVAL_SECONDS = 2.0
 """Seconds between two cancels of a run that is still active after a conflict, once it has lasted for a moment."""
 CONFLICT_MOMENT_SECONDS = 3.0
-APPEARANCE_SECONDS = 10.0
+UNKNOWN_RUN_SECONDS = 10.0
 """How long a cancel is repeated while the service does not know the run: it may be very new. Following waits longer for
 such a run, but a kill has no more time."""
 END_POLL_SECONDS = 2.0
@@ -48,7 +48,7 @@ async def cancel_run(
             # A new run may be unknown for a moment, and a cancel may conflict with the run's start.
             is_unknown = isinstance(error, NotFoundError)
             left = deadline - io.now()
-            may_appear = is_unknown and moment < began_at + APPEARANCE_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
+            may_appear = is_unknown and moment < began_at + UNKNOWN_RUN_SECONDS and left > LOOK_UP_INTERVAL_SECONDS
             # Which 4xx says that the run has ended is not documented.
             may_have_ended = isinstance(error, NotFoundError | ConflictError | BadRequestError) and not may_appear
             seen = await _look_at(io, run_id, left) if may_have_ended else None

@@ -309,7 +309,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Cancel the run, unless ``cancel_on_kill=False``. A signal handler calls this, so it imports nothing."""
+        """Cancel the run, unless ``cancel_on_kill=False``. A signal handler calls this, so it must import nothing."""
         self._was_killed = True
         if self._attempt is not None:
             self._attempt.kill()

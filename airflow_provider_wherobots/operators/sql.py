@@ -249,7 +249,7 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
                 return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
-        """Cancel the statement, and stop the task's own session. A signal handler calls this, so it imports nothing."""
+        """Cancel the statement, and stop an own session. A signal handler calls this, so it must import nothing."""
         self._was_killed = True
         if self._attempt is not None:
             self._attempt.kill()

@@ -171,7 +171,7 @@ class WherobotsRunSensor(FollowsRun["RunAttempt"], BaseSensorOperator):
             raise
 
     def on_kill(self) -> None:
-        """Cancel the run with ``cancel_on_kill=True``. A signal handler calls this, so it imports nothing."""
+        """Cancel the run with ``cancel_on_kill=True``. A signal handler calls this, so it must import nothing."""
         self._was_killed = True
         if self._attempt is not None:
             self._attempt.kill()

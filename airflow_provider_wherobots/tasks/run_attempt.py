@@ -86,9 +86,6 @@ from airflow_provider_wherobots.words import reason_of
 if TYPE_CHECKING:
     from airflow_provider_wherobots.tasks.wherobots_task import FollowsRun
 
-if TYPE_CHECKING:
-    from airflow_provider_wherobots.compat import Context
-
 KILL_SECONDS = WORKER_CANCEL_BUDGET_SECONDS if (3, 0) <= AIRFLOW < (3, 4) else CANCEL_BUDGET_SECONDS
 """How long a cancel is retried in a kill. Airflow 2.11 and 3.4 leave 60 s (``killed_task_cleanup_time``), after lost
 heartbeats 3.4 leaves 5 s.

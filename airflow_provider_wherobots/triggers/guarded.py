@@ -31,7 +31,7 @@ has resumed, and fails the task (apache/airflow issues 67287 and 72716). The rep
 on a busy machine: with events at once, 18 of 30 tasks failed on 3.3.1. Airflow 3.2.2 repaired this for a task that is
 scheduled (66374), not for a queued or running one.
 """
-CANCEL_BUDGET_SECONDS = 13.0
+ON_KILL_SECONDS = 13.0
 """Leaves time for those checks within the 30 s that Airflow allows ``on_kill``."""
 DEFERRED = "deferred"
 
@@ -157,9 +157,9 @@ class GuardedTrigger(BaseTrigger):
     async def _cancel_and_say(self) -> None:
         if not self.cancel_on_kill:
             return
-        until = time.monotonic() + CANCEL_BUDGET_SECONDS
+        until = time.monotonic() + ON_KILL_SECONDS
         try:
-            async with self._hook.async_io(self.log, urgent=True, max_outage_seconds=CANCEL_BUDGET_SECONDS) as io:
+            async with self._hook.async_io(self.log, urgent=True, max_outage_seconds=ON_KILL_SECONDS) as io:
                 await self._cancelling(io, lambda: until - time.monotonic())
         except Exception as error:
             self.log.error(

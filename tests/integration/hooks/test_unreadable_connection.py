@@ -145,7 +145,7 @@ def test_a_kill_reads_a_connection_that_was_never_read_again_and_then_cancels(
 def test_a_kill_reads_it_within_budget(away: Callable[..., Away], kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
     it = away(until=10_000.0)
     killed(TRIGGERS[kind](), monkeypatch)
-    assert sum(it.pauses) == guarded.CANCEL_BUDGET_SECONDS
+    assert sum(it.pauses) == guarded.ON_KILL_SECONDS
 
 
 def test_a_kill_does_not_wait_for_an_endless_read(conn_id: str, monkeypatch: pytest.MonkeyPatch, said: Said) -> None:
@@ -153,7 +153,7 @@ def test_a_kill_does_not_wait_for_an_endless_read(conn_id: str, monkeypatch: pyt
         await asyncio.Event().wait()
 
     monkeypatch.setattr(hook_module, "get_async_connection", never)
-    monkeypatch.setattr(guarded, "CANCEL_BUDGET_SECONDS", 0.1)
+    monkeypatch.setattr(guarded, "ON_KILL_SECONDS", 0.1)
     killed(WherobotsRunTrigger(conn_id, FOLLOW), monkeypatch)
     assert "NotSentError: connection 'wherobots_default': cannot be read: TimeoutError" in said()
 
@@ -167,7 +167,7 @@ def test_the_read_counts_against_the_kills_budget(away: Callable[..., Away], mon
     monkeypatch.setattr(run, "cancel_run", cancel_run)
     monkeypatch.setattr(guarded, "time", it)
     killed(WherobotsRunTrigger("wherobots_default", FOLLOW), monkeypatch)
-    assert left == [guarded.CANCEL_BUDGET_SECONDS - 7]
+    assert left == [guarded.ON_KILL_SECONDS - 7]
 
 
 @pytest.mark.parametrize("meanwhile", [LookupError("the secrets backend is away"), ""])

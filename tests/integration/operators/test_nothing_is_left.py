@@ -125,7 +125,7 @@ def test_a_run_of_another_organization_is_not_said_to_be_cancelled(
     operator: Operator, server: LocalServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The connection was changed: the host that it names now does not know the run."""
-    monkeypatch.setattr("airflow_provider_wherobots.flows.cancel.APPEARANCE_SECONDS", 0.0)
+    monkeypatch.setattr("airflow_provider_wherobots.flows.cancel.UNKNOWN_RUN_SECONDS", 0.0)
     with pytest.raises(WherobotsUnavailableException, match=f"It was not cancelled: {server.url} has no such run"):
         operator().execute_complete(context(TaskInstance(2)), event_of_a_given_up_run("r1234567890abc"))
 

@@ -295,7 +295,7 @@ def test_a_failed_cancel_is_told_and_no_failure(make: Make, conn_id: str, monkey
         f"its task has ended: python -m airflow_provider_wherobots orphans --cancel --conn {conn_id}\n  File "
     )
     assert "in cancel_run" in written[-1]
-    assert 0 < budgets[0] <= guarded.CANCEL_BUDGET_SECONDS
+    assert 0 < budgets[0] <= guarded.ON_KILL_SECONDS
 
 
 def test_a_kill_reads_no_connection(make: Make, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
