@@ -34,8 +34,6 @@ scheduled (66374), not for a queued or running one.
 ON_KILL_SECONDS = 13.0
 """Leaves time for those checks within the 30 s that Airflow allows ``on_kill``."""
 DEFERRED = "deferred"
-
-
 WITH_WORKER = (None, "scheduled", "queued", "running")
 """A worker has the task, or will have it: after a clear (None at first), or with the event of another triggerer, while
 this one was away.
