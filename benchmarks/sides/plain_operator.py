@@ -21,7 +21,6 @@ class PlainOperator(BaseOperator):
         "environment",
         "timeout_seconds",
         "upload_to",
-        "payload",
     )
 
     def __init__(
@@ -80,4 +79,3 @@ class PlainOperator(BaseOperator):
         self.return_result = return_result
         self.openlineage_inject_parent_job_info = openlineage_inject_parent_job_info
         self.upload_to = upload_to
-        self.payload = "known once the task runs"
