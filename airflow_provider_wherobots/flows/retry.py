@@ -43,7 +43,7 @@ SPREAD_SECONDS = 5.0
 JITTER = 0.2
 """The share of a pause that is added at random, so that callers do not stay in step."""
 CANCEL_BUDGET_SECONDS = 25.0
-"""How long a cancel is retried, if nothing leaves it less time."""
+"""How long a cancel is retried, unless a kill or a deadline leaves less time."""
 WORKER_CANCEL_BUDGET_SECONDS = 3.8
 """The same in a killed worker process, to which Airflow 3.0 to 3.3 leaves 5 s."""
 

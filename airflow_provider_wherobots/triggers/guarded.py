@@ -32,7 +32,7 @@ on a busy machine: with events at once, 18 of 30 tasks failed on 3.3.1. Airflow 
 scheduled (66374), not for a queued or running one.
 """
 ON_KILL_SECONDS = 13.0
-"""Leaves time for those checks within the 30 s that Airflow allows ``on_kill``."""
+"""Leaves time for the checks of the task's state, within the 30 s that Airflow allows ``on_kill``."""
 DEFERRED = "deferred"
 WITH_WORKER = (None, "scheduled", "queued", "running")
 """A worker has the task, or will have it: after a clear (None at first), or with the event of another triggerer, while
