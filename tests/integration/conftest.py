@@ -14,6 +14,7 @@ from airflow_provider_wherobots import compat
 from airflow_provider_wherobots.flows import cancel, follow, forward_logs, submit
 from airflow_provider_wherobots.flows.sql import session
 from airflow_provider_wherobots.operators.run import WherobotsRunOperator
+from airflow_provider_wherobots.tasks import run_attempt
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import support
 from tests.integration.support import Operator
@@ -105,6 +106,7 @@ def short_delays(monkeypatch: pytest.MonkeyPatch) -> None:
         (forward_logs, "MIN_QUIET_SECONDS"),
         (session, "FIRST_LOOK_SECONDS"),
         (submit, "LOOK_AGAIN_DELAYS"),
+        (run_attempt, "FAILED_TRIGGER_OUTAGE_SECONDS"),
     ):
         seconds = vars(module)[name]
         short = tuple(each / 40 for each in seconds) if isinstance(seconds, tuple) else seconds / 40

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import os
+import signal
 import sys
 import zipfile
 from pathlib import Path
@@ -236,6 +237,19 @@ def test_a_process_does_not_outlive_a_start_that_is_cancelled(tmp_path: Path) ->
     before = len(psutil.Process().children())
     asyncio.run(cancel_at_each_step())
     wait_for(lambda: len(psutil.Process().children()) <= before, what="the guards to end")
+
+
+def test_a_stop_while_the_guard_starts_ends_the_program_by_sigterm(tmp_path: Path) -> None:
+    async def ignore(_: bytes) -> None:
+        pass
+
+    async def start_and_stop() -> int:
+        started = await GuardedProcess.start(
+            ["sleep", "600"], environment=os.environ, folder=tmp_path, on_output=ignore
+        )
+        return await started.stop(grace_seconds=30)
+
+    assert {asyncio.run(start_and_stop()) for _ in range(5)} == {-signal.SIGTERM}
 
 
 def test_a_program_whose_guard_is_gone_is_not_started(tmp_path: Path) -> None:

@@ -46,7 +46,7 @@ def main(server_pid: int, argv: list[str]) -> None:
         commands = os.read(0, 64) if 0 in readable else b""
         server_gone = (0 in readable and not commands) or os.getppid() != server_pid
         if TERMINATE in commands:
-            _signal_group(child, signal.SIGTERM)
+            _terminate(child)
         status = _end_all(child, None) if server_gone or KILL in commands else _reap(child)[0]
     _end_all(child, status)
     _end_like(status)
@@ -115,6 +115,17 @@ def _end_all(child: int, status: int | None) -> int:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
         time.sleep(0.01)
+
+
+def _terminate(child: int) -> None:
+    """Send SIGTERM to a child that was not collected yet, and to its group."""
+    try:
+        os.killpg(child, signal.SIGTERM)
+    except ProcessLookupError:
+        # It was forked just now, and has no group of its own yet.
+        os.kill(child, signal.SIGTERM)
+    except PermissionError:
+        pass
 
 
 def _signal_group(group: int, number: int) -> None:
