@@ -101,6 +101,13 @@ class SocketProtocol(WebSocketsSansIOProtocol):
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - what uvicorn's own server gives
         self.app = with_connection(self.app, transport)
 
+    # uvicorn below 0.52.1 does not wait for a client that reads slowly, so large results were in memory.
+    def pause_writing(self) -> None:
+        self.writable.clear()
+
+    def resume_writing(self) -> None:
+        self.writable.set()
+
     async def send(self, message: Any) -> None:
         """Refusals are sent here, because older versions of uvicorn send their headers twice."""
         if message["type"] == "websocket.http.response.start":
