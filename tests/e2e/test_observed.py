@@ -66,8 +66,11 @@ def its_tables_are_told_without_a_query(case: DagCase, way: str) -> None:
 
     wait_for(look, what="the event of the task's end")
     (told,) = look()
-    assert [(one["namespace"], one["name"]) for one in told["inputs"]] == [("wherobots", "spark_catalog.e2e.original")]
-    assert [(one["namespace"], one["name"]) for one in told["outputs"]] == [("wherobots", "org_catalog.e2e.copy")]
+    # The OpenLineage provider of Airflow 3.0's constraint file, 2.6.1, only reports the tables of our own operator.
+    tables = way == "sql" or not case.world.airflow.is_series("3.0")
+    read, written = [("wherobots", "spark_catalog.e2e.original")], [("wherobots", "org_catalog.e2e.copy")]
+    assert [(one["namespace"], one["name"]) for one in told["inputs"]] == (read if tables else [])
+    assert [(one["namespace"], one["name"]) for one in told["outputs"]] == (written if tables else [])
     assert ("a-literal" in told["job"]["facets"]["sql"]["query"]) == (way == "airflows_sql")
     sent = [entry["statement"] for entry in case.world.control.requests("executeSql")]
     assert not [statement for statement in sent if "information_schema" in statement]
