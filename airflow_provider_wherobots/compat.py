@@ -5,6 +5,7 @@ retry can read and write. Each function describes its own difference.
 from __future__ import annotations
 
 import asyncio
+import sys
 from collections.abc import Coroutine, Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -140,7 +141,20 @@ async def _get_connection(conn_id: str) -> Connection:
     # On 3.0 it sends a request through the event loop, which only asgiref's threads can reach.
     from asgiref.sync import sync_to_async
 
-    return await sync_to_async(BaseHook.get_connection, thread_sensitive=False)(conn_id)
+    read = _get_connection_quietly if AIRFLOW == (3, 0) else BaseHook.get_connection
+    return await sync_to_async(read, thread_sensitive=False)(conn_id)
+
+
+def _get_connection_quietly(conn_id: str) -> Connection:
+    """As ``BaseHook.get_connection``, which on 3.0 writes to the task log: that it has read the connection, and once in
+    a process a deprecation warning. In the log of a trigger that resumes another's, the run's lines would move.
+    """
+    if not hasattr(sys.modules.get("airflow.sdk.execution_time.task_runner"), "SUPERVISOR_COMMS"):
+        return BaseHook.get_connection(conn_id)
+    found: Connection = Connection.get(conn_id)
+    for secret in filter(None, (found.password, found.extra)):
+        mask_secret(secret)
+    return found
 
 
 async def get_task_state(task_instance: Any) -> str | None:
