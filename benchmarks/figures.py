@@ -24,7 +24,7 @@ EVENTS, MANY_EVENTS = 2, 50
 def followers(scale: Scale) -> list[Row]:
     """CPU for each call, memory for each run, and how late the event loop is."""
     rows = []
-    log_kinds = (("none", "status only", 1.35), ("quiet", "status and log", 1.55))[0 if scale.status_only else 1 :]
+    log_kinds = (("none", "status only", 1.15), ("quiet", "status and log", 1.4))[0 if scale.status_only else 1 :]
     with_log: dict[Load, dict[str, Sample]] = {}
     for load in filter(None, (scale.few, scale.many)):
         for logs, what, at_most in log_kinds:
@@ -47,7 +47,7 @@ def followers(scale: Scale) -> list[Row]:
         memory[MANY_EVENTS] = _followers(scale.many, "quiet", scale.times, MANY_EVENTS)
     for events, samples in memory.items():
         name = f"memory for each of {scale.many.runs:,} runs, {events} events in a response"
-        rows.append(_against(name, "KiB", samples, "memory_kib_per_run", BARE_CALL, at_most=1.3))
+        rows.append(_against(name, "KiB", samples, "memory_kib_per_run", BARE_CALL, at_most=1.0))
     return rows
 
 
@@ -71,7 +71,7 @@ def lines(scale: Scale) -> list[Row]:
                 samples,
                 "lines_per_second",
                 "log.info with the same lines",
-                at_least=0.65 if latency else 0.9,
+                at_least=0.65 if latency else 0.92,
             )
         )
     return rows
@@ -92,7 +92,7 @@ def dag_files(scale: Scale) -> list[Row]:
     beside_plain = {**parsed, "bare": parsed["plain"]}
     file = f"CPU to parse a file of {TASKS} tasks"
     return [
-        _against("CPU to import the operator", "ms", imported, "milliseconds", of_official=0.1),
+        _against("CPU to import the operator", "ms", imported, "milliseconds", of_official=0.025),
         _against("modules that it imports", "", imported, "modules", of_official=0.5),
         _against(file, "ms", parsed, "milliseconds", f"{TASKS} EmptyOperators", at_most=1.2),
         _against(
