@@ -33,7 +33,16 @@ GROUPS = {
     ),
 }
 NEEDS_PANDAS = ["airflow_provider_wherobots/sql/results.py"]
-PARTS = ("airflow_provider_wherobots", "tests", "local_server", "docs", "example_dags", "README.md", "pyproject.toml")
+PARTS = (
+    "airflow_provider_wherobots",
+    "tests",
+    "local_server",
+    "docs",
+    "example_dags",
+    "benchmarks",
+    "README.md",
+    "pyproject.toml",
+)
 
 
 def main(group: str, *names: str) -> None:

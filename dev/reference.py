@@ -17,7 +17,7 @@ HOOKS = {
     f"{_PACKAGE}.hooks.sql.WherobotsSqlHook": "start_session stop_session get_df read_stored insert_rows close",
     f"{_PACKAGE}.dbapi.connection.Cursor": "execute fetchone fetchmany fetchall fetch_pandas fetch_records",
 }
-MODELS = ("Run", "KubeApp", "LogPage", "LogLine", "RunMetrics")
+MODELS = ("Run", "KubeApp", "Event", "LogPage", "LogLine", "RunMetrics")
 FUNCTIONS = {f"{_PACKAGE}.retry_policies.wherobots_retry_policy": ""}
 SERVER = {
     "wherobots_local.LocalServer": "start stop",
@@ -80,9 +80,14 @@ def models() -> str:
     module = import_module(f"{_PACKAGE}.api.runs.models")
     lines = [f"From `{module.__name__}`:", ""]
     for name in MODELS:
-        annotations = getattr(module, name).__annotations__
+        model = getattr(module, name)
+        annotations = dict(model.__annotations__)
+        for member, value in vars(model).items():
+            if isinstance(value, property) and not member.startswith("_"):
+                annotations[member] = value.fget.__annotations__["return"]
         shown = (f"`{field}: {getattr(kind, '__forward_arg__', kind)}`" for field, kind in annotations.items())
         lines.append(f"* `{name}`\\\n  {', '.join(shown)}")
+    lines.append("* `Line`\\\n  `tuple[str | int, str]`: time and text, as a `LogLine` or as a plain tuple")
     return "\n".join(lines)
 
 
