@@ -275,6 +275,38 @@ def test_at_the_deadline_what_has_ended_is_not_cancelled(events: Sequence[Event]
     assert outcome(follower)[0] is expected
 
 
+UNCANCELLED = "it could not be cancelled, and may still run"
+
+
+@pytest.mark.parametrize(
+    ("events", "expected", "told"),
+    [
+        (["written", NOT_FOUND], "the session does not know it", "need not be cancelled: Execution not found"),
+        (["written", FAILED], "it had already failed", "need not be cancelled: it has already failed"),
+        ([LOST, "replaced"] * 3 + [LOST], UNCANCELLED, "could not be cancelled (reset)"),
+        ([LOST, "the deadline"], UNCANCELLED, "could not be cancelled (no time was left)"),
+        (["written", LOST, "the deadline"], "its cancel was sent, but not confirmed", "may still run: its cancel"),
+    ],
+)
+def test_what_is_said_of_a_cancel_at_the_deadline(events: Sequence[Event], expected: str, told: str) -> None:
+    follower = begun(deadline=50.0)
+    follower.next(50.0)
+    for event in events:
+        match event:
+            case "written":
+                follower.written()
+            case "replaced":
+                follower.replaced()
+            case "the deadline":
+                follower.next(999.0)
+            case ConnectionLostError():
+                follower.lost(event, was_written=False)
+            case _:
+                follower.received(event, 51.0)  # type: ignore[arg-type]
+    assert outcome(follower) == (StatementState.DEADLINE, expected)
+    assert told in follower.notes[-1].text
+
+
 def test_a_hand_over_is_the_question_if_both_are_due() -> None:
     follower = begun(hand_over_at=20.0)
     assert follower.next(100.0) is Do.WRITE

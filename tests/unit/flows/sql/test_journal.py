@@ -3,6 +3,7 @@
 import json
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from sys import maxsize
 
 import pytest
 from hypothesis import given, settings
@@ -119,6 +120,55 @@ def test_what_is_noted_of_the_end_of_a_write(state: StatementState, more: dict[s
     assert writes.journal == known
 
 
+AHEAD = replace(SENT, done=DELETE.digest, ahead=1)
+
+
+@pytest.mark.parametrize(
+    ("states", "stored"),
+    [
+        ([StatementState.SUCCEEDED], [Journal(DELETE.digest + INSERT.digest, "", "e1", "s1", 1)]),
+        (
+            [StatementState.UNKNOWN, StatementState.SUCCEEDED],
+            [Journal(DELETE.digest + INSERT.digest, "", "e0", "s1", 1)],
+        ),
+        ([StatementState.FAILED], [replace(AHEAD, sent="")]),
+        ([StatementState.UNKNOWN, StatementState.FAILED], []),
+        ([StatementState.UNKNOWN], []),
+    ],
+)
+def test_what_is_stored_of_the_answers(states: list[StatementState], stored: list[Journal]) -> None:
+    kept: list[tuple[Journal, bool, str]] = []
+    writes = Writes(AHEAD, a_try(), lambda now, text: kept.append((now.journal, now.is_past_known, text)))
+    writes.is_past_known = StatementState.FAILED not in states
+    answers = [answer(state, execution_id) for state, execution_id in zip(states, ("e1", "e0"), strict=False)]
+    writes.conclude(Ask(("e1", "e0"), "s1"), INSERT, answers)
+    assert kept == [(journal, True, "") for journal in stored]
+    assert writes.journal == (stored or [AHEAD])[0]
+
+
+def test_a_function_comes_to_the_writes_of_earlier_tries_in_their_order_and_then_to_new_ones() -> None:
+    kept: list[tuple[int, str]] = []
+    journal = Journal(INSERT.digest + DELETE.digest, "", "e2", "s1", ahead=2)
+    writes = Writes(journal, a_try(), lambda now, text: kept.append((now.journal.ahead, text)))
+    target = StoredFile("parquet", single=True, presigned_url=False)
+    numbers = []
+    for store in (None, None, target):
+        write = writes.next("INSERT INTO t VALUES (1)", store)
+        assert write.digest == digest_of("INSERT INTO t VALUES (1)", store)
+        assert write.position == write.number
+        numbers.append(write.number)
+    assert numbers == [0, 1, maxsize]
+    assert kept == [(1, ""), (0, "")]
+    assert writes.journal == replace(journal, ahead=0)
+    # One that another thread has executed meanwhile is none of those of the tries before.
+    writes = Writes(journal, a_try())
+    assert writes.next("INSERT INTO t VALUES (1)", None).number == 0
+    writes.sending(DELETE, "e3", "s1")
+    writes.ended(answer(StatementState.SUCCEEDED, "e3"))
+    assert writes.journal.count == 3
+    assert writes.next("DELETE FROM u", None).number == 1
+
+
 def test_after_a_clear_without_memory_only_what_no_session_knows_is_executed() -> None:
     asked = Ask(("e1", "e0"), may_be_cleared=True)
     writes = Writes(None, a_try(), is_past_known=False)
@@ -144,7 +194,8 @@ def test_without_memory_each_earlier_attempt_may_have_sent_it() -> None:
 def test_no_two_executions_have_one_id() -> None:
     text = "INSERT INTO t VALUES (1)"
     stored = digest_of(text, StoredFile("parquet", single=True, presigned_url=False))
-    statements = [(0, digest_of(text)), (1, digest_of(text)), (0, stored)]
+    elsewhere = digest_of(text, StoredFile("csv", single=True, presigned_url=False))
+    statements = [(0, digest_of(text)), (1, digest_of(text)), (0, stored), (0, elsewhere)]
     tries = [a_try(1), a_try(2), a_try(2, 3), a_try(2, start=1), ThisTry("-other", 2, 2)]
     ids = [this.id_of(*each) for this in tries for each in statements]
     assert len(set(ids)) == len(ids)
@@ -173,16 +224,16 @@ def test_a_write_that_cannot_be_noted_is_as_if_it_was_not_sent() -> None:
 
 def test_a_write_that_was_not_sent_is_not_stored_as_sent() -> None:
     """The store may have it, although it has answered with an error, or the task was interrupted meanwhile."""
-    stored: list[Journal] = []
+    stored: list[tuple[Journal, str]] = []
 
     def keep(writes: Writes, else_not: str) -> None:
-        stored.append(writes.journal)
+        stored.append((writes.journal, else_not))
         if else_not:
             raise TimeoutError
 
     with pytest.raises(TimeoutError):
         Writes(None, a_try(), keep).sending(INSERT, "e1", "s1")
-    assert stored == [SENT, Journal()]
+    assert stored == [(SENT, "The statement was not sent"), (Journal(), "")]
 
 
 def test_two_writes_at_a_time_are_never_repeated() -> None:
@@ -191,6 +242,7 @@ def test_two_writes_at_a_time_are_never_repeated() -> None:
     assert (first.digest, second.digest) == (INSERT.digest, DELETE.digest)
     writes.sending(first, "e1", "s1")
     writes.sending(second, "e2", "s1")
+    assert writes.journal == Journal("", SEVERAL, "e2", "s1")
     assert writes.decide(Write(2, 2, "third")) == Execute(), "this try goes on"
     for execution_id in ("e1", "e2"):
         writes.ended(answer(StatementState.SUCCEEDED, execution_id))
@@ -198,13 +250,13 @@ def test_two_writes_at_a_time_are_never_repeated() -> None:
 
 
 def test_after_a_clear_statements_that_still_run_are_cancelled_first() -> None:
-    noted: list[Writes] = []
-    writes = Writes(None, a_try(), lambda now, _: noted.append(now), left={"s1": ["e9"]})
+    noted: list[tuple[Writes, str]] = []
+    writes = Writes(None, a_try(), lambda *which: noted.append(which), left={"s1": ["e9"]})
     writes.ended_left()
     assert writes.left == {}
-    assert noted == [writes]
+    assert noted == [(writes, "")]
     writes.ended_left()
-    assert noted == [writes], "once is enough"
+    assert noted == [(writes, "")], "once is enough"
 
 
 def test_after_a_clear_without_memory_the_ids_of_earlier_statements_are_computed() -> None:

@@ -239,6 +239,11 @@ def test_a_session_that_was_not_just_asked_for_is_looked_for_twice(wait: Session
     assert script.notes == [Note(logging.INFO, "The service does not know SQL session s1; polling one more time")]
 
 
+def test_the_wait_for_a_session_that_has_executed_statements_begins_at_that_moment() -> None:
+    wait = SessionWait.of_used(START)
+    assert wait == SessionWait(timeout=60.0, max_outage_seconds=60.0, since=START, appearance_seconds=0.0)
+
+
 def test_a_session_that_is_unknown_once_has_not_ended() -> None:
     script = Script(answers(None, in_stage("PENDING"), NotFoundError("getSqlSession", 404), READY))
     assert script.run(await_session, "s1", SessionWait(appearance_seconds=0)) == READY

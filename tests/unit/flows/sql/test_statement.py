@@ -1,6 +1,7 @@
 import itertools
 import json
 import logging
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -26,7 +27,7 @@ from airflow_provider_wherobots.api.sql.messages import (
 )
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.retry import JITTER
-from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS
+from airflow_provider_wherobots.flows.sql.follower import FORGOTTEN_SECONDS, CancelAnswer
 from airflow_provider_wherobots.flows.sql.outcome import Effect, StatementOutcome, StatementState
 from airflow_provider_wherobots.flows.sql.session import SessionEndedError, SessionFailedError
 from airflow_provider_wherobots.flows.sql.statement import (
@@ -38,6 +39,7 @@ from airflow_provider_wherobots.flows.sql.statement import (
     execute,
     fetch,
     last_word_after_cancel,
+    wrote_nothing,
 )
 from airflow_provider_wherobots.io.base import Note, Pause
 from tests.unit.flows.script import START, always, by_operation
@@ -591,6 +593,21 @@ def test_a_cancel_is_confirmed_by_the_sessions_word() -> None:
     assert [(note.level, note.text) for note in script.notes] == [(logging.INFO, "Statement e1 was cancelled")]
 
 
+@pytest.mark.parametrize(
+    ("last", "expected", "without_contact"),
+    [
+        (None, False, False),
+        (ExecutionError("e1", "Execution not found"), False, False),
+        (StateUpdated("e1", "succeeded"), False, False),
+        (StateUpdated("e1", "failed"), True, True),
+        (StateUpdated("e1", "cancelled"), True, False),
+    ],
+)
+def test_what_the_last_word_says_of_a_write(last: CancelAnswer | None, expected: bool, without_contact: bool) -> None:
+    assert wrote_nothing(last, was_in_contact=True) is expected
+    assert wrote_nothing(last, was_in_contact=False) is without_contact
+
+
 def test_the_word_may_be_lost_so_the_session_is_asked() -> None:
     script = begun(FakeSession([Plan(seconds=99.0, is_final_event_lost=True)]))
     assert script.run(last_word_after_cancel, "e1", 3.8, has_sent=True)
@@ -738,6 +755,8 @@ def test_an_outcome_survives_its_event_without_the_result() -> None:
         StatementState.UNKNOWN, "e1", "why", RESULT, "s3://b/r", 12, 3.5, START, True, Effect.TAKEN
     )
     event = json.loads(json.dumps(outcome.to_event()))
+    assert (event["state"], event["at_deadline"]) == ("unknown", "taken"), "other versions read it"
+    assert set(event) <= {each.name for each in fields(StatementOutcome)}
     assert StatementOutcome.from_event({**event, "of_a_later_version": 1, "results": "odd"}) == StatementOutcome(
         StatementState.UNKNOWN, "e1", "why", None, "s3://b/r", 12, 3.5, START, True, Effect.TAKEN
     )
