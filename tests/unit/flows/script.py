@@ -95,6 +95,8 @@ class Script(WorkerIo):
         self.reloads = 0
         self.remembered: list[tuple[Memory, int]] = []
         """What the task remembers, with the number of calls sent before."""
+        self.else_not: list[str] = []
+        """What is not done if that cannot be stored."""
         transport: Any = SimpleNamespace(endpoint=Endpoint("https://api.example.com", KEY))
         super().__init__(
             transport,
@@ -205,6 +207,7 @@ class Script(WorkerIo):
 
     def _remember(self, memory: Memory, else_not: str) -> None:
         self.remembered.append((memory, len(self.sent)))
+        self.else_not.append(else_not)
 
     def _pass(self, seconds: float) -> None:
         self.moment += seconds

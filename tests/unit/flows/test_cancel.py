@@ -256,7 +256,15 @@ def test_by_name_runs_whose_cancels_are_not_answered_share_the_time() -> None:
     script.run(cancel_runs_of, KNOWN, 12.0)
     asked = script.sent_of("cancelJobRun")
     assert {sent.call.path.split("/")[2] for sent in asked} == {"a", "b", "c"}
-    assert all(sent.timeout is not None and sent.timeout <= 4.0 for sent in asked)
+    assert [sent.timeout for sent in asked if sent.timeout != 0.5] == pytest.approx([4.0] * 3, abs=0.2)
+
+
+def test_the_run_that_the_task_knows_has_half_of_the_time() -> None:
+    script = Script(always(Hang()))
+    assert script.run(cancel_runs_of, replace(KNOWN, runs=("run0",)), 12.0) == []
+    first = [(sent.call.operation, sent.timeout, sent.at - START) for sent in script.sent[:2]]
+    assert first == [("getJobRun", 3.0, 0.0), ("cancelJobRun", pytest.approx(3.0, abs=0.1), pytest.approx(3.0, abs=0.1))]
+    assert script.sent_of("listJobRuns")[0].at - START == pytest.approx(6.0, abs=0.2)
 
 
 def test_by_name_a_look_that_failed_is_repeated_though_no_create_was_sent() -> None:

@@ -26,6 +26,7 @@ from airflow_provider_wherobots.flows.follow import (
 )
 from airflow_provider_wherobots.flows.forward_logs import CATCH_UP_SECONDS
 from airflow_provider_wherobots.io.base import Note, Pause
+from airflow_provider_wherobots.logs.result import REFUSED_MARKER
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.runs.summary import RunSummary
 from tests.unit.flows.fake_log import T0, FakeLine, FakeLog
@@ -327,6 +328,22 @@ def test_jitter_does_not_carry_a_poll_past_the_deadline(left: float) -> None:
     _, script = follow(service, started_at=START - 10_000, deadline=START + left, poll_logs=False, jitter=1.0)
     assert run.cancelled_at == pytest.approx(START + left, abs=0.5)
     assert [sent.at for sent in script.sent_of("getJobRun")][-2] == pytest.approx(START + left, abs=0.5)
+
+
+@pytest.mark.parametrize(("left", "asks"), [(LAST_LOOK_SECONDS - 1, False), (LAST_LOOK_SECONDS + 1, True)])
+def test_metrics_that_may_come_after_the_deadline_are_not_asked_for(left: float, asks: bool) -> None:
+    service, _ = serve((0, "COMPLETED"))
+    outcome, script = follow(service, started_at=START - 60, deadline=START + left, poll_logs=False)
+    assert (outcome.ending, "getJobRunMetrics" in script.operations) == (Ending.COMPLETED, asks)
+
+
+@pytest.mark.parametrize(
+    ("plan", "is_refused"), [(((30, "FAILED"),), True), (((30, "CANCELLED"),), False), ((), False)]
+)
+def test_a_value_that_the_script_refuses_is_why_it_failed_by_itself(plan: Any, is_refused: bool) -> None:
+    service, run = serve((0, "RUNNING"), *plan)
+    run.log = FakeLog([FakeLine(1.0, T0, REFUSED_MARKER)])
+    assert follow(service, deadline=START + 100)[0].value_refused is is_refused
 
 
 def test_the_deadline_leaves_the_run_alone_if_told_so() -> None:

@@ -28,6 +28,7 @@ from airflow_provider_wherobots.flows.submit import (
     Submission,
     UnclearCreateError,
     differing_fields,
+    kind_found,
     submit_run,
 )
 from airflow_provider_wherobots.io.base import Note
@@ -139,6 +140,9 @@ def test_a_retry_that_finds_two_active_runs_keeps_the_older() -> None:
     submission, script = submit(service, memory=RETRY)
     assert (submission.run.id, submission.reattached) == ("older", True)
     assert [run.id for run in service.kept(script.moment)] == ["older"]
+    assert script.notes[0] == Note(
+        logging.WARNING, "Cancelling run younger: it belongs to this task too, beside the older run older"
+    )
 
 
 def test_a_run_of_another_name_is_nobodys_business() -> None:
@@ -397,19 +401,20 @@ def test_a_retry_takes_over_the_active_run_or_else_the_newest_that_has_completed
         assert ("createJobRun" in script.operations) == (adopted is None)
 
 
-def test_a_create_without_an_answer_that_has_made_two_runs_gives_the_active_one_or_else_the_completed_one() -> None:
-    for plans, adopted in (
-        ((((0.0, "FAILED"),), ((0.0, "RUNNING"),)), "run1"),
-        ((((0.0, "COMPLETED"),), ((0.0, "CANCELLED"),)), "run0"),
-        ((((0.0, "FAILED"),),), "run0"),
+def test_a_create_without_an_answer_that_has_made_two_runs_gives_an_active_one_or_else_the_completed_one() -> None:
+    for statuses, adopted, cancelled in (
+        (("FAILED", "RUNNING"), "run1", []),
+        (("COMPLETED", "CANCELLED"), "run0", []),
+        (("FAILED",), "run0", []),
+        (("RUNNING", "RUNNING"), "run0", ["run1"]),
     ):
         service = FakeService()
-        for number, plan in enumerate(plans):
-            service.add_run(NAME, START + number / 10, plan=plan, visible_at=START + 1)
+        for number, status in enumerate(statuses):
+            service.add_run(NAME, START + number / 10, plan=((0.0, status),), visible_at=START + 1)
         lost = always(ResponseLostError("createJobRun", "timed out"))
         submission, script = submit(by_operation(createJobRun=lost, listJobRuns=service, cancelJobRun=service))
         assert submission.run.id == adopted
-        assert service.cancels == []
+        assert [run_id for run_id, _ in service.cancels] == cancelled
         assert len(script.sent_of("createJobRun")) == 1
 
 
@@ -470,7 +475,10 @@ def test_an_unanswered_create_is_looked_for_during_half_a_minute(memory: Memory,
     submission, script = submit(service, memory=memory)
     assert len(service.kept(script.moment)) == 1
     assert (submission.run.id == "late") is (memory.past is Past.KNOWN)
-    assert script.said("Looking for it for up to 30 s")
+    assert script.notes[0] == Note(
+        logging.INFO, "An earlier attempt may have created a run that is in no list yet. Looking for it for up to 30 seconds"
+    )
+    assert len(script.said("Looking for it")) == 1
 
 
 @pytest.mark.parametrize(("may_replace", "left"), [(True, "run2"), (False, "run0")])
@@ -504,6 +512,41 @@ def test_without_memory_fewer_runs_than_tries_are_looked_for(runs: int, tries_be
     assert bool(script.said("Looking for it for up to 30 s")) is waits
 
 
+UNANSWERED, FORGOTTEN = replace(RETRY, is_create_unanswered=True), replace(FIRST, is_create_unanswered=True)
+OLD, OLD_ACTIVE = Run("old", NAME, "COMPLETED"), Run("old", NAME, "RUNNING")
+NEW, NEW_FAILED = Run("new", NAME, "RUNNING"), Run("new", NAME, "FAILED")
+
+
+@pytest.mark.parametrize(
+    ("memory", "runs", "tries_before", "first", "last"),
+    [
+        (RETRY, [], 3, FoundRuns.NONE, FoundRuns.NONE),
+        (RETRY, [OLD, NEW], 1, FoundRuns.ACTIVE, FoundRuns.ACTIVE),
+        (UNANSWERED, [], 0, FoundRuns.UNCLEAR, FoundRuns.NONE),
+        (UNANSWERED, [NEW_FAILED], 0, FoundRuns.UNCLEAR, FoundRuns.NONE),
+        (UNANSWERED, [OLD], 0, FoundRuns.COMPLETED, FoundRuns.COMPLETED),
+        (UNANSWERED, [NEW], 0, FoundRuns.ACTIVE, FoundRuns.ACTIVE),
+        (FORGOTTEN, [OLD], 0, FoundRuns.UNCLEAR, FoundRuns.COMPLETED),
+        (replace(FORGOTTEN, passed_over=("old",)), [OLD_ACTIVE], 0, FoundRuns.UNCLEAR, FoundRuns.ACTIVE),
+        (replace(FORGOTTEN, passed_over=("old",)), [OLD_ACTIVE, NEW], 0, FoundRuns.ACTIVE, FoundRuns.ACTIVE),
+        (UNKNOWN, [], 1, FoundRuns.UNCLEAR, FoundRuns.NONE),
+        (UNKNOWN, [NEW_FAILED], 1, FoundRuns.NONE, FoundRuns.NONE),
+        (UNKNOWN, [OLD], 2, FoundRuns.UNCLEAR, FoundRuns.COMPLETED),
+        (UNKNOWN, [NEW], 5, FoundRuns.ACTIVE, FoundRuns.ACTIVE),
+    ],
+)
+def test_what_a_list_means_at_the_first_look_and_at_the_last(
+    memory: Memory, runs: list[Run], tries_before: int, first: FoundRuns, last: FoundRuns
+) -> None:
+    assert kind_found(runs, memory, tries_before, may_look_again=True) is first
+    assert kind_found(runs, memory, tries_before, may_look_again=False) is last
+
+
+def test_a_retry_does_not_ask_for_runs_that_an_earlier_one_has_passed_over() -> None:
+    _, script = submit(FakeService(), memory=replace(RETRY, passed_over=("old",)))
+    assert script.operations == ["listJobRuns", "createJobRun"]
+
+
 @pytest.mark.parametrize(("memory", "ahead"), [(FIRST, 0.0), (UNKNOWN, 0.0), (FIRST, 90.0)])
 def test_a_run_of_another_deployment_is_named_and_left_alone(memory: Memory, ahead: float) -> None:
     service = FakeService()
@@ -527,3 +570,4 @@ def test_a_create_is_remembered_as_sent_before_it_is_sent_and_its_run_after() ->
     (sent, before), (created, after) = script.remembered
     assert (sent.is_create_unanswered, sent.runs, before) == (True, (), 1)
     assert (created.is_create_unanswered, created.runs, after) == (False, ("run0",), 2)
+    assert script.else_not == ["The run was not created", ""]

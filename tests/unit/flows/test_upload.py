@@ -185,9 +185,12 @@ def test_an_outage_has_an_end(source: FileSource) -> None:
     flows: tuple[Flow[[], Any], ...] = (
         lambda io: upload(io, source, PREFIX, 100),
         lambda io: of_payload.upload(io, {}),
+        lambda io: find_shared_folder(io, 100),
     )
     for flow in flows:
-        script = UploadScript(Storage(*[down()] * 1000))
+        storage = Storage(*[down()] * 1000)
+        storage.failures["getMyOrganization"] = [down()] * 1000
+        script = UploadScript(storage)
         with pytest.raises(UploadFailedError, match="503: SlowDown") as caught:
             script.run(flow)
         assert caught.value.transient
@@ -260,6 +263,7 @@ def test_an_organization_without_storage(source: FileSource) -> None:
     with pytest.raises(NoStorageError) as caught:
         script.run(upload, source, None)
     assert str(caught.value) == f"The organization has no managed storage; {NAME_IT}"
+    assert caught.value.operation == "getMyOrganization"
 
 
 def test_several_files_ask_for_the_folder_once(source: FileSource, tmp_path: Path) -> None:
