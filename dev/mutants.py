@@ -27,6 +27,7 @@ GROUPS = {
             "tests/integration/triggers",
             "tests/integration/operators",
             "tests/integration/sensors",
+            "tests/integration/hooks",
             "tests/integration/sql",
             "tests/unit/sql/test_results.py",
         ],

@@ -475,10 +475,11 @@ def test_an_unanswered_create_is_looked_for_during_half_a_minute(memory: Memory,
     submission, script = submit(service, memory=memory)
     assert len(service.kept(script.moment)) == 1
     assert (submission.run.id == "late") is (memory.past is Past.KNOWN)
-    assert script.notes[0] == Note(
-        logging.INFO, "An earlier attempt may have created a run that is in no list yet. Looking for it for up to 30 seconds"
+    [note] = script.said("Looking for it")
+    assert note == script.notes[0]
+    assert note.text == (
+        "An earlier attempt may have created a run that is in no list yet. Looking for it for up to 30 seconds"
     )
-    assert len(script.said("Looking for it")) == 1
 
 
 @pytest.mark.parametrize(("may_replace", "left"), [(True, "run2"), (False, "run0")])
