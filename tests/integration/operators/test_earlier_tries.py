@@ -330,6 +330,32 @@ def test_what_follows_a_template_that_fails_does_not_hide_its_error(operator: Op
         operator(run_python=BROKEN).render_template_fields({"ds": "2026-01-01"})
 
 
+def test_earlier_runs_that_cannot_be_looked_up_are_said_with_a_command(
+    operator: Operator, monkeypatch: pytest.MonkeyPatch, said: Said, in_task: None
+) -> None:
+    first = TaskInstance(max_tries=1)
+    start(operator(run_python=WAIT, retries=1), first)
+    broken = operator(run_python=BROKEN, retries=1)
+    monkeypatch.setattr(broken.hook, "get_connection", Mock(side_effect=ConnectionError("the backend is away")))
+    with pytest.raises(ZeroDivisionError):
+        render(broken, next_try(first))
+    assert (
+        "The runs of earlier attempts could not be looked up (ConnectionError: the backend is away). To find them: "
+        f"python -m airflow_provider_wherobots orphans --conn {broken.wherobots_conn_id}"
+    ) in said()
+
+
+@pytest.mark.parametrize("arguments", [{"durable": False}, {"cancel_on_kill": False}])
+def test_a_try_that_fails_before_it_looks_leaves_runs_alone_if_told_so(
+    operator: Operator, control: ControlClient, in_task: None, arguments: dict[str, Any]
+) -> None:
+    first = TaskInstance(max_tries=1)
+    start(operator(run_python=WAIT, retries=1), first)
+    with pytest.raises(ZeroDivisionError):
+        render(operator(run_python=BROKEN, retries=1, **arguments), next_try(first))
+    assert control.counts()["cancels_received"] == 0
+
+
 @pytest.mark.parametrize(
     ("retries", "name", "second", "cancels"),
     [

@@ -206,6 +206,7 @@ def test_what_the_last_try_may_have_created_is_cancelled(
     ("retries", "arguments", "says"),
     [
         (1, {}, r"\. The run may exist and be active; a retry of the task looks it up by its name first$"),
+        (1, {"durable": False}, r"; a retry of the task creates a new one \(durable=False\)$"),
         (0, {"cancel_on_kill": False}, r"and no retry will look it up. To look: python -m \S+ orphans --conn .+$"),
     ],
 )

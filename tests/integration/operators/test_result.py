@@ -119,6 +119,10 @@ def test_a_scripts_bug_fails_the_task_without_another_run(
     with pytest.raises(kind) as caught:
         run_to_end(task, next_try(ti))
     assert says in str(caught.value)
+    assert str(caught.value).endswith(
+        "\nNo retry follows, because the script would print it again. Correct the script, and clear the task. "
+        + ti.xcoms["run_url"]
+    )
     assert isinstance(caught.value, AirflowFailException)
     assert control.counts()["creates_received"] == 1
 

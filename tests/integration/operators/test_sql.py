@@ -3,6 +3,7 @@
 import asyncio
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,6 +19,7 @@ import pytest
 from airflow.exceptions import TaskDeferralError, TaskDeferred
 from airflow.providers.common.sql.hooks.handlers import fetch_all_handler
 
+from airflow_provider_wherobots import words
 from airflow_provider_wherobots.compat import (
     AirflowException,
     AirflowFailException,
@@ -251,12 +253,14 @@ def test_what_is_not_installed_is_told_when_the_dag_is_parsed(make: Make, monkey
 # Stored results
 
 
-def test_a_stored_result_returns_its_address(make: Make, server: LocalServer) -> None:
+def test_a_stored_result_returns_its_address(make: Make, server: LocalServer, said: Said) -> None:
     ti = TaskInstance()
     address = make("SELECT ROWS 1500", store={"format": "csv", "single": True}).execute(context(ti))
     assert address.startswith("s3://")
     assert address.endswith(".csv")
-    assert ti.xcoms["sql_summary"]["stored_bytes"] > 1500
+    size = ti.xcoms["sql_summary"]["stored_bytes"]
+    assert size > 1500
+    assert f"The result is stored at {address} ({words.size(size)})" in said()
     stored = Path(server.root) / address.removeprefix("s3://")
     assert len(stored.read_text().splitlines()) == 1501
 
@@ -271,7 +275,7 @@ def test_only_the_last_result_is_stored(make: Make, control: SqlControl) -> None
 
 def test_an_empty_result_is_not_stored_and_that_is_said(make: Make, said: Said) -> None:
     assert make("SELECT ROWS 0", store={"format": "csv"}).execute(context(TaskInstance())) is None
-    assert "no rows, so nothing was stored" in said()
+    assert "The result has no rows, so nothing was stored: the task returns None" in said()
 
 
 def test_a_presigned_url_is_masked(make: Make, said: Said, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -281,7 +285,9 @@ def test_a_presigned_url_is_masked(make: Make, said: Said, monkeypatch: pytest.M
     address = make("SELECT ROWS 2", store=store).execute(context(TaskInstance()))
     assert address.startswith("http")
     assert masked == [address]
-    assert address not in said()
+    text = said()
+    assert address not in text
+    assert re.search(r"The result is stored \(\d+ \w+\); its presigned URL is what the task returns", text)
 
 
 # Arguments
@@ -937,7 +943,7 @@ def test_a_procedure_whose_session_has_ended_is_not_said_to_have_no_rows(
 ) -> None:
     ti, _ = call_that_stored(make, control, monkeypatch, presigned=False)
     control.end_sql_session(ti.xcoms["session_id"])
-    with pytest.raises(WherobotsSqlException, match="its result is stored, but the session no longer knows where"):
+    with pytest.raises(WherobotsSqlException, match=r"^The last statement has succeeded and its result is stored, but"):
         make(CALL, store=stored(False), retries=1).execute(context(next_try(ti)))
     assert "no rows" not in said()
     assert executed(control) == [CALL]
