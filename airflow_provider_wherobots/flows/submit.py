@@ -359,7 +359,7 @@ class _Create:
             except QuotaError as error:
                 outage.over(io.now())
                 # The quota may be used up by the very run whose create had no response.
-                if (found := await self._find_unclear(io)) is not None:
+                if (found := await self._find_unclear(io, error)) is not None:
                     return found
                 try:
                     pause = await refusals.refused(io, error)
@@ -370,18 +370,21 @@ class _Create:
                 if isinstance(pause, AwaitingQuota):
                     return pause
                 await io.sleep(*pause)
-                if (found := await self._find_unclear(io)) is not None:
+                if (found := await self._find_unclear(io, error)) is not None:
                     return found
             except WherobotsApiError as error:
                 if error.arrival is Arrival.UNCLEAR and (found := await self._look_up(io, error)) is not None:
                     return found
                 await self._wait_out(io, outage, error)
 
-    async def _find_unclear(self, io: Io) -> Run | None:
+    async def _find_unclear(self, io: Io, cause: WherobotsApiError) -> Run | None:
         """The run of a create without a response, if there was one, and its run shows now."""
         if not self._is_unclear or self._search is None:
             return None
-        runs = await self._search.new(io)
+        try:
+            runs = await self._search.new(io)
+        except WherobotsApiError as error:
+            raise _unclear(cause, f"looking it up failed too ({error.reason})") from error
         return await _choose(io, runs) if runs else None
 
     async def _look_up(self, io: Io, cause: WherobotsApiError) -> Run | None:
@@ -392,11 +395,7 @@ class _Create:
         await io.note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name")
         for delay in LOOK_AGAIN_DELAYS:
             await io.sleep(delay)
-            try:
-                found = await self._find_unclear(io)
-            except WherobotsApiError as error:
-                raise _unclear(cause, f"looking it up failed too ({error.reason})") from error
-            if found is not None:
+            if (found := await self._find_unclear(io, cause)) is not None:
                 text = f"Found run {found.id}: the create request had succeeded, only its response was lost"
                 await io.note(logging.INFO, text)
                 return found

@@ -13,6 +13,7 @@ from airflow_provider_wherobots.api.errors import (
     ConflictError,
     NotFoundError,
     PermissionDeniedError,
+    QuotaError,
     ResponseLostError,
     ServerError,
     WherobotsApiError,
@@ -244,6 +245,15 @@ def test_a_look_that_is_refused_after_an_unclear_create_never_creates_again() ->
     with pytest.raises(UnclearCreateError, match="looking it up failed too") as caught:
         script.run(submit_run, PAYLOAD, memory=FIRST)
     assert caught.value.transient
+    assert script.remembered[-1][0].is_create_unanswered
+
+
+def test_a_look_that_fails_while_the_quota_is_used_up_leaves_an_unclear_create_unclear() -> None:
+    lists = answers(*[RunPage(())] * 9, *[ServerError("listJobRuns", 503)] * 99)
+    creates = answers(ServerError("createJobRun", 502), *[QuotaError("createJobRun", 402)] * 99)
+    script = Script(by_operation(createJobRun=creates, listJobRuns=lists))
+    with pytest.raises(UnclearCreateError, match=r"looking it up failed too \(503: no body\)$"):
+        script.run(submit_run, PAYLOAD, memory=FIRST)
     assert script.remembered[-1][0].is_create_unanswered
 
 
