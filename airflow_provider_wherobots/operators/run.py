@@ -428,9 +428,9 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         """The exception of a try that could not get a run. A run that it may have created is cancelled, if no retry
         looks for it.
         """
-        from airflow_provider_wherobots.runs.outcome import LOOK_UP, NO_RUN, describe_no_run
+        from airflow_provider_wherobots.runs.outcome import LOOK_UPS, NO_RUN, describe_no_run
 
-        kind, again, is_look = kind_of_call(error), NO_RUN, error.operation == LOOK_UP
+        kind, again, is_look = kind_of_call(error), NO_RUN, error.operation in LOOK_UPS
         if not (is_look and attempt.this_try.is_first):
             # A refusal of the look-up must not end the retries: they may re-attach to a run of an earlier try.
             kind = WherobotsUnavailableException if is_look else kind

@@ -177,8 +177,8 @@ class Outcome:
         return text
 
 
-LOOK_UP = "listJobRuns"
-"""The call with which a try looks for the runs of earlier tries. If it fails, they may exist and be active."""
+LOOK_UPS = ("listJobRuns", "getJobRun")
+"""The calls with which a try looks for the runs of earlier tries. If one fails, they may exist and be active."""
 NO_RUN = "No run was created"
 
 
@@ -186,7 +186,7 @@ def describe_no_run(error: WherobotsApiError, max_outage_seconds: float, *, agai
     """Why a try has no run, and whether one may exist anyway. ``again`` is a sentence about the run that may exist."""
     text, tolerated = str(error), words.given_up(max_outage_seconds) if error.transient else ""
     advice = f". {words.CHECK_KEY}" if error.key_may_change else ""
-    if error.operation == LOOK_UP:
+    if error.operation in LOOK_UPS:
         return f"{text}; {tolerated}. {again}" if tolerated else f"{text}. {again}{advice}"
     if not tolerated:
         return f"{text}. {NO_RUN}{advice}" if advice else text

@@ -62,7 +62,7 @@ from airflow_provider_wherobots.runs.outcome import (
     CANCELLED_AT_LAST,
     LEFT_ALONE,
     LEFT_AT_LAST,
-    LOOK_UP,
+    LOOK_UPS,
     NOT_FOUND_AGAIN,
     NOT_THERE,
     REATTACHED,
@@ -236,7 +236,7 @@ class RunAttempt(Attempt):
         if is_retried:
             does = "looks it up by its name first" if self.task.durable else "creates a new one (durable=False)"
             return f"{may_exist}; a retry of the task {does}"
-        is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation == LOOK_UP
+        is_unclear = isinstance(error, UnclearCreateError | NotReplacedError) or error.operation in LOOK_UPS
         may_cancel = is_unclear and self.task.cancel_on_kill
         if self.memory is not None and may_cancel and (found := self._cancel_runs_of(self.memory.now)):
             return f"Run {', '.join(found)} was found and cancelled, because no retry follows"

@@ -5,13 +5,13 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import Mock
+from unittest.mock import AsyncMock, Mock
 
 import pytest
 
 from airflow_provider_wherobots import task_memory
 from airflow_provider_wherobots.api.runs.models import ACTIVE_STATUSES
-from airflow_provider_wherobots.compat import AirflowSkipException
+from airflow_provider_wherobots.compat import AirflowFailException, AirflowSkipException
 from airflow_provider_wherobots.exceptions import (
     WherobotsRunFailedException,
     WherobotsTaskKilledException,
@@ -284,6 +284,24 @@ def test_a_store_that_fails_stops_a_create_and_no_run_that_there_is(
     with monkeypatch.context() as patched:
         patched.setattr(StateStore, operation, Mock(side_effect=ConnectionError("the API server is away")))
         assert start(task, next_try(second)) == run_id
+
+
+@pytest.mark.parametrize(("retries", "cancels"), [(2, 0), (1, 1)], ids=["a retry follows", "the last try"])
+def test_a_retry_that_may_not_read_the_run_it_remembers_is_not_the_end_of_it(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, retries: int, cancels: int
+) -> None:
+    first = TaskInstance(max_tries=retries)
+    start(operator(run_python=WAIT, retries=retries), first)
+    # No list has the run yet.
+    monkeypatch.setattr("airflow_provider_wherobots.flows.submit.find_runs_of_task", AsyncMock(return_value=[]))
+    control.add_fault("getJobRun", {"type": "status", "status": 403})
+    task = operator(run_python=WAIT, retries=retries, max_outage_seconds=0)
+    with pytest.raises(WherobotsUnavailableException) as caught:
+        task.execute(context(next_try(first)))
+    assert not isinstance(caught.value, AirflowFailException)
+    counts = control.counts()
+    assert (counts["creates_received"], counts["cancels_effective"]) == (1, cancels)
+    assert ("was found and cancelled, because no retry follows" in str(caught.value)) == bool(cancels)
 
 
 def test_a_retry_that_finds_no_memory_follows_the_active_run(operator: Operator, control: ControlClient) -> None:
