@@ -342,12 +342,12 @@ class _Create:
     def __init__(self, search: _Search | None, max_outage_seconds: float) -> None:
         self._search = search
         self._max_outage_seconds = max_outage_seconds
-        self._is_unclear = False
-        """Whether a create may have created a run that was not found, as its response was lost."""
+        self._why_unclear: WherobotsApiError | None = None
+        """The failure of a create that may have created a run which was not found; None if there was none."""
 
     async def note_refused(self, io: Io) -> None:
         """Remember that there is no run, if that is certain."""
-        if self._search is not None and not self._is_unclear:
+        if self._search is not None and self._why_unclear is None:
             await self._search.remember(io, self._search.memory.create_refused())
 
     async def until_created(self, io: Io, call: Call[Run], wait: QuotaWait) -> Run | AwaitingQuota:
@@ -359,43 +359,45 @@ class _Create:
             except QuotaError as error:
                 outage.over(io.now())
                 # The quota may be used up by the very run whose create had no response.
-                if (found := await self._find_unclear(io, error)) is not None:
+                if (found := await self._find_unclear(io)) is not None:
                     return found
                 try:
                     pause = await refusals.refused(io, error)
                 except QuotaNotFreedError as failure:
-                    if not self._is_unclear:
+                    if self._why_unclear is None:
                         raise
                     raise self._unclear_failure(failure) from error
                 if isinstance(pause, AwaitingQuota):
                     return pause
                 await io.sleep(*pause)
-                if (found := await self._find_unclear(io, error)) is not None:
+                if (found := await self._find_unclear(io)) is not None:
                     return found
             except WherobotsApiError as error:
                 if error.arrival is Arrival.UNCLEAR and (found := await self._look_up(io, error)) is not None:
                     return found
                 await self._wait_out(io, outage, error)
 
-    async def _find_unclear(self, io: Io, cause: WherobotsApiError) -> Run | None:
-        """The run of a create without a response, if there was one, and its run shows now."""
-        if not self._is_unclear or self._search is None:
+    async def _find_unclear(self, io: Io) -> Run | None:
+        """The run of a create without a response, if there was one, and its run shows now. If that cannot be seen, it
+        stays unclear.
+        """
+        if self._why_unclear is None or self._search is None:
             return None
         try:
             runs = await self._search.new(io)
         except WherobotsApiError as error:
-            raise _unclear(cause, f"looking it up failed too ({error.reason})") from error
+            raise _unclear(self._why_unclear, f"looking it up failed too ({error.reason})") from error
         return await _choose(io, runs) if runs else None
 
     async def _look_up(self, io: Io, cause: WherobotsApiError) -> Run | None:
         """Look for the run of a create whose response was lost or unclear."""
-        self._is_unclear = True
+        self._why_unclear = cause
         if self._search is None:
             raise _unclear(cause, "it cannot be looked up by its name (durable=False)") from cause
         await io.note(logging.WARNING, f"{cause}; the run may exist. Looking it up by its name")
         for delay in LOOK_AGAIN_DELAYS:
             await io.sleep(delay)
-            if (found := await self._find_unclear(io, cause)) is not None:
+            if (found := await self._find_unclear(io)) is not None:
                 text = f"Found run {found.id}: the create request had succeeded, only its response was lost"
                 await io.note(logging.INFO, text)
                 return found
@@ -405,7 +407,7 @@ class _Create:
         try:
             await wait_out(io, outage, error)
         except WherobotsApiError:
-            if self._is_unclear:
+            if self._why_unclear is not None:
                 raise self._unclear_failure(error) from error
             raise
 

@@ -287,7 +287,7 @@ def test_a_store_that_fails_stops_a_create_and_no_run_that_there_is(
 
 
 @pytest.mark.parametrize(("retries", "cancels"), [(2, 0), (1, 1)], ids=["a retry follows", "the last try"])
-def test_a_retry_that_may_not_read_the_run_it_remembers_is_not_the_end_of_it(
+def test_a_run_that_the_last_try_may_not_read_is_cancelled(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, retries: int, cancels: int
 ) -> None:
     first = TaskInstance(max_tries=retries)

@@ -943,7 +943,8 @@ def test_a_procedure_whose_session_has_ended_is_not_said_to_have_no_rows(
 ) -> None:
     ti, _ = call_that_stored(make, control, monkeypatch, presigned=False)
     control.end_sql_session(ti.xcoms["session_id"])
-    with pytest.raises(WherobotsSqlException, match=r"^The last statement has succeeded and its result is stored, but"):
+    says = "^The last statement has succeeded and its result is stored, but the session no longer knows where$"
+    with pytest.raises(WherobotsSqlException, match=says):
         make(CALL, store=stored(False), retries=1).execute(context(next_try(ti)))
     assert "no rows" not in said()
     assert executed(control) == [CALL]

@@ -21,6 +21,7 @@ from airflow_provider_wherobots.flows.follow import (
     APPEARANCE_SECONDS,
     HEARTBEAT_SECONDS,
     LAST_LOOK_SECONDS,
+    METRICS_SECONDS,
     FollowOptions,
     follow_run,
 )
@@ -330,7 +331,7 @@ def test_jitter_does_not_carry_a_poll_past_the_deadline(left: float) -> None:
     assert [sent.at for sent in script.sent_of("getJobRun")][-2] == pytest.approx(START + left, abs=0.5)
 
 
-@pytest.mark.parametrize(("left", "asks"), [(LAST_LOOK_SECONDS - 1, False), (LAST_LOOK_SECONDS + 1, True)])
+@pytest.mark.parametrize(("left", "asks"), [(METRICS_SECONDS - 1, False), (METRICS_SECONDS + 1, True)])
 def test_metrics_that_may_come_after_the_deadline_are_not_asked_for(left: float, asks: bool) -> None:
     service, _ = serve((0, "COMPLETED"))
     outcome, script = follow(service, started_at=START - 60, deadline=START + left, poll_logs=False)
