@@ -311,7 +311,7 @@ async def _take_over(io: Io, search: _Search, rules: Rules) -> Run | None:
         await search.replace(io, runs if decision is Decision.REPLACE else of_earlier_rounds)
     if decision is not Decision.ATTACH and not (decision is Decision.ADOPT and rules.may_adopt):
         # Written with the create: until then the next try looks for them too.
-        search.memory = search.memory.looked(run.id for run in runs)
+        search.memory = search.memory.looked((*search.memory.runs, *(run.id for run in runs)))
         if past is not Past.KNOWN:
             await _warn_of_others(io, others)
         return None

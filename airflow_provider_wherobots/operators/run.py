@@ -276,16 +276,8 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         :param stored: what the task stored when it deferred.
         :returns: the run's id, or its result.
         """
-        from airflow_provider_wherobots.runs.outcome import Outcome
-
         with self._working(context) as attempt:
-            kept = attempt.resume(stored)
-            attempt.may_have_run = True
-            outcome = Outcome.from_event(event)
-            if self._is_to_be_repeated(attempt, outcome, kept.reattached, kept.started_at):
-                return self._run(attempt, is_replacement=True)
-            with attempt.copying_log(outcome):
-                return self._finish(attempt, outcome)
+            return self._complete(attempt, event, **stored)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.
@@ -296,17 +288,15 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         :param next_kwargs: its arguments.
         :param context: the task's context.
         """
-        with self._apply_retry_rules():
-            attempt = self._new_attempt(context)
+        with self._working(context) as attempt:
             if attempt.starts_over(next_method, next_kwargs):
-                with self._working(context):
-                    attempt.begin((next_kwargs or {}).get("memory"))
-                    return self._run(attempt)
+                attempt.begin((next_kwargs or {}).get("memory"))
+                return self._run(attempt)
             if next_method == FAILED_TRIGGER:
                 outcome = self._outcome_after_trigger_failure(attempt, next_kwargs)
                 if outcome is not None:
-                    return self.execute_complete(context, outcome.to_event())
-            return super().resume_execution(next_method, next_kwargs, context)
+                    return self._complete(attempt, outcome.to_event())
+        return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
         """Cancel the run, unless ``cancel_on_kill=False``. A signal handler calls this, so it must import nothing."""
@@ -325,7 +315,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             super()._do_render_template_fields(parent, template_fields, context, *args, **kwargs)
         except BaseException as error:
             if parent is self and is_in_task():
-                self._new_attempt(context).end_earlier_runs(error)
+                self._new_attempt(context).end_runs(error)
             raise
 
     def _may_retry(self, error: BaseException) -> bool:
@@ -342,14 +332,16 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
     def _working(self, context: Context) -> Iterator[RunAttempt]:
         """The work of one call from Airflow. Remembers how it ended, and cancels the run if no retry follows."""
         with self._apply_retry_rules():
-            attempt = self._new_attempt(context)
             try:
+                attempt = self._new_attempt(context)
                 yield attempt
             except (TaskDeferred, KeyboardInterrupt):
                 raise
             except BaseException as error:
-                if not attempt.may_have_run:
-                    attempt.end_earlier_runs(error)
+                attempt = self._new_attempt(context)
+                # An exception of this provider comes after the run's end, or after what is to become of it was decided.
+                if not (attempt.may_have_run and isinstance(error, WherobotsException)):
+                    attempt.end_runs(error)
                 if attempt.memory is not None and not attempt.was_killed and not attempt.is_retried(error):
                     attempt.memory.remember(attempt.memory.now.over())
                 raise
@@ -461,7 +453,9 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
 
         if not reattached:
             return False
-        if outcome.ending is Ending.CANCELLED and outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS:
+        may_have_cancelled = self.cancel_on_kill or self.max_pending_seconds
+        is_soon = outcome.ended_at - started_at < EARLIER_CANCEL_SECONDS
+        if outcome.ending is Ending.CANCELLED and is_soon and may_have_cancelled:
             why = "was cancelled by an earlier attempt"
         elif self.return_result and outcome.ending is Ending.COMPLETED and outcome.result is None:
             if outcome.has_wrong_result:
@@ -476,6 +470,17 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         return True
 
     # The end
+
+    def _complete(self, attempt: RunAttempt, event: Mapping[str, Any], **stored: Any) -> Any:
+        from airflow_provider_wherobots.runs.outcome import Outcome
+
+        kept = attempt.resume(stored)
+        attempt.may_have_run = True
+        outcome = Outcome.from_event(event)
+        if self._is_to_be_repeated(attempt, outcome, kept.reattached, kept.started_at):
+            return self._run(attempt, is_replacement=True)
+        with attempt.copying_log(outcome):
+            return self._finish(attempt, outcome)
 
     def _finish(self, attempt: RunAttempt, outcome: Outcome) -> Any:
         """Remember and measure how the run ended. Return its id or its result, or raise the exception of the task.
@@ -550,10 +555,10 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         """Check the run, and cancel it if it is active and ``cancel_on_kill``. None if the task must fail as well."""
         from airflow_provider_wherobots.runs.outcome import Ending
 
+        attempt.may_have_run = True
         run_id = attempt.pull(RUN_ID_KEY)
         if not run_id:
-            attempt.may_have_run = True
-            attempt.end_earlier_runs(TaskDeferralError("the trigger failed"))
+            attempt.end_runs(TaskDeferralError("the trigger failed"))
             return None
         outcome = attempt.settle_after_trigger_failure(run_id)
         # A run found CANCELLED after a timeout was cancelled by the trigger: the timeout is the cause.

@@ -286,6 +286,7 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
             may_retry = self.may_retry(error) and not attempt.this_try.is_last
             is_used = attempt.is_deferring or (may_retry and self.session_type != SINGLE)
             if attempt.was_killed:
+                attempt.cancel_left_running()
                 attempt.note_ends()
             elif isinstance(error, Exception) and not attempt.is_deferring and not may_retry:
                 attempt.memory.remember(attempt.memory.now.over())

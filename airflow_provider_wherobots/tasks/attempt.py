@@ -138,14 +138,14 @@ class Attempt:
         if self._has_ended_all:
             return
         interrupted = self._notes
-        self.was_killed, self._notes = True, []
-        if self._io is not None:
-            self._io.stop()
+        self.was_killed = True
         try:
+            self._notes = []
+            if self._io is not None:
+                self._io.stop()
             # Otherwise the interrupted code may be reading the connection. It then cancels the run itself.
             if self._is_ready:
-                self._end_all()
-                self._has_ended_all = True
+                self._has_ended_all = self._end_all()
         finally:
             notes, self._notes = self._notes, interrupted
             if notes:
@@ -155,8 +155,8 @@ class Attempt:
                 writer.join(WRITE_SECONDS)
 
     @abstractmethod
-    def _end_all(self) -> None:
-        """End what is under way, in the seconds that Airflow leaves."""
+    def _end_all(self) -> bool:
+        """End what is under way, in the seconds that Airflow leaves. Returns whether it is known what that is."""
 
     def _run_on_new_session(self, flow: Flow[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         """Run a flow, but not on the ``Io``'s own HTTP session: it may hold half a response."""

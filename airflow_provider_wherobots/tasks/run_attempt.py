@@ -141,8 +141,6 @@ class RunAttempt(Attempt):
         """
         self.may_have_run = False
         """Whether the task has a run, or has looked for one."""
-        self.has_ended_runs = False
-        """Whether a kill has found a run to cancel, or what to look for."""
         self._run_id: str | None = None
         self._cancelled: set[str] = set()
 
@@ -150,8 +148,8 @@ class RunAttempt(Attempt):
 
     def adopt(self, run_id: str) -> None:
         """Set the run that :meth:`kill` cancels from now on."""
-        self.get_ready()
         self._run_id = run_id
+        self.get_ready()
         if not self.was_killed:
             return
         if self.task.cancel_on_kill and run_id not in self._cancelled:
@@ -176,16 +174,16 @@ class RunAttempt(Attempt):
         """Cancel the runs that have the identity of the task, in the seconds that Airflow leaves after a kill."""
         self._cancelled.update(self._run_on_new_session(cancel_runs_of, memory, KILL_SECONDS))
 
-    def _end_all(self) -> None:
+    def _end_all(self) -> bool:
         """Cancel the run, or the runs that the task may have while it is looked for or created."""
         if not self.task.cancel_on_kill:
-            return
-        self.has_ended_runs = self._run_id is not None or self.memory is not None
+            return True
         if self._run_id is not None:
             if self._run_on_new_session(cancel_run, self._run_id, KILL_SECONDS) is None:
                 self._cancelled.add(self._run_id)
         elif self.memory is not None:
             self._end_runs_of(self.memory.now)
+        return self._run_id is not None or self.memory is not None
 
     def look_at(self, run_id: str) -> Run | None:
         """A run that nothing follows any more; None if it cannot be read."""
@@ -207,22 +205,29 @@ class RunAttempt(Attempt):
             self.run(cancel_run, run_id)
         return None
 
-    def end_earlier_runs(self, error: BaseException) -> None:
-        """Cancel the runs of the task, which fails before it has looked for them, if no retry follows. Never raises."""
+    def end_runs(self, error: BaseException) -> None:
+        """Cancel the runs of the task, which fails without following them, if no retry follows. Never raises."""
         try:
-            if not self.task.durable or not self.task.cancel_on_kill or self.is_retried(error):
+            if self._has_ended_all or not self.task.cancel_on_kill or self.is_retried(error):
+                return
+            if self._run_id is not None:
+                seconds = KILL_SECONDS if self.was_killed else CANCEL_BUDGET_SECONDS
+                self._run_on_new_session(cancel_run, self._run_id, seconds)
+                # Airflow calls "on_kill" after a timeout.
+                self._has_ended_all = True
+            if self._run_id is not None or not self.task.durable:
                 return
             memory = (self.memory or self._read_memory()).now
             is_unused = memory.past_of_runs is Past.NOTHING and self.this_try.is_first and not memory.passed_over
             if is_unused and not self.may_have_run:
                 return
-            if not self.was_killed:
-                self._cancel_runs_of(memory)
-            elif not self.has_ended_runs:
+            if self.was_killed:
                 self._end_runs_of(memory)
+            else:
+                self._cancel_runs_of(memory)
         except Exception as failure:
             command = words.command("orphans", self.task.wherobots_conn_id)
-            text = "The runs of earlier attempts could not be looked up (%s). To find them: %s"
+            text = "The runs of this task could not be cancelled (%s). To find them: %s"
             self.log.error(text, reason_of(failure), command)
 
     def _cancel_runs_of(self, memory: Memory) -> list[str]:

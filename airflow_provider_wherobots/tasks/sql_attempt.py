@@ -48,7 +48,7 @@ from airflow_provider_wherobots.flows.sql.session import (
     stop_requested_session,
     stop_session,
 )
-from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions
+from airflow_provider_wherobots.flows.sql.statement import Statement, StatementOptions, cancel_in_session
 from airflow_provider_wherobots.io.base import Flow
 from airflow_provider_wherobots.links.run import WherobotsSqlSessionLink
 from airflow_provider_wherobots.runs.memory import Answer, Past
@@ -168,6 +168,8 @@ class SqlAttempt(Attempt):
         self._session: SqlSession | None = None
         self._may_hand_over = may_hand_over
         self._connection: Connection | None = None
+        self._left_running = ""
+        """The statement that a trigger no longer follows, until this worker does."""
         self._stop: Flow[..., object] | None = None
         """The flow that stops the task's own session, from the seconds that it may take; None if it has none."""
         self._sessions = 1
@@ -177,12 +179,21 @@ class SqlAttempt(Attempt):
 
     # A kill
 
-    def _end_all(self) -> None:
+    def _end_all(self) -> bool:
         """Cancel the statement that runs, then stop the session."""
         share = WORKER_CANCEL_BUDGET_SECONDS / (1 if self._stop is None else 2)
-        if self._connection is not None:
+        if self._connection is not None and self._connection.running is not None:
             self._connection.cancel_running(share)
+            self._left_running = ""
+        self.cancel_left_running(share)
         self.stop_own_session(share)
+        return True
+
+    def cancel_left_running(self, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> None:
+        """Cancel the statement that a trigger no longer follows, if a kill came before this worker does."""
+        if self._left_running:
+            self._run_on_new_session(cancel_in_session, self.session_id, self._left_running, budget_seconds)
+            self._left_running = ""
 
     def note_ends(self) -> None:
         """Note in the journal what a kill has cancelled."""
@@ -221,6 +232,8 @@ class SqlAttempt(Attempt):
         if self.session_id and self.memory.now.session_id == self.session_id:
             self._own(self.session_id)
         self._sessions = kept.sessions
+        if event and event.get("state") == StatementState.RUNNING.value:
+            self._left_running = event["execution_id"]
         return kept
 
     def _remember_with(self, memory: TaskMemory) -> None:
@@ -260,11 +273,12 @@ class SqlAttempt(Attempt):
             response = self.run(request_session_with_quota, request, quota, self.task.max_outage_seconds)
         if isinstance(response, AwaitingQuota):
             self.defer_for_quota(response, "execute_complete", self._kept())
-        self._stop = None
         self.session_id = response.id
         if is_own and not response.fallback:
             self._own(response.id)
             self.memory.remember(self.memory.now.has_session(response.id))
+        else:
+            self._stop = None
 
     def announce_session(self) -> None:
         """Push the id of the session, and the link to it."""
@@ -555,7 +569,7 @@ class SqlAttempt(Attempt):
     def _take(self, outcome: StatementOutcome) -> None:
         """Keep the result of a statement that has succeeded, otherwise fail the task."""
         statement = self._statement
-        self.last = outcome
+        self.last, self._left_running = outcome, ""
         if not outcome.is_earlier:
             region = self._session.region if self._session else None
             self.emit(of_statement(outcome.seconds, outcome.state.value, region, self.metric_tags))

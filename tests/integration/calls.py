@@ -52,6 +52,18 @@ def interrupt_first(operation: str, handler: Callable[[], object], monkeypatch: 
     monkeypatch.setattr(RequestsTransport, "send", send_or_raise)
 
 
+def interrupt_first_read(task: Any, handler: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Interrupt a task when it first reads its connection, with a signal handler that raises."""
+    get_connection = task.hook.get_connection
+
+    def interrupt(conn_id: str) -> Any:
+        monkeypatch.setattr(task.hook, "get_connection", get_connection)
+        handler()
+        raise RaisedInHandlerError
+
+    monkeypatch.setattr(task.hook, "get_connection", interrupt)
+
+
 def kill_while_reading(task: Any, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """Kill a task whenever it reads its connection. Which it has read is added to what is returned."""
     get_connection, reads = task.hook.get_connection, list[str]()

@@ -346,6 +346,25 @@ async def last_word_after_cancel(
     return follower.last
 
 
+async def cancel_in_session(io: Io, session_id: str, execution_id: str, budget_seconds: float) -> None:
+    """Cancel an execution in a session that this process is not connected to."""
+    deadline, url, why = io.monotonic() + budget_seconds, "", "its session is not ready"
+    try:
+        session = await io.send(calls.get_session(session_id), budget_seconds / 2)
+        if session is not None and session.is_ready:
+            url = address_of(session)
+    except WherobotsApiError as error:
+        why = error.reason
+    if url:
+        await last_word_after_cancel(io, execution_id, deadline - io.monotonic(), url)
+        return
+    await io.note(
+        logging.WARNING,
+        f"Statement {words.short(execution_id)} was not cancelled ({why}). The session cancels it by itself, usually "
+        "two minutes after its connection was lost",
+    )
+
+
 def wrote_nothing(last: CancelAnswer | None, *, was_in_contact: bool) -> bool:
     """Whether a statement is known to have written nothing, by its last word after its cancel.
 

@@ -358,7 +358,7 @@ def test_earlier_runs_that_cannot_be_looked_up_are_said_with_a_command(
     with pytest.raises(ZeroDivisionError):
         render(broken, next_try(first))
     assert (
-        "The runs of earlier attempts could not be looked up (ConnectionError: the backend is away). To find them: "
+        "The runs of this task could not be cancelled (ConnectionError: the backend is away). To find them: "
         f"python -m airflow_provider_wherobots orphans --conn {broken.wherobots_conn_id}"
     ) in said()
 

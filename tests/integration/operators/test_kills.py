@@ -10,7 +10,7 @@ from typing import Any
 from unittest.mock import AsyncMock, Mock
 
 import pytest
-from airflow.exceptions import TaskDeferralError
+from airflow.exceptions import TaskDeferralError, TaskDeferred
 
 from airflow_provider_wherobots import compat, task_memory
 from airflow_provider_wherobots.compat import AirflowException
@@ -236,6 +236,20 @@ def test_a_kill_while_a_run_is_created_in_place_of_a_cancelled_one_finds_the_new
     assert (counts["creates_effective"], counts["cancels_effective"]) == (2, 2)
 
 
+@pytest.mark.parametrize(("arguments", "creates"), [({}, 2), ({"cancel_on_kill": False}, 1)])
+def test_a_cancel_soon_after_a_retry_has_re_attached_is_that_of_an_earlier_try_if_tries_cancel(
+    operator: Operator, control: ControlClient, arguments: dict[str, Any], creates: int
+) -> None:
+    first = TaskInstance()
+    deferral_of(operator(run_python=WAIT, retries=1, **arguments), first)
+    second, task = next_try(first), operator(run_python=WAIT, retries=1, **arguments)
+    deferred = deferral_of(task, second)
+    task.hook.cancel_run(first.xcoms["run_id"])
+    with pytest.raises((TaskDeferred, WherobotsRunCancelledException)):
+        task.execute_complete(context(second), follow(deferred), **(deferred.kwargs or {}))
+    assert control.counts()["creates_received"] == creates
+
+
 @pytest.mark.parametrize("moment", ["before the try", "while the try is made"])
 def test_a_kill_before_the_create_call_is_not_lost(
     operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -254,6 +268,26 @@ def test_a_kill_before_the_create_call_is_not_lost(
     with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert control.counts()["creates_received"] == 0
+
+
+def test_a_kill_of_2_11_while_a_retry_is_made_cancels_the_earlier_run(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its signal handler raises, for instance while ``execute`` imports what it needs."""
+    first = TaskInstance()
+    deferral_of(operator(run_python=WAIT, retries=1), first)
+    task = operator(run_python=WAIT, retries=1)
+
+    class KilledWhileMade(RunAttempt):
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            monkeypatch.setattr(run_attempt, "RunAttempt", RunAttempt)
+            task.on_kill()
+            raise RaisedInHandlerError
+
+    monkeypatch.setattr(run_attempt, "RunAttempt", KilledWhileMade)
+    with pytest.raises(RaisedInHandlerError):
+        task.execute(context(next_try(first)))
+    assert control.counts()["cancels_effective"] == 1
 
 
 class LogWithLock:

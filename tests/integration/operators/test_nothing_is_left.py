@@ -21,7 +21,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.cancel import cancel_run
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import run_attempt
-from tests.integration.calls import once_answered
+from tests.integration.calls import RaisedInHandlerError, interrupt_first_read, once_answered
 from tests.integration.signals import signal_when
 from tests.integration.support import WAIT, Operator, Said, TaskInstance, context, deferral_of, follow, resume
 from tests.support.waiting import wait_for
@@ -224,6 +224,67 @@ def test_what_becomes_of_a_run_that_may_exist_is_said(
     with pytest.raises(WherobotsUnavailableException, match=says):
         task.execute(context(TaskInstance(max_tries=retries)))
     assert control.counts()["cancels_received"] == 0
+
+
+@pytest.mark.parametrize(("retries", "arguments", "cancels"), [(0, {}, 1), (0, {"durable": False}, 1), (1, {}, 0)])
+def test_a_foreign_error_after_the_create_leaves_no_run_without_a_retry(
+    operator: Operator,
+    control: ControlClient,
+    monkeypatch: pytest.MonkeyPatch,
+    retries: int,
+    arguments: dict[str, Any],
+    cancels: int,
+) -> None:
+    monkeypatch.setattr(run_attempt.RunAttempt, "announce", Mock(side_effect=OSError("No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        operator(run_python=WAIT, retries=retries, **arguments).execute(context(TaskInstance(max_tries=retries)))
+    assert control.counts()["cancels_effective"] == cancels
+
+
+@pytest.mark.parametrize(("retries", "cancels"), [(0, 1), (1, 0)])
+def test_a_failed_trigger_whose_run_is_only_in_the_state_store_leaves_none_without_a_retry(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, retries: int, cancels: int
+) -> None:
+    task, ti = operator(run_python=WAIT, retries=retries), TaskInstance(max_tries=retries)
+    deferral_of(task, ti)
+    monkeypatch.setattr(ti, "xcom_pull", Mock(side_effect=ConnectionError("the XCom backend is away")))
+    with pytest.raises(ConnectionError, match="the XCom backend is away"):
+        operator(run_python=WAIT, retries=retries).resume_execution(
+            "__fail__", {"error": "Trigger failure"}, context(ti)
+        )
+    assert control.counts()["cancels_effective"] == cancels
+
+
+@pytest.mark.parametrize("durable", [True, False])
+@pytest.mark.parametrize("resumes", ["after a failed trigger", "after it was given up"])
+def test_a_kill_of_2_11_while_a_resumed_task_reads_its_connection(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch, resumes: str, durable: bool
+) -> None:
+    """Its signal handler raises. A person has marked the task, so no retry follows, whatever ``retries`` says."""
+    ti = TaskInstance(max_tries=1)
+    deferred = deferral_of(operator(run_python=WAIT, retries=1, durable=durable), ti)
+    task = operator(run_python=WAIT, retries=1, durable=durable)
+    interrupt_first_read(task, task.on_kill, monkeypatch)
+    given_up = {"event": event_of_a_given_up_run(ti.xcoms["run_id"]), **(deferred.kwargs or {})}
+    has_failed = resumes == "after a failed trigger"
+    method, arguments = ("__fail__", {"error": "Trigger failure"}) if has_failed else ("execute_complete", given_up)
+    with pytest.raises(RaisedInHandlerError):
+        task.resume_execution(method, arguments, context(ti))
+    assert control.counts()["cancels_effective"] == 1
+
+
+def test_a_timeout_while_the_last_try_reads_its_connection(
+    operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Airflow calls ``on_kill`` after the interruption."""
+    ti = TaskInstance(max_tries=0)
+    deferred = deferral_of(operator(run_python=WAIT), ti)
+    task = operator(run_python=WAIT)
+    interrupt_first_read(task, lambda: None, monkeypatch)
+    with pytest.raises(RaisedInHandlerError):
+        resume(task, ti, deferred, event_of_a_given_up_run(ti.xcoms["run_id"]))
+    task.on_kill()
+    assert (control.counts()["cancels_effective"], control.counts()["cancels_received"]) == (1, 1)
 
 
 @pytest.mark.parametrize("ending", [Ending.COMPLETED, Ending.FAILED])

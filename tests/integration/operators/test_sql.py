@@ -52,6 +52,7 @@ from airflow_provider_wherobots.tasks import sql_attempt
 from airflow_provider_wherobots.triggers import sql_statement
 from local_server.tests.sql_support import SqlSocket
 from tests.integration import sql_support
+from tests.integration.calls import RaisedInHandlerError, interrupt_first_read
 from tests.integration.operators.sql_tasks import run_to_end, statement_deferral_of
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import API_KEY, executed, is_running, set_connection
@@ -640,6 +641,62 @@ def test_a_kill_on_resuming_says_nothing(make: Make, control: SqlControl, monkey
     with pytest.raises(WherobotsTaskKilledException) as caught:
         resume(resumed, ti, deferred, event)
     assert not isinstance(caught.value, AirflowFailException), "a retry asks what became of it"
+    assert not is_running(control)
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize("moment", ["it reads its connection", "the session is ready"])
+def test_a_kill_of_2_11_before_a_resumed_task_follows_the_statement_cancels_it(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    ti, task = TaskInstance(), make("HOLD", deferrable=True)
+    statement_deferral_of(make("HOLD", deferrable=True), ti)
+    ready = sql_attempt.SqlAttempt.await_session
+
+    def kill(*given: Any) -> Any:
+        ready(*given)
+        task.on_kill()
+        raise RaisedInHandlerError
+
+    if moment == "it reads its connection":
+        interrupt_first_read(task, task.on_kill, monkeypatch)
+    else:
+        monkeypatch.setattr(sql_attempt.SqlAttempt, "await_session", kill)
+    with pytest.raises(RaisedInHandlerError):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert not is_running(control)
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_kill_on_resuming_says_that_a_statement_could_not_be_cancelled(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    ti, task = TaskInstance(), make("HOLD", deferrable=True)
+    statement_deferral_of(make("HOLD", deferrable=True), ti)
+
+    def kill(*_: Any) -> None:
+        control.add_fault("getSqlSession", {"type": "status", "status": 503})
+        task.on_kill()
+
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "await_session", kill)
+    with pytest.raises(WherobotsTaskKilledException):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert f"Statement {ti.xcoms['execution_id']} was not cancelled (" in said()
+
+
+def test_a_kill_of_2_11_just_after_the_response_stops_the_tasks_own_session(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    task = make("SELECT 1", force_new=True)
+
+    def be_killed(*_: Any, **__: Any) -> None:
+        task.on_kill()
+        raise RaisedInHandlerError
+
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "_own", be_killed)
+    with pytest.raises(RaisedInHandlerError):
+        task.execute(context(TaskInstance()))
+    assert len(control.requests("deleteSqlSession")) == 1
 
 
 @pytest.mark.usefixtures("hand_over_at_once")

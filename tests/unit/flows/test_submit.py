@@ -557,6 +557,21 @@ def test_what_a_list_means_at_the_first_look_and_at_the_last(
     assert kind_found(runs, memory, tries_before, may_look_again=False) is last
 
 
+def test_a_failed_run_that_was_unknown_for_a_moment_is_not_taken_for_the_new_one() -> None:
+    """It is in no list and Get Run does not know it, when the retry looks. Then the response to its create is lost."""
+    service = FakeService(list_lag=5.0)
+    script = Script(service)
+    script.run(submit_run, PAYLOAD, memory=FIRST)
+    run = service.runs[0]
+    run.plan = ((0.0, "RUNNING"), (100.0, "FAILED"))
+    script.moment += 120
+    run.visible_at = run.gettable_at = script.moment + 0.2
+    service.fault("createJobRun", Fault.ERROR_503_AFTER_EFFECT)
+    submission = script.run(submit_run, PAYLOAD, memory=script.remembered[-1][0], rules=Rules(tries_before=1))
+    assert isinstance(submission, Submission)
+    assert submission.run.id == "run1"
+
+
 def test_a_retry_does_not_ask_for_runs_that_an_earlier_one_has_passed_over() -> None:
     _, script = submit(FakeService(), memory=replace(RETRY, passed_over=("old",)))
     assert script.operations == ["listJobRuns", "createJobRun"]
