@@ -350,7 +350,7 @@ async def cancel_in_session(io: Io, session_id: str, execution_id: str, budget_s
     """Cancel an execution in a session that this process is not connected to."""
     deadline, url, why = io.monotonic() + budget_seconds, "", "its session is not ready"
     try:
-        session = await io.send(calls.get_session(session_id), budget_seconds / 2)
+        session = await io.send(calls.get_session(session_id).at_once(), budget_seconds / 2)
         if session is not None and session.is_ready:
             url = address_of(session)
     except WherobotsApiError as error:

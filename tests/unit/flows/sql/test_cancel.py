@@ -10,7 +10,13 @@ from airflow_provider_wherobots.api.sql.messages import CancelExecution, ClientM
 from airflow_provider_wherobots.api.sql.sessions import SqlSession
 from airflow_provider_wherobots.flows.retry import CANCEL_BUDGET_SECONDS
 from airflow_provider_wherobots.flows.sql.outcome import StatementState
-from airflow_provider_wherobots.flows.sql.statement import StatementOptions, attach, end_earlier, last_word_after_cancel
+from airflow_provider_wherobots.flows.sql.statement import (
+    StatementOptions,
+    attach,
+    cancel_in_session,
+    end_earlier,
+    last_word_after_cancel,
+)
 from airflow_provider_wherobots.io.base import Note
 from tests.unit.flows.script import START, always, by_operation
 from tests.unit.flows.sql.fake_session import NEVER, URL, Connection, FakeSession, Plan, Running, SqlScript
@@ -128,6 +134,37 @@ def test_a_cancel_whose_connection_is_lost_is_sent_over_another_one() -> None:
 
 READY = SqlSession("s1", "READY", "https://compute.example.com/sql/org/s1/ws", version="1.9.3")
 OPTIONS = StatementOptions(URL, session_id="s1")
+
+
+def test_a_statement_in_a_session_without_a_connection_is_cancelled_over_a_new_one() -> None:
+    script = SqlScript(session_with("e1"), by_operation(getSqlSession=always(READY)), is_connected=False)
+    script.run(cancel_in_session, "s1", "e1", 4.0)
+    assert cancelled(script) == ["e1"]
+    assert script.truth("e1") == "cancelled"
+    assert script.dialled[0][0] == READY.socket_url
+    assert [(sent.call.urgent, sent.timeout) for sent in script.sent] == [(True, 2.0)]
+    assert script.notes == [Note(logging.INFO, "Statement e1 was cancelled")]
+
+
+@pytest.mark.parametrize(
+    ("found", "why"),
+    [
+        (None, "its session is not ready"),
+        (SqlSession("s1", "INITIALIZING"), "its session is not ready"),
+        (SqlSession("s1", "READY", "ftp://x"), "the session's address is not an http or ws URL"),
+        (ServerError("getSqlSession", 503), "503: no body"),
+    ],
+)
+def test_a_session_that_cannot_be_reached_cancels_the_statement_by_itself(found: object, why: str) -> None:
+    script = SqlScript(session_with("e1"), by_operation(getSqlSession=always(found)), is_connected=False)
+    script.run(cancel_in_session, "s1", "e1", 4.0)
+    assert cancelled(script) == []
+    (note,) = script.notes
+    assert note == Note(
+        logging.WARNING,
+        f"Statement e1 was not cancelled ({why}). The session cancels it by itself, usually two minutes after its "
+        "connection was lost",
+    )
 
 
 @pytest.mark.parametrize(
