@@ -223,9 +223,11 @@ class _Search:
         return sorted(own.values(), key=age), others
 
     async def new(self, io: Io) -> list[Run]:
-        """The runs that were created since the last clear, oldest first."""
-        runs = await self._repeat(io, lambda: find_runs(io, self.memory.identity.suffix))
-        return [run for run in runs if run.id not in self.memory.passed_over]
+        """The runs that were created since the last clear, oldest first, unless they had ended before this create."""
+        memory = self.memory
+        runs = await self._repeat(io, lambda: find_runs(io, memory.identity.suffix))
+        # An active one that an earlier try has created was in no list when this try looked.
+        return [run for run in runs if run.id not in memory.passed_over or (run.is_active and run.id in memory.runs)]
 
     async def replace(self, io: Io, runs: Iterable[Run]) -> None:
         """Cancel the active runs of earlier rounds."""

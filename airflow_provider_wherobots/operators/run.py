@@ -276,8 +276,16 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         :param stored: what the task stored when it deferred.
         :returns: the run's id, or its result.
         """
+        from airflow_provider_wherobots.runs.outcome import Outcome
+
         with self._working(context) as attempt:
-            return self._complete(attempt, event, **stored)
+            kept = attempt.resume(stored)
+            attempt.may_have_run = True
+            outcome = Outcome.from_event(event)
+            if self._is_to_be_repeated(attempt, outcome, kept.reattached, kept.started_at):
+                return self._run(attempt, is_replacement=True)
+            with attempt.copying_log(outcome):
+                return self._finish(attempt, outcome)
 
     def resume_execution(self, next_method: str, next_kwargs: dict[str, Any] | None, context: Context) -> Any:
         """Resume after a deferral. If the trigger failed, finish with the run's outcome, or cancel an active run.
@@ -295,7 +303,7 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
             if next_method == FAILED_TRIGGER:
                 outcome = self._outcome_after_trigger_failure(attempt, next_kwargs)
                 if outcome is not None:
-                    return self._complete(attempt, outcome.to_event())
+                    next_method, next_kwargs = "execute_complete", {"event": outcome.to_event()}
         return super().resume_execution(next_method, next_kwargs, context)
 
     def on_kill(self) -> None:
@@ -470,17 +478,6 @@ class WherobotsRunOperator(FollowsRun["RunAttempt"], BaseOperator):
         return True
 
     # The end
-
-    def _complete(self, attempt: RunAttempt, event: Mapping[str, Any], **stored: Any) -> Any:
-        from airflow_provider_wherobots.runs.outcome import Outcome
-
-        kept = attempt.resume(stored)
-        attempt.may_have_run = True
-        outcome = Outcome.from_event(event)
-        if self._is_to_be_repeated(attempt, outcome, kept.reattached, kept.started_at):
-            return self._run(attempt, is_replacement=True)
-        with attempt.copying_log(outcome):
-            return self._finish(attempt, outcome)
 
     def _finish(self, attempt: RunAttempt, outcome: Outcome) -> Any:
         """Remember and measure how the run ended. Return its id or its result, or raise the exception of the task.

@@ -285,8 +285,9 @@ class WherobotsSqlOperator(WherobotsTask["SqlAttempt"], SQLExecuteQueryOperator)
         except BaseException as error:
             may_retry = self.may_retry(error) and not attempt.this_try.is_last
             is_used = attempt.is_deferring or (may_retry and self.session_type != SINGLE)
-            if attempt.was_killed:
+            if attempt.was_killed or not is_used:
                 attempt.cancel_left_running()
+            if attempt.was_killed:
                 attempt.note_ends()
             elif isinstance(error, Exception) and not attempt.is_deferring and not may_retry:
                 attempt.memory.remember(attempt.memory.now.over())

@@ -213,22 +213,24 @@ class RunAttempt(Attempt):
             if self._run_id is not None:
                 seconds = KILL_SECONDS if self.was_killed else CANCEL_BUDGET_SECONDS
                 self._run_on_new_session(cancel_run, self._run_id, seconds)
-                # Airflow calls "on_kill" after a timeout.
-                self._has_ended_all = True
-            if self._run_id is not None or not self.task.durable:
-                return
-            memory = (self.memory or self._read_memory()).now
-            is_unused = memory.past_of_runs is Past.NOTHING and self.this_try.is_first and not memory.passed_over
-            if is_unused and not self.may_have_run:
-                return
-            if self.was_killed:
-                self._end_runs_of(memory)
-            else:
-                self._cancel_runs_of(memory)
+            elif self.task.durable:
+                self._end_runs_since_clear()
+            # Airflow calls "on_kill" after a timeout.
+            self._has_ended_all = True
         except Exception as failure:
             command = words.command("orphans", self.task.wherobots_conn_id)
             text = "The runs of this task could not be cancelled (%s). To find them: %s"
             self.log.error(text, reason_of(failure), command)
+
+    def _end_runs_since_clear(self) -> None:
+        memory = (self.memory or self._read_memory()).now
+        is_unused = memory.past_of_runs is Past.NOTHING and self.this_try.is_first and not memory.passed_over
+        if is_unused and not self.may_have_run:
+            return
+        if self.was_killed:
+            self._end_runs_of(memory)
+        else:
+            self._cancel_runs_of(memory)
 
     def _cancel_runs_of(self, memory: Memory) -> list[str]:
         """Cancel the active runs with the task's identity. Returns the ids of the cancelled."""

@@ -6,6 +6,7 @@ statement after the other. A long statement is handed to the triggerer and taken
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -59,6 +60,7 @@ from airflow_provider_wherobots.stored import SQL_EXECUTION_ID_KEY, SQL_SESSION_
 from airflow_provider_wherobots.task_memory import TaskMemory, writes_of
 from airflow_provider_wherobots.tasks.attempt import Attempt
 from airflow_provider_wherobots.triggers.sql import WherobotsSqlTrigger
+from airflow_provider_wherobots.words import reason_of
 
 if TYPE_CHECKING:
     from airflow_provider_wherobots.tasks.wherobots_task import WherobotsTask
@@ -190,10 +192,15 @@ class SqlAttempt(Attempt):
         return True
 
     def cancel_left_running(self, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> None:
-        """Cancel the statement that a trigger no longer follows, if a kill came before this worker does."""
-        if self._left_running:
+        """Cancel a statement that no trigger follows any more, and this worker does not follow yet."""
+        if not self._left_running:
+            return
+        try:
             self._run_on_new_session(cancel_in_session, self.session_id, self._left_running, budget_seconds)
             self._left_running = ""
+        except Exception as error:
+            # It must not hide why the task fails.
+            self.note(logging.WARNING, f"Statement {self._left_running} was not cancelled: {reason_of(error)}")
 
     def note_ends(self) -> None:
         """Note in the journal what a kill has cancelled."""

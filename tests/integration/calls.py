@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -52,12 +53,16 @@ def interrupt_first(operation: str, handler: Callable[[], object], monkeypatch: 
     monkeypatch.setattr(RequestsTransport, "send", send_or_raise)
 
 
-def interrupt_first_read(task: Any, handler: Callable[[], object], monkeypatch: pytest.MonkeyPatch) -> None:
-    """Interrupt a task when it first reads its connection, with a signal handler that raises."""
-    get_connection = task.hook.get_connection
+def interrupt_first_read(
+    task: Any, handler: Callable[[], object], monkeypatch: pytest.MonkeyPatch, then: Exception | None = None
+) -> None:
+    """Interrupt a task when it first reads its connection, with a signal handler that raises. ``then`` is what reading
+    it fails with from then on.
+    """
+    later = task.hook.get_connection if then is None else Mock(side_effect=then)
 
     def interrupt(conn_id: str) -> Any:
-        monkeypatch.setattr(task.hook, "get_connection", get_connection)
+        monkeypatch.setattr(task.hook, "get_connection", later)
         handler()
         raise RaisedInHandlerError
 

@@ -19,6 +19,7 @@ from airflow_provider_wherobots.exceptions import (
     WherobotsUnavailableException,
 )
 from airflow_provider_wherobots.flows.cancel import cancel_run
+from airflow_provider_wherobots.operators.run import WherobotsRunOperator
 from airflow_provider_wherobots.runs.outcome import Ending, Outcome
 from airflow_provider_wherobots.tasks import run_attempt
 from tests.integration.calls import RaisedInHandlerError, interrupt_first_read, once_answered
@@ -253,6 +254,18 @@ def test_a_failed_trigger_whose_run_is_only_in_the_state_store_leaves_none_witho
             "__fail__", {"error": "Trigger failure"}, context(ti)
         )
     assert control.counts()["cancels_effective"] == cancels
+
+
+def test_a_subclass_completes_a_run_whose_trigger_failed_too(operator: Operator, conn_id: str) -> None:
+    class Subclass(WherobotsRunOperator):
+        def execute_complete(self, context: Any, event: Any, **stored: Any) -> Any:
+            return {"run": super().execute_complete(context, event, **stored)}
+
+    ti = TaskInstance()
+    follow(deferral_of(operator(run_python=TALK), ti))
+    task = Subclass(task_id="task", run_python=TALK, wherobots_conn_id=conn_id)
+    found = task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert found == {"run": ti.xcoms["run_id"]}
 
 
 @pytest.mark.parametrize("durable", [True, False])

@@ -12,7 +12,7 @@ from enum import Enum
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
-from unittest.mock import AsyncMock
+from unittest.mock import AsyncMock, Mock
 
 import pandas  # noqa: F401 - the server's first result would import it, for longer than some limits here
 import pytest
@@ -682,6 +682,33 @@ def test_a_kill_on_resuming_says_that_a_statement_could_not_be_cancelled(
     with pytest.raises(WherobotsTaskKilledException):
         task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
     assert f"Statement {ti.xcoms['execution_id']} was not cancelled (" in said()
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+@pytest.mark.parametrize(("retries", "runs"), [(0, False), (1, True)])
+def test_a_foreign_error_on_resuming_leaves_no_statement_without_a_retry(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, retries: int, runs: bool
+) -> None:
+    arguments: dict[str, Any] = {"deferrable": True, "retries": retries}
+    ti, task = TaskInstance(max_tries=retries), make("HOLD", **arguments)
+    statement_deferral_of(make("HOLD", **arguments), ti)
+    monkeypatch.setattr(sql_attempt.SqlAttempt, "await_session", Mock(side_effect=OSError("No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    assert is_running(control) is runs
+
+
+@pytest.mark.usefixtures("hand_over_at_once")
+def test_a_connection_that_cannot_be_read_does_not_hide_a_kill(
+    make: Make, monkeypatch: pytest.MonkeyPatch, said: Said
+) -> None:
+    ti, task = TaskInstance(), make("HOLD", deferrable=True)
+    statement_deferral_of(make("HOLD", deferrable=True), ti)
+    interrupt_first_read(task, task.on_kill, monkeypatch, then=ConnectionError("the backend is away"))
+    with pytest.raises(RaisedInHandlerError):
+        task.resume_execution("__fail__", {"error": "Trigger failure"}, context(ti))
+    statement = f"Statement {ti.xcoms['execution_id']} was not cancelled"
+    assert f"{statement}: ConnectionError: the backend is away" in said()
 
 
 def test_a_kill_of_2_11_just_after_the_response_stops_the_tasks_own_session(

@@ -572,6 +572,23 @@ def test_a_failed_run_that_was_unknown_for_a_moment_is_not_taken_for_the_new_one
     assert submission.run.id == "run1"
 
 
+@pytest.mark.parametrize("fault", [Fault.ERROR_503_AFTER_EFFECT, Fault.ERROR_500])
+def test_an_active_run_that_was_unknown_for_a_moment_is_followed_after_an_unclear_create(fault: Fault) -> None:
+    service = FakeService(list_lag=5.0)
+    script = Script(service)
+    script.run(submit_run, PAYLOAD, memory=FIRST)
+    script.moment += 120
+    service.runs[0].visible_at = service.runs[0].gettable_at = script.moment + 0.2
+    service.fault("createJobRun", fault)
+    rules = Rules(may_replace=False, tries_before=1)
+    submission = script.run(submit_run, PAYLOAD, memory=script.remembered[-1][0], rules=rules)
+    assert isinstance(submission, Submission)
+    assert submission.run.id == "run0"
+    script.moment += 120
+    script.run(submit_run, PAYLOAD, memory=script.remembered[-1][0], rules=rules)
+    assert [run.id for run in service.runs if run.cancelled_at is None] == ["run0"]
+
+
 def test_a_retry_does_not_ask_for_runs_that_an_earlier_one_has_passed_over() -> None:
     _, script = submit(FakeService(), memory=replace(RETRY, passed_over=("old",)))
     assert script.operations == ["listJobRuns", "createJobRun"]
