@@ -142,6 +142,7 @@ class WherobotsSqlHook(DbApiHook):
         self._connections: list[Connection] = []
         self._written = Written()
         self._own: list[str] = []
+        self._notes: list[tuple[int, str]] | None = None
         self.session: SqlSession | None = None
         """The session of the last connection; None before the first."""
 
@@ -275,8 +276,14 @@ class WherobotsSqlHook(DbApiHook):
             self._run_apart(stop_session, self._own.pop(), STOP_SECONDS)
 
     def _run_apart(self, flow: Flow[..., Any], *args: Any, **kwargs: Any) -> Any:
-        with self._rest.io(may_reload=False) as io:
+        with self._rest.io(self._note, may_reload=False) as io:
             return io.run(flow, *args, **kwargs)
+
+    def _note(self, level: int, text: str) -> None:
+        if self._notes is None:
+            self.log.log(level, text)
+        else:
+            self._notes.append((level, text))
 
     def cancel_running(self) -> bool:
         """Stop all connections of this hook: no statement begins any more, and the running ones are cancelled.
@@ -286,8 +293,14 @@ class WherobotsSqlHook(DbApiHook):
         :returns: whether none runs any more.
         """
         from airflow_provider_wherobots.flows.retry import WORKER_CANCEL_BUDGET_SECONDS
+        from airflow_provider_wherobots.io.worker import notes_of_handler
 
-        ended = [one.stop(WORKER_CANCEL_BUDGET_SECONDS) for one in self._connections if not one.is_closed]
+        interrupted = self._notes
+        try:
+            with notes_of_handler(self.log.log) as self._notes:
+                ended = [one.stop(WORKER_CANCEL_BUDGET_SECONDS) for one in self._connections if not one.is_closed]
+        finally:
+            self._notes = interrupted
         return all(ended)
 
     def test_connection(self) -> tuple[bool, str]:  # type: ignore[override]

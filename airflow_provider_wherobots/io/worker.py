@@ -8,6 +8,8 @@ import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from contextvars import copy_context
+from threading import Thread
 from typing import TYPE_CHECKING, ParamSpec, TypeVar
 
 from airflow_provider_wherobots.api.call import Call, read_response
@@ -39,6 +41,31 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+
+WRITE_SECONDS = 1.0
+"""How long a signal handler waits until its lines are in the log. If the log is held, they are written once it is not.
+"""
+
+
+@contextmanager
+def notes_of_handler(write: WriteNote) -> Iterator[list[tuple[int, str]]]:
+    """The notes of a signal handler. Another thread writes them at the end: the interrupted one may hold the log's
+    lock, and would wait for itself.
+    """
+    notes: list[tuple[int, str]] = []
+
+    def write_all() -> None:
+        for level, text in notes:
+            write(level, text)
+
+    try:
+        yield notes
+    finally:
+        if notes:
+            writer = Thread(target=copy_context().run, args=(write_all,), daemon=True)
+            writer.start()
+            writer.join(WRITE_SECONDS)
 
 
 class FlowStoppedError(Exception):

@@ -6,9 +6,7 @@ import time
 from abc import abstractmethod
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
-from contextvars import copy_context
 from datetime import timedelta
-from threading import Thread
 from typing import TYPE_CHECKING, Any, NoReturn, ParamSpec, TypeVar
 
 from airflow_provider_wherobots import words
@@ -29,7 +27,7 @@ from airflow_provider_wherobots.exceptions import (
 from airflow_provider_wherobots.flows.quota import AwaitingQuota, QuotaNotFreedError, QuotaWait
 from airflow_provider_wherobots.hooks.wherobots import WherobotsHook
 from airflow_provider_wherobots.io.base import Flow
-from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo
+from airflow_provider_wherobots.io.worker import FlowStoppedError, WorkerIo, notes_of_handler
 from airflow_provider_wherobots.links.run import StoredAddressLink
 from airflow_provider_wherobots.runs.memory import Try
 from airflow_provider_wherobots.runs.summary import Kind, Measurement
@@ -45,8 +43,6 @@ T = TypeVar("T")
 
 DEFER_MARGIN_SECONDS = 120.0
 """How long after the trigger's deadline Airflow's deferral timeout comes, as a backstop for a dead triggerer."""
-WRITE_SECONDS = 1.0
-"""How long a kill waits until its lines are in the log. If the log is held, they are written once it is not."""
 TRY_NUMBER = "try_number"
 """What each deferral keeps, by which a try notices that it gets the event of another."""
 BEGAN_AT = "began_at"
@@ -140,19 +136,14 @@ class Attempt:
         interrupted = self._notes
         self.was_killed = True
         try:
-            self._notes = []
-            if self._io is not None:
-                self._io.stop()
-            # Otherwise the interrupted code may be reading the connection. It then cancels the run itself.
-            if self._is_ready:
-                self._has_ended_all = self._end_all()
+            with notes_of_handler(self._hook.log.log) as self._notes:
+                if self._io is not None:
+                    self._io.stop()
+                # Otherwise the interrupted code may be reading the connection. It then cancels the run itself.
+                if self._is_ready:
+                    self._has_ended_all = self._end_all()
         finally:
-            notes, self._notes = self._notes, interrupted
-            if notes:
-                # This thread may have been interrupted while it held the log's lock, and would wait for itself.
-                writer = Thread(target=copy_context().run, args=(self._write, notes), daemon=True)
-                writer.start()
-                writer.join(WRITE_SECONDS)
+            self._notes = interrupted
 
     @abstractmethod
     def _end_all(self) -> bool:
@@ -169,10 +160,6 @@ class Attempt:
             self._hook.log.log(level, text)
         else:
             self._notes.append((level, text))
-
-    def _write(self, notes: Iterable[tuple[int, str]]) -> None:
-        for level, text in notes:
-            self._hook.log.log(level, text)
 
     # When to give up
 

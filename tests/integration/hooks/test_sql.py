@@ -53,7 +53,7 @@ from airflow_provider_wherobots.flows.sql.statement import last_word_after_cance
 from airflow_provider_wherobots.hooks.sql import WherobotsSqlHook
 from airflow_provider_wherobots.sql import results as requirements
 from tests.integration import sql_support
-from tests.integration.signals import signal_when
+from tests.integration.signals import LogWithLock, signal_when
 from tests.integration.sql_support import API_KEY, executed, set_connection
 from tests.integration.support import Said
 from tests.support.sql_control import SqlControl
@@ -497,6 +497,19 @@ def test_a_kill_cancels_the_statement_that_runs(hook: WherobotsSqlHook, control:
     assert states(control) == ["cancelled"]
     assert executed(control) == ["HOLD"]
     assert len(control.requests("cancelExecution")) == 1
+
+
+def test_a_kill_waits_for_no_line(hook: WherobotsSqlHook, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
+    log = LogWithLock()
+    log.take_the_place_of_those_of(hook, hook._rest, monkeypatch=monkeypatch)
+
+    def kill_in_a_line(*_: Any) -> None:
+        with log.being_written():
+            assert hook.cancel_running()
+
+    with signal_when_executed(control, kill_in_a_line), pytest.raises(WherobotsTaskKilledException):
+        hook.run("HOLD")
+    wait_for(lambda: any("was cancelled" in line for line in log.lines), what="the line of the kill")
 
 
 def test_a_kill_while_a_session_starts_executes_nothing(hook: WherobotsSqlHook, control: SqlControl) -> None:

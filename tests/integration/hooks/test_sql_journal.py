@@ -127,7 +127,9 @@ def test_a_write_whose_end_nobody_knows_is_not_executed(
 
 
 def test_a_refused_write_does_not_change_the_one_that_runs(begin: Callable[..., None], control: SqlControl) -> None:
-    """A signal handler, or another thread, uses the connection while it executes a write."""
+    """A signal handler, or another thread, uses the connection while it executes a write. A handler must not log: it
+    may have interrupted a line.
+    """
     control.answer_sql(INSERT, held=True)
     first = TaskInstance()
     begin(first)
@@ -135,7 +137,7 @@ def test_a_refused_write_does_not_change_the_one_that_runs(begin: Callable[..., 
 
         def execute(*_: Any) -> None:
             with pytest.raises(WherobotsArgumentException, match="each thread needs its own connection"):
-                connection.cursor().execute(UPDATE)
+                connection.cursor(log_sql=False).execute(UPDATE)
             control.release_sql()
 
         with signal_when(lambda: sql_support.is_running(control), execute):

@@ -1,10 +1,8 @@
 """Kills, timeouts and crashed triggers: what becomes of the run."""
 
 import asyncio
-import threading
 import time
 from datetime import timedelta
-from functools import partialmethod
 from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock, Mock
@@ -29,7 +27,7 @@ from tests.integration.calls import (
     once_answered,
     timeouts_of,
 )
-from tests.integration.signals import signal_when
+from tests.integration.signals import LogWithLock, signal_when
 from tests.integration.support import (
     WAIT,
     Operator,
@@ -290,37 +288,15 @@ def test_a_kill_of_2_11_while_a_retry_is_made_cancels_the_earlier_run(
     assert control.counts()["cancels_effective"] == 1
 
 
-class LogWithLock:
-    """Writes as structlog does: a thread that is interrupted within it would wait for itself."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.lines: list[str] = []
-
-    def log(self, level: int, text: str, *values: object) -> None:
-        with self.lock:
-            self.lines.append(text % values if values else text)
-
-    def isEnabledFor(self, level: int) -> bool:
-        return False
-
-    info = warning = partialmethod(log, 0)
-
-
 def test_a_kill_waits_for_no_line(operator: Operator, control: ControlClient, monkeypatch: pytest.MonkeyPatch) -> None:
     task = operator(run_python=WAIT, deferrable=False, retries=1, poll_logs=False)
     log = LogWithLock()
-    for logs in (task, task.hook):
-        monkeypatch.setattr(logs, "_log", log, raising=False)
-        monkeypatch.setattr(logs, "_cached_logger", log, raising=False)
+    log.take_the_place_of_those_of(task, task.hook, monkeypatch=monkeypatch)
 
     def kill_in_a_line(*_: Any) -> None:
-        # The interrupted line may hold the lock already.
-        is_new = log.lock.acquire(blocking=False)
-        task.on_kill()
-        assert control.counts()["cancels_effective"] == 1
-        if is_new:
-            log.lock.release()
+        with log.being_written():
+            task.on_kill()
+            assert control.counts()["cancels_effective"] == 1
 
     kill, ti = signal_when(lambda: control.requests("getJobRun"), kill_in_a_line), TaskInstance()
     with kill, pytest.raises(WherobotsTaskKilledException):
