@@ -36,7 +36,7 @@ importlib.import_module(argument)
 told = sorted(sys.modules)
 """
 
-LOADED_BEFORE_A_RUN_IS_NAMED = f"""
+LOADED_BEFORE_A_KILL_CANCELS = f"""
 from types import SimpleNamespace
 
 from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
@@ -44,7 +44,7 @@ from airflow_provider_wherobots.tasks.run_attempt import RunAttempt
 class Hook:
     @property
     def settings(self):
-        told.extend(["{HTTP_OF_WORKER}" in sys.modules, attempt._run_id])
+        told.extend(["{HTTP_OF_WORKER}" in sys.modules, attempt._is_ready])
         sys.exit()
 
 told = []
@@ -132,7 +132,7 @@ NAMES += ["airflow.sdk.configuration"] if AIRFLOW >= (3, 2) else []
 
 QUESTIONS = (
     *((IMPORTED, module) for module in WITHOUT),
-    *((LOADED_BEFORE_A_RUN_IS_NAMED, method) for method in ("adopt", "run")),
+    *((LOADED_BEFORE_A_KILL_CANCELS, method) for method in ("adopt", "run")),
     (IN_WHICH_THREAD, ""),
     (FAILED_IMPORT, ""),
     (EVERY_MODULE, ""),
@@ -203,8 +203,8 @@ def test_a_dag_file_imports_few_modules_of_this_package(imported: set[str]) -> N
 
 @pytest.mark.parametrize("method", ["adopt", "run"])
 def test_a_kill_on_a_worker_imports_nothing(method: str, told: dict[tuple[str, str], Any]) -> None:
-    """All is imported before there is something to cancel."""
-    assert told[LOADED_BEFORE_A_RUN_IS_NAMED, method] == [True, None]
+    """All is imported before a kill cancels anything."""
+    assert told[LOADED_BEFORE_A_KILL_CANCELS, method] == [True, False]
 
 
 def test_a_failed_import_is_told_to_all_and_then_repeated(told: dict[tuple[str, str], Any]) -> None:
