@@ -191,26 +191,32 @@ class SqlAttempt(Attempt):
         self.stop_own_session(share)
         return True
 
-    def cancel_left_running(self, budget_seconds: float = WORKER_CANCEL_BUDGET_SECONDS) -> None:
+    def cancel_left_running(self, budget_seconds: float | None = None) -> None:
         """Cancel a statement that no trigger follows any more, and this worker does not follow yet."""
         if not self._left_running:
             return
         try:
-            self._run_on_new_session(cancel_in_session, self.session_id, self._left_running, budget_seconds)
+            budget = budget_seconds or self._budget_seconds
+            self._run_on_new_session(cancel_in_session, self.session_id, self._left_running, budget)
             self._left_running = ""
         except Exception as error:
             # It must not hide why the task fails.
             self.note(logging.WARNING, f"Statement {self._left_running} was not cancelled: {reason_of(error)}")
+
+    @property
+    def _budget_seconds(self) -> float:
+        # A kill may have used the other half before the task knew what there is to end.
+        return WORKER_CANCEL_BUDGET_SECONDS / 2 if self.was_killed else CANCEL_BUDGET_SECONDS
 
     def note_ends(self) -> None:
         """Note in the journal what a kill has cancelled."""
         if self._connection is not None:
             self._connection.note_ends()
 
-    def stop_own_session(self, budget_seconds: float = CANCEL_BUDGET_SECONDS) -> None:
+    def stop_own_session(self, budget_seconds: float | None = None) -> None:
         """Stop the task's own session, if it has one."""
         if self._stop is not None:
-            self._run_on_new_session(self._stop, budget_seconds=budget_seconds)
+            self._run_on_new_session(self._stop, budget_seconds=budget_seconds or self._budget_seconds)
             # Only now: if this is interrupted, another kill repeats it.
             self._stop = None
 

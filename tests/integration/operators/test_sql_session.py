@@ -23,7 +23,13 @@ from airflow_provider_wherobots.flows.sql import session as session_flows
 from airflow_provider_wherobots.operators.sql import WherobotsSqlOperator
 from airflow_provider_wherobots.triggers import guarded
 from tests.integration import sql_support
-from tests.integration.calls import RaisedInHandlerError, interrupt_first, kill_while_reading, timeouts_of
+from tests.integration.calls import (
+    RaisedInHandlerError,
+    interrupt_first,
+    kill_while_reading,
+    once_answered,
+    timeouts_of,
+)
 from tests.integration.operators.sql_tasks import run_to_end
 from tests.integration.signals import signal_when
 from tests.integration.sql_support import set_connection
@@ -242,12 +248,23 @@ def test_a_kill_though_interrupted_stops_it(make: Make, control: SqlControl, mon
 
 
 @pytest.mark.usefixtures("prompt_kills")
-def test_a_kill_without_an_answer_ends(make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("operation", ["createSqlSession", "getSqlSession"])
+def test_a_kill_without_an_answer_ends(
+    make: Make, control: SqlControl, monkeypatch: pytest.MonkeyPatch, operation: str
+) -> None:
+    """A kill may come before the task knows the id of its session: the request itself reads the session."""
     control.behaviour(sql_start_delay_seconds=60)
     control.add_fault("deleteSqlSession", {"type": "hang", "seconds": 3_600})
     task, allowed = make(force_new=True), timeouts_of("deleteSqlSession", monkeypatch)
-    kill = signal_when(lambda: control.requests("getSqlSession"), lambda *_: task.on_kill())
-    with kill, pytest.raises(WherobotsTaskKilledException):
+    killed = list[str]()
+
+    def kill_once(answered: str) -> None:
+        if answered == operation and not killed:
+            killed.append(answered)
+            task.on_kill()
+
+    once_answered(kill_once, monkeypatch)
+    with pytest.raises(WherobotsTaskKilledException):
         task.execute(context(TaskInstance()))
     assert deletes(control) == len(allowed) >= 1
     # Airflow leaves the process five seconds.
